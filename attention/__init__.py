@@ -1,0 +1,22 @@
+"""Gatescope: what attention gates do inside convolutional networks.
+
+Data flows one way, and the rooms of the house stand in that order:
+
+    bytes -> images -> zoo network -> capture (one forward pass) -> Trace -> analysis -> figures -> page
+
+records      what passes between the rooms, and the package's errors
+images       a stranger's bytes -> an upright picture -> the crop the network sees
+layers       squeeze-and-excitation, CBAM, channel shuffle, as their papers state them
+networks     the residual networks that the project trains itself
+zoo          cards and `load(name)`
+capture      one forward pass of any module -> Trace
+grouped      grouped convolution: cost, partition, measured time
+analysis     numbers out of arrays
+figures      records -> plotly figures and overlays; the only plotly
+ui           what all pages share; the only streamlit
+training     how the project's own weights were made
+evaluation   what the cards claim, measured
+__main__     the command line
+
+Importing the package imports none of them.
+"""

@@ -1,0 +1,86 @@
+"""The command line: train the project's own networks, make their weight files and cards, and measure them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from attention.records import Card, GatescopeError
+
+DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
+CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
+
+
+@click.group()
+def main() -> None:
+    """See what attention gates do inside convolutional networks."""
+
+
+@main.command()
+@click.argument("variant")
+@DATA
+@CHECKPOINT
+@click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
+def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
+    """Train a VARIANT (plain, se, cbam, se-resnext) on the pictures in DATA/train, or go on from its checkpoint."""
+    import torch
+
+    from attention import evaluation, training
+
+    if threads:
+        torch.set_num_threads(threads)
+    with evaluation.opened(data) as folder:
+        training.train(variant, training.load_pictures(folder / "train"), checkpoint)
+
+
+@main.command()
+@click.argument("variant")
+@DATA
+@CHECKPOINT
+@click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
+@click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
+def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
+    """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
+    from attention import evaluation, training, zoo
+
+    called = json.loads(labels.read_text()) if labels else {}
+    with evaluation.opened(data) as folder:
+        card = training.export(variant, checkpoint, data.stem, input_size)
+        card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
+        card = evaluation.measured(zoo.assemble(card), folder / "val")
+    zoo.save_card(card)
+    _report(card)
+
+
+@main.command()
+@click.argument("name")
+@DATA
+def evaluate(name: str, data: Path) -> None:
+    """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
+    from attention import evaluation, zoo
+
+    network = zoo.load(name)
+    with evaluation.opened(data) as folder:
+        card = evaluation.measured(network, folder / "val")
+    _report(card)
+    if card.accuracy != network.card.accuracy:
+        click.echo(f"The card says {network.card.accuracy:.2%}.")
+
+
+def _report(card: Card) -> None:
+    click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
+    for gate in card.gate_health:
+        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} > 0.95, deviation {gate.deviation:.3f}")
+
+
+def run() -> None:
+    """The entry point: an error of the package is one sentence, not a traceback."""
+    try:
+        main(prog_name="python -m attention")
+    except GatescopeError as error:
+        raise SystemExit(f"Error: {error}") from None
+
+
+if __name__ == "__main__":
+    run()

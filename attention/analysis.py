@@ -1,0 +1,155 @@
+"""Numbers out of arrays: what the pages say about a trace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention.records import Floats, Gate, GateHealth
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One place in the network where attention stands: a channel gate, a spatial gate, or both."""
+
+    name: str
+    channel: Gate | None
+    spatial: Gate | None
+
+
+def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
+    """The gates in depth order, a channel gate and the spatial gate of the same attention module in one block."""
+    found: list[Block] = []
+    for gate in gates:
+        if gate.kind not in ("channel", "spatial"):
+            continue
+        parent = gate.name.rpartition(".")[0]
+        last = found[-1] if found else None
+        if last and gate.kind == "spatial" and last.spatial is None and last.channel and _parent(last.channel) == parent:
+            found[-1] = Block(parent, last.channel, gate)
+        elif last and gate.kind == "channel" and last.channel is None and last.spatial and _parent(last.spatial) == parent:
+            found[-1] = Block(parent, gate, last.spatial)
+        else:
+            found.append(Block(gate.name, *((gate, None) if gate.kind == "channel" else (None, gate))))
+    return tuple(found)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
+    parts = [name.split(".") for name in names]
+    shared = set.intersection(*map(set, parts)) if len(parts) > 1 else set(parts[0][:-1]) if parts else set()
+    return [".".join(part for part in each if part not in shared) or name for each, name in zip(parts, names, strict=True)]
+
+
+def probabilities(logits: Floats) -> NDArray[np.float64]:
+    """Softmax of the logits, (..., classes)."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
+    """The most probable classes of one picture, (classes,), with their probabilities, the most probable first."""
+    return [(labels[index], float(probability[index])) for index in np.argsort(-probability, kind="stable")[:count]]
+
+
+def share_saturated(values: Floats, low: float = 0.05, high: float = 0.95) -> float:
+    """Share of gate values below `low` or above `high`, 0 to 1."""
+    return float(((values < low) | (values > high)).mean())
+
+
+NINTHS = (("upper left", "upper middle", "upper right"), ("left", "centre", "right"), ("lower left", "lower middle", "lower right"))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where one spatial gate is open: the map's extremes and mean, and the ninth of it that is most open."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    place: str
+    """One of `NINTHS`, the parts of a 3 x 3 grid: the one with the highest mean."""
+
+    @property
+    def nearly_constant(self) -> bool:
+        """Whether the map treats all places nearly alike: a range below 0.1."""
+        return self.maximum - self.minimum < 0.1
+
+
+def look(spatial: Floats) -> Look:
+    """The summary of one picture's spatial gate, (H, W)."""
+    rows, columns = (((np.arange(size) + 0.5) * 3 // size).astype(int) for size in spatial.shape)
+    ninths = {
+        (row, column): float(spatial[np.ix_(rows == row, columns == column)].mean())
+        for row in np.unique(rows)
+        for column in np.unique(columns)
+    }
+    row, column = max(ninths, key=lambda ninth: ninths[ninth])
+    place = NINTHS[row][column]
+    return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), place)
+
+
+def _parent(gate: Gate) -> str:
+    return gate.name.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Passing:
+    """What one channel gate lets through: how many channels stand above 0.9 and below 0.1, and the extremes."""
+
+    channels: int
+    open: int
+    held: int
+    strongest: int
+    weakest: int
+
+
+def passing(gate: Floats) -> Passing:
+    """The summary of one picture's channel gate, (C,); of equal channels the first is named."""
+    opened, held = int((gate > 0.9).sum()), int((gate < 0.1).sum())
+    return Passing(len(gate), opened, held, int(gate.argmax()), int(gate.argmin()))
+
+
+def by_strength(values: Floats) -> NDArray[np.intp]:
+    """The channels of (C,) values, the largest first; equal ones in the order of the channels."""
+    return np.argsort(-values, kind="stable")
+
+
+def hardly_varies(health: GateHealth, least: float = 0.02) -> bool:
+    """Whether the gate does nearly the same to every picture: a deviation over the pictures below `least`."""
+    return health.deviation < least
+
+
+def saturates(health: GateHealth, most: float = 0.5) -> bool:
+    """Whether more than the share `most` of the gate's values over the pictures is below 0.05 or above 0.95."""
+    return health.low + health.high > most
+
+
+def excitation_parameters(channels: Sequence[int], reduction: int, *, biases: bool) -> int:
+    """Parameters of one SE gate for each of the blocks' numbers of channels: C -> C // r -> C.
+
+    Without biases, and where r divides every C, this is (2 / r) sum N_s C_s^2 (arXiv 1709.01507, eq. 5).
+    """
+    return sum(2 * c * (c // reduction) + biases * (c // reduction + c) for c in channels)
+
+
+@dataclass(frozen=True)
+class PublishedRatio:
+    """SE-ResNet-50 on ImageNet at one reduction ratio; None is ResNet-50 without SE. Errors in percent."""
+
+    reduction: int | None
+    top1: float
+    top5: float
+    parameters: float
+    """Million."""
+
+
+PUBLISHED_RATIOS = (
+    PublishedRatio(4, 22.25, 6.09, 35.7),
+    PublishedRatio(8, 22.26, 5.99, 30.7),
+    PublishedRatio(16, 22.28, 6.03, 28.1),
+    PublishedRatio(32, 22.72, 6.20, 26.9),
+    PublishedRatio(None, 23.30, 6.55, 25.6),
+)
+"""As Hu et al. published them, arXiv 1709.01507, the table on the reduction ratio."""

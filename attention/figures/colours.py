@@ -1,0 +1,21 @@
+"""Colours, one meaning each, the same on every page, in both themes, and for colour-blind eyes."""
+
+CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#08306b"]]
+"""A channel gate, 0 pale to 1 deep."""
+
+SPATIAL_GATE = "Viridis"
+CLASS_HEATMAP = "Inferno"
+CHANGE = "RdBu_r"
+"""A difference, symmetric about zero: blue below, red above."""
+
+NULL = "#8c8c8c"
+"""A random band or a null hypothesis."""
+
+ACCENT = "#d55e00"
+"""What is selected."""
+
+OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
+"""Groups, repeated with a number past eight."""
+
+COLOUR_MAPS = {"channel": CHANNEL_GATE, "viridis": "Viridis", "cividis": "Cividis", "magma": "Magma", "grey": "Greys_r"}
+"""What a map over a picture can be drawn in; a class heatmap's inferno is not among them."""

@@ -1,0 +1,102 @@
+"""A map laid over the picture it was computed from, as bytes ready to be sent."""
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from plotly.colors import sample_colorscale
+
+from attention.figures.colours import COLOUR_MAPS
+from attention.records import Floats
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels of the picture."""
+
+
+class Scale(NamedTuple):
+    """The two values that the ends of a colour map stand for."""
+
+    low: float
+    high: float
+
+
+UNIT = Scale(0.0, 1.0)
+
+
+def own_range(values: Floats) -> Scale:
+    """The map's own minimum and maximum; a constant map gets a range of its own so that nothing divides by zero."""
+    low, high = float(values.min()), float(values.max())
+    return Scale(low, high if high > low else low + 1)
+
+
+def coloured(values: Floats, colour_map: str, scale: Scale = UNIT) -> Image.Image:
+    """A map (H, W) as a picture of the same size, one pixel a value; values outside the scale take its ends."""
+    shares = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
+    picture = Image.fromarray((shares * 255).round().astype(np.uint8), mode="L").convert("P")
+    picture.putpalette(_palette(colour_map))
+    return picture
+
+
+def overlay(
+    picture: Image.Image,
+    values: Floats,
+    box: Box,
+    *,
+    colour_map: str,
+    scale: Scale = UNIT,
+    opacity: float = 0.5,
+) -> bytes:
+    """The whole picture with the map (H, W) over the crop that the network saw, as JPEG; outside it is dimmed."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    smooth = Image.fromarray(values).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+    over = coloured(np.asarray(smooth), colour_map, scale).convert("RGB")
+    return _lit(picture, Image.blend(picture.crop((left, top, right, bottom)), over, opacity), (left, top))
+
+
+def cells(values: Floats, colour_map: str = "channel", scale: Scale = UNIT) -> bytes:
+    """Numbers (C,) as a row of cells of equal width, as PNG."""
+    width = max(1, 512 // len(values)) * len(values)
+    return png(coloured(values[None], colour_map, scale).resize((width, 80), Image.Resampling.NEAREST))
+
+
+def reduced(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]:
+    """The picture with at most `side` pixels on its longer side, and the crop's box on it."""
+    share = min(1.0, side / max(picture.size))
+    width, height = (max(1, round(length * share)) for length in picture.size)
+    left, top, right, bottom = box
+    across, down = width / picture.width, height / picture.height
+    small = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
+    return small, (left * across, top * down, right * across, bottom * down)
+
+
+def dimmed(picture: Image.Image, box: Box) -> bytes:
+    """The whole picture, dark outside the crop that the network sees, as JPEG."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    return _lit(picture, picture.crop((left, top, right, bottom)), (left, top))
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    """The picture as JPEG, quality 88."""
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=88)
+    return file.getvalue()
+
+
+def png(picture: Image.Image) -> bytes:
+    """The picture as PNG, exactly as it is."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> bytes:
+    result = Image.blend(picture, Image.new("RGB", picture.size), 0.6)
+    result.paste(inside, corner)
+    return jpeg(result)
+
+
+def _palette(colour_map: str) -> list[int]:
+    colours = sample_colorscale(COLOUR_MAPS[colour_map], [step / 255 for step in range(256)], colortype="tuple")
+    return [round(channel * 255) for colour in colours for channel in colour]

@@ -1,0 +1,223 @@
+"""How the project's own weights were made: one recipe and one seed for every variant.
+
+SGD with Nesterov momentum, label smoothing, random crops and flips, and pictures that grow while the learning
+rate falls. A run leaves a checkpoint after each epoch and goes on from it, to the same result.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from attention import networks, zoo
+from attention.records import Card, GatescopeError
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one training run is made of; the same for all variants."""
+
+    seed: int = 20261124
+    phases: tuple[tuple[int, int], ...] = ((64, 12), (96, 9), (128, 7))  # (pixels, epochs), one after another
+    batch_size: int = 64
+    peak_rate: float = 0.1
+    warmup: float = 0.1  # share of all steps in which the rate rises to its peak; then it falls to 0 linearly
+    momentum: float = 0.9
+    weight_decay: float = 5e-4  # of convolutions and linear layers; none on biases and normalisation
+    label_smoothing: float = 0.1
+    smallest_crop: float = 0.35  # share of the picture's area
+    jitter: float = 0.2  # brightness and contrast, each uniform in 1 +- this
+
+    @property
+    def sizes(self) -> list[int]:
+        """The picture size of each epoch, in pixels."""
+        return [size for size, epochs in self.phases for _ in range(epochs)]
+
+
+class Pictures(NamedTuple):
+    """Decoded pictures: uint8 (N, 3, S, S), their class numbers int64 (N,), and the class folders' names."""
+
+    pixels: Tensor
+    classes: Tensor
+    names: list[str]
+
+
+def load_pictures(folder: Path, size: int = 176) -> Pictures:
+    """Every picture of an ImageFolder-style directory, its central square scaled to `size` pixels, in memory.
+
+    Raises GatescopeError where the directory has no class folders with pictures.
+    """
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    files = [(path, index) for index, name in enumerate(names) for path in sorted((folder / name).iterdir())]
+    if not files:
+        raise GatescopeError(f"{folder} has no class folders with pictures in them")
+    pixels = np.empty((len(files), size, size, 3), np.uint8)
+    with click.progressbar(files, label=f"reading {folder}") as bar:
+        for row, (path, _) in enumerate(bar):
+            with Image.open(path) as picture:
+                pixels[row] = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
+    return Pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor([index for _, index in files]), names)
+
+
+def train(variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe()) -> nn.Module:
+    """Train a variant, from its checkpoint if there is one, and leave the checkpoint behind.
+
+    Raises GatescopeError where the checkpoint is of another run.
+    """
+    torch.manual_seed(recipe.seed)
+    module = networks.build(variant, len(pictures.names)).to(memory_format=torch.channels_last)
+    run = _Run(variant, recipe, pictures.names, module, _optimizer(module, recipe))
+    if checkpoint.exists():
+        run.resume(checkpoint)
+    for epoch in range(run.epochs, len(recipe.sizes)):
+        figures = run.train_epoch(_batches(pictures, recipe, epoch), len(pictures.pixels) // recipe.batch_size)
+        run.save(checkpoint)
+        click.echo(f"{variant} epoch {epoch + 1}/{len(recipe.sizes)}: {figures}")
+    return module.eval()
+
+
+def export(variant: str, checkpoint: Path, data: str, input_size: int) -> Card:
+    """Write the weight file of a finished run; its card, still without what evaluation measures.
+
+    Raises GatescopeError where the run is not finished.
+    """
+    state = torch.load(checkpoint, weights_only=True)
+    recipe, epochs = Recipe(**state["recipe"]), state["epochs"]
+    if state["variant"] != variant or epochs < len(recipe.sizes):
+        raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
+    module = networks.build(variant, len(state["classes"]))
+    title, description = networks.DESCRIPTIONS[variant]
+    return Card(
+        name=variant,
+        title=title,
+        description=description,
+        source="own",
+        licence="MIT",
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        input_size=input_size,
+        mean=MEAN,
+        std=STD,
+        classes=tuple(state["classes"]),
+        labels=tuple(state["classes"]),
+        accuracy=float("nan"),
+        validation_pictures=0,
+        sha256=zoo.save_weights(variant, state["module"]),
+        training={"data": data, "seed": recipe.seed, "epochs": epochs, "recipe": asdict(recipe)},
+        gate_health=(),
+    )
+
+
+def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
+    """The rate of step 0..steps-1: up to the peak in a straight line, and down to 0 in another."""
+    rise = recipe.warmup * steps
+    return recipe.peak_rate * min((step + 1) / rise, (steps - step) / (steps - rise))
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 (N, 3, H, W) -> float32 with the mean and standard deviation of ImageNet's channels."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return ((pixels.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(eq=False)
+class _Run:
+    """A run between two epochs: what is trained, how, and how far it is."""
+
+    variant: str
+    recipe: Recipe
+    classes: list[str]
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    epochs: int = 0
+
+    def train_epoch(self, batches: Iterator[tuple[Tensor, Tensor]], steps: int) -> str:
+        """One epoch of so many steps; its loss and accuracy in words."""
+        self.module.train()
+        seen, loss_sum, right = 0, 0.0, 0
+
+        def figures(_: object = None) -> str:
+            return f"loss {loss_sum / max(seen, 1):.3f}, accuracy {right / max(seen, 1):.1%}"
+
+        label = f"{self.variant} epoch {self.epochs + 1}/{len(self.recipe.sizes)}"
+        with click.progressbar(batches, length=steps, label=label, item_show_func=figures) as bar:
+            for step, (batch, classes) in enumerate(bar, start=self.epochs * steps):
+                logits, loss = self._step(
+                    batch, classes, learning_rate(step, steps * len(self.recipe.sizes), self.recipe)
+                )
+                seen += len(classes)
+                loss_sum += loss * len(classes)
+                right += int((logits.argmax(1) == classes).sum())
+        self.epochs += 1
+        return figures()
+
+    def _step(self, batch: Tensor, classes: Tensor, rate: float) -> tuple[Tensor, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits = self.module(batch)
+        loss = nn.functional.cross_entropy(logits, classes, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return logits, loss.item()
+
+    def save(self, path: Path) -> None:
+        """Replace the checkpoint in one step, so that a kill leaves the last one whole."""
+        state = {
+            "variant": self.variant,
+            "recipe": asdict(self.recipe),
+            "epochs": self.epochs,
+            "classes": self.classes,
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same variant and recipe."""
+        state = torch.load(path, weights_only=True)
+        if state["variant"] != self.variant or state["recipe"] != asdict(self.recipe):
+            raise GatescopeError(f"{path} holds another run, of {state['variant']}; name another checkpoint")
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epochs = state["epochs"]
+
+
+def _batches(pictures: Pictures, recipe: Recipe, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The epoch's batches, the same whenever the epoch is run again; an incomplete last batch is left out."""
+    random = np.random.default_rng((recipe.seed, epoch))
+    order = random.permutation(len(pictures.pixels))
+    for start in range(0, len(order) - recipe.batch_size + 1, recipe.batch_size):
+        rows = order[start : start + recipe.batch_size]
+        crops = [_random_crop(pictures.pixels[row], recipe.sizes[epoch], recipe, random) for row in rows]
+        batch = normalise(torch.cat(crops))
+        contrast, brightness = 1 + recipe.jitter * random.uniform(-1, 1, (2, len(rows), 1, 1, 1)).astype(np.float32)
+        yield batch * torch.from_numpy(contrast) + torch.from_numpy(brightness - 1), pictures.classes[rows]
+
+
+def _random_crop(picture: Tensor, size: int, recipe: Recipe, random: np.random.Generator) -> Tensor:
+    """A crop of random area, shape and place, perhaps mirrored: (3, S, S) -> (1, 3, size, size)."""
+    side = picture.shape[-1]
+    area, ratio = random.uniform(recipe.smallest_crop, 1), np.exp(random.uniform(-1, 1) * np.log(4 / 3))
+    height, width = (min(side, round(side * float(np.sqrt(area * r)))) for r in (1 / ratio, ratio))
+    top, left = random.integers(side - height + 1), random.integers(side - width + 1)
+    crop = picture[None, :, top : top + height, left : left + width]
+    crop = nn.functional.interpolate(crop, (size, size), mode="bilinear", antialias=True)
+    return crop.flip(-1) if random.random() < 0.5 else crop
+
+
+def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    weights = [p for p in module.parameters() if p.ndim > 1]
+    others = [p for p in module.parameters() if p.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=recipe.peak_rate, momentum=recipe.momentum, nesterov=True)

@@ -1,0 +1,99 @@
+"""The three steps of a channel gate with this picture's numbers: squeeze, excite, reweight."""
+
+import streamlit as st
+
+from attention import analysis
+from attention.figures import channels, overlay
+from attention.records import ChannelSteps
+from attention.ui import parts
+from attention.ui.excitation import Focus, short
+
+MEANING = {"average": "mean", "max": "maximum"}
+MAPS = 4
+
+
+def draw(focus: Focus) -> None:
+    """Each step with one or two sentences, its figure, and its equation for the chosen channel."""
+    steps = focus.steps
+    if steps is None:
+        st.info("This gate has another form than SE's and CBAM's, so its steps cannot be shown.")
+        return
+    _draw_squeeze(focus, steps)
+    _draw_excite(focus, steps)
+    _draw_reweight(focus, steps)
+    if len(steps.squeezed) > 1:
+        st.markdown("CBAM sums two branches here. How each of them arrives at the gate is on its own page:")
+        st.page_link("pages/cbam.py", label="CBAM's two branches", query_params=st.query_params.to_dict())
+
+
+def _draw_squeeze(focus: Focus, steps: ChannelSteps) -> None:
+    height, width = steps.before.shape[2:]
+    st.subheader("1. Squeeze", anchor=False)
+    names = " and its ".join(MEANING[branch] for branch in steps.squeezed)
+    st.markdown(
+        f"Each channel's map of {height} × {width} values becomes its {names}: what the channel found, and not where."
+    )
+    for branch, squeezed in steps.squeezed.items():
+        z = squeezed[0]
+        finding = f"The {MEANING[branch]} of {len(z)} channels, from {z.min():.3f} to {z.max():.3f}."
+        parts.chart(channels.vector(z, focus.channel, MEANING[branch]), key=f"squeeze_{branch}", alt=finding)
+        st.latex(_pooled(branch, focus.channel, (height, width)) + f" = {z[focus.channel]:.3f}")
+
+
+def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
+    c, values = focus.channel, focus.values
+    hidden = next(iter(steps.hidden.values())).shape[1]
+    st.subheader("2. Excite", anchor=False)
+    st.markdown(
+        f"Two small layers look at all {len(values)} numbers at once: {len(values)} → {hidden} hidden units → "
+        f"{len(values)}. A sigmoid turns each result into a gate between 0 and 1."
+    )
+    for branch, units in steps.hidden.items():
+        active = int((units > 0).sum())
+        finding = f"{active} of {hidden} hidden units answer to the {MEANING[branch]}; the others are 0 after the ReLU."
+        parts.chart(channels.vector(units[0], -1, "hidden unit"), key=f"hidden_{branch}", alt=finding)
+        st.caption(finding)
+    sums = [float(branch[0, c]) for branch in steps.branches.values()]
+    inside = " + ".join(f"({value:.3f})" for value in sums) if len(sums) > 1 else f"{sums[0]:.3f}"
+    inputs = " + ".join(rf"W_2\,\mathrm{{relu}}(W_1 z^{{{name}}})" for name in _names(steps))
+    st.latex(rf"s_{{{c}}} = \sigma\left({inputs}\right)_{{{c}}} = \sigma({inside}) = {values[c]:.3f}")
+
+
+def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:
+    c, order = focus.channel, analysis.by_strength(focus.values)
+    st.subheader("3. Reweight", anchor=False)
+    st.markdown(
+        "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one grey scale "
+        "that is the pair's own."
+    )
+    for title, some in (("Most open", order[:MAPS]), ("Most closed", order[::-1][:MAPS])):
+        st.markdown(f"**{title}**")
+        with st.grid(MAPS):
+            for channel in map(int, some):
+                before, after = steps.before[0, channel], steps.after[0, channel]
+                st.image(
+                    channels.before_after(before, after),
+                    width="stretch",
+                    alt=f"Channel {channel} of {short(focus.block)} before and after its gate.",
+                    caption=f"{channel}: × {focus.values[channel]:.3f}, {_range(before)} → {_range(after)}",
+                )
+    largest = float(steps.before[0, c].max())
+    st.latex(
+        rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {focus.values[c]:.3f} \cdot u_{{{c}}}, "
+        rf"\qquad \max u_{{{c}}} = {largest:.2f} \to \max x_{{{c}}} = {float(steps.after[0, c].max()):.2f}"
+    )
+
+
+def _pooled(branch: str, channel: int, size: tuple[int, int]) -> str:
+    height, width = size
+    if branch == "average":
+        return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
+    return rf"z_{{{channel}}}^{{max}} = \max_{{i,j}} u_{{{channel}}}(i, j)"
+
+
+def _names(steps: ChannelSteps) -> list[str]:
+    return [""] if list(steps.squeezed) == ["average"] else [r"\mathrm{" + name[:3] + "}" for name in steps.squeezed]
+
+
+def _range(values: overlay.Floats) -> str:
+    return f"{values.min():.2f} … {values.max():.2f}"

@@ -1,0 +1,118 @@
+"""The frame around every page: which network, which picture, and what the network makes of it."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from attention import analysis, zoo
+from attention.figures import overlay
+from attention.images import PictureError
+from attention.ui import cache
+from attention.ui.parts import errors
+from attention.ui.view import View
+
+APP = Path(__file__).parents[2] / "app.py"
+EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
+PAGES: dict[str, dict[str, Any]] = {
+    "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
+    "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
+    "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
+    "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+}
+_ROUTED, _VIEW = "_routed", "_view"
+
+
+def draw_frame(title: str) -> None:
+    """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
+    st.title(title)
+    with st.sidebar:
+        card = _choose_network()
+        view = View(card, _choose_picture())
+        _show_picture(view)
+        with st.container(border=True), errors():
+            _show_prediction(view)
+    st.session_state[_VIEW] = view
+    st.session_state[_ROUTED] = True
+
+
+def open_page() -> View:
+    """The view that the frame chose. Each page starts here: a deep link to a new server runs the page alone, so
+    the router is run first where it has not been."""
+    if not st.session_state.pop(_ROUTED, False):
+        runpy.run_path(str(APP), run_name="__main__")
+        st.stop()
+    return st.session_state[_VIEW]
+
+
+def pictures() -> dict[str, cache.Picture | None]:
+    """Every picture at hand by name: a person's own first, then the samples, which are read when they are chosen."""
+    own: dict[str, cache.Picture] = st.session_state.get("_own", {})
+    return {**own, **dict.fromkeys(cache.samples())}
+
+
+def _choose_network() -> Any:
+    names = zoo.names()
+    _default("network", names, "cbam")
+    name = st.selectbox("Network", names, key="network", bind="query-params", help="All four were trained alike.")
+    card = zoo.card(name)
+    st.caption(
+        f"**{card.title}**: {card.description}. {card.parameters / 1e6:.2f} M parameters; trained here on "
+        f"{card.training['data']}; {card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures."
+    )
+    return card
+
+
+def _choose_picture() -> cache.Picture:
+    source = st.segmented_control(
+        "Picture", ["Sample", "Upload", "Camera"], default="Sample", required=True, key="source", persist_state="session"
+    )
+    titles = list(cache.samples())
+    _default("picture", titles, titles[0])
+    own: dict[str, cache.Picture] = {}
+    if source == "Upload":
+        own = _read(st.file_uploader("Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload") or [])
+    elif source == "Camera":
+        shot = st.camera_input("A photo of your own", key="camera")
+        own = _read([shot] if shot else [])
+    if source != "Sample":
+        st.session_state["_own"] = {**st.session_state.get("_own", {}), **own}
+        if own:
+            return own[st.selectbox("Uploaded", list(own), key="own") if len(own) > 1 else next(iter(own))]
+        st.caption(f"Until there is one, this is the sample “{st.session_state.picture}”.")
+        return cache.sample(st.session_state.picture)
+    return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
+
+
+def _read(files: list[Any]) -> dict[str, cache.Picture]:
+    """The pictures among the files; the others are named, with what is wrong with them."""
+    found = {}
+    for file in files:
+        try:
+            found[file.name] = cache.picture(file.name, file.getvalue())
+        except PictureError as error:
+            st.error(f"{file.name}: {error}")
+    return found
+
+
+def _show_picture(view: View) -> None:
+    st.image(
+        overlay.dimmed(view.picture, view.box),
+        width="stretch",
+        alt=f"{view.picture_name}, with the square that the network sees lit.",
+        caption=f"{view.picture_name}: the network sees the lit square, at {view.card.input_size} px.",
+    )
+
+
+def _show_prediction(view: View) -> None:
+    st.markdown("**What the network says**")
+    for label, probability in analysis.top(view.probabilities, view.card.labels):
+        st.progress(probability, f"{label} {probability:.1%}")
+    st.caption(f"It knows {len(view.card.labels)} classes and must choose among them.")
+
+
+def _default(key: str, options: Any, value: str) -> None:
+    """A first value, and a value in place of one that is no option (an old link, another network)."""
+    if st.session_state.get(key) not in options and key not in st.query_params:
+        st.session_state[key] = value

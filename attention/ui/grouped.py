@@ -1,0 +1,265 @@
+"""The sections of the page on grouped convolution."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from attention import grouped
+from attention.figures import grouped as figures
+from attention.figures.partition import Partition, diagram
+from attention.grouped import Convolution, Cost, papers
+from attention.ui.parts import chart, clicked, data, no_gates
+from attention.ui.view import View
+
+if TYPE_CHECKING:
+    from attention.grouped.census import Layer
+    from attention.grouped.reach import Answers
+
+MOST_DISTURBED = 128
+"""Input channels that the proof disturbs one after another."""
+
+
+def answer(convolution: Convolution, cost: Cost) -> str:
+    """What grouping saves here, in one sentence."""
+    g, c1 = convolution.groups, convolution.in_channels
+    if g == 1:
+        return f"With one group nothing is saved: every kernel reads all {c1:,} channels, {cost.weights:,} weights."
+    kind = " (depthwise)" if g == c1 == convolution.out_channels else ""
+    return (
+        f"In {g} groups{kind}, a kernel reads {c1 // g:,} of {c1:,} channels: "
+        f"{cost.weights:,} weights instead of {cost.weights * g:,}."
+    )
+
+
+@st.fragment
+def draw_partition(convolution: Convolution, cost: Cost) -> None:
+    """The diagram; a click on it, or the slider below it, lights the path of one group."""
+    g = convolution.groups
+    options = ["all", *map(str, range(1, g + 1))]
+    if st.session_state.get("light") not in options and st.query_params.get("light") not in options:
+        st.session_state.light = "all"
+
+    def light() -> None:
+        point = clicked("partition")
+        if point:
+            chosen = str(point["customdata"] + 1)
+            st.session_state.light = "all" if chosen == st.session_state.light else chosen
+
+    place = st.container()
+    if g > 1:
+        st.select_slider("Light the path of one group", options, key="light", bind="query-params")
+    lit = None if g == 1 or st.session_state.light == "all" else int(st.session_state.light) - 1
+    h1, w1 = convolution.kernel
+    titles = f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights"
+    with place:
+        chart(
+            diagram(Partition(convolution.in_channels, convolution.out_channels, g, convolution.kernel, lit), titles),
+            key="partition",
+            alt=f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
+            on_select=light,
+        )
+    st.caption(
+        f"Input channels on the left, a row for each kernel in the middle, its output channel on the right. A column "
+        f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
+        f"colour and number name the group. Click a group to light its path."
+    )
+
+
+def draw_derivation(convolution: Convolution, cost: Cost) -> None:
+    """The rules and the derivation with the numbers filled in, and the line of code."""
+    g, c1, c2 = convolution.groups, convolution.in_channels, convolution.out_channels
+    rows = [f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" for step in cost.steps]
+    st.markdown("\n".join(["| What | How | Number |", "|:--|:--|--:|", *rows]))
+    st.markdown(
+        f"- Input channels = kernel channels × g: **{c1} = {c1 // g} × {g}**\n"
+        f"- Number of kernels = output channels: **{c2} = {c2}**\n"
+        f"- g divides both C₁ and C₂: here it can be **{', '.join(map(str, grouped.valid_groups(c1, c2)))}**"
+    )
+    st.code(f"nn.Conv2d({c1}, {c2}, {convolution.kernel}, groups={g}, bias={convolution.bias})", language="python")
+
+
+def draw_curves(convolution: Convolution) -> None:
+    """Parameters and MACs at every valid number of groups."""
+    costs = grouped.curve(convolution)
+    parameters = {g: cost.parameters for g, cost in costs.items()}
+    macs = {g: cost.macs for g, cost in costs.items()}
+    chart(
+        figures.curves(parameters, macs, groups=convolution.groups),
+        key="curves",
+        alt=f"Parameters fall from {parameters[1]:,} at one group to {min(parameters.values()):,}.",
+    )
+    st.caption(
+        "Each point is a number of groups that divides both channel counts; both axes are logarithmic. Twice the "
+        "groups is half the weights and half the multiply-accumulates (MACs); only the bias stays."
+    )
+    data({"groups": list(costs), "parameters": list(parameters.values()), "MACs": list(macs.values())}, name="curves")
+
+
+def draw_times(convolution: Convolution) -> None:
+    """Measured time beside the theory, when asked for."""
+    st.markdown("Fewer parameters is not the same as faster. How long does this convolution take here?")
+    if st.button("Measure on this machine", icon=":material/timer:", type="primary", key="measure"):
+        with st.spinner("Running the convolution at every number of groups"):
+            from attention.grouped.clock import measure
+
+            st.session_state["_times"] = measure(convolution)
+    times = st.session_state.get("_times")
+    if times is None or times.convolution != replace(convolution, groups=1):
+        st.caption("Takes about a second. Nothing has been measured with these numbers yet.")
+        return
+    theory = {g: times.theory(g) for g in times.seconds}
+    speed = {g: times.speed(g) for g in times.seconds}
+    faster = {g: times.seconds[1] / seconds for g, seconds in times.seconds.items()}
+    g = convolution.groups
+    st.markdown(f"In {g} groups it does 1/{g} of the arithmetic and runs **{faster[g]:.2g} times** as fast.")
+    chart(
+        figures.times(times.seconds, theory, speed),
+        key="times",
+        alt=f"With {g} groups {faster[g]:.2g} times as fast as with one, where the arithmetic is 1/{g}.",
+    )
+    threads = f"{times.threads} thread{'s' * (times.threads > 1)}"
+    st.caption(
+        f"Measured on this machine when you pressed the button, {threads}, one picture, float32: the shortest of "
+        f"{times.runs} runs each, in shuffled order. Small groups leave the processor waiting for memory."
+    )
+    columns = {"ms": [1e3 * s for s in times.seconds.values()], "ms in theory": [1e3 * s for s in theory.values()]}
+    data({"groups": list(speed), **columns, "GFLOP/s": list(speed.values())}, name="times")
+    published = ", ".join(f"{name} {speed:,}" for name, speed in papers.THROUGHPUT.items())
+    st.caption(f"The same on a GPU: images a second at about equal MACs, as timm publishes them: {published}.")
+
+
+def draw_proof(convolution: Convolution) -> None:
+    """Which outputs answer when one input channel is disturbed."""
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        layers = st.segmented_control("Layers", [1, 2], default=1, required=True, key="layers", bind="query-params")
+        shuffle = st.toggle("Shuffle channels in between", key="shuffle", bind="query-params", disabled=layers == 1)
+        response, matches, part = _proof(convolution, layers, shuffle and layers > 1)
+        g, outputs = part.groups, part.out_channels
+        reached = int(response[:, 0].reshape(g, -1).any(axis=1).sum())
+        answered = int(response[:, 0].sum())
+        st.markdown(
+            f"Input channel 1 is disturbed and **{answered} of {outputs}** output channels answer, in "
+            f"**{reached} of {g}** group{'s' * (g > 1)}; the others do not change by a single bit."
+        )
+        st.markdown(_why(part, layers, shuffle))
+        verdict = "as the theory says" if matches else "not as the theory says"
+        st.caption(
+            f"{layers} real 3 × 3 convolution{'s' * (layers > 1)} with random weights, a picture of noise, each of "
+            f"{part.in_channels} input channels disturbed in turn: all {response.size:,} answers are {verdict}."
+        )
+        if part != convolution:
+            st.caption(f"Of {convolution.in_channels} → {convolution.out_channels} channels, the first {g} groups.")
+    with right:
+        alt = f"Input channel 1 reaches {answered} of {outputs} output channels, {reached} of {g} groups."
+        chart(figures.answers(response, groups=g), key="proof", alt=alt)
+
+
+def draw_papers() -> None:
+    """The equal-budget view of ResNeXt, ShuffleNet's groups, and AlexNet counted."""
+    blocks = papers.EQUAL_BUDGET
+    st.markdown("The same number of weights, spent on ever more and ever thinner paths: the error falls.")
+    chart(
+        figures.equal_budget(
+            [f"{block.cardinality} × {block.width}" for block in blocks],
+            [block.weights for block in blocks],
+            {"50 layers": [b.error_50 for b in blocks], "101 layers": [b.error_101 for b in blocks]},
+        ),
+        key="budget",
+        alt="At about 70,000 weights a block, error falls from 23.9 % with one path to 22.2 % with 32.",
+    )
+    st.caption(f"A block has C(256d + 9d² + 256d) weights, counted here; errors as published in {papers.RESNEXT}.")
+    shuffle, alexnet = st.columns(2, gap="large")
+    with shuffle:
+        st.markdown("**ShuffleNet: groups at one budget, and the shuffle**")
+        rows = {"groups": list(papers.SHUFFLENET_ERRORS), "top-1 error, %": list(papers.SHUFFLENET_ERRORS.values())}
+        without = [papers.SHUFFLE_ERRORS.get(g, (None, None))[0] for g in papers.SHUFFLENET_ERRORS]
+        st.dataframe({**rows, "without shuffle, %": without}, hide_index=True, alt="Shuffling lowers the error.")
+        st.caption(f"ImageNet, the 1× budget, as published in {papers.SHUFFLENET}; an empty cell was not published.")
+    with alexnet:
+        st.markdown("**AlexNet: two groups, since one GPU was too small**")
+        _draw_alexnet()
+
+
+def draw_network(view: View) -> None:
+    """The grouped convolutions of the loaded network, with what they save."""
+    layers = _convolutions(view.card.name, view)
+    inside = [layer for layer in layers if layer.convolution.groups > 1]
+    if inside:
+        names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
+        has, would = [layer.cost.parameters for layer in inside], [layer.ungrouped.parameters for layer in inside]
+        st.markdown(
+            f"**{len(inside)} of {len(layers)}** convolutions of {view.card.title} are grouped: **{sum(has):,}** "
+            f"parameters, where ordinary ones would have **{sum(would):,}**."
+        )
+        saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
+        chart(figures.savings(names, has, would), key="savings", alt=saved)
+        st.caption(f"Counted in one forward pass of a picture of {view.card.input_size} × {view.card.input_size} px.")
+    else:
+        no_gates(view, "grouped convolutions", "se-resnext")
+    data(_table(layers), name="convolutions")
+
+
+@st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")
+def _proof(convolution: Convolution, layers: int, shuffle: bool) -> "tuple[Answers, bool, Convolution]":
+    """The answers, whether they are the expected ones, and the convolution that fits the page."""
+    from attention.grouped import reach
+
+    part = reach.excerpt(convolution, MOST_DISTURBED)
+    response = reach.response(reach.stack(part, layers=layers, shuffle=shuffle), part.in_channels)
+    return response, bool((response == reach.expected(part, layers=layers, shuffle=shuffle)).all()), part
+
+
+def _why(convolution: Convolution, layers: int, shuffle: bool) -> str:
+    """What decides which groups answer."""
+    g, kernels = convolution.groups, convolution.out_channels // convolution.groups
+    if g == 1:
+        return "With one group there is nothing to keep apart."
+    if layers == 1:
+        return "Each group is a small convolution of its own: the picture is block-diagonal."
+    if not shuffle:
+        return "Stacked, the groups stay apart for ever: no output knows what the other groups saw."
+    if kernels >= g:
+        return f"A group has {kernels} output channels, enough for the shuffle to hand one to each of the {g} groups."
+    return (
+        f"A group has only {kernels} output channel{'s' * (kernels > 1)}: the shuffle reaches {kernels} of {g} groups."
+    )
+
+
+def _draw_alexnet() -> None:
+    two, one = (papers.alexnet_parameters(grouped=grouped) for grouped in (True, False))
+    layers = {name: layer for name, layer in papers.ALEXNET_CONVOLUTIONS.items() if layer.groups > 1}
+    columns = {
+        "layer": [*layers, "whole network"],
+        "two groups": [*(grouped.of(layer).parameters for layer in layers.values()), two],
+        "one group": [*(grouped.of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
+    }
+    numbers = {name: st.column_config.NumberColumn(format="localized") for name in ("two groups", "one group")}
+    st.dataframe(columns, hide_index=True, column_config=numbers, alt=f"{two:,} parameters, {one:,} with one group.")
+    st.caption(f"Parameters, counted here from the layers of {papers.ALEXNET}.")
+
+
+@st.cache_resource(max_entries=8, show_spinner="Listing the network's convolutions")
+def _convolutions(key: str, _view: View) -> "tuple[Layer, ...]":
+    from attention.grouped.census import convolutions
+
+    return convolutions(_view.network.module, (3, _view.card.input_size, _view.card.input_size))
+
+
+def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:
+    """One row a convolution, in the order of execution."""
+    shapes = [layer.convolution for layer in layers]
+    return {
+        "layer": [layer.name for layer in layers],
+        "in": [shape.in_channels for shape in shapes],
+        "out": [shape.out_channels for shape in shapes],
+        "kernel": [f"{shape.kernel[0]} × {shape.kernel[1]}" for shape in shapes],
+        "groups": [shape.groups for shape in shapes],
+        "output": [f"{shape.height} × {shape.width}" for shape in shapes],
+        "parameters": [layer.cost.parameters for layer in layers],
+        "ungrouped": [layer.ungrouped.parameters for layer in layers],
+        "MACs": [layer.cost.macs for layer in layers],
+        "MACs ungrouped": [layer.ungrouped.macs for layer in layers],
+    }

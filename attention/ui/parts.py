@@ -1,0 +1,96 @@
+"""The parts that a page is put together from."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from attention.figures import strip
+from attention.records import GatescopeError
+from attention.ui.view import View
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """What a person can put right is said in one sentence, in the place where the result would be."""
+    try:
+        yield
+    except GatescopeError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def chart(figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
+    """A plotly figure with its finding as alternative text; a click on it calls `on_select`."""
+    st.plotly_chart(
+        figure,
+        key=key,
+        alt=alt,
+        on_select=on_select or "ignore",
+        selection_mode="points",
+        config={"displayModeBar": False},
+    )
+
+
+def clicked(key: str) -> dict[str, Any] | None:
+    """The point of a chart that was clicked last, for use in `on_select`."""
+    points = st.session_state[key]["selection"]["points"]
+    return points[0] if points else None
+
+
+def picture(data: bytes, *, alt: str, caption: str) -> None:
+    """Encoded picture bytes in the width of their place; the caption names the scale."""
+    st.image(data, width="stretch", alt=alt, caption=caption)
+
+
+def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
+    """The numbers behind a figure, folded, with a CSV file to take away."""
+    box = st.expander("The data", icon=":material/table:", key=f"data_{name}", on_change="rerun")
+    if box.open:
+        import pandas as pd
+
+        table = pd.DataFrame(columns)
+        box.dataframe(table, hide_index=True, alt=f"The numbers behind the figure, {len(table)} rows.")
+        box.download_button("CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
+
+
+def code(source: object, usage: str) -> None:
+    """A block as the project's own code, read from where it is used, and the line that puts it to use."""
+    st.code(inspect.getsource(source), language="python")  # type: ignore[arg-type]
+    st.markdown("In a network of your own:")
+    st.code(usage, language="python")
+
+
+def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str) -> str:
+    """The network in small, one cell a block, coloured by `values` (0 to 1); the name of the chosen block.
+
+    A click on a cell or the arrow keys on the slider below go to another block; it is in the URL as `block`.
+    """
+    if st.session_state.get("block") not in names:
+        st.session_state.block = names[len(names) // 2]
+
+    def go_to() -> None:
+        point = clicked("strip")
+        if point:
+            st.session_state.block = names[int(point["point_index"])]
+
+    chosen = st.session_state.block
+    chart(
+        strip.depth(names, values, chosen, label),
+        key="strip",
+        alt=f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}.",
+        on_select=go_to,
+    )
+    return st.select_slider("Block", names, key="block", bind="query-params", label_visibility="collapsed")
+
+
+def no_gates(view: View, wanted: str, network: str) -> None:
+    """Said where a network has nothing to show, with what to do next."""
+
+    def choose() -> None:
+        st.session_state.network = network
+
+    st.info(f"{view.card.title} has no {wanted}: {view.card.description}.", icon=":material/info:")
+    st.button(f"Open {network} instead", on_click=choose, type="primary", key=f"instead_{network}")

@@ -1,0 +1,98 @@
+"""Cards of the networks, and `load(name)`: weights checked against their card before a tensor is read."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attention.images import ASSETS, Preprocessing
+from attention.records import Card, GateHealth, GatescopeError
+
+if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
+    from torch import Tensor, nn
+
+WEIGHTS = ASSETS / "weights"
+OWN = ("plain", "se", "cbam", "se-resnext")
+
+
+class ZooError(GatescopeError):
+    """A network that cannot be had: no such name, or a weight file that is not what its card says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network ready for pictures: `module` in eval mode, `transform` from a picture to a (3, H, W) tensor."""
+
+    card: Card
+    module: "nn.Module"
+    transform: Preprocessing
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person calls the classes, in the order of the outputs."""
+        return self.card.labels
+
+
+def names() -> tuple[str, ...]:
+    """The networks that have weights here, in the order in which the subjects build on one another."""
+    return tuple(name for name in OWN if _card_file(name).exists())
+
+
+def card(name: str) -> Card:
+    """The card of a network. Raises ZooError where there is no such network."""
+    if name not in names():
+        raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
+    fields = json.loads(_card_file(name).read_text())
+    fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
+    return Card(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def load(name: str) -> Network:
+    """A network with its trained weights. Raises ZooError where the name or the weight file is not right."""
+    return assemble(card(name))
+
+
+def assemble(known: Card) -> Network:
+    """The network that a card describes. Raises ZooError where the weight file is not the card's."""
+    from safetensors.torch import load as load_tensors
+
+    from attention import networks
+
+    file = weights_file(known.name)
+    data = file.read_bytes() if file.exists() else b""
+    if hashlib.sha256(data).hexdigest() != known.sha256:
+        raise ZooError(f"{file} is not the weight file that the card of {known.name} names; fetch it again")
+    module = networks.build(known.name, len(known.classes))
+    module.load_state_dict({key: value.to(module.state_dict()[key].dtype) for key, value in load_tensors(data).items()})
+    return Network(known, module.eval(), preprocessing(known))
+
+
+def preprocessing(known: Card) -> Preprocessing:
+    """From a picture to what the network of this card sees."""
+    return Preprocessing(known.input_size, mean=known.mean, std=known.std)
+
+
+def save_weights(name: str, state: "dict[str, Tensor]") -> str:
+    """Write a state dict with its floats in half precision; the SHA-256 of the file."""
+    from safetensors.torch import save as save_tensors
+
+    half = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
+    data = save_tensors(half)
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    weights_file(name).write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def save_card(known: Card) -> None:
+    """Write a card beside its weight file."""
+    _card_file(known.name).write_text(json.dumps(asdict(known), indent=1) + "\n")
+
+
+def weights_file(name: str) -> Path:
+    """Where the weights of a network lie."""
+    return WEIGHTS / f"{name}.safetensors"
+
+
+def _card_file(name: str) -> Path:
+    return WEIGHTS / f"{name}.json"

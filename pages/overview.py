@@ -1,0 +1,18 @@
+"""What does attention do here?"""
+
+from attention import ui
+
+view = ui.open_page()
+
+import streamlit as st
+
+from attention.ui import overview
+
+with ui.errors():
+    if view.blocks:
+        st.markdown(f"#### {overview.answer(view)}")
+        overview.draw_network(view)
+        st.caption("Channel gates run from pale (0) to deep blue (1), spatial gates from violet (0) to yellow (1).")
+    else:
+        ui.no_gates(view, "gates", "cbam")
+    overview.draw_cost(view)

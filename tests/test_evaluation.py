@@ -1,0 +1,99 @@
+"""What the cards claim, against a slow loop; and the commands that measure it."""
+
+import json
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from attention import capture, evaluation, training, zoo
+from attention.__main__ import main
+from attention.records import GatescopeError
+from attention.training import Recipe
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two class folders of four small random pictures each, in train and in val."""
+    random = np.random.default_rng(1)
+    for split in ("train", "val"):
+        for name in ("n1", "n2"):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            for number in range(4):
+                pixels = random.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "data" / split / name / f"{number}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+def trained(folder, tmp_path, variant):
+    recipe = Recipe(phases=((32, 1),), batch_size=4)
+    training.train(variant, training.load_pictures(folder / "train", 40), tmp_path / f"{variant}.pt", recipe)
+    return tmp_path / f"{variant}.pt"
+
+
+def test_a_network_goes_from_training_to_a_card_that_evaluation_reproduces(folder, tmp_path, weights):
+    checkpoint = trained(folder, tmp_path, "cbam")
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps({"n1": "one"}))
+    arguments = ["cbam", "--data", str(folder), "--checkpoint", str(checkpoint), "--labels", str(labels)]
+    exported = CliRunner().invoke(main, ["export", *arguments, "--input-size", "48"], catch_exceptions=False)
+    assert exported.exit_code == 0
+    card = zoo.card("cbam")
+    assert card.labels == ("one", "n2") and card.validation_pictures == 8 and card.input_size == 48
+    measured = CliRunner().invoke(main, ["evaluate", "cbam", "--data", str(folder)], catch_exceptions=False)
+    assert f"top-1 {card.accuracy:.2%} of 8 pictures at 48 px" in measured.output
+    assert "The card says" not in measured.output
+
+
+def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
+    checkpoint = trained(folder, tmp_path, "se")
+    network = zoo.assemble(training.export("se", checkpoint, "noise", 48))
+    card = evaluation.measured(network, folder / "val", batch_size=3)
+    right, values = [], {}
+    for index, name in enumerate(("n1", "n2")):
+        for path in sorted((folder / "val" / name).iterdir()):
+            with Image.open(path) as picture:
+                trace = capture.trace(network.module, network.transform(picture)[None])
+            right.append(int(trace.output.argmax()) == index)
+            for gate in trace.gates:
+                values.setdefault(gate.name, []).append(gate.values[0])
+    assert card.accuracy == np.mean(right)
+    assert [gate.name for gate in card.gate_health] == list(values)
+    for gate in card.gate_health:
+        stacked = np.stack(values[gate.name]).astype(np.float64)
+        assert gate.low == (stacked < 0.05).mean() and gate.high == (stacked > 0.95).mean()
+        assert gate.deviation == pytest.approx(stacked.std(0).mean(), abs=1e-5)
+
+
+def test_a_tar_archive_is_as_good_as_its_directory(folder, tmp_path):
+    with tarfile.open(tmp_path / "data.tar", "w") as archive:
+        archive.add(folder / "val", "val")
+    with evaluation.opened(tmp_path / "data.tar") as opened:
+        assert sorted(path.name for path in (opened / "val").iterdir()) == ["n1", "n2"]
+    assert not opened.exists()
+
+
+def test_what_is_neither_a_directory_nor_an_archive_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no archive")
+    with pytest.raises(GatescopeError, match="neither a directory"), evaluation.opened(tmp_path / "notes.txt"):
+        pass
+
+
+def test_missing_class_folders_are_named(tmp_path):
+    with pytest.raises(GatescopeError, match="lacks class folders of se: n01440764, n02102040"):
+        evaluation.measured(zoo.load("se"), tmp_path)
+
+
+def test_torch_is_left_as_it_was(folder, tmp_path, weights):
+    before = torch.get_num_threads(), torch.is_grad_enabled()
+    evaluation.measured(zoo.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48)), folder / "val")
+    assert (torch.get_num_threads(), torch.is_grad_enabled()) == before

@@ -1,0 +1,106 @@
+"""One recipe, and runs that go on to the same result."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from attention import training
+from attention.records import GatescopeError
+from attention.training import Pictures, Recipe
+
+TINY = Recipe(phases=((32, 1), (48, 1)), batch_size=4)
+
+
+@pytest.fixture
+def pictures() -> Pictures:
+    random = torch.Generator().manual_seed(1)
+    pixels = torch.randint(0, 256, (10, 3, 64, 64), dtype=torch.uint8, generator=random)
+    return Pictures(pixels, torch.arange(10) % 2, ["cat", "dog"])
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_zero_in_straight_lines():
+    rates = np.array([training.learning_rate(step, 100, TINY) for step in range(100)])
+    assert rates.argmax() == 9 or rates.argmax() == 10
+    assert rates.max() == pytest.approx(TINY.peak_rate)
+    assert np.allclose(np.diff(rates[:10], 2), 0) and np.allclose(np.diff(rates[10:], 2), 0)
+    assert 0 < rates[-1] <= TINY.peak_rate / 90
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures):
+    straight = training.train("se", pictures, tmp_path / "straight.pt", TINY)
+    stopped = tmp_path / "stopped.pt"
+    stop_after_one_epoch(pictures, stopped)
+    resumed = training.train("se", pictures, stopped, TINY)
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def stop_after_one_epoch(pictures: Pictures, checkpoint: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def echo(_: str) -> None:
+        raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(training.click, "echo", echo)
+        training.train("se", pictures, checkpoint, TINY)
+    assert torch.load(checkpoint, weights_only=True)["epochs"] == 1
+
+
+def test_the_seed_decides_the_weights(tmp_path, pictures):
+    runs = [
+        training.train("cbam", pictures, tmp_path / f"{number}.pt", replace(TINY, seed=seed)).state_dict()
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    same, other = ([torch.equal(runs[0][name], run[name]) for name in run] for run in runs[1:])
+    assert all(same) and not all(other)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, pictures):
+    training.train("se", pictures, tmp_path / "run.pt", TINY)
+    with pytest.raises(GatescopeError, match="another run"):
+        training.train("se", pictures, tmp_path / "run.pt", replace(TINY, seed=2))
+    with pytest.raises(GatescopeError, match="another run"):
+        training.train("plain", pictures, tmp_path / "run.pt", TINY)
+
+
+def test_an_unfinished_run_is_not_exported(tmp_path, pictures):
+    stop_after_one_epoch(pictures, tmp_path / "run.pt")
+    with pytest.raises(GatescopeError, match="after 1 of 2 epochs"):
+        training.export("se", tmp_path / "run.pt", "noise", 64)
+
+
+def test_an_epoch_sees_every_picture_at_most_once_and_its_classes_stay_with_them(pictures):
+    grey = replace_pixels(pictures)
+    batches = list(training._batches(grey, replace(TINY, jitter=0.0), epoch=0))
+    assert [batch.shape for batch, _ in batches] == [(4, 3, 32, 32)] * 2
+    values = torch.cat([batch[:, 0, 0, 0] for batch, _ in batches])
+    rows = ((values * training.STD[0] + training.MEAN[0]) * 255 / 20).round().long()
+    assert len(set(rows.tolist())) == 8
+    assert torch.equal(torch.cat([classes for _, classes in batches]), pictures.classes[rows])
+
+
+def replace_pixels(pictures: Pictures) -> Pictures:
+    """The same pictures, each of one grey level, 20 times its row."""
+    levels = (torch.arange(10, dtype=torch.uint8) * 20).view(-1, 1, 1, 1)
+    return pictures._replace(pixels=levels.expand_as(pictures.pixels).contiguous())
+
+
+def test_pictures_are_read_in_the_order_of_their_class_folders(tmp_path):
+    for name, level in (("b", 200), ("a", 100)):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (80, 60), (level, 0, 0)).save(tmp_path / name / "one.png")
+    read = training.load_pictures(tmp_path, size=32)
+    assert read.names == ["a", "b"] and read.classes.tolist() == [0, 1]
+    assert read.pixels.shape == (2, 3, 32, 32) and read.pixels[:, 0, 0, 0].tolist() == [100, 200]
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(GatescopeError, match="no class folders"):
+            training.load_pictures(folder)
