@@ -26,9 +26,21 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
             continue
         parent = gate.name.rpartition(".")[0]
         last = found[-1] if found else None
-        if last and gate.kind == "spatial" and last.spatial is None and last.channel and _parent(last.channel) == parent:
+        if (
+            last
+            and gate.kind == "spatial"
+            and last.spatial is None
+            and last.channel
+            and _parent(last.channel) == parent
+        ):
             found[-1] = Block(parent, last.channel, gate)
-        elif last and gate.kind == "channel" and last.channel is None and last.spatial and _parent(last.spatial) == parent:
+        elif (
+            last
+            and gate.kind == "channel"
+            and last.channel is None
+            and last.spatial
+            and _parent(last.spatial) == parent
+        ):
             found[-1] = Block(parent, gate, last.spatial)
         else:
             found.append(Block(gate.name, *((gate, None) if gate.kind == "channel" else (None, gate))))
@@ -39,7 +51,9 @@ def short_names(names: Sequence[str]) -> list[str]:
     """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
     parts = [name.split(".") for name in names]
     shared = set.intersection(*map(set, parts)) if len(parts) > 1 else set(parts[0][:-1]) if parts else set()
-    return [".".join(part for part in each if part not in shared) or name for each, name in zip(parts, names, strict=True)]
+    return [
+        ".".join(part for part in each if part not in shared) or name for each, name in zip(parts, names, strict=True)
+    ]
 
 
 def probabilities(logits: Floats) -> NDArray[np.float64]:
@@ -58,7 +72,11 @@ def share_saturated(values: Floats, low: float = 0.05, high: float = 0.95) -> fl
     return float(((values < low) | (values > high)).mean())
 
 
-NINTHS = (("upper left", "upper middle", "upper right"), ("left", "centre", "right"), ("lower left", "lower middle", "lower right"))
+NINTHS = (
+    ("upper left", "upper middle", "upper right"),
+    ("left", "centre", "right"),
+    ("lower left", "lower middle", "lower right"),
+)
 
 
 @dataclass(frozen=True)
@@ -90,25 +108,20 @@ def look(spatial: Floats) -> Look:
     return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), place)
 
 
-def _parent(gate: Gate) -> str:
-    return gate.name.rpartition(".")[0]
-
-
 @dataclass(frozen=True)
 class Passing:
-    """What one channel gate lets through: how many channels stand above 0.9 and below 0.1, and the extremes."""
+    """What one channel gate lets through: how many channels stand above 0.9 and below 0.1, and the strongest."""
 
     channels: int
     open: int
     held: int
     strongest: int
-    weakest: int
 
 
 def passing(gate: Floats) -> Passing:
     """The summary of one picture's channel gate, (C,); of equal channels the first is named."""
     opened, held = int((gate > 0.9).sum()), int((gate < 0.1).sum())
-    return Passing(len(gate), opened, held, int(gate.argmax()), int(gate.argmin()))
+    return Passing(len(gate), opened, held, int(gate.argmax()))
 
 
 def by_strength(values: Floats) -> NDArray[np.intp]:
@@ -116,14 +129,14 @@ def by_strength(values: Floats) -> NDArray[np.intp]:
     return np.argsort(-values, kind="stable")
 
 
-def hardly_varies(health: GateHealth, least: float = 0.02) -> bool:
-    """Whether the gate does nearly the same to every picture: a deviation over the pictures below `least`."""
-    return health.deviation < least
+def hardly_varies(health: GateHealth) -> bool:
+    """Whether the gate does nearly the same to every picture: a deviation over the pictures below 0.02."""
+    return health.deviation < 0.02
 
 
-def saturates(health: GateHealth, most: float = 0.5) -> bool:
-    """Whether more than the share `most` of the gate's values over the pictures is below 0.05 or above 0.95."""
-    return health.low + health.high > most
+def saturates(health: GateHealth) -> bool:
+    """Whether more than half of the gate's values over the pictures are below 0.05 or above 0.95."""
+    return health.low + health.high > 0.5
 
 
 def excitation_parameters(channels: Sequence[int], reduction: int, *, biases: bool) -> int:
@@ -153,3 +166,7 @@ PUBLISHED_RATIOS = (
     PublishedRatio(None, 23.30, 6.55, 25.6),
 )
 """As Hu et al. published them, arXiv 1709.01507, the table on the reduction ratio."""
+
+
+def _parent(gate: Gate) -> str:
+    return gate.name.rpartition(".")[0]

@@ -48,7 +48,7 @@ class ChannelSteps:
 
 @dataclass(frozen=True, eq=False)
 class SpatialSteps:
-    """How a spatial gate of CBAM's form came about. The keys are `"average"` and `"max"`, in the order of the kernel."""
+    """How a spatial gate of CBAM's form came about. The keys are `"average"` and `"max"`, in the kernel's order."""
 
     pooled: dict[str, Floats]
     """The feature map pooled over its channels, (N, H, W)."""

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from attention import networks, zoo
+from attention import images, networks, zoo
 from attention.records import Card, GatescopeError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -62,8 +62,8 @@ def load_pictures(folder: Path, size: int = 176) -> Pictures:
     pixels = np.empty((len(files), size, size, 3), np.uint8)
     with click.progressbar(files, label=f"reading {folder}") as bar:
         for row, (path, _) in enumerate(bar):
-            with Image.open(path) as picture:
-                pixels[row] = ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.BICUBIC)
+            picture = images.read(path.read_bytes())
+            pixels[row] = np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC))
     return Pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor([index for _, index in files]), names)
 
 

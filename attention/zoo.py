@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attention.images import ASSETS, Preprocessing
 from attention.records import Card, GateHealth, GatescopeError
@@ -43,9 +43,10 @@ def card(name: str) -> Card:
     """The card of a network. Raises ZooError where there is no such network."""
     if name not in names():
         raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
-    fields = json.loads(_card_file(name).read_text())
+    fields: dict[str, Any] = json.loads(_card_file(name).read_text())
     fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
-    return Card(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+    lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return Card(**fields | lists)
 
 
 def load(name: str) -> Network:

@@ -95,5 +95,6 @@ def test_missing_class_folders_are_named(tmp_path):
 
 def test_torch_is_left_as_it_was(folder, tmp_path, weights):
     before = torch.get_num_threads(), torch.is_grad_enabled()
-    evaluation.measured(zoo.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48)), folder / "val")
+    card = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
+    evaluation.measured(zoo.assemble(card), folder / "val")
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == before

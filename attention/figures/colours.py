@@ -1,10 +1,19 @@
 """Colours, one meaning each, the same on every page, in both themes, and for colour-blind eyes."""
 
+from plotly.colors import get_colorscale, sample_colorscale
+
+
+def _spelled_out(name: str) -> list[list[object]]:
+    """One of plotly's colour maps in rgb(): its first colour as #000004 would be taken for one of the theme's own."""
+    stops = [stop for stop, _ in get_colorscale(name)]
+    return [[stop, colour] for stop, colour in zip(stops, sample_colorscale(name, stops), strict=True)]
+
+
 CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#08306b"]]
 """A channel gate, 0 pale to 1 deep."""
 
 SPATIAL_GATE = "Viridis"
-CLASS_HEATMAP = "Inferno"
+CLASS_HEATMAP = _spelled_out("Inferno")
 CHANGE = "RdBu_r"
 """A difference, symmetric about zero: blue below, red above."""
 
@@ -17,5 +26,11 @@ ACCENT = "#d55e00"
 OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 """Groups, repeated with a number past eight."""
 
-COLOUR_MAPS = {"channel": CHANNEL_GATE, "viridis": "Viridis", "cividis": "Cividis", "magma": "Magma", "grey": "Greys_r"}
+COLOUR_MAPS = {
+    "channel": CHANNEL_GATE,
+    "viridis": "Viridis",
+    "cividis": "Cividis",
+    "magma": _spelled_out("Magma"),
+    "grey": "Greys_r",
+}
 """What a map over a picture can be drawn in; a class heatmap's inferno is not among them."""

@@ -10,7 +10,6 @@ from plotly.colors import sample_colorscale
 from attention.figures.colours import COLOUR_MAPS
 from attention.records import Floats
 
-
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels of the picture."""
 
@@ -49,7 +48,7 @@ def overlay(
     opacity: float = 0.5,
 ) -> bytes:
     """The whole picture with the map (H, W) over the crop that the network saw, as JPEG; outside it is dimmed."""
-    left, top, right, bottom = (round(edge) for edge in box)
+    left, top, right, bottom = _pixels(box)
     smooth = Image.fromarray(values).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
     over = coloured(np.asarray(smooth), colour_map, scale).convert("RGB")
     return _lit(picture, Image.blend(picture.crop((left, top, right, bottom)), over, opacity), (left, top))
@@ -73,7 +72,7 @@ def reduced(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box
 
 def dimmed(picture: Image.Image, box: Box) -> bytes:
     """The whole picture, dark outside the crop that the network sees, as JPEG."""
-    left, top, right, bottom = (round(edge) for edge in box)
+    left, top, right, bottom = _pixels(box)
     return _lit(picture, picture.crop((left, top, right, bottom)), (left, top))
 
 
@@ -89,6 +88,12 @@ def png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def _pixels(box: Box) -> tuple[int, int, int, int]:
+    """The box in whole pixels, at least one each way: the crop of a line of pixels is thinner than that."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> bytes:

@@ -1,14 +1,18 @@
 """The depth strip: the network in small, one cell a block."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
 from attention.analysis import short_names
 from attention.figures.colours import ACCENT, CHANNEL_GATE
 
+MOST_NAMES = 24
+"""More than these do not fit below the cells."""
 
-def depth(names: Sequence[str], values: Sequence[float], chosen: str, label: str) -> go.Figure:
+
+def depth(names: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
     """One cell a block, coloured by its value, 0 to 1; the chosen one is framed."""
     frames = [ACCENT if name == chosen else "rgba(0,0,0,0)" for name in names]
     cells = go.Bar(
@@ -17,7 +21,7 @@ def depth(names: Sequence[str], values: Sequence[float], chosen: str, label: str
         width=0.96,
         marker={
             "color": list(values),
-            "colorscale": CHANNEL_GATE,
+            "colorscale": colours,
             "cmin": 0,
             "cmax": 1,
             "line": {"color": frames, "width": 4},
@@ -29,7 +33,12 @@ def depth(names: Sequence[str], values: Sequence[float], chosen: str, label: str
     figure = go.Figure(cells)
     figure.update_layout(height=70, margin={"l": 0, "r": 0, "t": 4, "b": 24}, bargap=0, showlegend=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True)
+    fit = len(names) <= MOST_NAMES
     figure.update_xaxes(
-        tickvals=list(range(len(names))), ticktext=short_names(names) if len(names) <= 24 else [""] * len(names), showgrid=False, fixedrange=True, title=None
+        tickvals=list(range(len(names))),
+        ticktext=short_names(names),
+        showticklabels=fit,
+        showgrid=False,
+        fixedrange=True,
     )
     return figure

@@ -4,4 +4,16 @@ from attention.ui.frame import PAGES, draw_frame, open_page
 from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, picture
 from attention.ui.view import View
 
-__all__ = ["PAGES", "View", "chart", "code", "data", "depth_strip", "draw_frame", "errors", "no_gates", "open_page", "picture"]
+__all__ = [
+    "PAGES",
+    "View",
+    "chart",
+    "code",
+    "data",
+    "depth_strip",
+    "draw_frame",
+    "errors",
+    "no_gates",
+    "open_page",
+    "picture",
+]

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from attention import analysis
-from attention.figures import channels, overlay
-from attention.records import ChannelSteps
+from attention.figures import channels
+from attention.records import ChannelSteps, Floats
 from attention.ui import parts
-from attention.ui.excitation import Focus, short
+from attention.ui.excitation import Focus
 
 MEANING = {"average": "mean", "max": "maximum"}
+SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
 MAPS = 4
 
 
@@ -30,9 +31,7 @@ def _draw_squeeze(focus: Focus, steps: ChannelSteps) -> None:
     height, width = steps.before.shape[2:]
     st.subheader("1. Squeeze", anchor=False)
     names = " and its ".join(MEANING[branch] for branch in steps.squeezed)
-    st.markdown(
-        f"Each channel's map of {height} × {width} values becomes its {names}: what the channel found, and not where."
-    )
+    st.markdown(f"Each channel's map of {height} × {width} values becomes its {names}: what it found, and not where.")
     for branch, squeezed in steps.squeezed.items():
         z = squeezed[0]
         finding = f"The {MEANING[branch]} of {len(z)} channels, from {z.min():.3f} to {z.max():.3f}."
@@ -46,7 +45,8 @@ def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
     st.subheader("2. Excite", anchor=False)
     st.markdown(
         f"Two small layers look at all {len(values)} numbers at once: {len(values)} → {hidden} hidden units → "
-        f"{len(values)}. A sigmoid turns each result into a gate between 0 and 1."
+        f"{len(values)}. The sigmoid σ turns each result into a gate between 0 and 1. (The equation leaves biases "
+        "out, as the papers do.)"
     )
     for branch, units in steps.hidden.items():
         active = int((units > 0).sum())
@@ -54,8 +54,9 @@ def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
         parts.chart(channels.vector(units[0], -1, "hidden unit"), key=f"hidden_{branch}", alt=finding)
         st.caption(finding)
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
-    inside = " + ".join(f"({value:.3f})" for value in sums) if len(sums) > 1 else f"{sums[0]:.3f}"
-    inputs = " + ".join(rf"W_2\,\mathrm{{relu}}(W_1 z^{{{name}}})" for name in _names(steps))
+    inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
+    symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
+    inputs = " + ".join(rf"W_2\,\mathrm{{relu}}(W_1 {symbol})" for symbol in symbols)
     st.latex(rf"s_{{{c}}} = \sigma\left({inputs}\right)_{{{c}}} = \sigma({inside}) = {values[c]:.3f}")
 
 
@@ -63,20 +64,19 @@ def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:
     c, order = focus.channel, analysis.by_strength(focus.values)
     st.subheader("3. Reweight", anchor=False)
     st.markdown(
-        "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one grey scale "
-        "that is the pair's own."
+        "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one scale that is "
+        "the pair's own, dark low, bright high."
     )
     for title, some in (("Most open", order[:MAPS]), ("Most closed", order[::-1][:MAPS])):
         st.markdown(f"**{title}**")
-        with st.grid(MAPS):
-            for channel in map(int, some):
-                before, after = steps.before[0, channel], steps.after[0, channel]
-                st.image(
-                    channels.before_after(before, after),
-                    width="stretch",
-                    alt=f"Channel {channel} of {short(focus.block)} before and after its gate.",
-                    caption=f"{channel}: × {focus.values[channel]:.3f}, {_range(before)} → {_range(after)}",
-                )
+        for place, channel in zip(st.columns(MAPS), map(int, some), strict=False):
+            before, after = steps.before[0, channel], steps.after[0, channel]
+            place.image(
+                channels.before_after(before, after),
+                width="stretch",
+                alt=f"Channel {channel} of {focus.name} before and after its gate.",
+                caption=f"Channel {channel} × {focus.values[channel]:.3f}: {_range(before)} → {_range(after)}",
+            )
     largest = float(steps.before[0, c].max())
     st.latex(
         rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {focus.values[c]:.3f} \cdot u_{{{c}}}, "
@@ -86,14 +86,10 @@ def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:
 
 def _pooled(branch: str, channel: int, size: tuple[int, int]) -> str:
     height, width = size
-    if branch == "average":
-        return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
-    return rf"z_{{{channel}}}^{{max}} = \max_{{i,j}} u_{{{channel}}}(i, j)"
+    if branch == "max":
+        return rf"z_{{{channel}}} = \max_{{i,j}} u_{{{channel}}}(i, j)"
+    return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
 
 
-def _names(steps: ChannelSteps) -> list[str]:
-    return [""] if list(steps.squeezed) == ["average"] else [r"\mathrm{" + name[:3] + "}" for name in steps.squeezed]
-
-
-def _range(values: overlay.Floats) -> str:
+def _range(values: Floats) -> str:
     return f"{values.min():.2f} … {values.max():.2f}"

@@ -10,18 +10,19 @@ from attention import analysis, zoo
 from attention.figures import overlay
 from attention.images import PictureError
 from attention.ui import cache
-from attention.ui.parts import errors
+from attention.ui.parts import errors, settle
 from attention.ui.view import View
 
 APP = Path(__file__).parents[2] / "app.py"
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
+ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
 }
-_ROUTED, _VIEW = "_routed", "_view"
+_ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
 
 def draw_frame(title: str) -> None:
@@ -48,14 +49,14 @@ def open_page() -> View:
 
 def pictures() -> dict[str, cache.Picture | None]:
     """Every picture at hand by name: a person's own first, then the samples, which are read when they are chosen."""
-    own: dict[str, cache.Picture] = st.session_state.get("_own", {})
+    own: dict[str, cache.Picture] = st.session_state.get(_OWN, {})
     return {**own, **dict.fromkeys(cache.samples())}
 
 
 def _choose_network() -> Any:
     names = zoo.names()
-    _default("network", names, "cbam")
-    name = st.selectbox("Network", names, key="network", bind="query-params", help="All four were trained alike.")
+    settle("network", names)
+    name = st.selectbox("Network", names, names.index("cbam"), key="network", bind="query-params", help=ALIKE)
     card = zoo.card(name)
     st.caption(
         f"**{card.title}**: {card.description}. {card.parameters / 1e6:.2f} M parameters; trained here on "
@@ -66,31 +67,38 @@ def _choose_network() -> Any:
 
 def _choose_picture() -> cache.Picture:
     source = st.segmented_control(
-        "Picture", ["Sample", "Upload", "Camera"], default="Sample", required=True, key="source", persist_state="session"
+        "Picture",
+        ["Sample", "Upload", "Camera"],
+        default="Sample",
+        required=True,
+        key="source",
+        persist_state="session",
     )
     titles = list(cache.samples())
-    _default("picture", titles, titles[0])
-    own: dict[str, cache.Picture] = {}
+    settle("picture", titles)
+    if source == "Sample":
+        return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
     if source == "Upload":
-        own = _read(st.file_uploader("Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload") or [])
-    elif source == "Camera":
-        shot = st.camera_input("A photo of your own", key="camera")
-        own = _read([shot] if shot else [])
-    if source != "Sample":
-        st.session_state["_own"] = {**st.session_state.get("_own", {}), **own}
-        if own:
-            return own[st.selectbox("Uploaded", list(own), key="own") if len(own) > 1 else next(iter(own))]
-        st.caption(f"Until there is one, this is the sample “{st.session_state.picture}”.")
-        return cache.sample(st.session_state.picture)
-    return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
+        files = st.file_uploader("Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload") or []
+    else:
+        files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
+    own = _read(files) or st.session_state.get(_OWN, {})
+    st.session_state[_OWN] = own
+    if not own:
+        title = st.session_state.get("picture", titles[0])
+        st.caption(f"Until there is one, this is the sample “{title}”.")
+        return cache.sample(title)
+    settle("own", list(own))
+    return own[st.selectbox("Of your pictures", list(own), key="own")]
 
 
 def _read(files: list[Any]) -> dict[str, cache.Picture]:
-    """The pictures among the files; the others are named, with what is wrong with them."""
-    found = {}
+    """The pictures among the files by name; the others are named too, with what is wrong with them."""
+    found: dict[str, cache.Picture] = {}
     for file in files:
         try:
-            found[file.name] = cache.picture(file.name, file.getvalue())
+            picture = cache.picture(file.name, file.getvalue())
+            found[file.name if file.name not in found else f"{file.name} ({len(found) + 1})"] = picture
         except PictureError as error:
             st.error(f"{file.name}: {error}")
     return found
@@ -110,9 +118,3 @@ def _show_prediction(view: View) -> None:
     for label, probability in analysis.top(view.probabilities, view.card.labels):
         st.progress(probability, f"{label} {probability:.1%}")
     st.caption(f"It knows {len(view.card.labels)} classes and must choose among them.")
-
-
-def _default(key: str, options: Any, value: str) -> None:
-    """A first value, and a value in place of one that is no option (an old link, another network)."""
-    if st.session_state.get(key) not in options and key not in st.query_params:
-        st.session_state[key] = value

@@ -46,51 +46,77 @@ def choose() -> Convolution:
         )
     bias = columns[-1].toggle("bias", key="bias", bind="query-params")
     groups = _choose_groups(numbers["c1"], numbers["c2"])
+    if groups != (wish := st.session_state["_wished_groups"]):
+        notes.append(f"g = {wish} does not divide both C₁ and C₂; this is g = {groups}, the nearest that does.")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown("Try", width="content")
         for name, example in EXAMPLES.items():
-            st.button(name, key=f"example_{name}", on_click=_show, args=(example,), icon=":material/arrow_forward:", type="tertiary")
-    for note in notes:
-        st.info(note, icon=":material/info:")
+            st.button(
+                name,
+                key=f"example_{name}",
+                on_click=_show,
+                args=(example,),
+                icon=":material/arrow_forward:",
+                type="tertiary",
+            )
+    if notes:
+        st.info("\n\n".join(notes), icon=":material/info:")
     kernel = numbers["h1"], numbers["w1"]
     return Convolution(numbers["c1"], numbers["c2"], kernel, groups, numbers["h"], numbers["w"], bias)
 
 
 def _choose_groups(c1: int, c2: int) -> int:
-    """Only what divides both; where the wish does not, the nearest number that does, and a sentence that says so."""
-    wish = st.session_state["_wished_groups"]
-    st.session_state.g = groups = grouped.nearest_groups(wish, in_channels=c1, out_channels=c2)
+    """Only what divides both: the nearest to what the person wished last, by a click, a link or the browser's Back.
 
-    def remember() -> None:
-        st.session_state["_wished_groups"] = st.session_state.g
-
+    The state is written only where it has to move: writing it always would undo what Back restores.
+    """
+    state = st.session_state
+    if state.get("g") not in (None, state.get("_shown_groups")):
+        state["_wished_groups"] = state.g
+    nearest = grouped.nearest_groups(state["_wished_groups"], in_channels=c1, out_channels=c2)
+    if state.get("g") != nearest:
+        state.g = nearest
     valid = grouped.valid_groups(c1, c2)
-    st.pills(
-        "Groups g: what divides both C₁ and C₂", valid, required=True, key="g", bind="query-params", on_change=remember
-    )
-    if groups != wish:
-        st.info(
-            f"g = {wish} does not divide both C₁ = {c1} and C₂ = {c2}; this is g = {groups}, the nearest that does.",
-            icon=":material/info:",
-        )
+    groups = st.pills("Groups g: what divides both C₁ and C₂", valid, required=True, key="g", bind="query-params")
+    if groups is None:  # Back came to a link without a g, which unsets the widget
+        state["_wished_groups"] = FIRST_GROUPS
+        st.rerun()
+    if groups != nearest:
+        state["_wished_groups"] = groups
+    state["_shown_groups"] = groups
     return groups
 
 
 def _read_link() -> list[str]:
-    """On the first visit: what the link asks for and cannot have, where the widgets fall back to their first value."""
-    if "_wished_groups" in st.session_state and "g" in st.session_state:
+    """On the first visit: what the link asks for and cannot have. It leaves the link, and the first value stands.
+
+    The widgets must not see it, since streamlit's own reading of a number stumbles over infinity; they read the link
+    as it was when the run began, hence another run.
+    """
+    if "g" in st.session_state:
         return []
     asked = st.query_params.to_dict()
     st.session_state["_wished_groups"] = int(asked["g"]) if _whole(asked.get("g", "")) else FIRST_GROUPS
-    return [
-        f"The link asks for {number.label} = {asked[key]}; it can be 1 to {number.most:,}, and is {number.first} here."
-        for key, number in NUMBERS.items()
-        if key in asked and not (_whole(asked[key]) and int(asked[key]) <= number.most)
-    ]
+    wrong = {key: text for key, text in asked.items() if key in NUMBERS and not _possible(text, NUMBERS[key])}
+    if wrong:
+        for key in wrong:
+            del st.query_params[key]
+        st.session_state["_link_notes"] = [_refusal(text, NUMBERS[key]) for key, text in wrong.items()]
+        st.rerun()
+    return st.session_state.pop("_link_notes", [])
+
+
+def _refusal(text: str, number: Number) -> str:
+    asked = f"The link asks for {number.label} = {text[:20]}"
+    return f"{asked}; it can be 1 to {number.most:,}, and is {number.first} here."
+
+
+def _possible(text: str, number: Number) -> bool:
+    return _whole(text) and int(text) <= number.most
 
 
 def _whole(text: str) -> bool:
-    return text.isdecimal() and text.isascii() and int(text) > 0
+    return text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0
 
 
 def _show(example: Convolution) -> None:

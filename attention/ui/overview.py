@@ -28,7 +28,9 @@ def draw_cost(view: View) -> None:
     if view.blocks:
         figures["Attention, of the parameters"] = f"{cost.attention_parameters / cost.parameters:.1%}"
         figures["Attention, of the MACs"] = f"{cost.attention_macs / cost.macs:.2%}"
-    for place, (label, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
+    seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
+    seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
+    for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
     st.caption(
         f"For the picture as the network sees it, {view.card.input_size} × {view.card.input_size} px. MACs are the "
@@ -73,10 +75,11 @@ def _draw_spatial(view: View, gate: Gate) -> None:
 
 def _draw_channels(gate: Gate) -> None:
     saturated = analysis.share_saturated(gate.values)
+    span = f"from {gate.minimum:.2f} to {gate.maximum:.2f}"
     st.image(
         overlay.cells(gate.values[0]),
         width="stretch",
-        alt=f"Channel gate of {gate.name}, {gate.values.shape[1]} channels from {gate.minimum:.2f} to {gate.maximum:.2f}.",
+        alt=f"Channel gate of {gate.name}, {gate.values.shape[1]} channels {span}.",
         caption=f"Channel gate, {gate.minimum:.2f} to {gate.maximum:.2f}; {saturated:.0%} saturated",
     )
 

@@ -1,7 +1,9 @@
 """The parts that a page is put together from."""
 
 import contextlib
+import csv
 import inspect
+import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from attention.figures import strip
+from attention.figures.colours import CHANNEL_GATE
 from attention.records import GatescopeError
 from attention.ui.view import View
 
@@ -49,41 +52,50 @@ def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
     """The numbers behind a figure, folded, with a CSV file to take away."""
     box = st.expander("The data", icon=":material/table:", key=f"data_{name}", on_change="rerun")
     if box.open:
-        import pandas as pd
-
-        table = pd.DataFrame(columns)
-        box.dataframe(table, hide_index=True, alt=f"The numbers behind the figure, {len(table)} rows.")
-        box.download_button("CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
+        rows = list(zip(*columns.values(), strict=True))
+        box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {len(rows)} rows.")
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([columns, *rows])
+        box.download_button("CSV", text.getvalue(), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
 
 
 def code(source: object, usage: str) -> None:
     """A block as the project's own code, read from where it is used, and the line that puts it to use."""
-    st.code(inspect.getsource(source), language="python")  # type: ignore[arg-type]
+    st.code(inspect.getsource(source), language="python", wrap_lines=True)  # type: ignore[arg-type]
     st.markdown("In a network of your own:")
     st.code(usage, language="python")
 
 
-def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str) -> str:
+def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, colours: Any = CHANNEL_GATE) -> str:
     """The network in small, one cell a block, coloured by `values` (0 to 1); the name of the chosen block.
 
     A click on a cell or the arrow keys on the slider below go to another block; it is in the URL as `block`.
     """
-    if st.session_state.get("block") not in names:
-        st.session_state.block = names[len(names) // 2]
+    settle("block", names)
+    place = st.container()
+    chosen = st.select_slider(
+        "Block", names, names[len(names) // 2], key="block", bind="query-params", label_visibility="collapsed"
+    )
 
     def go_to() -> None:
         point = clicked("strip")
         if point:
             st.session_state.block = names[int(point["point_index"])]
 
-    chosen = st.session_state.block
-    chart(
-        strip.depth(names, values, chosen, label),
-        key="strip",
-        alt=f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}.",
-        on_select=go_to,
-    )
-    return st.select_slider("Block", names, key="block", bind="query-params", label_visibility="collapsed")
+    with place:
+        chart(
+            strip.depth(names, values, chosen, colours),
+            key="strip",
+            alt=f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}.",
+            on_select=go_to,
+        )
+    return chosen
+
+
+def settle(key: str, options: Sequence[Any]) -> None:
+    """Forget a choice that is no option any more (another network, an old link): the default takes its place."""
+    if key in st.session_state and st.session_state[key] not in options:
+        del st.session_state[key]
 
 
 def no_gates(view: View, wanted: str, network: str) -> None:

@@ -43,7 +43,7 @@ class View:
     @property
     def seen(self) -> bytes:
         """The picture as the network sees it, JPEG."""
-        return overlay.jpeg(zoo.preprocessing(self.card).crop(self.picture))
+        return overlay.jpeg(zoo.preprocessing(self.card).square(self.picture))
 
     @property
     def network(self) -> zoo.Network:

@@ -1,0 +1,19 @@
+"""One forward pass of any module -> Trace.
+
+tracing    `trace`: checks what is given, runs the pass
+mode       sees every torch function of the pass
+stack      which modules are running
+notes      what is known of each tensor
+calls      one call, and one name for all its spellings
+rules      how notes pass through operations that compute
+shapes     how they pass through reshapes, permutations and slices
+axes       what the axes of a tensor mean
+products   which products are a gate's
+gates      the gates found; edits
+steps      the inner steps of SE and CBAM
+"""
+
+from attention.capture.gates import TraceError
+from attention.capture.tracing import trace
+
+__all__ = ["TraceError", "trace"]

@@ -1,0 +1,179 @@
+"""What the axes of a tensor mean: sample (N), channel (C), height (H), width (W), or a place of unknown shape (L).
+
+An axis is a tuple of factors (letter, extent): an image flattened to tokens has the axis H·W, groups folded into
+the batch have N·C. Reshapes regroup the factors, so the meaning survives them.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+
+from attention.records import Kind
+
+Factor = tuple[str, int]
+Axes = tuple[tuple[Factor, ...], ...]
+
+# Five axes are stacked branches (selective kernels): a channel belongs to a branch.
+_LAYOUTS = {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCCHW"}
+_ORDER = "NCHWL"
+_KINDS: dict[frozenset[str], Kind] = {
+    frozenset(""): "sample",
+    frozenset("C"): "channel",
+    frozenset("HW"): "spatial",
+    frozenset("CHW"): "full",
+    frozenset("H"): "height",
+    frozenset("W"): "width",
+    frozenset("CH"): "channel-height",
+    frozenset("CW"): "channel-width",
+}
+
+
+def standard(shape: Sequence[int]) -> Axes:
+    """The axes as PyTorch's layers lay them out, by the number of dimensions."""
+    letters = _LAYOUTS.get(len(shape), "N" + "L" * (len(shape) - 1))
+    return tuple(((letter, size),) for letter, size in zip(letters, shape, strict=False))
+
+
+def fitted(axes: Axes | None, shape: Sequence[int]) -> Axes:
+    """The axes followed so far, with the extents of this shape; the standard one where nothing is known."""
+    if axes is None or len(axes) != len(shape):
+        return standard(shape)
+    return tuple(map(_resized, axes, shape, standard(shape)))
+
+
+def _resized(axis: tuple[Factor, ...], size: int, default: tuple[Factor, ...]) -> tuple[Factor, ...]:
+    if math.prod(extent for _, extent in axis) == size:
+        return axis
+    letters = {letter for letter, _ in axis}
+    if len(letters) == 1:
+        return ((letters.pop(), size),)
+    return (("L", size),) if letters else default
+
+
+def runs(old: Sequence[int], new: Sequence[int]) -> list[tuple[range, range]]:
+    """The shortest runs of dimensions, before and after a reshape, that hold equally many numbers."""
+    pairs, i, j = [], 0, 0
+    while i < len(old) or j < len(new):
+        first, second = i, j
+        left, right = math.prod(old[i : i + 1]), math.prod(new[j : j + 1])
+        i, j = min(i + 1, len(old)), min(j + 1, len(new))
+        while left != right:
+            if left < right:
+                left, i = left * old[i], i + 1
+            else:
+                right, j = right * new[j], j + 1
+        pairs.append((range(first, i), range(second, j)))
+    return pairs
+
+
+def regrouped(axes: Axes | None, old: Sequence[int], new: Sequence[int]) -> Axes:
+    """The axes after a reshape from the old shape to the new one."""
+    before = fitted(axes, old)
+    after: list[tuple[Factor, ...]] = []
+    for left, right in runs(old, new):
+        after += _dealt([factor for i in left for factor in before[i]], [new[j] for j in right])
+    return tuple(after)
+
+
+def _dealt(factors: Iterable[Factor], sizes: Sequence[int]) -> list[tuple[Factor, ...]]:
+    rest = [factor for factor in factors if factor[1] > 1]
+    dealt = []
+    for size in sizes:
+        axis: list[Factor] = []
+        while size > 1:
+            letter, extent = rest.pop(0)
+            taken = math.gcd(size, extent)
+            if taken < min(size, extent):
+                return [() for _ in sizes]  # the reshape cuts across the factors: nothing is known
+            if extent > taken:
+                rest.insert(0, (letter, extent // taken))
+            size //= taken
+            axis.append((letter, taken))
+        dealt.append(_joined(axis))
+    return dealt
+
+
+def _joined(axis: list[Factor]) -> tuple[Factor, ...]:
+    """Neighbours of one letter are one factor again; without this, windowed attention grows its axes without end."""
+    joined: list[Factor] = []
+    for letter, extent in axis:
+        if joined and joined[-1][0] == letter:
+            extent *= joined.pop()[1]
+        joined.append((letter, extent))
+    return tuple(joined)
+
+
+def letters(axes: Axes, dimensions: Iterable[int]) -> frozenset[str]:
+    """What these dimensions mean, the samples aside."""
+    return frozenset(letter for d in dimensions for letter, _ in axes[d]) - {"N"}
+
+
+def kind(letters: frozenset[str]) -> Kind:
+    """The kind of a gate that varies over these axes."""
+    if "L" in letters:
+        return "full" if "C" in letters else "token"
+    return _KINDS[letters]
+
+
+class Layout:
+    """Between a gate as the product has it and its values, in the order N, C, H, W.
+
+    `axes` are those of the product, `kept` the letters besides N over which the gate varies.
+    """
+
+    def __init__(self, axes: Axes, kept: frozenset[str]) -> None:
+        self._kept = kept | {"N"}
+        self._axes = axes
+        factors = [factor for axis in axes for factor in axis]
+        self._letters = [letter for letter, _ in factors]
+        self._extents = [extent if letter in self._kept else 1 for letter, extent in factors]
+        self._order = sorted(range(len(factors)), key=lambda i: _ORDER.index(self._letters[i]))
+        self.shape = tuple(self._extent(letter) for letter in _ORDER if letter in self._kept)
+
+    def values(self, gate: Tensor) -> Tensor:
+        """The gate, of as many dimensions as the product and of extent 1 where it is constant -> its values."""
+        split = [extent if gate.shape[d] > 1 else 1 for d, axis in enumerate(self._axes) for _, extent in axis]
+        return gate.reshape(split).expand(self._extents).permute(self._order).reshape(self.shape)
+
+    def gate(self, values: Tensor) -> Tensor:
+        """The values -> a gate that broadcasts against the feature map."""
+        split = values.reshape([self._extents[i] for i in self._order])
+        gate = split.permute(sorted(range(len(self._order)), key=self._order.__getitem__))
+        sizes = [extent for axis in self._axes for extent in self._broadcast(axis)]
+        return gate.expand(sizes).reshape([math.prod(self._broadcast(axis)) for axis in self._axes])
+
+    def _broadcast(self, axis: tuple[Factor, ...]) -> list[int]:
+        varies = any(letter in self._kept for letter, _ in axis)
+        return [extent if varies else 1 for _, extent in axis]
+
+    def _extent(self, letter: str) -> int:
+        return math.prod(extent for own, extent in zip(self._letters, self._extents, strict=True) if own == letter)
+
+
+def narrowed(gate: Tensor, varying: frozenset[int], rank: int) -> Tensor:
+    """A view of the gate with `rank` dimensions and extent 1 in all that it does not vary over."""
+    gate = gate.reshape((1,) * (rank - gate.dim()) + tuple(gate.shape)) if gate.dim() < rank else gate
+    for d in range(rank):
+        if d not in varying and gate.shape[d] > 1:
+            gate = gate.narrow(d, 0, 1)
+    return gate
+
+
+def broadcast(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...] | None:
+    """The shape of a product; None where the two do not go together."""
+    rank = max(len(left), len(right))
+    pairs = list(zip((1,) * (rank - len(left)) + tuple(left), (1,) * (rank - len(right)) + tuple(right), strict=True))
+    if any(one != other and 1 not in (one, other) for one, other in pairs):
+        return None
+    return tuple(other if one == 1 else one for one, other in pairs)
+
+
+def varying(tensor: Tensor, constant: frozenset[int], shape: Sequence[int]) -> frozenset[int]:
+    """The dimensions of a product of this shape over which the operand varies."""
+    offset = len(shape) - tensor.dim()
+    return frozenset(
+        d + offset
+        for d, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True))
+        if size > 1 and stride and d not in constant
+    )

@@ -1,0 +1,104 @@
+"""The gates of one pass, and what was asked of them: edits and inner steps."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attention.capture.axes import Layout, narrowed
+from attention.capture.products import Verdict
+from attention.capture.stack import Owners
+from attention.records import Floats, Gate, GatescopeError, Kind
+
+Edit = NDArray[Any] | Tensor | Callable[[Tensor], Any]
+"""The gate's new values, or a function from the tensor of its values to them."""
+
+
+class TraceError(GatescopeError):
+    """A module, batch, edit or request that cannot be traced."""
+
+
+class Gates:
+    """Collects the gates in the order of execution and applies the edits."""
+
+    def __init__(self, owners: Owners, edits: Mapping[str, Edit]) -> None:
+        self._owners = owners
+        self._edits = edits
+        self._found: list[tuple[str, int, Gate]] = []
+        self._counts: dict[str, int] = {}
+
+    def add(self, gate: Tensor, squash: str, verdict: Verdict) -> tuple[str, int, Tensor | None]:
+        """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""
+        owner = self._owners.running()
+        number = self._counts[owner] = self._counts.get(owner, 0) + 1
+        layout = Layout(verdict.axes, verdict.letters)
+        values = layout.values(narrowed(gate, verdict.varying, len(verdict.shape)))
+        record = _record(values, verdict.kind, squash or "none", verdict.shape)
+        self._found.append((owner, number, record))
+        for name in spellings(owner, number):
+            if name in self._edits:
+                edited = _edited(name, self._edits[name], values)
+                return owner, number, _alike(layout.gate(edited), gate)
+        return owner, number, None
+
+    def named(self) -> dict[str, Gate]:
+        """The gates by name: `#1`, `#2` ... where a module applied several."""
+        several = {owner for owner, count in self._counts.items() if count > 1}
+        return {
+            (name := f"{owner}#{number}" if owner in several else owner): _renamed(gate, name)
+            for owner, number, gate in self._found
+        }
+
+
+def spellings(owner: str, number: int) -> tuple[str, ...]:
+    """What a gate may be called while it is not known yet whether its module will apply another."""
+    return (owner, f"{owner}#1") if number == 1 else (f"{owner}#{number}",)
+
+
+def known(asked: Iterable[str], names: Iterable[str], what: str) -> None:
+    """Raises TraceError where something was asked of a gate that the pass did not apply."""
+    names = list(names)
+    for name in asked:
+        if name not in names:
+            inside = [other for other in names if other.startswith(str(name))]
+            near = inside[:4] or difflib.get_close_matches(str(name), names, n=4, cutoff=0.0)
+            allowed = (
+                f"the nearest of its {len(names)} gates are {', '.join(map(repr, near))}" if names else "it has none"
+            )
+            raise TraceError(f"{what} {name!r}, which names no gate that this pass applied: {allowed}")
+
+
+def numbers(tensor: Tensor) -> Floats:
+    """A copy of the tensor as float32 numbers."""
+    copy = torch.empty(tensor.shape, dtype=torch.float32)
+    return copy.copy_(tensor.detach()).numpy()
+
+
+def _record(values: Tensor, kind: Kind, activation: str, shape: tuple[int, ...]) -> Gate:
+    array = numbers(values)
+    return Gate("", kind, activation, array, shape, float(array.min()), float(array.max()))
+
+
+def _renamed(gate: Gate, name: str) -> Gate:
+    return Gate(name, gate.kind, gate.activation, gate.values, gate.feature_shape, gate.minimum, gate.maximum)
+
+
+def _edited(name: str, edit: Edit, values: Tensor) -> Tensor:
+    given = edit(values.clone()) if callable(edit) else edit
+    if not isinstance(given, Tensor | np.ndarray):
+        raise TraceError(f"the edit of {name!r} gives {type(given).__name__}, and must give an array or a tensor")
+    edited, shape = torch.as_tensor(given), tuple(values.shape)
+    if edited.shape != values.shape:
+        raise TraceError(f"the edit of {name!r} has the shape {tuple(edited.shape)}, and the gate has {shape}")
+    return edited.to(dtype=values.dtype, device=values.device)
+
+
+def _alike(edited: Tensor, gate: Tensor) -> Tensor:
+    """The edited gate, laid out in memory like the original, so that the product is laid out the same."""
+    if edited.shape == gate.shape:
+        return torch.empty_like(gate).copy_(edited)
+    return torch.broadcast_tensors(edited, gate)[0]

@@ -1,0 +1,91 @@
+"""The pass, followed: a mode of the calling thread that sees each torch function before and after it runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from attention.capture import rules
+from attention.capture.calls import Call, in_place, operation, tensors
+from attention.capture.gates import Gates
+from attention.capture.notes import CONSTANT, Note, Notes, fresh
+from attention.capture.products import PRODUCTS, Product, Verdict, judged
+from attention.capture.stack import fused_attention
+from attention.capture.steps import Recorder, features
+
+Function = Callable[..., Any]
+
+
+class Follower(TorchFunctionMode):
+    """Keeps a note of every tensor that depends on the input, and hands the products with a gate to `gates`."""
+
+    def __init__(self, notes: Notes, gates: Gates, recorder: Recorder | None) -> None:
+        super().__init__()
+        self._notes = notes
+        self._gates = gates
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name, kwargs = operation(func), kwargs or {}
+        parse = PRODUCTS.get(name)
+        product = parse(args, kwargs) if parse else None
+        if product is not None:
+            notes = (self._notes.of(product.operands[0]), self._notes.of(product.operands[1]))
+            verdict = judged(product, notes)
+            if verdict is not None:
+                return self._gate(func, product, notes, verdict)
+        attended = fused_attention() if name == "multi_head_attention_forward" else None
+        output = func(*args, **kwargs) if attended is None else attended
+        if name in ("__setitem__", "copy"):
+            self._written(Call(name, args, kwargs, self._notes))
+        elif made := [tensor for tensor in tensors((output,)) if tensor.is_floating_point()]:
+            self._note(Call(name, args, kwargs, self._notes), made)
+        return output
+
+    def _note(self, call: Call, made: list[Tensor]) -> None:
+        constant = not call.depends or rules.makes(call.name)
+        for tensor in made:
+            call.output = tensor
+            self._notes.put(tensor, CONSTANT if constant else rules.note(call))
+            if self._recorder is not None and not constant:
+                self._recorder.follow(call)
+
+    def _written(self, call: Call) -> None:
+        """What is written into a part of a buffer is what the buffer holds."""
+        target, source = call.args[0], call.inputs[-1]
+        note = self._notes.of(source)
+        if not note.depends or source is target:
+            return
+        for buffer in (target, target._base):
+            if buffer is not None and buffer.is_floating_point():
+                old = self._notes.of(buffer)
+                known = old.depends and old.roots
+                squash = "" if known and old.squash != note.squash else note.squash
+                self._notes.put(buffer, Note(fresh(), old.axes, squash=squash, pooled=note.pooled))
+
+    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], verdict: Verdict) -> Tensor:
+        """Runs a product that has a gate, with its edit where there is one."""
+        which, recorder = verdict.which, self._recorder
+        gate, feature = product.operands[which], product.aligned[1 - which]
+        owner, number, edited = self._gates.add(product.aligned[which], notes[which].squash, verdict)
+        asked = recorder.asked(owner, number) if recorder is not None else ()
+        before = features(feature, verdict.axes) if asked else None
+        output = _multiplied(func, product, verdict, edited)
+        self._notes.put(output, Note(fresh(), notes[1 - which].axes, pooled=notes[1 - which].pooled))
+        if recorder is not None and asked:
+            recorder.keep(asked, gate, before, features(output, verdict.axes))
+        return output
+
+
+def _multiplied(func: Function, product: Product, verdict: Verdict, edited: Tensor | None) -> Tensor:
+    """The product as the module wrote it, of the same operands in the same order, but for an edited gate."""
+    if edited is None:
+        return func(*product.args, **product.kwargs)
+    if in_place(func) and product.places[verdict.which] == 0:
+        args, kwargs = product.replaced(verdict.which, edited.expand(verdict.shape).clone())
+        return product.operands[verdict.which].copy_(func(*args, **kwargs))
+    args, kwargs = product.replaced(verdict.which, edited)
+    return func(*args, **kwargs)

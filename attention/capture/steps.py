@@ -1,0 +1,254 @@
+"""How a gate came about, step by step, where its form is SE's (arXiv 1709.01507) or CBAM's (arXiv 1807.06521).
+
+A lineage follows the small tensors from a pooling to the gate: vectors and maps are copied when they are made,
+since a module may write over them. Any operation that the papers' forms do not have ends a lineage.
+"""
+
+import itertools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attention.capture import axes, shapes
+from attention.capture.calls import Call
+from attention.capture.gates import numbers, spellings
+from attention.capture.notes import Ledger
+from attention.capture.rules import SQUASHES
+from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, Steps
+
+Form = Literal["channel", "spatial"]
+Stage = Literal["squeezed", "reduced", "hidden", "restored"]
+
+_POOLINGS = {
+    "mean": "average",
+    "avg_pool2d": "average",
+    "adaptive_avg_pool2d": "average",
+    "amax": "max",
+    "max": "max",
+    "max_pool2d": "max",
+    "adaptive_max_pool2d": "max",
+}
+_GATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "hardsigmoid": torch.nn.functional.hardsigmoid,
+    "tanh": torch.tanh,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Lineage:
+    """From one or several poolings to here, by the name of the pooling. A spatial gate has one convolution."""
+
+    form: Form
+    stage: Stage
+    serial: int
+    squeezed: dict[str, Floats]
+    hidden: dict[str, Floats] = field(default_factory=dict)
+    output: dict[str, Floats] = field(default_factory=dict)
+    kernel: Floats | None = None
+    logits: Floats | None = None
+
+    def of(self, form: Form, stage: Stage) -> bool:
+        return self.form == form and self.stage == stage
+
+
+class Recorder:
+    """Follows the lineages of one pass, and keeps those of the gates that were asked for."""
+
+    def __init__(self, asked: Collection[str]) -> None:
+        self._asked = frozenset(asked)
+        self._lineages: Ledger[Lineage | None] = Ledger()
+        self._serial = itertools.count()
+        self._kept: dict[str, _Kept] = {}
+
+    def follow(self, call: Call) -> None:
+        """Writes down the lineage of the output of a call; an old one ends where it was overwritten."""
+        lineage = self._next(call)
+        if lineage is not None or self._lineages.get(call.output) is not None:
+            self._lineages.put(call.output, lineage)
+
+    def _next(self, call: Call) -> Lineage | None:
+        if call.name in _POOLINGS:
+            return _squeezed(call, next(self._serial))
+        step = _STEPS.get(call.name)
+        lineages = [self._lineages.get(tensor) for tensor in call.inputs]
+        known = [lineage for lineage in lineages if lineage is not None]
+        if step is None or not known or len(known) != len(call.dependent):
+            return None
+        return step(call, known)
+
+    def asked(self, owner: str, number: int) -> tuple[str, ...]:
+        """The names under which this gate's steps were asked for."""
+        return tuple(name for name in spellings(owner, number) if name in self._asked)
+
+    def keep(self, names: tuple[str, ...], gate: Tensor, before: Floats | None, after: Floats | None) -> None:
+        """Keeps how the gate came about, beside the feature map before and after it."""
+        coarse = gate.dtype in (torch.float16, torch.bfloat16)
+        for name in names:
+            self._kept[name] = _Kept(self._lineages.get(gate), before, after, 2e-2 if coarse else 1e-4)
+
+    def steps(self, gate: Gate) -> Steps | None:
+        """The steps of a gate of this pass; None where its form is another."""
+        return self._kept[gate.name].steps(gate)
+
+
+def features(tensor: Tensor, meaning: axes.Axes) -> Floats | None:
+    """A feature map as (N, C, H, W), however the module lays it out; None where it has other axes."""
+    if axes.letters(meaning, range(len(meaning))) != {"C", "H", "W"}:
+        return None
+    return numbers(axes.Layout(meaning, frozenset("CHW")).values(tensor))
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    lineage: Lineage | None
+    before: Floats | None
+    after: Floats | None
+    tolerance: float
+
+    def steps(self, gate: Gate) -> Steps | None:
+        lineage, before, after = self.lineage, self.before, self.after
+        if lineage is None or before is None or after is None or not self._explains(lineage, gate):
+            return None
+        if lineage.kernel is not None:
+            return SpatialSteps(lineage.squeezed, lineage.kernel, before, after)
+        return ChannelSteps(lineage.squeezed, lineage.hidden, lineage.output, before, after)
+
+    def _explains(self, lineage: Lineage, gate: Gate) -> bool:
+        """Whether the activation of the logits is the gate: 1 - sigmoid is another form."""
+        activation = _GATES.get(gate.activation)
+        if lineage.form != gate.kind or lineage.logits is None or activation is None:
+            return False
+        expected = activation(torch.from_numpy(lineage.logits)).numpy()
+        return expected.shape == gate.values.shape and np.allclose(expected, gate.values, atol=self.tolerance)
+
+
+def _squeezed(call: Call, serial: int) -> Lineage | None:
+    """Pooling over all places is SE's squeeze, over all channels CBAM's."""
+    shape, dimensions = call.tensor.shape, _reduced(call)
+    if not dimensions or len(call.inputs) > 1 or 0 in dimensions:
+        return None
+    meaning = axes.fitted(call.note.axes, shape)
+    rest = [d for d in range(1, len(shape)) if d not in dimensions]
+    gone, left = axes.letters(meaning, dimensions), axes.letters(meaning, rest)
+    pooling, pooled = _POOLINGS[call.name], numbers(call.output)
+    if left == {"C"} and gone and gone <= {"H", "W", "L"}:
+        return Lineage("channel", "squeezed", serial, {pooling: pooled.reshape(shape[0], -1)})
+    if gone == {"C"} and left == {"H", "W"} and len(rest) == 2:
+        return Lineage("spatial", "squeezed", serial, {pooling: pooled.reshape(shape[0], *(shape[d] for d in rest))})
+    return None
+
+
+def _reduced(call: Call) -> set[int]:
+    """The dimensions over which the call pools entirely."""
+    rank, shape = call.tensor.dim(), call.tensor.shape
+    if call.name.endswith("pool2d"):
+        whole = call.output.shape[2:] == (1, 1)
+        if not call.name.startswith("adaptive"):
+            kernel = call.argument(1, "kernel_size")
+            whole = whole and tuple(shape[2:]) == ((kernel, kernel) if isinstance(kernel, int) else tuple(kernel))
+        return {2, 3} if whole and rank == 4 else set()
+    given = call.argument(1, "dim", call.kwargs.get("axis"))
+    if given is None:
+        return set()
+    return {d % rank for d in ((given,) if isinstance(given, int) else given)}
+
+
+def _same(call: Call, known: list[Lineage]) -> Lineage | None:
+    """Moved, not changed: the arrays are copied already."""
+    return known[0] if call.tensor.numel() <= call.output.numel() else None
+
+
+def _layer(call: Call, known: list[Lineage]) -> Lineage | None:
+    """A layer of the MLP, linear or a 1x1 convolution, or the convolution of the pooled maps."""
+    lineage, weight = known[0], call.argument(1, "weight")
+    if lineage.of("spatial", "squeezed"):
+        return _convolution(call, lineage, weight)
+    if any(size != 1 for size in weight.shape[2:]):
+        return None
+    if lineage.of("channel", "squeezed"):
+        return replace(lineage, stage="reduced")
+    if not lineage.of("channel", "hidden"):
+        return None
+    output = _vector(call)
+    return replace(lineage, stage="restored", output=dict.fromkeys(lineage.squeezed, output), logits=output)
+
+
+def _convolution(call: Call, lineage: Lineage, weight: Tensor) -> Lineage | None:
+    maps = list(lineage.squeezed.values())
+    if tuple(weight.shape[:2]) != (1, len(maps)) or tuple(call.output.shape[2:]) != maps[0].shape[1:]:
+        return None
+    return replace(lineage, stage="restored", kernel=numbers(weight[0]), logits=numbers(call.output[:, 0]))
+
+
+def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
+    """After the first layer it makes the hidden activations; after the last it is the gate's own."""
+    lineage = known[0]
+    if lineage.of("channel", "reduced"):
+        return replace(lineage, stage="hidden", hidden=dict.fromkeys(lineage.squeezed, _vector(call)))
+    gating = call.name in SQUASHES or call.name in ("relu6", "clamp", "hardtanh")
+    return lineage if lineage.stage == "restored" and gating else None
+
+
+def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
+    lineage = known[0]
+    if lineage.of("spatial", "restored"):
+        return replace(lineage, logits=numbers(call.output[:, 0]))
+    return lineage if lineage.of("channel", "reduced") else None
+
+
+def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
+    """The sum of the branches, or a constant in an activation written by hand."""
+    if any(lineage.stage != "restored" for lineage in known):
+        return None
+    if len(known) == 1:
+        return known[0]
+    if call.name != "add" or not _distinct(known) or any(lineage.form != "channel" for lineage in known):
+        return None
+    known = sorted(known, key=lambda lineage: lineage.serial)
+    output = _united([lineage.output for lineage in known])
+    return replace(
+        known[0],
+        squeezed=_united([lineage.squeezed for lineage in known]),
+        hidden=_united([lineage.hidden for lineage in known]),
+        output=output,
+        logits=np.sum(list(output.values()), axis=0),
+    )
+
+
+def _stacked(call: Call, known: list[Lineage]) -> Lineage | None:
+    """The pooled maps side by side, as the convolution reads them."""
+    maps = all(lineage.of("spatial", "squeezed") for lineage in known)
+    if not maps or not _distinct(known) or call.argument(1, "dim", 0) not in (1, -3):
+        return None
+    return replace(known[0], squeezed=_united([lineage.squeezed for lineage in known]))
+
+
+def _vector(call: Call) -> Floats:
+    return numbers(call.output).reshape(call.output.shape[0], -1)
+
+
+def _distinct(known: list[Lineage]) -> bool:
+    """Whether no pooling occurs twice."""
+    return len(_united([lineage.squeezed for lineage in known])) == sum(len(lineage.squeezed) for lineage in known)
+
+
+def _united(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+    return {pooling: array for part in parts for pooling, array in part.items()}
+
+
+_Step = Callable[[Call, list[Lineage]], Lineage | None]
+_ACTIVATIONS = "relu leaky_relu elu gelu silu mish hardswish prelu relu6 sigmoid hardsigmoid tanh clamp hardtanh exp"
+_MOVES = f"{shapes.RESHAPES} {shapes.EXPANSIONS} {shapes.PERMUTATIONS} {shapes.CASTS} __getitem__ __get__ interpolate"
+_STEPS: dict[str, _Step] = {
+    **dict.fromkeys(_MOVES.split(), _same),
+    **dict.fromkeys(("linear", "conv1d", "conv2d"), _layer),
+    **dict.fromkeys(_ACTIVATIONS.split(), _activation),
+    **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "rdiv", "neg", "reciprocal"), _arithmetic),
+    **dict.fromkeys(("cat", "stack"), _stacked),
+    "batch_norm": _norm,
+}

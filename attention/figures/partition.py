@@ -1,0 +1,252 @@
+"""The diagram of a grouped convolution beside the ordinary one: who reads whom, in the colours of the groups.
+
+Each panel is read from left to right: input channels, kernels (a row each, a slice for every channel it reads),
+output channels. The coloured area of the middle is the number of weights.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from attention.figures.colours import NULL, OKABE_ITO
+
+Part = dict[str, Any]
+"""A trace or an annotation; plotly checks them all at once, since one by one takes ten times as long."""
+
+LANES = 8
+"""Groups drawn at most; the others are counted."""
+CELLS = 32
+"""Channels drawn one by one at most; past it each group is a band with a count."""
+PALE = OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[4], OKABE_ITO[6], OKABE_ITO[7]
+"""The colours on which black can be read."""
+GAP = 0.14
+INPUTS, KERNELS, OUTPUTS = (0.0, 0.1), (0.24, 0.8), (0.9, 1.0)
+SOLID, DIM = 0.95, 0.13
+LINK, DIM_LINK = 0.2, 0.05
+
+
+class Span(NamedTuple):
+    start: float
+    end: float
+
+    def part(self, index: int, count: int) -> "Span":
+        """One of `count` equal parts."""
+        size = (self.end - self.start) / count
+        return Span(self.start + index * size, self.start + (index + 1) * size)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What is drawn; `lit` is a group from 0, or None for all of them."""
+
+    in_channels: int
+    out_channels: int
+    groups: int
+    kernel: tuple[int, int]
+    lit: int | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One half of the diagram, drawn into a subplot."""
+
+    partition: Partition
+    ordinary: bool
+
+    @property
+    def axis(self) -> str:
+        return "x" if self.ordinary else "x2"
+
+    def shown(self) -> list[int]:
+        return shown_groups(self.partition.groups, self.partition.lit)
+
+    def lanes(self) -> list[Span]:
+        """The height of each group shown, from the top; half a lane is left where groups are left out."""
+        gap = 0.0 if self.ordinary or self.partition.groups == 1 else GAP
+        lanes, top, previous = [], 0.0, -1
+        for group in self.shown():
+            top += 0.5 * (group != previous + 1)
+            lanes.append(Span(top + gap / 2, top + 1 - gap / 2))
+            top, previous = top + 1, group
+        return lanes
+
+    def cells(self, channels: int) -> int:
+        """Pieces that a group's lane is cut into: a channel each, or one band."""
+        drawn = max(self.partition.in_channels, self.partition.out_channels) <= CELLS
+        return channels // self.partition.groups if drawn else 1
+
+
+def diagram(partition: Partition, titles: tuple[str, str]) -> go.Figure:
+    """The ordinary convolution on the left, the grouped one on the right, each under its title."""
+    panels = Panel(partition, ordinary=True), Panel(partition, ordinary=False)
+    traces, notes = [], []
+    for panel, title in zip(panels, titles, strict=True):
+        on = {"xaxis": panel.axis, "yaxis": panel.axis.replace("x", "y")}
+        traces += [{**trace, **on} for trace in (*_groups(panel), _targets(panel))]
+        refs = {"xref": on["xaxis"], "yref": on["yaxis"], "showarrow": False}
+        notes += [{**note, **refs} for note in (_title(title), *_headings(panel), *_labels(panel))]
+    across = {"visible": False, "range": [-0.07, 1.01]}
+    down = {"visible": False, "range": [panels[0].lanes()[-1].end + 0.05, -0.05]}
+    layout = {
+        "xaxis": {**across, "domain": [0, 0.455]},
+        "xaxis2": {**across, "domain": [0.545, 1]},
+        "yaxis": down,
+        "yaxis2": {**down, "anchor": "x2"},
+        "annotations": notes,
+        "height": 470,
+        "margin": {"l": 0, "r": 0, "t": 84, "b": 4},
+        "showlegend": False,
+        "hoverdistance": 60,
+        "dragmode": False,
+    }
+    return go.Figure({"data": traces, "layout": layout})
+
+
+def shown_groups(groups: int, lit: int | None) -> list[int]:
+    """All groups, or the first, the last and the lit one where there are too many to draw."""
+    if groups <= LANES:
+        return list(range(groups))
+    ends = [*range(LANES - 2), groups - 1]
+    return sorted({*ends, lit if lit is not None else ends[-1]})
+
+
+def colour(group: int) -> str:
+    """The colour of a group, from 0; past eight they repeat, and the numbers tell them apart."""
+    return OKABE_ITO[group % len(OKABE_ITO)]
+
+
+def _groups(panel: Panel) -> Iterator[Part]:
+    """The extent of all kernels, then for each group its links and its cells, faint where another group is lit."""
+    yield _polygons(iter(_extent(panel)), NULL, LINK if panel.ordinary else DIM_LINK)
+    for slot, group in enumerate(panel.shown()):
+        faint = panel.partition.lit not in (None, group)
+        yield _polygons(_links(panel, slot), colour(group), DIM_LINK if faint else LINK)
+        yield _polygons(_slices(panel, slot), colour(group), DIM if faint else SOLID, edge=True)
+
+
+def _extent(panel: Panel) -> Sequence[Sequence[tuple[float, float]]]:
+    """Where an ordinary convolution has weights; its kernels mix all groups, so the way on has no group's colour."""
+    height = Span(panel.lanes()[0].start, panel.lanes()[-1].end)
+    return [_box(Span(KERNELS[0], OUTPUTS[0] if panel.ordinary else KERNELS[1]), height)]
+
+
+def _links(panel: Panel, slot: int) -> Iterator[Sequence[tuple[float, float]]]:
+    """From a group's input channels to the kernels that read them, and on to the outputs that are its own."""
+    lanes = panel.lanes()
+    source, block = lanes[slot], Span(*KERNELS).part(slot, len(lanes))
+    if panel.ordinary:
+        left, right = INPUTS[1], KERNELS[0]
+        yield (left, source.start), (right, lanes[0].start), (right, lanes[-1].end), (left, source.end)
+    else:
+        yield _box(Span(INPUTS[1], block.start), source)
+        yield _box(Span(block.end, OUTPUTS[0]), source)
+
+
+def _slices(panel: Panel, slot: int) -> Iterator[Sequence[tuple[float, float]]]:
+    """A group's input channels, the slices of kernels that read them, and its share of each output channel."""
+    lanes, partition = panel.lanes(), panel.partition
+    inputs, outputs = panel.cells(partition.in_channels), panel.cells(partition.out_channels)
+    columns = Span(*KERNELS).part(slot, len(lanes))
+    share = Span(*OUTPUTS).part(slot, len(lanes)) if panel.ordinary else Span(*OUTPUTS)
+    for row in range(inputs):
+        yield _box(Span(*INPUTS), lanes[slot].part(row, inputs))
+    for lane in lanes if panel.ordinary else [lanes[slot]]:
+        for row in range(outputs):
+            yield _box(share, lane.part(row, outputs))
+            for column in range(inputs):
+                yield _box(columns.part(column, inputs), lane.part(row, outputs))
+
+
+def _box(x: Span, y: Span) -> Sequence[tuple[float, float]]:
+    return (x.start, y.start), (x.end, y.start), (x.end, y.end), (x.start, y.end)
+
+
+def _polygons(
+    shapes: Iterator[Sequence[tuple[float, float]]], fill: str, opacity: float, *, edge: bool = False
+) -> Part:
+    """All shapes as one filled trace, a break between them."""
+    broken = (np.nan, np.nan)
+    corners = np.array([corner for shape in shapes for corner in (*shape, shape[0], broken)], dtype=np.float32)
+    x, y = corners.T
+    line = {"width": 1 if edge else 0, "color": "rgba(255,255,255,0.75)"}
+    look = {"mode": "lines", "fill": "toself", "fillcolor": fill, "line": line, "opacity": opacity}
+    return {"type": "scatter", "x": x, "y": y, "hoverinfo": "skip", **look}
+
+
+def _targets(panel: Panel) -> Part:
+    """What can be clicked and hovered: unseen points on every group's inputs, kernels and outputs."""
+    places = [(slot, x) for slot in range(len(panel.shown())) for x in (0.05, 0.2, 0.35, 0.52, 0.7, 0.85, 0.95)]
+    lanes = panel.lanes()
+    unseen = {"marker": {"opacity": 0}}
+    return {
+        "type": "scatter",
+        "x": [x for _, x in places],
+        "y": [sum(lanes[slot]) / 2 for slot, _ in places],
+        "mode": "markers",
+        "marker": {"size": 26, "opacity": 0},
+        "unselected": unseen,
+        "selected": unseen,
+        "customdata": [panel.shown()[slot] for slot, _ in places],
+        "text": [_story(panel, panel.shown()[slot]) for slot, _ in places],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _story(panel: Panel, group: int) -> str:
+    partition = panel.partition
+    inputs = _range(group, partition.in_channels // partition.groups)
+    outputs = _range(group, partition.out_channels // partition.groups)
+    if panel.ordinary:
+        return f"Input {inputs} is read by all {partition.out_channels} kernels"
+    return f"Group {group + 1}: input {inputs} is read by kernels {outputs}, which make output {outputs}"
+
+
+def _range(group: int, size: int) -> str:
+    first, last = group * size + 1, (group + 1) * size
+    return f"{first}" if size == 1 else f"{first}–{last}"
+
+
+def _title(text: str) -> Part:
+    return _note(sum(KERNELS) / 2, 0, f"<b>{text}</b>", yanchor="bottom", yshift=44, font={"size": 19})
+
+
+def _headings(panel: Panel) -> Iterator[Part]:
+    partition = panel.partition
+    h1, w1 = partition.kernel
+    depth = partition.in_channels // (1 if panel.ordinary else partition.groups)
+    texts = (
+        (INPUTS[0], "left", f"{partition.in_channels} input<br>channels"),
+        (sum(KERNELS) / 2, "center", f"{partition.out_channels} kernels<br>of {h1} × {w1} × {depth}"),
+        (OUTPUTS[1], "right", f"{partition.out_channels} output<br>channels"),
+    )
+    for x, anchor, text in texts:
+        yield _note(x, 0, text, xanchor=anchor, yanchor="bottom", align=anchor, font={"size": 14})
+
+
+def _labels(panel: Panel) -> Iterator[Part]:
+    """Each group's number, its channels where they are one band, and the count of groups left out."""
+    partition, shown = panel.partition, panel.shown()
+    channels = partition.in_channels // partition.groups
+    previous = -1
+    for lane, group in zip(panel.lanes(), shown, strict=True):
+        middle = sum(lane) / 2
+        yield _note(-0.035, middle, str(group + 1), font={"size": 15})
+        if panel.cells(partition.in_channels) == 1 < channels:
+            yield _note(sum(INPUTS) / 2, middle, f"× {channels}", font=_ink(panel, group))
+        if left_out := group - previous - 1:
+            yield _note(0.5, lane.start - 0.25, f"⋮  {left_out} more groups", font={"size": 14})
+        previous = group
+
+
+def _ink(panel: Panel, group: int) -> dict[str, object]:
+    """Text that stands out from a group's colour; the theme's own where that colour is faint."""
+    if panel.partition.lit not in (None, group):
+        return {"size": 14}
+    return {"size": 14, "color": "black" if colour(group) in PALE else "white"}
+
+
+def _note(x: float, y: float, text: str, **options: object) -> Part:
+    return {"x": x, "y": y, "text": text, **options}

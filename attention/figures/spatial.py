@@ -1,0 +1,202 @@
+"""Spatial gates as figures: the values of a map, how it came about, and the features before and after."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.figures.overlay import Scale, own_range
+from attention.records import ChannelSteps, Floats, SpatialSteps
+
+BINS = 25
+TILES = 3
+"""Side of the sheet of channels that stands for a whole feature map."""
+FEATURES = COLOUR_MAPS["grey"]
+MOST_NUMBERED = 3
+"""The largest kernel whose weights are written into its cells."""
+
+_FONT = {"size": 14}
+_FRAME = {"showline": True, "mirror": True, "linecolor": NULL, "linewidth": 1, "zeroline": False, "ticks": ""}
+_AXIS = {"fixedrange": True, "showgrid": False, "tickfont": _FONT}
+_MARK = {"color": ACCENT, "width": 2}
+_BRANCH_NAMES = {"average": "mean", "max": "max"}
+
+
+class _Panel(NamedTuple):
+    """One heatmap of a figure, at a place given in shares of the figure."""
+
+    values: Floats
+    title: str
+    colours: Any
+    ends: Scale
+    x: tuple[float, float]
+    y: tuple[float, float]
+    numbered: bool = False
+    """Whether each value is written into its cell."""
+
+
+class _Row(NamedTuple):
+    """One number a channel, with the two ends of its axis."""
+
+    title: str
+    values: Floats
+    colour: str
+    ends: tuple[float, float]
+
+
+def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
+    """The colour map as a bar with its ends named, and over it the share of the places that have each colour."""
+    edges = np.linspace(scale.low, scale.high, BINS + 1)
+    counts, _ = np.histogram(np.clip(values, scale.low, scale.high), edges)
+    centres = ((edges[:-1] + edges[1:]) / 2).astype(np.float32)
+    colours = {"color": centres, "colorscale": COLOUR_MAPS[colour_map], "cmin": scale.low, "cmax": scale.high}
+    bars = {"x": centres, "marker": {**colours, "line": {"width": 0}}}
+    shares = (100 * counts / values.size).astype(np.float32)
+    hover = "%{x:.2f}: %{y:.1f} % of the places<extra></extra>"
+    ticks = np.linspace(scale.low, scale.high, 5)
+    across = {"tickvals": ticks, "ticktext": [f"{tick:.2f}" for tick in ticks], "range": list(scale), "anchor": "y2"}
+    return go.Figure(
+        [go.Bar(y=shares, hovertemplate=hover, **bars), go.Bar(y=np.ones(BINS), hoverinfo="skip", yaxis="y2", **bars)],
+        {
+            "height": 200,
+            "margin": {"l": 0, "r": 24, "t": 8, "b": 0},
+            "bargap": 0,
+            "showlegend": False,
+            "xaxis": {**_AXIS, **across},
+            "yaxis": {**_AXIS, "domain": [0.24, 1], "title": "% of the places", "nticks": 4},
+            "yaxis2": {"domain": [0, 0.18], "range": [0, 1], "visible": False, "fixedrange": True},
+        },
+    )
+
+
+def derivation(steps: SpatialSteps, gate: Floats) -> go.Figure:
+    """The paper's figure with this picture's numbers: features, pooled maps, kernel, and the gate (H, W), 0 to 1."""
+    rows = [(0.58, 1.0), (0.0, 0.42)] if len(steps.pooled) == 2 else [(0.25, 0.75)]
+    size = steps.kernel.shape[-1]
+    reach = float(np.abs(steps.kernel).max()) or 1.0
+    middle = (0.12, 0.88)
+    sheet = contact_sheet(steps.before[0])
+    shown = min(TILES**2, steps.before.shape[1])
+    title = f"features: {shown} of {steps.before.shape[1]} channels"
+    panels = [_Panel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.25), middle)]
+    for (name, pooled), kernel, row in zip(steps.pooled.items(), steps.kernel, rows, strict=True):
+        name = _BRANCH_NAMES[name]
+        panels.append(_Panel(pooled[0], f"{name} over channels", FEATURES, own_range(pooled), (0.31, 0.47), row))
+        weights = _Panel(kernel, f"kernel for the {name}", CHANGE, Scale(-reach, reach), (0.53, 0.69), row)
+        panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
+    panels.append(_Panel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
+    arrows = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum, σ"}
+    return _drawn(panels, height=430, arrows=arrows)
+
+
+def features(maps: dict[str, Floats], scale: Scale) -> go.Figure:
+    """Feature maps (H, W) side by side by title, on one grey scale."""
+    width = 1 / len(maps)
+    panels = [
+        _Panel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
+        for place, (title, values) in enumerate(maps.items())
+    ]
+    figure = _drawn(panels, height=380, arrows={})
+    figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": _FONT, "x": 1.0})
+    return figure
+
+
+def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> go.Figure:
+    """Each branch of the channel MLP, their sum, and the gate (C,) below it, over the channels in their order."""
+    rows = _branch_rows(steps, gate)
+    step = 1 / len(rows)
+    down = {
+        f"yaxis{number}": {**_AXIS, "title": row.title, "range": row.ends, "nticks": 5, "domain": place}
+        for number, row in enumerate(rows, start=1)
+        for place in [(1 - number * step, 1 - (number - 0.86) * step)]
+    }
+    across = {**_AXIS, "title": "channel", "range": [-0.5, len(gate) - 0.5], "anchor": f"y{len(rows)}"}
+    mark = {"type": "line", "x0": chosen, "x1": chosen, "yref": "paper", "y0": 0, "y1": 1, "line": _MARK}
+    layout = {"height": 130 * len(rows), "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False}
+    lines = [_stairs(row, number) for number, row in enumerate(rows, start=1)]
+    return go.Figure(lines, {**down, "xaxis": across, "shapes": [mark], **layout})
+
+
+def contact_sheet(feature_map: Floats) -> Floats:
+    """The channels of (C, H, W) with the largest mean magnitude, up to nine, in one (3 H + gaps, 3 W + gaps) map.
+
+    Gaps and empty places are NaN.
+    """
+    height, width = feature_map.shape[1:]
+    strongest = np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
+    gap = max(1, height // 12)
+    sheet = np.full((TILES * (height + gap) - gap, TILES * (width + gap) - gap), np.nan, np.float32)
+    for place, channel in enumerate(strongest):
+        top, left = (place // TILES) * (height + gap), (place % TILES) * (width + gap)
+        sheet[top : top + height, left : left + width] = feature_map[channel]
+    return sheet
+
+
+def _drawn(panels: Sequence[_Panel], *, height: int, arrows: dict[float, str]) -> go.Figure:
+    numbered = [(panel, str(number) if number > 1 else "") for number, panel in enumerate(panels, start=1)]
+    axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
+    notes = [_title(panel, number) for panel, number in numbered]
+    for place, label in arrows.items():
+        notes.append({"x": place, "y": 0.5, "text": f"{label}<br><b>→</b>", "xref": "paper", "yref": "paper"})
+    layout = {
+        "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
+        "height": height,
+        "margin": {"l": 1, "r": 1, "t": 44, "b": 4, "pad": 0},
+        "plot_bgcolor": "rgba(0,0,0,0)",
+    }
+    return go.Figure([_heatmap(panel, number) for panel, number in numbered], axes | layout)
+
+
+def _heatmap(panel: _Panel, number: str) -> go.Heatmap:
+    return go.Heatmap(
+        z=panel.values,
+        zmin=panel.ends.low,
+        zmax=panel.ends.high,
+        colorscale=panel.colours,
+        showscale=False,
+        xaxis=f"x{number}",
+        yaxis=f"y{number}",
+        hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
+        hoverongaps=False,
+        texttemplate="%{z:.2f}" if panel.numbered else None,
+        textfont=_FONT,
+    )
+
+
+def _axes(panel: _Panel, number: str) -> dict[str, Any]:
+    """Square cells without ticks in a frame, row 0 on top."""
+    height, width = panel.values.shape
+    both = {"showticklabels": False, "showgrid": False, "fixedrange": True, "constrain": "domain", **_FRAME}
+    across = {"domain": panel.x, "range": [-0.5, width - 0.5], "anchor": f"y{number}"}
+    down = {"domain": panel.y, "range": [height - 0.5, -0.5], "anchor": f"x{number}", "scaleanchor": f"x{number}"}
+    return {f"xaxis{number}": {**both, **across}, f"yaxis{number}": {**both, **down}}
+
+
+def _title(panel: _Panel, number: str) -> dict[str, Any]:
+    ends = f"{np.nanmin(panel.values):.2f} to {np.nanmax(panel.values):.2f}".replace("-", "−")
+    place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0.5, "y": 1, "yanchor": "bottom"}
+    return {"text": f"<b>{panel.title}</b><br>{ends}", **place}
+
+
+def _branch_rows(steps: ChannelSteps, gate: Floats) -> list[_Row]:
+    values = {f"MLP of the {_BRANCH_NAMES[name]}": branch[0] for name, branch in steps.branches.items()}
+    colours = dict(zip(values, OKABE_ITO[1:], strict=False))
+    if len(values) > 1:
+        values["sum"], colours["sum"] = sum(values.values(), np.zeros_like(gate)), OKABE_ITO[0]
+    reach = 1.05 * max(float(np.abs(row).max()) for row in values.values()) or 1.0
+    rows = [_Row(title, row, colours[title], (-reach, reach)) for title, row in values.items()]
+    return [*rows, _Row("gate", gate, str(CHANNEL_GATE[1][1]), (0, 1.02))]
+
+
+def _stairs(row: _Row, number: int) -> go.Scatter:
+    return go.Scatter(
+        x=np.arange(len(row.values), dtype=np.int32),
+        y=row.values,
+        yaxis=f"y{number}",
+        mode="lines",
+        fill="tozeroy",
+        line={"shape": "hvh", "color": row.colour, "width": 1.5},
+        hovertemplate="channel %{x}: %{y:.3f}<extra></extra>",
+    )

@@ -1,0 +1,34 @@
+"""Grouped convolution: what it costs, how fast it runs, which channels it keeps apart.
+
+counting   parameters and MACs, line by line; no torch
+papers     AlexNet, ResNeXt, ShuffleNet: what they published, and what follows from counting; no torch
+clock      measured time on this machine
+reach      which outputs answer when one input channel is disturbed
+census     all convolutions of a network, with what grouping saves in each
+
+The rooms that need torch are opened by name: `from attention.grouped.clock import measure`.
+"""
+
+from attention.grouped.counting import (
+    Convolution,
+    Cost,
+    GroupingError,
+    Step,
+    cost,
+    curve,
+    nearest_groups,
+    of,
+    valid_groups,
+)
+
+__all__ = [
+    "Convolution",
+    "Cost",
+    "GroupingError",
+    "Step",
+    "cost",
+    "curve",
+    "nearest_groups",
+    "of",
+    "valid_groups",
+]

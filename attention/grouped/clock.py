@@ -1,0 +1,103 @@
+"""How long a convolution takes here, now: fewer multiplications are not as many times faster."""
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from attention.grouped.counting import Convolution, GroupingError, curve, of
+
+BUDGET = 0.35
+"""Seconds of measuring."""
+FEWEST_RUNS = 3
+MAC_LIMIT = 10**9
+NUMBER_LIMIT = 5 * 10**7
+_ONE_AT_A_TIME = Lock()
+
+
+@dataclass(frozen=True)
+class Times:
+    """The shortest of several runs, for every valid number of groups."""
+
+    convolution: Convolution
+    """What was timed, at one group."""
+    seconds: dict[int, float]
+    runs: int
+    """Of each number of groups."""
+    threads: int
+
+    def theory(self, groups: int) -> float:
+        """What g groups would take if the time followed the multiplications: t(1)/g, in seconds."""
+        return self.seconds[1] / groups
+
+    def speed(self, groups: int) -> float:
+        """Arithmetic done per second, in GFLOP/s, two operations a multiply-accumulate."""
+        return 2 * of(replace(self.convolution, groups=groups)).macs / self.seconds[groups] / 1e9
+
+
+def measure(convolution: Convolution) -> Times:
+    """Time one picture, float32, on one thread, at every valid number of groups.
+
+    The minimum over single runs in a shuffled, interleaved order: a busy machine disturbs all variants alike.
+
+    Raises GroupingError where one run would be too long for a page, or the tensors too large.
+    """
+    _check_size(convolution)
+    with _ONE_AT_A_TIME:
+        threads = torch.get_num_threads()
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
+            worker.submit(torch.get_num_threads).result()
+            # A thread keeps the number it was given; what threads to come are given is the others' business.
+            torch.set_num_threads(threads)
+            return worker.submit(_race, convolution).result()
+
+
+@torch.inference_mode()
+def _race(convolution: Convolution) -> Times:
+    picture, variants = _tensors(convolution)
+    seconds = dict.fromkeys(variants, float("inf"))
+    order, runs, end = list(variants), 0, time.perf_counter() + BUDGET
+    while runs < FEWEST_RUNS or time.perf_counter() < end:
+        random.shuffle(order)
+        for groups in order:
+            seconds[groups] = min(seconds[groups], _run(picture, *variants[groups], groups))
+        runs += 1
+    return Times(replace(convolution, groups=1), seconds, runs, torch.get_num_threads())
+
+
+def _run(picture: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> float:
+    start = time.perf_counter()
+    F.conv2d(picture, weight, bias, groups=groups)
+    return time.perf_counter() - start
+
+
+def _tensors(convolution: Convolution) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor | None]]]:
+    """A picture of noise whose convolution has the wanted output size, and the weights of every variant."""
+    h1, w1 = convolution.kernel
+    c1, c2 = convolution.in_channels, convolution.out_channels
+    picture = torch.rand(1, c1, convolution.height + h1 - 1, convolution.width + w1 - 1)
+    full = torch.rand(c2, c1, h1, w1)
+    bias = torch.rand(c2) if convolution.bias else None
+    return picture, {groups: (full[:, : c1 // groups].contiguous(), bias) for groups in curve(convolution)}
+
+
+def _check_size(convolution: Convolution) -> None:
+    ordinary = of(replace(convolution, groups=1))
+    if ordinary.macs > MAC_LIMIT:
+        raise GroupingError(
+            f"One ordinary run takes {ordinary.macs / 1e9:,.1f} G MACs, and this page times up to "
+            f"{MAC_LIMIT / 1e9:.0f} G: choose a smaller H, W, C1 or C2."
+        )
+    h1, w1 = convolution.kernel
+    inputs = convolution.in_channels * (convolution.height + h1 - 1) * (convolution.width + w1 - 1)
+    outputs = convolution.out_channels * convolution.height * convolution.width
+    if (numbers := inputs + outputs + 2 * ordinary.weights) > NUMBER_LIMIT:
+        raise GroupingError(
+            f"The tensors hold {numbers / 1e6:,.0f} M numbers, and this page times up to "
+            f"{NUMBER_LIMIT / 1e6:.0f} M: choose a smaller H, W, C1 or C2."
+        )

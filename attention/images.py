@@ -1,0 +1,192 @@
+"""A stranger's bytes -> an upright picture -> the crop that a network sees; and the sample pictures."""
+
+import json
+import threading
+import warnings
+from dataclasses import KW_ONLY, dataclass
+from io import BytesIO
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from attention.records import GatescopeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+ALLOWED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+MAX_BYTES = 20 * 2**20
+MAX_PIXELS = 50_000_000
+"""A phone's largest photo; reading one with transparency takes 0.9 GB for a moment."""
+MAX_SIDE = 1600
+"""What `read` keeps, in pixels: above this a picture is scaled down, and a JPEG already while it is decoded."""
+
+# catch_warnings changes the whole process, so threads must take turns; and so only one large picture is in memory.
+_decoding = threading.Lock()
+
+
+class PictureError(GatescopeError):
+    """These bytes are no picture that can be shown; the message says why."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture that comes with the project, and whose it is."""
+
+    name: str
+    title: str
+    path: Path
+    source: str
+    """The package it was taken from, and where that has it from."""
+    licence: str
+    author: str
+    changes: str
+    """What was done to it here."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """RGB picture -> float tensor (3, size, size): the central square, resized, (x / 255 - mean) / std by channel."""
+
+    size: int
+    """Side of the result, in pixels."""
+    _: KW_ONLY
+    crop: float = 1.0
+    """Side of the square as a share of the picture's shorter side, in (0, 1]."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or not 0 < self.crop <= 1:
+            raise GatescopeError(f"Size {self.size} and crop {self.crop}: at least 1 and in (0, 1] are allowed.")
+
+    def box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of the square on a picture of this (width, height), in pixels."""
+        width, height = size
+        side = self.crop * min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return left, top, left + side, top + side
+
+    def square(self, picture: Image.Image) -> Image.Image:
+        """What the network sees, before the normalisation: an RGB picture of (size, size) pixels.
+
+        Raises PictureError where the picture is not RGB.
+        """
+        if picture.mode != "RGB":
+            raise PictureError(f"The picture's mode is {picture.mode}; RGB is allowed, as attention.images.read gives.")
+        return picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=self.box(picture.size))
+
+    def __call__(self, picture: Image.Image) -> "Tensor":
+        """float32 (3, size, size). Raises PictureError where the picture is not RGB."""
+        import torch  # here, because a page must show the picture before torch is loaded
+
+        pixels = np.asarray(self.square(picture), np.float32) / 255
+        normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return torch.from_numpy(normalised.transpose(2, 0, 1).copy())
+
+
+def read(data: bytes) -> Image.Image:
+    """Bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file -> its first frame, upright, 8-bit RGB, transparency on white.
+
+    The longer side is at most MAX_SIDE. 16-bit grey keeps its black and white; grey of 32 bits is stretched from its
+    own minimum to its maximum. Raises PictureError where the bytes are no such file, damaged or too large.
+    """
+    if not data:
+        raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
+    if len(data) > MAX_BYTES:
+        raise PictureError(f"The file has {len(data) / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed.")
+    with _decoding, warnings.catch_warnings():
+        # Narrow filters: another thread that leaves such a block later may put them back.
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return _decode(data)
+
+
+def samples() -> tuple[Sample, ...]:
+    """The pictures in assets/samples, in the order of its samples.json."""
+    folder = ASSETS / "samples"
+    records = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
+    return tuple(Sample(name=Path(file).stem, path=folder / file, **record) for file, record in records.items())
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
+            _check_pixels(picture.size)
+            picture.draft(None, _fitted(picture.size))
+            picture.load()
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _rgb(_scaled_down(picture))
+    except PictureError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise PictureError(f"The picture is too large; at most {MAX_PIXELS:,} pixels are allowed.") from None
+    except UnidentifiedImageError:
+        raise PictureError(f"The file is {_kind(data)}; choose a {ALLOWED} picture.") from None
+    except Exception as error:  # on damaged data Pillow raises nearly every type there is
+        reason = "The file cannot be decoded: it is damaged, cut off, or of a rare variant"
+        raise PictureError(f"{reason}; choose another {ALLOWED} picture.") from error
+
+
+def _check_pixels(size: tuple[int, int]) -> None:
+    """From the header alone, before a pixel is decoded: a file of 200 kB can claim a gigabyte of them."""
+    width, height = size
+    if width * height > MAX_PIXELS:
+        given = f"The picture has {width:,} x {height:,} = {width * height:,} pixels"
+        raise PictureError(f"{given}; at most {MAX_PIXELS:,} are allowed.")
+
+
+def _fitted(size: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height) that a picture is kept at."""
+    scale = min(1, MAX_SIDE / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height
+
+
+def _scaled_down(picture: Image.Image) -> Image.Image:
+    """At most MAX_SIDE on the longer side; before all else, so that the copies which follow are small."""
+    if max(picture.size) <= MAX_SIDE:
+        return picture
+    if picture.mode in ("1", "P", "PA"):  # between palette entries there is nothing to interpolate
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return picture.resize(_fitted(picture.size), Image.Resampling.BICUBIC)
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        return _eight_bits(picture).convert("RGB")
+    if picture.has_transparency_data:
+        white = Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture.convert("RGBA"))
+        return white.convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits -> 8 bits; Pillow's own conversion would clip everything above 255 to white."""
+    values = picture.convert("F")
+    levels = np.asarray(values)
+    low, high = (0.0, 65535.0) if picture.mode.startswith("I;16") else (float(levels.min()), float(levels.max()))
+    if not isfinite(high - low):
+        raise PictureError(
+            "The picture's brightest or darkest value is no finite number; only finite ones are allowed."
+        )
+    scale = 255 / ((high - low) or 1)
+    return values.point(lambda value: value * scale - low * scale).convert("L")
+
+
+def _kind(data: bytes) -> str:
+    """What a file that Pillow did not recognise may be, in words."""
+    start = data[:512].lstrip()
+    if start.startswith(b"%PDF"):
+        return "a PDF document"
+    if start[4:8] == b"ftyp":
+        return "a HEIC, AVIF or video file"
+    if b"<svg" in start or start.startswith(b"<?xml"):
+        return "an SVG drawing or other XML"
+    return "not a picture in an allowed format, or its beginning is damaged"

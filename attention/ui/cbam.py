@@ -1,0 +1,169 @@
+"""Where a spatial gate lets features through: the map on the picture."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from attention import analysis
+from attention.analysis import Block
+from attention.figures import overlay, spatial
+from attention.figures.colours import SPATIAL_GATE
+from attention.figures.overlay import UNIT, Scale, own_range
+from attention.records import Floats, Gate
+from attention.ui import cbam_steps, parts
+from attention.ui.cbam_steps import say_fallback, short, spatial_gate
+from attention.ui.view import View
+
+COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
+SCALES = ("0 to 1", "own range")
+FILM = "Through depth"
+STEPS = {
+    "How the map came about": cbam_steps.draw_derivation,
+    "Channel attention": cbam_steps.draw_channel,
+    "Before and after": cbam_steps.draw_features,
+    "Code": cbam_steps.draw_code,
+}
+TABS = ("How the map came about", "Channel attention", FILM, "Before and after", "Code")
+HEIGHT = 600
+"""Of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
+FRAME_SIDE = 360
+"""Of a picture in the filmstrip, in pixels."""
+ACROSS = 4
+
+
+class Style(NamedTuple):
+    """How maps are coloured."""
+
+    colour_map: str
+    own: bool
+
+    def scale(self, values: Floats) -> Scale:
+        """The values that the ends of the colour map stand for."""
+        return own_range(values) if self.own else UNIT
+
+
+def choose_block(blocks: Sequence[Block]) -> Block:
+    """The depth strip, coloured by the mean of each block's spatial gate."""
+    by_name = {block.name: block for block in blocks}
+    say_fallback("block", by_name.__contains__, f"{blocks[0].name} to {blocks[-1].name}")
+    means = [float(spatial_gate(block).values.mean()) for block in blocks]
+    return by_name[parts.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
+
+
+def answer(block: Block) -> str:
+    """What the block's spatial gate does to this picture, in one or two sentences."""
+    found = analysis.look(spatial_gate(block).values[0])
+    numbers = f"passes {found.minimum:.2f} to {found.maximum:.2f} of the features, {found.mean:.2f} on average"
+    if found.nearly_constant:
+        return f"{short(block)} {numbers}. This map is nearly constant: it says little about the picture."
+    return f"{short(block)} looks most at the {found.place}: from place to place it {numbers}."
+
+
+def say_health(view: View, block: Block) -> None:
+    """Said where the gate did little over the validation pictures."""
+    for health in view.card.gate_health:
+        if health.name == spatial_gate(block).name and (analysis.hardly_varies(health) or analysis.saturates(health)):
+            st.warning(
+                f"Over the {view.card.validation_pictures:,} validation pictures this gate does little: a place varies "
+                f"by {health.deviation:.3f} from picture to picture (standard deviation), {health.low:.0%} of its "
+                f"values are below 0.05 and {health.high:.0%} above 0.95.",
+                icon=":material/info:",
+            )
+
+
+@st.fragment
+def look(view: View, block: Block) -> None:
+    """The map on the picture, and below it, in tabs, what explains it."""
+    place, side = st.columns([5, 3], gap="medium")
+    with side:
+        style = _choose_style()
+        _draw_legend(spatial_gate(block).values[0], style)
+    with place:
+        _draw_overlay(view, block, style)
+    for name, tab in zip(TABS, st.tabs(TABS, key="tab", on_change="rerun", bind="query-params"), strict=True):
+        if tab.open:
+            with tab:
+                _draw_film(view, block, style) if name == FILM else STEPS[name](view, block)
+
+
+@st.fragment
+def _draw_overlay(view: View, block: Block, style: Style) -> None:
+    gate = spatial_gate(block)
+    values = gate.values[0]
+    slot = st.container(width=round(HEIGHT * view.picture.width / view.picture.height))
+    say_fallback("opacity", _is_share, "0 to 1")
+    opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.5, 0.05, key="opacity", bind="query-params")
+    drawn = overlay.overlay(
+        view.picture, values, view.box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
+    )
+    slot.image(
+        drawn,
+        width="stretch",
+        alt=f"{answer(block)} The map lies on {view.picture_name}, over the square that the network sees.",
+        caption=f"{short(block)}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
+        "What is dimmed it does not see.",
+    )
+
+
+def _choose_style() -> Style:
+    say_fallback("colours", COLOUR_MAPS.__contains__, ", ".join(COLOUR_MAPS))
+    colour_map = st.segmented_control(
+        "Colours", COLOUR_MAPS, default=COLOUR_MAPS[0], required=True, key="colours", bind="query-params"
+    )
+    say_fallback("scale", SCALES.__contains__, " or ".join(SCALES))
+    scale = st.segmented_control("Scale", SCALES, default=SCALES[0], required=True, key="scale", bind="query-params")
+    return Style(colour_map, scale == SCALES[1])
+
+
+def _draw_legend(values: Floats, style: Style) -> None:
+    found = analysis.look(values)
+    numbers = {"Minimum": found.minimum, "Mean": found.mean, "Maximum": found.maximum}
+    for place, (name, number) in zip(st.columns(3), numbers.items(), strict=True):
+        place.metric(name, f"{number:.2f}")
+    parts.chart(
+        spatial.histogram(values, style.colour_map, style.scale(values)),
+        key="legend",
+        alt=f"Colour bar with the distribution of the {values.size} gate values: {found.minimum:.2f} to "
+        f"{found.maximum:.2f}, mean {found.mean:.2f}.",
+    )
+    st.caption("Gate value of a place: 1 passes its features unchanged, 0 shuts them off.")
+
+
+def _draw_film(view: View, block: Block, style: Style) -> None:
+    blocks = [other for other in view.blocks if other.spatial]
+    scale = "each on its own range" if style.own else "all on the scale 0 to 1"
+    st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
+    picture, box = overlay.reduced(view.picture, view.box, FRAME_SIDE)
+    for start in range(0, len(blocks), ACROSS):
+        for place, other in zip(st.columns(ACROSS), blocks[start : start + ACROSS], strict=False):
+            gate = spatial_gate(other)
+            values = gate.values[0]
+            drawn = overlay.overlay(picture, values, box, colour_map=style.colour_map, scale=style.scale(values))
+            place.image(drawn, width="stretch", alt=answer(other), caption=f"{_size(values)}, {_range(gate)}")
+            _offer_block(place, other, chosen=other.name == block.name)
+
+
+def _offer_block(place: DeltaGenerator, block: Block, *, chosen: bool) -> None:
+    def go_to() -> None:
+        st.session_state.block = block.name
+
+    label = f"{short(block)}, shown above" if chosen else f"Open {short(block)}"
+    if place.button(label, key=f"film_{block.name}", on_click=go_to, disabled=chosen, width="stretch"):
+        st.rerun()
+
+
+def _range(gate: Gate) -> str:
+    return f"{gate.minimum:.2f} to {gate.maximum:.2f}"
+
+
+def _size(values: Floats) -> str:
+    return f"{values.shape[0]} × {values.shape[1]}"
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False

@@ -1,0 +1,38 @@
+"""Which channels get through?"""
+
+import streamlit as st
+
+from attention import ui
+from attention.ui import excitation, excitation_steps, excitation_tabs
+
+view = ui.open_page()
+
+PARTS = {
+    "Three steps": excitation_steps.draw,
+    "Through depth": excitation_tabs.draw_depth,
+    "Reduction ratio": excitation_tabs.draw_ratio,
+    "Second picture": excitation_tabs.draw_second,
+    "Code": excitation_tabs.draw_code,
+}
+
+
+@st.fragment
+def explore() -> None:
+    """Everything on this page: a change here leaves the sidebar as it is."""
+    with ui.errors():
+        focus = excitation.choose(view)
+        excitation.draw_gate(focus)
+        excitation.draw_channel(focus)
+        excitation.note_link("part", PARTS, f"a part that this page does not have: here is “{next(iter(PARTS))}”")
+        tabs = st.tabs(list(PARTS), key="part", bind="query-params")
+        for tab, draw in zip(tabs, PARTS.values(), strict=True):
+            if tab.open:
+                with tab, ui.errors():
+                    draw(focus)
+
+
+with ui.errors():
+    if any(block.channel for block in view.blocks):
+        explore()
+    else:
+        ui.no_gates(view, "channel gates", "se")

@@ -1,0 +1,30 @@
+"""What does grouping save?"""
+
+from attention import ui
+
+view = ui.open_page()
+
+import streamlit as st
+
+from attention import grouped
+from attention.ui import grouped as sections
+from attention.ui.grouped_controls import choose
+
+answer = st.container()
+convolution = choose()
+cost = grouped.of(convolution)
+answer.subheader(sections.answer(convolution, cost), anchor=False)
+sections.draw_partition(convolution, cost)
+sections.draw_derivation(convolution, cost)
+
+SECTIONS = {
+    "Over the groups": lambda: sections.draw_curves(convolution),
+    "Time, measured": lambda: sections.draw_times(convolution),
+    "The proof": lambda: sections.draw_proof(convolution),
+    "Equal budget": sections.draw_papers,
+    "In this network": lambda: sections.draw_network(view),
+}
+for tab, draw in zip(st.tabs(list(SECTIONS), key="section", bind="query-params"), SECTIONS.values(), strict=True):
+    if tab.open:
+        with tab, ui.errors():
+            draw()

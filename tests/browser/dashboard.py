@@ -1,0 +1,130 @@
+"""The dashboard as a person meets it: a server of its own, a real browser, and a watch on what goes wrong."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
+
+ROOT = Path(__file__).parents[2]
+PAGES = {"overview": "/", "excitation": "/excitation", "cbam": "/cbam", "grouped": "/grouped"}
+PATIENCE = 120_000  # milliseconds; a first visit waits for torch and plotly, on a machine that may be busy
+
+# Streamlit's page looks for its server under its own address before it looks at the root.
+HARMLESS = ("/_stcore/health", "/_stcore/host-config")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+expect.set_options(timeout=PATIENCE)
+
+
+class Server(NamedTuple):
+    """A running dashboard: its address, such as `http://127.0.0.1:8501`, and what it prints."""
+
+    origin: str
+    log: Path
+
+
+@contextmanager
+def serve() -> Iterator[Server]:
+    """A fresh server on a free port of this machine, until the block ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command += [part for name, value in options.items() for part in (f"--server.{name}", str(value))]
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(f"http://127.0.0.1:{port}", Path(folder) / "log.txt")
+        with server.log.open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _wait(process, server)
+            yield server
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.origin}/_stcore/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")
+
+
+def find_chromium() -> str | None:
+    """The path of a Chromium on this machine, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+def launch(playwright: Playwright, program: str) -> Browser:
+    """A headless browser that calls nobody by itself."""
+    return playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+
+
+class Visitor:
+    """One person's browser window on a server, and the list of what went wrong in it."""
+
+    def __init__(self, context: BrowserContext, server: Server, *, width: int = 1280, height: int = 900) -> None:
+        self.server = server
+        self.problems: list[str] = []
+        self.page: Page = context.new_page()
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        self.page.on("request", lambda request: self._on_address(request.url))
+        self.page.on("websocket", lambda socket: self._on_address(socket.url))
+
+    def open(self, path: str) -> None:
+        """Go to a path such as `/cbam?network=cbam` or to a whole address, and wait until it is drawn."""
+        self.page.goto(path if "://" in path else self.server.origin + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run to its end, its charts are drawn and nothing is stale."""
+        expect(self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        expect(self.page.locator('[data-stale="true"]')).to_have_count(0)
+        for chart in self.page.get_by_test_id("stPlotlyChart").all():
+            expect(chart.locator(".main-svg").first).to_be_attached()
+
+    def check(self) -> None:
+        """Fail if anything went wrong: in the console, on the page, over the network, or in the server."""
+        assert self.problems == []
+        expect(self.page.get_by_test_id("stException")).to_have_count(0)
+        log = self.server.log.read_text()
+        assert "Traceback" not in log, log
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        address = message.location["url"]
+        missing_by_design = "404" in message.text and urlsplit(address).path.endswith(HARMLESS)
+        if message.type == "error" and not missing_by_design:
+            self.problems.append(f"console: {message.text} ({address})")
+
+    def _on_address(self, address: str) -> None:
+        parts = urlsplit(address)
+        here = urlsplit(self.server.origin).netloc
+        if parts.scheme not in ("data", "blob") and parts.netloc != here:
+            self.problems.append(f"a request left the machine: {address}")

@@ -1,0 +1,113 @@
+"""What a person does with the dashboard, done in a real browser."""
+
+import io
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.dashboard import PAGES
+
+
+def asked(page: Page) -> dict[str, str]:
+    """What the page's address asks for."""
+    return {key: values[-1] for key, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def main(page: Page) -> Locator:
+    return page.get_by_test_id("stMain")
+
+
+def sidebar(page: Page) -> Locator:
+    return page.get_by_test_id("stSidebar")
+
+
+def noise() -> dict[str, object]:
+    """A picture that no visitor has uploaded before, as a file to upload."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng().integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((300, 200)).save(file, "PNG")
+    return {"name": "my noise.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_a_deep_link_as_the_first_request_of_a_server_opens_that_page_in_its_frame(visit, fresh_server, path):
+    visitor = visit(fresh_server)
+    visitor.open(f"{path}?network=se-resnext&picture=Golf+ball+(drawing)")
+    expect(main(visitor.page).get_by_role("heading", level=1)).to_have_text(re.compile(r"\?$"))
+    expect(sidebar(visitor.page).get_by_role("link")).to_have_count(len(PAGES))
+    expect(sidebar(visitor.page)).to_contain_text("SE-ResNeXt")
+    expect(sidebar(visitor.page)).to_contain_text("Golf ball (drawing): the network sees the lit square")
+
+
+def test_an_uploaded_picture_is_predicted_and_stays_chosen_on_every_page(visit, server):
+    visitor = visit(server)
+    visitor.open("/?network=cbam")
+    page = visitor.page
+    sidebar(page).get_by_text("Upload", exact=True).click()
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(noise())
+    expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit square")
+    expect(sidebar(page).get_by_test_id("stProgress")).to_have_count(5)
+    for number in range(1, len(PAGES)):
+        sidebar(page).get_by_role("link").nth(number).click()
+        expect(page).to_have_url(re.compile(list(PAGES.values())[number]))
+        visitor.settle()
+        expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit square")
+        expect(main(page).locator(".js-plotly-plot .main-svg").first).to_be_visible()
+
+
+def test_a_click_on_a_bar_shows_that_channel(visit, server):
+    visitor = visit(server)
+    visitor.open("/excitation?network=se&order=By+channel&channel=3")
+    bars = visitor.page.locator(".st-key-gate .points .point")
+    expect(main(visitor.page)).to_contain_text("Gate of channel 3")
+    bars.nth(40).click(force=True)  # plotly lays a transparent layer over its bars, which takes the clicks
+    expect(main(visitor.page)).to_contain_text("Gate of channel 40")
+    visitor.settle()
+    assert asked(visitor.page)["channel"] == "40"
+
+
+def test_the_opacity_moves_the_overlay_and_nothing_else(visit, server):
+    visitor = visit(server)
+    visitor.open("/cbam?network=cbam&opacity=0.5")
+    overlay = main(visitor.page).get_by_test_id("stImage").locator("img").first
+    seen = sidebar(visitor.page).get_by_test_id("stImage").locator("img").first
+    before, kept = overlay.get_attribute("src"), seen.get_attribute("src")
+    visitor.page.get_by_role("slider", name="Opacity of the map").press("ArrowRight")
+    expect(overlay).not_to_have_attribute("src", before)
+    expect(seen).to_have_attribute("src", kept)
+    visitor.settle()
+    assert asked(visitor.page)["opacity"] == "0.55"
+
+
+def test_more_groups_leave_fewer_weights(visit, server):
+    visitor = visit(server)
+    visitor.open("/grouped?c1=64&c2=64&g=4")
+    answer = main(visitor.page).get_by_role("heading", level=3).first
+    expect(answer).to_contain_text("In 4 groups, a kernel reads 16 of 64 channels: 9,216 weights instead of 36,864.")
+    visitor.page.locator(".st-key-g").get_by_text("8", exact=True).click()
+    expect(answer).to_contain_text("In 8 groups, a kernel reads 8 of 64 channels: 4,608 weights instead of 36,864.")
+    visitor.settle()
+    assert asked(visitor.page)["g"] == "8"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/?network=se&picture=Cat",
+        "/excitation?network=se-resnext&picture=Cat&block=layer2.1.attention&order=By+channel&channel=7",
+        "/cbam?picture=Cat&block=layer2.0.attention&opacity=0.8&scale=own+range&colours=magma",
+        "/grouped?network=se-resnext&c1=48&c2=96&g=12&bias=true&light=2",
+    ],
+)
+def test_a_copied_link_opens_the_same_view(visit, server, link):
+    first = visit(server)
+    first.open(link)
+    assert asked(first.page) == {key: values[-1] for key, values in parse_qs(urlsplit(link).query).items()}
+    second = visit(server)
+    second.open(first.page.url)
+    assert main(second.page).inner_text() == main(first.page).inner_text()
+    assert sidebar(second.page).inner_text() == sidebar(first.page).inner_text()

@@ -1,0 +1,33 @@
+"""What a chart holds, read back: from a figure, or from a page as it was sent to the browser."""
+
+import base64
+import json
+
+import numpy as np
+from plotly.colors import get_colorscale
+
+
+def colours(scale):
+    """A colour map's colours, whether it is given by its name or by its stops."""
+    stops = get_colorscale(scale) if isinstance(scale, str) else scale
+    return [colour for _, colour in stops]
+
+
+def texts(figure):
+    """Everything written into a figure by hand."""
+    return [annotation.text for annotation in figure.layout.annotations]
+
+
+def sent_chart(app, key):
+    """The chart of a page with this key, as a dictionary."""
+    charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart") if chart.proto.id.endswith(f"-{key}")]
+    assert len(charts) == 1, f"{len(charts)} charts have the key {key}"
+    return charts[0]
+
+
+def numbers(sent):
+    """An array of a chart that was sent: plain numbers, or bytes with their type and shape."""
+    if isinstance(sent, list):
+        return np.array(sent)
+    flat = np.frombuffer(base64.b64decode(sent["bdata"]), sent["dtype"])
+    return flat.reshape([int(length) for length in sent.get("shape", str(len(flat))).split(",")])

@@ -1,0 +1,126 @@
+"""Blocks as people write them, with the gates that each applies: (name, kind, activation)."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tests import gated
+from tests.blocks import CHANNELS, HEIGHT, WIDTH, Function, linear, logits, pointwise, square
+from tests.ungated import UNGATED
+
+Found = tuple[str, str, str]
+
+SIGMOID: Found = ("", "channel", "sigmoid")
+HARD: Found = ("", "channel", "hardsigmoid")
+MAP: Found = ("", "spatial", "sigmoid")
+
+
+def _score() -> dict[str, nn.Module]:
+    return {"score": nn.Conv2d(CHANNELS, 1, 1)}
+
+
+def _branches() -> dict[str, nn.Module]:
+    convs = {"small": nn.Conv2d(CHANNELS, CHANNELS, 1), "large": nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)}
+    return convs | {"down": nn.Linear(CHANNELS, 4), "up": nn.Linear(4, 2 * CHANNELS)}
+
+
+def _coordinate() -> nn.Module:
+    return Function(gated.coordinate, **pointwise(), norm=nn.BatchNorm2d(4))
+
+
+GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
+    "expanded": (lambda: Function(gated.expanded, **linear(), pool=nn.AdaptiveAvgPool2d(1)), [SIGMOID]),
+    "in place": (lambda: Function(gated.in_place, **linear()), [SIGMOID]),
+    "in place into the gate": (
+        lambda: Function(gated.in_place_into_the_gate, conv=square()),
+        [("", "full", "sigmoid")],
+    ),
+    "augmented assignment": (lambda: Function(gated.augmented, **pointwise()), [SIGMOID]),
+    "hardsigmoid": (lambda: Function(lambda m, x: x * F.hardsigmoid(logits(m, x)), **pointwise()), [HARD]),
+    "hardsigmoid in place": (
+        lambda: Function(lambda m, x: m.act(logits(m, x)) * x, **pointwise(), act=nn.Hardsigmoid(inplace=True)),
+        [HARD],
+    ),
+    "efficient channel attention": (lambda: Function(gated.eca, conv=nn.Conv1d(1, 1, 3, padding=1)), [SIGMOID]),
+    "repeated": (lambda: Function(gated.repeated, **pointwise()), [SIGMOID]),
+    "upsampled": (lambda: Function(gated.upsampled, **pointwise()), [SIGMOID]),
+    "channels last by hand": (lambda: Function(gated.channels_last_by_hand, **linear()), [SIGMOID]),
+    "tokens": (lambda: Function(gated.tokens, **linear()), [SIGMOID]),
+    "spatial over tokens": (lambda: Function(gated.spatial_over_tokens, score=nn.Linear(CHANNELS, 1)), [MAP]),
+    "spatial group-wise enhance": (lambda: Function(gated.grouped), [("", "full", "sigmoid")]),
+    "concurrent": (
+        lambda: Function(gated.scse, **pointwise(), **_score()),
+        [("#1", "channel", "sigmoid"), ("#2", "spatial", "sigmoid")],
+    ),
+    "published CBAM": (
+        gated.PublishedCBAM,
+        [("ChannelGate", "channel", "sigmoid"), ("SpatialGate", "spatial", "sigmoid")],
+    ),
+    "bottleneck attention": (lambda: Function(gated.bam, **pointwise(), **_score()), [("", "full", "sigmoid")]),
+    "parameter-free": (lambda: Function(gated.simam), [("", "full", "sigmoid")]),
+    "selective kernels": (lambda: Function(gated.selective_kernel, **_branches()), [("", "channel", "softmax")]),
+    "selective kernels by view": (
+        lambda: Function(gated.selective_kernel_by_view, **_branches()),
+        [("", "channel", "softmax")],
+    ),
+    "gather-excite": (lambda: Function(gated.gather_excite), [("", "full", "sigmoid")]),
+    "coordinate attention": (_coordinate, [("#1", "channel-width", "sigmoid"), ("#2", "channel-height", "sigmoid")]),
+    "triplet attention": (
+        lambda: Function(gated.triplet, conv=nn.Conv2d(2, 1, 3, padding=1)),
+        [("", "channel-width", "sigmoid")],
+    ),
+    "sigmoid by hand": (lambda: Function(gated.sigmoid_by_hand, **pointwise()), [SIGMOID]),
+    "sigmoid by reciprocal": (lambda: Function(gated.sigmoid_by_reciprocal, **pointwise()), [SIGMOID]),
+    "hardsigmoid by hand": (lambda: Function(gated.hardsigmoid_by_hand, **pointwise()), [HARD]),
+    "hardsigmoid by clamp": (lambda: Function(gated.hardsigmoid_by_clamp, **pointwise()), [HARD]),
+    "einsum": (lambda: Function(gated.einsum, **linear()), [SIGMOID]),
+    "einsum, gate first": (lambda: Function(gated.einsum_gate_first, **linear()), [SIGMOID]),
+    "addcmul": (lambda: Function(gated.addcmul, **pointwise()), [SIGMOID]),
+    "gate in a buffer": (lambda: Function(gated.gate_in_a_buffer, **pointwise()), [SIGMOID]),
+    "product in a buffer": (lambda: Function(gated.product_in_a_buffer, **pointwise()), [SIGMOID]),
+    "product into `out`": (lambda: Function(gated.product_out, **pointwise()), [SIGMOID]),
+    "product in the parent": (
+        lambda: Function(gated.in_the_parent, ca=Function(lambda m, x: torch.sigmoid(logits(m, x)), **pointwise())),
+        [SIGMOID],
+    ),
+    "module used twice": (
+        lambda: Function(gated.twice, se=Function(lambda m, x: x * torch.sigmoid(logits(m, x)), **pointwise())),
+        [("se#1", "channel", "sigmoid"), ("se#2", "channel", "sigmoid")],
+    ),
+    "without an activation": (lambda: Function(gated.nafnet, mix=square()), [("", "channel", "none")]),
+    "reverse attention": (lambda: Function(gated.one_minus, **_score()), [MAP]),
+    "residual tanh": (lambda: Function(gated.residual, **pointwise()), [("", "channel", "tanh")]),
+    "nested functions": (lambda: Function(gated.nested, **pointwise()), [SIGMOID]),
+    "clamped": (
+        lambda: Function(lambda m, x: x * logits(m, x).clamp(0, 1), **pointwise()),
+        [("", "channel", "clamp")],
+    ),
+}
+"""By what people call them: a maker, and the gates in the order of execution."""
+
+DIRECT = [
+    name
+    for name, (_, gates) in GATED.items()
+    if len(gates) == 1
+    and name
+    not in ("addcmul", "augmented assignment", "residual tanh", "selective kernels", "selective kernels by view")
+]
+"""Those whose output is the input times the one gate."""
+
+
+def made(name: str) -> nn.Module:
+    """A block of the gallery in eval mode, with weights from a fixed seed."""
+    torch.manual_seed(0)
+    return (GATED[name][0] if name in GATED else UNGATED[name])().eval()
+
+
+def features(*, dtype: torch.dtype = torch.float32) -> Tensor:
+    """(2, C, H, W) numbers, none of them zero."""
+    return torch.randn(2, CHANNELS, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+def blocks() -> Iterator[str]:
+    yield from GATED
+    yield from UNGATED

@@ -1,0 +1,229 @@
+"""The plan of the house as tests: who may import whom, what stays light, how large a file and a function may grow."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "pages").glob("*.py"))
+FOLDERS = ("attention", "pages", "tests", "benchmarks", "assets")
+CODE = [ROOT / "app.py", *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))]
+
+
+class Door(NamedTuple):
+    """What a room may import: while it is being imported itself, and later, inside functions, besides."""
+
+    top: set[str]
+    inside: set[str] | frozenset[str] = frozenset()
+
+
+# In the order of the data: a room imports only rooms that stand above it.
+ROOMS = {
+    "": Door(top=set()),
+    "records": Door(top={"numpy"}),
+    "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
+    "layers": Door(top={"torch"}),
+    "networks": Door(top={"torch", "attention.layers"}),
+    "zoo": Door(top={"attention.records", "attention.images"}, inside={"torch", "safetensors", "attention.networks"}),
+    "capture": Door(top={"numpy", "torch", "attention.records"}),
+    "cost": Door(top={"torch", "attention.records"}),
+    "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
+    "analysis": Door(top={"numpy", "attention.records"}),
+    "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
+    "ui": Door(
+        top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
+        | {"attention.grouped", "attention.analysis", "attention.figures"},
+        inside={"torch", "pandas", "attention.layers", "attention.capture", "attention.cost"},
+    ),
+    "training": Door(
+        top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
+        | {"attention.zoo"}
+    ),
+    "evaluation": Door(
+        top={"click", "numpy", "torch", "attention.records", "attention.images", "attention.capture", "attention.zoo"}
+    ),
+    "__main__": Door(
+        top={"click", "attention.records"},
+        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation"},
+    ),
+}
+ROUTER = Door(top={"streamlit", "attention.ui"})
+PAGE = Door(
+    top={"streamlit", "attention.ui", "attention.analysis", "attention.figures", "attention.grouped"},
+    inside={"attention.layers"},
+)
+HEAVY = {"torch", "torchvision", "timm", "captum", "pandas", "matplotlib", "streamlit"}
+
+
+class Import(NamedTuple):
+    """One imported thing: `attention.<room>`, or the top-level package of anything else."""
+
+    name: str
+    top: bool
+    line: int
+
+
+def imports(path: Path) -> list[Import]:
+    """What a file imports of the house and of third parties, in other rooms than its own."""
+    tree = ast.parse(read(path))
+    found = [
+        Import(name, top, node.lineno) for node, top in import_statements(tree) for name in map(door_of, names(node))
+    ]
+    own = f"attention.{room_of(path)}" if path.is_relative_to(ROOT / "attention") else None
+    return [each for each in found if each.name not in (own, *sys.stdlib_module_names)]
+
+
+def import_statements(node: ast.AST, top: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Each import statement, and whether it runs when the file is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, top
+        deferred = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        yield from import_statements(child, top and not deferred and not typing_only)
+
+
+def names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The dotted names that a statement imports; `from a import b` may mean a module a.b, and is read so."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert not node.level, f"line {node.lineno}: a relative import hides which room it enters"
+    return [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def door_of(name: str) -> str:
+    first, *rest = name.split(".")
+    return ".".join([first, *rest[:1]]) if first == "attention" else first
+
+
+def room_of(path: Path) -> str:
+    """The room of a file of the package: its module, or the folder that it lies in; "" is `attention/__init__.py`."""
+    first = path.relative_to(ROOT / "attention").parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [p for p in CODE if p.is_relative_to(ROOT / "attention")], ids=relative)
+def test_a_room_imports_only_what_its_door_lets_in(path):
+    assert room_of(path) in ROOMS, f"{relative(path)} is not a room of the plan"
+    assert forbidden_imports(path, ROOMS[room_of(path)]) == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "app.py", *PAGES], ids=relative)
+def test_pages_and_the_router_import_only_what_they_show(path):
+    assert forbidden_imports(path, PAGE if path in PAGES else ROUTER) == []
+
+
+def forbidden_imports(path: Path, door: Door) -> list[str]:
+    return [
+        f"line {each.line}: {each.name}{' at the top' * each.top}"
+        for each in imports(path)
+        if each.name not in (door.top if each.top else door.top | door.inside)
+    ]
+
+
+def test_what_the_doors_let_in_is_installed_by_the_requirements():
+    wanted = {name for door in ROOMS.values() for name in door.top | door.inside if "." not in name}
+    installed = set(re.findall(r"^[\w-]+", read(ROOT / "requirements.txt"), re.MULTILINE))
+    assert {{"PIL": "pillow"}.get(name, name) for name in wanted} <= installed
+
+
+def test_data_flows_one_way():
+    order = [f"attention.{room}" for room in ROOMS]
+    for number, (room, door) in enumerate(ROOMS.items()):
+        below = {name for name in door.top | door.inside if name in order[number:]}
+        assert not below, f"{room} may import {below}, which stand below it"
+
+
+@pytest.mark.parametrize(
+    ("module", "may_load"),
+    [
+        ("attention", set()),
+        ("attention.records", set()),
+        ("attention.images", set()),
+        ("attention.analysis", set()),
+        ("attention.grouped.papers", set()),
+        ("attention.zoo", set()),
+        *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
+        ("attention.ui", {"streamlit"}),
+    ],
+)
+def test_light_rooms_load_nothing_heavy(module, may_load):
+    assert loaded_by(f"import {module}") & HEAVY <= may_load
+
+
+def test_the_frame_is_painted_before_torch_is_imported():
+    statements = {
+        ast.unparse(node)
+        for path in (ROOT / "app.py", *PAGES)
+        for node, top in import_statements(ast.parse(read(path)))
+        if top
+    }
+    assert not loaded_by("\n".join(sorted(statements))) & {"torch", "torchvision", "captum"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after running the code."""
+    code += "\nimport sys\nprint(*{name.split('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_the_first_thing_a_page_does_is_to_open_itself_through_ui(path):
+    body = ast.parse(read(path)).body
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]  # the docstring
+    first = next(node for node in body if not isinstance(node, ast.Import | ast.ImportFrom))
+    assert "ui.open_page()" in ast.unparse(first), f"line {first.lineno}"
+
+
+@pytest.mark.parametrize("path", CODE, ids=relative)
+def test_files_and_functions_stay_small(path):
+    source = read(path)
+    assert source.count("\n") <= 300
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < 40, f"{node.name}, line {node.lineno}, is longer than 40 lines"
+
+
+UNWANTED = {
+    "an absolute path of one machine": r"(?<![\w./-])/(?:home|root|work|opt|mnt|Users)/",
+    "an unfinished thought": r"\b(?:TODO|FIXME|XXX)\b",
+    "an option that streamlit has dropped": r"use_container_width|use_column_width|components\.v1",
+    "HTML that streamlit does not check": r"unsafe_allow_html",
+    "a package index of one place": r"--(?:extra-)?index-url|--find-links",
+}
+
+
+@pytest.mark.parametrize("what", UNWANTED)
+def test_no_file_holds(what):
+    found = [
+        f"{relative(path)}:{number}: {line.strip()}"
+        for path in texts()
+        for number, line in enumerate(read(path).splitlines(), start=1)
+        if re.search(UNWANTED[what], line)
+    ]
+    assert found == []
+
+
+def texts() -> list[Path]:
+    """The repository's text files, but for this one, which has to name what it looks for."""
+    folders = [ROOT / name for name in (*FOLDERS, "docs", ".ci")]
+    inside = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in [*ROOT.iterdir(), *inside, ROOT / ".streamlit" / "config.toml"] if path.is_file()]
+    kinds = {".py", ".md", ".toml", ".txt", ".json", ""}
+    return [path for path in files if path.suffix in kinds and path != Path(__file__)]

@@ -1,0 +1,109 @@
+"""The bookkeeping of axes against tensors that carry their own coordinates."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attention.capture import axes
+from attention.capture.axes import Layout
+
+SHAPE = (2, 6, 4, 3)
+LETTERS = "NCHW"
+
+
+def followed(steps):
+    """Coordinates (N, C, H, W) moved by permutations and reshapes, and what `axes` makes of the same moves.
+
+    The moves end where a reshape cuts across an axis: nothing is known of the pieces.
+    """
+    coordinates = torch.stack(torch.meshgrid(*map(torch.arange, SHAPE), indexing="ij"), dim=-1)
+    meaning = axes.standard(SHAPE)
+    for order, target in steps:
+        if len(order) == coordinates.dim() - 1:
+            coordinates = coordinates.permute(*order, -1)
+            meaning = tuple(meaning[d] for d in order)
+        meaning = axes.regrouped(meaning, coordinates.shape[:-1], target)
+        coordinates = coordinates.reshape(*target, 4)
+        if any(not axis and size > 1 for axis, size in zip(meaning, target, strict=True)):
+            break
+    return coordinates, meaning
+
+
+def moves(*further):
+    nested = [(2, 6, 4, 3), (2, 6, 12), (2, 12, 6), (4, 3, 4, 3), (2, 2, 3, 4, 3), (12, 12), (1, 2, 72), (144,)]
+    return st.sampled_from([*nested, *further])
+
+
+@given(st.lists(st.tuples(st.permutations(range(4)), moves((8, 18), (9, 16))), max_size=4))
+def test_only_the_named_coordinates_change_along_a_dimension(steps):
+    coordinates, meaning = followed(steps)
+    assert len(meaning) == coordinates.dim() - 1
+    for d, axis in enumerate(meaning):
+        changed = {LETTERS[k] for k in range(4) if (coordinates != coordinates.narrow(d, 0, 1))[..., k].any()}
+        if axis:
+            assert math.prod(extent for _, extent in axis) == coordinates.shape[d]
+            assert changed == {letter for letter, _ in axis}
+
+
+@given(moves(), moves())
+def test_reshapes_there_and_back_lose_nothing(there, further):
+    _, meaning = followed([((), there), ((), further), ((), SHAPE)])
+    assert meaning == axes.standard(SHAPE)
+
+
+def test_a_reshape_across_the_axes_is_read_as_layers_lay_axes_out():
+    across = axes.regrouped(None, SHAPE, (8, 18))
+    assert across == ((), ())
+    assert axes.fitted(((),) * 4, SHAPE) == axes.standard(SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("kept", "dims"), [("C", (0, 1)), ("HW", (0, 2, 3)), ("CHW", (0, 1, 2, 3)), ("CW", (0, 1, 3)), ("H", (0, 2))]
+)
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 3, 1), (3, 0, 2, 1)])
+def test_values_and_gate_are_inverse_in_every_layout(kept, dims, order):
+    """The values of a gate do not depend on how the product lays its axes out."""
+    expected = torch.rand([SHAPE[d] for d in dims])
+    gate = expected.reshape([size if d in dims else 1 for d, size in enumerate(SHAPE)]).permute(order)
+    layout = Layout(tuple(axes.standard(SHAPE)[d] for d in order), frozenset(kept))
+    assert layout.shape == expected.shape
+    assert torch.equal(layout.values(gate), expected)
+    assert torch.equal(layout.gate(expected), gate)
+
+
+def test_a_gate_that_is_the_same_for_all_samples_has_a_row_for_each():
+    layout = Layout(axes.standard(SHAPE), frozenset("C"))
+    values = layout.values(torch.arange(6.0).reshape(1, 6, 1, 1))
+    np.testing.assert_array_equal(values, np.tile(np.arange(6), (2, 1)))
+
+
+def test_groups_folded_into_the_batch_unfold():
+    folded = axes.regrouped(None, SHAPE, (4, 3, 4, 3))
+    assert folded == ((("N", 2), ("C", 2)), (("C", 3),), (("H", 4),), (("W", 3),))
+    layout = Layout(folded, frozenset("C"))
+    gate = torch.rand(4, 3, 1, 1)
+    assert torch.equal(layout.values(gate), gate.reshape(2, 6))
+    assert torch.equal(layout.gate(gate.reshape(2, 6)), gate)
+
+
+def test_windows_there_and_back_do_not_grow_the_axes():
+    meaning, shape = axes.standard((2, 8, 4, 4)), (2, 8, 4, 4)
+    for _ in range(10):
+        split = axes.regrouped(meaning, shape, (2, 8, 2, 2, 2, 2))
+        windows = tuple(split[d] for d in (0, 2, 4, 3, 5, 1))
+        flat = axes.regrouped(windows, (2, 2, 2, 2, 2, 8), (8, 4, 8))
+        back = axes.regrouped(flat, (8, 4, 8), (2, 2, 2, 2, 2, 8))
+        meaning = axes.regrouped(tuple(back[d] for d in (0, 5, 1, 3, 2, 4)), (2, 8, 2, 2, 2, 2), shape)
+    assert meaning == axes.standard(shape)
+
+
+@pytest.mark.parametrize(
+    ("letters", "kind"),
+    [("C", "channel"), ("HW", "spatial"), ("CHW", "full"), ("CH", "channel-height"), ("L", "token"), ("CL", "full")],
+)
+def test_the_kind_says_what_the_gate_varies_over(letters, kind):
+    assert axes.kind(frozenset(letters)) == kind

@@ -1,0 +1,188 @@
+"""Laws of the channel figures: what is drawn is what was given, in colours that mean the same everywhere."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+from plotly.colors import sample_colorscale
+
+from attention.analysis import excitation_parameters
+from attention.figures import channels
+from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE
+
+UNIT = st.floats(0, 1, width=32)
+few = settings(max_examples=20)  # a figure takes plotly a thousand times longer than its numbers take numpy
+gates = arrays(np.float32, st.integers(1, channels.MOST_BARS), elements=UNIT)
+many_gates = arrays(np.float32, st.integers(channels.MOST_BARS + 1, 700), elements=UNIT)
+changes = arrays(np.float32, st.integers(1, 300), elements=st.floats(-1, 1, width=32))
+
+
+def some_gate(size: int) -> np.ndarray:
+    return np.random.default_rng(size).random(size, dtype=np.float32)
+
+
+@given(gates, st.booleans())
+def test_up_to_256_channels_every_one_is_shown_once(values, by_size):
+    assert sorted(channels.shown(values, by_size=by_size)) == list(range(len(values)))
+
+
+@given(gates)
+def test_the_bars_stand_by_channel_or_by_size(values):
+    assert (np.diff(channels.shown(values, by_size=False)) == 1).all()
+    assert (np.diff(values[channels.shown(values, by_size=True)]) <= 0).all()
+
+
+@given(many_gates, st.booleans())
+def test_past_256_channels_the_largest_are_shown(values, by_size):
+    order = channels.shown(values, by_size=by_size)
+    hidden = np.delete(values, order)
+    assert len(order) == channels.TOP_BARS
+    assert values[order].min() >= hidden.max()
+
+
+@few
+@given(gates, st.booleans(), st.data())
+def test_a_bar_is_as_high_and_as_blue_as_its_gate(values, by_size, data):
+    chosen = data.draw(st.integers(0, len(values) - 1))
+    order = channels.shown(values, by_size=by_size)
+    (bars,) = channels.gate_bars(values, order, chosen).data
+    np.testing.assert_array_equal(bars.y, values[order])
+    np.testing.assert_array_equal(bars.marker.color, values[order])
+    np.testing.assert_array_equal(bars.customdata, order)
+    assert (bars.marker.cmin, bars.marker.cmax) == (0, 1)
+    assert [list(stop) for stop in bars.marker.colorscale] == CHANNEL_GATE
+
+
+@few
+@given(gates, st.data())
+def test_only_the_chosen_bar_is_framed_and_named(values, data):
+    chosen = data.draw(st.integers(0, len(values) - 1))
+    order = channels.shown(values, by_size=True)
+    figure = channels.gate_bars(values, order, chosen)
+    assert [int(order[place]) for place, c in enumerate(figure.data[0].marker.line.color) if c == ACCENT] == [chosen]
+    (label,) = figure.layout.annotations
+    assert label.text == f"<b>{chosen}: {values[chosen]:.3f}</b>"
+    assert order[label.x] == chosen
+
+
+def test_a_chosen_channel_that_is_not_among_the_top_has_no_bar():
+    values = some_gate(300)
+    figure = channels.gate_bars(values, channels.shown(values, by_size=True), int(values.argmin()))
+    assert not figure.layout.annotations
+    assert ACCENT not in figure.data[0].marker.line.color
+
+
+@few
+@given(many_gates)
+def test_the_strip_has_every_channel_in_reading_order_and_nothing_else(values):
+    (heat,) = channels.gate_strip(values, 0).data
+    cells = np.asarray(heat.z).ravel()
+    np.testing.assert_array_equal(cells[: len(values)], values)
+    assert np.isnan(cells[len(values) :]).all()
+    assert np.asarray(heat.customdata).ravel().tolist() == list(range(len(cells)))
+    assert (heat.zmin, heat.zmax) == (0, 1)
+
+
+@pytest.mark.parametrize("chosen", [0, 63, 64, 299])
+def test_the_strip_frames_the_cell_of_the_chosen_channel(chosen):
+    figure = channels.gate_strip(some_gate(300), chosen)
+    (frame,) = figure.layout.shapes
+    column, row = (frame.x0 + frame.x1) / 2, (frame.y0 + frame.y1) / 2
+    assert figure.data[0].customdata[int(row)][int(column)] == chosen
+
+
+@few
+@given(changes)
+def test_a_difference_is_drawn_symmetric_about_zero(values):
+    (drawn,) = channels.difference(values).data
+    low, high = (drawn.zmin, drawn.zmax) if drawn.type == "heatmap" else (drawn.marker.cmin, drawn.marker.cmax)
+    assert low == -high < 0
+    assert high >= np.abs(values).max()
+
+
+def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_most():
+    values = np.array([0.1, -0.4, 0.2], np.float32)
+    figure, named = channels.difference(values), channels.difference(values).layout.annotations
+    expected = channels.go.Bar(marker={"colorscale": CHANGE}).marker.colorscale
+    assert (
+        figure.data[0].marker.colorscale
+        == expected
+        != channels.gate_bars(values, np.arange(3), 0).data[0].marker.colorscale
+    )
+    assert [label.text for label in named] == ["<b>1: -0.400</b>"]
+    np.testing.assert_array_equal(figure.data[0].y, values)
+
+
+@pytest.mark.parametrize("size", [8, channels.MOST_BARS, channels.MOST_BARS + 1, 2048])
+def test_a_vector_is_drawn_whole(size):
+    values = some_gate(size) - 0.5
+    (drawn,) = channels.vector(values, 3, "mean").data
+    numbers = drawn.y if drawn.type == "bar" else np.asarray(drawn.z).ravel()[:size]
+    np.testing.assert_array_equal(numbers, values)
+
+
+@few
+@given(st.lists(gates, min_size=1, max_size=8), st.data())
+def test_the_boxes_are_the_quartiles_of_each_block(blocks, data):
+    chosen = data.draw(st.integers(0, len(blocks) - 1))
+    figure = channels.through_depth([f"block {n}" for n in range(len(blocks))], blocks, chosen)
+    drawn = {}
+    for box in figure.data:
+        for place, *five in zip(box.x, box.lowerfence, box.q1, box.median, box.q3, box.upperfence, strict=True):
+            drawn[place] = (five, box.line.color == ACCENT)
+    assert sorted(drawn) == list(range(len(blocks)))
+    for place, (five, framed) in drawn.items():
+        np.testing.assert_allclose(five, np.percentile(blocks[place], [0, 25, 50, 75, 100]), atol=1e-6)
+        assert framed == (place == chosen)
+
+
+@pytest.mark.parametrize("current", [8, 3, None])
+def test_the_curve_is_what_was_counted_and_marks_the_networks_ratio(current):
+    sizes, ratios = [32, 64, 128], (1, 2, 4, 8, 16, 32)
+    weights, whole = (
+        tuple(excitation_parameters(sizes, ratio, biases=biases) for ratio in ratios) for biases in (False, True)
+    )
+    figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
+    assert [trace.y for trace in figure.data[:2]] == [whole, weights]
+    marks = [(mark.x, mark.y) for mark in figure.data[2:]]
+    assert marks == ([((8,), (whole[3],))] if current == 8 else [])
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+
+
+@given(arrays(np.float32, (3, 5), elements=st.floats(-4, 4, width=32)), UNIT)
+def test_before_and_after_share_one_scale(before, gate):
+    after = before * np.float32(gate)
+    picture = np.asarray(Image.open(io.BytesIO(channels.before_after(before, after, side=5))))
+    values = np.concatenate([before, after], axis=1)
+    reach = float(values.max() - values.min()) or 1.0
+    shares = np.clip((values.ravel() - values.min()) / reach, 0, 1)
+    expected = 255 * np.array(sample_colorscale("Cividis", shares.tolist(), colortype="tuple"))
+    drawn = np.concatenate([picture[:, :5, :3], picture[:, -5:, :3]], axis=1).reshape(-1, 3)
+    np.testing.assert_allclose(drawn, expected, atol=3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (20, 3), (7, 40)])
+def test_before_and_after_keep_the_maps_shape(shape):
+    width, height = Image.open(io.BytesIO(channels.before_after(np.zeros(shape), np.ones(shape)))).size
+    assert max((width - 4) // 2, height) == 96
+    assert (width - 4) / 2 / height == pytest.approx(shape[1] / shape[0], rel=0.15)
+
+
+def test_the_same_numbers_give_the_same_bytes():
+    values, many = some_gate(100), some_gate(500)
+    curve = channels.RatioCurve((1, 2), (20, 10), (30, 20))
+    makers = [
+        lambda: channels.gate_bars(values, channels.shown(values, by_size=True), 5).to_json(),
+        lambda: channels.gate_strip(many, 5).to_json(),
+        lambda: channels.vector(values, 5, "mean").to_json(),
+        lambda: channels.difference(values).to_json(),
+        lambda: channels.through_depth(["a", "b"], [values, many], 1).to_json(),
+        lambda: channels.ratio_curve(curve, 2).to_json(),
+        lambda: channels.before_after(values.reshape(10, 10), values.reshape(10, 10)),
+    ]
+    for make in makers:
+        assert make() == make()

@@ -1,0 +1,186 @@
+"""The figures of the grouped page hold the numbers they are given, and the diagram the partition it names."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attention.figures import grouped as figures
+from attention.figures.colours import OKABE_ITO
+from attention.figures.partition import CELLS, LANES, Panel, Partition, colour, diagram, shown_groups
+
+TITLES = ("Ordinary", "Grouped")
+
+
+@st.composite
+def partitions(draw):
+    groups = draw(st.integers(1, 24))
+    lit = draw(st.none() | st.integers(0, groups - 1))
+    inputs, outputs = (groups * draw(st.integers(1, 6)) for _ in range(2))
+    return Partition(inputs, outputs, groups, (3, 3), lit)
+
+
+def area(figure, column, fill=None):
+    """Of all solid boxes between the inputs and the outputs of a panel: the weights, drawn to scale."""
+    return sum(
+        (max(box[0]) - min(box[0])) * (max(box[1]) - min(box[1]))
+        for trace in traces(figure, column)
+        if trace.line.width and fill in (None, trace.fillcolor)
+        for box in boxes(trace)
+        if min(box[0]) > 0.2 and max(box[0]) < 0.85
+    )
+
+
+def traces(figure, column):
+    axis = "x" if column == 1 else f"x{column}"
+    return [trace for trace in figure.data if trace.xaxis == axis and trace.mode == "lines"]
+
+
+def boxes(trace):
+    """The corners of each shape; a NaN ends one."""
+    ends = np.flatnonzero(np.isnan(trace.x))
+    return [(trace.x[start:end], trace.y[start:end]) for start, end in zip([0, *ends + 1], ends, strict=False)]
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(12, 2), (32, 4), (32, 8), (24, 3), (256, 8)])
+def test_the_coloured_area_is_the_share_of_the_weights(channels, groups):
+    figure = diagram(Partition(channels, channels, groups, (3, 3)), TITLES)
+    lane = 1 - 0.14  # the lanes of groups stand apart
+    assert area(figure, 2) / lane == pytest.approx(area(figure, 1) / groups, rel=1e-4)
+
+
+def test_an_ordinary_kernel_holds_every_colour_and_a_grouped_one_its_own():
+    figure = diagram(Partition(12, 18, 6, (3, 3)), TITLES)
+    whole = area(figure, 1)
+    assert [area(figure, 1, shade) / whole for shade in OKABE_ITO[:6]] == pytest.approx([1 / 6] * 6, rel=1e-4)
+    assert [area(figure, 2, shade) > 0 for shade in OKABE_ITO] == [True] * 6 + [False] * 2
+
+
+@pytest.mark.parametrize("channels", [4, 12, CELLS])
+def test_few_channels_are_drawn_one_by_one(channels):
+    figure = diagram(Partition(channels, channels, 2, (3, 3)), TITLES)
+    slices = [box for trace in traces(figure, 1) if trace.line.width for box in boxes(trace)]
+    assert len(slices) == channels**2 + channels + 2 * channels  # kernels, inputs, each output in two colours
+
+
+def test_many_channels_are_bands_with_a_count():
+    figure = diagram(Partition(256, 128, 8, (3, 3)), TITLES)
+    assert [note.text for note in figure.layout.annotations].count("× 32") == 16
+    assert sum(len(boxes(trace)) for trace in traces(figure, 2)) < 100
+
+
+@settings(max_examples=20)
+@given(partitions())
+def test_every_group_shown_is_numbered_and_those_left_out_are_counted(partition):
+    texts = [note.text for note in diagram(partition, TITLES).layout.annotations]
+    shown = shown_groups(partition.groups, partition.lit)
+    assert all(texts.count(str(group + 1)) == 2 for group in shown)
+    left_out = sum(int(text.split()[1]) for text in texts if "more groups" in text)
+    assert left_out == 2 * (partition.groups - len(shown))
+
+
+@given(st.integers(1, 2048), st.integers(0, 2047))
+def test_the_lit_group_is_always_shown(groups, lit):
+    lit %= groups
+    shown = shown_groups(groups, lit)
+    assert lit in shown and {0, groups - 1} <= set(shown)
+    assert len(shown) <= LANES and shown == sorted(set(shown))
+
+
+@settings(max_examples=20)
+@given(partitions())
+def test_a_lit_group_stands_out_and_without_one_none_does(partition):
+    for column in (1, 2):
+        solid = [trace for trace in traces(diagram(partition, TITLES), column) if trace.line.width]
+        shown = shown_groups(partition.groups, partition.lit)
+        bright = [group for group, trace in zip(shown, solid, strict=True) if trace.opacity > 0.5]
+        assert bright == (shown if partition.lit is None else [partition.lit])
+
+
+@settings(max_examples=20)
+@given(partitions())
+def test_a_click_names_the_group_under_it(partition):
+    figure = diagram(partition, TITLES)
+    for column, ordinary in ((1, True), (2, False)):
+        lanes = Panel(partition, ordinary).lanes()
+        shown = shown_groups(partition.groups, partition.lit)
+        axis = "x" if column == 1 else "x2"
+        (targets,) = (trace for trace in figure.data if trace.mode == "markers" and trace.xaxis == axis)
+        for y, group in zip(targets.y, targets.customdata, strict=True):
+            lane = lanes[shown.index(group)]
+            assert lane.start < y < lane.end
+
+
+def test_the_hover_text_says_who_reads_whom():
+    figure = diagram(Partition(12, 18, 6, (3, 3)), TITLES)
+    ordinary, in_groups = (trace for trace in figure.data if trace.mode == "markers")
+    assert "Input 3–4 is read by all 18 kernels" in ordinary.text
+    assert "Group 2: input 3–4 is read by kernels 4–6, which make output 4–6" in in_groups.text
+
+
+def test_past_eight_groups_colours_repeat():
+    assert [colour(group) for group in range(16)] == [*OKABE_ITO, *OKABE_ITO]
+
+
+COSTS = {1: 9216, 2: 4608, 4: 2304}
+
+
+def test_the_curves_hold_the_costs_and_ring_the_one_in_use():
+    figure = figures.curves(COSTS, {g: 784 * n for g, n in COSTS.items()}, groups=2)
+    parameters, macs = figure.data
+    assert dict(zip(parameters.x, parameters.y, strict=True)) == COSTS
+    assert list(macs.y) == [784 * n for n in COSTS.values()]
+    assert parameters.marker.size.index(max(parameters.marker.size)) == 1
+    assert "g = 2: 4,608" in [note.text for note in figure.layout.annotations]
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+
+
+def test_the_times_are_points_in_milliseconds_beside_a_line_of_theory():
+    figure = figures.times({1: 0.002, 4: 0.001}, {1: 0.002, 4: 0.0005}, {1: 80.0, 4: 40.0})
+    theory, measured, speed = figure.data
+    assert (list(theory.y), list(measured.y), list(speed.y)) == ([2.0, 0.5], [2.0, 1.0], [80.0, 40.0])
+    assert (theory.mode, measured.mode, speed.mode) == ("lines", "markers", "markers")
+    assert figure.layout.showlegend
+
+
+def test_an_answer_has_the_colour_of_the_input_that_it_answers_to():
+    response = np.kron(np.eye(3, dtype=bool), np.ones((2, 4), dtype=bool))
+    figure = figures.answers(response, groups=3)
+    cells = figure.data[0]
+    steps = list(zip(cells.colorscale[::2], cells.colorscale[1::2], strict=True))
+    for output in range(6):
+        for channel in range(12):
+            place = (cells.z[output][channel] - cells.zmin) / (cells.zmax - cells.zmin)
+            (shade,) = {shade for (start, shade), (end, _) in steps if start < place < end}
+            assert (shade == colour(channel // 4)) == response[output, channel]
+            assert cells.customdata[output][channel] == ("answers" if response[output, channel] else "unchanged")
+
+
+def test_the_equal_budget_holds_weights_and_errors():
+    figure = figures.equal_budget(["1 × 64", "2 × 40"], [69_632, 69_760], {"50": [23.9, 23.0], "101": [22.0, 21.7]})
+    bars, fifty, hundred = figure.data
+    assert (list(bars.y), list(fifty.y), list(hundred.y)) == ([69_632, 69_760], [23.9, 23.0], [22.0, 21.7])
+
+
+def test_a_layers_bar_is_as_long_as_it_would_be_without_groups():
+    kept, saved = figures.savings(["a", "b"], [10, 20], [80, 20]).data
+    assert list(kept.x) == [10, 20]
+    assert [one + other for one, other in zip(kept.x, saved.x, strict=True)] == [80, 20]
+
+
+FIGURES = {
+    "diagram": lambda: diagram(Partition(32, 32, 4, (3, 3)), TITLES),
+    "curves": lambda: figures.curves(COSTS, COSTS, groups=2),
+    "times": lambda: figures.times({1: 0.002}, {1: 0.002}, {1: 80.0}),
+    "answers": lambda: figures.answers(np.eye(4, dtype=bool), groups=4),
+    "equal budget": lambda: figures.equal_budget(["1 × 64"], [69_632], {"50": [23.9], "101": [22.0]}),
+    "savings": lambda: figures.savings(["a"], [10], [80]),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_leaves_its_background_and_text_to_the_theme_and_is_the_same_each_time(name):
+    figure = FIGURES[name]()
+    assert figure.layout.paper_bgcolor is None and figure.layout.plot_bgcolor is None
+    assert figure.layout.font.color is None
+    assert figure.to_json() == FIGURES[name]().to_json()

@@ -1,0 +1,185 @@
+"""The figures of a spatial gate show the record's numbers, each on the scale it names."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attention.figures import overlay, spatial
+from attention.figures.colours import CHANGE, COLOUR_MAPS, SPATIAL_GATE
+from attention.figures.overlay import Scale
+from attention.records import ChannelSteps, SpatialSteps
+from tests.charts import colours, texts
+
+CHANNELS, SIZE = 12, 6
+
+
+def spatial_steps(kernel=7, names=("average", "max"), channels=CHANNELS):
+    random = np.random.default_rng(0)
+    before = random.normal(size=(1, channels, SIZE, SIZE)).astype(np.float32)
+    pooled = {"average": before.mean(1), "max": before.max(1)}
+    weights = random.normal(size=(len(names), kernel, kernel)).astype(np.float32)
+    return SpatialSteps({name: pooled[name] for name in names}, weights, before, before / 2)
+
+
+def channel_steps(names=("average", "max")):
+    random = np.random.default_rng(1)
+    vectors = {name: random.normal(size=(1, CHANNELS)).astype(np.float32) for name in names}
+    features = random.normal(size=(1, CHANNELS, SIZE, SIZE)).astype(np.float32)
+    return ChannelSteps(vectors, vectors, vectors, features, features)
+
+
+def gate_map():
+    return np.linspace(0.2, 0.9, SIZE * SIZE, dtype=np.float32).reshape(SIZE, SIZE)
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def ends(heatmap):
+    return heatmap.zmin, heatmap.zmax
+
+
+@settings(max_examples=20)
+@given(st.lists(st.floats(-0.5, 1.5, width=32), min_size=1, max_size=60))
+def test_the_histogram_counts_every_place_once(values):
+    figure = spatial.histogram(np.array([values], np.float32), "viridis", overlay.UNIT)
+    counts = [0] * spatial.BINS
+    for value in values:
+        counts[min(max(int(np.searchsorted(np.linspace(0, 1, spatial.BINS + 1), value, "right")) - 1, 0), 24)] += 1
+    assert np.array(figure.data[0].y) * len(values) / 100 == pytest.approx(counts, abs=1e-4)
+
+
+@pytest.mark.parametrize("colour_map", COLOUR_MAPS)
+def test_the_histogram_is_the_legend_of_the_overlay(colour_map):
+    scale = Scale(0.3, 0.8)
+    figure = spatial.histogram(gate_map(), colour_map, scale)
+    for bars in figure.data:
+        assert (bars.marker.cmin, bars.marker.cmax) == scale
+        assert colours(bars.marker.colorscale) == colours(COLOUR_MAPS[colour_map])
+    ticks = figure.layout.xaxis.ticktext
+    assert (ticks[0], ticks[-1]) == ("0.30", "0.80")
+    assert tuple(figure.layout.xaxis.range) == scale
+
+
+def test_the_histogram_of_a_constant_map_has_one_bar():
+    values = np.full((3, 3), 0.4, np.float32)
+    shares = np.array(spatial.histogram(values, "viridis", overlay.own_range(values)).data[0].y)
+    assert sorted(shares)[-2:] == [0, 100]
+
+
+def test_the_derivation_shows_the_records_own_arrays():
+    steps, gate = spatial_steps(), gate_map()
+    sheet, average, first, strongest, second, last = spatial.derivation(steps, gate).data
+    np.testing.assert_array_equal(sheet.z, spatial.contact_sheet(steps.before[0]))
+    np.testing.assert_array_equal(average.z, steps.pooled["average"][0])
+    np.testing.assert_array_equal(strongest.z, steps.pooled["max"][0])
+    np.testing.assert_array_equal(np.stack([first.z, second.z]), steps.kernel)
+    np.testing.assert_array_equal(last.z, gate)
+
+
+def test_in_the_derivation_each_panel_has_the_scale_of_its_kind():
+    steps = spatial_steps()
+    _, average, first, strongest, second, last = spatial.derivation(steps, gate_map()).data
+    assert ends(average) == (steps.pooled["average"].min(), steps.pooled["average"].max())
+    assert ends(strongest) == (steps.pooled["max"].min(), steps.pooled["max"].max())
+    reach = np.abs(steps.kernel).max()
+    assert ends(first) == ends(second) == (-reach, reach)
+    assert colours(first.colorscale) == colours(CHANGE)
+    assert ends(last) == (0, 1)
+    assert colours(last.colorscale) == colours(SPATIAL_GATE)
+
+
+def test_in_the_derivation_minimum_and_maximum_stand_beside_each_panel():
+    steps, gate = spatial_steps(), gate_map()
+    figure = spatial.derivation(steps, gate)
+    for heatmap in figure.data:
+        low, high = np.nanmin(heatmap.z), np.nanmax(heatmap.z)
+        assert any(f"{low:.2f} to {high:.2f}".replace("-", "−") in text for text in texts(figure))
+
+
+@pytest.mark.parametrize(("kernel", "numbered"), [(1, True), (3, True), (7, False)])
+def test_a_small_kernel_has_its_weights_written_out(kernel, numbered):
+    heatmaps = spatial.derivation(spatial_steps(kernel), gate_map()).data
+    assert [heatmap.texttemplate is not None for heatmap in heatmaps] == [
+        False,
+        False,
+        numbered,
+        False,
+        numbered,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("name", ["average", "max"])
+def test_a_gate_that_pools_once_is_drawn_with_one_map(name):
+    steps = spatial_steps(names=(name,))
+    _, pooled, kernel, _ = spatial.derivation(steps, gate_map()).data
+    np.testing.assert_array_equal(pooled.z, steps.pooled[name][0])
+    np.testing.assert_array_equal(kernel.z, steps.kernel[0])
+
+
+def test_a_kernel_of_zeros_and_constant_features_are_drawn():
+    steps = spatial_steps()
+    flat = {name: np.zeros_like(values) for name, values in steps.pooled.items()}
+    still = SpatialSteps(flat, steps.kernel * 0, steps.before * 0, steps.after * 0)
+    for heatmap in spatial.derivation(still, gate_map()).data:
+        assert heatmap.zmin < heatmap.zmax
+
+
+def test_the_first_row_of_a_map_is_on_top():
+    figure = spatial.derivation(spatial_steps(), gate_map())
+    assert all(axis.range[0] > axis.range[1] for axis in figure.select_yaxes())
+
+
+@pytest.mark.parametrize("channels", [1, 5, 9, 40])
+def test_the_contact_sheet_holds_the_strongest_channels_and_gaps(channels):
+    features = np.random.default_rng(0).normal(size=(channels, 4, 4)).astype(np.float32)
+    sheet = spatial.contact_sheet(features)
+    shown = sorted(range(channels), key=lambda channel: -float(np.abs(features[channel]).mean()))[:9]
+    for place, channel in enumerate(shown):
+        top, left = 5 * (place // 3), 5 * (place % 3)
+        np.testing.assert_array_equal(sheet[top : top + 4, left : left + 4], features[channel])
+    assert np.isfinite(sheet).sum() == len(shown) * 16
+
+
+def test_features_share_one_scale_and_show_it_once():
+    scale = Scale(-1, 3)
+    figure = spatial.features({"before": gate_map(), "after": gate_map() / 2}, scale)
+    assert [ends(heatmap) for heatmap in figure.data] == [scale, scale]
+    assert [heatmap.showscale for heatmap in figure.data] == [False, True]
+    np.testing.assert_array_equal(figure.data[1].z, gate_map() / 2)
+
+
+def test_the_branches_add_up_to_the_gate():
+    steps = channel_steps()
+    gate = sigmoid(steps.branches["average"] + steps.branches["max"])[0]
+    average, strongest, total, last = (np.array(line.y) for line in spatial.branches(steps, gate, 3).data)
+    np.testing.assert_array_equal(average, steps.branches["average"][0])
+    np.testing.assert_array_equal(strongest, steps.branches["max"][0])
+    np.testing.assert_allclose(total, average + strongest)
+    np.testing.assert_allclose(last, sigmoid(total), rtol=1e-6)
+
+
+def test_all_branches_and_their_sum_have_one_axis_and_the_gate_its_own():
+    steps = channel_steps()
+    figure = spatial.branches(steps, sigmoid(steps.branches["max"][0]), 0)
+    *rows, gate = [tuple(axis.range) for axis in figure.select_yaxes()]
+    assert len(set(rows)) == 1
+    low, high = rows[0]
+    assert low == -high
+    assert high >= max(np.abs(line.y).max() for line in figure.data[:-1])
+    assert gate == (0, 1.02)
+
+
+def test_a_single_branch_needs_no_sum():
+    steps = channel_steps(("average",))
+    figure = spatial.branches(steps, sigmoid(steps.branches["average"][0]), 0)
+    assert [axis.title.text for axis in figure.select_yaxes()] == ["MLP of the mean", "gate"]
+
+
+def test_the_chosen_channel_is_marked_in_every_row():
+    steps = channel_steps()
+    lines = spatial.branches(steps, sigmoid(steps.branches["max"][0]), 7).layout.shapes
+    assert [(line.x0, line.x1, line.yref, line.y0, line.y1) for line in lines] == [(7, 7, "paper", 0, 1)]

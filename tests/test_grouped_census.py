@@ -1,0 +1,88 @@
+"""The census of a network's convolutions against torch's own counts; it leaves the network alone."""
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from attention.grouped import Convolution, GroupingError
+from attention.grouped.census import convolutions
+from attention.networks import build
+
+SIDE = 32
+
+
+@pytest.mark.parametrize("variant", ["plain", "cbam", "se-resnext"])
+def test_the_census_counts_what_torch_counts(variant):
+    network = build(variant, 10).eval()
+    layers = convolutions(network, (3, SIDE, SIDE))
+    modules = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    assert {layer.name for layer in layers} == set(modules)
+    for layer in layers:
+        module = modules[layer.name]
+        assert layer.cost.parameters == sum(parameter.numel() for parameter in module.parameters())
+        assert (layer.convolution.groups, layer.convolution.kernel) == (module.groups, module.kernel_size)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, SIDE, SIDE))
+    counted = counter.get_flop_counts()["Global"][torch.ops.aten.convolution]
+    assert 2 * sum(layer.cost.macs for layer in layers) == counted
+
+
+def test_the_census_finds_the_grouped_layers_and_what_they_save():
+    layers = convolutions(build("se-resnext", 10).eval(), (3, SIDE, SIDE))
+    inside = [layer for layer in layers if layer.convolution.groups > 1]
+    assert len(inside) == 8
+    assert all(layer.ungrouped.parameters == 8 * layer.cost.parameters for layer in inside)
+    assert all(layer.ungrouped == layer.cost for layer in layers if layer.convolution.groups == 1)
+
+
+class ByHand(nn.Module):
+    """A convolution that no module holds, one applied twice, and one whose arguments all have names."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels = nn.Parameter(torch.ones(4, 3, 1, 1))
+        self.twice = nn.Conv2d(4, 4, 3, padding=1, groups=2)
+
+    def forward(self, picture):
+        features = F.conv2d(input=picture, weight=self.kernels, stride=2)
+        return F.conv2d(self.twice(self.twice(features)), torch.ones(1, 4, 1, 1))
+
+
+def test_the_census_reads_the_pass_not_the_modules():
+    layers = convolutions(ByHand().eval(), (3, 8, 6))
+    assert [layer.name for layer in layers] == ["kernels", "twice", "twice", ""]
+    assert layers[0].convolution == Convolution(3, 4, (1, 1), 1, 4, 3, False)
+    assert layers[1].convolution == Convolution(4, 4, (3, 3), 2, 4, 3, True)
+
+
+def test_the_census_leaves_nothing_on_the_network():
+    network = build("se-resnext", 10).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    convolutions(network, (3, SIDE, SIDE))
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def test_several_threads_count_one_network_at_once():
+    network = build("se-resnext", 10).eval()
+    alone = {side: convolutions(network, (3, side, side)) for side in (32, 48)}
+    found = {side: [] for side in alone}
+    threads = [
+        threading.Thread(target=lambda side=side: found[side].append(convolutions(network, (3, side, side))))
+        for side in (*alone, *alone)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {side: [layers, layers] for side, layers in alone.items()}
+
+
+def test_a_network_in_training_is_refused_since_a_pass_would_change_it():
+    network = build("plain", 10).train()
+    with pytest.raises(GroupingError, match="training mode"):
+        convolutions(network, (3, SIDE, SIDE))

@@ -1,0 +1,91 @@
+"""What the network sees of a picture, and the pictures that come with the project."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from attention import images
+from attention.images import PictureError, Preprocessing, read
+from attention.records import GatescopeError
+from tests import pictures
+
+LICENCES = {"Public domain", "CC0 1.0", "CC BY 2.0"}
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    return pictures.photo()
+
+
+sizes = st.tuples(st.integers(1, 400), st.integers(1, 400))
+crops = st.floats(0.05, 1)
+
+
+@given(sizes, crops)
+def test_the_box_is_a_central_square_inside_the_picture(size: tuple[int, int], crop: float) -> None:
+    left, top, right, bottom = Preprocessing(9, crop=crop, mean=MEAN, std=STD).box(size)
+    assert right - left == pytest.approx(bottom - top) == pytest.approx(crop * min(size))
+    assert left + right == pytest.approx(size[0])
+    assert top + bottom == pytest.approx(size[1])
+    assert 0 <= left < right <= size[0]
+    assert 0 <= top < bottom <= size[1]
+
+
+@pytest.mark.parametrize(("size", "crop"), [((96, 64), 1.0), ((64, 96), 0.5), ((80, 80), 0.75), ((96, 64), 0.25)])
+def test_the_tensor_equals_a_crop_a_resize_and_plain_arithmetic(photo: Image.Image, size, crop: float) -> None:
+    picture = photo.resize(size)
+    side = int(min(size) * crop)
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    square = picture.crop((left, top, left + side, top + side)).resize((24, 24), Image.Resampling.BICUBIC)
+    expected = np.zeros((3, 24, 24))
+    for channel in range(3):
+        expected[channel] = (np.asarray(square)[:, :, channel] / 255 - MEAN[channel]) / STD[channel]
+    tensor = Preprocessing(24, crop=crop, mean=MEAN, std=STD)(picture)
+    assert tensor.is_contiguous()
+    assert str(tensor.dtype) == "torch.float32"
+    levels = np.abs(tensor.numpy() - expected) * np.reshape(STD, (3, 1, 1)) * 255
+    edge = 4 if crop < 1 else 0  # there the filter sees past the box, but not past a crop that was cut out
+    assert levels[:, edge : 24 - edge, edge : 24 - edge].max() < 1.01
+
+
+def test_the_square_is_what_the_tensor_shows_and_agrees_with_pillow_s_own_fit(photo: Image.Image) -> None:
+    preprocessing = Preprocessing(32, mean=(0, 0, 0), std=(1, 1, 1))
+    square = preprocessing.square(photo)
+    assert (np.asarray(square) == np.asarray(ImageOps.fit(photo, (32, 32), Image.Resampling.BICUBIC))).all()
+    shown = preprocessing(photo).numpy().transpose(1, 2, 0) * 255
+    assert np.abs(shown - np.asarray(square)).max() < 1e-3
+
+
+def test_preprocessing_refuses_what_it_cannot_do(photo: Image.Image) -> None:
+    for size, crop in ((0, 1.0), (8, 0.0), (8, 1.5)):
+        with pytest.raises(GatescopeError, match="allowed"):
+            Preprocessing(size, crop=crop, mean=MEAN, std=STD)
+    with pytest.raises(PictureError, match="mode is L"):
+        Preprocessing(8, mean=MEAN, std=STD)(photo.convert("L"))
+
+
+def test_every_sample_is_a_small_picture_with_an_author_a_source_and_a_free_licence() -> None:
+    samples = images.samples()
+    assert len(samples) >= 8
+    assert len({sample.name for sample in samples}) == len({sample.title for sample in samples}) == len(samples)
+    for sample in samples:
+        assert sample.licence in LICENCES, sample
+        assert all((sample.title, sample.author, sample.source, sample.changes)), sample
+        assert max(read(sample.path.read_bytes()).size) <= 640, sample
+    widths, heights = np.transpose([read(sample.path.read_bytes()).size for sample in samples])
+    assert (widths > heights).any()
+    assert (widths < heights).any()
+
+
+def test_every_file_among_the_samples_is_listed_and_all_are_small() -> None:
+    folder = images.ASSETS / "samples"
+    files = {path.name for path in folder.iterdir()} - {"samples.json", "LICENCES.md"}
+    assert files == set(json.loads((folder / "samples.json").read_text(encoding="utf-8")))
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_500_000
+    notes = (folder / "LICENCES.md").read_text(encoding="utf-8")
+    assert all(sample.licence in notes for sample in images.samples())

@@ -1,0 +1,252 @@
+"""The page of the spatial gates says what a trace of the same picture says, and takes every link."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from attention import capture, images, zoo
+from attention.analysis import Block
+from attention.figures.colours import COLOUR_MAPS, SPATIAL_GATE
+from attention.records import Gate, GateHealth, Trace
+from attention.ui import cbam
+from attention.ui.view import View
+from tests.charts import colours, numbers, sent_chart
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = [f"layer{stage}.{index}.attention" for stage in range(1, 5) for index in range(2)]
+BLOCK = "layer2.1.attention"
+TITLE = images.samples()[0].title
+
+
+def opened(**parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.switch_page("pages/cbam.py").run()
+    return sound(app)
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, app.error
+    return app
+
+
+def traced(title: str = TITLE, *steps: str) -> Trace:
+    sample = next(sample for sample in images.samples() if sample.title == title)
+    loaded = zoo.load("cbam")
+    with torch.inference_mode():
+        batch = loaded.transform(images.read(sample.path.read_bytes()))[None]
+        return capture.trace(loaded.module, batch, steps=steps)
+
+
+def map_of(trace: Trace, block: str) -> np.ndarray:
+    return next(gate.values[0] for gate in trace.gates if gate.name == f"{block}.spatial")
+
+
+def said(app: AppTest) -> str:
+    kinds = (app.subheader, app.markdown, app.caption, app.latex, app.info, app.warning)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def block_of(values: np.ndarray) -> Block:
+    values = np.asarray(values, np.float32)[None]
+    gate = Gate("layer1.0.attention.spatial", "spatial", "sigmoid", values, (1, 4, *values.shape[1:]), 0.0, 1.0)
+    return Block("layer1.0.attention", None, gate)
+
+
+@pytest.mark.parametrize("network", [name for name in zoo.OWN if name != "cbam"])
+def test_a_network_without_spatial_gates_says_so_and_offers_one_that_has_them(network):
+    app = opened(network=network)
+    assert "has no spatial gates" in app.info[0].value
+    sound(app.button(key="instead_cbam").click().run())
+    assert app.selectbox(key="network").value == "cbam"
+    assert not app.info
+    assert app.subheader[0].value.startswith("layer")
+
+
+@pytest.mark.parametrize("sample", images.samples(), ids=lambda sample: sample.name)
+def test_every_sample_picture_opens(sample):
+    assert opened(network="cbam", picture=sample.title).subheader
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_answer_has_the_numbers_of_the_trace(block):
+    values = map_of(traced(), block)
+    app = opened(network="cbam", picture=TITLE, block=block)
+    answer = app.subheader[0].value
+    assert answer.startswith(block.removesuffix(".attention"))
+    assert f"passes {values.min():.2f} to {values.max():.2f} of the features, {values.mean():.2f} on average" in answer
+    shown = {metric.label: metric.value for metric in app.metric}
+    wanted = {"Minimum": values.min(), "Mean": values.mean(), "Maximum": values.max()}
+    assert shown == {name: f"{value:.2f}" for name, value in wanted.items()}
+
+
+def test_a_nearly_constant_map_is_called_so():
+    answer = cbam.answer(block_of([[0.50, 0.52], [0.51, 0.55]]))
+    assert answer.endswith("This map is nearly constant: it says little about the picture.")
+    assert "looks" not in answer
+
+
+def test_a_map_that_varies_is_said_to_look_somewhere():
+    answer = cbam.answer(block_of([[0.1, 0.2], [0.1, 0.9]]))
+    assert answer.startswith("layer1.0 looks most at the lower right: from place to place it passes 0.10 to 0.90")
+
+
+def test_the_strip_has_the_mean_of_every_spatial_gate_in_their_colours():
+    trace = traced()
+    marker = sent_chart(opened(network="cbam", picture=TITLE), "strip")["data"][0]["marker"]
+    assert numbers(marker["color"]) == pytest.approx([map_of(trace, block).mean() for block in BLOCKS])
+    assert (marker["cmin"], marker["cmax"]) == (0, 1)
+    assert [colour for _, colour in marker["colorscale"]] == colours(SPATIAL_GATE)
+
+
+@pytest.mark.parametrize("colour_map", cbam.COLOUR_MAPS)
+@pytest.mark.parametrize("scale", cbam.SCALES)
+def test_the_legend_follows_the_colours_and_the_scale_of_the_link(colour_map, scale):
+    values = map_of(traced(), BLOCK)
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, colours=colour_map, scale=scale)
+    marker = sent_chart(app, "legend")["data"][0]["marker"]
+    own = scale == "own range"
+    assert (marker["cmin"], marker["cmax"]) == pytest.approx((values.min(), values.max()) if own else (0, 1))
+    assert [colour for _, colour in marker["colorscale"]] == colours(COLOUR_MAPS[colour_map])
+
+
+def test_the_derivation_ends_in_the_map_of_the_trace():
+    trace = traced(TITLE, f"{BLOCK}.spatial")
+    steps, values = trace.steps[f"{BLOCK}.spatial"], map_of(trace, BLOCK)
+    panels = sent_chart(opened(network="cbam", picture=TITLE, block=BLOCK), "derivation")["data"]
+    for panel, wanted in ((1, steps.pooled["average"][0]), (3, steps.pooled["max"][0]), (5, values)):
+        np.testing.assert_allclose(numbers(panels[panel]["z"]), wanted, rtol=1e-5)
+    np.testing.assert_allclose([numbers(panels[panel]["z"]) for panel in (2, 4)], steps.kernel)
+
+
+def test_the_most_open_place_is_told_with_its_numbers():
+    trace = traced(TITLE, f"{BLOCK}.spatial")
+    values, pooled = map_of(trace, BLOCK), trace.steps[f"{BLOCK}.spatial"].pooled
+    row, column = max(np.ndindex(*values.shape), key=lambda place: values[place])
+    average, strongest = (pooled[name][0, row, column] for name in ("average", "max"))
+    told = said(opened(network="cbam", picture=TITLE, block=BLOCK))
+    assert f"(row {row}, column {column}, counted from 0)" in told
+    assert f"average {average:.2f} and max {strongest:.2f}, and the gate is {values.max():.2f}" in told
+
+
+@pytest.mark.parametrize("unit", [None, 5])
+def test_the_numbers_of_a_channel_are_those_of_the_trace(unit):
+    name = f"{BLOCK}.channel"
+    trace = traced(TITLE, name)
+    gate = next(gate.values[0] for gate in trace.gates if gate.name == name)
+    channel = int(np.argmax(gate)) if unit is None else unit
+    average, strongest = (float(trace.steps[name].branches[key][0, channel]) for key in ("average", "max"))
+    link = {} if unit is None else {"unit": str(unit)}
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, tab="Channel attention", **link)
+    equation = app.latex[1].value
+    assert f"M_c[{channel}]" in equation
+    for number in (average, strongest, average + strongest, gate[channel]):
+        assert f"{number:.2f}" in equation
+    assert gate[channel] == pytest.approx(1 / (1 + np.exp(-average - strongest)), rel=1e-5)
+
+
+def test_a_channel_that_another_block_does_not_have_gives_way_to_the_most_open_one():
+    app = opened(network="cbam", block="layer4.1.attention", tab="Channel attention", unit="200")
+    assert "Channel 200 over all places" in said(app)
+    sound(app.select_slider(key="block").set_value("layer1.0.attention").run())
+    assert app.number_input(key="unit").value is None
+
+
+@pytest.mark.parametrize("averaged", cbam.cbam_steps.AVERAGED)
+def test_features_before_and_after_are_those_of_the_trace(averaged):
+    channel, spatial = f"{BLOCK}.channel", f"{BLOCK}.spatial"
+    trace = traced(TITLE, channel, spatial)
+    strongest = int(np.argmax(next(gate.values[0] for gate in trace.gates if gate.name == channel)))
+    stages = (trace.steps[channel].before, trace.steps[channel].after, trace.steps[spatial].after)
+    wanted = [maps[0].mean(0) if averaged == "mean over channels" else maps[0, strongest] for maps in stages]
+    link = {"block": BLOCK, "tab": "Before and after", "shown": averaged}
+    panels = sent_chart(opened(network="cbam", picture=TITLE, **link), "features")["data"]
+    for panel, values in zip(panels, wanted, strict=True):
+        np.testing.assert_allclose(numbers(panel["z"]), values, rtol=1e-4, atol=1e-6)
+        assert panel["zmin"] == pytest.approx(min(values.min() for values in wanted))
+        assert panel["zmax"] == pytest.approx(max(values.max() for values in wanted))
+
+
+def test_the_film_shows_every_block_and_opens_it():
+    trace = traced()
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, tab="Through depth")
+    captions = [image.proto.imgs[0].caption for image in app.get("image")]
+    for block in BLOCKS:
+        values = map_of(trace, block)
+        size = f"{values.shape[0]} × {values.shape[1]}"
+        assert f"{size}, {values.min():.2f} to {values.max():.2f}" in captions
+    assert app.button(key=f"film_{BLOCK}").disabled
+    sound(app.button(key="film_layer4.0.attention").click().run())
+    assert app.session_state["block"] == "layer4.0.attention"
+
+
+def test_the_code_is_that_of_the_layers():
+    blocks = [code.value for code in opened(network="cbam", tab="Code").code]
+    assert any(code.startswith("class CBAM(nn.Module)") for code in blocks)
+    assert any(code.startswith("class SpatialGate(nn.Module)") for code in blocks)
+    assert any("self.attention = CBAM(" in code for code in blocks)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("block", "layer9", f"{BLOCKS[0]} to {BLOCKS[-1]}"),
+        ("colours", "jet", "viridis, cividis, magma, grey"),
+        ("scale", "log", "0 to 1 or own range"),
+        ("opacity", "7", "0 to 1"),
+        ("opacity", "half", "0 to 1"),
+        ("unit", "99999", "0 to 127"),
+        ("shown", "median", "mean over channels or most open channel"),
+    ],
+)
+def test_a_link_with_a_value_that_there_is_not_says_what_there_is(key, value, allowed):
+    tab = {"unit": "Channel attention", "shown": "Before and after"}.get(key, "Code")
+    told = said(opened(network="cbam", tab=tab, **{key: value}))
+    assert f"The link asks for {key} “{value}”; there is {allowed}." in told
+
+
+@pytest.mark.parametrize("tab", cbam.TABS)
+def test_a_good_link_is_not_complained_about(tab):
+    link = {"opacity": "0.3", "colours": "magma", "scale": "own range", "unit": "3", "block": BLOCK}
+    assert "The link asks" not in said(opened(network="cbam", tab=tab, **link))
+
+
+@pytest.mark.parametrize("tab", cbam.TABS)
+def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab, monkeypatch):
+    monkeypatch.setattr(View, "steps", lambda view, gate: None)
+    app = opened(network="cbam", tab=tab)
+    assert app.subheader[0].value.startswith("layer")
+    assert len(app.info) == (0 if tab in ("Through depth", "Code") else 1)
+
+
+@pytest.mark.parametrize(
+    ("health", "told"),
+    [
+        ({"deviation": 0.3, "low": 0.1, "high": 0.1}, False),
+        ({"deviation": 0.001, "low": 0.1, "high": 0.1}, True),
+        ({"deviation": 0.3, "low": 0.5, "high": 0.4}, True),
+    ],
+)
+def test_a_gate_that_does_little_over_the_validation_pictures_is_told(health, told, monkeypatch):
+    card = zoo.card("cbam")
+    gate = GateHealth(f"{BLOCK}.spatial", "spatial", **health)
+    monkeypatch.setattr(zoo, "card", lambda name: replace(card, gate_health=(gate,)))
+    assert ("this gate does little" in said(opened(network="cbam", block=BLOCK))) is told
+
+
+@pytest.mark.parametrize("size", [(900, 60), (60, 900), (1, 400), (400, 1)])
+def test_an_uploaded_picture_of_any_shape_gets_its_map(size):
+    file = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(file, "PNG")
+    app = opened(network="cbam", tab="Through depth")
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    sound(app.file_uploader(key="upload").set_value([("strip.png", file.getvalue(), "image/png")]).run())
+    assert any("strip.png" in image.proto.imgs[0].alt for image in app.get("image"))

@@ -1,0 +1,94 @@
+"""The overview says what a trace of the same picture says."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from attention import capture, images, zoo
+from attention.records import Trace
+
+ROOT = Path(__file__).parents[1]
+EVERY = pytest.mark.parametrize("network", zoo.OWN)
+
+
+def opened(**parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def traced(network: str, title: str) -> Trace:
+    sample = next(sample for sample in images.samples() if sample.title == title)
+    loaded = zoo.load(network)
+    with torch.inference_mode():
+        return capture.trace(loaded.module, loaded.transform(images.read(sample.path.read_bytes()))[None])
+
+
+@EVERY
+def test_every_network_opens_with_its_gates_and_its_cost(network):
+    app = sound(opened(network=network))
+    assert app.title[0].value == "What does attention do here?"
+    assert app.metric[0].value == f"{zoo.card(network).parameters / 1e6:.2f} M"
+    assert len(app.metric) == (2 if network == "plain" else 4)
+
+
+def test_the_answer_is_the_mean_of_the_gates():
+    title = images.samples()[0].title
+    app = sound(opened(network="se", picture=title))
+    mean = np.mean([gate.values.mean() for gate in traced("se", title).gates])
+    assert any(f"8 channel gates pass {mean:.0%} of what reaches them" in text.value for text in app.markdown)
+
+
+def test_the_prediction_is_the_softmax_of_the_logits():
+    title = images.samples()[1].title
+    app = sound(opened(network="cbam", picture=title))
+    expected = torch.softmax(traced("cbam", title).output[0], 0)
+    best = zoo.card("cbam").labels[int(expected.argmax())]
+    assert f"{best} {float(expected.max()):.1%}" in [bar.proto.text for bar in app.get("progress")]
+
+
+def test_a_network_without_gates_says_so_and_offers_one_that_has_them():
+    app = sound(opened(network="plain"))
+    assert "has no gates" in app.info[0].value
+    sound(app.button(key="instead_cbam").click().run())
+    assert app.selectbox(key="network").value == "cbam" and not app.info
+
+
+def test_a_block_opens_on_its_page():
+    app = sound(opened(network="cbam"))
+    app.button(key="open_excitation_layer2.0.attention").click().run()
+    assert app.session_state["block"] == "layer2.0.attention"
+
+
+def test_unknown_names_in_a_link_fall_back():
+    app = sound(opened(network="resnet51", picture="Nobody"))
+    assert app.selectbox(key="network").value == "cbam"
+    assert app.selectbox(key="picture").value == images.samples()[0].title
+
+
+def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
+    app = sound(opened(network="se"))
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    assert any("Until there is one" in caption.value for caption in app.caption)
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), (10, 120, 200)).save(picture, "PNG")
+    files = [("blue.png", picture.getvalue(), "image/png"), ("broken.png", b"no picture", "image/png")]
+    sound(app.file_uploader(key="upload").set_value(files).run())
+    assert app.error[0].value.startswith("broken.png: ")
+    assert [caption for caption in app.caption if "It knows 10 classes" in caption.value]
+
+
+def test_a_page_opened_alone_runs_the_router_first():
+    app = AppTest.from_file(ROOT / "pages" / "overview.py", default_timeout=60).run()
+    assert sound(app).title[0].value == "What does attention do here?"

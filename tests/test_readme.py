@@ -1,0 +1,45 @@
+"""What the README says is so: its Python runs, its table is what the cards say, its pictures and commands exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from attention import images, zoo
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_its_python_runs_and_prints_every_gate(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "photo.jpg").write_bytes(images.samples()[0].path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(zoo.card("cbam").gate_health)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_its_table_says_what_the_card_says(name):
+    card = zoo.card(name)
+    row = f"| {name} | {card.parameters / 1e6:.2f} M | {card.input_size} px | {card.accuracy:.1%} |"
+    assert row.replace("%", " %") in README
+
+
+def test_its_table_has_every_network_and_no_other():
+    rows = re.findall(r"^\| (\S+) \| [\d.]+ M \|", README, re.MULTILINE)
+    assert tuple(rows) == zoo.names()
+
+
+def test_its_pictures_exist_and_are_small():
+    pictures = re.findall(r"!\[.+?\]\((\S+)\)", README)
+    assert len(pictures) >= 3
+    assert [picture for picture in pictures if (ROOT / picture).stat().st_size > 250_000] == []
+
+
+def test_its_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make (?:PYTHON=\S+ )?([a-z]+)", README, re.MULTILINE))
+    assert {"run", "test", "check", "help"} <= named
+    assert named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))

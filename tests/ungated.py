@@ -1,0 +1,122 @@
+"""What multiplies features and is no gate: activations, linear units, masks, normalisation, attention."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tests.blocks import CHANNELS, HEIGHT, WIDTH, Block, Function, square
+
+
+def swish_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+def swish_of_a_sum(m: nn.Module, x: Tensor) -> Tensor:
+    y = x + m.mix(x)
+    return y * torch.sigmoid(y)
+
+
+def hardswish_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    return x * F.relu6(x + 3) / 6
+
+
+def hardswish_other_order(m: nn.Module, x: Tensor) -> Tensor:
+    return x * (F.relu6(x + 3) / 6)
+
+
+def gelu_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    return 0.5 * x * (1 + torch.tanh(0.797885 * (x + 0.044715 * x * x * x)))
+
+
+def glu(m: nn.Module, x: Tensor) -> Tensor:
+    a, b = m.mix(x).chunk(2, dim=1)
+    return a * torch.sigmoid(b)
+
+
+def geglu(m: nn.Module, x: Tensor) -> Tensor:
+    a, b = m.mix(x)[:, :4], m.mix(x)[:, 4:]
+    return a * F.gelu(b)
+
+
+def swiglu(m: nn.Module, x: Tensor) -> Tensor:
+    return F.silu(m.mix(x)) * m.other(x)
+
+
+def drop_path(m: nn.Module, x: Tensor) -> Tensor:
+    keep = x.new_empty((x.size(0), 1, 1, 1)).bernoulli_(0.5)
+    return x + m.mix(x) * keep.div_(0.5)
+
+
+def drop_path_by_floor(m: nn.Module, x: Tensor) -> Tensor:
+    keep = 0.5 + torch.rand((x.size(0), 1, 1, 1), dtype=x.dtype)
+    return x + m.mix(x).div(0.5) * keep.floor_()
+
+
+def attention(m: nn.Module, x: Tensor) -> Tensor:
+    y = x.flatten(2).transpose(1, 2)
+    weights = (y @ y.transpose(1, 2) / CHANNELS**0.5).softmax(-1)
+    return (weights @ y).transpose(1, 2).reshape(x.shape)
+
+
+def norm_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    return (x - x.mean(1, keepdim=True)) * torch.rsqrt(x.var(1, keepdim=True) + 1e-6)
+
+
+def response_norm(m: nn.Module, x: Tensor) -> Tensor:
+    """Global response normalisation of ConvNeXt V2."""
+    energy = x.norm(p=2, dim=(2, 3), keepdim=True)
+    return x + x * (energy / (energy.mean(1, keepdim=True) + 1e-6))
+
+
+def masked(m: nn.Module, x: Tensor) -> Tensor:
+    mask = (torch.arange(WIDTH) < 3).to(x.dtype)
+    return m.mix(x * mask) * torch.ones_like(x) * (x > 0).to(x.dtype)
+
+
+def learned_constant(m: nn.Module, x: Tensor) -> Tensor:
+    return x * torch.sigmoid(m.norm.weight).view(1, -1, 1, 1) * m.norm.running_var.view(-1, 1, 1)
+
+
+def star(m: nn.Module, x: Tensor) -> Tensor:
+    return F.relu6(m.mix(x)) * m.other(x)
+
+
+def detached_constant(m: nn.Module, x: Tensor) -> Tensor:
+    return x * torch.full((1, CHANNELS, 1, 1), 0.5, dtype=x.dtype)
+
+
+def _named(**parts: nn.Module) -> Callable[[Block], Callable[[], nn.Module]]:
+    return lambda block: lambda: Function(block, **parts)
+
+
+UNGATED: dict[str, Callable[[], nn.Module]] = {
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "hardswish": nn.Hardswish,
+    "gelu": nn.GELU,
+    "gated linear unit": lambda: nn.GLU(1),
+    "mish by hand": lambda: Function(lambda m, x: x * torch.tanh(F.softplus(x))),
+    "swish by hand": lambda: Function(swish_by_hand),
+    "swish of a sum": _named(mix=square())(swish_of_a_sum),
+    "hardswish by hand": lambda: Function(hardswish_by_hand),
+    "hardswish in another order": lambda: Function(hardswish_other_order),
+    "gelu by hand": lambda: Function(gelu_by_hand),
+    "halves of one tensor": _named(mix=square())(glu),
+    "halves through gelu": _named(mix=square())(geglu),
+    "two projections through silu": _named(mix=square(), other=square())(swiglu),
+    "layer scale": lambda: Function(lambda m, x: x + m.norm.weight.view(-1, 1, 1) * x, norm=nn.BatchNorm2d(CHANNELS)),
+    "drop path": _named(mix=square())(drop_path),
+    "drop path by floor": _named(mix=square())(drop_path_by_floor),
+    "dropout": lambda: nn.Sequential(nn.Dropout(0.5), nn.Dropout2d(0.5)),
+    "attention": lambda: Function(attention),
+    "normalisation by hand": lambda: Function(norm_by_hand),
+    "global response normalisation": lambda: Function(response_norm),
+    "masks": _named(mix=square())(masked),
+    "learned constant": lambda: Function(learned_constant, norm=nn.BatchNorm2d(CHANNELS)),
+    "star": _named(mix=square(), other=square())(star),
+    "constant": lambda: Function(detached_constant),
+    "layer normalisation": lambda: nn.LayerNorm([CHANNELS, HEIGHT, WIDTH]),
+}
+"""What multiplies features and is no gate."""
