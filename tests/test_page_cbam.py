@@ -230,16 +230,18 @@ def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab
 @pytest.mark.parametrize(
     ("health", "told"),
     [
-        ({"deviation": 0.3, "low": 0.1, "high": 0.1}, False),
-        ({"deviation": 0.001, "low": 0.1, "high": 0.1}, True),
-        ({"deviation": 0.3, "low": 0.5, "high": 0.4}, True),
+        (GateHealth("", "spatial", low=0.1, high=0.1, deviation=0.3), []),
+        (GateHealth("", "spatial", low=0.1, high=0.1, deviation=0.001), ["standard deviation of 0.001"]),
+        (GateHealth("", "spatial", low=0.5, high=0.4, deviation=0.3), ["50% are below 0.05, 40% above 0.95"]),
     ],
 )
 def test_a_gate_that_does_little_over_the_validation_pictures_is_told(health, told, monkeypatch):
-    card = zoo.card("cbam")
-    gate = GateHealth(f"{BLOCK}.spatial", "spatial", **health)
-    monkeypatch.setattr(zoo, "card", lambda name: replace(card, gate_health=(gate,)))
-    assert ("this gate does little" in said(opened(network="cbam", block=BLOCK))) is told
+    card = replace(zoo.card("cbam"), gate_health=(replace(health, name=f"{BLOCK}.spatial"),))
+    monkeypatch.setattr(zoo, "card", lambda name: card)
+    warnings = [warning.value for warning in opened(network="cbam", block=BLOCK).warning]
+    assert len(warnings) == len(told)
+    for warning, sentence in zip(warnings, told, strict=True):
+        assert sentence in warning
 
 
 @pytest.mark.parametrize("size", [(900, 60), (60, 900), (1, 400), (400, 1)])

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from attention import grouped
+from attention import grouped, zoo
 from attention.grouped import Convolution
+from attention.records import GatescopeError
 from attention.ui.grouped_controls import EXAMPLES, NUMBERS
 
 ROOT = Path(__file__).parents[1]
@@ -170,3 +172,14 @@ def test_a_network_without_grouped_convolutions_says_so_and_offers_one_that_has_
     sound(app.button(key="instead_se-resnext").click().run())
     assert app.selectbox(key="network").value == "se-resnext"
     assert "**8 of 30** convolutions" in everything(app)
+
+
+def test_a_network_that_cannot_be_loaded_costs_only_its_own_section(monkeypatch):
+    def fail(name):
+        raise GatescopeError("The weight file is not there.")
+
+    st.cache_resource.clear()
+    monkeypatch.setattr(zoo, "load", fail)
+    app = opened(section="In this network")
+    assert "2,304 weights instead of 9,216" in answer(app)
+    assert "The weight file is not there." in [error.value for error in app.main.get("error")]

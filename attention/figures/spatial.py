@@ -108,9 +108,9 @@ def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> go.Figure:
     rows = _branch_rows(steps, gate)
     step = 1 / len(rows)
     down = {
-        f"yaxis{number}": {**_AXIS, "title": row.title, "range": row.ends, "nticks": 5, "domain": place}
+        f"yaxis{number}": {**_AXIS, "title": row.title, "range": row.ends, "nticks": 4, "domain": place}
         for number, row in enumerate(rows, start=1)
-        for place in [(1 - number * step, 1 - (number - 0.86) * step)]
+        for place in [(1 - number * step, 1 - (number - 0.8) * step)]
     }
     across = {**_AXIS, "title": "channel", "range": [-0.5, len(gate) - 0.5], "anchor": f"y{len(rows)}"}
     mark = {"type": "line", "x0": chosen, "x1": chosen, "yref": "paper", "y0": 0, "y1": 1, "line": _MARK}

@@ -63,12 +63,20 @@ def answer(block: Block) -> str:
 
 def say_health(view: View, block: Block) -> None:
     """Said where the gate did little over the validation pictures."""
+    over = f"over the {view.card.validation_pictures:,} validation pictures"
     for health in view.card.gate_health:
-        if health.name == spatial_gate(block).name and (analysis.hardly_varies(health) or analysis.saturates(health)):
+        if health.name != spatial_gate(block).name:
+            continue
+        if analysis.hardly_varies(health):
             st.warning(
-                f"Over the {view.card.validation_pictures:,} validation pictures this gate does little: a place varies "
-                f"by {health.deviation:.3f} from picture to picture (standard deviation), {health.low:.0%} of its "
-                f"values are below 0.05 and {health.high:.0%} above 0.95.",
+                f"This gate hardly changes from picture to picture: {over}, a place has a standard deviation of "
+                f"{health.deviation:.3f}.",
+                icon=":material/info:",
+            )
+        if analysis.saturates(health):
+            st.warning(
+                f"Most values of this gate are saturated {over}: {health.low:.0%} are below 0.05, {health.high:.0%} "
+                "above 0.95.",
                 icon=":material/info:",
             )
 

@@ -24,7 +24,12 @@ def draw(focus: Focus) -> None:
     _draw_reweight(focus, steps)
     if len(steps.squeezed) > 1:
         st.markdown("CBAM sums two branches here. How each of them arrives at the gate is on its own page:")
-        st.page_link("pages/cbam.py", label="CBAM's two branches", query_params=st.query_params.to_dict())
+        st.page_link(
+            "pages/cbam.py",
+            label="CBAM's two branches",
+            icon=":material/visibility:",
+            query_params=st.query_params.to_dict(),
+        )
 
 
 def _draw_squeeze(focus: Focus, steps: ChannelSteps) -> None:

@@ -71,7 +71,7 @@ def draw_derivation(convolution: Convolution, cost: Cost) -> None:
     """The rules and the derivation with the numbers filled in, and the line of code."""
     g, c1, c2 = convolution.groups, convolution.in_channels, convolution.out_channels
     rows = [f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" for step in cost.steps]
-    beside = st.container(horizontal=True, gap="large")
+    beside = st.container(horizontal=True, gap="medium")
     beside.container(width="content").markdown("\n".join(["| What | How | Number |", "|:--|:--|--:|", *rows]))
     beside.container(width=420).markdown(
         f"- Input channels = kernel channels × g: **{c1} = {c1 // g} × {g}**\n"
@@ -143,7 +143,8 @@ def draw_proof(convolution: Convolution) -> None:
         answered = int(response[:, 0].sum())
         st.markdown(
             f"Input channel 1 is disturbed and **{answered} of {outputs}** output channels answer, in "
-            f"**{reached} of {g}** group{'s' * (g > 1)}; the others do not change by a single bit."
+            f"**{reached} of {g}** group{'s' * (g > 1)}"
+            + ("; the others do not change by a single bit." if answered < outputs else ".")
         )
         st.markdown(_why(part, layers, shuffle))
         verdict = "as the theory says" if matches else "not as the theory says"
