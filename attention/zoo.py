@@ -63,7 +63,9 @@ def assemble(known: Card) -> Network:
     file = weights_file(known.name)
     data = file.read_bytes() if file.exists() else b""
     if hashlib.sha256(data).hexdigest() != known.sha256:
-        raise ZooError(f"{file} is not the weight file that the card of {known.name} names; fetch it again")
+        raise ZooError(
+            f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
+        )
     module = networks.build(known.name, len(known.classes))
     module.load_state_dict({key: value.to(module.state_dict()[key].dtype) for key, value in load_tensors(data).items()})
     return Network(known, module.eval(), preprocessing(known))

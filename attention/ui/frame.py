@@ -10,7 +10,7 @@ from attention import analysis, zoo
 from attention.figures import overlay
 from attention.images import PictureError
 from attention.ui import cache
-from attention.ui.parts import errors, settle
+from attention.ui.parts import errors, literal, settle
 from attention.ui.view import View
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -100,7 +100,7 @@ def _read(files: list[Any]) -> dict[str, cache.Picture]:
             picture = cache.picture(file.name, file.getvalue())
             found[file.name if file.name not in found else f"{file.name} ({len(found) + 1})"] = picture
         except PictureError as error:
-            st.error(f"{file.name}: {error}")
+            st.error(f"{literal(file.name)}: {error}")
     return found
 
 
@@ -109,7 +109,7 @@ def _show_picture(view: View) -> None:
         overlay.dimmed(view.picture, view.box),
         width="stretch",
         alt=f"{view.picture_name}, with the square that the network sees lit.",
-        caption=f"{view.picture_name}: the network sees the lit square, at {view.card.input_size} px.",
+        caption=f"{literal(view.picture_name)}: the network sees the lit square, at {view.card.input_size} px.",
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import inspect
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -90,6 +91,11 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
             on_select=go_to,
         )
     return chosen
+
+
+def literal(text: str) -> str:
+    """A stranger's text, such as a file's name, so that markdown shows it as it is."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def settle(key: str, options: Sequence[Any]) -> None:
