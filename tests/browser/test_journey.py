@@ -34,7 +34,7 @@ def noise() -> dict[str, object]:
 
 
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_a_deep_link_as_the_first_request_of_a_server_opens_that_page_in_its_frame(visit, fresh_server, path):
+def test_a_deep_link_as_the_first_request_of_a_server_opens_that_page_in_its_frame(fresh_server, visit, path):
     visitor = visit(fresh_server)
     visitor.open(f"{path}?network=se-resnext&picture=Golf+ball+(drawing)")
     expect(main(visitor.page).get_by_role("heading", level=1)).to_have_text(re.compile(r"\?$"))
