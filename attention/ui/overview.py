@@ -26,8 +26,8 @@ def draw_cost(view: View) -> None:
     cost = view.cost
     figures = {"Parameters": f"{cost.parameters / 1e6:.2f} M", "MACs, one picture": f"{cost.macs / 1e6:,.0f} M"}
     if view.blocks:
-        figures["Attention, of the parameters"] = f"{cost.attention_parameters / cost.parameters:.1%}"
-        figures["Attention, of the MACs"] = f"{cost.attention_macs / cost.macs:.2%}"
+        figures["Attention parameters"] = f"{cost.attention_parameters / cost.parameters:.1%}"
+        figures["Attention MACs"] = f"{cost.attention_macs / cost.macs:.2%}"
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
     for place, (label, value) in zip(places, figures.items(), strict=True):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
@@ -31,10 +32,16 @@ def server(browser: Browser) -> Iterator[Server]:
 
 
 @pytest.fixture
-def fresh_server(browser: Browser) -> Iterator[Server]:
+def afterwards() -> Iterator[ExitStack]:
+    """What ends after a test's visits have been checked."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def fresh_server(browser: Browser, afterwards: ExitStack) -> Server:
     """A server that nobody has visited."""
-    with serve() as running:
-        yield running
+    return afterwards.enter_context(serve())
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +51,7 @@ def contexts(browser: Browser) -> dict[str, BrowserContext]:
 
 
 @pytest.fixture
-def visit(contexts: dict[str, BrowserContext]) -> Iterator[Visit]:
+def visit(contexts: dict[str, BrowserContext], afterwards: ExitStack) -> Iterator[Visit]:
     """`visit(server)` is a `Visitor` in a window of its own; at the end each must have seen nothing go wrong."""
     visitors = []
 
