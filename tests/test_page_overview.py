@@ -75,6 +75,8 @@ def test_unknown_names_in_a_link_fall_back():
     app = sound(opened(network="resnet51", picture="Nobody"))
     assert app.selectbox(key="network").value == "cbam"
     assert app.selectbox(key="picture").value == images.samples()[0].title
+    said = [caption.value for caption in app.caption if "The link asks for" in caption.value]
+    assert ["a network" in said[0], "a sample" in said[1]] == [True, True]
 
 
 def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():

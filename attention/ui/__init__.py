@@ -1,7 +1,7 @@
 """What all pages share: the frame, the cache, and the parts that a page is put together from."""
 
 from attention.ui.frame import PAGES, draw_frame, open_page
-from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, picture
+from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture
 from attention.ui.view import View
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "draw_frame",
     "errors",
     "no_gates",
+    "note_link",
     "open_page",
     "picture",
 ]

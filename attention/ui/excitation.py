@@ -1,6 +1,6 @@
 """The page of the channel gates: what is chosen, the answer, the gate, and the chosen channel's map."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -66,13 +66,13 @@ class Focus:
 def choose(view: View) -> Focus:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
     gates = {block.name: block.channel for block in view.blocks if block.channel}
-    note_link("block", gates, "a block that this network does not have: here is another")
+    parts.note_link("block", gates, "a block that this network does not have: here is another")
     block = parts.depth_strip(list(gates), [float(gate.values.mean()) for gate in gates.values()], label="Mean gate")
     values = gates[block].values[0]
     said = st.container()
     possible = [str(channel) for channel in range(len(values))]
-    note_link("order", ORDERS, f"an order that there is not: here it is “{ORDERS[0]}”")
-    note_link("channel", possible, f"a channel that is not in 0 to {possible[-1]}: here is the strongest")
+    parts.note_link("order", ORDERS, f"an order that there is not: here it is “{ORDERS[0]}”")
+    parts.note_link("channel", possible, f"a channel that is not in 0 to {possible[-1]}: here is the strongest")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.segmented_control(
             "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"
@@ -135,13 +135,6 @@ def draw_channel(focus: Focus) -> None:
         _draw_map(focus, "after", after, scale)
     squeezed = {f"squeezed ({branch})": vectors[0].tolist() for branch, vectors in steps.squeezed.items()}
     parts.data({"channel": range(len(focus.values)), "gate": focus.values.tolist(), **squeezed}, name="gate")
-
-
-def note_link(key: str, allowed: Container[str], what: str) -> None:
-    """What is wrong with a link's value and what is shown instead; the widget itself falls back without a word."""
-    asked = st.query_params.get(key)
-    if asked is not None and asked not in allowed:
-        st.caption(f":material/link_off: The link asks for {what}.")
 
 
 def complaints(focus: Focus, block: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ import streamlit as st
 from attention import analysis
 from attention.figures import channels
 from attention.ui import cache, frame, parts
-from attention.ui.excitation import Focus, complaints, note_link
+from attention.ui.excitation import Focus, complaints
 
 RATIOS = (1, 2, 4, 8, 16, 32)
 USUAL = 16
@@ -61,7 +61,7 @@ def draw_ratio(focus: Focus) -> None:
 def draw_second(focus: Focus) -> None:
     """The same gate for a second picture, and the channels that differ most."""
     others = {name: own for name, own in frame.pictures().items() if name != focus.view.picture_name}
-    note_link("second", others, "a second picture that is not at hand: here is another")
+    parts.note_link("second", others, "a second picture that is not at hand: here is another")
     parts.settle("second", list(others))
     name = st.selectbox("Second picture", list(others), key="second", bind="query-params")
     second = focus.view.beside(others[name] or cache.sample(name))

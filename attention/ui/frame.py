@@ -10,7 +10,7 @@ from attention import analysis, zoo
 from attention.figures import overlay
 from attention.images import PictureError
 from attention.ui import cache
-from attention.ui.parts import errors, literal, settle
+from attention.ui.parts import errors, literal, note_link, settle
 from attention.ui.view import View
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -56,6 +56,7 @@ def pictures() -> dict[str, cache.Picture | None]:
 def _choose_network() -> Any:
     names = zoo.names()
     settle("network", names)
+    note_link("network", names, "a network that is not here: this is another")
     name = st.selectbox("Network", names, names.index("cbam"), key="network", bind="query-params", help=ALIKE)
     card = zoo.card(name)
     st.caption(
@@ -77,6 +78,7 @@ def _choose_picture() -> cache.Picture:
     titles = list(cache.samples())
     settle("picture", titles)
     if source == "Sample":
+        note_link("picture", titles, "a sample that is not here: this is another")
         return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
     if source == "Upload":
         files = st.file_uploader("Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload") or []

@@ -5,7 +5,7 @@ import csv
 import inspect
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -106,6 +106,13 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
 def literal(text: str) -> str:
     """A stranger's text, such as a file's name, so that markdown shows it as it is."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def note_link(key: str, allowed: Container[str], what: str) -> None:
+    """What is wrong with a link's value and what is shown instead; the widget itself falls back without a word."""
+    asked = st.query_params.get(key)
+    if asked is not None and asked not in allowed:
+        st.caption(f":material/link_off: The link asks for {what}.")
 
 
 def settle(key: str, options: Sequence[Any]) -> None:
