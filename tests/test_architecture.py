@@ -205,6 +205,7 @@ UNWANTED = {
     "an unfinished thought": r"\b(?:TODO|FIXME|XXX)\b",
     "an option that streamlit has dropped": r"use_container_width|use_column_width|components\.v1",
     "HTML that streamlit does not check": r"unsafe_allow_html",
+    "a filled button, whose white label is too pale on the dark theme": r"type=\"primary\"",
     "a package index of one place": r"--(?:extra-)?index-url|--find-links",
 }
 

@@ -24,15 +24,26 @@ def test_contrast_of_black_and_white_is_21():
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
 
 
-@pytest.mark.parametrize("appearance", ["light", "dark"])
-@pytest.mark.parametrize("text", ["textColor", "linkColor"])
-def test_text_stands_out_from_every_surface(appearance, text):
+def blended(text: str, surface: str, opacity: float) -> str:
+    """The colour that a reader sees of text that lets its surface shine through."""
+    channels = [(int(text[at : at + 2], 16), int(surface[at : at + 2], 16)) for at in (1, 3, 5)]
+    return "#" + "".join(f"{round(opacity * front + (1 - opacity) * back):02X}" for front, back in channels)
+
+
+def surfaces(appearance: str) -> list[str]:
     colours = THEME[appearance]
-    surfaces = [colours[key] for key in ("backgroundColor", "secondaryBackgroundColor", "codeBackgroundColor")]
-    surfaces += [colours["sidebar"][key] for key in ("backgroundColor", "secondaryBackgroundColor")]
-    assert min(contrast(colours[text], surface) for surface in surfaces) >= 4.5
+    main = [colours[key] for key in ("backgroundColor", "secondaryBackgroundColor", "codeBackgroundColor")]
+    return main + [colours["sidebar"][key] for key in ("backgroundColor", "secondaryBackgroundColor")]
 
 
 @pytest.mark.parametrize("appearance", ["light", "dark"])
-def test_the_white_label_of_a_primary_button_stands_out(appearance):
-    assert contrast("#FFFFFF", THEME[appearance]["primaryColor"]) >= 4.5
+@pytest.mark.parametrize("text", ["textColor", "linkColor", "primaryColor"])
+def test_text_stands_out_from_every_surface(appearance, text):
+    colour = THEME[appearance][text]
+    assert min(contrast(colour, surface) for surface in surfaces(appearance)) >= 4.5
+
+
+@pytest.mark.parametrize("appearance", ["light", "dark"])
+def test_captions_stand_out_though_they_are_drawn_at_60_percent(appearance):
+    text = THEME[appearance]["textColor"]
+    assert min(contrast(blended(text, surface, 0.6), surface) for surface in surfaces(appearance)) >= 4.5

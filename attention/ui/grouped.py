@@ -101,7 +101,7 @@ def draw_curves(convolution: Convolution) -> None:
 def draw_times(convolution: Convolution) -> None:
     """Measured time beside the theory, when asked for."""
     st.markdown("Fewer parameters is not the same as faster. How long does this convolution take here?")
-    if st.button("Measure on this machine", icon=":material/timer:", type="primary", key="measure"):
+    if st.button("Measure on this machine", icon=":material/timer:", key="measure"):
         with st.spinner("Running the convolution at every number of groups"):
             from attention.grouped.clock import measure
 

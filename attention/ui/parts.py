@@ -128,4 +128,4 @@ def no_gates(view: View, wanted: str, network: str) -> None:
         st.session_state.network = network
 
     st.info(f"{view.card.title} has no {wanted}: {view.card.description}.", icon=":material/info:")
-    st.button(f"Open {network} instead", on_click=choose, type="primary", key=f"instead_{network}")
+    st.button(f"Open {network} instead", on_click=choose, key=f"instead_{network}")
