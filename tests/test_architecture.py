@@ -39,7 +39,7 @@ ROOMS = {
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
         | {"attention.grouped", "attention.analysis", "attention.figures"},
-        inside={"torch", "pandas", "attention.layers", "attention.capture", "attention.cost"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.cost"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
