@@ -32,7 +32,8 @@ def trace(
     the gate's own dtype, to one; the pass goes on with it. `steps` names the gates whose inner steps are kept.
 
     Not found: torch.lerp, x / (1 + exp(-z)), gates inside compiled, scripted or numpy code, gates used as
-    the weight of a convolution or matrix product.
+    the weight of a convolution or matrix product. Reported as a "full" gate: a GLU of two projections,
+    w1(x) * sigmoid(w2(x)); a GLU that halves one tensor is not.
 
     Raises TraceError for what cannot be traced, and for names that no gate of the pass has; what the module
     raises passes through.
