@@ -1,7 +1,7 @@
 """How the project's own weights were made: one recipe and one seed for every variant.
 
-SGD with Nesterov momentum, label smoothing, random crops and flips, and pictures that grow while the learning
-rate falls. A run leaves a checkpoint after each epoch and goes on from it, to the same result.
+SGD with Nesterov momentum, label smoothing, random crops, flips and mixtures of two pictures, and pictures that grow
+while the learning rate falls. A run leaves a checkpoint after each epoch and goes on from it, to the same result.
 """
 
 from collections.abc import Iterator
@@ -26,15 +26,16 @@ class Recipe:
     """What one training run is made of; the same for all variants."""
 
     seed: int = 20261124
-    phases: tuple[tuple[int, int], ...] = ((64, 12), (96, 9), (128, 7))  # (pixels, epochs), one after another
+    phases: tuple[tuple[int, int], ...] = ((64, 24), (96, 28), (128, 14))  # (pixels, epochs), one after another
     batch_size: int = 64
     peak_rate: float = 0.1
     warmup: float = 0.1  # share of all steps in which the rate rises to its peak; then it falls to 0 linearly
     momentum: float = 0.9
     weight_decay: float = 5e-4  # of convolutions and linear layers; none on biases and normalisation
     label_smoothing: float = 0.1
-    smallest_crop: float = 0.35  # share of the picture's area
+    smallest_crop: float = 0.25  # share of the picture's area
     jitter: float = 0.2  # brightness and contrast, each uniform in 1 +- this
+    mixup: float = 0.2  # both parameters of the Beta distribution of a batch's mixture, arXiv 1710.09412; 0 for none
 
     @property
     def sizes(self) -> list[int]:
@@ -148,21 +149,20 @@ class _Run:
 
         label = f"{self.variant} epoch {self.epochs + 1}/{len(self.recipe.sizes)}"
         with click.progressbar(batches, length=steps, label=label, item_show_func=figures) as bar:
-            for step, (batch, classes) in enumerate(bar, start=self.epochs * steps):
-                logits, loss = self._step(
-                    batch, classes, learning_rate(step, steps * len(self.recipe.sizes), self.recipe)
-                )
-                seen += len(classes)
-                loss_sum += loss * len(classes)
-                right += int((logits.argmax(1) == classes).sum())
+            for step, (batch, shares) in enumerate(bar, start=self.epochs * steps):
+                rate = learning_rate(step, steps * len(self.recipe.sizes), self.recipe)
+                logits, loss = self._step(batch, shares, rate)
+                seen += len(batch)
+                loss_sum += loss * len(batch)
+                right += int((logits.argmax(1) == shares.argmax(1)).sum())
         self.epochs += 1
         return figures()
 
-    def _step(self, batch: Tensor, classes: Tensor, rate: float) -> tuple[Tensor, float]:
+    def _step(self, batch: Tensor, shares: Tensor, rate: float) -> tuple[Tensor, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         logits = self.module(batch)
-        loss = nn.functional.cross_entropy(logits, classes, label_smoothing=self.recipe.label_smoothing)
+        loss = nn.functional.cross_entropy(logits, shares, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -194,7 +194,10 @@ class _Run:
 
 
 def _batches(pictures: Pictures, recipe: Recipe, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The epoch's batches, the same whenever the epoch is run again; an incomplete last batch is left out."""
+    """The epoch's batches and the share of each class in each picture, the same whenever the epoch is run again.
+
+    An incomplete last batch is left out.
+    """
     random = np.random.default_rng((recipe.seed, epoch))
     order = random.permutation(len(pictures.pixels))
     for start in range(0, len(order) - recipe.batch_size + 1, recipe.batch_size):
@@ -202,7 +205,18 @@ def _batches(pictures: Pictures, recipe: Recipe, epoch: int) -> Iterator[tuple[T
         crops = [_random_crop(pictures.pixels[row], recipe.sizes[epoch], recipe, random) for row in rows]
         batch = normalise(torch.cat(crops))
         contrast, brightness = 1 + recipe.jitter * random.uniform(-1, 1, (2, len(rows), 1, 1, 1)).astype(np.float32)
-        yield batch * torch.from_numpy(contrast) + torch.from_numpy(brightness - 1), pictures.classes[rows]
+        batch = batch * torch.from_numpy(contrast) + torch.from_numpy(brightness - 1)
+        shares = nn.functional.one_hot(pictures.classes[rows], len(pictures.names)).float()
+        yield _mixed(batch, shares, recipe, random)
+
+
+def _mixed(batch: Tensor, shares: Tensor, recipe: Recipe, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Each picture, and its classes, with at most half of the picture before it in the batch."""
+    if not recipe.mixup:
+        return batch, shares
+    kept = random.beta(recipe.mixup, recipe.mixup)
+    kept = max(kept, 1 - kept)
+    return kept * batch + (1 - kept) * batch.roll(1, 0), kept * shares + (1 - kept) * shares.roll(1, 0)
 
 
 def _random_crop(picture: Tensor, size: int, recipe: Recipe, random: np.random.Generator) -> Tensor:

@@ -77,12 +77,20 @@ def test_an_unfinished_run_is_not_exported(tmp_path, pictures):
 
 def test_an_epoch_sees_every_picture_at_most_once_and_its_classes_stay_with_them(pictures):
     grey = replace_pixels(pictures)
-    batches = list(training._batches(grey, replace(TINY, jitter=0.0), epoch=0))
+    batches = list(training._batches(grey, replace(TINY, jitter=0.0, mixup=0.0), epoch=0))
     assert [batch.shape for batch, _ in batches] == [(4, 3, 32, 32)] * 2
     values = torch.cat([batch[:, 0, 0, 0] for batch, _ in batches])
     rows = ((values * training.STD[0] + training.MEAN[0]) * 255 / 20).round().long()
     assert len(set(rows.tolist())) == 8
-    assert torch.equal(torch.cat([classes for _, classes in batches]), pictures.classes[rows])
+    assert torch.equal(torch.cat([shares for _, shares in batches]).argmax(1), pictures.classes[rows])
+
+
+def test_a_mixture_holds_as_much_of_a_class_as_of_its_picture():
+    batch, shares = torch.randn(4, 3, 8, 8), torch.eye(4)
+    mixed, mixed_shares = training._mixed(batch, shares, replace(TINY, mixup=1.0), np.random.default_rng(5))
+    assert torch.allclose(mixed, torch.einsum("nk,kchw->nchw", mixed_shares, batch), atol=1e-6)
+    assert torch.allclose(mixed_shares.sum(1), torch.ones(4))
+    assert ((mixed_shares.diagonal() >= 0.5) & (mixed_shares.diagonal() < 1)).all()
 
 
 def replace_pixels(pictures: Pictures) -> Pictures:
