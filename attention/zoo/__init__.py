@@ -122,7 +122,7 @@ def _close(name: str, known: set[str]) -> str:
     candidates = [f"{source}/{each}" for each in sorted(known)] or names()
     ends = difflib.get_close_matches(short, {each.rpartition("/")[2] for each in candidates})
     close = [each for end in ends for each in candidates if each.rpartition("/")[2] == end]
-    return f"near it are {', '.join(close[:4])}" if close else f"there are {', '.join(names()[:6])} and others"
+    return f"near it are {', '.join(close[:4])}" if close else f"there are {', '.join(candidates[:6])} and others"
 
 
 def _ignore(done: int, total: int | None) -> None:

@@ -113,7 +113,7 @@ def receive(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
     start = part.stat().st_size if resume and part.exists() else 0
     asked = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with httpx2.stream("GET", url, headers=asked, timeout=PATIENCE, follow_redirects=True) as response:
-        if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
             part.unlink()  # it is as long as the server's file, or longer, and so not its beginning: next time anew
         response.raise_for_status()
         _write(response, part, progress, start if response.status_code == httpx2.codes.PARTIAL_CONTENT else 0)
@@ -124,7 +124,7 @@ def _write(response: "Response", part: Path, progress: Progress, done: int) -> N
     total = done + int(length) if length else None
     with part.open("ab" if done else "wb") as file:
         progress(done, total)
-        for chunk in response.iter_raw(CHUNK):
+        for chunk in response.iter_raw():
             file.write(chunk)
             done += len(chunk)
             progress(done, total)

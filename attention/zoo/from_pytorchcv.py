@@ -41,7 +41,7 @@ def describe(name: str) -> Card:
     return Card(
         name=f"pytorchcv/{name}",
         title=row["model_caption"],
-        description=f"pytorchcv's weights {row['repo_release_tag']}, 1,000 classes of ImageNet",
+        description=f"pytorchcv's network of arXiv {row['arxiv_paper']}, 1,000 classes of ImageNet",
         source="pytorchcv",
         licence=f"{metadata('pytorchcv')['License-Expression']} (code); weights: not stated",
         parameters=0,

@@ -36,7 +36,8 @@ def describe(name: str) -> Card:
     return Card(
         name=f"timm/{name}",
         title=name.partition(".")[0],
-        description=f"timm's weights {config.tag}, {config.num_classes:,} classes",
+        description=f"timm's {f'weights {config.tag}' if config.has_weights else 'network'}, "
+        f"{config.num_classes:,} classes",
         source="timm",
         licence=config.license or "weights: not stated",
         parameters=0,

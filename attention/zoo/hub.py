@@ -24,14 +24,7 @@ class OnHub:
     """Empty where it is one of FILES."""
 
     def here(self) -> Path | None:
-        from huggingface_hub import try_to_load_from_cache
-
-        for name in self._names():
-            # A file that a person put there by hand lies under "main", which the client takes for a commit's name.
-            found = try_to_load_from_cache(self.repository, name)
-            if isinstance(found, str):
-                return Path(found)
-        return None
+        return next((path for path in map(self._place, self._names()) if path.exists()), None)
 
     def checksum(self) -> str:
         """The file's name in the cache, once it is there, unless a person put it there by hand."""
@@ -49,7 +42,7 @@ class OnHub:
             path.resolve().unlink()
             path.unlink()
             error = ValueError("what came has another checksum than the file should have")
-            fail(self._url(path.name), error, self._by_hand())
+            fail(self._url(path.name), error, path)
         return path
 
     def _download(self, progress: Progress) -> Path:
@@ -58,16 +51,15 @@ class OnHub:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError
 
-        *others, last = self._names()
-        for name in (*others, last):
-            url = self._url(name)
+        for name in self._names():
             try:
-                progress(0, get_hf_file_metadata(url).size)
+                progress(0, get_hf_file_metadata(self._url(name)).size)
                 return Path(hf_hub_download(self.repository, name, tqdm_class=_reporter(progress)))
+            except EntryNotFoundError as error:
+                missing = error  # the next one may be there
             except (HTTPError, OSError) as error:
-                if not isinstance(error, EntryNotFoundError) or name == last:
-                    fail(url, error, self._by_hand())
-        raise AssertionError("the last name either returned or failed")
+                fail(self._url(name), error, self._place(name))
+        fail(self._url(name), missing, self._place(name))
 
     def _names(self) -> tuple[str, ...]:
         return (self.file,) if self.file else FILES
@@ -77,13 +69,13 @@ class OnHub:
 
         return hf_hub_url(self.repository, name)
 
-    def _by_hand(self) -> Path:
-        """Where `here` finds a file that a person put there: beside those of the commit that "main" was last."""
+    def _place(self, name: str) -> Path:
+        """Where a file of the newest commit lies that the cache knows of, or one that a person puts there by hand."""
         from huggingface_hub import constants
 
         folder = Path(constants.HF_HUB_CACHE) / f"models--{self.repository.replace('/', '--')}"
         main = folder / "refs" / "main"
-        return folder / "snapshots" / (main.read_text() if main.exists() else "main") / self._names()[0]
+        return folder / "snapshots" / (main.read_text() if main.exists() else "main") / name
 
 
 def _reporter(progress: Progress) -> "type[tqdm[Any]]":
