@@ -169,6 +169,11 @@ def test_light_rooms_load_nothing_heavy(module, may_load):
     assert loaded_by(f"import {module}") & HEAVY <= may_load
 
 
+def test_names_and_cards_on_offer_are_read_without_torch_and_without_their_libraries():
+    read_all = "for name in zoo.names(): zoo.card(name), zoo.here(name)"
+    assert not loaded_by(f"from attention import zoo\n{read_all}") & HEAVY
+
+
 def test_the_frame_is_painted_before_torch_is_imported():
     statements = {
         ast.unparse(node)

@@ -54,7 +54,7 @@ def pictures() -> dict[str, cache.Picture | None]:
 
 
 def _choose_network() -> cache.Choice:
-    names = zoo.names()
+    names = zoo.own.names()
     settle("network", names)
     note_link("network", names, "a network that is not here: this is another")
     name = st.selectbox("Network", names, names.index("cbam"), key="network", bind="query-params", help=ALIKE)

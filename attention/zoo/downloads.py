@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urlsplit
 
 from attention.zoo.network import ZooError
@@ -19,6 +19,7 @@ Progress = Callable[[int, int | None], None]
 PATIENCE = 20.0
 """Seconds without a byte after which a server is given up."""
 CHUNK = 2**20
+WRONG = "what came has another checksum than the file should have"
 
 
 class DownloadError(ZooError):
@@ -60,6 +61,14 @@ class OnServer:
         return self.digest
 
     def fetch(self, progress: Progress) -> Path:
+        if not self.path.exists():
+            self._download_once(progress)
+        elif not self._is_right(self.path):
+            raise DownloadError(f"{self.path} is damaged or another file; delete it, and it is fetched anew.")
+        return self.path
+
+    def _download_once(self, progress: Progress) -> None:
+        """Whoever comes while another downloads the file waits for it."""
         from filelock import FileLock
 
         try:
@@ -67,11 +76,8 @@ class OnServer:
             with FileLock(f"{self.path}.lock"):
                 if not self.path.exists():
                     self._download(progress)
-                elif not self._is_right(self.path):
-                    raise DownloadError(f"{self.path} is damaged or another file; delete it, and it is fetched anew.")
         except OSError as error:
-            fail(self.url, error, self.path)
-        return self.path
+            raise failure(self.url, error, self.path) from error
 
     def _download(self, progress: Progress) -> None:
         """Through files that end in .part, which are renamed when they are whole and right."""
@@ -84,10 +90,10 @@ class OnServer:
             if raw != part:
                 _unzip(raw, self.path.name, part)
         except (httpx2.HTTPError, zipfile.BadZipFile, KeyError) as error:
-            fail(self.url, error, self.path)
+            raise failure(self.url, error, self.path) from error
         if not self._is_right(part):
             part.unlink()
-            fail(self.url, ValueError("what came has another checksum than the file should have"), self.path)
+            raise failure(self.url, ValueError(WRONG), self.path)
         part.replace(self.path)
 
     def _is_right(self, path: Path) -> bool:
@@ -140,13 +146,13 @@ def _unzip(archive: Path, name: str, part: Path) -> None:
         archive.unlink()
 
 
-def fail(url: str, error: Exception, path: Path) -> NoReturn:
-    """Say in one sentence what could not be fetched, why, and what a person can do instead."""
+def failure(url: str, error: Exception, path: Path) -> DownloadError:
+    """One sentence: what could not be fetched, why, and what a person can do instead."""
     host = urlsplit(url).netloc
-    raise DownloadError(
+    return DownloadError(
         f"{path.name} could not be fetched from {host} ({_reason(error)}); "
         f"put the file at {path} by hand, or go on with random weights."
-    ) from error
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attention.zoo.downloads import DownloadError, Progress, fail, hash_of
+from attention.zoo.downloads import WRONG, DownloadError, Progress, failure, hash_of
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -41,8 +41,7 @@ class OnHub:
                 raise DownloadError(f"{path} is damaged; delete {path.resolve()}, and it is fetched anew.")
             path.resolve().unlink()
             path.unlink()
-            error = ValueError("what came has another checksum than the file should have")
-            fail(self._url(path.name), error, path)
+            raise failure(self._url(path.name), ValueError(WRONG), path)
         return path
 
     def _download(self, progress: Progress) -> Path:
@@ -58,8 +57,8 @@ class OnHub:
             except EntryNotFoundError as error:
                 missing = error  # the next one may be there
             except (HTTPError, OSError) as error:
-                fail(self._url(name), error, self._place(name))
-        fail(self._url(name), missing, self._place(name))
+                raise failure(self._url(name), error, self._place(name)) from error
+        raise failure(self._url(name), missing, self._place(name)) from missing
 
     def _names(self) -> tuple[str, ...]:
         return (self.file,) if self.file else FILES
