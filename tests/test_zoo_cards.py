@@ -46,6 +46,19 @@ def test_a_card_is_what_a_fresh_computation_gives(name):
     assert asdict(fresh.card) == asdict(zoo.card(name)) and fresh.weights == curated.entries()[name].weights
 
 
+def test_the_parameters_are_as_many_as_the_libraries_say():
+    from pytorchcv.models.common import model_store
+    from torchvision import models
+
+    said = {
+        f"torchvision/{name}": models.get_model_weights(name).DEFAULT.meta["num_params"]
+        for name in models.list_models(module=models)
+    }
+    said |= {f"pytorchcv/{name}": row[0] for name, row in model_store.get_model_metainfo_dict().items()}
+    counted = {name: zoo.card(name).parameters for name in [*NAMES, "torchvision/googlenet"] if name in said}
+    assert len(counted) > 30 and counted == {name: said[name] for name in counted}
+
+
 def test_the_published_numbers_are_those_of_the_papers_tables():
     cards = {name: zoo.card(name) for name in NAMES}
     assert cards["torchvision/resnet50"].accuracy == 0.80858 and cards["torchvision/resnet50"].gates == {}

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -131,6 +132,33 @@ def test_a_network_loads_the_weights_that_its_library_would_load(shop, kind):
     assert len(loaded.labels) == logits.shape[1] and not any("checksum" in each for each in loaded.card.assumed)
     assert len(loaded.card.sha256) == 64
     assert asdict(zoo.load(name).card) == asdict(loaded.card)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "densenet121"])
+def test_torchvision_s_older_files_load_as_torchvision_loads_them(shop, name):
+    from torchvision import models
+
+    torch.manual_seed(17)
+    original = models.get_model(name, weights=None, **({"init_weights": True} if name == "googlenet" else {}))
+    state = {re.sub(r"(norm|conv)([12])\.", r"\1.\2.", key): value for key, value in original.state_dict().items()}
+    shop._torchvision(name, state if name == "densenet121" else original.state_dict())
+    loaded = zoo.load(f"torchvision/{name}")
+    theirs, picture = models.get_model(name, weights="DEFAULT").eval(), torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(loaded.module(picture), theirs(picture))
+
+
+def test_a_network_from_jax_whose_weights_are_converted_loads_as_timm_loads_it(shop):
+    from timm.models import get_pretrained_cfg
+
+    name = "vit_tiny_patch16_224"
+    assert get_pretrained_cfg(name).hf_hub_id
+    torch.manual_seed(17)
+    original = LIBRARIES["timm"].build(name).eval()
+    shop._hub(name, original.state_dict())
+    loaded, picture = zoo.load(f"timm/{name}"), torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        assert torch.equal(loaded.module(picture), original(picture))
 
 
 @EACH

@@ -163,7 +163,7 @@ def _reason(error: Exception) -> str:
             return f"it answered {answer.status_code} {answer.reason_phrase}".rstrip()
     match error:
         case httpx2.TimeoutException():
-            return f"not a byte in {PATIENCE:g} seconds"
+            return "it fell silent"
         case httpx2.ConnectError() | ConnectionError():
             return "there is no connection"
         case zipfile.BadZipFile() | KeyError():

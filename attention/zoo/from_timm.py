@@ -68,7 +68,9 @@ def trained(name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
     """By timm's own loader, which reads nothing but tensors, renames those of old files, and is strict."""
     import timm
 
-    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(file)}), ()
+    # Networks that came from JAX read its arrays with code of their own, but not where they are converted already.
+    source = {"file": str(file), "custom_load": file.suffix == ".npz"}
+    return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=source), ()
 
 
 def labels(name: str) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 DIGEST = re.compile("-([0-9a-f]{8,})[.]")
 # These weights come from another library and expect its normalisation, which the networks make themselves of the
-# usual one; and without the second option both warn that random weights are slow to draw.
-CONVERTED = {"transform_input": True, "init_weights": True}
+# usual one; their second and third heads are for training. Without the last option both warn that they are slow.
+CONVERTED = {"transform_input": True, "aux_logits": False, "init_weights": True}
 OPTIONS = {"googlenet": CONVERTED, "inception_v3": CONVERTED}
+TRAINING_HEAD = re.compile("(aux[12]|AuxLogits)[.]")
 DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
@@ -67,7 +68,9 @@ def build(name: str) -> "nn.Module":
 def trained(name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
     module = build(name)
     # DenseNet's files are older than torch's rule that names hold no full stop.
-    module.load_state_dict({DENSE_LAYER.sub(r"\1", key): tensor for key, tensor in read(file).items()})
+    state = {DENSE_LAYER.sub(r"\1", key): tensor for key, tensor in read(file).items()}
+    heads = {key for key in state if name in OPTIONS and TRAINING_HEAD.match(key)}
+    module.load_state_dict({key: tensor for key, tensor in state.items() if key not in heads})
     return module, ()
 
 
