@@ -76,7 +76,9 @@ def trained(name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
     """Tensors for which the network has no place are left out, as pytorchcv does, but that is said."""
     module, state = build(name), read(file)
     extra = state.keys() - module.state_dict().keys()
-    module.load_state_dict({key: tensor for key, tensor in state.items() if key not in extra})
+    for key in extra:
+        del state[key]
+    module.load_state_dict(state)
     left_out = f"{len(extra)} tensors of the weight file, which have no place in the network: left out"
     return module, (left_out,) if extra else ()
 

@@ -18,6 +18,7 @@ DIGEST = re.compile("-([0-9a-f]{8,})[.]")
 CONVERTED = {"transform_input": True, "aux_logits": False, "init_weights": True}
 OPTIONS = {"googlenet": CONVERTED, "inception_v3": CONVERTED}
 TRAINING_HEAD = re.compile("(aux[12]|AuxLogits)[.]")
+# DenseNet's files are older than torch's rule that names hold no full stop.
 DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
 
@@ -66,11 +67,13 @@ def build(name: str) -> "nn.Module":
 
 
 def trained(name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
-    module = build(name)
-    # DenseNet's files are older than torch's rule that names hold no full stop.
-    state = {DENSE_LAYER.sub(r"\1", key): tensor for key, tensor in read(file).items()}
-    heads = {key for key in state if name in OPTIONS and TRAINING_HEAD.match(key)}
-    module.load_state_dict({key: tensor for key, tensor in state.items() if key not in heads})
+    module, state = build(name), read(file)
+    for key in list(state):  # in place, for the versions of its modules that a state dict carries
+        if name in OPTIONS and TRAINING_HEAD.match(key):
+            del state[key]
+        elif (valid := DENSE_LAYER.sub(r"\1", key)) != key:
+            state[valid] = state.pop(key)
+    module.load_state_dict(state)
     return module, ()
 
 
