@@ -49,7 +49,7 @@ def fetch(choice: cache.Choice) -> None:
     if not card.download:
         st.caption(f"{card.source} publishes none for this network.")
     if wanted:
-        with errors():
+        with st.empty(), errors():  # what went wrong takes the bar's place
             zoo.load(card.name, progress=_Bar())
             st.rerun()
     st.stop()
