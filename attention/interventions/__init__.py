@@ -1,0 +1,40 @@
+"""Gates turned by hand: what is asked of them, what that does, and what chance would do.
+
+edits      the records: an action, and the gates that it is for
+applying   records -> the functions that `capture.trace(..., edits=...)` takes
+chance     the same edits at random places
+running    edited passes, many in a batch
+depth      each block switched off in turn
+files      edits as JSON, and as a short code for a link
+papers     networks that were trained without some of their gates
+
+None of them needs torch before a pass is run.
+"""
+
+from attention.interventions.applying import Given, applied, neutral
+from attention.interventions.chance import DRAWS, Band, band, drawn
+from attention.interventions.depth import Turn, turn
+from attention.interventions.edits import ANY, RULES, Action, Edit, EditError
+from attention.interventions.files import Sheet, load_edits
+from attention.interventions.running import Subject, changes
+
+__all__ = [
+    "ANY",
+    "DRAWS",
+    "RULES",
+    "Action",
+    "Band",
+    "Edit",
+    "EditError",
+    "Given",
+    "Sheet",
+    "Subject",
+    "Turn",
+    "applied",
+    "band",
+    "changes",
+    "drawn",
+    "load_edits",
+    "neutral",
+    "turn",
+]
