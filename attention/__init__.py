@@ -12,6 +12,7 @@ zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 analysis     numbers out of arrays
+interventions  gates turned by hand: edits, what they change, and what chance does
 figures      records -> plotly figures and overlays; the only plotly
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made

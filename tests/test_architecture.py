@@ -39,10 +39,14 @@ ROOMS = {
     "cost": Door(top={"torch", "attention.records"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
+    "interventions": Door(
+        top={"numpy", "attention.records"},
+        inside={"torch"},
+    ),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.grouped", "attention.analysis", "attention.figures"},
+        | {"attention.grouped", "attention.analysis", "attention.interventions", "attention.figures"},
         inside={"torch", "attention.layers", "attention.capture", "attention.cost"},
     ),
     "training": Door(
@@ -160,6 +164,7 @@ def test_data_flows_one_way():
         ("attention.images", set()),
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
+        ("attention.interventions", set()),
         ("attention.zoo", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.ui", {"streamlit"}),

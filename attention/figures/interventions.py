@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from attention.analysis import by_strength
 from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
 from attention.records import Floats
 
+Doubles = NDArray[np.float64]
 MOST_BARS = 256
 """Past that, bars take the browser longer than a second to draw."""
 TOP_BARS = 64
@@ -97,7 +99,7 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     return go.Figure([brush, heat, marks], layout)
 
 
-def probabilities(labels: Sequence[str], before: Sequence[float], after: Sequence[float]) -> go.Figure:
+def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
     """Of each class, before as a hollow bar and after as a full one, with both numbers; the first on top."""
     names = [f"{label} " for label in labels]
     texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]

@@ -3,6 +3,7 @@
 edits      the records: an action, and the gates that it is for
 applying   records -> the functions that `capture.trace(..., edits=...)` takes
 chance     the same edits at random places
+ranges     places of a gate as a person writes them
 running    edited passes, many in a batch
 depth      each block switched off in turn
 files      edits as JSON, and as a short code for a link
@@ -11,10 +12,11 @@ papers     networks that were trained without some of their gates
 None of them needs torch before a pass is run.
 """
 
+from attention.interventions import ranges
 from attention.interventions.applying import Given, applied, neutral
 from attention.interventions.chance import DRAWS, Band, band, drawn
 from attention.interventions.depth import Turn, turn
-from attention.interventions.edits import ANY, RULES, Action, Edit, EditError
+from attention.interventions.edits import ANY, RULES, Action, Edit, EditError, targets, unnamed
 from attention.interventions.files import Sheet, load_edits
 from attention.interventions.running import Subject, changes
 
@@ -36,5 +38,8 @@ __all__ = [
     "drawn",
     "load_edits",
     "neutral",
+    "ranges",
+    "targets",
     "turn",
+    "unnamed",
 ]

@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple, get_args
 
 from attention.records import Gate, GatescopeError, Kind
@@ -118,6 +118,11 @@ def check_form(edit: Edit) -> None:
             )
     if rule.needs and getattr(edit, rule.needs) == Edit.__dataclass_fields__[rule.needs].default:
         raise EditError(f"The action {edit.action!r} needs {rule.needs!r}, and none is given.")
+
+
+def unnamed(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """The same edits without what the person calls them."""
+    return tuple(replace(edit, name="") for edit in edits)
 
 
 def place(edit: Edit) -> str:

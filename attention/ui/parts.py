@@ -17,6 +17,8 @@ from attention.records import GatescopeError
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
+AREA = {"displayModeBar": True, "displaylogo": False, "modeBarButtons": [["select2d", "lasso2d"]]}
+"""The two ways to draw around points, as buttons in the figure."""
 _MARK = "_mark"
 
 
@@ -29,15 +31,18 @@ def errors() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
-def chart(figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
-    """A plotly figure with its finding as alternative text; a click on it calls `on_select`."""
+def chart(
+    figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None, area: bool = False
+) -> None:
+    """A plotly figure with its finding as alternative text; a click on it calls `on_select`, and with `area` a frame
+    or a loop that is drawn around points of it too."""
     st.plotly_chart(
         _inked(figure),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
-        selection_mode="points",
-        config={"displayModeBar": False},
+        selection_mode=("points", "box", "lasso") if area else "points",
+        config=AREA if area else {"displayModeBar": False},
     )
 
 
@@ -55,6 +60,12 @@ def clicked(key: str) -> dict[str, Any] | None:
     """The point of a chart that was clicked last, for use in `on_select`."""
     points = st.session_state[key]["selection"]["points"]
     return points[0] if points else None
+
+
+def selected(key: str) -> list[int]:
+    """The points of a chart's first trace that a click, a frame or a loop holds, for use in `on_select`."""
+    points = st.session_state[key]["selection"]["points"]
+    return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
 
 
 def picture(data: bytes, *, alt: str, caption: str) -> None:
