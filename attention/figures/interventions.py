@@ -36,11 +36,11 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     framed = np.isin(order, chosen)
     line = {"color": np.where(framed, ACCENT, NULL).tolist(), "width": np.where(framed, 3, 0.5).tolist()}
     marker = {"color": after[order], "colorscale": CHANNEL_GATE, "cmin": 0, "cmax": 1, "line": line}
-    at, hover = np.arange(len(order), dtype=np.int32), "%{customdata}: %{y:.3f}<extra></extra>"
-    given = {"x": at, "customdata": order.astype(np.int32), "hovertemplate": hover}
+    at, hover = np.arange(len(order), dtype=np.int32), "%{text}: %{y:.3f}, before %{customdata:.3f}<extra></extra>"
+    told = {"customdata": before[order], "text": order.astype(np.int32), "textposition": "none", "hovertemplate": hover}
     ticks = {"symbol": "line-ew", "size": max(3, 480 // len(order)), "line": {"color": NULL, "width": 2.5}}
-    bars = go.Bar(y=after[order], marker=marker, name="after", **given, **_SOLID)
-    old = go.Scatter(y=before[order], mode="markers", marker=ticks, name="before", **given, **_SOLID)
+    bars = go.Bar(x=at, y=after[order], marker=marker, **told, **_SOLID)
+    old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **_SOLID)
     everything = bool(len(order) == len(before))
     ends = [min(0.0, float(after.min())), max(1.05, 1.05 * float(max(after.max(), before.max())))]
     layout = {
@@ -48,7 +48,7 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
         "margin": _MARGIN,
         "bargap": 0.12,
         "showlegend": False,
-        "dragmode": "select",
+        "selectdirection": "h",
         "xaxis": {**_AXIS, "title": "channel" if everything else "channels", "showticklabels": everything},
         "yaxis": {**_AXIS, "title": "gate", "range": ends},
     }
@@ -78,7 +78,7 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     """A spatial gate (H, W) after the edits, 0 to 1, with a point on each patch for the brush; chosen cells marked."""
     height, width = after.shape
     hover = "row %{y}, column %{x}: %{z:.3f}<extra></extra>"
-    bar = {"thickness": 14, "tickfont": _FONT}
+    bar = {"thickness": 10, "tickfont": _FONT, "orientation": "h", "y": 0, "yanchor": "top", "nticks": 3}
     heat = go.Heatmap(z=after, zmin=0, zmax=1, colorscale=SPATIAL_GATE, hovertemplate=hover, colorbar=bar)
     centres = np.array([np.mean([divmod(cell, width) for cell in cells], 0) for cells in patches((height, width))])
     faint = {"size": max(5, 300 // max(after.shape)), "symbol": "square", "color": "rgba(255,255,255,0.01)"}
@@ -88,10 +88,9 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **_SOLID)
     axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
     layout = {
-        "height": 400,
-        "margin": _MARGIN,
+        "height": 380,
+        "margin": {**_MARGIN, "t": 32},
         "showlegend": False,
-        "dragmode": "lasso",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": {**axis, "range": [-0.5, width - 0.5]},
         "yaxis": {**axis, "range": [height - 0.5, -0.5], "scaleanchor": "x"},
@@ -132,7 +131,7 @@ def against_chance(change: float, draws: Sequence[float]) -> go.Figure:
     figure.add_scatter(x=[change], y=[0], mode="markers", marker=_diamond([change]))
     reach = 1.15 * max(abs(value) for value in (change, *draws, 1e-6))
     figure.update_traces(hovertemplate="%{x:+.3f}<extra></extra>")
-    figure.update_layout(height=96, margin=_MARGIN, showlegend=False)
+    figure.update_layout(height=120, margin=_MARGIN, showlegend=False)
     figure.update_xaxes(**_AXIS, title="change of the logit", range=[-reach, reach], zeroline=True, nticks=7)
     figure.update_yaxes(visible=False, fixedrange=True, range=[-1, 1])
     return figure

@@ -17,8 +17,6 @@ from attention.records import GatescopeError
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
-AREA = {"displayModeBar": True, "displaylogo": False, "modeBarButtons": [["select2d", "lasso2d"]]}
-"""The two ways to draw around points, as buttons in the figure."""
 _MARK = "_mark"
 
 
@@ -34,15 +32,17 @@ def errors() -> Iterator[None]:
 def chart(
     figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None, area: bool = False
 ) -> None:
-    """A plotly figure with its finding as alternative text; a click on it calls `on_select`, and with `area` a frame
-    or a loop that is drawn around points of it too."""
+    """A plotly figure with its finding as alternative text; a click on it calls `on_select`.
+
+    With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead.
+    """
     st.plotly_chart(
         _inked(figure),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
         selection_mode=("points", "box", "lasso") if area else "points",
-        config=AREA if area else {"displayModeBar": False},
+        config={"displayModeBar": False},
     )
 
 

@@ -1,6 +1,7 @@
 """The chosen gate, before and after the edits: to click, to draw a frame around, to paint."""
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from attention.figures import interventions as figures
@@ -9,6 +10,9 @@ from attention.records import Floats, Gate
 from attention.ui import parts
 from attention.ui.intervene.bench import Bench
 from attention.ui.intervene.controls import brush, chosen, set_places
+
+PICKS = {"Click": None, "Frame": "select", "Loop": "lasso"}
+"""How places are picked in a figure, and plotly's names for it."""
 
 
 def draw(bench: Bench, after: Floats) -> None:
@@ -32,7 +36,7 @@ def _draw_channels(bench: Bench, gate: Gate, after: Floats) -> None:
             set_places(bench, numbers, brush())
 
     parts.chart(
-        figures.channels(before, after, order, chosen(bench)),
+        _to_pick(bench, figures.channels(before, after, order, chosen(bench))),
         key="turned",
         alt=f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
         on_select=pick,
@@ -41,7 +45,7 @@ def _draw_channels(bench: Bench, gate: Gate, after: Floats) -> None:
     many = f" The {len(order)} most open and the chosen of {len(before)} channels." if len(order) < len(before) else ""
     st.caption(
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
-        + (f"Click a bar, or draw a frame around several: they are set to {brush():.2f}." * _settable(bench))
+        + (f"Channels that you pick are set to {brush():.2f}." * _settable(bench))
     )
 
 
@@ -55,20 +59,21 @@ def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
         if numbers and _settable(bench):
             set_places(bench, numbers, brush())
 
-    left, right = st.columns(2)
+    left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
-        parts.chart(figures.map_to_paint(after, chosen(bench)), key="painted", alt=alt, on_select=paint, area=True)
+        figure = _to_pick(bench, figures.map_to_paint(after, chosen(bench)))
+        parts.chart(figure, key="painted", alt=alt, on_select=paint, area=True)
     right.image(
         overlay.overlay(bench.view.picture, after, bench.view.box, colour_map="viridis", opacity=0.6),
         width="stretch",
         alt=f"The map after the edits on {bench.view.picture_name}.",
     )
     side = figures.patch((height, width))
-    stroke = "cell" if side == 1 else f"patch of {side} × {side} cells"
+    cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
         f"{gate.name}: after the edits {_range(after)}, before {_range(before)}. "
-        + (f"Click a {stroke}, or draw around several: they are set to {brush():.2f}." * _settable(bench))
+        + (f"{cell} that you pick are set to {brush():.2f}." * _settable(bench))
     )
 
 
@@ -80,6 +85,14 @@ def _draw_any(gate: Gate, after: Floats) -> None:
         f"{_range(gate.values)} with the mean {gate.values.mean():.3f}.",
         icon=":material/info:",
     )
+
+
+def _to_pick(bench: Bench, figure: go.Figure) -> go.Figure:
+    """The figure with the way to pick places in it that the person chooses, where they can be picked."""
+    if not _settable(bench):
+        return figure
+    drag = st.segmented_control("Pick by", list(PICKS), default=next(iter(PICKS)), required=True, key="pick")
+    return figure.update_layout(dragmode=PICKS[drag])
 
 
 def _settable(bench: Bench) -> bool:
