@@ -1,0 +1,95 @@
+"""The command: one network at a time, each in a process of its own that ends with it."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import click
+
+from benchmarks.discovery import networks, report
+from benchmarks.discovery.measure import Row, measure
+
+_PRELOADED = ["torch", "timm", "torchvision.models", "pytorchcv.model_provider", "benchmarks.discovery.measure"]
+
+
+@click.command()
+@click.option("--family", default="", help=f"Only these: {', '.join(networks.FAMILIES)}; the start of a name will do.")
+@click.option(
+    "--out",
+    default=Path("docs/discovery.md"),
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The report. Networks that it has a row of are not measured again.",
+)
+@click.option("--limit", default=300, show_default=True, help="Seconds that one network may take.")
+def main(family: str, out: Path, limit: int) -> None:
+    """Compares the gates that `trace` finds with the reference's, network by network, and writes the report."""
+    rows, failures = report.read(out)
+    known = {row.name: row for row in rows}
+    for name in _asked(family):
+        if name in known:
+            continue
+        answer = _apart(name, limit)
+        if isinstance(answer, str):
+            failures[name] = answer
+        else:
+            known[name] = answer
+            failures.pop(name, None)
+        click.echo(f"{name}: {answer if isinstance(answer, str) else _told(answer)}")
+        report.write(out, _ordered(known), failures)
+    click.echo(report.summary(_ordered(known)))
+
+
+def _asked(family: str) -> Iterator[str]:
+    for title, names in networks.FAMILIES.items():
+        if title.startswith(family):
+            yield from names.split()
+
+
+def _ordered(known: dict[str, Row]) -> list[Row]:
+    """In the order of the list; a network that is no longer in it has no row."""
+    return [known[name] for name in _asked("") if name in known]
+
+
+def _told(row: Row) -> str:
+    false = "".join(f", false {count} {what}" for what, count in row.false.items())
+    output = "" if row.same_output else ", another output"
+    return f"{row.exact.total()} of {row.gates.total()}{false}{output}"
+
+
+def _apart(name: str, limit: int) -> Row | str:
+    """The row of a network, or why there is none; its memory goes with its process."""
+    context = _context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(name, sender))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv() if receiver.poll(limit) else f"took more than {limit} seconds"
+    except EOFError:
+        return "its process ended without an answer"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _context() -> ForkServerContext:
+    """Forks of a server that has imported the zoos once."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def _answer(name: str, sender: Connection) -> None:
+    try:
+        sender.send(measure(name))
+    except Exception as error:
+        sender.send(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+
+
+if __name__ == "__main__":
+    main()
