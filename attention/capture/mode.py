@@ -31,6 +31,8 @@ class Follower(TorchFunctionMode):
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name, kwargs = operation(func), kwargs or {}
+        if name == "__iter__" and args[0].dim():
+            return iter(self.__torch_function__(Tensor.unbind, types, args))
         parse = PRODUCTS.get(name)
         product = parse(args, kwargs) if parse else None
         if product is not None:

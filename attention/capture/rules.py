@@ -196,7 +196,8 @@ def joined(call: Call) -> Note:
     if call.name == "cat":
         return together
     axes, place = fitted(call.note.axes, call.tensor.shape), call.argument(1, "dim", 0) % call.output.dim()
-    return together._replace(axes=(*axes[:place], (("C", call.output.shape[place]),), *axes[place:]))
+    letter = "C" if "N" in dict(factor for axis in axes for factor in axis) else "N"  # branches, or the samples again
+    return together._replace(axes=(*axes[:place], ((letter, call.output.shape[place]),), *axes[place:]))
 
 
 def other(call: Call) -> Note:

@@ -72,7 +72,7 @@ def _judge(which: int, sides: list[Operand], shape: tuple[int, ...]) -> Verdict 
     everywhere = frozenset(d for d, size in enumerate(shape) if size > 1)
     letters = axes.letters(meaning, gate.varying)
     if gate.varying < feature.varying == everywhere:
-        letters = axes.widened(letters, meaning, shape) if gate.note.squash else letters
+        letters = axes.widened(letters, meaning, shape)
         reason = _broadcast(gate.note, feature.note, letters, len(shape))
     elif gate.varying == feature.varying:
         reason = _elementwise(gate.note, feature.note, shape)

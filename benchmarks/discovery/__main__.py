@@ -1,18 +1,13 @@
-"""The command: one network at a time, each in a process of its own that ends with it."""
+"""The command: one network after the other, and the report after each."""
 
-import multiprocessing
-import os
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import click
 
 from benchmarks.discovery import networks, report
-from benchmarks.discovery.measure import Row, measure
-
-_PRELOADED = ["torch", "timm", "torchvision.models", "pytorchcv.model_provider", "benchmarks.discovery.measure"]
+from benchmarks.discovery.apart import apart
+from benchmarks.discovery.measure import Row
 
 
 @click.command()
@@ -32,7 +27,7 @@ def main(family: str, out: Path, limit: int) -> None:
     for name in _asked(family):
         if name in known:
             continue
-        answer = _apart(name, limit)
+        answer = apart(name, limit)
         if isinstance(answer, str):
             failures[name] = answer
         else:
@@ -58,37 +53,6 @@ def _told(row: Row) -> str:
     false = "".join(f", false {count} {what}" for what, count in row.false.items())
     output = "" if row.same_output else ", another output"
     return f"{row.exact.total()} of {row.gates.total()}{false}{output}"
-
-
-def _apart(name: str, limit: int) -> Row | str:
-    """The row of a network, or why there is none; its memory goes with its process."""
-    context = _context()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(name, sender))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv() if receiver.poll(limit) else f"took more than {limit} seconds"
-    except EOFError:
-        return "its process ended without an answer"
-    finally:
-        process.kill()
-        process.join()
-
-
-def _context() -> ForkServerContext:
-    """Forks of a server that has imported the zoos once."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
-
-
-def _answer(name: str, sender: Connection) -> None:
-    try:
-        sender.send(measure(name))
-    except Exception as error:
-        sender.send(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
 
 
 if __name__ == "__main__":
