@@ -34,8 +34,7 @@ class Gated(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         parts = [
-            layer(F.relu(x.mean(axes, keepdim=True)))
-            for layer, axes in zip(self.layers, self.pooled, strict=True)
+            layer(F.relu(x.mean(axes, keepdim=True))) for layer, axes in zip(self.layers, self.pooled, strict=True)
         ]
         return torch.sigmoid(sum(parts))
 
