@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from benchmarks.discovery import measure, networks, reference, report
 from benchmarks.discovery import __main__ as command
+from benchmarks.discovery import measure, networks, reference, report
 from benchmarks.discovery.measure import Row
 
 ROOT = Path(__file__).parents[1]
