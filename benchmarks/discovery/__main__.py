@@ -1,6 +1,5 @@
 """The command: one network after the other, and the report after each."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -23,8 +22,8 @@ from benchmarks.discovery.measure import Row
 def main(family: str, out: Path, limit: int) -> None:
     """Compares the gates that `trace` finds with the reference's, network by network, and writes the report."""
     rows, failures = report.read(out)
-    known = {row.name: row for row in rows}
-    for name in _asked(family):
+    known, order = {row.name: row for row in rows}, networks.listed()
+    for name in networks.listed(family):
         if name in known:
             continue
         answer = apart(name, limit)
@@ -34,19 +33,9 @@ def main(family: str, out: Path, limit: int) -> None:
             known[name] = answer
             failures.pop(name, None)
         click.echo(f"{name}: {answer if isinstance(answer, str) else _told(answer)}")
-        report.write(out, _ordered(known), failures)
-    click.echo(report.summary(_ordered(known)))
-
-
-def _asked(family: str) -> Iterator[str]:
-    for title, names in networks.FAMILIES.items():
-        if title.startswith(family):
-            yield from names.split()
-
-
-def _ordered(known: dict[str, Row]) -> list[Row]:
-    """In the order of the list; a network that is no longer in it has no row."""
-    return [known[name] for name in _asked("") if name in known]
+        rows = [known[name] for name in order if name in known]
+        report.write(out, rows, failures)
+    click.echo(report.summary(rows))
 
 
 def _told(row: Row) -> str:

@@ -1,13 +1,16 @@
 """Which architectures are asked, and how one of them is built with random weights."""
 
+import fnmatch
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-# `+cbam` puts that attention of timm's into each residual block, `@96` asks for 96-pixel pictures, `@train` leaves
-# the network in training mode, where drop path and dropout multiply by random numbers.
+# A star stands for every name of the zoo that matches. `+cbam` puts that attention of timm's into each residual block,
+# `@96` asks for 96-pixel pictures, and `@train` leaves the network in training mode, where drop path and dropout
+# multiply by random numbers.
 FAMILIES = {
     "squeeze-and-excitation": """
         timm/seresnet18 timm/seresnet50 timm/seresnext26d_32x4d timm/seresnext50_32x4d timm/senet154
@@ -91,10 +94,58 @@ FAMILIES = {
         timm/xcit_nano_12_p16_224 timm/cpubone_nano timm/botnet26t_256 timm/halonet26t timm/lambda_resnet26t
         timm/mixer_s32_224 timm/resmlp_12_224 timm/gmixer_12_224 timm/gmlp_ti16_224 timm/gmlp_ti16_224@train
         timm/sequencer2d_s timm/vitamin_small_224 torchvision/vit_b_16 torchvision/swin_t torchvision/swin_v2_t""",
+    "all relatives of those with gates": """
+        torchvision/mobilenet_v3_* torchvision/efficientnet_* torchvision/regnet_y_*
+        pytorchcv/cbam_* pytorchcv/bam_* pytorchcv/sknet* pytorchcv/resnesta* pytorchcv/scnet* pytorchcv/resattnet*
+        pytorchcv/airne* pytorchcv/dicenet* pytorchcv/menet* pytorchcv/fishnet* pytorchcv/senet* pytorchcv/efficientnet*
+        pytorchcv/mixnet* pytorchcv/mnasnet* pytorchcv/mobilenetv3_* pytorchcv/regnety* pytorchcv/tresnet*
+        pytorchcv/seresne* pytorchcv/sepreresnet* pytorchcv/dia*
+        timm/test_* timm/seresne* timm/legacy_sere* timm/senet* timm/ecaresne* timm/eca_* timm/gcresne* timm/skresne*
+        timm/resnest* timm/ese_vovnet* timm/resnetrs* timm/nf_* timm/nfnet_* timm/eca_nfnet* timm/dm_nfnet_*
+        timm/efficientnet* timm/tf_efficientnet* timm/mobilenetv3_* timm/tf_mobilenetv3_* timm/fbnet*
+        timm/hardcorenas_* timm/mixnet_* timm/tf_mixnet_* timm/tinynet_* timm/mnasnet_* timm/semnasnet_* timm/lcnet*
+        timm/mobilenet_edgetpu_* timm/mobilenetv4_* timm/regnety_* timm/regnetz_* timm/regnetv_*
+        timm/ghostnet_* timm/ghostnetv*@128
+        timm/repghostnet_* timm/repvit_* timm/rexnet* timm/tresnet_* timm/cs3se* timm/cspnext_* timm/rdnet_* timm/hgnet*
+        timm/efficientvit_m* timm/efficientvim_* timm/fastvit_* timm/gcvit_* timm/coatnet_* timm/maxvit_*_256
+        timm/maxxvit* timm/focalnet_* timm/iformer_* timm/mobilevitv2_* timm/csatv2*""",
 }
 
 Built = tuple[nn.Module, tuple[int, int]]
 """A network, and the height and width of its pictures."""
+
+
+def listed(family: str = "") -> list[str]:
+    """The names of the families whose titles start so, each once."""
+    words = [word for title, names in FAMILIES.items() if title.startswith(family) for word in names.split()]
+    return list(dict.fromkeys(name for word in words for name in (_matching(word) if "*" in word else [word])))
+
+
+def _matching(word: str) -> list[str]:
+    zoo, _, rest = word.partition("/")
+    pattern, at, wish = rest.partition("@")
+    return [f"{zoo}/{name}{at}{wish}" for name in sorted(NAMES[zoo]()) if fnmatch.fnmatch(name, pattern)]
+
+
+def _timm_names() -> Iterable[str]:
+    import timm
+
+    return timm.list_models()
+
+
+def _torchvision_names() -> Iterable[str]:
+    from torchvision import models
+
+    return models.list_models()
+
+
+def _pytorchcv_names() -> Iterable[str]:
+    from pytorchcv import model_provider
+
+    return model_provider._models
+
+
+NAMES = {"timm": _timm_names, "torchvision": _torchvision_names, "pytorchcv": _pytorchcv_names}
 
 
 def build(name: str) -> tuple[nn.Module, Tensor]:
