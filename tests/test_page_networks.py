@@ -8,12 +8,7 @@ from streamlit.testing.v1 import AppTest
 from attention import zoo
 
 APP = Path(__file__).parents[1] / "app.py"
-
-
-@pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
-    """A machine on which nobody has fetched any weights."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("home")  # where nobody has fetched any weights
 
 
 def opened(page="overview", **link):
@@ -56,6 +51,14 @@ def test_random_weights_are_called_so_on_every_page(page):
 def test_the_projects_own_networks_are_not_called_random():
     app = opened(network="se", weights="Random")
     assert not app.exception and not app.warning
+
+
+def test_gates_that_no_page_draws_are_counted():
+    name = "pytorchcv/bam_resnet18"
+    kinds = zoo.card(name).gates
+    app = opened(network=name, weights="Random")
+    assert not app.exception and not app.error
+    assert "channel" not in kinds and f"{kinds['full']} of the kind “full”" in app.info[0].value
 
 
 def test_any_name_of_a_library_opens():

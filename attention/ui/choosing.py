@@ -40,7 +40,7 @@ def choose_network() -> cache.Choice:
 def fetch(choice: cache.Choice) -> None:
     """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops."""
     card = choice.card
-    about = "about " if any("download" in phrase for phrase in card.assumed) else ""
+    about = "about " if zoo.library.ABOUT in card.assumed else ""
     size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
     st.info(f"The weights of {card.name}{size} are not on this machine.", icon=":material/download:")
     with st.container(horizontal=True):
@@ -49,7 +49,7 @@ def fetch(choice: cache.Choice) -> None:
     if not card.download:
         st.caption(f"{card.source} publishes none for this network.")
     if wanted:
-        with errors():
+        with st.empty(), errors():  # what went wrong takes the bar's place
             zoo.load(card.name, progress=_Bar())
             st.rerun()
     st.stop()
@@ -88,8 +88,8 @@ def _describe(card: Card, *, random: bool) -> None:
     else:
         known = "accuracy not published" if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
         st.caption(f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.")
-    if card.assumed:
-        st.caption(f"Assumed, since nobody states it: {'; '.join(card.assumed)}.")
+    if assumed := [phrase for phrase in card.assumed if phrase != zoo.library.ABOUT]:
+        st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
 
 
 class _Bar:

@@ -109,4 +109,4 @@ def _show_prediction(view: View) -> None:
     st.markdown("**What the network says**")
     for label, probability in analysis.top(view.probabilities, view.labels):
         st.progress(probability, f"{label} {probability:.1%}")
-    st.caption(f"It knows {len(view.labels)} classes and must choose among them.")
+    st.caption(f"It knows {len(view.labels):,} classes and must choose among them.")

@@ -28,6 +28,7 @@ __all__ = [
     "ZooError",
     "card",
     "here",
+    "library",
     "load",
     "names",
     "own",
