@@ -15,6 +15,8 @@ from attention.capture.stack import fused_attention
 from attention.capture.steps import Recorder, features
 
 Function = Callable[..., Any]
+WRITING = ("__setitem__", "copy")
+"""The operations that write into their first argument."""
 
 
 class Follower(TorchFunctionMode):
@@ -37,13 +39,15 @@ class Follower(TorchFunctionMode):
             verdict = judged(product, notes)
             if verdict is not None:
                 return self._gate(func, product, notes, verdict)
-        attended = fused_attention() if name == "multi_head_attention_forward" else None
-        output = func(*args, **kwargs) if attended is None else attended
-        if name in ("__setitem__", "copy"):
+        output = run(name, func, args, kwargs)
+        self._ran(name, args, kwargs, output)
+        return output
+
+    def _ran(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if name in WRITING:
             self._written(Call(name, args, kwargs, self._notes))
         elif made := [tensor for tensor in tensors((output,)) if tensor.is_floating_point()]:
             self._note(Call(name, args, kwargs, self._notes), made)
-        return output
 
     def _note(self, call: Call, made: list[Tensor]) -> None:
         constant = not call.depends or rules.makes(call.name)
@@ -73,14 +77,20 @@ class Follower(TorchFunctionMode):
         owner, number, edited = self._gates.add(product.aligned[which], notes[which].squash, verdict)
         asked = recorder.asked(owner, number) if recorder is not None else ()
         before = features(feature, verdict.axes) if asked else None
-        output = _multiplied(func, product, verdict, edited)
+        output = multiplied(func, product, verdict, edited)
         self._notes.put(output, Note(fresh(), notes[1 - which].axes, pooled=notes[1 - which].pooled))
         if recorder is not None and asked:
             recorder.keep(asked, gate, before, features(output, verdict.axes))
         return output
 
 
-def _multiplied(func: Function, product: Product, verdict: Verdict, edited: Tensor | None) -> Tensor:
+def run(name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the call gives when nobody watches."""
+    attended = fused_attention() if name == "multi_head_attention_forward" else None
+    return func(*args, **kwargs) if attended is None else attended
+
+
+def multiplied(func: Function, product: Product, verdict: Verdict, edited: Tensor | None) -> Tensor:
     """The product as the module wrote it, of the same operands in the same order, but for an edited gate."""
     if edited is None:
         return func(*product.args, **product.kwargs)

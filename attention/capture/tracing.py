@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from attention.capture.gates import Edit, Gates, TraceError, known
-from attention.capture.mode import Follower
-from attention.capture.notes import Note, Notes, fresh
+from attention.capture.plan import Plan, empty
+from attention.capture.replay import Replay
 from attention.capture.stack import Owners
 from attention.capture.steps import Recorder
 from attention.records import Trace
@@ -38,20 +38,77 @@ def trace(
     Raises TraceError for what cannot be traced, and for names that no gate of the pass has; what the module
     raises passes through.
     """
-    parts = _parts(module)
-    _check(batch)
-    edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
-    notes = Notes(tensor for part in parts.values() for tensor in _learned(part))
-    gates = Gates(Owners(parts), edits)
-    recorder = Recorder(steps)
-    batch = batch.clone()
-    notes.put(batch, Note(fresh()))
-    with Follower(notes, gates, recorder if steps else None):
-        output = module(batch)
-    named = gates.named()
-    known(edits, named, "an edit was given for")
-    known(steps, named, "steps were asked for")
-    return Trace(output, tuple(named.values()), {name: recorder.steps(named[name]) for name in steps})
+    return Tracer(module)(batch, edits=edits, steps=steps)
+
+
+class Tracer:
+    """Traces one module many times: discovers its gates in the first pass over a shape, and replays that plan.
+
+    `tracer(batch, edits=..., steps=...)` is `trace(module, batch, edits=..., steps=...)`, bit for bit: a replay
+    checks each call of a torch function, its plain arguments and which tensors of which shapes it reads, and where
+    one differs, the rest of the pass is followed as in discovery. Nothing runs twice, so train mode, random numbers
+    and counters are safe. Passes with `steps` are followed from the start: their inner values are copied on the way.
+
+    One tracer may serve many threads at a time. It keeps the module, and no tensor of a pass.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._structure = _Structure(module)
+
+    def __call__(
+        self, batch: Tensor, *, edits: Mapping[str, Edit] | None = None, steps: Iterable[str] = ()
+    ) -> Trace:
+        structure = self._structure
+        if not structure.stands():
+            structure = self._structure = _Structure(self._module)
+        _check(batch)
+        edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
+        gates, recorder = Gates(structure.owners, edits), Recorder(steps)
+        batch = batch.clone()
+        plan = empty(batch) if steps else structure.plan(batch)
+        replay = Replay(plan, structure.learned, gates=gates, recorder=recorder if steps else None)
+        replay.start(batch)
+        with replay:
+            output = self._module(batch)
+        structure.keep(batch, replay.departed())
+        named = gates.named()
+        known(edits, named, "an edit was given for")
+        known(steps, named, "steps were asked for")
+        return Trace(output, tuple(named.values()), {name: recorder.steps(named[name]) for name in steps})
+
+
+class _Structure:
+    """The module's parts, and the plans of the passes through them by the form of the batch."""
+
+    def __init__(self, module: nn.Module) -> None:
+        parts = _parts(module)
+        self.owners = Owners(parts)
+        self._module = module
+        self._parts = tuple(parts.values())
+        self._seen = self._now()
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+
+    def stands(self) -> bool:
+        """Whether the module has the same parts, and none has been compiled since."""
+        return self._now() == self._seen
+
+    def _now(self) -> list[Any]:
+        return [(dict(part._modules), part._compiled_call_impl) for part in self._parts]
+
+    def learned(self) -> Iterator[Tensor]:
+        return (tensor for part in self._parts for tensor in _learned(part))
+
+    def plan(self, batch: Tensor) -> Plan:
+        plan = self._plans.get(self._key(batch))
+        return plan if plan is not None and plan.holds() else empty(batch)
+
+    def keep(self, batch: Tensor, plan: Plan | None) -> None:
+        if plan is not None:
+            self._plans[self._key(batch)] = plan
+
+    def _key(self, batch: Tensor) -> tuple[Any, ...]:
+        return (batch.shape, batch.dtype, self._module.training)
 
 
 def _parts(module: Any) -> dict[str, nn.Module]:
