@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 from attention.capture import rules
 from attention.capture.calls import Call, in_place, operation, tensors
-from attention.capture.gates import Gates
+from attention.capture.gates import Found, Gates, found
 from attention.capture.notes import CONSTANT, Note, Notes, fresh
 from attention.capture.products import PRODUCTS, Product, Verdict, judged
 from attention.capture.stack import fused_attention
@@ -38,7 +38,7 @@ class Follower(TorchFunctionMode):
             notes = (self._notes.of(product.operands[0]), self._notes.of(product.operands[1]))
             verdict = judged(product, notes)
             if verdict is not None:
-                return self._gate(func, product, notes, verdict)
+                return self._gate(func, product, notes, found(verdict, notes[verdict.which].squash))
         output = run(name, func, args, kwargs)
         self._ran(name, args, kwargs, output)
         return output
@@ -70,11 +70,12 @@ class Follower(TorchFunctionMode):
                 squash = "" if known and old.squash != note.squash else note.squash
                 self._notes.put(buffer, Note(fresh(), old.axes, squash=squash, pooled=note.pooled))
 
-    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], verdict: Verdict) -> Tensor:
+    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], found: Found) -> Tensor:
         """Runs a product that has a gate, with its edit where there is one."""
-        which, recorder = verdict.which, self._recorder
+        verdict, recorder = found.verdict, self._recorder
+        which = verdict.which
         gate, feature = product.operands[which], product.aligned[1 - which]
-        owner, number, edited = self._gates.add(product.aligned[which], notes[which].squash, verdict)
+        owner, number, edited = self._gates.add(product.aligned[which], found)
         asked = recorder.asked(owner, number) if recorder is not None else ()
         before = features(feature, verdict.axes) if asked else None
         output = multiplied(func, product, verdict, edited)

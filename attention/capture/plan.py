@@ -5,7 +5,7 @@ tensors of which shapes they read. A pass that repeats them all has the same gat
 """
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from attention.capture.gates import Found
 from attention.capture.notes import CONSTANT, Note, fresh
-from attention.capture.products import Verdict
+from attention.capture.rules import RULES, convolved, normalised, projected
 
 Function = Callable[..., Any]
 
@@ -27,21 +28,36 @@ class Mark:
     shape: torch.Size
 
 
-Row = tuple[weakref.ref[Tensor], Mark]
+class Learned(NamedTuple):
+    """A parameter or buffer."""
+
+    tensor: Tensor
+    mark: Mark
 
 
 class Marks:
     """The marks of living tensors, by identity."""
 
-    def __init__(self, rows: dict[int, Row]) -> None:
-        self.rows = rows
+    def __init__(self, learned: Mapping[int, Learned]) -> None:
+        self.learned = learned
+        self.rows: dict[int, tuple[weakref.ref[Tensor], Mark]] = {}
 
     def of(self, tensor: Tensor) -> Mark | None:
         row = self.rows.get(id(tensor))
-        return row[1] if row is not None and row[0]() is tensor else None
+        if row is not None and row[0]() is tensor:
+            return row[1]
+        learned = self.learned.get(id(tensor))
+        return None if learned is None else learned.mark
 
     def put(self, tensor: Tensor, mark: Mark) -> None:
         self.rows[id(tensor)] = (weakref.ref(tensor), mark)
+
+    def living(self) -> Iterator[tuple[Tensor, Mark]]:
+        """What the calls of the pass have made and what is still there."""
+        for reference, mark in self.rows.values():
+            tensor = reference()
+            if tensor is not None:
+                yield tensor, mark
 
 
 class Given(NamedTuple):
@@ -59,19 +75,12 @@ class Sequence(NamedTuple):
     items: tuple[Any, ...]
 
 
-class Found(NamedTuple):
-    """The call is a product with a gate, squashed by this function."""
-
-    verdict: Verdict
-    squash: str
-
-
 Made = Mark | tuple[Mark | None, ...] | None
 """Of the tensor that a call returns, or of the several that it returns or writes into; None where none is noted."""
 
 
 class Step(NamedTuple):
-    """One call. A `Mark` or `Given` stands for each tensor among its arguments."""
+    """One call. A `Mark` or `Given` stands for a tensor among its arguments that is not learned."""
 
     function: Function
     keywords: tuple[str, ...]
@@ -85,22 +94,37 @@ class Plan(NamedTuple):
     """The calls of a pass over one batch."""
 
     batch: Mark
-    learned: dict[int, Row]
-    """The parameters and buffers."""
+    learned: Mapping[int, Learned]
+    """The parameters and buffers, by identity."""
     steps: tuple[Step, ...] = ()
+    shaped: tuple[Learned, ...] = ()
+    """Those whose shape a rule reads, beside that of what is made of them."""
 
     def holds(self) -> bool:
-        """Whether the parameters and buffers live and have the shapes that they had."""
-        for reference, mark in self.learned.values():
-            tensor = reference()
-            if tensor is None or tensor.shape != mark.shape:
-                return False
-        return True
+        """Whether no parameter or buffer has got another shape that the calls would not show."""
+        return all(tensor.shape == mark.shape for tensor, mark in self.shaped)
+
+
+def planned(batch: Mark, learned: Mapping[int, Learned], steps: Iterable[Step]) -> Plan:
+    """The plan of a pass that has run."""
+    steps = tuple(steps)
+    read = {id(each): each for step in steps if RULES.get(step.name) not in _LAYERS for each in step.arguments}
+    return Plan(batch, learned, steps, tuple(each for identity, each in learned.items() if identity in read))
+
+
+_LAYERS = (convolved, projected, normalised)
 
 
 def empty(batch: Tensor) -> Plan:
     """The plan of a pass of which nothing is known."""
     return Plan(Mark(Note(fresh()), batch.shape), {})
+
+
+def argued(argument: Any, marks: Marks) -> Any:
+    """An argument as a step keeps it: a parameter or buffer that no call wrote into stands for itself."""
+    mark = pattern(argument, marks)
+    known = marks.learned.get(id(argument)) if isinstance(argument, Tensor) else None
+    return argument if known is not None and known.mark is mark else mark
 
 
 def pattern(argument: Any, marks: Marks) -> Any:
@@ -125,11 +149,10 @@ def _given(tensor: Tensor) -> Given:
     return Given(constant, tensor.shape, stride, tensor.dtype)
 
 
-def learned_rows(tensors: Iterable[Tensor], known: dict[int, Row]) -> dict[int, Row]:
-    """The rows of the parameters and buffers; those that are known keep their marks."""
-    marks = Marks(known)
+def learned(tensors: Iterable[Tensor], known: Mapping[int, Learned]) -> dict[int, Learned]:
+    """The parameters and buffers by identity; those that are known keep their marks."""
     return {
-        id(tensor): (weakref.ref(tensor), marks.of(tensor) or Mark(CONSTANT, tensor.shape))
+        id(tensor): known.get(id(tensor)) or Learned(tensor, Mark(CONSTANT, tensor.shape))
         for tensor in tensors
         if not is_lazy(tensor)
     }

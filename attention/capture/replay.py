@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from attention.capture.calls import operation, tensors
-from attention.capture.gates import Gates
+from attention.capture.gates import Found, Gates
 from attention.capture.mode import WRITING, Follower, Function, multiplied, run
-from attention.capture.notes import CONSTANT, Note, Notes
-from attention.capture.plan import Found, Made, Mark, Marks, Plan, Step, learned_rows, pattern
-from attention.capture.products import PRODUCTS, Product, Verdict
+from attention.capture.notes import Note, Notes
+from attention.capture.plan import Made, Mark, Marks, Plan, Step, argued, learned, pattern, planned
+from attention.capture.products import PRODUCTS, Product
 from attention.capture.steps import Recorder
 
 _END = Step(object, (), (), None, None, "")
@@ -31,9 +31,9 @@ class Replay(Follower):
         super().__init__(Notes(()), gates, recorder)
         self._plan = plan
         self._learned = learned
-        self._marks = Marks(plan.learned.copy())
+        self._marks = Marks(plan.learned)
         self._position = 0
-        self._step: Step | None = (*plan.steps, _END)[0]
+        self._coming: tuple[Step, ...] | None = (*plan.steps, _END)
         self._steps: list[Step] = []
         self._found: Found | None = None
 
@@ -42,48 +42,46 @@ class Replay(Follower):
 
     def departed(self) -> Plan | None:
         """The plan of this pass, where it has another than it was given."""
-        return self._plan._replace(steps=(*self._steps, _END)) if self._step is None else None
+        return planned(self._plan.batch, self._marks.learned, self._steps) if self._coming is None else None
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        step = self._step
-        if step is None or not self._repeats(step, func, args, kwargs):
+        if self._coming is None or not self._repeats(step := self._coming[self._position], func, args, kwargs):
             return self._follow(func, types, args, kwargs or {})
-        if step.found is not None:
-            output = self._multiply(step, step.found, args, kwargs or {})
+        _, _, _, made, found, name = step
+        if found is not None:
+            output = self._multiply(step, found, args, kwargs or {})
         elif kwargs:
-            output = run(step.name, func, args, kwargs)
+            output = run(name, func, args, kwargs)
         else:
             output = func(*args)
-        made = step.made
         if type(made) is Mark and isinstance(output, Tensor) and output.shape == made.shape:
             self._marks.rows[id(output)] = (weakref.ref(output), made)
-        elif made is not None and not self._made_alike(made, _touched(step.name, args, output)):
+        elif made is not None and not self._made_alike(made, _touched(name, args, output)):
             self._differ(step, args, kwargs or {}, output)
-            return output
         self._position += 1
-        self._step = self._plan.steps[self._position]
         return output
 
     def _repeats(self, step: Step, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> bool:
         """Whether the call has the function and arguments of the step, and reads what the same calls made."""
-        if func is not step.function and func != step.function:
+        function, keywords, arguments, _, _, _ = step
+        if func is not function and func != function:
             return False
         if kwargs:
-            if tuple(kwargs) != step.keywords:
+            if tuple(kwargs) != keywords:
                 return False
             args = (*args, *kwargs.values())
-        elif step.keywords:
+        elif keywords:
             return False
-        if len(args) != len(step.arguments):
+        if len(args) != len(arguments):
             return False
         rows = self._marks.rows
-        for given, expected in zip(args, step.arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
+        for given, expected in zip(args, arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
             if given is not expected:
                 row = rows.get(id(given))
                 known = row is not None and row[1] is expected and row[0]() is given
-                if not known and pattern(given, self._marks) != expected:
+                if not known and (isinstance(expected, Tensor) or pattern(given, self._marks) != expected):
                     return False
         return True
 
@@ -91,7 +89,7 @@ class Replay(Follower):
         """Runs a product with a gate, with its edit where there is one."""
         product, verdict = PRODUCTS[step.name](args, kwargs), found.verdict
         assert product is not None
-        *_, edited = self._gates.add(product.aligned[verdict.which], found.squash, verdict)
+        *_, edited = self._gates.add(product.aligned[verdict.which], found)
         return multiplied(step.function, product, verdict, edited)
 
     def _made_alike(self, made: Made, touched: list[Tensor]) -> bool:
@@ -109,39 +107,33 @@ class Replay(Follower):
         """Departs after a call that is the plan's, but made something of another shape."""
         self._depart()
         self._ran(step.name, args, kwargs, output)
-        self._steps.append(step._replace(made=self._made(_touched(step.name, args, output))))
+        self._steps.append(step._replace(made=self._made(step.name, args, output)))
 
     def _depart(self) -> None:
         """From here on the pass is followed, with notes of what it has made so far."""
-        self._steps, self._step = list(self._plan.steps[: self._position]), None
-        tensors = list(self._learned())
-        self._plan = self._plan._replace(learned=learned_rows(tensors, self._plan.learned))
-        self._notes = Notes(tensors)
-        for reference, mark in self._marks.rows.values():
-            tensor = reference()
-            if tensor is not None:
-                self._notes.put(tensor, mark.note)
-        for reference, mark in self._plan.learned.values():
-            tensor = reference()
-            if tensor is not None and self._marks.of(tensor) is None:
-                self._marks.put(tensor, mark)
+        self._steps, self._coming = list(self._plan.steps[: self._position]), None
+        parameters = list(self._learned())
+        self._marks.learned = learned(parameters, self._plan.learned)
+        self._notes = Notes(parameters)
+        for tensor, mark in self._marks.living():
+            self._notes.put(tensor, mark.note)
 
     def _follow(self, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call as discovery does, and writes its step down."""
-        if self._step is not None:
+        if self._coming is not None:
             self._depart()
         self._found, name = None, operation(func)
-        arguments = tuple(pattern(argument, self._marks) for argument in (*args, *kwargs.values()))
+        arguments = tuple(argued(argument, self._marks) for argument in (*args, *kwargs.values()))
         output = super().__torch_function__(func, types, args, kwargs)
-        made = self._made(_touched(name, args, output))
+        made = self._made(name, args, output)
         self._steps.append(Step(func, tuple(kwargs), arguments, made, self._found, name))
         return output
 
-    def _made(self, touched: list[Tensor]) -> Made:
-        marks = tuple(map(self._marked, touched))
+    def _made(self, name: str, args: tuple[Any, ...], output: Any) -> Made:
+        marks = tuple(map(self._marked, _touched(name, args, output)))
         if not any(marks):
             return None
-        return marks[0] if len(marks) == 1 else marks
+        return marks[0] if len(marks) == 1 and isinstance(output, Tensor) else marks
 
     def _marked(self, tensor: Tensor) -> Mark | None:
         note = self._notes.get(tensor)
@@ -151,9 +143,9 @@ class Replay(Follower):
         self._marks.put(tensor, mark)
         return mark
 
-    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], verdict: Verdict) -> Tensor:
-        self._found = Found(verdict, notes[verdict.which].squash)
-        return super()._gate(func, product, notes, verdict)
+    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], found: Found) -> Tensor:
+        self._found = found
+        return super()._gate(func, product, notes, found)
 
 
 def _touched(name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:

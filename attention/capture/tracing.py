@@ -1,5 +1,6 @@
 """One forward pass of a module, and every gate in it written down."""
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -56,9 +57,7 @@ class Tracer:
         self._module = module
         self._structure = _Structure(module)
 
-    def __call__(
-        self, batch: Tensor, *, edits: Mapping[str, Edit] | None = None, steps: Iterable[str] = ()
-    ) -> Trace:
+    def __call__(self, batch: Tensor, *, edits: Mapping[str, Edit] | None = None, steps: Iterable[str] = ()) -> Trace:
         structure = self._structure
         if not structure.stands():
             structure = self._structure = _Structure(self._module)
@@ -78,6 +77,10 @@ class Tracer:
         return Trace(output, tuple(named.values()), {name: recorder.steps(named[name]) for name in steps})
 
 
+_PLANS = 8
+_STATE = operator.attrgetter("_modules", "_compiled_call_impl")
+
+
 class _Structure:
     """The module's parts, and the plans of the passes through them by the form of the batch."""
 
@@ -86,15 +89,12 @@ class _Structure:
         self.owners = Owners(parts)
         self._module = module
         self._parts = tuple(parts.values())
-        self._seen = self._now()
+        self._seen = [(dict(part._modules), None) for part in self._parts]
         self._plans: dict[tuple[Any, ...], Plan] = {}
 
     def stands(self) -> bool:
         """Whether the module has the same parts, and none has been compiled since."""
-        return self._now() == self._seen
-
-    def _now(self) -> list[Any]:
-        return [(dict(part._modules), part._compiled_call_impl) for part in self._parts]
+        return list(map(_STATE, self._parts)) == self._seen
 
     def learned(self) -> Iterator[Tensor]:
         return (tensor for part in self._parts for tensor in _learned(part))
@@ -104,8 +104,10 @@ class _Structure:
         return plan if plan is not None and plan.holds() else empty(batch)
 
     def keep(self, batch: Tensor, plan: Plan | None) -> None:
+        """Keeps the newest plans; those that read other parameters are gone with these."""
         if plan is not None:
-            self._plans[self._key(batch)] = plan
+            others = [(key, old) for key, old in self._plans.items() if old.learned.keys() == plan.learned.keys()]
+            self._plans = dict(others[1 - _PLANS :]) | {self._key(batch): plan}
 
     def _key(self, batch: Tensor) -> tuple[Any, ...]:
         return (batch.shape, batch.dtype, self._module.training)
