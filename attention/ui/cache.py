@@ -1,7 +1,7 @@
 """What costs time, kept by content: networks, pictures and traces. All of it is shared by all sessions and frozen."""
 
 import hashlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -9,6 +9,9 @@ from PIL import Image
 
 from attention import images, zoo
 from attention.records import Floats, NetworkCost, Steps, Trace
+
+if TYPE_CHECKING:
+    from attention.capture import Tracer
 
 LONGEST_SIDE = 1024
 
@@ -25,6 +28,14 @@ class Picture(NamedTuple):
 def network(name: str) -> zoo.Network:
     """A network of the zoo."""
     return zoo.load(name)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _tracer(name: str) -> "Tracer":
+    """Of that network: it discovers the gates once."""
+    from attention import capture
+
+    return capture.Tracer(network(name).module)
 
 
 def picture(name: str, data: bytes) -> Picture:
@@ -80,8 +91,5 @@ def logits(traced: Trace) -> Floats:
 def _trace(name: str, image: Image.Image, *gates: str) -> Trace:
     import torch
 
-    from attention import capture
-
-    loaded = network(name)
     with torch.inference_mode():
-        return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
+        return _tracer(name)(network(name).transform(image)[None], steps=gates)
