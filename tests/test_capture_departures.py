@@ -92,9 +92,10 @@ PAIRS = {
         lambda m, x: x * m.conv(x).clamp(0, 1), lambda m, x: x * m.conv(x).clamp(0, 5), conv=conv()
     ),
     "another keyword": Choosing(
-        lambda m, x: x * m.conv(x).mean((2, 3), keepdim=True).clamp(min=0, max=1),
-        lambda m, x: x * m.conv(x).mean((2, 3), keepdim=True).clamp(max=1, min=-9),
-        conv=conv(),
+        lambda m, x: x * m.conv(x).clamp(min=-5, max=1), lambda m, x: x * m.conv(x).clamp(max=-5, min=1), conv=conv()
+    ),
+    "another function": Choosing(
+        lambda m, x: x * torch.sigmoid(m.conv(x)), lambda m, x: x * torch.relu(m.conv(x)), conv=conv()
     ),
     "another owner": Choosing(lambda m, x: m.one(x), lambda m, x: m.other(x), one=Squash(), other=Squash()),
     "more gates": Choosing(lambda m, x: m.one(x), lambda m, x: m.one(m.one(x)), one=Squash()),
@@ -112,7 +113,7 @@ PAIRS = {
         lambda m, x: x * torch.sigmoid(m.conv(x) + _VECTOR),
         conv=conv(),
     ),
-    "a shape by value": Choosing(lambda m, x: _picked(x, 0), lambda m, x: _picked(x, 0.5)),
+    "a shape by value": Choosing(lambda m, x: _picked(x, -9.0), lambda m, x: _picked(x, 0.0)),
 }
 _MAP, _VECTOR = torch.ones(1, 1, 6, 5), torch.ones(1, CHANNELS, 1, 1)
 
