@@ -69,7 +69,7 @@ class Replay(Follower):
         if func is not function and func != function:
             return False
         if kwargs:
-            if False:
+            if tuple(kwargs) != keywords:
                 return False
             args = (*args, *kwargs.values())
         elif keywords:
