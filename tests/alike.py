@@ -7,9 +7,10 @@ import torch
 
 
 def assert_alike(found, expected):
-    """Bit for bit: the output with its layout, and every field of every gate."""
+    """Bit for bit: the output with its layout, and every field of every gate, and what was rejected."""
     assert torch.equal(found.output, expected.output)
     assert found.output.stride() == expected.output.stride()
+    assert found.rejected == expected.rejected
     assert [gate.name for gate in found.gates] == [gate.name for gate in expected.gates]
     for one, other in zip(found.gates, expected.gates, strict=True):
         for field in fields(one):

@@ -1,6 +1,7 @@
 """The gates of one pass, and what was asked of them: edits and inner steps."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.capture.axes import Layout, narrowed
-from attention.capture.products import Verdict
 from attention.capture.stack import Owners
-from attention.records import Floats, Gate, GatescopeError
+from attention.capture.verdicts import Verdict
+from attention.records import Floats, Gate, GatescopeError, Rejected
 
 Edit = NDArray[Any] | Tensor | Callable[[Tensor], Any]
 """The gate's new values, or a function from the tensor of its values to them."""
@@ -32,6 +33,13 @@ class Found(NamedTuple):
 
 def found(verdict: Verdict, squash: str) -> Found:
     return Found(verdict, squash or "none", Layout(verdict.axes, verdict.letters))
+
+
+class Refused(NamedTuple):
+    """A product that came close: the activation of the side that might have been the gate, and why it is none."""
+
+    activation: str
+    reason: str
 
 
 class _Applied(NamedTuple):
@@ -56,6 +64,15 @@ class Gates:
         self._edits = edits
         self._applied: list[_Applied] = []
         self._counts: dict[str, int] = {}
+        self._refused: Counter[tuple[str, Refused]] = Counter()
+
+    def refuse(self, refused: Refused) -> None:
+        """Writes down that a product came close and is no gate's."""
+        self._refused[self._owners.running(), refused] += 1
+
+    def rejected(self) -> tuple[Rejected, ...]:
+        """What came close, in the order in which it was first seen."""
+        return tuple(Rejected(owner, *refused, count) for (owner, refused), count in self._refused.items())
 
     def add(self, gate: Tensor, found: Found) -> tuple[str, int, Tensor | None]:
         """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""

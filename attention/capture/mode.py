@@ -8,11 +8,12 @@ from torch.overrides import TorchFunctionMode
 
 from attention.capture import rules
 from attention.capture.calls import Call, in_place, operation, tensors
-from attention.capture.gates import Found, Gates, found
+from attention.capture.gates import Found, Gates, Refused, found
 from attention.capture.notes import CONSTANT, Note, Notes, fresh
-from attention.capture.products import PRODUCTS, Product, Verdict, judged
+from attention.capture.products import PRODUCTS, Product
 from attention.capture.stack import fused_attention
 from attention.capture.steps import Recorder, features
+from attention.capture.verdicts import MATRIX, Verdict, judged
 
 Function = Callable[..., Any]
 WRITING = ("__setitem__", "copy")
@@ -27,21 +28,32 @@ class Follower(TorchFunctionMode):
         self._notes = notes
         self._gates = gates
         self._recorder = recorder
+        self._judgement: Found | Refused | None = None
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name, kwargs = operation(func), kwargs or {}
+        if name == "__iter__" and args[0].dim():
+            return iter(self.__torch_function__(Tensor.unbind, types, args))
         parse = PRODUCTS.get(name)
         product = parse(args, kwargs) if parse else None
         if product is not None:
             notes = (self._notes.of(product.operands[0]), self._notes.of(product.operands[1]))
             verdict = judged(product, notes)
-            if verdict is not None:
+            if isinstance(verdict, Verdict):
                 return self._gate(func, product, notes, found(verdict, notes[verdict.which].squash))
+            if verdict is not None:
+                self._refuse(notes[verdict.which].squash, verdict.reason)
+        elif name in rules.MATRICES and (squash := rules.weighing(Call(name, args, kwargs, self._notes))):
+            self._refuse(squash, MATRIX)
         output = run(name, func, args, kwargs)
         self._ran(name, args, kwargs, output)
         return output
+
+    def _refuse(self, squash: str, reason: str) -> None:
+        self._judgement = Refused(squash or "none", reason)
+        self._gates.refuse(self._judgement)
 
     def _ran(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if name in WRITING:
@@ -72,7 +84,7 @@ class Follower(TorchFunctionMode):
 
     def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], found: Found) -> Tensor:
         """Runs a product that has a gate, with its edit where there is one."""
-        verdict, recorder = found.verdict, self._recorder
+        self._judgement, verdict, recorder = found, found.verdict, self._recorder
         which = verdict.which
         gate, feature = product.operands[which], product.aligned[1 - which]
         owner, number, edited = self._gates.add(product.aligned[which], found)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from attention.capture.gates import Found
+from attention.capture.axes import volumes
+from attention.capture.gates import Found, Refused
 from attention.capture.notes import CONSTANT, Note, fresh
 from attention.capture.rules import RULES, convolved, normalised, projected
 
@@ -86,7 +87,7 @@ class Step(NamedTuple):
     keywords: tuple[str, ...]
     arguments: tuple[Any, ...]
     made: Made
-    found: Found | None
+    judgement: Found | Refused | None
     name: str
 
 
@@ -117,7 +118,8 @@ _LAYERS = (convolved, projected, normalised)
 
 def empty(batch: Tensor) -> Plan:
     """The plan of a pass of which nothing is known."""
-    return Plan(Mark(Note(fresh()), batch.shape), {})
+    axes = volumes(batch.shape) if batch.dim() == 5 else None
+    return Plan(Mark(Note(fresh(), axes), batch.shape), {})
 
 
 def argued(argument: Any, marks: Marks) -> Any:

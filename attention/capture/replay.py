@@ -7,11 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from attention.capture.calls import operation, tensors
-from attention.capture.gates import Found, Gates
+from attention.capture.gates import Found, Gates, Refused
 from attention.capture.mode import WRITING, Follower, Function, multiplied, run
-from attention.capture.notes import Note, Notes
+from attention.capture.notes import Notes
 from attention.capture.plan import Made, Mark, Marks, Plan, Step, argued, learned, pattern, planned
-from attention.capture.products import PRODUCTS, Product
+from attention.capture.products import PRODUCTS
 from attention.capture.steps import Recorder
 
 _END = Step(object, (), (), None, None, "")
@@ -35,7 +35,6 @@ class Replay(Follower):
         self._position = 0
         self._coming: tuple[Step, ...] | None = (*plan.steps, _END)
         self._steps: list[Step] = []
-        self._found: Found | None = None
 
     def start(self, batch: Tensor) -> None:
         self._marks.put(batch, self._plan.batch)
@@ -49,9 +48,9 @@ class Replay(Follower):
     ) -> Any:
         if self._coming is None or not self._repeats(step := self._coming[self._position], func, args, kwargs):
             return self._follow(func, types, args, kwargs or {})
-        _, _, _, made, found, name = step
-        if found is not None:
-            output = self._multiply(step, found, args, kwargs or {})
+        _, _, _, made, judgement, name = step
+        if judgement is not None:
+            output = self._judged(step, judgement, args, kwargs or {})
         elif kwargs:
             output = run(name, func, args, kwargs)
         else:
@@ -85,11 +84,14 @@ class Replay(Follower):
                     return False
         return True
 
-    def _multiply(self, step: Step, found: Found, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """Runs a product with a gate, with its edit where there is one."""
-        product, verdict = PRODUCTS[step.name](args, kwargs), found.verdict
+    def _judged(self, step: Step, judgement: Found | Refused, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a product that came close, one with a gate with its edit where there is one."""
+        if isinstance(judgement, Refused):
+            self._gates.refuse(judgement)
+            return step.function(*args, **kwargs)
+        product, verdict = PRODUCTS[step.name](args, kwargs), judgement.verdict
         assert product is not None
-        *_, edited = self._gates.add(product.aligned[verdict.which], found)
+        *_, edited = self._gates.add(product.aligned[verdict.which], judgement)
         return multiplied(step.function, product, verdict, edited)
 
     def _made_alike(self, made: Made, touched: list[Tensor]) -> bool:
@@ -120,13 +122,16 @@ class Replay(Follower):
 
     def _follow(self, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call as discovery does, and writes its step down."""
+        name = operation(func)
+        if name == "__iter__" and args[0].dim():
+            return super().__torch_function__(func, types, args)  # it comes again as the operation that is run
         if self._coming is not None:
             self._depart()
-        self._found, name = None, operation(func)
+        self._judgement = None
         arguments = tuple(argued(argument, self._marks) for argument in (*args, *kwargs.values()))
         output = super().__torch_function__(func, types, args, kwargs)
         made = self._made(name, args, output)
-        self._steps.append(Step(func, tuple(kwargs), arguments, made, self._found, name))
+        self._steps.append(Step(func, tuple(kwargs), arguments, made, self._judgement, name))
         return output
 
     def _made(self, name: str, args: tuple[Any, ...], output: Any) -> Made:
@@ -142,10 +147,6 @@ class Replay(Follower):
         mark = Mark(note, tensor.shape)
         self._marks.put(tensor, mark)
         return mark
-
-    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], found: Found) -> Tensor:
-        self._found = found
-        return super()._gate(func, product, notes, found)
 
 
 def _touched(name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
