@@ -47,11 +47,12 @@ class _Applied(NamedTuple):
 
     owner: str
     number: int
-    values: Tensor
+    narrow: Tensor
     found: Found
 
     def gate(self, name: str) -> Gate:
-        array, verdict = self.values.float().numpy(), self.found.verdict
+        verdict = self.found.verdict
+        array = self.found.layout.values(self.narrow).contiguous().float().numpy()
         low, high = float(array.min()), float(array.max())
         return Gate(name, verdict.kind, self.found.activation, array, verdict.shape, low, high)
 
@@ -80,11 +81,10 @@ class Gates:
         number = self._counts[owner] = self._counts.get(owner, 0) + 1
         verdict, layout = found.verdict, found.layout
         narrow = gate if gate.shape == layout.sizes else narrowed(gate, verdict.varying, len(verdict.shape))
-        values = layout.values(narrow)
-        self._applied.append(_Applied(owner, number, _copy(values), found))
+        self._applied.append(_Applied(owner, number, _copy(narrow), found))
         for name in spellings(owner, number) if self._edits else ():
             if name in self._edits:
-                edited = _edited(name, self._edits[name], values)
+                edited = _edited(name, self._edits[name], layout.values(narrow))
                 return owner, number, _alike(layout.gate(edited), gate)
         return owner, number, None
 
@@ -121,9 +121,9 @@ def numbers(tensor: Tensor) -> Floats:
     return copy.copy_(tensor.detach()).numpy()
 
 
-def _copy(values: Tensor) -> Tensor:
+def _copy(gate: Tensor) -> Tensor:
     """Dense, and of its own: the module may write over the gate."""
-    return (values.detach() if values.requires_grad else values).clone(memory_format=torch.contiguous_format)
+    return (gate.detach() if gate.requires_grad else gate).clone(memory_format=torch.contiguous_format)
 
 
 def _edited(name: str, edit: Edit, values: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """A pass that repeats a plan: its gates without notes and rules, as long as each call is the plan's."""
 
-import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
+from weakref import ref
 
 from torch import Tensor
 
@@ -15,6 +15,8 @@ from attention.capture.products import PRODUCTS
 from attention.capture.steps import Recorder
 
 _END = Step(object, (), (), None, None, "")
+"""Equal to no call."""
+_NONE: dict[str, Any] = {}
 
 
 class Replay(Follower):
@@ -32,8 +34,10 @@ class Replay(Follower):
         self._plan = plan
         self._learned = learned
         self._marks = Marks(plan.learned)
+        self._rows = self._marks.rows
+        self._coming: tuple[Step, ...] = (*plan.steps, _END)
         self._position = 0
-        self._coming: tuple[Step, ...] | None = (*plan.steps, _END)
+        self._departed = False
         self._steps: list[Step] = []
 
     def start(self, batch: Tensor) -> None:
@@ -41,48 +45,36 @@ class Replay(Follower):
 
     def departed(self) -> Plan | None:
         """The plan of this pass, where it has another than it was given."""
-        return planned(self._plan.batch, self._marks.learned, self._steps) if self._coming is None else None
+        return planned(self._plan.batch, self._marks.learned, self._steps) if self._departed else None
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if self._coming is None or not self._repeats(step := self._coming[self._position], func, args, kwargs):
-            return self._follow(func, types, args, kwargs or {})
-        _, _, _, made, judgement, name = step
+        function, keywords, arguments, made, judgement, name = step = self._coming[self._position]
+        every, kwargs = (*args, *kwargs.values()) if kwargs else args, kwargs or _NONE
+        if (func is not function and func != function) or tuple(kwargs) != keywords or len(every) != len(arguments):
+            return self._follow(func, types, args, kwargs)
+        for given, expected in zip(every, arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
+            if given is not expected:
+                row = self._rows.get(id(given))
+                known = row is not None and row[1] is expected and row[0]() is given
+                if not known and not self._alike(given, expected):
+                    return self._follow(func, types, args, kwargs)
         if judgement is not None:
-            output = self._judged(step, judgement, args, kwargs or {})
-        elif kwargs:
-            output = run(name, func, args, kwargs)
+            output = self._judged(step, judgement, args, kwargs)
         else:
-            output = func(*args)
+            output = run(name, func, args, kwargs) if kwargs else func(*args)
         if type(made) is Mark and isinstance(output, Tensor) and output.shape == made.shape:
-            self._marks.rows[id(output)] = (weakref.ref(output), made)
+            self._rows[id(output)] = (ref(output), made)
         elif made is not None and not self._made_alike(made, _touched(name, args, output)):
-            self._differ(step, args, kwargs or {}, output)
+            self._differ(step, args, kwargs, output)
+            return output
         self._position += 1
         return output
 
-    def _repeats(self, step: Step, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> bool:
-        """Whether the call has the function and arguments of the step, and reads what the same calls made."""
-        function, keywords, arguments, _, _, _ = step
-        if func is not function and func != function:
-            return False
-        if kwargs:
-            if tuple(kwargs) != keywords:
-                return False
-            args = (*args, *kwargs.values())
-        elif keywords:
-            return False
-        if len(args) != len(arguments):
-            return False
-        rows = self._marks.rows
-        for given, expected in zip(args, arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
-            if given is not expected:
-                row = rows.get(id(given))
-                known = row is not None and row[1] is expected and row[0]() is given
-                if not known and (isinstance(expected, Tensor) or pattern(given, self._marks) != expected):
-                    return False
-        return True
+    def _alike(self, given: Any, expected: Any) -> bool:
+        """Whether an argument that is not the plan's very own is the same to the rules."""
+        return not isinstance(expected, Tensor) and bool(pattern(given, self._marks) == expected)
 
     def _judged(self, step: Step, judgement: Found | Refused, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a product that came close, one with a gate with its edit where there is one."""
@@ -113,7 +105,8 @@ class Replay(Follower):
 
     def _depart(self) -> None:
         """From here on the pass is followed, with notes of what it has made so far."""
-        self._steps, self._coming = list(self._plan.steps[: self._position]), None
+        self._steps, self._departed = list(self._plan.steps[: self._position]), True
+        self._coming, self._position = (_END,), 0
         parameters = list(self._learned())
         self._marks.learned = learned(parameters, self._plan.learned)
         self._notes = Notes(parameters)
@@ -125,7 +118,7 @@ class Replay(Follower):
         name = operation(func)
         if name == "__iter__" and args[0].dim():
             return super().__torch_function__(func, types, args)  # it comes again as the operation that is run
-        if self._coming is not None:
+        if not self._departed:
             self._depart()
         self._judgement = None
         arguments = tuple(argued(argument, self._marks) for argument in (*args, *kwargs.values()))
