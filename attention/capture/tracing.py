@@ -21,25 +21,21 @@ def trace(
     """Runs `module(batch)` once, as a plain call would, and finds its gates by what the pass does.
 
     The module is any eager one, in the mode (train or eval) that it is in, and may return anything; batch is a float
-    tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W). A detection network, which takes a list, iterates over it.
-    Gradients and autocast follow the caller's setting. `Trace.output` equals the plain call's bit for bit, with
-    one exception: `nn.TransformerEncoderLayer` leaves its fused path when it is watched, which may move the last
-    bits. The batch is copied, so a module that writes into it writes into the copy.
+    tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W). Gradients and autocast follow the caller's setting.
+    `Trace.output` equals the plain call's bit for bit, with one exception: `nn.TransformerEncoderLayer` leaves its
+    fused path when it is watched, which may move the last bits. The module gets a copy of the batch to write into.
 
     A gate's name is the path of the innermost module whose call was running ("" is the traced module itself);
-    a module that applies several has them numbered `#1`, `#2` ... The values have the axes N, C, D, H, W that the
-    gate varies over, N first: (N, H) of the kind "height", (N, C, W) of "channel-width", (N, L) of "token", which a
-    map over a sequence is, (N, D, H, W) of "volume".
+    a module that applies several has them numbered `#1`, `#2` ... The values have the axes that the gate varies over,
+    N first: (N, H) of the kind "height", (N, C, W) of "channel-width", (N, D, H, W) of "volume", (N, L) of "token",
+    which a map over a sequence is.
 
     `edits` maps names to an array or tensor of the values, or to a function from the tensor of the values, in
     the gate's own dtype, to one; the pass goes on with it. `steps` names the gates whose inner steps are kept.
 
-    No gate: a GLU, where both sides vary over the same axes and are two parts of one tensor, or each one learned layer
-    (linear or convolution, then perhaps a normalisation and an activation) of one tensor: w1(x) * sigmoid(w2(x)).
-    `Trace.rejected` says which products came close. One of more layers than one on a side is reported as "full".
-
-    Not found: torch.lerp, x / (1 + exp(-z)), gates inside compiled, scripted or numpy code, gates used as
-    the weight of a convolution or matrix product.
+    No gate is a GLU: two parts of one tensor, or w1(x) * sigmoid(w2(x)) where each side is one layer of x, perhaps
+    normalised. With more layers on a side it is reported as "full". `Trace.rejected` says what came close. Not found:
+    torch.lerp, x / (1 + exp(-z)), gates in compiled, scripted or numpy code or in a layer's weight.
 
     Raises TraceError for what cannot be traced, and for names that no gate of the pass has; what the module
     raises passes through.

@@ -33,8 +33,9 @@ def main(family: str, out: Path, limit: int) -> None:
             known[name] = answer
             failures.pop(name, None)
         click.echo(f"{name}: {answer if isinstance(answer, str) else _told(answer)}")
-        rows = [known[name] for name in order if name in known]
-        report.write(out, rows, failures)
+        report.write(out, [known[each] for each in order if each in known], failures)
+    rows = [known[name] for name in order if name in known]
+    report.write(out, rows, failures)
     click.echo(report.summary(rows))
 
 
