@@ -13,7 +13,7 @@ from attention.capture import TraceError, Tracer, trace
 from attention.layers import SE
 from tests import gallery
 from tests.alike import assert_alike, seeded
-from tests.blocks import CHANNELS
+from tests.blocks import CHANNELS, Function
 from tests.own import network, pictures
 
 EVERY = list(gallery.blocks())
@@ -76,6 +76,10 @@ class Squash(nn.Module):
         return features * torch.sigmoid(features.mean((2, 3), keepdim=True))
 
 
+def _swish_of(module, features):
+    return features * torch.sigmoid(features)
+
+
 def conv():
     torch.manual_seed(0)
     return nn.Conv2d(CHANNELS, CHANNELS, 1)
@@ -102,6 +106,17 @@ PAIRS = {
     "no gate": Choosing(lambda m, x: m.one(x), lambda m, x: x + 1, one=Squash()),
     "another slice": Choosing(
         lambda m, x: x[:, :4] * torch.sigmoid(x[:, 4:]), lambda m, x: x[:, 4:] * x[:, 4:].sigmoid()
+    ),
+    "no gate for another reason": Choosing(
+        lambda m, x: m.one(x) * torch.sigmoid(m.other(x)), lambda m, x: x * torch.sigmoid(x), one=conv(), other=conv()
+    ),
+    "rejected elsewhere": Choosing(
+        lambda m, x: m.one(x), lambda m, x: m.other(x), one=Function(_swish_of), other=Function(_swish_of)
+    ),
+    "iterated": Choosing(
+        lambda m, x: torch.stack([one * torch.sigmoid(m.conv(one[None])[0]) for one in x]),
+        lambda m, x: torch.stack([one * torch.sigmoid(m.conv(x)[0]) for one in x]),
+        conv=conv(),
     ),
     "a list": Choosing(
         lambda m, x: torch.cat([x, m.conv(x)], 1) * torch.sigmoid(m.conv(x).mean((1, 2, 3), keepdim=True)),

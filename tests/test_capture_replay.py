@@ -14,7 +14,9 @@ from attention.capture import TraceError, Tracer, mode, trace
 from attention.layers import SE
 from tests import gallery
 from tests.alike import assert_alike, assert_same, seeded
+from tests.blocks import CHANNELS
 from tests.own import BLOCKS, NAMES, network, pictures
+from tests.ranks import CASES, CONVOLUTIONS, Gated, features
 
 EVERY = list(gallery.blocks())
 
@@ -138,6 +140,19 @@ def test_each_shape_and_precision_has_its_own_plan(judgements):
     for batch, discovered in zip(batches, expected, strict=True):
         assert_alike(tracer(batch), discovered)
     assert judgements == []
+
+
+@pytest.mark.parametrize(("rank", "keep", "kind"), CASES)
+@torch.no_grad()
+def test_features_of_one_to_three_axes_replay(rank, keep, kind, judgements):
+    module = nn.Sequential(CONVOLUTIONS[rank](CHANNELS, CHANNELS, 1), Gated(rank, *keep)).eval()
+    tracer = Tracer(module)
+    tracer(features(rank))
+    del judgements[:]
+    found = tracer(features(rank) * 2)
+    assert judgements == []
+    assert [gate.kind for gate in found.gates] == [kind]
+    assert_alike(found, trace(module, features(rank) * 2))
 
 
 @torch.no_grad()
