@@ -42,14 +42,15 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
 @click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
     """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
-    from attention import evaluation, training, zoo
+    from attention import evaluation, training
+    from attention.zoo import own
 
     called = json.loads(labels.read_text()) if labels else {}
     with evaluation.opened(data) as folder:
         card = training.export(variant, checkpoint, data.stem, input_size)
         card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
-        card = evaluation.measured(zoo.assemble(card), folder / "val")
-    zoo.save_card(card)
+        card = evaluation.measured(own.assemble(card), folder / "val")
+    own.save_card(card)
     _report(card)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from attention.records import GatescopeError
+from attention.records import GatescopeError, Interpolation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +60,7 @@ class Preprocessing:
     """Side of the square as a share of the picture's shorter side, in (0, 1]."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    interpolation: Interpolation = "bicubic"
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
@@ -79,7 +80,8 @@ class Preprocessing:
         """
         if picture.mode != "RGB":
             raise PictureError(f"The picture's mode is {picture.mode}; RGB is allowed, as attention.images.read gives.")
-        return picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=self.box(picture.size))
+        resampling = Image.Resampling[self.interpolation.upper()]
+        return picture.resize((self.size, self.size), resampling, box=self.box(picture.size))
 
     def __call__(self, picture: Image.Image) -> "Tensor":
         """float32 (3, size, size). Raises PictureError where the picture is not RGB."""

@@ -13,7 +13,7 @@ from attention import capture, images, zoo
 from attention.records import Trace
 
 ROOT = Path(__file__).parents[1]
-EVERY = pytest.mark.parametrize("network", zoo.OWN)
+EVERY = pytest.mark.parametrize("network", zoo.own.NAMES)
 
 
 def opened(**parameters: str) -> AppTest:

@@ -1,6 +1,8 @@
 """What costs time, kept by content: networks, pictures and traces. All of it is shared by all sessions and frozen."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +10,20 @@ import streamlit as st
 from PIL import Image
 
 from attention import images, zoo
-from attention.records import Floats, NetworkCost, Steps, Trace
+from attention.records import Card, Floats, NetworkCost, Steps, Trace
 
 LONGEST_SIDE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A network that was chosen and need not be loaded yet."""
+
+    card: Card
+    """What is known of it before it is loaded."""
+    key: str
+    """The same for the same network, weights and labels, and for no others."""
+    load: Callable[[], zoo.Network]
 
 
 class Picture(NamedTuple):
@@ -22,9 +35,9 @@ class Picture(NamedTuple):
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
-def network(name: str) -> zoo.Network:
-    """A network of the zoo."""
-    return zoo.load(name)
+def network(key: str, _choice: Choice) -> zoo.Network:
+    """The network that was chosen."""
+    return _choice.load()
 
 
 def picture(name: str, data: bytes) -> Picture:
@@ -52,24 +65,24 @@ def sample(title: str) -> Picture:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the network on the picture")
-def trace(name: str, key: str, _image: Image.Image) -> Trace:
+def trace(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Trace:
     """One forward pass of a network over one picture."""
-    return _trace(name, _image)
+    return _trace(_choice, _image)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Running the network once more, with this gate's inner steps")
-def steps(name: str, key: str, gate: str, _image: Image.Image) -> Steps | None:
+def steps(key: str, picture_key: str, gate: str, _choice: Choice, _image: Image.Image) -> Steps | None:
     """The inner steps of one gate of that pass."""
-    return _trace(name, _image, gate).steps[gate]
+    return _trace(_choice, _image, gate).steps[gate]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
-def cost(name: str, key: str, _image: Image.Image) -> NetworkCost:
+def cost(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> NetworkCost:
     """What the network costs, and its attention."""
     from attention.cost import network_cost
 
-    loaded = network(name)
-    return network_cost(loaded.module, loaded.card.input_size, trace(name, key, _image).gates)
+    loaded, gates = network(key, _choice), trace(key, picture_key, _choice, _image).gates
+    return network_cost(loaded.module, loaded.card.input_size, gates)
 
 
 def logits(traced: Trace) -> Floats:
@@ -77,11 +90,11 @@ def logits(traced: Trace) -> Floats:
     return np.asarray(traced.output)[0]
 
 
-def _trace(name: str, image: Image.Image, *gates: str) -> Trace:
+def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     import torch
 
     from attention import capture
 
-    loaded = network(name)
+    loaded = network(choice.key, choice)
     with torch.inference_mode():
         return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)

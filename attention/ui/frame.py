@@ -29,8 +29,8 @@ def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
     st.title(title)
     with st.sidebar:
-        card = _choose_network()
-        view = View(card, _choose_picture())
+        choice = _choose_network()
+        view = View(choice, _choose_picture())
         _show_picture(view)
         with st.container(border=True), errors():
             _show_prediction(view)
@@ -53,7 +53,7 @@ def pictures() -> dict[str, cache.Picture | None]:
     return {**own, **dict.fromkeys(cache.samples())}
 
 
-def _choose_network() -> Any:
+def _choose_network() -> cache.Choice:
     names = zoo.names()
     settle("network", names)
     note_link("network", names, "a network that is not here: this is another")
@@ -63,7 +63,7 @@ def _choose_network() -> Any:
         f"**{card.title}**: {card.description}. {card.parameters / 1e6:.2f} M parameters; trained here on "
         f"{card.training['data']}; {card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures."
     )
-    return card
+    return cache.Choice(card, card.sha256, lambda: zoo.load(name))
 
 
 def _choose_picture() -> cache.Picture:
@@ -117,6 +117,6 @@ def _show_picture(view: View) -> None:
 
 def _show_prediction(view: View) -> None:
     st.markdown("**What the network says**")
-    for label, probability in analysis.top(view.probabilities, view.card.labels):
+    for label, probability in analysis.top(view.probabilities, view.labels):
         st.progress(probability, f"{label} {probability:.1%}")
-    st.caption(f"It knows {len(view.card.labels)} classes and must choose among them.")
+    st.caption(f"It knows {len(view.labels)} classes and must choose among them.")
