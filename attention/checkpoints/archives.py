@@ -11,6 +11,8 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from attention.checkpoints import directories, pickles, states
 from attention.checkpoints.limits import CheckpointError, Claim, Limits, check_claims, check_header, shown
 
+DAMAGED = "The file cannot be read: it is damaged, or torch.save did not write it."
+
 
 def read(file: BinaryIO, limits: Limits) -> Any:
     """What was saved. Raises CheckpointError where the file is no such archive, damaged, or over the limits."""
@@ -18,10 +20,9 @@ def read(file: BinaryIO, limits: Limits) -> Any:
     pickle = _pickle(entries)
     _check_entries(entries, file.seek(0, os.SEEK_END))
     check_header(pickle.file_size, "pickle in the file", limits)
+    _check_code(file)
     with zipfile.ZipFile(file) as archive:
         pickles.check(_bytes(archive, pickle), limits)
-    if foreign := get_unsafe_globals_in_checkpoint(_rewound(file)):
-        raise CheckpointError(pickles.refusal(foreign))
     _check_tensors(states.unwrapped(_load(file, "meta")), limits)
     return _load(file, "cpu")
 
@@ -47,6 +48,16 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
         raise CheckpointError(f"The zip file's entries claim {claimed:,} bytes; the file itself has {size:,}.")
 
 
+def _check_code(file: BinaryIO) -> None:
+    """Raises CheckpointError where the file asks for anything that torch does not know to be harmless."""
+    try:
+        foreign = get_unsafe_globals_in_checkpoint(_rewound(file))
+    except Exception as error:  # on damaged data torch raises nearly every type there is
+        raise CheckpointError(DAMAGED) from error
+    if foreign:
+        raise CheckpointError(pickles.refusal(foreign))
+
+
 def _bytes(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(entry)
@@ -68,7 +79,7 @@ def _load(file: BinaryIO, device: str) -> Any:
     try:
         return torch.load(_rewound(file), map_location=device, weights_only=True)
     except Exception as error:  # on damaged data torch raises nearly every type there is
-        raise CheckpointError("The file cannot be read: it is damaged, or torch.save did not write it.") from error
+        raise CheckpointError(DAMAGED) from error
 
 
 def _rewound(file: BinaryIO) -> BinaryIO:

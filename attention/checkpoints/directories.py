@@ -25,9 +25,7 @@ def entries(file: BinaryIO, limits: Limits) -> list[zipfile.ZipInfo]:
     except (zipfile.BadZipFile, NotImplementedError, UnicodeError, struct.error):
         raise CheckpointError(DAMAGED) from None
     if len({entry.filename for entry in found}) < len(found):
-        raise CheckpointError(
-            "The zip file holds two entries of one name; entries with names of their own are allowed."
-        )
+        raise CheckpointError("The zip file holds two entries of one name; names that occur once are allowed.")
     return found
 
 

@@ -31,7 +31,7 @@ def unwrapped(content: Any) -> dict[str, Tensor]:
                 f"{shown(name)} in the file is a {type(value).__name__}; only tensors by name are allowed, "
                 f"alone or under one of the keys {', '.join(WRAPPERS)}."
             )
-    return dict(content)
+    return {name: value.detach() for name, value in content.items()}
 
 
 def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -49,6 +49,4 @@ def check_numbers(state: Mapping[str, Tensor]) -> None:
             # The extremes of a tensor with a NaN are NaN; unlike isfinite, they need no memory.
             low, high = torch.aminmax(value.detach())
             if not (low.isfinite() and high.isfinite()):
-                raise CheckpointError(
-                    f"{shown(name)} has weights that are NaN or infinite; finite numbers are allowed."
-                )
+                raise CheckpointError(f"{shown(name)} holds NaN or infinite weights; finite numbers are allowed.")
