@@ -30,6 +30,11 @@ ROOMS = {
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
+    "checkpoints": Door(top={"torch", "attention.records"}),
+    "labels": Door(top={"attention.records"}),
+    "recognition": Door(
+        top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
+    ),
     "zoo": Door(top={"attention.records", "attention.images"}, inside={"torch", "safetensors", "attention.networks"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
     "cost": Door(top={"torch", "attention.records"}),
@@ -58,7 +63,7 @@ PAGE = Door(
     top={"streamlit", "attention.ui", "attention.analysis", "attention.figures", "attention.grouped"},
     inside={"attention.layers"},
 )
-HEAVY = {"torch", "torchvision", "timm", "captum", "pandas", "matplotlib", "streamlit"}
+HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
 
 
 class Import(NamedTuple):
@@ -156,8 +161,11 @@ def test_data_flows_one_way():
         ("attention.images", set()),
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
+        ("attention.labels", set()),
         ("attention.zoo", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
+        ("attention.checkpoints", {"torch"}),
+        ("attention.recognition", {"torch"}),
         ("attention.ui", {"streamlit"}),
     ],
 )

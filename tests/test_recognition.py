@@ -38,7 +38,7 @@ def timm_resnet(block, *, attention="", **options):
 
 
 def timm_cbam(**options):
-    from timm.layers import CbamModule
+    from timm.layers.cbam import CbamModule
 
     return timm_resnet("BasicBlock", attention=partial(CbamModule, **options))
 

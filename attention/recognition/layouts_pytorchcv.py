@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from functools import partial
-from importlib import import_module
 from typing import Any
+
+from torch import nn
 
 from attention.recognition import shapes
 from attention.recognition.records import Candidate, Family, Shapes
@@ -21,11 +22,10 @@ def _names(inside: str = "") -> shapes.Names:
 def _residual(
     found: Shapes, *, network: str, options: dict[str, Any], squeeze: str = "", inside: str = ""
 ) -> Iterator[Candidate]:
-    """`network` names module and class; an option of None is read off the shapes."""
+    """An option of None is read off the shapes."""
     sizes = shapes.read(found, _names(inside))
     if ("cardinality" in options) != (sizes.groups > 1):
         return
-    module, name = network.split(".")
     width = sizes.inner[0] // sizes.groups * 256 // sizes.outputs[0]
     known = {"bottleneck": sizes.bottleneck, "cardinality": sizes.groups, "bottleneck_width": width}
     arguments = {
@@ -36,7 +36,14 @@ def _residual(
     arguments |= {option: known.get(option, value) for option, value in options.items()}
     settings = sizes.settings | ({"reduction": shapes.reduction(found, squeeze)} if squeeze else {})
     settings |= _spatial_kernel(found)
-    yield Candidate(settings, partial(getattr(import_module(f"pytorchcv.models.{module}"), name), **arguments))
+    yield Candidate(settings, partial(_class(network), **arguments))
+
+
+def _class(name: str) -> type[nn.Module]:
+    from pytorchcv.models import bamresnet, cbamresnet, resnet, resnext, seresnet, seresnext
+
+    modules = (bamresnet, cbamresnet, resnet, resnext, seresnet, seresnext)
+    return next(getattr(module, name) for module in modules if hasattr(module, name))
 
 
 def _spatial_kernel(found: Shapes) -> dict[str, object]:
@@ -58,18 +65,18 @@ GROUPED = {"cardinality": None, "bottleneck_width": None}
 FIRST = {"bottleneck": None, "conv1_stride": True}
 SECOND = {"bottleneck": None, "conv1_stride": False}
 FAMILIES = (
-    _family("SE-ResNet, pytorchcv's layout", SE, "seresnet.SEResNet", options=FIRST),
-    _family("SE-ResNet, pytorchcv's layout, stride in the 3x3", SE, "seresnet.SEResNet", options=SECOND),
-    _family("SE-ResNeXt, pytorchcv's layout", SE, "seresnext.SEResNeXt", options=GROUPED),
-    _family("CBAM-ResNet, pytorchcv's layout", CBAM, "cbamresnet.CbamResNet", options={"bottleneck": None}),
+    _family("SE-ResNet, pytorchcv's layout", SE, "SEResNet", options=FIRST),
+    _family("SE-ResNet, pytorchcv's layout, stride in the 3x3", SE, "SEResNet", options=SECOND),
+    _family("SE-ResNeXt, pytorchcv's layout", SE, "SEResNeXt", options=GROUPED),
+    _family("CBAM-ResNet, pytorchcv's layout", CBAM, "CbamResNet", options={"bottleneck": None}),
     _family(
         "BAM-ResNet, pytorchcv's layout",
         BAM,
-        "bamresnet.BamResNet",
+        "BamResNet",
         options={"bottleneck": None},
         inside="res_unit.",
     ),
-    _family("ResNet, pytorchcv's layout", PLAIN, "resnet.ResNet", options=FIRST),
-    _family("ResNet, pytorchcv's layout, stride in the 3x3", PLAIN, "resnet.ResNet", options=SECOND),
-    _family("ResNeXt, pytorchcv's layout", PLAIN, "resnext.ResNeXt", options=GROUPED),
+    _family("ResNet, pytorchcv's layout", PLAIN, "ResNet", options=FIRST),
+    _family("ResNet, pytorchcv's layout, stride in the 3x3", PLAIN, "ResNet", options=SECOND),
+    _family("ResNeXt, pytorchcv's layout", PLAIN, "ResNeXt", options=GROUPED),
 )

@@ -46,7 +46,8 @@ def _shortcut(found: Shapes) -> dict[str, Any]:
 
 def _attention(found: Shapes, sizes: shapes.Residual, kind: str) -> Iterator[tuple[dict[str, object], Any]]:
     """Settings and layer of the blocks' attention, with both of timm's ways of rounding a hidden width."""
-    from timm.layers import CbamModule, SEModule
+    from timm.layers import SEModule
+    from timm.layers.cbam import CbamModule
 
     if kind in ("", "eca"):
         yield {}, kind
@@ -110,10 +111,9 @@ def _regnet(found: Shapes) -> Iterator[Candidate]:
 
     depths = tuple(shapes.run(found, lambda block, stage=stage: _regnet_block(stage, block)) for stage in range(1, 5))
     classes = found["head.fc.weight"][0]
-    first = found[_regnet_block(1, 0)][0]
+    squeezes = "s1.b1.se.fc1.weight" in found
     for name, config in model_cfgs.items():
-        squeezes = "s1.b1.se.fc1.weight" in found
-        if (config.depth, config.w0, config.se_ratio > 0) == (sum(depths), first, squeezes) and timm.is_model(name):
+        if (config.depth, config.se_ratio > 0) == (sum(depths), squeezes) and timm.is_model(name):
             build = partial(timm.create_model, name, num_classes=classes)
             yield Candidate({"size": name, "stages": depths, "classes": classes}, build)
 

@@ -1,6 +1,6 @@
 """Which network do these weights belong to, and the network with them in it: every key and shape, none left over."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,9 @@ from attention.recognition import evidence
 from attention.recognition.differences import COUNTER, Differences, between, shapes_of
 from attention.recognition.families import FAMILIES, KNOWN
 from attention.recognition.records import Architecture, Candidate, Family, RecognitionError, Shapes
+
+UNBUILDABLE = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What the reading of shapes of another network raises, and what libraries do with settings that make no sense."""
 
 Attempt = tuple[Family, Candidate, Differences]
 
@@ -59,19 +62,26 @@ def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
 def _attempts(family: Family, found: Shapes) -> list[Attempt]:
     """The candidates of a family up to one that fits; none where the keys are not the family's."""
     attempts: list[Attempt] = []
-    if all(clue in found for clue in family.clues):
-        for candidate, shapes in _built(family, found):
+    for candidate in _candidates(family, found):
+        if (shapes := _shapes(candidate)) is not None:
             attempts.append((family, candidate, between(shapes, found)))
             if not attempts[-1][2]:
                 break
     return attempts
 
 
-def _built(family: Family, found: Shapes) -> Iterator[tuple[Candidate, Shapes]]:
+def _candidates(family: Family, found: Shapes) -> list[Candidate]:
+    if not all(clue in found for clue in family.clues):
+        return []
     try:
-        for candidate in family.candidates(found):
-            with torch.device("meta"):
-                module = candidate.build()
-            yield candidate, shapes_of(module.state_dict())
-    except Exception:  # libraries raise nearly every type there is on settings that they do not build
-        return
+        return list(family.candidates(found))
+    except UNBUILDABLE:
+        return []
+
+
+def _shapes(candidate: Candidate) -> Shapes | None:
+    try:
+        with torch.device("meta"):
+            return shapes_of(candidate.build().state_dict())
+    except UNBUILDABLE:
+        return None
