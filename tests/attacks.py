@@ -66,10 +66,10 @@ def code_without_a_name() -> bytes:
     return archive(b"\x80\4\x8c\x08builtins\x8c\x04eval\x93\x8c" + bytes([len(code)]) + code.encode() + b"\x85R.")
 
 
-def growing_string() -> bytes:
+def growing_string(times: int = 27) -> bytes:
     """Hexadecimal of hexadecimal, again and again: half a kilobyte that becomes a gigabyte."""
     call, name = b"c_codecs\nencode\n", b"X\x03\0\0\0hex\x86R"
-    return archive(b"\x80\2" + call * 28 + b"X\4\0\0\0abcdX\5\0\0\0utf-8\x86R" + name * 27 + b".")
+    return archive(b"\x80\2" + call * (times + 1) + b"X\4\0\0\0abcdX\5\0\0\0utf-8\x86R" + name * times + b".")
 
 
 def copied_dictionary() -> bytes:

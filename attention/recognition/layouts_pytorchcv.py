@@ -52,8 +52,8 @@ def _spatial_kernel(found: Shapes) -> dict[str, object]:
 
 
 def _family(name: str, clue: tuple[str, str], network: str, **reading: Any) -> Family:
-    squeeze = {} if clue[0].endswith("conv.weight") else {"squeeze": clue[0]}
-    return Family(name, dict([clue]), partial(_residual, network=network, **squeeze, **reading))
+    reading |= {} if clue == PLAIN else {"squeeze": clue[0]}
+    return Family(name, dict([clue]), partial(_residual, network=network, **reading))
 
 
 UNIT = "features.stage1.unit1."

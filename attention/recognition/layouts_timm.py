@@ -24,9 +24,9 @@ def _resnet(found: Shapes, *, grouped: bool, attention: str = "") -> Iterator[Ca
     options = _stem(found) | _shortcut(found) | {"channels": planes, "num_classes": sizes.classes}
     if sizes.bottleneck:
         options |= {"cardinality": sizes.groups, "base_width": 64 * sizes.inner[0] // (planes[0] * sizes.groups)}
-    block = resnet.Bottleneck if sizes.bottleneck else resnet.BasicBlock
+    block: Any = resnet.Bottleneck if sizes.bottleneck else resnet.BasicBlock
     for settings, layer in _attention(found, sizes, attention):
-        more = {"block_args": {"attn_layer": layer}} if layer else {}
+        more: dict[str, Any] = {"block_args": {"attn_layer": layer}} if layer else {}
         yield Candidate(sizes.settings | settings, partial(resnet.ResNet, block, sizes.stages, **options, **more))
 
 
@@ -75,7 +75,12 @@ def _legacy(found: Shapes, *, grouped: bool) -> Iterator[Candidate]:
         return
     reduction = shapes.reduction(found, "layer1.0.se_module.fc1.weight")
     kernel = found["layer2.0.downsample.0.weight"][-1]
-    options = {"groups": sizes.groups, "reduction": reduction, "inplanes": sizes.stem, "input_3x3": deep}
+    options: dict[str, Any] = {
+        "groups": sizes.groups,
+        "reduction": reduction,
+        "inplanes": sizes.stem,
+        "input_3x3": deep,
+    }
     options |= {"downsample_kernel_size": kernel, "downsample_padding": kernel // 2, "num_classes": sizes.classes}
     blocks = [senet.SEResNeXtBottleneck, senet.SEBottleneck] if grouped else [senet.SEResNetBottleneck]
     for block in blocks if sizes.bottleneck else [senet.SEResNetBlock]:
@@ -109,7 +114,7 @@ def _regnet(found: Shapes) -> Iterator[Candidate]:
     import timm
     from timm.models.regnet import model_cfgs
 
-    depths = tuple(shapes.run(found, lambda block, stage=stage: _regnet_block(stage, block)) for stage in range(1, 5))
+    depths = tuple(shapes.run(found, partial(_regnet_block, stage)) for stage in range(1, 5))
     classes = found["head.fc.weight"][0]
     squeezes = "s1.b1.se.fc1.weight" in found
     for name, config in model_cfgs.items():

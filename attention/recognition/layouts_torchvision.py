@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count, takewhile
+from typing import Any
 
 from torch import nn
 
@@ -62,12 +63,13 @@ def _regnet(found: Shapes) -> Iterator[Candidate]:
     squeeze = _regnet_block(len(depths), depths[-1] - 1).replace("a.0.", "se.fc1.")
     hidden = found[squeeze][0] if squeeze in found else None
     classes, stem = found["fc.weight"][0], found["stem.0.weight"][0]
-    params = {
+    params: dict[str, Any] = {
         "group_widths": [shape[1] for shape in inner],
         "bottleneck_multipliers": [shape[0] / width for shape, width in zip(inner, widths, strict=True)],
         "se_ratio": hidden and hidden / widths[-1],
     }
-    settings = {"stages": depths, "widths": tuple(widths), "group widths": tuple(params["group_widths"])}
+    settings: dict[str, object] = {"stages": depths, "widths": tuple(widths)}
+    settings |= {"group widths": tuple(shape[1] for shape in inner)}
     settings |= {"reduction": widths[-1] // hidden} if hidden else {}
 
     def build() -> nn.Module:

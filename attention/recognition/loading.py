@@ -38,12 +38,11 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
         candidate.settings,
         tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen)),
         candidate.build,
-        chosen.input_size,
     )
 
 
 def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
-    """The network with these weights, in eval mode, its floats in its own precision.
+    """The network with these weights, in eval mode, its floats in its own precision; tensors that fit are shared.
 
     Raises RecognitionError where a key is missing, left over or of another shape. `num_batches_tracked`, which files
     of before torch 0.4.1 lack, is the one thing that may be missing: it counts training steps.

@@ -80,13 +80,12 @@ class BAM(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.channel_att, self.spatial_att = nn.Module(), nn.Module()
-        self.channel_att.gate_c = _bam_channel(channels, hidden)
-        self.spatial_att.gate_s = _bam_spatial(channels, hidden)
+        self.channel_att = nn.ModuleDict({"gate_c": _bam_channel(channels, hidden)})
+        self.spatial_att = nn.ModuleDict({"gate_s": _bam_spatial(channels, hidden)})
 
     def forward(self, features: Tensor) -> Tensor:
-        channel = self.channel_att.gate_c(features.mean((2, 3)))[:, :, None, None]
-        return (1 + torch.sigmoid(channel * self.spatial_att.gate_s(features))) * features
+        channel = self.channel_att["gate_c"](features.mean((2, 3)))[:, :, None, None]
+        return (1 + torch.sigmoid(channel * self.spatial_att["gate_s"](features))) * features
 
 
 def _bam_channel(channels: int, hidden: int) -> nn.Sequential:

@@ -34,7 +34,6 @@ class Family:
     clues: Mapping[str, str]
     """Keys that weights of this family have, each with what it is."""
     candidates: Callable[[Shapes], Iterator[Candidate]]
-    input_size: int = 224
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +49,7 @@ class Architecture:
     alternatives: tuple[str, ...]
     """Families whose networks have the same keys and shapes; what they compute may differ in a stride or a padding."""
     build: Callable[[], nn.Module]
-    input_size: int
+    input_size: int = 224
     """Side of the picture, in pixels; like the two that follow assumed, since weights do not say it."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
