@@ -8,6 +8,8 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -66,7 +68,7 @@ def code_without_a_name() -> bytes:
     return archive(b"\x80\4\x8c\x08builtins\x8c\x04eval\x93\x8c" + bytes([len(code)]) + code.encode() + b"\x85R.")
 
 
-def growing_string(times: int = 27) -> bytes:
+def growing_string(times: int) -> bytes:
     """Hexadecimal of hexadecimal, again and again: half a kilobyte that becomes a gigabyte."""
     call, name = b"c_codecs\nencode\n", b"X\x03\0\0\0hex\x86R"
     return archive(b"\x80\2" + call * (times + 1) + b"X\4\0\0\0abcdX\5\0\0\0utf-8\x86R" + name * times + b".")
@@ -99,16 +101,23 @@ def deflated_bomb() -> bytes:
     return archive(pickled, {"0": b"\0" * BOMB}, compression=zipfile.ZIP_DEFLATED)
 
 
+@cache
 def wrapped_bomb() -> bytes:
     file = io.BytesIO()
-    with (
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as wrapper,
-        wrapper.open("weights.pth", "w") as inner,
-    ):
+    wrapper = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with wrapper, wrapper.open("weights.pth", "w") as inner:
         inner.write(b"PK\3\4")
         for _ in range(BOMB // 2**20):
             inner.write(bytes(2**20))
     return file.getvalue()
+
+
+def wrapped_lie() -> bytes:
+    """The bomb, whose directory says that it unpacks to no more than it takes."""
+    bomb = bytearray(wrapped_bomb())
+    record = bomb.rindex(b"PK\1\2")
+    bomb[record + 24 : record + 28] = bomb[record + 20 : record + 24]
+    return bytes(bomb)
 
 
 def one_entry_many_names() -> bytes:
@@ -157,28 +166,30 @@ def picture() -> bytes:
     return file.getvalue()
 
 
-def sparse(start: bytes, size: int) -> Callable[[Path], None]:
-    """A file of this size of which only the start takes place on the disk."""
+@dataclass
+class Sparse:
+    """A file of a size of which only the start takes place on the disk."""
 
-    def write(path: Path) -> None:
+    start: bytes
+    size: int
+
+    def write(self, path: Path) -> None:
         with path.open("wb") as file:
-            file.write(start)
-            file.truncate(size)
-
-    return write
+            file.write(self.start)
+            file.truncate(self.size)
 
 
 BAD = torch.tensor([1.0, float("nan")])
 ENDLESS = torch.tensor([1.0, float("-inf")], dtype=torch.bfloat16)
 TWO = {"a": entry(0, 8), "b": entry(8, 16)}
-ATTACKS: dict[str, tuple[Callable[[], bytes] | Callable[[Path], None], str]] = {
+ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "empty": (lambda: b"", "is empty"),
     "picture": (picture, "a PNG picture"),
     "text": (lambda: b"weights: none\n" * 9, "no weight file"),
-    "over the size": (sparse(b"PK\3\4", 2**40), "has 1,048,576 MiB; at most 600 MiB"),
+    "over the size": (lambda: Sparse(b"PK\3\4", 2**40), "has 1,048,576 MiB; at most 600 MiB"),
     # safetensors
     "huge header": (lambda: flat(b"{}", size=2**62), "header of the safetensors file claims 4,611,686,018"),
-    "header of a bomb": (sparse(flat(b"{", size=BOMB), 8 + BOMB), "claims 524,288,000 bytes"),
+    "header of a bomb": (lambda: Sparse(flat(b"{", size=BOMB), 8 + BOMB), "claims 524,288,000 bytes"),
     "header past the end": (lambda: flat(b"{}", size=1000), "more than the file has"),
     "header of no JSON": (lambda: flat(b"{'a': 1}"), "is no JSON"),
     "header of a bomb of lists": (lambda: flat(b'{"a":' + b"[" * 10**6), "is no JSON"),
@@ -215,7 +226,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes] | Callable[[Path], None], str]] = {
     "program": (program, "a TorchScript program"),
     "quantised": (quantised, "_rebuild_qtensor"),
     "bytearray": (lambda: archive(b"\x80\2cbuiltins\nbytearray\nJ\0\0\0\x20\x85R."), r"builtins\.bytearray"),
-    "growing string": (growing_string, r"_codecs\.encode"),
+    "growing string": (lambda: growing_string(27), r"_codecs\.encode"),
     "copied dictionary": (copied_dictionary, "a call that no tensor needs"),
     "deep tuples": (deep_tuples, "more tuples than its tensors can need"),
     "memo": (lambda: archive(b"\x80\2}r\xff\xff\xff\x7f."), "counts further than it is long"),
@@ -223,6 +234,8 @@ ATTACKS: dict[str, tuple[Callable[[], bytes] | Callable[[Path], None], str]] = {
     "long pickle": (lambda: archive(b"\x80\2" + b"N0" * 2**20 + b"N."), "pickle in the file claims 2,097,156 bytes"),
     "deflated bomb": (deflated_bomb, "'archive/data.pkl' is compressed, from"),
     "wrapped bomb": (wrapped_bomb, "at most 4 times are allowed"),
+    "wrapped lie": (wrapped_lie, "cannot be unpacked: the zip file is damaged"),
+    "wrapped in bzip2": (lambda: _zip({"weights.pth": bytes(2**20)}, zipfile.ZIP_BZIP2), "compressed in a rare way"),
     "stride 0": (stride_0, "MiB of memory"),
     "small stride 0": (
         lambda: saved({"a": torch.zeros(1).expand(10**7)}),
@@ -243,9 +256,9 @@ ATTACKS: dict[str, tuple[Callable[[], bytes] | Callable[[Path], None], str]] = {
 }
 
 
-def _zip(parts: dict[str, bytes]) -> bytes:
+def _zip(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archived:
+    with zipfile.ZipFile(file, "w", compression) as archived:
         for name, content in parts.items():
             archived.writestr(name, content)
     return file.getvalue()
@@ -253,8 +266,8 @@ def _zip(parts: dict[str, bytes]) -> bytes:
 
 def write(name: str, path: Path) -> None:
     """The attack of this name, as a file."""
-    make = ATTACKS[name][0]
-    if make.__code__.co_argcount:
-        make(path)
+    made = ATTACKS[name][0]()
+    if isinstance(made, bytes):
+        path.write_bytes(made)
     else:
-        path.write_bytes(make())
+        made.write(path)

@@ -37,16 +37,23 @@ def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
     found = entries(file, limits)
     if len(found) != 1 or not found[0].filename.endswith(WEIGHTS):
         return None
-    claimed = found[0].file_size
-    check_size(claimed, limits)
-    if claimed > limits.inflation * found[0].compress_size:
-        given = f"unpacks from {found[0].compress_size:,} to {claimed:,} bytes"
-        raise CheckpointError(f"{shown(found[0].filename)} {given}; at most {limits.inflation} times are allowed.")
+    _check_inflation(found[0], limits)
     try:
-        with zipfile.ZipFile(file) as archive:
-            return BytesIO(archive.read(found[0]))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        # The size bounds what is unpacked: without it, the whole stream is, however long, and cut afterwards.
+        with zipfile.ZipFile(file) as archive, archive.open(found[0]) as inner:
+            return BytesIO(inner.read(found[0].file_size))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
         raise CheckpointError(f"{shown(found[0].filename)} cannot be unpacked: the zip file is damaged.") from None
+
+
+def _check_inflation(entry: zipfile.ZipInfo, limits: Limits) -> None:
+    """Raises CheckpointError where an entry would unpack to too much, or in a way that cannot be bounded."""
+    check_size(entry.file_size, limits)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CheckpointError(f"{shown(entry.filename)} is compressed in a rare way; deflated and stored are allowed.")
+    if entry.file_size > limits.inflation * entry.compress_size:
+        given = f"unpacks from {entry.compress_size:,} to {entry.file_size:,} bytes"
+        raise CheckpointError(f"{shown(entry.filename)} {given}; at most {limits.inflation} times are allowed.")
 
 
 def _check_end(file: BinaryIO, limits: Limits) -> None:
