@@ -69,6 +69,16 @@ def evaluate(name: str, data: Path) -> None:
         click.echo(f"The card says {network.card.accuracy:.2%}.")
 
 
+@main.command()
+def cards() -> None:
+    """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
+    from attention.zoo import curated
+
+    for card in curated.save():
+        gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
+        click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
+
+
 def _report(card: Card) -> None:
     click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
     for gate in card.gate_health:

@@ -5,7 +5,7 @@ import threading
 import warnings
 from dataclasses import KW_ONLY, dataclass
 from io import BytesIO
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,17 +61,37 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: Interpolation = "bicubic"
+    whole_pixels: bool = False
+    """Whether the square starts at a whole pixel of the resized picture, as torchvision's CenterCrop after Resize."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
             raise GatescopeError(f"Size {self.size} and crop {self.crop}: at least 1 and in (0, 1] are allowed.")
+        if not all(isfinite(middle) and 0 < width < inf for middle, width in zip(self.mean, self.std, strict=True)):
+            given = f"Mean {self.mean} and standard deviation {self.std}"
+            raise GatescopeError(f"{given}: finite numbers, and a deviation above 0, are allowed.")
 
     def box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """(left, top, right, bottom) of the square on a picture of this (width, height), in pixels."""
+        if self.whole_pixels:
+            return self._snapped_box(size)
         width, height = size
         side = self.crop * min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         return left, top, left + side, top + side
+
+    def _snapped_box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """The box whose resized pixels are those of a resize of the whole picture and a central crop after that.
+
+        A crop of half a pixel beside it would change the network's input by up to 90 of 255 levels.
+        """
+        short = round(self.size / self.crop)
+        resized = [int(short * side / min(size)) for side in size]
+        scales = [side / new for side, new in zip(size, resized, strict=True)]
+        starts = [round((new - self.size) / 2) for new in resized]
+        left, top = (start * scale for start, scale in zip(starts, scales, strict=True))
+        right, bottom = ((start + self.size) * scale for start, scale in zip(starts, scales, strict=True))
+        return left, top, min(right, size[0]), min(bottom, size[1])
 
     def square(self, picture: Image.Image) -> Image.Image:
         """What the network sees, before the normalisation: an RGB picture of (size, size) pixels.

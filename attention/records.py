@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Source = Literal["own", "torchvision", "timm", "pytorchcv", "file", "code"]
+Source = Literal["own", "torchvision", "timm", "pytorchcv", "file"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Kind = Literal["channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample"]
 
@@ -94,11 +94,11 @@ class Card:
     """What is known of a network: where it comes from, what it sees, how well it does, and who measured that."""
 
     name: str
-    """What `zoo.load` takes: `"cbam"`, `"timm/seresnet50"`; of a person's own network, what they call it."""
+    """What `zoo.load` takes: `"cbam"`, `"timm/seresnet50"`."""
     title: str
     description: str
     source: Source
-    """`"own"` for the networks that this project trained."""
+    """`"own"` for the networks that this project trained, `"file"` for a weight file that a person brought."""
     licence: str
     parameters: int
     input_size: int
@@ -116,7 +116,7 @@ class Card:
     gates: dict[Kind, int] | None = None
     """How many gates of each kind one forward pass applies; None where nobody has counted them."""
     download: int = 0
-    """Size of the weight file that has to be fetched, in bytes; 0 where it comes with the project or the person."""
+    """Size of the weight file that has to be fetched, in bytes; 0 where there is nothing to fetch."""
     random: bool = False
     """Whether the weights are random ones, of a seed, in place of the trained ones."""
     assumed: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ with ui.errors():
         st.markdown(f"#### {overview.answer(view)}")
         overview.draw_network(view)
         st.caption("Channel gates run from pale (0) to deep blue (1), spatial gates from violet (0) to yellow (1).")
-    else:
+    elif not view.trace.gates:
         ui.no_gates(view, "gates", "cbam")
+    overview.say_others(view)
     overview.draw_cost(view)

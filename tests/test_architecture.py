@@ -35,8 +35,12 @@ ROOMS = {
     "recognition": Door(
         top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
     ),
-    "zoo": Door(top={"attention.records", "attention.images"}, inside={"torch", "safetensors", "attention.networks"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
+    "zoo": Door(
+        top={"attention.records", "attention.images", "attention.labels"},
+        inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
+        | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
+    ),
     "cost": Door(top={"torch", "attention.records"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
@@ -171,6 +175,11 @@ def test_data_flows_one_way():
 )
 def test_light_rooms_load_nothing_heavy(module, may_load):
     assert loaded_by(f"import {module}") & HEAVY <= may_load
+
+
+def test_names_and_cards_on_offer_are_read_without_torch_and_without_their_libraries():
+    read_all = "for name in zoo.names(): zoo.card(name), zoo.here(name)"
+    assert not loaded_by(f"from attention import zoo\n{read_all}") & HEAVY
 
 
 def test_the_frame_is_painted_before_torch_is_imported():

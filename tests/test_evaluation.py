@@ -93,6 +93,12 @@ def test_missing_class_folders_are_named(tmp_path):
         evaluation.measured(zoo.load("se"), tmp_path)
 
 
+def test_a_network_that_names_no_class_folders_is_refused(tmp_path):
+    network = zoo.load("torchvision/shufflenet_v2_x0_5", random=True)
+    with pytest.raises(GatescopeError, match="shufflenet_v2_x0_5 names no class folders"):
+        evaluation.measured(network, tmp_path)
+
+
 def test_torch_is_left_as_it_was(folder, tmp_path, weights):
     before = torch.get_num_threads(), torch.is_grad_enabled()
     card = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)

@@ -88,12 +88,6 @@ def test_the_published_cbam_resnet_50_is_recognised_with_its_evidence():
     assert sum(parameter.numel() for parameter in module.parameters()) == 28_089_624
 
 
-def test_how_pictures_are_prepared_is_assumed_and_said():
-    recognised = recognition.recognise(meta(lambda: networks.build("se", 10)))
-    assert (recognised.input_size, recognised.mean[0], recognised.std[0]) == (224, 0.485, 0.229)
-    assert "224 pixels" in recognised.assumed and "assumed" in recognised.assumed
-
-
 def test_weights_that_two_networks_have_name_the_other():
     state = timm_state("efficientnet_b0")
     recognised = recognition.recognise(state)

@@ -11,8 +11,9 @@ EVERY = pytest.mark.parametrize("name", zoo.own.NAMES)
 
 
 def test_all_four_networks_are_there_and_differ_in_the_block_alone():
-    assert zoo.names() == zoo.own.NAMES == tuple(networks.VARIANTS)
-    trainings = [zoo.card(name).training for name in zoo.names()]
+    assert zoo.own.names() == zoo.own.NAMES == tuple(networks.VARIANTS) == zoo.names()[:4]
+    trainings = [zoo.card(name).training for name in zoo.own.names()]
+    assert all(zoo.here(name) for name in zoo.own.names())
     assert all(training == trainings[0] for training in trainings)
 
 
@@ -55,6 +56,6 @@ def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
         zoo.own.assemble(card)
 
 
-def test_an_unknown_network_is_refused_with_the_names_that_there_are():
-    with pytest.raises(zoo.ZooError, match="no network 'resnet51'; there are plain, se"):
+def test_an_unknown_network_is_refused_with_names_that_are_near():
+    with pytest.raises(zoo.ZooError, match="no classifier 'resnet51'; near it are torchvision/resnet50"):
         zoo.load("resnet51")

@@ -10,9 +10,6 @@ from attention.records import GatescopeError
 Shapes = Mapping[str, tuple[int, ...]]
 """Of every tensor in a state dict, by its key."""
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 class RecognitionError(GatescopeError):
     """Weights that no network is known for, or that do not fit the one that was chosen."""
@@ -49,15 +46,3 @@ class Architecture:
     alternatives: tuple[str, ...]
     """Families whose networks have the same keys and shapes; what they compute may differ in a stride or a padding."""
     build: Callable[[], nn.Module]
-    input_size: int = 224
-    """Side of the picture, in pixels; like the two that follow assumed, since weights do not say it."""
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
-
-    @property
-    def assumed(self) -> str:
-        """The sentence that a page owes to whoever chose the file."""
-        return (
-            f"A weight file does not say how its pictures were prepared: {self.input_size} pixels and ImageNet's mean "
-            f"and standard deviation are assumed."
-        )

@@ -24,6 +24,8 @@ class Choice:
     key: str
     """The same for the same network, weights and labels, and for no others."""
     load: Callable[[], zoo.Network]
+    random: bool = False
+    """Whether its weights will be random ones."""
 
 
 class Picture(NamedTuple):

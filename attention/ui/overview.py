@@ -1,5 +1,7 @@
 """The network drawn in depth order, one card a block."""
 
+from collections import Counter
+
 import streamlit as st
 
 from attention import analysis
@@ -18,6 +20,14 @@ def draw_network(view: View) -> None:
         for offset, place in enumerate(st.columns(ACROSS)[: len(names) - start]):
             with place.container(border=True, height="stretch"):
                 _draw_block(view, view.blocks[start + offset], names[start + offset])
+
+
+def say_others(view: View) -> None:
+    """The gates that the pass applied and no page draws, by their kind."""
+    kinds = Counter(gate.kind for gate in view.trace.gates if gate.kind not in ("channel", "spatial"))
+    if kinds:
+        found = ", ".join(f"{count} of the kind “{kind}”" for kind, count in kinds.items())
+        st.info(f"Gates that were found here and that no page draws: {found}.", icon=":material/info:")
 
 
 def draw_cost(view: View) -> None:

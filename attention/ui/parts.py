@@ -14,7 +14,10 @@ import streamlit as st
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
 from attention.records import GatescopeError
+from attention.ui.cache import Choice
 from attention.ui.view import View
+
+_MARK = "_mark"
 
 
 @contextlib.contextmanager
@@ -67,7 +70,8 @@ def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
         box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {len(rows)} rows.")
         text = io.StringIO(newline="")
         csv.writer(text).writerows([columns, *rows])
-        box.download_button("CSV", text.getvalue(), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
+        file = f"{name}{st.session_state[_MARK]}.csv"
+        box.download_button("CSV", text.getvalue(), file, "text/csv", on_click="ignore", key=f"csv_{name}")
 
 
 def code(source: object, usage: str) -> None:
@@ -101,6 +105,16 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
             on_select=go_to,
         )
     return chosen
+
+
+def mark_random(choice: Choice) -> None:
+    """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
+    st.session_state[_MARK] = "-random-weights" if choice.random else ""
+    if choice.random:
+        st.warning(
+            f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
+            icon=":material/casino:",
+        )
 
 
 def literal(text: str) -> str:

@@ -11,7 +11,7 @@ from attention.records import Card, GateHealth
 from attention.zoo.network import Network, ZooError
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
-    from torch import Tensor
+    from torch import Tensor, nn
 
 WEIGHTS = ASSETS / "weights"
 NAMES = ("plain", "se", "cbam", "se-resnext")
@@ -41,17 +41,22 @@ def assemble(known: Card) -> Network:
     """The network that a card describes. Raises ZooError where the weight file is not the card's."""
     from safetensors.torch import load as load_tensors
 
-    from attention import networks
-
     file = weights_file(known.name)
     data = file.read_bytes() if file.exists() else b""
     if hashlib.sha256(data).hexdigest() != known.sha256:
         raise ZooError(
             f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
         )
-    module = networks.build(known.name, len(known.classes))
+    module = build(known)
     module.load_state_dict({key: value.to(module.state_dict()[key].dtype) for key, value in load_tensors(data).items()})
     return Network(known, module.eval())
+
+
+def build(known: Card) -> "nn.Module":
+    """The network that a card describes, with random weights."""
+    from attention import networks
+
+    return networks.build(known.name, len(known.classes))
 
 
 def save_weights(name: str, state: "dict[str, Tensor]") -> str:
