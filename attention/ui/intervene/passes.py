@@ -1,7 +1,6 @@
 """Edited passes over the picture of a page, kept by content and shared by all sessions."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -19,10 +18,8 @@ CHUNK = 5
 
 def subject(view: View) -> Subject:
     """The network and the picture as the room of the interventions takes them."""
-    from attention import capture
-
-    loaded = view.network
-    return Subject(partial(capture.trace, loaded.module), loaded.transform(view.picture)[None], view.trace)
+    run = cache.tracer(view.choice.key, view.choice)
+    return Subject(run, view.network.transform(view.picture)[None], view.trace)
 
 
 def edited(view: View, edits: Sequence[Edit]) -> Trace:
