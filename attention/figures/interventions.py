@@ -46,7 +46,7 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     layout = {
         "height": 280,
         "margin": _MARGIN,
-        "bargap": 0.12,
+        "bargap": 0.12 if len(order) <= TOP_BARS else 0,  # thin bars leave no gaps for a click to be lost in
         "showlegend": False,
         "selectdirection": "h",
         "xaxis": {**_AXIS, "title": "channel" if everything else "channels", "showticklabels": everything},
@@ -77,12 +77,9 @@ def patches(shape: tuple[int, int]) -> list[list[int]]:
 def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     """A spatial gate (H, W) after the edits, 0 to 1, with a point on each patch for the brush; chosen cells marked."""
     height, width = after.shape
-    hover = "row %{y}, column %{x}: %{z:.3f}<extra></extra>"
     bar = {"thickness": 10, "tickfont": _FONT, "orientation": "h", "y": 0, "yanchor": "top", "nticks": 3}
-    heat = go.Heatmap(z=after, zmin=0, zmax=1, colorscale=SPATIAL_GATE, hovertemplate=hover, colorbar=bar)
-    centres = np.array([np.mean([divmod(cell, width) for cell in cells], 0) for cells in patches((height, width))])
-    faint = {"size": max(5, 300 // max(after.shape)), "symbol": "square", "color": "rgba(255,255,255,0.01)"}
-    brush = go.Scatter(x=centres[:, 1], y=centres[:, 0], mode="markers", marker=faint, hoverinfo="skip", **_SOLID)
+    heat = go.Heatmap(z=after, zmin=0, zmax=1, colorscale=SPATIAL_GATE, hoverinfo="skip", colorbar=bar)
+    brush = _brush(after)
     rows, columns = np.divmod(np.asarray(chosen, int), width)
     ring = {"size": max(4, 120 // max(after.shape)), "symbol": "circle-open", "color": ACCENT, "line": {"width": 2}}
     marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **_SOLID)
@@ -96,6 +93,24 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
         "yaxis": {**axis, "range": [height - 0.5, -0.5], "scaleanchor": "x"},
     }
     return go.Figure([brush, heat, marks], layout)
+
+
+def _brush(values: Floats) -> go.Scatter:
+    """A point to pick for each patch; a heatmap's own cells cannot be picked in plotly."""
+    height, width = values.shape
+    cells = patches((height, width))
+    centres = np.array([np.mean([divmod(cell, width) for cell in one], 0) for one in cells])
+    means = np.array([values.ravel()[one].mean() for one in cells])
+    side = max(5, 280 * patch(values.shape) // max(values.shape))
+    return go.Scatter(
+        x=centres[:, 1],
+        y=centres[:, 0],
+        customdata=means,
+        mode="markers",
+        marker={"size": side, "symbol": "square", "color": "rgba(255,255,255,0.01)"},
+        hovertemplate="row %{y}, column %{x}: %{customdata:.3f}<extra></extra>",
+        **_SOLID,
+    )
 
 
 def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:

@@ -125,12 +125,12 @@ def _values(record: Any) -> dict[str, Floats]:
 
 def _array(name: str, rows: Any) -> Floats:
     try:
-        array = np.array(rows, np.float32)
-    except (ValueError, TypeError, OverflowError):
-        array = np.array(np.nan)
-    if not np.isfinite(array).all() or np.abs(array).max(initial=0) > MAX_VALUE:
+        array = np.array(rows)
+    except ValueError:  # the rows differ in length
+        array = np.array(None)
+    if array.dtype.kind not in "if" or not (np.abs(array) <= MAX_VALUE).all():
         raise EditError(f"The values of {_shown(name)} are no array of finite numbers; those of 'replace' must be.")
-    return array
+    return array.astype(np.float32)
 
 
 def _text(value: Any) -> str:
@@ -142,7 +142,7 @@ def _text(value: Any) -> str:
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise EditError(
-            f"A count or seed in the edits is {_shown(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
+            f"A count, seed or place in the edits is {_shown(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
         )
     return value
 
