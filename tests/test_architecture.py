@@ -32,14 +32,14 @@ ROOMS = {
     "networks": Door(top={"torch", "attention.layers"}),
     "zoo": Door(top={"attention.records", "attention.images"}, inside={"torch", "safetensors", "attention.networks"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
-    "cost": Door(top={"torch", "attention.records"}),
+    "inventory": Door(top={"torch", "attention.records"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.grouped", "attention.analysis", "attention.figures"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.cost"},
+        | {"attention.inventory", "attention.grouped", "attention.analysis", "attention.figures"},
+        inside={"torch", "attention.layers", "attention.capture"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
@@ -156,6 +156,8 @@ def test_data_flows_one_way():
         ("attention.images", set()),
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
+        ("attention.inventory", set()),
+        ("attention.inventory.known", set()),
         ("attention.zoo", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.ui", {"streamlit"}),

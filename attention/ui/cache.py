@@ -1,14 +1,17 @@
 """What costs time, kept by content: networks, pictures and traces. All of it is shared by all sessions and frozen."""
 
 import hashlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
 from attention import images, zoo
-from attention.records import Floats, NetworkCost, Steps, Trace
+from attention.records import Floats, Inventory, Steps, Trace
+
+if TYPE_CHECKING:
+    from attention.inventory.measuring import Measured
 
 LONGEST_SIDE = 1024
 
@@ -63,15 +66,6 @@ def steps(name: str, key: str, gate: str, _image: Image.Image) -> Steps | None:
     return _trace(name, _image, gate).steps[gate]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
-def cost(name: str, key: str, _image: Image.Image) -> NetworkCost:
-    """What the network costs, and its attention."""
-    from attention.cost import network_cost
-
-    loaded = network(name)
-    return network_cost(loaded.module, loaded.card.input_size, trace(name, key, _image).gates)
-
-
 def logits(traced: Trace) -> Floats:
     """The network's output for the one picture, (classes,)."""
     return np.asarray(traced.output)[0]
@@ -85,3 +79,20 @@ def _trace(name: str, image: Image.Image, *gates: str) -> Trace:
     loaded = network(name)
     with torch.inference_mode():
         return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
+def measured(name: str) -> "Measured":
+    """What every module of the network computes and gives for one picture."""
+    from attention.inventory.measuring import measure
+
+    loaded = network(name)
+    return measure(loaded.module, (1, 3, loaded.card.input_size, loaded.card.input_size))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def inventory(name: str, key: str, _image: Image.Image) -> Inventory:
+    """What stands in the network, with the gates that the pass over this picture found."""
+    from attention.inventory.tree import inventory
+
+    return inventory(network(name).module, measured(name), trace(name, key, _image).gates)
