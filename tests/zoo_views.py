@@ -83,13 +83,15 @@ def page(name: str) -> Callable[[str], AppTest]:
 
 
 def _run(page: str, name: str) -> None:
+    import streamlit as st
+
     from attention import ui
     from tests import zoo_views
 
+    pages = [st.Page(zoo_views.ROOT / "pages" / f"{each}.py", default=each == page) for each in ui.PAGES]
     chosen = zoo_views.view(name)
-    source = (zoo_views.ROOT / "pages" / f"{page}.py").read_text(encoding="utf-8")
     opened, ui.open_page = ui.open_page, lambda: chosen
     try:
-        exec(compile(source, f"{page}.py", "exec"), {})
+        st.navigation(pages).run()
     finally:
         ui.open_page = opened

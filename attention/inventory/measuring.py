@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from attention.records import GatescopeError
 
@@ -113,5 +113,9 @@ class _Place:
 class _Counter(FlopCounterMode):
     def __init__(self, place: _Place) -> None:
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch counts those of GPUs alone
-        super().__init__(display=False, custom_mapping={fused: sdpa_flop})
+        super().__init__(display=False, custom_mapping={fused: _attention})
         self.mod_tracker = place  # type: ignore[assignment]
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+    return sdpa_flop_count(query, key, value)

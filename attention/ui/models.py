@@ -27,9 +27,9 @@ def answer(view: View) -> str:
     cost = f"{millions(network.parameters)} parameters and {millions(network.macs)} MACs"
     if not view.blocks:
         return f"{cost} for one picture, and no gates."
-    share = network.attention_parameters / network.parameters
+    share = parts.percent(network.attention_parameters / network.parameters)
     blocks = f"{len(view.blocks)} blocks with gates" if len(view.blocks) > 1 else "one block with gates"
-    return f"{cost} for one picture; {blocks} hold {share:.1%} of the parameters."
+    return f"{cost} for one picture; {blocks} hold {share} of the parameters."
 
 
 def draw_totals(view: View) -> None:
@@ -41,8 +41,8 @@ def draw_totals(view: View) -> None:
         "Parameters": (millions(network.parameters), ""),
         "MACs, one picture": (millions(network.macs), ""),
         "In attention": (
-            f"{network.attention_parameters / network.parameters:.1%} of the parameters",
-            f"{network.attention_macs / max(network.macs, 1):.2%} of the MACs",
+            f"{parts.percent(network.attention_parameters / network.parameters)} of the parameters",
+            f"{parts.percent(network.attention_macs / max(network.macs, 1))} of the MACs",
         ),
         "Saved by groups": (f"{millions(spared)} parameters", f"{millions(spared_macs)} MACs"),
     }

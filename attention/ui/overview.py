@@ -35,8 +35,8 @@ def draw_cost(view: View) -> None:
     network = view.inventory.network
     figures = {"Parameters": f"{network.parameters / 1e6:.2f} M", "MACs, one picture": f"{network.macs / 1e6:,.0f} M"}
     if view.blocks:
-        figures["Attention parameters"] = f"{network.attention_parameters / network.parameters:.1%}"
-        figures["Attention MACs"] = f"{network.attention_macs / network.macs:.2%}"
+        figures["Attention parameters"] = parts.percent(network.attention_parameters / network.parameters)
+        figures["Attention MACs"] = parts.percent(network.attention_macs / network.macs)
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
     for place, (label, value) in zip(places, figures.items(), strict=True):

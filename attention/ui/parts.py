@@ -87,7 +87,7 @@ def page_of(block: Block) -> str | None:
 def open_block(page: str, block: Block) -> None:
     """Go to a page, with this block chosen there."""
     st.session_state.block = block.name
-    st.switch_page(f"pages/{page}.py")
+    st.switch_page(f"pages/{page}.py", query_params={})  # without it, a link that chose anything is an error
 
 
 def code(source: object, usage: str) -> None:
@@ -121,6 +121,11 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
             on_select=go_to,
         )
     return chosen
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 with a decimal, or with two significant digits where it is below one percent."""
+    return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
 
 
 def literal(text: str) -> str:
