@@ -42,14 +42,15 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
 @click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
     """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
-    from attention import evaluation, training, zoo
+    from attention import evaluation, training
+    from attention.zoo import own
 
     called = json.loads(labels.read_text()) if labels else {}
     with evaluation.opened(data) as folder:
         card = training.export(variant, checkpoint, data.stem, input_size)
         card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
-        card = evaluation.measured(zoo.assemble(card), folder / "val")
-    zoo.save_card(card)
+        card = evaluation.measured(own.assemble(card), folder / "val")
+    own.save_card(card)
     _report(card)
 
 
@@ -66,6 +67,16 @@ def evaluate(name: str, data: Path) -> None:
     _report(card)
     if card.accuracy != network.card.accuracy:
         click.echo(f"The card says {network.card.accuracy:.2%}.")
+
+
+@main.command()
+def cards() -> None:
+    """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
+    from attention.zoo import curated
+
+    for card in curated.save():
+        gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
+        click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
 
 
 def _report(card: Card) -> None:

@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[Path]:
 def measured(network: Network, folder: Path, batch_size: int = 32) -> Card:
     """The network's card with what every picture of a directory of class folders gives: accuracy and gate health.
 
-    Raises GatescopeError where a class folder of the network is missing from the directory.
+    Raises GatescopeError where the network names no class folders, or one of them is missing from the directory.
     """
     files = _files(network, folder)
     right, health = 0, dict[str, _Health]()
@@ -57,6 +57,8 @@ def measured(network: Network, folder: Path, batch_size: int = 32) -> Card:
 
 
 def _files(network: Network, folder: Path) -> list[tuple[Path, int]]:
+    if not network.card.classes:
+        raise GatescopeError(f"{network.card.name} names no class folders; the project's own networks do")
     missing = [name for name in network.card.classes if not (folder / name).is_dir()]
     if missing:
         raise GatescopeError(f"{folder} lacks class folders of {network.card.name}: {', '.join(missing)}")

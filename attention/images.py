@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from attention.records import GatescopeError
+from attention.records import GatescopeError, Interpolation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +60,9 @@ class Preprocessing:
     """Side of the square as a share of the picture's shorter side, in (0, 1]."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    interpolation: Interpolation = "bicubic"
+    whole_pixels: bool = False
+    """Whether the square starts at a whole pixel of the resized picture, as torchvision's CenterCrop after Resize."""
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
@@ -67,10 +70,25 @@ class Preprocessing:
 
     def box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """(left, top, right, bottom) of the square on a picture of this (width, height), in pixels."""
+        if self.whole_pixels:
+            return self._snapped_box(size)
         width, height = size
         side = self.crop * min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         return left, top, left + side, top + side
+
+    def _snapped_box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """The box whose resized pixels are those of a resize of the whole picture and a central crop after that.
+
+        A crop of half a pixel beside it would change the network's input by up to 90 of 255 levels.
+        """
+        short = round(self.size / self.crop)
+        resized = [int(short * side / min(size)) for side in size]
+        scales = [side / new for side, new in zip(size, resized, strict=True)]
+        starts = [round((new - self.size) / 2) for new in resized]
+        left, top = (start * scale for start, scale in zip(starts, scales, strict=True))
+        right, bottom = ((start + self.size) * scale for start, scale in zip(starts, scales, strict=True))
+        return left, top, min(right, size[0]), min(bottom, size[1])
 
     def square(self, picture: Image.Image) -> Image.Image:
         """What the network sees, before the normalisation: an RGB picture of (size, size) pixels.
@@ -79,7 +97,8 @@ class Preprocessing:
         """
         if picture.mode != "RGB":
             raise PictureError(f"The picture's mode is {picture.mode}; RGB is allowed, as attention.images.read gives.")
-        return picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=self.box(picture.size))
+        resampling = Image.Resampling[self.interpolation.upper()]
+        return picture.resize((self.size, self.size), resampling, box=self.box(picture.size))
 
     def __call__(self, picture: Image.Image) -> "Tensor":
         """float32 (3, size, size). Raises PictureError where the picture is not RGB."""

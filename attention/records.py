@@ -1,12 +1,14 @@
 """What passes between the rooms: frozen records of numbers, without behaviour, and the package's errors."""
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Source = Literal["own", "torchvision", "timm", "pytorchcv"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Kind = Literal["channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample"]
 
 
@@ -89,12 +91,13 @@ class GateHealth:
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """What is known of a network, and how it was measured."""
+    """What is known of a network: where it comes from, what it sees, how well it does, and who measured that."""
 
     name: str
+    """What `zoo.load` takes: `"cbam"`, `"timm/seresnet50"`."""
     title: str
     description: str
-    source: str
+    source: Source
     """`"own"` for the networks that this project trained."""
     licence: str
     parameters: int
@@ -102,19 +105,32 @@ class Card:
     """Side of the square picture that the network sees, in pixels."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    classes: tuple[str, ...]
-    """The class folders' names, in the order of the outputs."""
-    labels: tuple[str, ...]
-    """What a person calls the classes, in the same order."""
-    accuracy: float
-    """Top-1 on the validation pictures at this input size, 0 to 1."""
-    validation_pictures: int
-    sha256: str
-    """Of the weight file."""
-    training: dict[str, Any]
-    """Data, seed, epochs and recipe."""
-    gate_health: tuple[GateHealth, ...]
-    """Of every gate, over the validation pictures."""
+    _: KW_ONLY
+    crop: float = 1.0
+    """Side of the square that it sees as a share of the picture's shorter side, in (0, 1]."""
+    interpolation: Interpolation = "bicubic"
+    labels: tuple[str, ...] = ()
+    """What a person calls the classes, in the order of the outputs; empty until the network is loaded."""
+    accuracy: float | None = None
+    """Top-1, 0 to 1, measured here or published by the source; None where nobody says."""
+    gates: dict[Kind, int] | None = None
+    """How many gates of each kind one forward pass applies; None where nobody has counted them."""
+    download: int = 0
+    """Size of the weight file that has to be fetched, in bytes; 0 where there is nothing to fetch."""
+    random: bool = False
+    """Whether the weights are random ones, of a seed, in place of the trained ones."""
+    assumed: tuple[str, ...] = ()
+    """What nobody says about this network and was therefore assumed, a phrase each."""
+    sha256: str = ""
+    """Of the weight file, where it is known."""
+    classes: tuple[str, ...] = ()
+    """Own networks: the class folders' names, in the order of the outputs."""
+    validation_pictures: int = 0
+    """Own networks: the pictures on which the accuracy was measured."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Own networks: data, seed, epochs and recipe."""
+    gate_health: tuple[GateHealth, ...] = ()
+    """Own networks: of every gate, over the validation pictures."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from attention import images, networks, zoo
+from attention import images, networks
 from attention.records import Card, GatescopeError
+from attention.zoo import own
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -108,11 +109,8 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> Card:
         std=STD,
         classes=tuple(state["classes"]),
         labels=tuple(state["classes"]),
-        accuracy=float("nan"),
-        validation_pictures=0,
-        sha256=zoo.save_weights(variant, state["module"]),
+        sha256=own.save_weights(variant, state["module"]),
         training={"data": data, "seed": recipe.seed, "epochs": epochs, "recipe": asdict(recipe)},
-        gate_health=(),
     )
 
 

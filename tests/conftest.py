@@ -1,7 +1,39 @@
 """What all tests share."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("gatescope", deadline=None, print_blob=True)
 settings.load_profile("gatescope")
+
+
+class Home:
+    """Folders of the test's own for everything that libraries keep, and the hub's address."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.monkeypatch = folder, monkeypatch
+        for name, place in {"HOME": folder, "TORCH_HOME": folder / "torch", "HF_HOME": folder / "hub"}.items():
+            monkeypatch.setenv(name, str(place))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def __call__(self, address: str) -> None:
+        """Let the hub be at this address. Its client has read the environment when it was imported."""
+        from huggingface_hub import constants
+
+        told = {
+            "ENDPOINT": address,
+            "HUGGINGFACE_CO_URL_TEMPLATE": address + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_CACHE": str(self.folder / "hub"),
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN": True,
+        }
+        for name, value in told.items():
+            self.monkeypatch.setattr(constants, name, value)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Nothing of this machine's is found, and nothing is left on it."""
+    return Home(tmp_path, monkeypatch)

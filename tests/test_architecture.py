@@ -30,9 +30,13 @@ ROOMS = {
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
-    "zoo": Door(top={"attention.records", "attention.images"}, inside={"torch", "safetensors", "attention.networks"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
     "inventory": Door(top={"torch", "attention.records"}),
+    "zoo": Door(
+        top={"attention.records", "attention.images"},
+        inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
+        | {"tqdm", "attention.networks", "attention.capture"},
+    ),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
@@ -58,7 +62,7 @@ PAGE = Door(
     top={"streamlit", "attention.ui", "attention.analysis", "attention.figures", "attention.grouped"},
     inside={"attention.layers"},
 )
-HEAVY = {"torch", "torchvision", "timm", "captum", "pandas", "matplotlib", "streamlit"}
+HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
 
 
 class Import(NamedTuple):
@@ -165,6 +169,11 @@ def test_data_flows_one_way():
 )
 def test_light_rooms_load_nothing_heavy(module, may_load):
     assert loaded_by(f"import {module}") & HEAVY <= may_load
+
+
+def test_names_and_cards_on_offer_are_read_without_torch_and_without_their_libraries():
+    read_all = "for name in zoo.names(): zoo.card(name), zoo.here(name)"
+    assert not loaded_by(f"from attention import zoo\n{read_all}") & HEAVY
 
 
 def test_the_frame_is_painted_before_torch_is_imported():

@@ -175,7 +175,7 @@ def test_a_network_without_grouped_convolutions_says_so_and_offers_one_that_has_
 
 
 def test_a_network_that_cannot_be_loaded_costs_only_its_own_section(monkeypatch):
-    def fail(name):
+    def fail(name, *, random):
         raise GatescopeError("The weight file is not there.")
 
     st.cache_resource.clear()

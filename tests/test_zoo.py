@@ -7,12 +7,13 @@ import torch
 
 from attention import networks, zoo
 
-EVERY = pytest.mark.parametrize("name", zoo.OWN)
+EVERY = pytest.mark.parametrize("name", zoo.own.NAMES)
 
 
 def test_all_four_networks_are_there_and_differ_in_the_block_alone():
-    assert zoo.names() == zoo.OWN == tuple(networks.VARIANTS)
-    trainings = [zoo.card(name).training for name in zoo.names()]
+    assert zoo.own.names() == zoo.own.NAMES == tuple(networks.VARIANTS) == zoo.names()[:4]
+    trainings = [zoo.card(name).training for name in zoo.own.names()]
+    assert all(zoo.here(name) for name in zoo.own.names())
     assert all(training == trainings[0] for training in trainings)
 
 
@@ -29,7 +30,7 @@ def test_a_card_describes_its_network(name):
 
 @EVERY
 def test_a_weight_file_is_small_and_the_one_its_card_names(name):
-    data = zoo.weights_file(name).read_bytes()
+    data = zoo.own.weights_file(name).read_bytes()
     assert len(data) <= 8_000_000
     assert hashlib.sha256(data).hexdigest() == zoo.card(name).sha256
 
@@ -44,17 +45,17 @@ def test_the_card_has_the_health_of_every_gate(name):
 
 
 def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
-    card, data = zoo.card("se"), bytearray(zoo.weights_file("se").read_bytes())
-    monkeypatch.setattr(zoo, "WEIGHTS", tmp_path)
+    card, data = zoo.card("se"), bytearray(zoo.own.weights_file("se").read_bytes())
+    monkeypatch.setattr(zoo.own, "WEIGHTS", tmp_path)
     data[-1] ^= 1
-    zoo.weights_file("se").write_bytes(data)
+    zoo.own.weights_file("se").write_bytes(data)
     with pytest.raises(zoo.ZooError, match="not the weight file"):
-        zoo.assemble(card)
-    zoo.weights_file("se").unlink()
+        zoo.own.assemble(card)
+    zoo.own.weights_file("se").unlink()
     with pytest.raises(zoo.ZooError, match="not the weight file"):
-        zoo.assemble(card)
+        zoo.own.assemble(card)
 
 
-def test_an_unknown_network_is_refused_with_the_names_that_there_are():
-    with pytest.raises(zoo.ZooError, match="no network 'resnet51'; there are plain, se"):
+def test_an_unknown_network_is_refused_with_names_that_are_near():
+    with pytest.raises(zoo.ZooError, match="no classifier 'resnet51'; near it are torchvision/resnet50"):
         zoo.load("resnet51")

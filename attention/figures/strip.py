@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from attention.analysis import short_names
 from attention.figures.colours import ACCENT, CHANNEL_GATE
 
-MOST_NAMES = 24
-"""More than these do not fit below the cells."""
+MOST_LETTERS = 128
+"""Names that would need more, each as wide as the longest, do not fit below the cells."""
 
 
 def depth(names: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
@@ -33,10 +33,11 @@ def depth(names: Sequence[str], values: Sequence[float], chosen: str, colours: A
     figure = go.Figure(cells)
     figure.update_layout(height=70, margin={"l": 0, "r": 0, "t": 4, "b": 24}, bargap=0, showlegend=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True)
-    fit = len(names) <= MOST_NAMES
+    short = short_names(names)
+    fit = len(short) * max(map(len, short)) <= MOST_LETTERS
     figure.update_xaxes(
         tickvals=list(range(len(names))),
-        ticktext=short_names(names),
+        ticktext=short,
         showticklabels=fit,
         showgrid=False,
         fixedrange=True,

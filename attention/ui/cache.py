@@ -1,6 +1,8 @@
 """What costs time, kept by content: networks, pictures and traces. All of it is shared by all sessions and frozen."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -8,12 +10,25 @@ import streamlit as st
 from PIL import Image
 
 from attention import images, zoo
-from attention.records import Floats, Inventory, Steps, Trace
+from attention.records import Card, Floats, Inventory, Steps, Trace
 
 if TYPE_CHECKING:
     from attention.inventory.measuring import Measured
 
 LONGEST_SIDE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A network that was chosen and need not be loaded yet."""
+
+    card: Card
+    """What is known of it before it is loaded."""
+    key: str
+    """The same for the same network, weights and labels, and for no others."""
+    load: Callable[[], zoo.Network]
+    random: bool = False
+    """Whether its weights will be random ones."""
 
 
 class Picture(NamedTuple):
@@ -25,9 +40,9 @@ class Picture(NamedTuple):
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the network")
-def network(name: str) -> zoo.Network:
-    """A network of the zoo."""
-    return zoo.load(name)
+def network(key: str, _choice: Choice) -> zoo.Network:
+    """The network that was chosen."""
+    return _choice.load()
 
 
 def picture(name: str, data: bytes) -> Picture:
@@ -55,15 +70,15 @@ def sample(title: str) -> Picture:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the network on the picture")
-def trace(name: str, key: str, _image: Image.Image) -> Trace:
+def trace(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Trace:
     """One forward pass of a network over one picture."""
-    return _trace(name, _image)
+    return _trace(_choice, _image)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Running the network once more, with this gate's inner steps")
-def steps(name: str, key: str, gate: str, _image: Image.Image) -> Steps | None:
+def steps(key: str, picture_key: str, gate: str, _choice: Choice, _image: Image.Image) -> Steps | None:
     """The inner steps of one gate of that pass."""
-    return _trace(name, _image, gate).steps[gate]
+    return _trace(_choice, _image, gate).steps[gate]
 
 
 def logits(traced: Trace) -> Floats:
@@ -71,28 +86,29 @@ def logits(traced: Trace) -> Floats:
     return np.asarray(traced.output)[0]
 
 
-def _trace(name: str, image: Image.Image, *gates: str) -> Trace:
+def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     import torch
 
     from attention import capture
 
-    loaded = network(name)
+    loaded = network(choice.key, choice)
     with torch.inference_mode():
         return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
-def measured(name: str) -> "Measured":
+def measured(key: str, _choice: Choice) -> "Measured":
     """What every module of the network computes and gives for one picture."""
     from attention.inventory.measuring import measure
 
-    loaded = network(name)
+    loaded = network(key, _choice)
     return measure(loaded.module, (1, 3, loaded.card.input_size, loaded.card.input_size))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def inventory(name: str, key: str, _image: Image.Image) -> Inventory:
+def inventory(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Inventory:
     """What stands in the network, with the gates that the pass over this picture found."""
     from attention.inventory.tree import inventory
 
-    return inventory(network(name).module, measured(name), trace(name, key, _image).gates)
+    gates = trace(key, picture_key, _choice, _image).gates
+    return inventory(network(key, _choice).module, measured(key, _choice), gates)

@@ -78,7 +78,7 @@ def choose(view: View) -> Focus:
         order = st.segmented_control(
             "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"
         )
-        channel = _choose_channel(f"{view.card.name} {block}", values)
+        channel = _choose_channel(f"{view.choice.key} {block}", values)
     focus = Focus(view, gates, block, channel, order == "Sorted")
     said.subheader(answer(focus), anchor=False)
     with said:

@@ -10,12 +10,12 @@ from attention import analysis, zoo
 from attention.figures import overlay
 from attention.images import PictureError
 from attention.ui import cache
-from attention.ui.parts import errors, literal, note_link, settle
+from attention.ui.choosing import choose_network, fetch
+from attention.ui.parts import errors, literal, mark_random, note_link, settle
 from attention.ui.view import View
 
 APP = Path(__file__).parents[2] / "app.py"
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
-ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
@@ -30,11 +30,14 @@ def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
     st.title(title)
     with st.sidebar:
-        card = _choose_network()
-        view = View(card, _choose_picture())
+        choice = choose_network()
+        view = View(choice, _choose_picture())
         _show_picture(view)
-        with st.container(border=True), errors():
-            _show_prediction(view)
+    if not choice.random and not zoo.here(choice.card.name):
+        fetch(choice)
+    with st.sidebar, st.container(border=True), errors():
+        _show_prediction(view)
+    mark_random(choice)
     st.session_state[_VIEW] = view
     st.session_state[_ROUTED] = True
 
@@ -52,19 +55,6 @@ def pictures() -> dict[str, cache.Picture | None]:
     """Every picture at hand by name: a person's own first, then the samples, which are read when they are chosen."""
     own: dict[str, cache.Picture] = st.session_state.get(_OWN, {})
     return {**own, **dict.fromkeys(cache.samples())}
-
-
-def _choose_network() -> Any:
-    names = zoo.names()
-    settle("network", names)
-    note_link("network", names, "a network that is not here: this is another")
-    name = st.selectbox("Network", names, names.index("cbam"), key="network", bind="query-params", help=ALIKE)
-    card = zoo.card(name)
-    st.caption(
-        f"**{card.title}**: {card.description}. {card.parameters / 1e6:.2f} M parameters; trained here on "
-        f"{card.training['data']}; {card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures."
-    )
-    return card
 
 
 def _choose_picture() -> cache.Picture:
@@ -118,6 +108,6 @@ def _show_picture(view: View) -> None:
 
 def _show_prediction(view: View) -> None:
     st.markdown("**What the network says**")
-    for label, probability in analysis.top(view.probabilities, view.card.labels):
+    for label, probability in analysis.top(view.probabilities, view.labels):
         st.progress(probability, f"{label} {probability:.1%}")
-    st.caption(f"It knows {len(view.card.labels)} classes and must choose among them.")
+    st.caption(f"It knows {len(view.labels):,} classes and must choose among them.")

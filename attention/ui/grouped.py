@@ -190,7 +190,7 @@ def draw_papers() -> None:
 
 def draw_network(view: View) -> None:
     """The grouped convolutions of the loaded network, with what they save."""
-    layers = _convolutions(view.card.name, view)
+    layers = _convolutions(view.choice.key, view)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
         names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]

@@ -16,7 +16,10 @@ from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
 from attention.records import GatescopeError
+from attention.ui.cache import Choice
 from attention.ui.view import View
+
+_MARK = "_mark"
 
 
 @contextlib.contextmanager
@@ -67,7 +70,7 @@ def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
     if box.open:
         rows = len(next(iter(columns.values())))
         box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {rows} rows.")
-        box.download_button("CSV", as_csv(columns), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
+        box.download_button("CSV", as_csv(columns), f"{name}{mark()}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
 
 
 def as_csv(columns: dict[str, Sequence[Any]]) -> str:
@@ -126,6 +129,21 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
 def percent(share: float) -> str:
     """A share of 0 to 1 with a decimal, or with two significant digits where it is below one percent."""
     return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
+
+
+def mark_random(choice: Choice) -> None:
+    """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
+    st.session_state[_MARK] = "-random-weights" if choice.random else ""
+    if choice.random:
+        st.warning(
+            f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
+            icon=":material/casino:",
+        )
+
+
+def mark() -> str:
+    """What the name of a file taken away says of the weights: nothing, or that they are random ones."""
+    return st.session_state[_MARK]
 
 
 def literal(text: str) -> str:

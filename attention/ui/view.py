@@ -17,13 +17,18 @@ from attention.ui import cache
 class View:
     """One network and one picture; what they give is computed when it is first asked for, and kept by content."""
 
-    card: Card
+    choice: cache.Choice
     shown: cache.Picture
 
     @property
     def key(self) -> str:
         """The same for the same network and picture, and for no others."""
-        return f"{self.card.sha256[:16]}-{self.shown.key}"
+        return f"{self.choice.key}-{self.shown.key}"
+
+    @property
+    def card(self) -> Card:
+        """What is known of the network without loading it."""
+        return self.choice.card
 
     @property
     def picture(self) -> Image.Image:
@@ -48,12 +53,17 @@ class View:
     @property
     def network(self) -> zoo.Network:
         """The network itself, shared by all sessions: never change it."""
-        return cache.network(self.card.name)
+        return cache.network(self.choice.key, self.choice)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person calls the classes, in the order of the outputs."""
+        return self.network.labels
 
     @property
     def trace(self) -> Trace:
         """The forward pass of this picture, N = 1."""
-        return cache.trace(self.card.name, self.shown.key, self.picture)
+        return cache.trace(self.choice.key, self.shown.key, self.choice, self.picture)
 
     @cached_property
     def blocks(self) -> tuple[analysis.Block, ...]:
@@ -68,12 +78,12 @@ class View:
     @property
     def inventory(self) -> Inventory:
         """What stands in the network, with what each layer costs."""
-        return cache.inventory(self.card.name, self.shown.key, self.picture)
+        return cache.inventory(self.choice.key, self.shown.key, self.choice, self.picture)
 
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
-        return cache.steps(self.card.name, self.shown.key, gate, self.picture)
+        return cache.steps(self.choice.key, self.shown.key, gate, self.choice, self.picture)
 
     def beside(self, picture: cache.Picture) -> "View":
         """The same network on another picture."""
-        return View(self.card, picture)
+        return View(self.choice, picture)

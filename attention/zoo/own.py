@@ -1,42 +1,25 @@
-"""Cards of the networks, and `load(name)`: weights checked against their card before a tensor is read."""
+"""The networks that this project trained; a weight file is checked against its card before a tensor is read."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attention.images import ASSETS, Preprocessing
-from attention.records import Card, GateHealth, GatescopeError
+from attention.images import ASSETS
+from attention.records import Card, GateHealth
+from attention.zoo.network import Network, ZooError
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
     from torch import Tensor, nn
 
 WEIGHTS = ASSETS / "weights"
-OWN = ("plain", "se", "cbam", "se-resnext")
-
-
-class ZooError(GatescopeError):
-    """A network that cannot be had: no such name, or a weight file that is not what its card says."""
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """A network ready for pictures: `module` in eval mode, `transform` from a picture to a (3, H, W) tensor."""
-
-    card: Card
-    module: "nn.Module"
-    transform: Preprocessing
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What a person calls the classes, in the order of the outputs."""
-        return self.card.labels
+NAMES = ("plain", "se", "cbam", "se-resnext")
 
 
 def names() -> tuple[str, ...]:
     """The networks that have weights here, in the order in which the subjects build on one another."""
-    return tuple(name for name in OWN if _card_file(name).exists())
+    return tuple(name for name in NAMES if _card_file(name).exists())
 
 
 def card(name: str) -> Card:
@@ -58,22 +41,22 @@ def assemble(known: Card) -> Network:
     """The network that a card describes. Raises ZooError where the weight file is not the card's."""
     from safetensors.torch import load as load_tensors
 
-    from attention import networks
-
     file = weights_file(known.name)
     data = file.read_bytes() if file.exists() else b""
     if hashlib.sha256(data).hexdigest() != known.sha256:
         raise ZooError(
             f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
         )
-    module = networks.build(known.name, len(known.classes))
+    module = build(known)
     module.load_state_dict({key: value.to(module.state_dict()[key].dtype) for key, value in load_tensors(data).items()})
-    return Network(known, module.eval(), preprocessing(known))
+    return Network(known, module.eval())
 
 
-def preprocessing(known: Card) -> Preprocessing:
-    """From a picture to what the network of this card sees."""
-    return Preprocessing(known.input_size, mean=known.mean, std=known.std)
+def build(known: Card) -> "nn.Module":
+    """The network that a card describes, with random weights."""
+    from attention import networks
+
+    return networks.build(known.name, len(known.classes))
 
 
 def save_weights(name: str, state: "dict[str, Tensor]") -> str:

@@ -1,0 +1,109 @@
+"""Which network: any name of the zoo, with its trained weights or with random ones, fetched where they are not here."""
+
+import time
+
+import streamlit as st
+
+from attention import zoo
+from attention.records import Card
+from attention.ui import cache
+from attention.ui.parts import errors, literal, note_link
+
+ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
+DEFAULT = "cbam"
+WEIGHTS = ["Trained", "Random"]
+ANY = (
+    "The first four come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
+    "classifier of theirs can be typed, such as timm/seresnet33ts."
+)
+
+
+def choose_network() -> cache.Choice:
+    """The network and its weights, by two widgets in the place where this is called; nothing is loaded yet."""
+    names = zoo.names()
+    name = st.selectbox(
+        "Network",
+        names,
+        names.index(DEFAULT),
+        key="network",
+        bind="query-params",
+        accept_new_options=True,
+        help=ANY,
+    )
+    card = _card(name)
+    random = card.source != "own" and _choose_weights() == "Random"
+    _describe(card, random=random)
+    key = f"{card.name} {'random' if random else card.sha256}"
+    return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
+
+
+def fetch(choice: cache.Choice) -> None:
+    """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops."""
+    card = choice.card
+    about = "about " if zoo.library.ABOUT in card.assumed else ""
+    size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
+    st.info(f"The weights of {card.name}{size} are not on this machine.", icon=":material/download:")
+    with st.container(horizontal=True):
+        wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
+        st.button("Go on with random weights", key="go_random", on_click=_choose_random)
+    if not card.download:
+        st.caption(f"{card.source} publishes none for this network.")
+    if wanted:
+        with st.empty(), errors():  # what went wrong takes the bar's place
+            zoo.load(card.name, progress=_Bar())
+            st.rerun()
+    st.stop()
+
+
+def _card(name: str) -> Card:
+    try:
+        with st.spinner("Looking the network up", show_time=True):
+            return zoo.card(name)
+    except zoo.ZooError as error:
+        st.error(f"{literal(str(error))} Until another is chosen, this is {DEFAULT}.")
+        return zoo.card(DEFAULT)
+
+
+def _choose_weights() -> str:
+    note_link("weights", WEIGHTS, "weights that there are not: these are the trained ones")
+    return st.segmented_control(
+        "Weights", WEIGHTS, default=WEIGHTS[0], required=True, key="weights", bind="query-params"
+    )
+
+
+def _choose_random() -> None:
+    st.session_state.weights = "Random"
+
+
+def _describe(card: Card, *, random: bool) -> None:
+    size = f"{card.parameters / 1e6:.2f} M parameters"
+    if random:
+        st.caption(f"**{card.title}** of {card.source}, built here with random weights. {size}.")
+    elif card.source == "own":
+        st.caption(
+            f"**{card.title}**: {card.description}. {size}; trained here on {card.training['data']}; "
+            f"{card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures.",
+            help=ALIKE,
+        )
+    else:
+        known = "accuracy not published" if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
+        st.caption(f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.")
+    if assumed := [phrase for phrase in card.assumed if phrase != zoo.library.ABOUT]:
+        st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
+
+
+class _Bar:
+    """A progress bar with size and speed, drawn at most five times a second."""
+
+    def __init__(self) -> None:
+        self._bar = st.progress(0.0, "Connecting")
+        self._start = self._drawn = time.monotonic()
+
+    def __call__(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._drawn < 0.2 and done != total:
+            return
+        self._drawn = now
+        whole = f" of {total / 1e6:,.0f}" if total else ""
+        speed = done / 1e6 / max(now - self._start, 1e-3)
+        self._bar.progress(min(done / total, 1.0) if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {speed:,.1f} MB/s")
