@@ -15,6 +15,11 @@ WORDS: dict[Kind, str] = {
     "channel-width": "each channel and column",
     "token": "each token",
     "sample": "the whole picture",
+    "volume": "each place in space",
+    "depth": "each slice",
+    "channel-depth": "each channel and slice",
+    "depth-height": "each slice and row",
+    "depth-width": "each slice and column",
 }
 """What a gate of a kind has a number for."""
 

@@ -33,7 +33,7 @@ def draw_cost(view: View) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
     network = view.inventory.network
-    figures = {"Parameters": f"{network.parameters / 1e6:.2f} M", "MACs, one picture": f"{network.macs / 1e6:,.0f} M"}
+    figures = {"Parameters": parts.magnitude(network.parameters), "MACs, one picture": parts.magnitude(network.macs)}
     if view.blocks:
         figures["Attention parameters"] = parts.percent(network.attention_parameters / network.parameters)
         figures["Attention MACs"] = parts.percent(network.attention_macs / network.macs)

@@ -13,7 +13,8 @@ def layers(visitor: Visitor) -> Locator:
 
 
 def choose(visitor: Visitor, row: int) -> None:
-    """Click on the box in front of a row, 0 the first below the head; the table is a canvas under a layer that takes the clicks."""
+    """Click on the box in front of a row, 0 the first below the head. The table is a canvas under a layer that takes
+    the clicks."""
     layers(visitor).locator("canvas").first.click(force=True, position={"x": 20, "y": 35 * (row + 1) + 17})
 
 
