@@ -63,6 +63,36 @@ def test_gates_of_other_kinds_are_drawn_or_said_to_be_none_of_the_pages(page, ne
     assert len(none) == ((page, network) == ("cbam", "timm/resnest14d"))
 
 
+@pytest.mark.parametrize(
+    ("network", "blocks", "most"),
+    [("pytorchcv/cbam_resnet50", 16, 8), ("timm/seresnet50", 16, 16), ("timm/efficientnet_b4", 32, 16)],
+)
+def test_the_first_page_draws_so_many_blocks_at_a_time_and_all_of_them_in_turn(network, blocks, most):
+    drawn = []
+    for page in range(1, blocks // most + 1):
+        app = opened(network=network, weights="Random", cards=str(page))
+        assert not app.exception and not app.error
+        cards = [button.key for button in app.button if str(button.key).startswith("open_excitation_")]
+        assert len(cards) == most
+        drawn += cards
+    assert len(set(drawn)) == blocks
+
+
+def test_cards_that_there_are_not_fall_back_when_the_network_changes():
+    app = opened(network="timm/efficientnet_b4", weights="Random", cards="2")
+    app.selectbox(key="network").set_value("pytorchcv/cbam_resnet50").run()
+    assert not app.exception and not app.error
+    app = opened(network="timm/efficientnet_b4", weights="Random", cards="7")
+    assert any("cards that are not in 1 to 2" in caption.value for caption in app.caption)
+    assert any("Blocks 1 to 16 of 32" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(("network", "leaves"), [("pytorchcv/bam_resnet18", True), ("timm/resnest14d", False)])
+def test_the_first_page_says_where_gates_leave_the_scale_of_its_colours(network, leaves):
+    app = opened(network=network, weights="Random")
+    assert any("Some gates here leave 0 to 1" in caption.value for caption in app.caption) == leaves
+
+
 @pytest.mark.parametrize("part", ["Three steps", "Through depth", "Reduction ratio", "Second picture", "Code"])
 def test_every_part_of_the_channels_page_takes_a_gate_of_another_form(part):
     app = opened("excitation", network="pytorchcv/bam_resnet18", weights="Random", part=part)

@@ -40,11 +40,11 @@ def draw_totals(view: View) -> None:
     figures = {
         "Parameters": (parts.magnitude(network.parameters), ""),
         "MACs, one picture": (parts.magnitude(network.macs), ""),
-        "Parameters in attention": (
+        "Attention parameters": (
             parts.percent(network.attention_parameters / network.parameters),
             f"{parts.percent(network.attention_macs / max(network.macs, 1))} of the MACs",
         ),
-        "Parameters saved by groups": (parts.magnitude(spared), f"{parts.magnitude(spared_macs)} MACs"),
+        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second or None, border=True, height="stretch", delta_color="off", delta_arrow="off")
@@ -171,7 +171,7 @@ def _filled(columns: Columns) -> Columns:
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
-        "layer": st.column_config.TextColumn(pinned=True, width="medium"),
+        "layer": st.column_config.TextColumn(pinned=True, width=170),
         **{name: number(format="localized") for name in ("parameters", "MACs", "groups", "saved by groups")},
     }
 
