@@ -165,7 +165,11 @@ def _selecting(row: int):
 
     def dataframe(*args, **kwargs):
         event = own(*args, **kwargs)
-        return {"selection": {"rows": [row], "columns": [], "cells": []}} if kwargs.get("key") == "layers" else event
+        return (
+            {"selection": {"rows": [row], "columns": [], "cells": []}}
+            if str(kwargs.get("key")).startswith("layers")
+            else event
+        )
 
     return dataframe
 

@@ -38,8 +38,8 @@ def draw_totals(view: View) -> None:
     spared = network.ungrouped_parameters - network.parameters
     spared_macs = network.ungrouped_macs - network.macs
     figures = {
-        "Parameters": (parts.magnitude(network.parameters), ""),
-        "MACs, one picture": (parts.magnitude(network.macs), ""),
+        "Parameters": (parts.magnitude(network.parameters), None),
+        "MACs, one picture": (parts.magnitude(network.macs), None),
         "Attention parameters": (
             parts.percent(network.attention_parameters / network.parameters),
             f"{parts.percent(network.attention_macs / max(network.macs, 1))} of the MACs",
@@ -47,7 +47,7 @@ def draw_totals(view: View) -> None:
         "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
-        place.metric(label, value, second or None, border=True, height="stretch", delta_color="off", delta_arrow="off")
+        place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
     side = view.card.input_size
     st.caption(
         f"For one picture of {side} × {side} px. MACs are the multiply-accumulates of convolutions and matrix "
@@ -59,7 +59,7 @@ def draw_totals(view: View) -> None:
 
 
 def draw_layers(view: View) -> None:
-    """The layers as a table, searched or folded; a click on a row with one block opens that block on its page."""
+    """The layers as a table, searched or folded; a tick on a row with one block opens that block on its page."""
     network = view.inventory.network
     rows = _choose_rows(network)
     if not rows:
@@ -74,9 +74,11 @@ def draw_layers(view: View) -> None:
         placeholder="",
         on_select="rerun",
         selection_mode="single-row",
-        key="layers",
+        key=f"layers_{hash(tuple(row.part.name for row in rows))}",  # other rows begin without a tick
         alt=f"{len(rows)} rows of layers; the first is {rows[0].label or network.module}.",
     )
+    if ticked := event["selection"]["rows"]:
+        _open(view, rows[ticked[0]])
     st.caption(
         "Tick a row with gates to open its block. What has no row of its own (normalisation, activations, classifiers) "
         "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up."
@@ -89,8 +91,6 @@ def draw_layers(view: View) -> None:
         on_click="ignore",
         key="layers_csv",
     )
-    if chosen := event["selection"]["rows"]:
-        _open(view, rows[chosen[0]])
 
 
 def columns(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
@@ -190,7 +190,7 @@ def _gates(row: Row, gates: dict[str, Gate]) -> str:
 
 
 def _open(view: View, row: Row) -> None:
-    """Go to the block of the row that was clicked; of several blocks, ask which."""
+    """Go to the block of the row that was ticked; of several blocks, ask which."""
     found = list(_blocks(view, row))
     name = row.part.name or row.part.module
     if not found:
