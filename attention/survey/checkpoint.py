@@ -37,7 +37,7 @@ class Checkpoint:
         if not resume:
             raise SurveyError(f"{self.path} holds an unfinished survey; go on with --resume, or delete it.")
         try:
-            with np.load(self.path, allow_pickle=False) as arrays:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
                 self._same(header["provenance"])
                 return _unpacked(header, arrays), header["batches"]

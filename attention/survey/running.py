@@ -29,7 +29,7 @@ class Settings:
     batch_size: int = 8
     """Pictures in one forward pass, 1 to LARGEST_BATCH."""
     workers: int | None = None
-    """Threads of `local`, processes of `ray`; as many as there are processors where it is None."""
+    """Threads of `local`, processes of `ray`; None is one for each processor."""
     out: Path | None = None
     """The result file; None to keep the result in memory alone, where nothing can be resumed."""
     resume: bool = False
@@ -85,12 +85,13 @@ def run(
     with contextlib.closing(_parts(job, start, settings)) as parts:
         for batches, part in enumerate(parts, start=start + 1):
             partial.add(part)
-            stop = cancel is not None and cancel.is_set() and batches < len(job)
             if store:
-                (store.save if stop else store.save_when_due)(partial, batches)
+                store.save_when_due(partial, batches)
             if progress:
                 progress(clock.read(partial))
-            if stop:
+            if cancel and cancel.is_set() and batches < len(job):
+                if store:
+                    store.save(partial, batches)
                 raise CancelledError(_stopped(partial, job, store))
     found = _result(partial, job, known | {"run": clock.run(settings)})
     if store and settings.out:
@@ -100,10 +101,9 @@ def run(
 
 
 def _parts(job: Job, start: int, settings: Settings) -> Generator[Partial]:
-    workers = settings.workers or local.workers()
     if settings.engine == "ray":
-        return on_ray.partials(job, start, workers)
-    return local.ordered(Worker(job), range(start, len(job)), workers)
+        return on_ray.partials(job, start, settings.workers)
+    return local.ordered(Worker(job), range(start, len(job)), settings.workers or local.workers())
 
 
 def _result(partial: Partial, job: Job, known: dict[str, Any]) -> Result:
@@ -134,4 +134,4 @@ class _Clock:
         """What differs between two equal surveys."""
         seconds = round(time.monotonic() - self._start, 3)
         facts = {"began": self._began.isoformat(timespec="seconds"), "seconds": seconds, "resumed_at": self._before}
-        return facts | {"engine": settings.engine, "workers": settings.workers or local.workers()}
+        return facts | {"engine": settings.engine, "workers": settings.workers}
