@@ -82,7 +82,9 @@ def cards() -> None:
 
 @main.command()
 @click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="NAME", help="The network, as the dashboard names it: timm/seresnet50.")
+@click.option(
+    "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
+)
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The result, a Parquet file."
 )

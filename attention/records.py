@@ -7,9 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Source = Literal["own", "torchvision", "timm", "pytorchcv"]
+Source = Literal["own", "torchvision", "timm", "pytorchcv", "file"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-Kind = Literal["channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample"]
+Kind = Literal[
+    "channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample",
+    "volume", "depth", "channel-depth", "depth-height", "depth-width",
+]  # fmt: skip
+"""The axes that a gate varies over besides N: "full" over the channels and all places, "token" over the places of a
+sequence, "volume" over those of a 3-D feature map, "sample" over none."""
 
 
 class GatescopeError(ValueError):
@@ -26,10 +31,25 @@ class Gate:
     activation: str
     """`"sigmoid"`, `"hardsigmoid"`, `"softmax"`, `"tanh"` ..., or `"none"` for a gate without a bounded activation."""
     values: Floats
-    """(N, C) of a channel gate, (N, H, W) of a spatial one, (N, C, H, W) of a full one."""
+    """(N, C) of a channel gate, whatever the rank of the features; (N, H, W) of a spatial one, (N, L) of a token one,
+    (N, D, H, W) of a volume; (N, C, and the places) of a full one; (N,) of a sample one."""
     feature_shape: tuple[int, ...]
     minimum: float
     maximum: float
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Products that came close, and were judged not to be gates."""
+
+    name: str
+    """Dotted path of the module that computes them; "" is the traced module itself."""
+    activation: str
+    """Of the side that might have been the gate, `"none"` where it has no bounded one."""
+    reason: str
+    """One short phrase: `"a GLU: two projections of one tensor"`."""
+    count: int
+    """How many products of this module, activation and reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +93,8 @@ class Trace:
     gates: tuple[Gate, ...]
     steps: dict[str, Steps | None] = field(default_factory=dict)
     """The inner steps of the gates that were asked for, by name; None where the gate has another form."""
+    rejected: tuple[Rejected, ...] = ()
+    """What came close and is no gate, in the order in which it was first seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +120,7 @@ class Card:
     title: str
     description: str
     source: Source
-    """`"own"` for the networks that this project trained."""
+    """`"own"` for the networks that this project trained, `"file"` for a weight file that a person brought."""
     licence: str
     parameters: int
     input_size: int

@@ -19,8 +19,13 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings) -> N
     """Run a survey and print what came of it. Raises GatescopeError."""
     found = pictures(source)
     found = found.limited(limit) if limit else found
-    result = run(zoo.load(model), found, settings=settings, progress=_line(), cancel=_ctrl_c())
+    result = run(_network(model), found, settings=settings, progress=_line(), cancel=_ctrl_c())
     print("\n".join([*summary(result), f"The result is in {settings.out}."]))
+
+
+def _network(model: str) -> zoo.Network:
+    """One of the zoo, or that of a weight file of the person's own."""
+    return zoo.load(Path(model) if Path(model).is_file() else model)
 
 
 def summary(result: Result) -> list[str]:

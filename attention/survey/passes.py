@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 from zlib import error as ZlibError
@@ -55,7 +54,7 @@ class Worker:
         from attention import capture
 
         self._job = job
-        self._trace = partial(capture.trace, job.network.module)
+        self._trace = capture.Tracer(job.network.module)
 
     def __call__(self, number: int) -> Partial:
         size = self._job.batch_size
