@@ -15,11 +15,13 @@ zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 analysis     numbers out of arrays
+survey       every gate over a folder of pictures
 interventions  gates turned by hand: edits, what they change, and what chance does
 figures      records -> plotly figures and overlays; the only plotly
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made
 evaluation   what the cards claim, measured
+ablation     does the gate matter, from the command line
 __main__     the command line
 
 Importing the package imports none of them.

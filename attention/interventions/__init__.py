@@ -18,7 +18,7 @@ from attention.interventions.chance import DRAWS, Band, band, drawn
 from attention.interventions.depth import Turn, turn
 from attention.interventions.edits import ANY, RULES, Action, Edit, EditError, targets, unnamed
 from attention.interventions.files import Sheet, load_edits
-from attention.interventions.running import Subject, changes
+from attention.interventions.running import Subject, changes, logits
 
 __all__ = [
     "ANY",
@@ -37,6 +37,7 @@ __all__ = [
     "changes",
     "drawn",
     "load_edits",
+    "logits",
     "neutral",
     "ranges",
     "targets",

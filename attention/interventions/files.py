@@ -38,12 +38,17 @@ def load_edits(file: Path | str, trace: Trace) -> dict[str, Function]:
 
     Raises EditError where the file holds something else, or edits that do not fit these gates.
     """
+    sheet = load(file)
+    return applied(sheet.edits, trace.gates, sheet.given)
+
+
+def load(file: Path | str) -> Sheet:
+    """The sheet of a JSON file. Raises EditError where it cannot be read."""
     try:
         data = Path(file).read_bytes()
     except OSError as error:
         raise EditError(f"{file} cannot be read: {error.strerror}.") from None
-    sheet = read(data)
-    return applied(sheet.edits, trace.gates, sheet.given)
+    return read(data)
 
 
 def write(sheet: Sheet) -> str:

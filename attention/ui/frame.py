@@ -22,6 +22,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
     "intervene": {"title": "Does the gate matter?", "icon": ":material/tune:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+    "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
