@@ -51,16 +51,7 @@ class Rule(NamedTuple):
     kinds: tuple[str, ...] | None = None
 
 
-_PLACED: tuple[Kind, ...] = (
-    "channel",
-    "spatial",
-    "full",
-    "height",
-    "width",
-    "channel-height",
-    "channel-width",
-    "token",
-)
+_PLACED = tuple(kind for kind in get_args(Kind) if kind != "sample")
 """Kinds whose gates have places to choose among."""
 RULES: dict[Action, Rule] = {
     "off": Rule(),
