@@ -77,13 +77,14 @@ def _subject(network: zoo.Network, path: Path) -> Subject:
     import torch
 
     from attention.capture import Tracer
+    from attention.interventions.resuming import Chain
 
     tracer, batch = Tracer(network.module), network.transform(images.read(path.read_bytes()))[None]
     with torch.inference_mode():
         before = tracer(batch)
     if not before.gates:
         raise GatescopeError(f"{network.card.name} applies no gates; choose a network that does, such as cbam or se.")
-    return Subject(tracer, batch, before)
+    return Subject(tracer, batch, before, Chain(network.module, batch))
 
 
 def _in_turn(subject: Subject, seed: int, number: int) -> list[Result]:

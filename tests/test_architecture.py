@@ -44,7 +44,7 @@ ROOMS = {
     ),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
-    "interventions": Door(top={"numpy", "attention.records"}, inside={"torch"}),
+    "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
         top={"numpy", "attention.records", "attention.images", "attention.zoo"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},

@@ -5,11 +5,12 @@ applying   records -> the functions that `capture.trace(..., edits=...)` takes
 chance     the same edits at random places
 ranges     places of a gate as a person writes them
 running    edited passes, many in a batch
+resuming   passes that begin at the edited part; it loads torch and is opened by name
 depth      each block switched off in turn
 files      edits as JSON, and as a short code for a link
 papers     networks that were trained without some of their gates
 
-None of them needs torch before a pass is run.
+The others need no torch before a pass is run.
 """
 
 from attention.interventions import ranges

@@ -10,15 +10,17 @@ from attention.interventions.applying import Function
 from attention.interventions.edits import EditError
 from attention.records import Floats, Trace
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # records and what is made of them need no torch
     from torch import Tensor
+
+    from attention.interventions.resuming import Chain
 
 BATCH = 8
 """Passes at a time."""
 
 
 class Run(Protocol):
-    """A forward pass with edits, such as `functools.partial(capture.trace, module)`."""
+    """A forward pass with edits, such as a `capture.Tracer`."""
 
     def __call__(self, batch: "Tensor", *, edits: Mapping[str, Function]) -> Trace: ...
 
@@ -31,13 +33,27 @@ class Subject:
     picture: "Tensor"
     """(1, 3, H, W)"""
     before: Trace
+    chain: "Chain | None" = None
+    """Lets a pass begin at the first edited part, once it is known to hold."""
 
-    def edited(self, edits: Mapping[str, Function]) -> Trace:
-        """The pass with these edits."""
+    def edited(self, edits: Mapping[str, Function], count: int = 1) -> Trace:
+        """The pass with these edits, of so many copies of the picture."""
         import torch
 
         with torch.inference_mode():
-            return self.run(self.picture, edits=edits)
+            if self.chain is None or not self.chain.holds:
+                return self.run(self.picture.expand(count, -1, -1, -1), edits=edits)
+            start = self.chain.start(edits)
+            output, gates = self.chain.run(start, edits, count)
+            return Trace(output, (*self.chain.before(start, self.before.gates), *gates))
+
+    def settle(self) -> None:
+        """Find out whether passes can begin in the middle; costs a pass, once."""
+        import torch
+
+        with torch.inference_mode():
+            if self.chain is not None:
+                self.chain.check(self.before.output)
 
 
 def logits(trace: Trace) -> Floats:
@@ -45,9 +61,7 @@ def logits(trace: Trace) -> Floats:
     from torch import Tensor
 
     if not isinstance(trace.output, Tensor) or trace.output.dim() != 2:
-        raise EditError(
-            "The network gives no vector of logits for a picture; only classifiers can be asked what changes."
-        )
+        raise EditError("The network gives no vector of logits for a picture; what changes is asked of classifiers.")
     return trace.output.float().numpy()
 
 
@@ -56,17 +70,16 @@ def changes(subject: Subject, passes: Sequence[Mapping[str, Function]]) -> Float
 
     They run in batches; each batch has the unedited picture as well, so that a pass that does nothing differs by 0.
     """
+    classes = logits(subject.before).shape[1]
+    subject.settle()
     batches = [_batch(subject, passes[start : start + BATCH]) for start in range(0, len(passes), BATCH)]
-    return np.concatenate([np.empty((0, logits(subject.before).shape[1]), np.float32), *batches])
+    return np.concatenate([np.empty((0, classes), np.float32), *batches])
 
 
 def _batch(subject: Subject, passes: Sequence[Mapping[str, Function]]) -> Floats:
-    import torch
-
     rows: list[Mapping[str, Function]] = [{}, *passes]
     edits = {name: _by_row([row.get(name) for row in rows]) for name in dict.fromkeys(_names(passes))}
-    with torch.inference_mode():
-        output = logits(subject.run(subject.picture.expand(len(rows), -1, -1, -1), edits=edits))
+    output = logits(subject.edited(edits, len(rows)))
     return output[1:] - output[:1]
 
 

@@ -18,8 +18,7 @@ CHUNK = 5
 
 def subject(view: View) -> Subject:
     """The network and the picture as the room of the interventions takes them."""
-    run = cache.tracer(view.choice.key, view.choice)
-    return Subject(run, view.network.transform(view.picture)[None], view.trace)
+    return _subject(view.key, view)
 
 
 def edited(view: View, edits: Sequence[Edit]) -> Trace:
@@ -75,6 +74,15 @@ def _code(edits: Sequence[Edit]) -> str:
     """The same for the same edits with the same pictures, and for no others; names say nothing about the pass."""
     pictures = [picture.key for edit in edits if edit.pictures for picture in _pictures(edit)]
     return " ".join([files.compact(interventions.unnamed(edits)), *pictures])
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _subject(key: str, _view: View) -> Subject:
+    """Few of them: each keeps the features in front of the part that was edited last."""
+    from attention.interventions.resuming import Chain
+
+    batch = _view.network.transform(_view.picture)[None]
+    return Subject(cache.tracer(_view.choice.key, _view.choice), batch, _view.trace, Chain(_view.network.module, batch))
 
 
 @st.cache_resource(max_entries=64, show_spinner="Running the network with the edits")
