@@ -17,6 +17,8 @@ MOST_BARS = 256
 TOP_BARS = 64
 MOST_CELLS = 28
 """Of a side of the grid that is painted: a finer map is painted in patches."""
+LONGEST = 22
+"""Of a class's name beside its bar, in letters."""
 
 _FONT = {"size": 15}
 _AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
@@ -115,7 +117,7 @@ def _brush(values: Floats) -> go.Scatter:
 
 def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
     """Of each class, before as a hollow bar and after as a full one, with both numbers; the first on top."""
-    names = [f"{label} " for label in labels]
+    names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
     texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]
     hollow = {"color": "rgba(0,0,0,0)", "line": {"color": NULL, "width": 2}}
     places = list(range(len(names)))
@@ -132,7 +134,7 @@ def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.
         ]
     )
     figure.update_layout(height=40 * len(names) + 10, margin=_MARGIN, barmode="overlay", showlegend=False)
-    figure.update_xaxes(**_AXIS, range=[0, 1.45], showticklabels=False, zeroline=False)
+    figure.update_xaxes(**_AXIS, range=[0, 1.8], showticklabels=False, zeroline=False)
     figure.update_yaxes(**_AXIS, tickvals=places, ticktext=names, range=[len(names) - 0.5, -0.5])
     return figure
 

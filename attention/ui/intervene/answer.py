@@ -121,7 +121,7 @@ def verdict(found: Effect, band: Band) -> str:
         return f"No effect: the logit of {found.label} stays where it was; {chance}."
     moved = f"The logit of {found.label} moves by {found.change:+.3f}; {chance}"
     if band.holds(found.change):
-        return f"{moved}: no more than chance. That it is these channels and places makes no difference that shows."
+        return f"{moved}: no more than chance does, so nothing is claimed for these channels and places."
     return f"{moved}: outside what chance does, so it matters here which channels and places get which value."
 
 
