@@ -88,7 +88,8 @@ def _subject(key: str, _view: View) -> Subject:
 @st.cache_resource(max_entries=64, show_spinner="Running the network with the edits")
 def _edited(key: str, code: str, _view: View, _edits: tuple[Edit, ...]) -> Trace:
     functions = interventions.applied(_edits, _view.trace.gates, given(_view, _edits))
-    return subject(_view).edited(functions)
+    with cache.guarded(_view.card):
+        return subject(_view).edited(functions)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -96,9 +97,11 @@ def _drawn(key: str, code: str, seed: int, start: int, _view: View, _edits: tupl
     gates, values = _view.trace.gates, given(_view, _edits)
     numbers = range(start, min(start + CHUNK, interventions.DRAWS))
     twins = [interventions.drawn(_edits, gates, values, seed=seed, draw=number) for number in numbers]
-    return interventions.changes(subject(_view), twins)
+    with cache.guarded(_view.card):
+        return interventions.changes(subject(_view), twins)
 
 
 @st.cache_resource(max_entries=2048, show_spinner=False)
 def _turn(key: str, block: str, seed: int, count: int, _view: View) -> Turn:
-    return interventions.turn(subject(_view), block, seed=seed, draws=count)
+    with cache.guarded(_view.card):
+        return interventions.turn(subject(_view), block, seed=seed, draws=count)
