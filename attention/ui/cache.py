@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -11,6 +11,9 @@ from PIL import Image
 
 from attention import images, zoo
 from attention.records import Card, Floats, NetworkCost, Steps, Trace
+
+if TYPE_CHECKING:
+    from attention.capture import Tracer
 
 LONGEST_SIDE = 1024
 
@@ -40,6 +43,14 @@ class Picture(NamedTuple):
 def network(key: str, _choice: Choice) -> zoo.Network:
     """The network that was chosen."""
     return _choice.load()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def tracer(key: str, _choice: Choice) -> "Tracer":
+    """Of that network, shared by all visitors: it discovers the gates once for a size of picture."""
+    from attention import capture
+
+    return capture.Tracer(network(key, _choice).module)
 
 
 def picture(name: str, data: bytes) -> Picture:
@@ -95,8 +106,6 @@ def logits(traced: Trace) -> Floats:
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     import torch
 
-    from attention import capture
-
     loaded = network(choice.key, choice)
     with torch.inference_mode():
-        return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
+        return tracer(choice.key, choice)(loaded.transform(image)[None], steps=gates)
