@@ -57,7 +57,7 @@ def families() -> tuple[str, ...]:
 
 
 def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -> WeightFile:
-    """A .safetensors, .pt or .pth file, or such a file's bytes under a name, with the network that it belongs to.
+    """A .safetensors, .pt or .pth file, or such a file's bytes, under a name, with the network that it belongs to.
 
     `family`, one of `families()`, overrides what the keys say. Raises CheckpointError where the file is not read, and
     RecognitionError where its weights are those of no network that is known.
