@@ -15,6 +15,7 @@ zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 analysis     numbers out of arrays
+survey       every gate over a folder of pictures
 figures      records -> plotly figures and overlays; the only plotly
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made
