@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -77,6 +78,30 @@ def cards() -> None:
     for card in curated.save():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
         click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
+
+
+@main.command()
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The result, a Parquet file."
+)
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
+@click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
+def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+    """What every gate does over the pictures of FOLDER, by class.
+
+    FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
+    is as good. Ctrl-C stops after the batch at hand; what was counted is kept for --resume.
+    """
+    from attention.survey import command
+
+    command.survey(source, model, limit, command.Settings(**settings))
 
 
 def _report(card: Card) -> None:

@@ -20,15 +20,13 @@ def trace(
 ) -> Trace:
     """Runs `module(batch)` once, as a plain call would, and finds its gates by what the pass does.
 
-    The module is any eager one, in the mode (train or eval) that it is in, and may return anything; batch is a float
-    tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W). Gradients and autocast follow the caller's setting.
-    `Trace.output` equals the plain call's bit for bit, with one exception: `nn.TransformerEncoderLayer` leaves its
-    fused path when it is watched, which may move the last bits. The module gets a copy of the batch to write into.
+    The module is any eager one in any mode, and may return anything; it gets a copy of the batch, a float tensor
+    (N, C, H, W), (N, C, L) or (N, C, D, H, W). Gradients and autocast follow the caller's setting. `Trace.output`
+    equals the plain call's bit for bit, but for `nn.TransformerEncoderLayer`, which leaves its fused path.
 
     A gate's name is the path of the innermost module whose call was running ("" is the traced module itself);
     a module that applies several has them numbered `#1`, `#2` ... The values have the axes that the gate varies over,
-    N first: (N, H) of the kind "height", (N, C, W) of "channel-width", (N, D, H, W) of "volume", (N, L) of "token",
-    which a map over a sequence is.
+    N first: (N, H) of the kind "height", (N, C, W) of "channel-width", (N, L) of "token", a map over a sequence.
 
     `edits` maps names to an array or tensor of the values, or to a function from the tensor of the values, in
     the gate's own dtype, to one; the pass goes on with it. `steps` names the gates whose inner steps are kept.
@@ -37,8 +35,7 @@ def trace(
     normalised. With more layers on a side it is reported as "full". `Trace.rejected` says what came close. Not found:
     torch.lerp, x / (1 + exp(-z)), gates in compiled, scripted or numpy code or in a layer's weight.
 
-    Raises TraceError for what cannot be traced, and for names that no gate of the pass has; what the module
-    raises passes through.
+    Raises TraceError for what cannot be traced, and for names that no gate has; what the module raises passes through.
     """
     return Tracer(module)(batch, edits=edits, steps=steps)
 

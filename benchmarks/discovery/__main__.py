@@ -23,6 +23,7 @@ def main(family: str, out: Path, limit: int) -> None:
     """Compares the gates that `trace` finds with the reference's, network by network, and writes the report."""
     rows, failures = report.read(out)
     known, order = {row.name: row for row in rows}, networks.listed()
+    failures = {name: reason for name, reason in failures.items() if name in order}
     for name in networks.listed(family):
         if name in known:
             continue

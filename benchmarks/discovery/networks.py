@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# A star stands for every name of the zoo that matches. `+cbam` puts that attention of timm's into each residual block,
-# `@96` asks for 96-pixel pictures, and `@train` leaves the network in training mode, where drop path and dropout
-# multiply by random numbers.
+# A pattern of `*`, `?` and `[]` stands for every name of the zoo that matches. `+cbam` puts that attention of timm's
+# into each residual block, `@96` asks for 96-pixel pictures, and `@train` leaves the network in training mode, where
+# drop path and dropout multiply by random numbers.
 FAMILIES = {
     "squeeze-and-excitation": """
         timm/seresnet18 timm/seresnet50 timm/seresnext26d_32x4d timm/seresnext50_32x4d timm/senet154
@@ -23,7 +23,8 @@ FAMILIES = {
         timm/regnety_002 timm/regnety_016 timm/regnetz_005 timm/regnetz_b16 timm/regnetz_b16_evos timm/regnetv_040
         timm/nf_regnet_b0 timm/repvgg_d2se timm/sedarknet21 timm/cs3sedarknet_l timm/cs3se_edgenet_x
         timm/sehalonet33ts timm/sebotnet33ts_256 timm/haloregnetz_b timm/test_maxvit timm/test_coatnet
-        timm/maxvit_pico_rw_256 timm/gcvit_xxtiny timm/efficientvit_m0 timm/efficientvim_m1 timm/fastvit_ma36
+        timm/maxvit_pico_rw_256 timm/gcvit_xxtiny timm/efficientvit_m0 timm/efficientvim_m1 timm/fastvit_t8
+        timm/fastvit_ma36 timm/shvit_s1
         timm/mobilenetv4_conv_small_035 timm/mobilenet_edgetpu_v2_xs timm/efficientnet_b0@train
         timm/mobilenetv3_small_050@train timm/resnet18+se
         torchvision/mobilenet_v3_small torchvision/mobilenet_v3_large torchvision/efficientnet_b0
@@ -87,31 +88,13 @@ FAMILIES = {
         timm/deit_tiny_patch16_224 timm/eva02_tiny_patch14_224 timm/cait_xxs24_224 timm/swin_tiny_patch4_window7_224
         timm/swin_tiny_patch4_window7_224@train timm/swinv2_tiny_window8_256 timm/swinv2_cr_tiny_224 timm/pit_ti_224
         timm/coat_lite_tiny timm/convit_tiny timm/crossvit_9_240 timm/davit_tiny timm/edgenext_xx_small
-        timm/efficientformer_l1 timm/efficientformerv2_s0 timm/efficientvit_b0 timm/fastvit_t8 timm/hiera_tiny_224
+        timm/efficientformer_l1 timm/efficientformerv2_s0 timm/efficientvit_b0 timm/hiera_tiny_224
         timm/levit_128s timm/lowformer_b0 timm/mobilevit_xxs timm/mvitv2_tiny timm/nest_tiny timm/nextvit_small
-        timm/poolformerv2_s12 timm/caformer_s18 timm/pvt_v2_b0 timm/shvit_s1 timm/swiftformer_xs
+        timm/poolformerv2_s12 timm/caformer_s18 timm/pvt_v2_b0 timm/swiftformer_xs
         timm/tiny_vit_5m_224 timm/tnt_s_patch16_224 timm/twins_svt_small timm/visformer_tiny timm/volo_d1_224
         timm/xcit_nano_12_p16_224 timm/cpubone_nano timm/botnet26t_256 timm/halonet26t timm/lambda_resnet26t
         timm/mixer_s32_224 timm/resmlp_12_224 timm/gmixer_12_224 timm/gmlp_ti16_224 timm/gmlp_ti16_224@train
         timm/sequencer2d_s timm/vitamin_small_224 torchvision/vit_b_16 torchvision/swin_t torchvision/swin_v2_t""",
-    "relatives of those with gates": """
-        torchvision/efficientnet_b* torchvision/efficientnet_v2_m torchvision/regnet_y_???mf torchvision/regnet_y_?_?gf
-        pytorchcv/cbam_* pytorchcv/bam_* pytorchcv/sknet101 pytorchcv/resnestabc* pytorchcv/resnesta50 pytorchcv/scne*
-        pytorchcv/resattnet92 pytorchcv/airne* pytorchcv/dicenet_* pytorchcv/menet* pytorchcv/fishnet*
-        pytorchcv/senet?? pytorchcv/efficientnet_b[1-4] pytorchcv/mixnet_* pytorchcv/mnasnet_*
-        pytorchcv/mobilenetv3_* pytorchcv/regnety0[01]* pytorchcv/seresnet?? pytorchcv/seresnetbc* pytorchcv/seresnext*
-        pytorchcv/sepreresnet?? pytorchcv/diaresnet?? pytorchcv/diapreresnet?? pytorchcv/*seresnet56_cifar10
-        timm/test_* timm/seresnet?? timm/seresnet1* timm/seresnext26* timm/seresnext50* timm/seresnext101*_32x4d
-        timm/legacy_seresne* timm/ecaresnet[5l]* timm/ecaresnet101d timm/ecaresnext* timm/eca_* timm/gcresne*
-        timm/skresne* timm/resnest??d* timm/ese_vovnet* timm/resnetrs1* timm/nf_* timm/nfnet_f0 timm/eca_nfnet_l1
-        timm/efficientnet_b* timm/efficientnet_cc_* timm/efficientnetv2_rw_* timm/efficientnetv2_s
-        timm/tf_efficientnet_b[0-4] timm/tf_efficientnetv2_b* timm/*mobilenetv3_* timm/fbnet* timm/hardcorenas_*
-        timm/*mixnet_[sml] timm/tinynet_* timm/*mnasnet_* timm/semnasnet_* timm/lcnet* timm/mobilenet_edgetpu_*
-        timm/mobilenetv4_conv_* timm/regnety_00* timm/regnety_0[3468]* timm/regnetz_* timm/regnetv_*
-        timm/ghostnet_* timm/ghostnetv*@128 timm/repghostnet_* timm/repvit_* timm/rexnet* timm/tresnet_* timm/cs3se*
-        timm/cspnext_* timm/rdnet_small timm/hgnet_* timm/hgnetv2_b[0-4] timm/efficientvit_m* timm/efficientvim_m?
-        timm/fastvit_* timm/gcvit_x* timm/coatnet_*nano* timm/coatnet_*pico* timm/maxvit_*pico* timm/maxxvit*nano*
-        timm/focalnet_small* timm/iformer_? timm/mobilevitv2_* timm/csatv2*""",
 }
 
 Built = tuple[nn.Module, tuple[int, int]]
@@ -121,10 +104,12 @@ Built = tuple[nn.Module, tuple[int, int]]
 def listed(family: str = "") -> list[str]:
     """The names of the families whose titles start so, each once."""
     words = [word for title, names in FAMILIES.items() if title.startswith(family) for word in names.split()]
-    return list(dict.fromkeys(name for word in words for name in (_matching(word) if "*" in word else [word])))
+    return list(dict.fromkeys(name for word in words for name in _matching(word)))
 
 
 def _matching(word: str) -> list[str]:
+    if not set("*?[") & set(word):
+        return [word]
     zoo, _, rest = word.partition("/")
     pattern, at, wish = rest.partition("@")
     return [f"{zoo}/{name}{at}{wish}" for name in sorted(NAMES[zoo]()) if fnmatch.fnmatch(name, pattern)]
