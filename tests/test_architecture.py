@@ -44,6 +44,10 @@ ROOMS = {
     ),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
+    "survey": Door(
+        top={"numpy", "attention.records", "attention.images", "attention.zoo"},
+        inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
+    ),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
@@ -59,7 +63,7 @@ ROOMS = {
     ),
     "__main__": Door(
         top={"click", "attention.records"},
-        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation"},
+        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation", "attention.survey"},
     ),
 }
 ROUTER = Door(top={"streamlit", "attention.ui"})
@@ -68,6 +72,7 @@ PAGE = Door(
     inside={"attention.layers"},
 )
 HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
+HEAVY |= {"pyarrow", "ray"}
 
 
 class Import(NamedTuple):
@@ -146,7 +151,8 @@ def forbidden_imports(path: Path, door: Door) -> list[str]:
 
 def test_what_the_doors_let_in_is_installed_by_the_requirements():
     wanted = {name for door in ROOMS.values() for name in door.top | door.inside if "." not in name}
-    installed = set(re.findall(r"^[\w-]+", read(ROOT / "requirements.txt"), re.MULTILINE))
+    files = (ROOT / "requirements.txt", ROOT / "requirements-ray.txt")
+    installed = {name for file in files for name in re.findall(r"^[\w-]+", read(file), re.MULTILINE)}
     assert {{"PIL": "pillow"}.get(name, name) for name in wanted} <= installed
 
 
@@ -165,10 +171,11 @@ def test_data_flows_one_way():
         ("attention.images", set()),
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
+        ("attention.labels", set()),
         ("attention.inventory", set()),
         ("attention.inventory.known", set()),
-        ("attention.labels", set()),
         ("attention.zoo", set()),
+        ("attention.survey", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.checkpoints", {"torch"}),
         ("attention.recognition", {"torch"}),
