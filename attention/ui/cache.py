@@ -5,11 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
 from PIL import Image
 
-from attention import images, zoo
+from attention import analysis, images, zoo
 from attention.records import Card, Floats, NetworkCost, Steps, Trace
 
 LONGEST_SIDE = 1024
@@ -88,8 +87,8 @@ def cost(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Ne
 
 
 def logits(traced: Trace) -> Floats:
-    """The network's output for the one picture, (classes,)."""
-    return np.asarray(traced.output)[0]
+    """The network's output for the one picture, (classes,). Raises AnswerError where it is none for each class."""
+    return analysis.scores(traced.output)
 
 
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:

@@ -1,0 +1,28 @@
+"""A person's own network on the dashboard: code that whoever starts the server names, or a module in memory.
+
+factories  `package.module:factory` -> a module
+network    a module and what it does not say of itself -> a network for the pages
+served     the one network that this process serves
+options    the same in arguments of the command line
+server     the dashboard, started from Python
+"""
+
+from attention.serving.network import Settings
+from attention.serving.options import OPTIONS, network_of
+from attention.serving.records import ServingError
+from attention.serving.served import APP, Served, arguments, put, served
+from attention.serving.server import serve, show
+
+__all__ = [
+    "APP",
+    "OPTIONS",
+    "Served",
+    "ServingError",
+    "Settings",
+    "arguments",
+    "network_of",
+    "put",
+    "serve",
+    "served",
+    "show",
+]
