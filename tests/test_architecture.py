@@ -29,18 +29,23 @@ ROOMS = {
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
+    "checkpoints": Door(top={"torch", "attention.records"}),
+    "labels": Door(top={"attention.records"}),
+    "recognition": Door(
+        top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
+    ),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
     "zoo": Door(
-        top={"attention.records", "attention.images"},
+        top={"attention.records", "attention.images", "attention.labels"},
         inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
-        | {"tqdm", "attention.networks", "attention.capture"},
+        | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
     "cost": Door(top={"torch", "attention.records"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "serving": Door(
-        top={"click", "attention.records", "attention.zoo", "attention.labels", "attention.analysis"},
+        top={"click", "attention.records", "attention.images", "attention.zoo", "attention.labels"} | {"attention.analysis"},
         inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
     "ui": Door(
@@ -164,9 +169,12 @@ def test_data_flows_one_way():
         ("attention.images", set()),
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
+        ("attention.labels", set()),
         ("attention.zoo", set()),
         ("attention.serving", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
+        ("attention.checkpoints", {"torch"}),
+        ("attention.recognition", {"torch"}),
         ("attention.ui", {"streamlit"}),
     ],
 )

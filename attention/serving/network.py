@@ -1,59 +1,61 @@
-"""A module, and what it does not say of itself -> a network for the pages, after one forward pass that shows it works."""
+"""A module, and what it does not say of itself -> a network for the pages, after one pass that shows that it works."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attention import analysis, labels
+from attention.images import Preprocessing
 from attention.records import Card, GatescopeError, Trace
 from attention.serving.factories import failure
 from attention.serving.records import ServingError
 from attention.zoo import Network, library
+from attention.zoo.files import USUAL
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import nn
 
-SIZE = 224
 LARGEST = 1024
-"""Side of a picture, in pixels."""
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, of red, green and blue."""
+"""Side of the picture that a network sees, in pixels."""
 
 Colours = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a module does not say of itself; None where it is left to be assumed."""
+    """What a module does not say of itself; None where it is left to be assumed, as `zoo.files.USUAL` has it."""
 
     labels: Sequence[str] | Path | None = None
     """What a person calls the classes, in the order of the outputs, or the path of a file as `labels.read` takes."""
     image_size: int | None = None
     """Side of the square picture that the network sees, in pixels."""
     mean: Colours | None = None
-    """Taken off the picture's values of 0 to 1, by channel."""
+    """Taken off the picture's values of 0 to 1: red, green, blue."""
     std: Colours | None = None
-    """By which the rest is divided."""
+    """What the rest is divided by."""
 
     def __post_init__(self) -> None:
         if self.image_size is not None and not 1 <= self.image_size <= LARGEST:
             raise ServingError(f"The image size is {self.image_size}; 1 to {LARGEST} pixels are allowed.")
-        for name, values, low in (("mean", self.mean, float("-inf")), ("std", self.std, 0.0)):
-            if values is not None and not (len(values) == 3 and all(isfinite(v) and v > low for v in values)):
-                above = " above 0" if low == 0 else ""
-                raise ServingError(f"The {name} is {tuple(values)}; three finite numbers{above} are allowed.")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != 3:
+                raise ServingError(f"The {name} has {len(values)} numbers; three are allowed: red, green, blue.")
+
+    def seen(self) -> Preprocessing:
+        """How pictures are prepared. Raises GatescopeError where that makes no sense."""
+        mean, std = self.mean or USUAL.mean, self.std or USUAL.std
+        return replace(USUAL, size=self.image_size or USUAL.size, mean=tuple(mean), std=tuple(std))
 
     def assumed(self) -> Iterator[str]:
         """A phrase for each thing that nobody said."""
         if self.image_size is None:
-            yield f"a picture of {SIZE} × {SIZE} pixels"
-        if self.mean is None:
-            yield "ImageNet's mean"
-        if self.std is None:
-            yield "ImageNet's standard deviation"
+            yield f"pictures of {USUAL.size} px"
+        yield f"their central {USUAL.crop:.1%}, resized by {USUAL.interpolation} interpolation"
+        if self.mean is None or self.std is None:
+            both = "mean and standard deviation" if self.mean is self.std else "mean" if self.std else "deviation"
+            yield f"ImageNet's {both}"
 
 
 def network(module: "nn.Module", name: str, settings: Settings) -> Network:
@@ -65,6 +67,7 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     import torch
 
     module = module.to("cpu", torch.float32).eval()
+    seen = settings.seen()
     card = Card(
         name,
         title=type(module).__name__,
@@ -72,9 +75,11 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         source="code",
         licence="your own",
         parameters=sum(parameter.numel() for parameter in module.parameters()),
-        input_size=settings.image_size or SIZE,
-        mean=settings.mean or MEAN,
-        std=settings.std or STD,
+        input_size=seen.size,
+        mean=seen.mean,
+        std=seen.std,
+        crop=seen.crop,
+        interpolation=seen.interpolation,
         assumed=tuple(settings.assumed()),
     )
     trace = _tried(module, card)
@@ -96,7 +101,7 @@ def _tried(module: "nn.Module", card: Card) -> Trace:
         raise
     except Exception as error:  # it is a person's own code, and may raise anything
         tried = f"{card.name} does not run on a picture of 3 channels and {size} × {size} pixels"
-        raise ServingError(f"{tried}: {failure(error)}{_hint(module)}.") from error
+        raise ServingError(f"{tried}: {failure(error)}; {_hint(module)}.") from error
 
 
 def _hint(module: "nn.Module") -> str:
@@ -104,8 +109,8 @@ def _hint(module: "nn.Module") -> str:
 
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     if first is not None and first.in_channels != 3:
-        return f"; its first convolution reads {first.in_channels} channels, and pictures have 3"
-    return "; another image size may be the right one"
+        return f"its first convolution reads {first.in_channels} channels, and pictures have 3"
+    return "another image size may be the right one"
 
 
 def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
     except analysis.AnswerError as error:
         if settings.labels is None:
             return ()
-        raise ServingError(f"Labels were given, but: {error}") from error
+        raise ServingError(f"Labels were given, and there is nothing to label: {error}") from error
     if settings.labels is None:
         return labels.default(classes)
     if isinstance(settings.labels, str | Path):

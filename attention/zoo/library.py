@@ -83,7 +83,7 @@ def counted(library: Library, name: str) -> Card:
     except Exception as error:  # a person may type any name, and what a library's builders raise is anything
         raise ZooError(f"{card.name} cannot be built here: {type(error).__name__}: {error}") from error
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    card = replace(card, parameters=parameters, gates=_gates(module, card))
+    card = replace(card, parameters=parameters, gates=gates(module, card))
     if library.weights(name) is None:
         return replace(card, assumed=(*card.assumed, "no trained weights are published"))
     if not card.download:
@@ -92,7 +92,7 @@ def counted(library: Library, name: str) -> Card:
     return card
 
 
-def _gates(module: "nn.Module", card: Card) -> dict[Kind, int]:
+def gates(module: "nn.Module", card: Card) -> dict[Kind, int]:
     """How many gates of each kind one pass over a picture of noise applies."""
     import torch
 

@@ -1,0 +1,41 @@
+"""Weight files from people who may be hostile: what a file claims is checked before a tensor of it is made.
+
+file -> kind (by its first bytes) -> claims (names, shapes, dtypes) -> limits -> tensors -> state dict
+"""
+
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from torch import Tensor
+
+from attention.checkpoints import archives, directories, kinds, safetensors, states
+from attention.checkpoints.limits import DEFAULT, CheckpointError, Limits
+
+__all__ = ["DEFAULT", "CheckpointError", "Limits", "read"]
+
+
+def read(source: Path | bytes, limits: Limits = DEFAULT) -> dict[str, Tensor]:
+    """The state dict in a .safetensors, .pt, .pth or .pth.zip file, or in such a file's bytes, on the CPU.
+
+    Wrappers such as {"state_dict": ...} and prefixes that every key has (`module.`, `_orig_mod.`, `model.`) are
+    removed. No code in the file is run. Raises CheckpointError where the file is none of these, is damaged, claims
+    more than the limits allow, or holds weights that are no numbers.
+    """
+    if isinstance(source, bytes):
+        return _read(BytesIO(source), limits)
+    try:
+        with source.open("rb") as file:
+            return _read(file, limits)
+    except OSError as error:
+        raise CheckpointError(f"{source.name} cannot be read: {error.strerror or error}.") from None
+
+
+def _read(file: BinaryIO, limits: Limits) -> dict[str, Tensor]:
+    kind = kinds.of(file, limits)
+    if kind == "zip" and (inner := directories.unpacked(file, limits)):
+        file, kind = inner, kinds.of(inner, limits)
+    content = safetensors.read(file, limits) if kind == "safetensors" else archives.read(file, limits)
+    state = states.unwrapped(content)
+    states.check_numbers(state)
+    return states.without_prefixes(state)
