@@ -78,7 +78,8 @@ def scores(output: Any) -> Floats:
 def returned(output: Any, most: int = 3) -> str:
     """What a network returns, in words: `a dict of out (a tensor of 1 × 21 × 56 × 56)`."""
     if hasattr(output, "shape"):
-        return f"a tensor of {' × '.join(map(str, output.shape)) or 'one number'}"
+        return f"a tensor of {' × '.join(map(str, output.shape))}" if output.shape else "one number"
+    kind = "dict" if isinstance(output, Mapping) else "list" if isinstance(output, list) else "tuple"
     if isinstance(output, Mapping):
         parts = [f"{key} ({returned(value, 0)})" for key, value in list(output.items())[:most]]
     elif isinstance(output, list | tuple):
@@ -86,8 +87,8 @@ def returned(output: Any, most: int = 3) -> str:
     else:
         return f"an object of the type {type(output).__name__}"
     if not parts:
-        return f"a {type(output).__name__} of {len(output)}"
-    return f"a {type(output).__name__} of {', '.join(parts)}{' and others' * (len(output) > most)}"
+        return f"a {kind} of {len(output)}"
+    return f"a {kind} of {', '.join(parts)}{' and others' * (len(output) > most)}"
 
 
 def probabilities(logits: Floats) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ options    the same in arguments of the command line
 server     the dashboard, started from Python
 """
 
+from attention.serving.factories import failure
 from attention.serving.network import Settings
 from attention.serving.options import OPTIONS, network_of
 from attention.serving.records import ServingError
@@ -20,6 +21,7 @@ __all__ = [
     "ServingError",
     "Settings",
     "arguments",
+    "failure",
     "network_of",
     "put",
     "serve",

@@ -3,7 +3,8 @@
 import importlib
 import os
 import sys
-from pathlib import PurePath
+from collections.abc import Iterator
+from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:  # options are read without torch
     from torch import nn
 
 FORM = "package.module:factory"
+HOUSE = Path(__file__).parents[1]
 
 
 def made(spec: str) -> "nn.Module":
@@ -29,16 +31,23 @@ def made(spec: str) -> "nn.Module":
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
-        raise ServingError(f"{spec} is a {type(found).__name__}; a torch module, or what returns one, is allowed.")
+        raise ServingError(f"{spec} is of the type {type(found).__name__}; a torch module, or what makes one, is allowed.")
     return library.seeded(lambda: _called(spec, found))
 
 
 def failure(error: Exception) -> str:
     """What a person's own code raised, and where, on one line."""
     frames = extract_tb(error.__traceback__)
-    place = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
+    own = [frame for frame in frames if not {"site-packages", str(HOUSE)} & {*_folders(frame.filename)}]
+    place = (own or frames)[-1]
     said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said[:300]} ({PurePath(place.filename).name}, line {place.lineno})"
+    return f"{said[:300]} ({Path(place.filename).name}, line {place.lineno})"
+
+
+def _folders(file: str) -> Iterator[str]:
+    """The names of the folders above a file, and their whole paths."""
+    for folder in Path(file).parents:
+        yield from (folder.name, str(folder))
 
 
 def _found(spec: str) -> Any:
@@ -76,7 +85,7 @@ def _called(spec: str, factory: Any) -> "nn.Module":
     except Exception as error:  # it is a person's own code, and may raise anything
         raise ServingError(f"{spec} failed: {failure(error)}.") from error
     if not isinstance(module, nn.Module):
-        raise ServingError(f"{spec} returned a {type(module).__name__}; a torch module is allowed.")
+        raise ServingError(f"{spec} returned something of the type {type(module).__name__}; a torch module is allowed.")
     return module
 
 

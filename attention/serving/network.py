@@ -109,7 +109,7 @@ def _hint(module: "nn.Module") -> str:
 
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     if first is not None and first.in_channels != 3:
-        return f"its first convolution reads {first.in_channels} channels, and pictures have 3"
+        return f"the channels that its first convolution reads are {first.in_channels}, and those of a picture are 3"
     return "another image size may be the right one"
 
 

@@ -1,15 +1,16 @@
 """What costs time, kept by content: networks, pictures and traces. All of it is shared by all sessions and frozen."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import streamlit as st
 from PIL import Image
 
-from attention import analysis, images, zoo
-from attention.records import Card, Floats, NetworkCost, Steps, Trace
+from attention import analysis, images, serving, zoo
+from attention.records import Card, Floats, GatescopeError, NetworkCost, Steps, Trace
 
 LONGEST_SIDE = 1024
 
@@ -25,6 +26,11 @@ class Choice:
     load: Callable[[], zoo.Network]
     random: bool = False
     """Whether its weights will be random ones."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be loaded without fetching anything."""
+        return self.random or self.card.source in ("code", "file") or zoo.here(self.card.name)
 
 
 class Picture(NamedTuple):
@@ -83,7 +89,8 @@ def cost(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Ne
     from attention.cost import network_cost
 
     loaded, gates = network(key, _choice), trace(key, picture_key, _choice, _image).gates
-    return network_cost(loaded.module, loaded.card.input_size, gates)
+    with _of_a_persons_own(_choice.card):
+        return network_cost(loaded.module, loaded.card.input_size, gates)
 
 
 def logits(traced: Trace) -> Floats:
@@ -97,5 +104,18 @@ def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     from attention import capture
 
     loaded = network(choice.key, choice)
-    with torch.inference_mode():
+    with _of_a_persons_own(choice.card), torch.inference_mode():
         return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
+
+
+@contextlib.contextmanager
+def _of_a_persons_own(card: Card) -> Iterator[None]:
+    """What a person's own code raises becomes one sentence; what anything else raises is a mistake of this project."""
+    try:
+        yield
+    except GatescopeError:
+        raise
+    except Exception as error:
+        if card.source != "code":
+            raise
+        raise serving.ServingError(f"{card.name} failed on this picture: {serving.failure(error)}.") from error

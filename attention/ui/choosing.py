@@ -4,8 +4,8 @@ import time
 
 import streamlit as st
 
-from attention import zoo
-from attention.records import Card
+from attention import serving, zoo
+from attention.records import Card, GatescopeError
 from attention.ui import cache
 from attention.ui.parts import errors, literal, note_link
 
@@ -19,17 +19,38 @@ ANY = (
 
 
 def choose_network() -> cache.Choice:
-    """The network and its weights, by two widgets in the place where this is called; nothing is loaded yet."""
-    names = zoo.names()
+    """The network and its weights, by two widgets in the place where this is called; nothing is loaded yet.
+
+    A network of a person's own code, where one is served, comes first.
+    """
+    served = _served()
+    names = ((served.network.card.name,) if served else ()) + zoo.names()
     name = st.selectbox(
         "Network",
         names,
-        names.index(DEFAULT),
+        0 if served else names.index(DEFAULT),
         key="network",
         bind="query-params",
         accept_new_options=True,
         help=ANY,
     )
+    if served and name == names[0]:
+        _describe(served.network.card, random=False)
+        return cache.Choice(served.network.card, served.key, lambda: served.network)
+    return _of_zoo(name)
+
+
+def _served() -> serving.Served | None:
+    """The network of a person's own code that this server was started on."""
+    try:
+        with st.spinner("Building your network", show_time=True):
+            return serving.served()
+    except GatescopeError as error:
+        st.error(f"{literal(str(error))} Until that is put right and this page opened anew, your network is not here.")
+        return None
+
+
+def _of_zoo(name: str) -> cache.Choice:
     card = _card(name)
     random = card.source != "own" and _choose_weights() == "Random"
     _describe(card, random=random)
@@ -79,6 +100,8 @@ def _describe(card: Card, *, random: bool) -> None:
     size = f"{card.parameters / 1e6:.2f} M parameters"
     if random:
         st.caption(f"**{card.title}** of {card.source}, built here with random weights. {size}.")
+    elif card.source == "code":
+        st.caption(f"**{literal(card.title)}**, your own code as this server was started with it. {size}.")
     elif card.source == "own":
         st.caption(
             f"**{card.title}**: {card.description}. {size}; trained here on {card.training['data']}; "
