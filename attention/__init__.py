@@ -14,6 +14,7 @@ recognition  names and shapes of tensors -> the network they belong to
 zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
+answers      what a network returns, in words where it is no score for each class
 analysis     numbers out of arrays
 serving      a person's own network, and the dashboard started on it
 figures      records -> plotly figures and overlays; the only plotly

@@ -13,7 +13,6 @@ with ui.errors():
         st.markdown(f"#### {overview.answer(view)}")
         overview.draw_network(view)
         st.caption("Channel gates run from pale (0) to deep blue (1), spatial gates from violet (0) to yellow (1).")
-    elif not view.trace.gates:
+    else:
         ui.no_gates(view, "gates", "cbam")
-    overview.say_others(view)
     overview.draw_cost(view)

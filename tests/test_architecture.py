@@ -35,23 +35,25 @@ ROOMS = {
         top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
     ),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
+    "inventory": Door(top={"torch", "attention.records"}),
     "zoo": Door(
         top={"attention.records", "attention.images", "attention.labels"},
         inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
         | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
-    "cost": Door(top={"torch", "attention.records"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
+    "answers": Door(top={"numpy", "attention.records"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "serving": Door(
-        top={"click", "attention.records", "attention.images", "attention.zoo", "attention.labels"} | {"attention.analysis"},
+        top={"click", "attention.records", "attention.images", "attention.labels", "attention.zoo", "attention.answers"},
         inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.grouped", "attention.analysis", "attention.figures", "attention.serving"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.cost"},
+        | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
+        | {"attention.serving"},
+        inside={"torch", "attention.layers", "attention.capture"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
@@ -167,9 +169,12 @@ def test_data_flows_one_way():
         ("attention", set()),
         ("attention.records", set()),
         ("attention.images", set()),
+        ("attention.answers", set()),
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
         ("attention.labels", set()),
+        ("attention.inventory", set()),
+        ("attention.inventory.known", set()),
         ("attention.zoo", set()),
         ("attention.serving", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),

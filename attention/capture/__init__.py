@@ -8,7 +8,8 @@ calls      one call, and one name for all its spellings
 rules      how notes pass through operations that compute
 shapes     how they pass through reshapes, permutations and slices
 axes       what the axes of a tensor mean
-products   which products are a gate's
+products   which calls multiply two tensors, in all their spellings
+verdicts   which products are a gate's, and why others are not
 gates      the gates found; edits
 steps      the inner steps of SE and CBAM
 """

@@ -1,6 +1,7 @@
 """The gates of one pass, and what was asked of them: edits and inner steps."""
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.capture.axes import Layout, narrowed
-from attention.capture.products import Verdict
 from attention.capture.stack import Owners
-from attention.records import Floats, Gate, GatescopeError, Kind
+from attention.capture.verdicts import Verdict
+from attention.records import Floats, Gate, GatescopeError, Kind, Rejected
 
 Edit = NDArray[Any] | Tensor | Callable[[Tensor], Any]
 """The gate's new values, or a function from the tensor of its values to them."""
@@ -30,6 +31,15 @@ class Gates:
         self._edits = edits
         self._found: list[tuple[str, int, Gate]] = []
         self._counts: dict[str, int] = {}
+        self._refused: Counter[tuple[str, str, str]] = Counter()
+
+    def refuse(self, squash: str, reason: str) -> None:
+        """Writes down that a product came close and is no gate's."""
+        self._refused[self._owners.running(), squash or "none", reason] += 1
+
+    def rejected(self) -> tuple[Rejected, ...]:
+        """What came close, in the order in which it was first seen."""
+        return tuple(Rejected(*key, count) for key, count in self._refused.items())
 
     def add(self, gate: Tensor, squash: str, verdict: Verdict) -> tuple[str, int, Tensor | None]:
         """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""

@@ -10,9 +10,10 @@ from attention.capture import rules
 from attention.capture.calls import Call, in_place, operation, tensors
 from attention.capture.gates import Gates
 from attention.capture.notes import CONSTANT, Note, Notes, fresh
-from attention.capture.products import PRODUCTS, Product, Verdict, judged
+from attention.capture.products import PRODUCTS, Product
 from attention.capture.stack import fused_attention
 from attention.capture.steps import Recorder, features
+from attention.capture.verdicts import MATRIX, Verdict, judged
 
 Function = Callable[..., Any]
 
@@ -30,13 +31,17 @@ class Follower(TorchFunctionMode):
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name, kwargs = operation(func), kwargs or {}
+        if name == "__iter__" and args[0].dim():
+            return iter(self.__torch_function__(Tensor.unbind, types, args))
         parse = PRODUCTS.get(name)
         product = parse(args, kwargs) if parse else None
         if product is not None:
             notes = (self._notes.of(product.operands[0]), self._notes.of(product.operands[1]))
             verdict = judged(product, notes)
-            if verdict is not None:
+            if isinstance(verdict, Verdict):
                 return self._gate(func, product, notes, verdict)
+            if verdict is not None:
+                self._gates.refuse(notes[verdict.which].squash, verdict.reason)
         attended = fused_attention() if name == "multi_head_attention_forward" else None
         output = func(*args, **kwargs) if attended is None else attended
         if name in ("__setitem__", "copy"):
@@ -47,6 +52,8 @@ class Follower(TorchFunctionMode):
 
     def _note(self, call: Call, made: list[Tensor]) -> None:
         constant = not call.depends or rules.makes(call.name)
+        if call.name in rules.MATRICES and (squash := rules.weighing(call)):
+            self._gates.refuse(squash, MATRIX)
         for tensor in made:
             call.output = tensor
             self._notes.put(tensor, CONSTANT if constant else rules.note(call))

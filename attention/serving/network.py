@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attention import analysis, labels
+from attention import answers, labels
 from attention.images import Preprocessing
 from attention.records import Card, GatescopeError, Trace
 from attention.serving.factories import failure
@@ -116,8 +116,8 @@ def _hint(module: "nn.Module") -> str:
 def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
     """A name for each class; none where the network does not give a score for each."""
     try:
-        classes = len(analysis.scores(trace.output))
-    except analysis.AnswerError as error:
+        classes = len(answers.scores(trace.output))
+    except answers.AnswerError as error:
         if settings.labels is None:
             return ()
         raise ServingError(f"Labels were given, and there is nothing to label: {error}") from error

@@ -4,13 +4,16 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 from PIL import Image
 
-from attention import analysis, images, serving, zoo
-from attention.records import Card, Floats, GatescopeError, NetworkCost, Steps, Trace
+from attention import answers, images, serving, zoo
+from attention.records import Card, Floats, GatescopeError, Inventory, Steps, Trace
+
+if TYPE_CHECKING:
+    from attention.inventory.measuring import Measured
 
 LONGEST_SIDE = 1024
 
@@ -83,19 +86,9 @@ def steps(key: str, picture_key: str, gate: str, _choice: Choice, _image: Image.
     return _trace(_choice, _image, gate).steps[gate]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
-def cost(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> NetworkCost:
-    """What the network costs, and its attention."""
-    from attention.cost import network_cost
-
-    loaded, gates = network(key, _choice), trace(key, picture_key, _choice, _image).gates
-    with _of_a_persons_own(_choice.card):
-        return network_cost(loaded.module, loaded.card.input_size, gates)
-
-
 def logits(traced: Trace) -> Floats:
     """The network's output for the one picture, (classes,). Raises AnswerError where it is none for each class."""
-    return analysis.scores(traced.output)
+    return answers.scores(traced.output)
 
 
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
@@ -104,12 +97,31 @@ def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     from attention import capture
 
     loaded = network(choice.key, choice)
-    with _of_a_persons_own(choice.card), torch.inference_mode():
+    with guarded(choice.card), torch.inference_mode():
         return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
 
 
+@st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
+def measured(key: str, _choice: Choice) -> "Measured":
+    """What every module of the network computes and gives for one picture."""
+    from attention.inventory.measuring import measure
+
+    loaded = network(key, _choice)
+    with guarded(_choice.card):
+        return measure(loaded.module, (1, 3, loaded.card.input_size, loaded.card.input_size))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def inventory(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Inventory:
+    """What stands in the network, with the gates that the pass over this picture found."""
+    from attention.inventory.tree import inventory
+
+    gates = trace(key, picture_key, _choice, _image).gates
+    return inventory(network(key, _choice).module, measured(key, _choice), gates)
+
+
 @contextlib.contextmanager
-def _of_a_persons_own(card: Card) -> Iterator[None]:
+def guarded(card: Card) -> Iterator[None]:
     """What a person's own code raises becomes one sentence; what anything else raises is a mistake of this project."""
     try:
         yield
@@ -118,4 +130,4 @@ def _of_a_persons_own(card: Card) -> Iterator[None]:
     except Exception as error:
         if card.source != "code":
             raise
-        raise serving.ServingError(f"{card.name} failed on this picture: {serving.failure(error)}.") from error
+        raise serving.ServingError(f"{card.name} failed: {serving.failure(error)}.") from error

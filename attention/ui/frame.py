@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from attention import analysis, serving
+from attention import analysis, answers, serving
 from attention.figures import overlay
 from attention.images import PictureError
 from attention.ui import cache
@@ -19,6 +19,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+    "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
@@ -107,7 +108,7 @@ def _show_prediction(view: View) -> None:
     st.markdown("**What the network says**")
     try:
         found = analysis.top(view.probabilities, view.labels)
-    except analysis.AnswerError as error:
+    except answers.AnswerError as error:
         st.caption(literal(str(error)))
         return
     for label, probability in found:

@@ -1,0 +1,191 @@
+"""The page of the network itself says what the network has, and opens what is in it."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attention import inventory, zoo
+from attention.records import Gate, Known, Part
+from attention.ui import models, models_report
+from tests import zoo_views
+
+ROOT = Path(__file__).parents[1]
+ZOO = "seresnet50"
+
+
+@pytest.fixture(autouse=True)
+def _zoo(monkeypatch):
+    zoo_views.shown(monkeypatch)
+
+
+def opened(**parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.switch_page("pages/models.py").run()
+    return sound(app)
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, app.error
+    return app
+
+
+def rows(app: AppTest) -> dict[str, list]:
+    """The table of layers, as columns."""
+    return app.dataframe[0].value.to_dict("list")
+
+
+def of(network: str) -> Part:
+    return zoo_views.view(network).inventory.network if network in zoo_views.MAKERS else _own(network)
+
+
+def _own(name: str) -> Part:
+    from attention.ui import cache
+    from attention.ui.view import View
+
+    return View(zoo.card(name), cache.sample(next(iter(cache.samples())))).inventory.network
+
+
+@pytest.mark.parametrize("network", zoo.OWN)
+def test_every_network_opens_with_its_layers_and_its_cost(network):
+    app = opened(network=network)
+    assert app.title[0].value == "What is in this network?"
+    assert app.metric[0].value == models.millions(zoo.card(network).parameters)
+    table = rows(app)
+    assert table["parameters"][0] == zoo.card(network).parameters
+    assert table["MACs"][0] == of(network).macs
+    assert any("depthwise" not in what and "3 × 3 convolution" in what for what in table["what"])
+
+
+@pytest.mark.parametrize(
+    ("network", "headline"),
+    [
+        ("plain", "No attention blocks, and no gates"),
+        ("se", "Found 8 of 8 SE blocks"),
+        ("cbam", "Found 8 of 8 CBAM blocks"),
+        ("se-resnext", "Found 8 of 8 SE blocks"),
+    ],
+)
+def test_the_report_counts_the_blocks(network, headline):
+    assert headline in [subheader.value for subheader in opened(network=network).subheader]
+
+
+@pytest.mark.parametrize(
+    ("network", "headline", "said"),
+    [
+        ("seresnet50", "Found 16 of 16 SE blocks", ""),
+        ("efficientnet_b4", "Found 32 of 32 SE blocks", ""),
+        ("bam_resnet18", "Found 3 of 3 BAM blocks", "it lies between 1 and 2"),
+        ("coordinate", "Found 8 of 8 coordinate attention blocks", "as a profile along the height"),
+        ("gcresnext26ts", "Found 0 of 8 global context blocks", "may add its context instead of multiplying"),
+        ("resnest14d", "Found 4 of 4 split attention blocks", "add up to 1 over them"),
+    ],
+)
+def test_a_network_of_a_zoo_is_reported_with_what_does_not_apply(network, headline, said):
+    app = sound(zoo_views.page("models")(network))
+    assert headline in [subheader.value for subheader in app.subheader]
+    assert said in "\n".join(text.value for text in app.markdown)
+    assert len(app.dataframe[0].value) < 120
+
+
+def test_the_table_of_a_zoo_network_is_the_folded_tree():
+    app = sound(zoo_views.page("models")(ZOO, depth="2"))
+    network = of(ZOO)
+    wanted = list(inventory.folded(network, deepest=2))
+    table = rows(app)
+    assert [text.strip(models.INDENT) for text in table["layer"]] == [row.label or "ResNet" for row in wanted]
+    assert table["parameters"] == [row.total("parameters") for row in wanted]
+    assert "5 blocks, alike: Bottleneck" in table["what"]
+    assert table["gates"][0] == "16 gates"
+
+
+def test_without_folding_every_layer_has_a_row():
+    app = sound(zoo_views.page("models")(ZOO, depth="3", fold="false"))
+    assert len(rows(app)["layer"]) == len([row for row in inventory.every(of(ZOO)) if row.depth <= 3])
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("layer4.1.conv2", 1), ("SE", 16), ("no such layer", 0)])
+def test_a_search_finds_by_name_and_form(wanted, found):
+    app = sound(zoo_views.page("models")(ZOO, find=wanted))
+    if found:
+        hits = [row for row in inventory.every(of(ZOO)) if wanted in (row.part.name, row.part.form)]
+        table = rows(app)
+        assert len(hits) == found
+        assert {row.total("parameters") for row in hits} <= set(table["parameters"])
+    else:
+        assert "No layer has this" in app.info[0].value
+
+
+def test_the_csv_has_every_row_of_the_tree_with_its_numbers():
+    network = of("se-resnext")
+    gates = {name: Gate(name, "channel", "sigmoid", np.zeros((1, 1), np.float32), (), 0, 1) for name in network.gates}
+    everything = list(inventory.every(network))
+    text = models.parts.as_csv(models.columns(everything, gates))
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert [line["layer"] for line in lines] == [row.part.name for row in everything]
+    for line, row in zip(lines, everything, strict=True):
+        for count in models.COUNTS:
+            assert int(line[count.replace("_", " ")]) == getattr(row.part, count)
+        assert line["groups"] == (str(row.part.groups) if row.part.kernel else "")
+        assert line["output"] == "x".join(map(str, row.part.output))
+    assert sum(line["gates"] == "channel, sigmoid" for line in lines) == 8
+
+
+@pytest.mark.parametrize(
+    ("network", "name", "page"), [("se", "layer2.0.attention", "excitation"), ("cbam", "layer2.0.attention", "cbam")]
+)
+def test_a_row_with_one_block_opens_it_on_its_page(network, name, page, monkeypatch):
+    """A click in a table cannot be made in this kind of test: the selection is given as the table would give it."""
+    app = opened(network=network, fold="false")
+    place = [text.strip(models.INDENT) for text in rows(app)["layer"]].index("layer2.0")
+    monkeypatch.setattr("streamlit.dataframe", _selecting(place))
+    app.run()
+    assert app.session_state["block"] == name
+    assert app.title[0].value == {"excitation": "Which channels get through?", "cbam": "Where does it look?"}[page]
+
+
+def test_a_row_with_several_blocks_asks_which_and_one_without_says_so(monkeypatch):
+    app = opened(network="se", fold="false")
+    layers = [text.strip(models.INDENT) for text in rows(app)["layer"]]
+    monkeypatch.setattr("streamlit.dataframe", _selecting(layers.index("layer2")))
+    sound(app.run())
+    assert app.selectbox(key="open_one").options == ["layer2.0.attention", "layer2.1.attention"]
+    monkeypatch.setattr("streamlit.dataframe", _selecting(layers.index("stem")))
+    sound(app.run())
+    assert any("There is no gate in stem" in caption.value for caption in app.caption)
+
+
+def _selecting(row: int):
+    import streamlit
+
+    own = streamlit.dataframe
+
+    def dataframe(*args, **kwargs):
+        event = own(*args, **kwargs)
+        return {"selection": {"rows": [row], "columns": [], "cells": []}} if kwargs.get("key") == "layers" else event
+
+    return dataframe
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0"), (999, "999"), (1_000, "1.00 k"), (28_088_024, "28.1 M"), (612_345, "612 k"), (4_120_000_000, "4.12 G")],
+)
+def test_numbers_have_three_digits_and_a_unit(count, text):
+    assert models.millions(count) == text
+
+
+def test_the_known_blocks_are_counted_by_form_and_the_silent_ones_named():
+    blocks = [Known(f"a{number}", "SEModule", "SE", ("g",) * (number < 2)) for number in range(9)]
+    blocks.append(Known("c", "GlobalContext", "global context", ()))
+    assert models_report.headline(blocks, 2) == "Found 2 of 9 SE blocks and 0 of 1 global context blocks"
+    silent = models_report.missing(blocks)
+    assert "`a2`, `a3`, `a4`, `a5`, `a6`, `a7` and 1 more (SE)" in silent[0]
+    assert "may add its context" in silent[1]
+    assert models_report.headline([], 3) == "Found 3 gates, in no known attention block"
