@@ -1,6 +1,6 @@
 """What a network returns: a score for each class, or something else that is described in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ def scores(output: Any) -> Floats:
 
     Raises AnswerError where it is anything else, or where a score is not finite.
     """
-    shape = getattr(output, "shape", ())
+    shape: Sequence[int] = getattr(output, "shape", ())
     if len(shape) != 2 or shape[1] < 2:
         raise AnswerError(f"The network returns {returned(output)}, not a score for each class: it predicts none.")
     values = np.asarray(output)[0]

@@ -46,7 +46,14 @@ ROOMS = {
     "analysis": Door(top={"numpy", "attention.records"}),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "serving": Door(
-        top={"click", "attention.records", "attention.images", "attention.labels", "attention.zoo", "attention.answers"},
+        top={
+            "click",
+            "attention.records",
+            "attention.images",
+            "attention.labels",
+            "attention.zoo",
+            "attention.answers",
+        },
         inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
     "ui": Door(

@@ -31,7 +31,9 @@ def made(spec: str) -> "nn.Module":
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
-        raise ServingError(f"{spec} is of the type {type(found).__name__}; a torch module, or what makes one, is allowed.")
+        raise ServingError(
+            f"{spec} is of the type {type(found).__name__}; a torch module, or what makes one, is allowed."
+        )
     return library.seeded(lambda: _called(spec, found))
 
 

@@ -45,8 +45,8 @@ class Settings:
 
     def seen(self) -> Preprocessing:
         """How pictures are prepared. Raises GatescopeError where that makes no sense."""
-        mean, std = self.mean or USUAL.mean, self.std or USUAL.std
-        return replace(USUAL, size=self.image_size or USUAL.size, mean=tuple(mean), std=tuple(std))
+        size, mean, std = self.image_size or USUAL.size, self.mean or USUAL.mean, self.std or USUAL.std
+        return replace(USUAL, size=size, mean=mean, std=std)
 
     def assumed(self) -> Iterator[str]:
         """A phrase for each thing that nobody said."""

@@ -33,7 +33,9 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
     except click.ClickException as error:
         allowed = ", ".join(option.opts[0] for option in OPTIONS)
         said = error.format_message().rstrip(".")
-        raise ServingError(f"The dashboard was started with arguments that it does not know: {said}; {allowed} are allowed.") from error
+        raise ServingError(
+            f"The dashboard was started with arguments that it does not know: {said}; {allowed} are allowed."
+        ) from error
 
 
 def network_of(options: Mapping[str, Any]) -> Network:

@@ -45,7 +45,9 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
     try:
         copied = copy.deepcopy(module)
     except Exception as error:  # a module may hold anything
-        raise ServingError(f"{name} cannot be copied: {error}; a module without the results of a pass is allowed.") from error
+        raise ServingError(
+            f"{name} cannot be copied: {error}; a module without the results of a pass is allowed."
+        ) from error
     return show(network(copied, name, Settings(**settings)), port=port)
 
 
@@ -66,7 +68,7 @@ def show(shown: Network, *, port: int | None = None, address: str = HERE, headle
 
 
 def _start(port: int | None, address: str) -> Running:
-    """The dashboard in a thread of its own, when it is up: streamlit's own starter needs the main thread for signals."""
+    """The dashboard in a thread of its own, when it is up. (Streamlit's own starter needs the main thread.)"""
     from streamlit import config
     from streamlit.runtime import Runtime
     from streamlit.web import bootstrap
