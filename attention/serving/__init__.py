@@ -2,16 +2,16 @@
 
 factories  `package.module:factory` -> a module
 network    a module and what it does not say of itself -> a network for the pages
-served     the one network that this process serves
+current    the one network that this process serves
 options    the same in arguments of the command line
 server     the dashboard, started from Python
 """
 
+from attention.serving.current import APP, Served, arguments, put, served
 from attention.serving.factories import failure
 from attention.serving.network import Settings
 from attention.serving.options import OPTIONS, network_of
 from attention.serving.records import ServingError
-from attention.serving.served import APP, Served, arguments, put, served
 from attention.serving.server import serve, show
 
 __all__ = [

@@ -7,9 +7,9 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from attention.serving.current import APP, put
 from attention.serving.network import Settings, network
 from attention.serving.records import ServingError
-from attention.serving.served import APP, put
 from attention.zoo import Network
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
     module at the same address. `port` is 8501 or the next free one by default; `settings` are those of Settings:
     labels, image_size, mean, std. Raises ServingError.
     """
+    from torch import nn
+
     name = type(module).__name__
+    if not isinstance(module, nn.Module):
+        raise ServingError(f"{name} cannot be served; a torch module is allowed.")
     try:
         copied = copy.deepcopy(module)
     except Exception as error:  # a module may hold anything
