@@ -246,6 +246,10 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "two directories": (two_directories, "directory at the end of the zip file is damaged"),
     "long directory": (long_directory, "directory of the zip file claims"),
     "cut zip": (lambda: saved({"a": torch.ones(99)})[:-30], "may be cut off"),
+    "name in another alphabet": (
+        lambda: saved({"a": torch.ones(2)}).replace(b"archive/data.pkl", b"archive/dat\xff.pkl", 1),
+        "cannot be unpacked: the zip file is damaged",
+    ),
     "zip of something": (lambda: _zip({"a.txt": b"", "b.txt": b""}), "no data.pkl"),
     "zip of a picture": (lambda: _zip({"weights.pth": picture()}), "a PNG picture"),
     "complex": (lambda: saved({"a": torch.ones(2, dtype=torch.complex64)}), r"of the type torch\.complex64"),

@@ -123,6 +123,23 @@ def test_how_much_a_wrapper_may_unpack_to_is_a_setting():
     assert not checkpoints.read(data, checkpoints.Limits(inflation=100))["a"].any()
 
 
+def test_a_limit_is_read_from_the_environment(monkeypatch):
+    data = save_safetensors({"a": torch.zeros(2), "b": torch.zeros(2)})
+    monkeypatch.setenv("GATESCOPE_MAX_TENSORS", "1")
+    with pytest.raises(checkpoints.CheckpointError, match="claims 2 tensors; at most 1 are allowed"):
+        checkpoints.read(data)
+    assert len(checkpoints.read(data, checkpoints.DEFAULT)) == 2
+    monkeypatch.setenv("GATESCOPE_MAX_TENSORS", "2")
+    assert len(checkpoints.read(data)) == 2
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "1.5", "9" * 19])
+def test_a_limit_in_the_environment_that_is_no_number_is_said(value, monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_FILE_BYTES", value)
+    with pytest.raises(checkpoints.CheckpointError, match=r"GATESCOPE_MAX_FILE_BYTES is '.*'; a whole number from 0"):
+        checkpoints.read(save_safetensors({"a": torch.zeros(2)}))
+
+
 def test_the_defaults_let_the_largest_networks_that_are_recognised_through():
     from torchvision.models import resnet152
 

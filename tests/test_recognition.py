@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save as save_safetensors
 
 from attention import checkpoints, networks, recognition
+from attention.recognition import passes
 from tests import attacks, published
 
 ONE = (1, 1, 1, 1)
@@ -242,6 +243,21 @@ def random_weights(module):
     return module.eval()
 
 
+def multiply_accumulates(module, picture):
+    """Each result of a convolution or a linear layer is a sum over one row of its weights."""
+    taken, kinds = [], (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d)
+    layers = [part for part in module.modules() if isinstance(part, kinds)]
+
+    def count(layer, _, result):
+        taken.append(result.numel() * layer.weight[0].numel())
+
+    handles = [layer.register_forward_hook(count) for layer in layers]
+    module(picture)
+    for handle in handles:
+        handle.remove()
+    return sum(taken)
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_weights_are_written_read_recognised_and_give_the_same_logits(name):
     make, family, settings = LAYOUTS[name]
@@ -262,3 +278,4 @@ def test_weights_are_written_read_recognised_and_give_the_same_logits(name):
         assert not loaded.training
         assert torch.allclose(loaded(picture), source(picture), rtol=1e-4, atol=1e-5)
         assert loaded(picture).std() > 1e-3
+        assert passes.of(architecture.build, side).macs == multiply_accumulates(loaded, picture)

@@ -10,6 +10,8 @@ from safetensors.torch import save as save_safetensors
 
 from attention import capture, recognition, zoo
 from attention.images import Preprocessing
+from attention.recognition import published as layouts
+from attention.recognition import shapes
 from attention.records import GatescopeError
 from tests import attacks, published
 
@@ -104,3 +106,30 @@ def test_a_size_that_a_network_cannot_see_is_refused():
     assert zoo.files.assemble(file).card.gates == {"channel": 8, "spatial": 8}
     with pytest.raises(zoo.ZooError, match=r"fixed\.pth cannot see pictures of 128 px .*; try 224\."):
         zoo.files.assemble(file, seen=replace(zoo.files.USUAL, size=128))
+
+
+def wide(channels, **sizes):
+    """Weights of a network whose first convolution alone makes a gigabyte of a picture, in a file of 22 MB."""
+    sizes = {"stages": (1,), "inner": (16,), "outputs": (16,), "groups": 1, "stem_kernel": 7, "classes": 2} | sizes
+    residual = shapes.Residual(bottleneck=False, stem=channels, **sizes)
+    network = layouts.ResNet(residual, ("se", lambda outputs: layouts.SE(outputs, 4)))
+    return attacks.saved(network.state_dict())
+
+
+def test_a_small_file_that_names_a_large_network_is_refused_before_it_runs():
+    file = zoo.files.opened(wide(20_000), "wide.pth")
+    sentence = r"One pass of wide\.pth at 224 px takes 1,003,520,000 bytes for its largest tensor; at most 268,435,456 "
+    with pytest.raises(zoo.ZooError, match=sentence):
+        zoo.files.assemble(file)
+    assert zoo.files.assemble(file, seen=replace(zoo.files.USUAL, size=32)).card.gates == {"channel": 1}
+
+
+def test_the_other_limits_of_a_network_are_settings_too(monkeypatch):
+    file = zoo.files.opened(wide(8, classes=50_001), "many.pth")
+    with pytest.raises(zoo.ZooError, match=r"many\.pth has 50,001 classes; at most 50,000 are allowed"):
+        zoo.files.assemble(file)
+    file = zoo.files.opened(wide(8), "slow.pth")
+    assert zoo.files.assemble(file).card.gates == {"channel": 1}
+    monkeypatch.setenv("GATESCOPE_MAX_MACS", "1000000")
+    with pytest.raises(zoo.ZooError, match=r"takes [\d,]+ multiply-accumulates; at most 1,000,000 are allowed"):
+        zoo.files.assemble(file)

@@ -15,13 +15,14 @@ from attention.checkpoints.limits import DEFAULT, CheckpointError, Limits
 __all__ = ["DEFAULT", "CheckpointError", "Limits", "read"]
 
 
-def read(source: Path | bytes, limits: Limits = DEFAULT) -> dict[str, Tensor]:
+def read(source: Path | bytes, limits: Limits | None = None) -> dict[str, Tensor]:
     """The state dict in a .safetensors, .pt, .pth or .pth.zip file, or in such a file's bytes, on the CPU.
 
     Wrappers such as {"state_dict": ...} and prefixes that every key has (`module.`, `_orig_mod.`, `model.`) are
     removed. No code in the file is run. Raises CheckpointError where the file is none of these, is damaged, claims
-    more than the limits allow, or holds weights that are no numbers.
+    more than the limits allow (the environment's, where none are given), or holds weights that are no numbers.
     """
+    limits = limits or Limits.of_environment()
     if isinstance(source, bytes):
         return _read(BytesIO(source), limits)
     try:

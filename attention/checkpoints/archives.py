@@ -21,8 +21,7 @@ def read(file: BinaryIO, limits: Limits) -> Any:
     _check_entries(entries, file.seek(0, os.SEEK_END))
     check_header(pickle.file_size, "pickle in the file", limits)
     _check_code(file)
-    with zipfile.ZipFile(file) as archive:
-        pickles.check(_bytes(archive, pickle), limits)
+    pickles.check(directories.content(file, pickle), limits)
     _check_tensors(states.unwrapped(_load(file, "meta")), limits)
     return _load(file, "cpu")
 
@@ -56,13 +55,6 @@ def _check_code(file: BinaryIO) -> None:
         raise CheckpointError(DAMAGED) from error
     if foreign:
         raise CheckpointError(pickles.refusal(foreign))
-
-
-def _bytes(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    try:
-        return archive.read(entry)
-    except (zipfile.BadZipFile, EOFError, RuntimeError):
-        raise CheckpointError(f"{shown(entry.filename)} cannot be read: the zip file is damaged.") from None
 
 
 def _check_tensors(state: dict[str, Tensor], limits: Limits) -> None:

@@ -38,12 +38,17 @@ def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
     if len(found) != 1 or not found[0].filename.endswith(WEIGHTS):
         return None
     _check_inflation(found[0], limits)
+    return BytesIO(content(file, found[0]))
+
+
+def content(file: BinaryIO, entry: zipfile.ZipInfo) -> bytes:
+    """What an entry holds. Raises CheckpointError where it is damaged, or unpacks to more than it claims."""
     try:
         # The size bounds what is unpacked: without it, the whole stream is, however long, and cut afterwards.
-        with zipfile.ZipFile(file) as archive, archive.open(found[0]) as inner:
-            return BytesIO(inner.read(found[0].file_size))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
-        raise CheckpointError(f"{shown(found[0].filename)} cannot be unpacked: the zip file is damaged.") from None
+        with zipfile.ZipFile(file) as archive, archive.open(entry) as inner:
+            return inner.read(entry.file_size)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeError):
+        raise CheckpointError(f"{shown(entry.filename)} cannot be unpacked: the zip file is damaged.") from None
 
 
 def _check_inflation(entry: zipfile.ZipInfo, limits: Limits) -> None:

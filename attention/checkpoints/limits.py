@@ -1,8 +1,10 @@
 """What a weight file may claim, and the check of every claim before memory is spent on it."""
 
 import math
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -29,7 +31,10 @@ class CheckpointError(GatescopeError):
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a file may claim. The defaults let ResNet-152 (242 MB) and RegNetY-32GF (581 MB) through."""
+    """The most that a file may claim. The defaults let ResNet-152 (242 MB) and RegNetY-32GF (581 MB) through.
+
+    In the environment each has the name of its field in capitals, after GATESCOPE_MAX_.
+    """
 
     file_bytes: int = 600 * MIB
     """Of the file as it was given, and of what a zip around it unpacks to."""
@@ -43,9 +48,28 @@ class Limits:
     """Axes of one tensor; those of convolutional networks have at most 5."""
     inflation: int = 4
     """How many times larger a zip-wrapped file may be than its wrapper; weights shrink to a half at best."""
+    classes: int = 50_000
+    """That the network tells apart; ImageNet-21k has 21,843."""
+    feature_bytes: int = 256 * MIB
+    """Of the largest tensor of one pass; ResNet-50 makes 3 MiB at 224 pixels, EfficientNet-B7 66 MiB at 600."""
+    macs: int = 150 * 10**9
+    """Multiply-accumulates of one pass; RegNetY-32GF makes 95 billion at 384 pixels."""
+
+    @classmethod
+    def of_environment(cls) -> "Limits":
+        """The defaults, or what the environment has in their place. Raises CheckpointError where that is no number."""
+        names = {field.name: f"GATESCOPE_MAX_{field.name.upper()}" for field in fields(cls)}
+        return cls(**{name: _number(key) for name, key in names.items() if key in os.environ})
 
 
 DEFAULT = Limits()
+
+
+def _number(key: str) -> int:
+    value = os.environ[key]
+    if not re.fullmatch("[0-9]{1,18}", value):
+        raise CheckpointError(f"{key} is {shown(value)}; a whole number from 0 is allowed.")
+    return int(value)
 
 
 class Claim(NamedTuple):

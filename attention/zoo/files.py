@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
 from attention.images import Preprocessing
-from attention.records import Card, Kind
+from attention.records import Card
 from attention.zoo import from_torchvision, library
 from attention.zoo.downloads import hash_of
 from attention.zoo.network import Network, ZooError
 
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from attention.recognition import Architecture
 
@@ -73,19 +73,20 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -
 def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[str] = ()) -> Network:
     """The network with the weights of the file; `seen` says how pictures are prepared, `labels` name the classes.
 
-    Raises RecognitionError where a key does not fit, and ZooError where the labels are not as many as the classes, or
-    the network cannot see pictures of this size.
+    Raises RecognitionError where a key does not fit, and ZooError where the labels are not as many as the classes,
+    where the network cannot see pictures of this size, or where a pass would take more than the limits allow.
     """
     from attention import recognition
 
     if labels and len(labels) != file.classes:
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     module = recognition.load(file.state, file.architecture)
+    _check_pass(file, seen.size)
     card = replace(_card(file, seen), labels=tuple(labels) or _usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Network(replace(card, parameters=parameters, gates=_gates(module, card)), module)
+    return Network(replace(card, parameters=parameters, gates=library.gates(module, card)), module)
 
 
 def load(path: Path) -> Network:
@@ -118,9 +119,23 @@ def _usual_labels(classes: int) -> tuple[str, ...]:
     return from_torchvision.labels("resnet50") if classes == 1000 else class_names.default(classes)
 
 
-def _gates(module: "nn.Module", card: Card) -> dict[Kind, int]:
+def _check_pass(file: WeightFile, size: int) -> None:
+    """Raises ZooError where one pass over a picture would be too large, or impossible."""
+    from attention.checkpoints import Limits
+    from attention.recognition import passes
+
+    limits = Limits.of_environment()
+    if file.classes > limits.classes:
+        raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
     try:
-        return library.gates(module, card)
+        cost = passes.of(file.architecture.build, size)
     except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise ZooError(f"{card.name} cannot see pictures of {card.input_size} px ({reason}); try 224.") from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error
+    for taken, allowed, what in (
+        (cost.largest, limits.feature_bytes, "bytes for its largest tensor"),
+        (cost.macs, limits.macs, "multiply-accumulates"),
+    ):
+        if taken > allowed:
+            given = f"One pass of {file.name} at {size} px takes {taken:,} {what}"
+            raise ZooError(f"{given}; at most {allowed:,} are allowed.")
