@@ -59,8 +59,8 @@ ROOMS = {
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
         | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
-        | {"attention.serving"},
-        inside={"torch", "attention.layers", "attention.capture"},
+        | {"attention.serving", "attention.labels"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}

@@ -1,11 +1,10 @@
 """A person's own code on every page, as `streamlit run app.py -- --model ...` opens it."""
 
-import sys
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import serving, ui
+from attention.serving import current
 from tests import factories
 
 SMALL = ("--image-size", "64")
@@ -17,7 +16,7 @@ def start(monkeypatch):
     """`start(*arguments, page=...)` opens a page of a dashboard that was started with these arguments."""
 
     def opened(*arguments, page="overview", **link):
-        monkeypatch.setattr(sys, "argv", [str(serving.APP), *arguments])
+        monkeypatch.setattr(current, "ARGUMENTS", arguments)
         app = AppTest.from_file(serving.APP, default_timeout=120)
         for key, value in link.items():
             app.query_params[key] = value
@@ -95,8 +94,3 @@ def test_code_that_fails_on_the_picture_alone_is_one_sentence_where_the_result_w
     assert {error.value for error in app.error} == {
         next(error.value for error in app.error if "LookupError: no noise (factories.py, line" in error.value)
     }
-
-
-def test_arguments_of_another_program_are_not_read(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["pytest", "--model", "tests.factories:failing"])
-    assert serving.served() is None

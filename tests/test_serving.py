@@ -164,10 +164,9 @@ def test_what_is_put_here_is_served_under_a_new_key(monkeypatch):
 
 
 def test_arguments_build_the_network_once(monkeypatch):
-    monkeypatch.setattr(sys, "argv", [str(serving.APP), "--model", NAME + "classifier", *SMALL])
+    monkeypatch.setattr(current, "ARGUMENTS", ("--model", NAME + "classifier", *SMALL))
     assert serving.served() is serving.served() is not None
 
 
-def test_a_dashboard_without_arguments_serves_nothing_of_a_persons_own(monkeypatch):
-    monkeypatch.setattr(sys, "argv", [str(serving.APP)])
-    assert serving.served() is None
+def test_arguments_of_another_program_are_not_those_of_the_dashboard():
+    assert current.ARGUMENTS == () and serving.served() is None

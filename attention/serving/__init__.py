@@ -7,20 +7,20 @@ options    the same in arguments of the command line
 server     the dashboard, started from Python
 """
 
-from attention.serving.current import APP, Served, arguments, put, served
+from attention.serving.current import APP, Served, put, served
 from attention.serving.factories import failure
-from attention.serving.network import Settings
+from attention.serving.network import LARGEST, Settings
 from attention.serving.options import OPTIONS, network_of
 from attention.serving.records import ServingError
 from attention.serving.server import serve, show
 
 __all__ = [
     "APP",
+    "LARGEST",
     "OPTIONS",
     "Served",
     "ServingError",
     "Settings",
-    "arguments",
     "failure",
     "network_of",
     "put",

@@ -12,6 +12,9 @@ from attention.zoo import Network
 
 APP = Path(__file__).parents[2] / "app.py"
 """The dashboard."""
+# Read at once, since a deep link runs app.py by its path, which puts it in place of whatever program this is.
+ARGUMENTS = tuple(sys.argv[1:]) if Path(sys.argv[0]).resolve() == APP else ()
+"""What follows `streamlit run app.py --`; nothing where another program has imported the dashboard."""
 
 
 class Served(NamedTuple):
@@ -40,12 +43,7 @@ def served() -> Served | None:
     if _put:
         return _put[0]
     with _building:
-        return _built(arguments())
-
-
-def arguments() -> tuple[str, ...]:
-    """What follows `streamlit run app.py --`; nothing where another program has imported the dashboard."""
-    return tuple(sys.argv[1:]) if Path(sys.argv[0]).resolve() == APP else ()
+        return _built(ARGUMENTS)
 
 
 @lru_cache(maxsize=1)

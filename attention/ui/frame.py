@@ -7,7 +7,7 @@ import streamlit as st
 
 from attention import analysis, answers, serving
 from attention.figures import overlay
-from attention.images import PictureError
+from attention.images import MAX_BYTES, PictureError
 from attention.ui import cache
 from attention.ui.choosing import choose_network, fetch
 from attention.ui.parts import errors, literal, mark_random, note_link, settle
@@ -70,7 +70,13 @@ def _choose_picture() -> cache.Picture:
         note_link("picture", titles, "a sample that is not here: this is another")
         return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
     if source == "Upload":
-        files = st.file_uploader("Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload") or []
+        most = MAX_BYTES // 2**20  # a weight file may be larger
+        files = (
+            st.file_uploader(
+                "Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload", max_upload_size=most
+            )
+            or []
+        )
     else:
         files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
     own = _read(files) or st.session_state.get(_OWN, {})
