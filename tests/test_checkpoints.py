@@ -70,6 +70,18 @@ def test_a_prefix_that_every_key_has_is_taken_off(prefix, save):
     assert_is_the_state(checkpoints.read(save({prefix + name: value for name, value in state().items()})))
 
 
+def test_what_was_taken_off_is_said():
+    prefixed = {f"module.model.{name}": value for name, value in state().items()}
+    found = checkpoints.contents(attacks.saved({"model": {"other": torch.ones(1)}, "model_ema": prefixed, "epoch": 1}))
+    assert_is_the_state(found.state)
+    assert found.notes == (
+        "the weights under 'model_ema', not those under 'model'",
+        "'module.' taken off every key",
+        "'model.' taken off every key",
+    )
+    assert checkpoints.contents(save_safetensors(state())).notes == ()
+
+
 def test_a_prefix_that_one_key_lacks_stays():
     mixed = {"module.a": torch.ones(1), "a": torch.zeros(1)}
     assert set(checkpoints.read(attacks.saved(mixed))) == {"module.a", "a"}

@@ -1,8 +1,11 @@
 """The benchmark of which gates are found: its reference, its report, and that the README shows what the report says."""
 
+import fnmatch
 import pkgutil
+import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -101,15 +104,17 @@ def test_a_report_gives_back_its_rows_and_failures(tmp_path):
 
 
 def test_the_totals_count_each_gate_once():
-    assert report.summary(ROWS).splitlines() == [
+    rows = [*ROWS, Row("timm/other", "8 × 8", Counter({"air block": 2}), Counter(), Counter(), True)]
+    assert report.others(rows).splitlines()[2:] == ["| air block | 1 | 2 | 2 | 0 | 0 |"]
+    assert report.summary(rows).splitlines() == [
         "| zoo | networks | gates | exact | missed | false |",
         "|---|--:|--:|--:|--:|--:|",
-        "| timm | 2 | 9 | 8 | 1 | 3 |",
+        "| timm | 3 | 11 | 10 | 1 | 3 |",
         "| pytorchcv | 1 | 0 | 0 | 0 | 0 |",
         "",
         "| attention | networks | gates | exact | missed | false |",
         "|---|--:|--:|--:|--:|--:|",
-        "| SE | 2 | 7 | 7 | 0 | 3 |",
+        "| SE | 2 | 7 | 7 | 0 | 0 |",
         "| CBAM | 1 | 2 | 1 | 1 | 0 |",
         "| no gates | 1 | 0 | 0 | 0 | 0 |",
     ]
@@ -136,7 +141,9 @@ def test_a_second_run_measures_only_what_the_first_did_not(tmp_path, monkeypatch
     assert failures == {}
 
 
-def test_a_network_that_cannot_be_built_has_a_reason_instead_of_a_row():
+def test_a_network_that_cannot_be_built_has_a_reason_instead_of_a_row(monkeypatch):
+    # The process imports what is the main module here, and streamlit's AppTest leaves a page there.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     from benchmarks.discovery.apart import apart
 
     assert apart("timm/no_such_network", 120).startswith("RuntimeError: Unknown model")
@@ -144,9 +151,12 @@ def test_a_network_that_cannot_be_built_has_a_reason_instead_of_a_row():
 
 def test_the_report_has_a_row_or_a_reason_for_every_network_and_the_classes_of_the_reference():
     rows, failures = report.read(REPORT)
-    listed = [name for names in networks.FAMILIES.values() for name in names.split()]
+    measured = [row.name for row in rows] + list(failures)
+    listed = [word for names in networks.FAMILIES.values() for word in names.split()]
     assert len(listed) == len(set(listed))
-    assert {row.name for row in rows} | set(failures) == set(listed)
+    assert len(measured) == len(set(measured))
+    assert [word for word in listed if not fnmatch.filter(measured, word)] == []
+    assert [name for name in measured if not any(fnmatch.fnmatch(name, word) for word in listed)] == []
     text = REPORT.read_text(encoding="utf-8")
     assert [name for name in reference.CLASSES if f"| {name} |" not in text] == []
 
@@ -154,7 +164,7 @@ def test_the_report_has_a_row_or_a_reason_for_every_network_and_the_classes_of_t
 def test_the_networks_that_are_listed_as_without_gates_have_none_by_the_reference():
     rows = {row.name: row for row in report.read(REPORT)[0]}
     without = [name for family, names in networks.FAMILIES.items() if "without" in family for name in names.split()]
-    assert len(without) >= 30
+    assert len([name for name in without if name in rows]) >= 30
     assert [name for name in without if name in rows and rows[name].gates] == []
 
 

@@ -1,5 +1,7 @@
 """A person's own weights on every page: uploaded in the sidebar, recognised, and shown."""
 
+import tomllib
+
 import pytest
 import torch
 from safetensors.torch import save as save_safetensors
@@ -119,6 +121,7 @@ def test_weights_of_no_known_network_can_be_given_a_family_and_say_what_does_not
     assert not app.exception and len(app.error) == 1
     said = app.error[0].value.replace("\\", "")
     assert "1 missing (layer2.0.bn2.bias)" in said and "1 left over (more.weight)" in said
+    assert {*app.dataframe[0].value["key"]} == {"layer2.0.bn2.bias", "more.weight"}
     assert app.subheader  # the page below shows the network that comes first
     uploaded(app, "mine.pth", cbam)
     assert sound(app).selectbox(key="family").value == "As recognised"
@@ -173,5 +176,6 @@ def test_pictures_keep_their_own_limit_beside_that_of_weights():
     app.segmented_control(key="source").set_value("Upload").run()
     limits = {each.key: each.proto.max_upload_size_mb for each in app.file_uploader}
     assert limits["upload"] * 2**20 == images.MAX_BYTES
-    weights = next(size for key, size in limits.items() if key.startswith("weights_"))
-    assert weights * 2**20 == checkpoints.DEFAULT.file_bytes
+    allowed = tomllib.loads((serving.APP.parent / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
+    assert [size for key, size in limits.items() if key.startswith("weights_")] == [allowed]
+    assert images.MAX_BYTES < allowed * 2**20 <= checkpoints.DEFAULT.file_bytes

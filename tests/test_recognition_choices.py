@@ -149,6 +149,17 @@ def test_what_does_not_fit_is_listed_and_nothing_is_ignored():
     with pytest.raises(recognition.RecognitionError, match=re.escape(f"do not fit {family}: {sentence}.")) as caught:
         recognition.load(state, chosen)
     assert isinstance(caught.value, GatescopeError)
+    differences = caught.value.differences
+    assert (differences.missing, differences.left_over) == (("head.2.bias",), ("extra.weight", "extra.bias"))
+
+
+def test_a_long_list_is_cut_in_the_sentence_and_whole_beside_it():
+    state = networks.build("se", 5).state_dict() | {f"extra.{number}": torch.ones(1) for number in range(99)}
+    with pytest.raises(
+        recognition.RecognitionError, match=r"99 left over \(extra.0, extra.1, extra.2 \.\.\.\)"
+    ) as caught:
+        recognition.recognise(state)
+    assert caught.value.differences.left_over == tuple(f"extra.{number}" for number in range(99))
 
 
 def test_each_single_change_of_a_key_is_refused_by_load():

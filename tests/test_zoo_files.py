@@ -42,7 +42,8 @@ def test_its_card_says_what_was_found_counted_and_assumed():
     assert card.gates == {"channel": 4, "spatial": 4}
     assert card.labels == ("class 0", "class 1", "class 2")
     assert file.architecture.family in card.description
-    assert all(phrase in card.description for phrase in file.architecture.evidence)
+    assert file.notes == ("the weights under 'state_dict'", "'module.' taken off every key")
+    assert all(phrase in card.description for phrase in file.architecture.evidence + file.notes)
     assert card.assumed == (zoo.files.UNSAID,) and str(card.input_size) in zoo.files.UNSAID
 
 

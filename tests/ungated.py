@@ -140,6 +140,11 @@ def star(m: nn.Module, x: Tensor) -> Tensor:
     return F.relu6(m.mix(x)) * m.other(x)
 
 
+def query_times_keys(m: nn.Module, x: Tensor) -> Tensor:
+    tokens = x.flatten(2).transpose(1, 2)
+    return (m.up(tokens[:, :1]) * m.down(tokens)).sum(-1)
+
+
 def detached_constant(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.full((1, CHANNELS, 1, 1), 0.5, dtype=x.dtype)
 
@@ -185,6 +190,7 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "spatial gating unit": _named(wide=_double(), places=nn.Linear(HEIGHT * WIDTH, HEIGHT * WIDTH))(
         spatial_gating_unit
     ),
+    "query times keys": _named(up=nn.Linear(CHANNELS, CHANNELS), down=nn.Linear(CHANNELS, CHANNELS))(query_times_keys),
     "layer scale": lambda: Function(lambda m, x: x + m.norm.weight.view(-1, 1, 1) * x, norm=nn.BatchNorm2d(CHANNELS)),
     "drop path": _named(mix=square())(drop_path),
     "drop path by floor": _named(mix=square())(drop_path_by_floor),

@@ -150,9 +150,13 @@ class Layout:
         self._extents = [extent if letter in self._kept else 1 for letter, extent in factors]
         self._order = sorted(range(len(factors)), key=lambda i: _ORDER.index(self._letters[i]))
         self.shape = tuple(self._extent(letter) for letter in _ORDER if letter in self._kept)
+        self.sizes = tuple(math.prod(self._broadcast(axis)) for axis in axes)
+        self._ordered = self._order == sorted(self._order)
 
     def values(self, gate: Tensor) -> Tensor:
         """The gate, of as many dimensions as the product and of extent 1 where it is constant -> its values."""
+        if self._ordered and gate.shape == self.sizes:
+            return gate.reshape(self.shape)
         split = [extent if gate.shape[d] > 1 else 1 for d, axis in enumerate(self._axes) for _, extent in axis]
         return gate.reshape(split).expand(self._extents).permute(self._order).reshape(self.shape)
 
@@ -161,7 +165,7 @@ class Layout:
         split = values.reshape([self._extents[i] for i in self._order])
         gate = split.permute(sorted(range(len(self._order)), key=self._order.__getitem__))
         sizes = [extent for axis in self._axes for extent in self._broadcast(axis)]
-        return gate.expand(sizes).reshape([math.prod(self._broadcast(axis)) for axis in self._axes])
+        return gate.expand(sizes).reshape(self.sizes)
 
     def _broadcast(self, axis: tuple[Factor, ...]) -> list[int]:
         varies = any(letter in self._kept for letter, _ in axis)

@@ -84,15 +84,21 @@ def _judge(which: int, sides: list[Operand], shape: tuple[int, ...]) -> Verdict 
 
 
 def _broadcast(gate: Note, feature: Note, letters: frozenset[str], rank: int) -> str | None:
-    """A gate over fewer axes is bounded, or made by a learned layer: None. Else why it is none, "" if it is far off."""
+    """None for a gate over fewer axes: bounded, or learned from pooled features, or a learned map. Else why it is none.
+
+    "" is far off: a query that is multiplied by all keys is one projection, over the channels, and no gate.
+    """
     if gate.squash:
         return None if letters or rank > 2 else _VECTORS
     if gate.pooled == 1:
         return _POOLED
     if gate.pooled and feature.pooled:
         return _BOTH_POOLED
-    learned = gate.pooled == 2 or gate.parent
-    return None if learned and letters and axes.kind(letters) in _UNSQUASHED else ""
+    if not letters:
+        return ""
+    kind = axes.kind(letters)
+    learned = kind in _UNSQUASHED if gate.pooled == 2 else gate.parent and kind == "spatial"
+    return None if learned else ""
 
 
 def _elementwise(gate: Note, feature: Note, shape: tuple[int, ...]) -> str | None:

@@ -22,7 +22,7 @@ def read(file: BinaryIO, limits: Limits) -> Any:
     check_header(pickle.file_size, "pickle in the file", limits)
     _check_code(file)
     pickles.check(directories.content(file, pickle), limits)
-    _check_tensors(states.unwrapped(_load(file, "meta")), limits)
+    _check_tensors(states.unwrapped(_load(file, "meta"))[0], limits)
     return _load(file, "cpu")
 
 

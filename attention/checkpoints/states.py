@@ -8,19 +8,20 @@ from torch import Tensor
 
 from attention.checkpoints.limits import CheckpointError, shown
 
-WRAPPERS = ("model_ema", "state_dict", "model", "module")
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")
 """Under which a training script keeps the state dict; the average over training, which is what it evaluates, first."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and trainers put before every key."""
+DEEPEST = 4
+"""Wrappers in one another."""
 
 
-def unwrapped(content: Any) -> dict[str, Tensor]:
-    """The state dict inside what was saved. Raises CheckpointError where that is no state dict."""
-    while isinstance(content, Mapping):
-        wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if wrapper is None:
-            break
-        content = content[wrapper]
+def unwrapped(content: Any) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The state dict inside what was saved, and the wrappers that were taken off, a phrase each.
+
+    Raises CheckpointError where what is inside is no state dict.
+    """
+    content, notes = _inside(content)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"The file holds a {type(content).__name__}; a state dict is allowed: names and tensors.")
     if not content:
@@ -31,15 +32,30 @@ def unwrapped(content: Any) -> dict[str, Tensor]:
                 f"{shown(name)} in the file is a {type(value).__name__}; only tensors by name are allowed, "
                 f"alone or under one of the keys {', '.join(WRAPPERS)}."
             )
-    return {name: value.detach() for name, value in content.items()}
+    return {name: value.detach() for name, value in content.items()}, notes
 
 
-def without_prefixes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A prefix is removed where every key has it, so that no two keys become one."""
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in state):
-            return without_prefixes({name.removeprefix(prefix): value for name, value in state.items()})
-    return dict(state)
+def _inside(content: Any) -> tuple[Any, tuple[str, ...]]:
+    notes: list[str] = []
+    while isinstance(content, Mapping):
+        there = [key for key in WRAPPERS if isinstance(content.get(key), Mapping)]
+        if not there:
+            break
+        if len(notes) == DEEPEST:  # a pickle may put a dictionary into itself
+            raise CheckpointError(f"The file holds more than {DEEPEST} wrappers in one another.")
+        besides = f", not those under {', '.join(map(repr, there[1:]))}" if there[1:] else ""
+        notes.append(f"the weights under {there[0]!r}{besides}")
+        content = content[there[0]]
+    return content, tuple(notes)
+
+
+def without_prefixes(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """A prefix is removed where every key has it, so that no two keys become one; and a phrase for each that was."""
+    notes: tuple[str, ...] = ()
+    while prefix := next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in state)), None):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+        notes = (*notes, f"{prefix!r} taken off every key")
+    return dict(state), notes
 
 
 def check_numbers(state: Mapping[str, Tensor]) -> None:

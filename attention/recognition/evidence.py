@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from attention.recognition.differences import COUNTER, Differences, first
-from attention.recognition.records import Candidate, Family, Shapes
+from attention.recognition.differences import COUNTER
+from attention.recognition.records import Candidate, Differences, Family, Shapes, first
 
 WORDS = {
     "reduction": "reduction {}",

@@ -6,9 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from attention.recognition import evidence
-from attention.recognition.differences import COUNTER, Differences, between, shapes_of
+from attention.recognition.differences import COUNTER, between, shapes_of
 from attention.recognition.families import FAMILIES, KNOWN
-from attention.recognition.records import Architecture, Candidate, Family, RecognitionError, Shapes
+from attention.recognition.records import (
+    Architecture,
+    Candidate,
+    Differences,
+    Family,
+    RecognitionError,
+    Shapes,
+)
 
 UNBUILDABLE = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 """What the reading of shapes of another network raises, and what libraries do with settings that make no sense."""
@@ -30,7 +37,7 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     fitting = [attempt for attempt in attempts if not attempt[2]]
     nearest = min(attempts, key=lambda attempt: len(attempt[2]), default=None)
     if nearest is None or (nearest[2] and family is None):
-        raise RecognitionError(evidence.refusal(found, nearest, family))
+        raise RecognitionError(evidence.refusal(found, nearest, family), nearest and nearest[2])
     chosen, candidate, differences = nearest
     return Architecture(
         chosen.name,
@@ -51,7 +58,7 @@ def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
         module = architecture.build()
     own = module.state_dict()
     if differences := between(shapes_of(own), shapes_of(state)):
-        raise RecognitionError(f"The weights do not fit {architecture.family}: {differences}.")
+        raise RecognitionError(f"The weights do not fit {architecture.family}: {differences}.", differences)
     counters = {name: torch.tensor(0) for name in own if name.endswith(COUNTER) and name not in state}
     weights = {name: value.to(own[name].dtype).contiguous() for name, value in state.items()}
     module.load_state_dict(weights | counters, assign=True)

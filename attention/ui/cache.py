@@ -13,6 +13,7 @@ from attention import answers, images, serving, zoo
 from attention.records import Card, Floats, GatescopeError, Inventory, Steps, Trace
 
 if TYPE_CHECKING:
+    from attention.capture import Tracer
     from attention.inventory.measuring import Measured
 
 LONGEST_SIDE = 1024
@@ -48,6 +49,14 @@ class Picture(NamedTuple):
 def network(key: str, _choice: Choice) -> zoo.Network:
     """The network that was chosen."""
     return _choice.load()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def tracer(key: str, _choice: Choice) -> "Tracer":
+    """Of that network, shared by all visitors: it discovers the gates once for a size of picture."""
+    from attention import capture
+
+    return capture.Tracer(network(key, _choice).module)
 
 
 def picture(name: str, data: bytes) -> Picture:
@@ -94,11 +103,9 @@ def logits(traced: Trace) -> Floats:
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     import torch
 
-    from attention import capture
-
     loaded = network(choice.key, choice)
     with guarded(choice.card), torch.inference_mode():
-        return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
+        return tracer(choice.key, choice)(loaded.transform(image)[None], steps=gates)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")

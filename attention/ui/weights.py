@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 EXTENSIONS = ["safetensors", "pt", "pth", "bin", "tar", "zip"]
 """The first bytes say what a file is; `.pth.tar` and `.bin` are habits of those who publish weights."""
 RECOGNISED = "As recognised"
+MEGABYTES = 500
+"""Of an upload; the largest ResNet, 152 layers deep, has 242 MB."""
 HELP = (
-    "A state dict of one of the families that are known here, 600 MB at most; no code in the file is run. Any other "
-    "network can be shown from its own code: `python -m attention serve --help`."
+    f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
+    "other network can be shown from its own code: `python -m attention serve --help`."
 )
 _UPLOAD, _REFUSED, _COUNT = "_weights", "_weights_refused", "_weights_count"
 
@@ -66,8 +68,7 @@ def choose_weights() -> Choice | None:
 def _take() -> Upload | None:
     """The file that was uploaded last and could be read. A new one makes room in the uploader at once."""
     count = st.session_state.get(_COUNT, 0)
-    most = _limit() // 2**20
-    file = st.file_uploader("Weight file", EXTENSIONS, key=f"weights_{count}", max_upload_size=most, help=HELP)
+    file = st.file_uploader("Weight file", EXTENSIONS, key=f"weights_{count}", max_upload_size=MEGABYTES, help=HELP)
     if file is not None:
         _keep(file)
         st.session_state[_COUNT] = count + 1
@@ -99,8 +100,24 @@ def _choose_family(upload: Upload) -> "Architecture":
     """What the keys say it is, or what the person says; below that, why."""
     family = st.selectbox("Family", [RECOGNISED, *zoo.files.families()], key="family")
     found = _architecture(upload.sha256, None if family == RECOGNISED else family)
-    st.markdown("\n".join(f"- {phrase}" for phrase in map(literal, found.evidence)))
+    st.caption("\n".join(f"- {phrase}" for phrase in map(literal, found.evidence)))
+    _draw_differences(found, _state(upload.sha256, None))
     return found
+
+
+def _draw_differences(found: "Architecture", state: "dict[str, Tensor]") -> None:
+    """Every key that a family chosen by hand lacks, has besides, or has in another shape."""
+    import torch
+
+    from attention.recognition.differences import between, shapes_of
+
+    with torch.device("meta"):
+        differences = between(shapes_of(found.build().state_dict()), shapes_of(state))
+    kinds = {"missing": differences.missing, "left over": differences.left_over, "shape": differences.misshapen}
+    rows = [(key, kind) for kind, keys in kinds.items() for key in keys]
+    if rows:
+        keys, whats = zip(*rows, strict=True)
+        st.dataframe({"key": keys, "what": whats}, hide_index=True, alt=f"The {len(rows)} keys that do not fit.")
 
 
 def _choose_pictures() -> Preprocessing:
@@ -157,10 +174,3 @@ def _network(
 ) -> zoo.Network:
     file = WeightFile(_upload.name, _upload.sha256, _state(_upload.sha256, None), _found)
     return zoo.files.assemble(file, seen=_prepared[0], labels=_prepared[1])
-
-
-def _limit() -> int:
-    """What a weight file may have, in bytes."""
-    from attention.checkpoints import DEFAULT
-
-    return DEFAULT.file_bytes

@@ -40,6 +40,8 @@ class WeightFile:
     sha256: str
     state: "Mapping[str, Tensor]"
     architecture: "Architecture"
+    notes: tuple[str, ...]
+    """What was taken out of what, and off the keys, before it was recognised."""
 
     @property
     def classes(self) -> int:
@@ -62,12 +64,12 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -
     """
     from attention import checkpoints, recognition
 
-    state = checkpoints.read(source)
+    state, notes = checkpoints.contents(source)
     if isinstance(source, bytes):
         digest = hashlib.sha256(source).hexdigest()
     else:
         name, digest = name or source.name, hash_of(source, "sha256")
-    return WeightFile(PurePath(name).name, digest, state, recognition.recognise(state, family))
+    return WeightFile(PurePath(name).name, digest, state, recognition.recognise(state, family), notes)
 
 
 def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[str] = ()) -> Network:
@@ -101,7 +103,7 @@ def _card(file: WeightFile, seen: Preprocessing) -> Card:
     return Card(
         name=file.name,
         title=file.name,
-        description=f"recognised as {found.family}: {'; '.join(found.evidence)}",
+        description=f"recognised as {found.family}: {'; '.join(found.evidence + file.notes)}",
         source="file",
         licence="not stated: a file of your own",
         parameters=0,

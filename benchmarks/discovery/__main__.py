@@ -23,6 +23,7 @@ def main(family: str, out: Path, limit: int) -> None:
     """Compares the gates that `trace` finds with the reference's, network by network, and writes the report."""
     rows, failures = report.read(out)
     known, order = {row.name: row for row in rows}, networks.listed()
+    failures = {name: reason for name, reason in failures.items() if name in order}
     for name in networks.listed(family):
         if name in known:
             continue
@@ -33,8 +34,9 @@ def main(family: str, out: Path, limit: int) -> None:
             known[name] = answer
             failures.pop(name, None)
         click.echo(f"{name}: {answer if isinstance(answer, str) else _told(answer)}")
-        rows = [known[name] for name in order if name in known]
-        report.write(out, rows, failures)
+        report.write(out, [known[each] for each in order if each in known], failures)
+    rows = [known[name] for name in order if name in known]
+    report.write(out, rows, failures)
     click.echo(report.summary(rows))
 
 

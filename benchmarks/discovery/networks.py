@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# A star stands for every name of the zoo that matches. `+cbam` puts that attention of timm's into each residual block,
-# `@96` asks for 96-pixel pictures, and `@train` leaves the network in training mode, where drop path and dropout
-# multiply by random numbers.
+# A pattern of `*`, `?` and `[]` stands for every name of the zoo that matches. `+cbam` puts that attention of timm's
+# into each residual block, `@96` asks for 96-pixel pictures, and `@train` leaves the network in training mode, where
+# drop path and dropout multiply by random numbers.
 FAMILIES = {
     "squeeze-and-excitation": """
         timm/seresnet18 timm/seresnet50 timm/seresnext26d_32x4d timm/seresnext50_32x4d timm/senet154
@@ -23,7 +23,8 @@ FAMILIES = {
         timm/regnety_002 timm/regnety_016 timm/regnetz_005 timm/regnetz_b16 timm/regnetz_b16_evos timm/regnetv_040
         timm/nf_regnet_b0 timm/repvgg_d2se timm/sedarknet21 timm/cs3sedarknet_l timm/cs3se_edgenet_x
         timm/sehalonet33ts timm/sebotnet33ts_256 timm/haloregnetz_b timm/test_maxvit timm/test_coatnet
-        timm/maxvit_pico_rw_256 timm/gcvit_xxtiny timm/efficientvit_m0 timm/efficientvim_m1 timm/fastvit_ma36
+        timm/maxvit_pico_rw_256 timm/gcvit_xxtiny timm/efficientvit_m0 timm/efficientvim_m1 timm/fastvit_t8
+        timm/fastvit_ma36 timm/shvit_s1
         timm/mobilenetv4_conv_small_035 timm/mobilenet_edgetpu_v2_xs timm/efficientnet_b0@train
         timm/mobilenetv3_small_050@train timm/resnet18+se
         torchvision/mobilenet_v3_small torchvision/mobilenet_v3_large torchvision/efficientnet_b0
@@ -87,28 +88,13 @@ FAMILIES = {
         timm/deit_tiny_patch16_224 timm/eva02_tiny_patch14_224 timm/cait_xxs24_224 timm/swin_tiny_patch4_window7_224
         timm/swin_tiny_patch4_window7_224@train timm/swinv2_tiny_window8_256 timm/swinv2_cr_tiny_224 timm/pit_ti_224
         timm/coat_lite_tiny timm/convit_tiny timm/crossvit_9_240 timm/davit_tiny timm/edgenext_xx_small
-        timm/efficientformer_l1 timm/efficientformerv2_s0 timm/efficientvit_b0 timm/fastvit_t8 timm/hiera_tiny_224
+        timm/efficientformer_l1 timm/efficientformerv2_s0 timm/efficientvit_b0 timm/hiera_tiny_224
         timm/levit_128s timm/lowformer_b0 timm/mobilevit_xxs timm/mvitv2_tiny timm/nest_tiny timm/nextvit_small
-        timm/poolformerv2_s12 timm/caformer_s18 timm/pvt_v2_b0 timm/shvit_s1 timm/swiftformer_xs
+        timm/poolformerv2_s12 timm/caformer_s18 timm/pvt_v2_b0 timm/swiftformer_xs
         timm/tiny_vit_5m_224 timm/tnt_s_patch16_224 timm/twins_svt_small timm/visformer_tiny timm/volo_d1_224
         timm/xcit_nano_12_p16_224 timm/cpubone_nano timm/botnet26t_256 timm/halonet26t timm/lambda_resnet26t
         timm/mixer_s32_224 timm/resmlp_12_224 timm/gmixer_12_224 timm/gmlp_ti16_224 timm/gmlp_ti16_224@train
         timm/sequencer2d_s timm/vitamin_small_224 torchvision/vit_b_16 torchvision/swin_t torchvision/swin_v2_t""",
-    "all relatives of those with gates": """
-        torchvision/mobilenet_v3_* torchvision/efficientnet_* torchvision/regnet_y_*
-        pytorchcv/cbam_* pytorchcv/bam_* pytorchcv/sknet* pytorchcv/resnesta* pytorchcv/scnet* pytorchcv/resattnet*
-        pytorchcv/airne* pytorchcv/dicenet* pytorchcv/menet* pytorchcv/fishnet* pytorchcv/senet* pytorchcv/efficientnet*
-        pytorchcv/mixnet* pytorchcv/mnasnet* pytorchcv/mobilenetv3_* pytorchcv/regnety* pytorchcv/tresnet*
-        pytorchcv/seresne* pytorchcv/sepreresnet* pytorchcv/dia*
-        timm/test_* timm/seresne* timm/legacy_sere* timm/senet* timm/ecaresne* timm/eca_* timm/gcresne* timm/skresne*
-        timm/resnest* timm/ese_vovnet* timm/resnetrs* timm/nf_* timm/nfnet_* timm/eca_nfnet* timm/dm_nfnet_*
-        timm/efficientnet* timm/tf_efficientnet* timm/mobilenetv3_* timm/tf_mobilenetv3_* timm/fbnet*
-        timm/hardcorenas_* timm/mixnet_* timm/tf_mixnet_* timm/tinynet_* timm/mnasnet_* timm/semnasnet_* timm/lcnet*
-        timm/mobilenet_edgetpu_* timm/mobilenetv4_* timm/regnety_* timm/regnetz_* timm/regnetv_*
-        timm/ghostnet_* timm/ghostnetv*@128
-        timm/repghostnet_* timm/repvit_* timm/rexnet* timm/tresnet_* timm/cs3se* timm/cspnext_* timm/rdnet_* timm/hgnet*
-        timm/efficientvit_m* timm/efficientvim_* timm/fastvit_* timm/gcvit_* timm/coatnet_* timm/maxvit_*_256
-        timm/maxxvit* timm/focalnet_* timm/iformer_* timm/mobilevitv2_* timm/csatv2*""",
 }
 
 Built = tuple[nn.Module, tuple[int, int]]
@@ -118,10 +104,12 @@ Built = tuple[nn.Module, tuple[int, int]]
 def listed(family: str = "") -> list[str]:
     """The names of the families whose titles start so, each once."""
     words = [word for title, names in FAMILIES.items() if title.startswith(family) for word in names.split()]
-    return list(dict.fromkeys(name for word in words for name in (_matching(word) if "*" in word else [word])))
+    return list(dict.fromkeys(name for word in words for name in _matching(word)))
 
 
 def _matching(word: str) -> list[str]:
+    if not set("*?[") & set(word):
+        return [word]
     zoo, _, rest = word.partition("/")
     pattern, at, wish = rest.partition("@")
     return [f"{zoo}/{name}{at}{wish}" for name in sorted(NAMES[zoo]()) if fnmatch.fnmatch(name, pattern)]

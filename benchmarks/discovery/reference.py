@@ -126,6 +126,10 @@ CLASSES = {
     ),
 }
 
+NAMED = frozenset(known.type for known in CLASSES.values() if not known.why)
+"""The types of attention blocks that are called so. The others' classes were read because `trace` had found gates in
+them, and stand in the table with the reason; what they multiply by was followed by hand."""
+
 
 def expected(module: nn.Module, batch: Tensor) -> tuple[list[Expected], Any]:
     """The gates that one pass applies, by class, in the order in which their modules return; and its output."""

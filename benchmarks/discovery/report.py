@@ -9,7 +9,13 @@ from benchmarks.discovery import reference
 from benchmarks.discovery.measure import Row
 
 _HEAD = "| network | pixels | gates | missed | false | same output |\n|---|---|---|---|---|---|\n"
+_COLUMNS = ("networks", "gates", "exact", "missed", "false")
 _NONE = "–"
+_OTHERS = """The totals by zoo also count gates of classes that are no attention blocks by name, and that no list would
+have had: `trace` found them, then their code was read, and where it multiplies features by what it computes from them
+the class joined the reference, with the reason below. They say less about the finding than the blocks above.
+
+"""
 _WITHOUT = "no gates"
 
 
@@ -27,7 +33,7 @@ def write(path: Path, rows: Iterable[Row], failures: dict[str, str]) -> None:
         "# Which gates are found\n\n"
         "Made by `python -m benchmarks.discovery`: random weights, one batch of two pictures of noise. A gate is exact"
         " where `trace` reports it in the module, with the axes, and as often as the reference says.\n\n"
-        f"{summary(rows)}\n## Networks\n\n{_HEAD}{''.join(map(_line, rows))}\n"
+        f"{summary(rows)}\n{_OTHERS}{others(rows)}\n## Networks\n\n{_HEAD}{''.join(map(_line, rows))}\n"
         f"## Classes of the reference\n\n{_classes()}"
     )
     if failures:
@@ -40,31 +46,44 @@ def write(path: Path, rows: Iterable[Row], failures: dict[str, str]) -> None:
 
 def summary(rows: list[Row]) -> str:
     """The totals by zoo and by type of attention, as the README shows them."""
-    return _totals("zoo", rows, _zoo) + "\n" + _totals("attention", rows, _types)
+    zoos: dict[str, Counter[str]] = {}
+    for row in rows:
+        _count(zoos, row.name.partition("/")[0], row)
+    named = _types(rows, lambda kind: kind in reference.NAMED)
+    for row in rows:
+        if not row.gates:
+            _count(named, _WITHOUT, row)
+    return _table("zoo", zoos) + "\n" + _table("attention", named)
 
 
-def _totals(head: str, rows: list[Row], keys: Callable[[Row], Iterable[str]]) -> str:
-    """A network counts for each of its keys, its false gates for the first one."""
+def others(rows: list[Row]) -> str:
+    """The totals of the gates whose classes are no attention blocks by name."""
+    return _table("other gates", _types(rows, lambda kind: kind not in reference.NAMED))
+
+
+def _types(rows: list[Row], wanted: Callable[[str], bool]) -> dict[str, Counter[str]]:
+    """By type. What is false in a network with gates is no type's, and stands in the totals by zoo."""
     table: dict[str, Counter[str]] = {}
     for row in rows:
-        for number, key in enumerate(keys(row)):
-            one = None if keys is _zoo else key
-            parts = {"gates": row.gates, "exact": row.exact, "missed": row.missed}
-            counts = {name: part.total() if one is None else part[one] for name, part in parts.items()}
-            table.setdefault(key, Counter()).update(counts, networks=1, false=row.false.total() if not number else 0)
-    lines = [
-        f"| {key} | " + " | ".join(str(counts[c]) for c in ("networks", "gates", "exact", "missed", "false")) + " |\n"
-        for key, counts in sorted(table.items(), key=lambda each: (each[0] == _WITHOUT, -each[1]["gates"]))
-    ]
-    return f"| {head} | networks | gates | exact | missed | false |\n|---|--:|--:|--:|--:|--:|\n{''.join(lines)}"
+        for kind in filter(wanted, row.gates):
+            one = Row(row.name, row.size, _only(row.gates, kind), _only(row.missed, kind), Counter(), row.same_output)
+            _count(table, kind, one)
+    return dict(sorted(table.items(), key=lambda each: -each[1]["gates"]))
 
 
-def _zoo(row: Row) -> list[str]:
-    return [row.name.partition("/")[0]]
+def _only(counts: Counter[str], kind: str) -> Counter[str]:
+    return Counter({kind: counts[kind]})
 
 
-def _types(row: Row) -> list[str]:
-    return list(row.gates) or [_WITHOUT]
+def _count(table: dict[str, Counter[str]], key: str, row: Row) -> None:
+    counts = table.setdefault(key, Counter())
+    parts = {"gates": row.gates, "exact": row.exact, "missed": row.missed, "false": row.false}
+    counts.update({name: part.total() for name, part in parts.items()}, networks=1)
+
+
+def _table(head: str, table: dict[str, Counter[str]]) -> str:
+    lines = [f"| {key} | " + " | ".join(str(counts[c]) for c in _COLUMNS) + " |\n" for key, counts in table.items()]
+    return f"| {head} | {' | '.join(_COLUMNS)} |\n|---|{'--:|' * len(_COLUMNS)}\n{''.join(lines)}"
 
 
 def _line(row: Row) -> str:
