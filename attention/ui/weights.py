@@ -57,7 +57,9 @@ def choose_weights() -> Choice | None:
         key = hashlib.sha256(repr((upload, found.family, seen, names)).encode()).hexdigest()
         network = _network(key, upload, found, _prepared=(seen, names))
     except GatescopeError as error:
-        described.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
+        with described:
+            st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
+            _draw_differences(error)
         return None
     with described:
         _describe(upload, network, found)
@@ -100,24 +102,9 @@ def _choose_family(upload: Upload) -> "Architecture":
     """What the keys say it is, or what the person says; below that, why."""
     family = st.selectbox("Family", [RECOGNISED, *zoo.files.families()], key="family")
     found = _architecture(upload.sha256, None if family == RECOGNISED else family)
-    st.caption("\n".join(f"- {phrase}" for phrase in map(literal, found.evidence)))
-    _draw_differences(found, _state(upload.sha256, None))
+    phrases = (*found.evidence, *_state(upload.sha256, None)[1])
+    st.caption("\n".join(f"- {phrase}" for phrase in map(literal, phrases)))
     return found
-
-
-def _draw_differences(found: "Architecture", state: "dict[str, Tensor]") -> None:
-    """Every key that a family chosen by hand lacks, has besides, or has in another shape."""
-    import torch
-
-    from attention.recognition.differences import between, shapes_of
-
-    with torch.device("meta"):
-        differences = between(shapes_of(found.build().state_dict()), shapes_of(state))
-    kinds = {"missing": differences.missing, "left over": differences.left_over, "shape": differences.misshapen}
-    rows = [(key, kind) for kind, keys in kinds.items() for key in keys]
-    if rows:
-        keys, whats = zip(*rows, strict=True)
-        st.dataframe({"key": keys, "what": whats}, hide_index=True, alt=f"The {len(rows)} keys that do not fit.")
 
 
 def _choose_pictures() -> Preprocessing:
@@ -151,26 +138,38 @@ def _describe(upload: Upload, network: zoo.Network, found: "Architecture") -> No
         st.caption(f"Assumed, since the file does not say it: {'; '.join(network.card.assumed)}.")
 
 
+def _draw_differences(error: GatescopeError) -> None:
+    """Every key that the network lacks, has besides, or has in another shape, where the sentence names the first."""
+    from attention.recognition import RecognitionError
+
+    if isinstance(error, RecognitionError) and error.differences:
+        found = error.differences
+        kinds = {"missing": found.missing, "left over": found.left_over, "of another shape": found.misshapen}
+        what, keys = zip(*((kind, key) for kind, each in kinds.items() for key in each), strict=True)
+        st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
+
+
 @st.cache_resource(max_entries=4, show_spinner="Reading the weights")
-def _state(sha256: str, _data: bytes | None) -> "dict[str, Tensor]":
-    """The tensors of a file, which are those of the networks made of it too."""
+def _state(sha256: str, _data: bytes | None) -> "tuple[dict[str, Tensor], tuple[str, ...]]":
+    """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
     from attention import checkpoints
 
     if _data is None:
         raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
-    return checkpoints.read(_data)
+    return checkpoints.contents(_data)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Recognising the network")
 def _architecture(sha256: str, family: str | None) -> "Architecture":
     from attention import recognition
 
-    return recognition.recognise(_state(sha256, None), family)
+    return recognition.recognise(_state(sha256, None)[0], family)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Building the network")
 def _network(
     key: str, _upload: Upload, _found: "Architecture", *, _prepared: tuple[Preprocessing, Sequence[str]]
 ) -> zoo.Network:
-    file = WeightFile(_upload.name, _upload.sha256, _state(_upload.sha256, None), _found)
+    state, notes = _state(_upload.sha256, None)
+    file = WeightFile(_upload.name, _upload.sha256, state, _found, notes)
     return zoo.files.assemble(file, seen=_prepared[0], labels=_prepared[1])
