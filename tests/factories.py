@@ -59,6 +59,17 @@ class Picky(Gated):
         return super().forward(x)
 
 
+class Wrapped(nn.Module):
+    """Every key of its weights begins with `model.`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Gated()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)
+
+
 def classifier() -> Gated:
     return Gated()
 

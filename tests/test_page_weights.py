@@ -168,7 +168,8 @@ def test_a_page_without_such_gates_leads_back_to_the_networks_on_offer():
     build, *_ = LAYOUTS["torchvision ResNet"]
     app = sound(uploaded(opened("cbam"), "mine.pth", saved(made(build))))
     app.button(key="instead_cbam").click().run()
-    assert sound(app).segmented_control(key="origin").value == "On offer" and app.selectbox(key="network").value == "cbam"
+    assert sound(app).segmented_control(key="origin").value == "On offer"
+    assert app.selectbox(key="network").value == "cbam"
 
 
 def test_pictures_keep_their_own_limit_beside_that_of_weights():

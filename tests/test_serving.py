@@ -44,10 +44,11 @@ def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
     assert network_of("--model", "my_own_nets:make", *SMALL).card.title == "Gated"
 
 
-def test_weights_come_out_of_a_file(tmp_path):
-    trained = factories.Gated()
+@pytest.mark.parametrize("kind", ["Gated", "Wrapped"])
+def test_weights_come_out_of_a_file(tmp_path, kind):
+    trained = getattr(factories, kind)()
     save_file(trained.state_dict(), tmp_path / "trained.safetensors")
-    network = network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "trained.safetensors"))
+    network = network_of("--model", NAME + kind, *SMALL, "--weights", str(tmp_path / "trained.safetensors"))
     assert all(torch.equal(value, network.module.state_dict()[key]) for key, value in trained.state_dict().items())
 
 
@@ -95,7 +96,7 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", "os.path:../x"), "names nothing"),
         (("--model", "nowhere_at_all:net"), "no module 'nowhere_at_all'"),
         (("--model", "tests.nowhere.net:net"), "no module 'tests.nowhere'"),
-        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting"),
+        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold, Picky, Wrapped"),
         (("--model", NAME + "number"), "is of the type int"),
         (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
         (("--model", NAME + "returning_nothing"), "the type NoneType"),

@@ -53,7 +53,10 @@ def _fill(module: "nn.Module", model: str, weights: Path) -> None:
     from attention import checkpoints
     from attention.recognition.differences import between, shapes_of
 
-    state = checkpoints.read(weights)
-    if differences := between(shapes_of(module.state_dict()), shapes_of(state)):
+    own, state = module.state_dict(), checkpoints.read(weights)
+    prefix = f"{next(iter(own), '').partition('.')[0]}."
+    if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in state):
+        state = {f"{prefix}{key}": value for key, value in state.items()}  # `model.`, say, which the reading took off
+    if differences := between(shapes_of(own), shapes_of(state)):
         raise ServingError(f"The weights in {weights.name} do not fit {model}: {differences}.")
     module.load_state_dict(state, strict=False)  # what may be missing are counters of training steps
