@@ -18,8 +18,16 @@ AXES: dict[Kind, str] = {
     "channel-width": "CW",
     "token": "L",
     "sample": "",
+    "volume": "DHW",
+    "depth": "D",
+    "channel-depth": "CD",
+    "depth-height": "DH",
+    "depth-width": "DW",
 }
-"""What a gate's values vary over, after N: channel, height, width, or a place of unknown shape."""
+"""What a gate's values vary over, after N: channel, depth, height, width, or a place of unknown shape (L)."""
+
+_FULL = {3: "CL", 4: "CHW", 5: "CDHW"}
+"""The same for a full gate, by the rank of its values."""
 
 _JOINED = frozenset(AXES) - {"full", "token", "sample"}
 """Kinds that neighbours in one attention module may have: CBAM's two gates, the three of triplet attention."""
@@ -78,7 +86,7 @@ def _block(group: Sequence[Gate], taken: set[str]) -> Block:
 
 def averaged(gate: Gate, kind: Kind) -> Gate | None:
     """The gate as one of another kind, averaged over all else; None where it does not vary over what those do."""
-    own = "CL" if gate.kind == "full" and gate.values.ndim == 3 else AXES[gate.kind]
+    own = _FULL.get(gate.values.ndim, "") if gate.kind == "full" else AXES[gate.kind]
     if not set(AXES[kind]) <= set(own) or gate.values.ndim != len(own) + 1:
         return None
     values = gate.values.mean(tuple(place for place, axis in enumerate(own, start=1) if axis not in AXES[kind]))

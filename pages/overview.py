@@ -12,7 +12,7 @@ with ui.errors():
     if view.blocks:
         st.markdown(f"#### {overview.answer(view)}")
         overview.draw_network(view)
-        st.caption("Channel gates run from pale (0) to deep blue (1), spatial gates from violet (0) to yellow (1).")
+        st.caption(overview.scale(view))
     else:
         ui.no_gates(view, "gates", "cbam")
     overview.draw_cost(view)

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention import analysis, capture
+from attention import analysis, capture, zoo
 from attention.records import Gate
-from tests import zoo_views
+from tests import coordinate
 
 SHAPES = {
     "channel": (1, 4),
@@ -20,19 +20,24 @@ SHAPES = {
     "channel-width": (1, 4, 2),
     "token": (1, 6),
     "sample": (1,),
+    "volume": (1, 5, 3, 2),
+    "depth": (1, 5),
+    "channel-depth": (1, 4, 5),
+    "depth-height": (1, 5, 3),
+    "depth-width": (1, 5, 2),
 }
 BLOCKS = {  # how many blocks, and of which kinds each
-    "mobilenet_v3_small": (9, "channel"),
-    "regnet_y_400mf": (16, "channel"),
-    "ecaresnet26t": (8, "channel"),
-    "resnest14d": (4, "channel"),
-    "skresnet18": (8, "channel"),
-    "gcresnext26ts": (0, ""),
-    "bat_resnext26ts": (0, ""),
-    "coatnet_nano_rw_224": (7, "channel"),
-    "coordinate": (8, "channel-width channel-height"),
-    "bam_resnet18": (3, "full"),
-    "cbam_resnet18": (8, "channel spatial"),
+    "torchvision/mobilenet_v3_small": (9, "channel"),
+    "torchvision/regnet_y_400mf": (16, "channel"),
+    "timm/ecaresnet26t": (8, "channel"),
+    "timm/resnest14d": (4, "channel"),
+    "timm/skresnet18": (8, "channel"),
+    "timm/gcresnext26ts": (0, ""),
+    "timm/bat_resnext26ts": (0, ""),
+    "timm/coatnet_nano_rw_224": (7, "channel"),
+    coordinate.NAME: (8, "channel-width channel-height"),
+    "pytorchcv/bam_resnet18": (3, "full"),
+    "pytorchcv/cbam_resnet18": (8, "channel spatial"),
 }
 """Neither gcresnext26ts, which adds its context, nor bat_resnext26ts, which multiplies matrices, has a gate."""
 
@@ -96,9 +101,10 @@ def test_a_full_gate_of_tokens_has_channels_and_no_map():
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_the_blocks_of_a_zoo_network_are_those_it_is_known_for(name):
+def test_the_blocks_of_a_zoo_network_are_those_it_is_known_for(name, monkeypatch):
+    coordinate.offer(monkeypatch)
     number, kinds = BLOCKS[name]
-    network = zoo_views.network(name)
+    network = zoo.load(name, random=True)
     side = network.card.input_size
     with torch.inference_mode():
         gates = capture.trace(network.module, torch.rand(1, 3, side, side)).gates

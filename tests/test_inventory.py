@@ -2,30 +2,34 @@
 
 import copy
 import threading
+from functools import cache
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from attention import capture, layers, networks
-from attention.inventory import every, folded
+from attention import capture, networks, zoo
+from attention.inventory import COUNTS, every, folded
 from attention.inventory.measuring import InventoryError, measure
 from attention.inventory.rows import alike
-from attention.inventory.tree import COUNTS, inventory
+from attention.inventory.tree import inventory
 from attention.records import Inventory, Part
-from tests import zoo_views
 
 SIDE = 64
-NETWORKS = (*networks.VARIANTS, "mobilenet_v3_small", "resnest14d", "skresnet18", "efficientnet_b4")
+NETWORKS = (
+    *networks.VARIANTS,
+    "torchvision/mobilenet_v3_small",
+    "timm/resnest14d",
+    "timm/skresnet18",
+    "timm/efficientnet_b4",
+)
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 
 
+@cache
 def module(name: str) -> nn.Module:
-    if name in networks.VARIANTS:
-        torch.manual_seed(0)
-        return networks.build(name, 10).eval()
-    return zoo_views.network(name).module
+    return zoo.load(name, random=True).module
 
 
 def taken(own: nn.Module, side: int = SIDE) -> Inventory:
@@ -108,7 +112,7 @@ def test_the_dense_twin_has_the_parameters_of_a_network_without_groups(name, inv
     assert network.ungrouped_parameters - network.parameters == spared
 
 
-@pytest.mark.parametrize("name", ["se", "cbam", "mobilenet_v3_small", "efficientnet_b4"])
+@pytest.mark.parametrize("name", ["se", "cbam", "torchvision/mobilenet_v3_small", "timm/efficientnet_b4"])
 def test_attention_is_the_blocks_and_nothing_else(name, inventories):
     known = inventories[name].known
     own = module(name)
@@ -117,7 +121,7 @@ def test_attention_is_the_blocks_and_nothing_else(name, inventories):
     assert inventories[name].network.attention_parameters == parameters > 0
 
 
-@pytest.mark.parametrize(("name", "features"), [("resnest14d", ("conv", "bn0")), ("skresnet18", ("paths",))])
+@pytest.mark.parametrize(("name", "features"), [("timm/resnest14d", ("conv", "bn0")), ("timm/skresnet18", ("paths",))])
 def test_what_makes_the_features_in_an_attention_block_is_not_attention(name, features, inventories):
     own = module(name)
     wanted = 0
@@ -236,68 +240,6 @@ def test_attention_between_tokens_is_counted_with_and_without_numbers(monkeypatc
 
     monkeypatch.setattr("attention.inventory.measuring._shadow", refuse)
     assert sum(measure(Attending(), (1, 8, 4, 4)).macs.values()) == projections + products
-
-
-class Mixed(nn.Module):
-    """A known block, a published one that only makes its gate, an unlisted one, and one that never runs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3, padding=1)
-        self.own = layers.SE(8, 2)
-        self.block = Applying()
-        self.new = Invented()
-        self.idle = layers.SE(8, 2)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.new(self.block(self.own(self.conv(pictures))))
-
-
-class SELayer(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc = nn.Conv2d(8, 8, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return torch.sigmoid(self.fc(features.mean((2, 3), keepdim=True)))
-
-
-class Applying(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(8, 8, 1)
-        self.se = SELayer()
-
-    def forward(self, features: Tensor) -> Tensor:
-        features = self.conv(features)
-        return self.se(features) * features
-
-
-class Invented(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc = nn.Conv2d(8, 8, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features * torch.sigmoid(self.fc(features.amax((2, 3), keepdim=True)))
-
-
-def test_known_blocks_are_set_against_the_gates_found():
-    found = taken(Mixed().eval(), 16)
-    assert [(block.name, block.form, block.gates) for block in found.known] == [
-        ("own", "SE", ("own",)),
-        ("block.se", "SE", ("block",)),
-        ("idle", "SE", ()),
-    ]
-    assert [(gate.gate, gate.module) for gate in found.unlisted] == [("new", "Invented")]
-
-
-def test_only_what_makes_the_gate_of_a_residual_block_is_attention():
-    own = Mixed().eval()
-    parts = {part.name: part for part in all_parts(taken(own, 16).network)}
-    assert parts["block"].attention_parameters == parts["block.se"].parameters < parts["block"].parameters
-    assert parts["new"].form == "Invented"
-    assert parts["new"].attention_parameters == parts["new"].parameters
 
 
 def test_a_module_with_two_names_is_counted_once():

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, images, zoo
 from attention.records import Trace
+from attention.ui import parts
 
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("network", zoo.own.NAMES)
@@ -39,7 +40,7 @@ def traced(network: str, title: str) -> Trace:
 def test_every_network_opens_with_its_gates_and_its_cost(network):
     app = sound(opened(network=network))
     assert app.title[0].value == "What does attention do here?"
-    assert app.metric[0].value == f"{zoo.card(network).parameters / 1e6:.2f} M"
+    assert app.metric[0].value == parts.magnitude(zoo.card(network).parameters)
     assert len(app.metric) == (2 if network == "plain" else 4)
 
 

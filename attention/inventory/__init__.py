@@ -9,6 +9,6 @@ report     the known attention blocks against the gates that a pass found
 The rooms that need torch are opened by name: `from attention.inventory.measuring import measure`.
 """
 
-from attention.inventory.rows import Row, every, folded
+from attention.inventory.rows import COUNTS, Row, every, folded
 
-__all__ = ["Row", "every", "folded"]
+__all__ = ["COUNTS", "Row", "every", "folded"]

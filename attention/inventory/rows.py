@@ -6,6 +6,16 @@ from itertools import groupby
 
 from attention.records import Part
 
+COUNTS = (
+    "parameters",
+    "macs",
+    "ungrouped_parameters",
+    "ungrouped_macs",
+    "attention_parameters",
+    "attention_macs",
+)
+"""The counts of a part, which add up over parts."""
+
 
 @dataclass(frozen=True)
 class Row:

@@ -9,16 +9,8 @@ from torch import nn
 from attention.inventory import known
 from attention.inventory.measuring import Measured
 from attention.inventory.report import Attention, within
+from attention.inventory.rows import COUNTS
 from attention.records import Gate, Inventory, Part
-
-COUNTS = (
-    "parameters",
-    "macs",
-    "ungrouped_parameters",
-    "ungrouped_macs",
-    "attention_parameters",
-    "attention_macs",
-)
 
 
 def inventory(module: nn.Module, measured: Measured, gates: Sequence[Gate]) -> Inventory:

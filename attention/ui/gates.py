@@ -15,8 +15,18 @@ WORDS: dict[Kind, str] = {
     "channel-width": "each channel and column",
     "token": "each token",
     "sample": "the whole picture",
+    "volume": "each place in space",
+    "depth": "each slice",
+    "channel-depth": "each channel and slice",
+    "depth-height": "each slice and row",
+    "depth-width": "each slice and column",
 }
 """What a gate of a kind has a number for."""
+
+
+def in_unit(gate: Gate) -> bool:
+    """Whether all of a gate lies on the scale of its colours, 0 to 1."""
+    return gate.minimum >= 0 and gate.maximum <= 1
 
 
 def say_notes(view: View, shown: Gate) -> None:
@@ -27,7 +37,7 @@ def say_notes(view: View, shown: Gate) -> None:
             f"This gate has a number for {WORDS[gate.kind]}. Shown is the average: a number for {WORDS[shown.kind]}.",
             icon=":material/info:",
         )
-    if gate.minimum < 0 or gate.maximum > 1:
+    if not in_unit(gate):
         st.info(
             f"This gate runs from {gate.minimum:.2f} to {gate.maximum:.2f}. Colours are those of 0 to 1: what lies "
             "outside has the colour of the nearer end.",

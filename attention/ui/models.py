@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from attention.analysis import Block
-from attention.inventory import Row, every, folded
+from attention.inventory import COUNTS, Row, every, folded
 from attention.records import Gate, Part
 from attention.ui import parts
 from attention.ui.view import View
@@ -24,7 +24,7 @@ ROW_HEIGHT = 35
 def answer(view: View) -> str:
     """The network in one sentence."""
     network = view.inventory.network
-    cost = f"{millions(network.parameters)} parameters and {millions(network.macs)} MACs"
+    cost = f"{parts.magnitude(network.parameters)} parameters and {parts.magnitude(network.macs)} MACs"
     if not view.blocks:
         return f"{cost} for one picture, and no gates."
     share = parts.percent(network.attention_parameters / network.parameters)
@@ -38,28 +38,28 @@ def draw_totals(view: View) -> None:
     spared = network.ungrouped_parameters - network.parameters
     spared_macs = network.ungrouped_macs - network.macs
     figures = {
-        "Parameters": (millions(network.parameters), ""),
-        "MACs, one picture": (millions(network.macs), ""),
-        "In attention": (
-            f"{parts.percent(network.attention_parameters / network.parameters)} of the parameters",
+        "Parameters": (parts.magnitude(network.parameters), None),
+        "MACs, one picture": (parts.magnitude(network.macs), None),
+        "Attention parameters": (
+            parts.percent(network.attention_parameters / network.parameters),
             f"{parts.percent(network.attention_macs / max(network.macs, 1))} of the MACs",
         ),
-        "Saved by groups": (f"{millions(spared)} parameters", f"{millions(spared_macs)} MACs"),
+        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
-        place.metric(label, value, second or None, border=True, delta_color="off", delta_arrow="off")
+        place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
     side = view.card.input_size
     st.caption(
         f"For one picture of {side} × {side} px. MACs are the multiply-accumulates of convolutions and matrix "
-        "products. Groups save against the same network with every convolution in one group, which would have "
-        f"{millions(network.ungrouped_parameters)} parameters and {millions(network.ungrouped_macs)} MACs."
+        "products. Groups save against the same network with every convolution in one group: that one would have "
+        f"{parts.magnitude(network.ungrouped_parameters)} parameters, {parts.magnitude(network.ungrouped_macs)} MACs."
     )
     if view.inventory.note:
         st.caption(f":material/info: {view.inventory.note}")
 
 
 def draw_layers(view: View) -> None:
-    """The layers as a table, searched or folded; a click on a row with one block opens that block on its page."""
+    """The layers as a table, searched or folded; a tick on a row with one block opens that block on its page."""
     network = view.inventory.network
     rows = _choose_rows(network)
     if not rows:
@@ -67,30 +67,30 @@ def draw_layers(view: View) -> None:
         return
     gates = {gate.name: gate for gate in view.trace.gates}
     event = st.dataframe(
-        table(rows, gates),
+        _filled(table(rows, gates)),
         hide_index=True,
         height=ROW_HEIGHT * (min(len(rows), MOST_ROWS) + 1) + 3,
         column_config=_columns(),
+        placeholder="",
         on_select="rerun",
         selection_mode="single-row",
-        key="layers",
+        key=f"layers_{hash(tuple(row.part.name for row in rows))}",  # other rows begin without a tick
         alt=f"{len(rows)} rows of layers; the first is {rows[0].label or network.module}.",
     )
+    if ticked := event["selection"]["rows"]:
+        _open(view, rows[ticked[0]])
     st.caption(
-        "What has no row of its own (normalisation, activations, classifiers) is counted in the row above it. Blocks "
-        "in a row that hold the same are one row, which adds them up."
+        "Tick a row with gates to open its block. What has no row of its own (normalisation, activations, classifiers) "
+        "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up."
     )
-    everything = columns(list(every(network)), gates)
     st.download_button(
         "All layers, CSV",
-        parts.as_csv(everything),
-        f"{view.card.name.replace('/', '_')}_layers.csv",
+        lambda: parts.as_csv(columns(list(every(network)), gates)),
+        f"{view.card.name.replace('/', '_')}_layers{parts.mark()}.csv",
         "text/csv",
         on_click="ignore",
         key="layers_csv",
     )
-    if chosen := event["selection"]["rows"]:
-        _open(view, rows[chosen[0]])
 
 
 def columns(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
@@ -106,16 +106,6 @@ def columns(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
     counts: Columns = {name.replace("_", " "): [row.total(name) for row in rows] for name in COUNTS}
     attention: Columns = {"attention": [row.part.form for row in rows], "gates": [_gates(row, gates) for row in rows]}
     return {"depth": [row.depth for row in rows], **whole, **convolutions, **counts, **attention}
-
-
-COUNTS = (
-    "parameters",
-    "macs",
-    "ungrouped_parameters",
-    "ungrouped_macs",
-    "attention_parameters",
-    "attention_macs",
-)
 
 
 def table(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
@@ -141,15 +131,6 @@ def describe(row: Row) -> str:
         depthwise = " depthwise" if part.groups == part.channels[0] > 1 else ""
         what = f"{kernel}{depthwise} convolution, {part.channels[0]} → {part.channels[1]}"
     return f"{len(row.parts)} blocks, alike: {what}" if len(row.parts) > 1 else what
-
-
-def millions(count: int) -> str:
-    """Three significant digits with a unit: 28.1 M, 4.12 G, 612 k."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            digits = 2 if count < 10 * size else 1 if count < 100 * size else 0
-            return f"{count / size:.{digits}f} {unit}"
-    return str(count)
 
 
 def _choose_rows(network: Part) -> list[Row]:
@@ -182,10 +163,15 @@ def _matches(row: Row, wanted: str) -> bool:
     return any(wanted in text.casefold() for text in (row.part.name, describe(row), row.part.module))
 
 
+def _filled(columns: Columns) -> Columns:
+    """Without the columns that have nothing in any row."""
+    return {name: values for name, values in columns.items() if any(value not in ("", None) for value in values)}
+
+
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
-        "layer": st.column_config.TextColumn(pinned=True, width="medium"),
+        "layer": st.column_config.TextColumn(pinned=True, width=170),
         **{name: number(format="localized") for name in ("parameters", "MACs", "groups", "saved by groups")},
     }
 
@@ -204,7 +190,7 @@ def _gates(row: Row, gates: dict[str, Gate]) -> str:
 
 
 def _open(view: View, row: Row) -> None:
-    """Go to the block of the row that was clicked; of several blocks, ask which."""
+    """Go to the block of the row that was ticked; of several blocks, ask which."""
     found = list(_blocks(view, row))
     name = row.part.name or row.part.module
     if not found:

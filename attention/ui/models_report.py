@@ -9,7 +9,7 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import Block
 from attention.inventory.known import WITHOUT_GATE
-from attention.records import Known
+from attention.records import Known, Rejected
 from attention.ui import parts
 from attention.ui.view import View
 
@@ -45,10 +45,17 @@ KINDS = {
 }
 """How the pages show a gate that is neither a channel's nor a place's."""
 
+NO_GATES = (
+    "Attention here is what multiplies features by a gate. Self-attention, as in a vision transformer, mixes places or "
+    "channels in a matrix product instead: it has no gate, and is not counted as attention."
+)
+
 
 def draw(view: View) -> None:
     """The report, from what was found to what was not."""
     st.subheader(headline(view.inventory.known, len(view.trace.gates)), anchor=False)
+    if not view.inventory.known and not view.trace.gates:
+        st.caption(NO_GATES)
     _draw_forms(view)
     for sentence in (*missing(view.inventory.known), *elsewhere(view), *differences(view)):
         st.markdown(f"- {sentence}")
@@ -62,7 +69,9 @@ def headline(known: Sequence[Known], gates: int) -> str:
     counts = [f"{found[form]} of {number} {form} blocks" for form, number in total.items()]
     if counts:
         return f"Found {' and '.join(counts)}"
-    return f"Found {gates} gates, in no known attention block" if gates else "No attention blocks, and no gates"
+    return (
+        f"Found {gates} gates, in no known attention block" if gates else "No gates, and no block that is known for one"
+    )
 
 
 def missing(known: Sequence[Known]) -> list[str]:
@@ -150,17 +159,20 @@ def _draw_blocks(view: View) -> None:
 
 
 def _draw_rejected(view: View) -> None:
-    rejected = getattr(view.trace, "rejected", ())
+    rejected = view.trace.rejected
     if not rejected:
         return
     st.markdown("**Seen and judged not to be a gate**")
+    alike: dict[tuple[str, str], list[Rejected]] = {}
+    for each in rejected:
+        alike.setdefault((each.reason, each.activation), []).append(each)
     columns = {
-        "module": [each.name or "(the network)" for each in rejected],
-        "activation": [each.activation for each in rejected],
-        "times": [each.count for each in rejected],
-        "why it is no gate": [each.reason for each in rejected],
+        "why it is no gate": [reason for reason, _ in alike],
+        "activation": [activation for _, activation in alike],
+        "products": [sum(each.count for each in some) for some in alike.values()],
+        "modules": [[each.name or "(the network)" for each in some] for some in alike.values()],
     }
-    st.dataframe(columns, hide_index=True, alt=f"{len(rejected)} products that are no gates, with the reasons.")
+    st.dataframe(columns, hide_index=True, alt=f"Products that are no gates, for {len(alike)} reasons.")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,18 +10,20 @@ from attention.analysis import Block
 from attention.figures import overlay
 from attention.records import Gate
 from attention.ui import parts
-from attention.ui.gates import WORDS
+from attention.ui.gates import WORDS, in_unit
 from attention.ui.view import View
 
 ACROSS = 4
-MOST_CARDS = 16
-"""More than these on a page take long to draw and longer to read."""
+MOST_CARDS, MOST_MAPS = 16, 8
+"""More than these at a time, the latter where they have maps, take long to draw and longer to read."""
+MAP_SIDE = 512
+"""Of the picture in a card, in pixels."""
 
 
 def draw_network(view: View) -> None:
-    """Every block with its gates, four in a row, sixteen at a time."""
+    """Every block with its gates, four in a row, so many at a time."""
     names = analysis.short_names([block.name for block in view.blocks])
-    shown = _choose_cards(names)
+    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, view.blocks)) else MOST_CARDS)
     for start in range(shown.start, shown.stop, ACROSS):
         row = range(start, min(start + ACROSS, shown.stop))
         for place, number in zip(st.columns(ACROSS), row, strict=False):
@@ -33,7 +35,7 @@ def draw_cost(view: View) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
     network = view.inventory.network
-    figures = {"Parameters": f"{network.parameters / 1e6:.2f} M", "MACs, one picture": f"{network.macs / 1e6:,.0f} M"}
+    figures = {"Parameters": parts.magnitude(network.parameters), "MACs, one picture": parts.magnitude(network.macs)}
     if view.blocks:
         figures["Attention parameters"] = parts.percent(network.attention_parameters / network.parameters)
         figures["Attention MACs"] = parts.percent(network.attention_macs / network.macs)
@@ -60,17 +62,27 @@ def answer(view: View) -> str:
     return f"With this picture, {' and '.join(found)}; 100% would be no gate at all."
 
 
+def scale(view: View) -> str:
+    """What the colours mean, and whether all gates stay within them."""
+    ends = "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1)."
+    if all(map(in_unit, view.trace.gates)):
+        return ends
+    return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."
+
+
 def _of(kind: str | None, gate: Gate) -> bool:
     return gate.kind == kind if kind else gate.kind not in ("channel", "spatial")
 
 
-def _choose_cards(names: Sequence[str]) -> range:
+def _choose_cards(names: Sequence[str], most: int) -> range:
     """The numbers of the blocks that are drawn: all of them, or a page of many."""
-    if len(names) <= MOST_CARDS:
+    if len(names) <= most:
         return range(len(names))
-    pages = -(-len(names) // MOST_CARDS)
-    page = st.pagination(pages, key="cards", bind="query-params")
-    shown = range((page - 1) * MOST_CARDS, min(page * MOST_CARDS, len(names)))
+    pages = list(range(1, -(-len(names) // most) + 1))
+    parts.settle("cards", pages)
+    parts.note_link("cards", list(map(str, pages)), f"cards that are not in 1 to {pages[-1]}: here are the first")
+    page = st.pagination(len(pages), key="cards", bind="query-params")
+    shown = range((page - 1) * most, min(page * most, len(names)))
     st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {names[shown[0]]} to {names[shown[-1]]}.")
     return shown
 
@@ -95,8 +107,9 @@ def _draw_block(view: View, block: Block, name: str) -> None:
 
 
 def _draw_map(view: View, gate: Gate, what: str) -> None:
+    picture, box = overlay.reduced(view.picture, view.box, MAP_SIDE)
     st.image(
-        overlay.overlay(view.picture, gate.values[0], view.box, colour_map="viridis", opacity=0.6),
+        overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
         width="stretch",
         alt=f"{what} of {gate.name} on the picture, from {_span(gate)}.",
         caption=f"{what}, {_span(gate)}",

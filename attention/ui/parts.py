@@ -72,7 +72,8 @@ def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
     if box.open:
         rows = len(next(iter(columns.values())))
         box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {rows} rows.")
-        box.download_button("CSV", as_csv(columns), f"{name}{mark()}.csv", "text/csv", on_click="ignore", key=f"csv_{name}")
+        file = f"{name}{mark()}.csv"
+        box.download_button("CSV", as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}")
 
 
 def as_csv(columns: dict[str, Sequence[Any]]) -> str:
@@ -126,6 +127,14 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
             on_select=go_to,
         )
     return chosen
+
+
+def magnitude(count: int) -> str:
+    """Three significant digits with a unit: 28.1 M, 4.12 G, 612 k."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{count / size:#.3g} {unit}".replace(". ", " ")
+    return str(count)
 
 
 def percent(share: float) -> str:

@@ -9,11 +9,12 @@ from tests.browser.dashboard import Visitor
 
 
 def layers(visitor: Visitor) -> Locator:
-    return visitor.page.locator(".st-key-layers [data-testid=stDataFrame]")
+    return visitor.page.locator("[class*=st-key-layers_] [data-testid=stDataFrame]")
 
 
 def choose(visitor: Visitor, row: int) -> None:
-    """Click on the box in front of a row, 0 the first below the head; the table is a canvas under a layer that takes the clicks."""
+    """Click on the box in front of a row, 0 the first below the head. The table is a canvas under a layer that takes
+    the clicks."""
     layers(visitor).locator("canvas").first.click(force=True, position={"x": 20, "y": 35 * (row + 1) + 17})
 
 
@@ -40,6 +41,16 @@ def test_a_block_that_is_searched_for_opens_on_its_page(visit, server, network, 
     visitor.settle()
     expect(main.get_by_role("heading", level=3).first).to_contain_text("layer3.1")
     expect(visitor.page.get_by_test_id("stSidebar").get_by_role("combobox", name="Network")).to_have_value(network)
+
+
+def test_a_tick_does_not_pass_to_another_row_when_the_rows_change(visit, server):
+    visitor = visit(server)
+    visitor.open("/models?network=se&fold=false")
+    choose(visitor, 1)
+    expect(visitor.page.get_by_test_id("stMain")).to_contain_text("There is no gate in stem")
+    search(visitor, "attention")
+    expect(visitor.page).to_have_url(re.compile("/models"))
+    expect(visitor.page.get_by_test_id("stMain")).not_to_contain_text("There is no gate")
 
 
 def test_a_block_opens_from_the_overview_of_a_linked_network(visit, server):
