@@ -12,7 +12,7 @@ from tests import attacks, published
 from tests.test_recognition import LAYOUTS
 
 EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
-SHOWN = ("published CBAM", "published SE", "torchvision MobileNetV3", "timm SE-ResNet", "pytorchcv CBAM-ResNet")
+SHOWN = ("published CBAM", "published SE", "torchvision MobileNetV3", "timm SE-ResNet", "pytorchcv CBAM")
 CBAM = "CBAM-ResNet, the published code's layout"
 
 
