@@ -16,6 +16,7 @@ capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 answers      what a network returns, in words where it is no score for each class
 analysis     numbers out of arrays
+survey       every gate over a folder of pictures
 serving      a person's own network, and the dashboard started on it
 figures      records -> plotly figures and overlays; the only plotly
 ui           what all pages share; the only streamlit

@@ -91,6 +91,30 @@ def cards() -> None:
         click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
 
 
+@main.command()
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The result, a Parquet file."
+)
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
+@click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
+def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+    """What every gate does over the pictures of FOLDER, by class.
+
+    FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
+    is as good. Ctrl-C stops after the batch at hand; what was counted is kept for --resume.
+    """
+    from attention.survey import command
+
+    command.survey(source, model, limit, command.Settings(**settings))
+
+
 def _report(card: Card) -> None:
     click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
     for gate in card.gate_health:

@@ -44,6 +44,10 @@ ROOMS = {
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "answers": Door(top={"numpy", "attention.records"}),
     "analysis": Door(top={"numpy", "attention.records"}),
+    "survey": Door(
+        top={"numpy", "attention.records", "attention.images", "attention.zoo"},
+        inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
+    ),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "serving": Door(
         top={
@@ -71,7 +75,7 @@ ROOMS = {
     ),
     "__main__": Door(
         top={"click", "attention.records", "attention.serving"},
-        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation"},
+        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation", "attention.survey"},
     ),
     "": Door(top=set(), inside={"torch", "attention.serving"}),
 }
@@ -81,6 +85,7 @@ PAGE = Door(
     inside={"attention.layers"},
 )
 HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
+HEAVY |= {"pyarrow", "ray"}
 
 
 class Import(NamedTuple):
@@ -159,7 +164,8 @@ def forbidden_imports(path: Path, door: Door) -> list[str]:
 
 def test_what_the_doors_let_in_is_installed_by_the_requirements():
     wanted = {name for door in ROOMS.values() for name in door.top | door.inside if "." not in name}
-    installed = set(re.findall(r"^[\w-]+", read(ROOT / "requirements.txt"), re.MULTILINE))
+    files = (ROOT / "requirements.txt", ROOT / "requirements-ray.txt")
+    installed = {name for file in files for name in re.findall(r"^[\w-]+", read(file), re.MULTILINE)}
     assert {{"PIL": "pillow"}.get(name, name) for name in wanted} <= installed
 
 
@@ -183,6 +189,7 @@ def test_data_flows_one_way():
         ("attention.inventory", set()),
         ("attention.inventory.known", set()),
         ("attention.zoo", set()),
+        ("attention.survey", set()),
         ("attention.serving", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.checkpoints", {"torch"}),

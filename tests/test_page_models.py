@@ -190,6 +190,16 @@ def test_a_network_without_gates_is_told_what_counts_as_attention(network):
     assert "gates" not in rows(app)
 
 
+def test_gates_in_a_class_that_is_not_listed_are_named_and_their_share_is_a_bound():
+    name = "pytorchcv/menet108_8x1_g3"
+    app = opened(network=name)
+    assert "Found 16 gates, in no known attention block" in [subheader.value for subheader in app.subheader]
+    assert any("in MEUnit, a class that is not listed" in text.value for text in app.markdown)
+    network = of(name)
+    share = parts.percent(network.attention_parameters / network.parameters)
+    assert [metric.value for metric in app.metric if metric.label == "Attention parameters"] == [f"≤ {share}"]
+
+
 def test_what_is_no_gate_is_listed_with_the_reason():
     app = opened(network="timm/gcresnet50t")
     judged = app.dataframe[-1].value

@@ -27,7 +27,7 @@ def answer(view: View) -> str:
     cost = f"{parts.magnitude(network.parameters)} parameters and {parts.magnitude(network.macs)} MACs"
     if not view.blocks:
         return f"{cost} for one picture, and no gates."
-    share = parts.percent(network.attention_parameters / network.parameters)
+    share = parts.attention_share(view.inventory, "parameters")
     blocks = f"{len(view.blocks)} blocks with gates" if len(view.blocks) > 1 else "one block with gates"
     return f"{cost} for one picture; {blocks} hold {share} of the parameters."
 
@@ -41,8 +41,8 @@ def draw_totals(view: View) -> None:
         "Parameters": (parts.magnitude(network.parameters), None),
         "MACs, one picture": (parts.magnitude(network.macs), None),
         "Attention parameters": (
-            parts.percent(network.attention_parameters / network.parameters),
-            f"{parts.percent(network.attention_macs / max(network.macs, 1))} of the MACs",
+            parts.attention_share(view.inventory, "parameters"),
+            f"{parts.attention_share(view.inventory, 'macs')} of the MACs",
         ),
         "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
     }

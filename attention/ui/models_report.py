@@ -95,7 +95,7 @@ def elsewhere(view: View) -> list[str]:
         by_class.setdefault(gate.module, []).append(gate.gate or "the network itself")
     return [
         f"**Found without being known**: {_listed(names)}, in {parts.literal(module)}, a class that is not listed as "
-        "attention. All of such a module is counted as attention."
+        "attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
         for module, names in by_class.items()
     ]
 

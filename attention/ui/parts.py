@@ -15,7 +15,7 @@ from attention import analysis
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
-from attention.records import GatescopeError
+from attention.records import GatescopeError, Inventory
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
@@ -135,6 +135,13 @@ def magnitude(count: int) -> str:
         if count >= 0.9995 * size:
             return f"{count / size:#.3g} {unit}".replace(". ", " ")
     return str(count)
+
+
+def attention_share(inventory: Inventory, count: str) -> str:
+    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too."""
+    network = inventory.network
+    share = getattr(network, f"attention_{count}") / max(getattr(network, count), 1)
+    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
 
 
 def percent(share: float) -> str:
