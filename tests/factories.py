@@ -74,6 +74,10 @@ def classifier() -> Gated:
     return Gated()
 
 
+def imagenet() -> Gated:
+    return Gated(classes=1000)
+
+
 def grey() -> Gated:
     return Gated(seen=1)
 

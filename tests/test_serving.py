@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from attention import capture, checkpoints, labels, serving
+from attention import capture, checkpoints, labels, serving, zoo
 from attention.records import GatescopeError
 from attention.serving import current
 from attention.serving.options import parsed
@@ -35,6 +35,11 @@ def test_random_weights_are_the_same_every_time_and_the_generator_stays_as_it_wa
     first, second = (network_of("--model", NAME + "classifier", *SMALL).module.state_dict() for _ in range(2))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_thousand_classes_are_taken_for_imagenets_and_that_is_said():
+    network = network_of("--model", NAME + "imagenet", *SMALL)
+    assert network.labels[0] == "tench" and zoo.files.IMAGENET in network.card.assumed
 
 
 def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from attention.records import Card, GatescopeError, Trace
 from attention.serving.factories import failure
 from attention.serving.records import ServingError
 from attention.zoo import Network, library
-from attention.zoo.files import USUAL
+from attention.zoo.files import IMAGENET, USUAL, usual_labels
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import nn
@@ -83,8 +83,11 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         assumed=tuple(settings.assumed()),
     )
     trace = _tried(module, card)
+    names = _labels(trace, settings)
+    if settings.labels is None and len(names) == 1000:
+        card = replace(card, assumed=(*card.assumed, IMAGENET))
     kinds = dict(Counter(gate.kind for gate in trace.gates))
-    return Network(replace(card, gates=kinds, labels=_labels(trace, settings)), module)
+    return Network(replace(card, gates=kinds, labels=names), module)
 
 
 def _tried(module: "nn.Module", card: Card) -> Trace:
@@ -122,7 +125,7 @@ def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
             return ()
         raise ServingError(f"Labels were given, and there is nothing to label: {error}") from error
     if settings.labels is None:
-        return labels.default(classes)
+        return usual_labels(classes)
     if isinstance(settings.labels, str | Path):
         return labels.read(_bytes(Path(settings.labels)), Path(settings.labels).name, classes)
     if len(settings.labels) != classes:
