@@ -49,6 +49,10 @@ def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
     assert network_of("--model", "my_own_nets:make", *SMALL).card.title == "Gated"
 
 
+def test_the_parameters_of_a_lazy_module_are_counted():
+    assert network_of("--model", NAME + "Lazy", *SMALL).card.parameters == 8 * 3 * 9 + 8 + 8 * 5 + 5
+
+
 @pytest.mark.parametrize("kind", ["Gated", "Wrapped"])
 def test_weights_come_out_of_a_file(tmp_path, kind):
     trained = getattr(factories, kind)()
@@ -101,11 +105,12 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", "os.path:../x"), "names nothing"),
         (("--model", "nowhere_at_all:net"), "no module 'nowhere_at_all'"),
         (("--model", "tests.nowhere.net:net"), "no module 'tests.nowhere'"),
-        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold, Picky, Wrapped"),
+        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold"),
         (("--model", NAME + "number"), "is of the type int"),
         (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
         (("--model", NAME + "returning_nothing"), "the type NoneType"),
         (("--model", NAME + "grey", *SMALL), "channels that its first convolution reads are 1, and those of a picture"),
+        (("--model", NAME + "Paired", *SMALL), "has to run on a batch of pictures and nothing else"),
         (("--model", NAME + "Picky", "--labels", "nowhere.txt"), "does not exist"),
         (("--model", NAME + "Gated", "--image-size", "0"), "not in the range 1<=x<=1024"),
         (("--model", NAME + "Gated", "--std", "1", "0", "1"), "deviation above 0"),
