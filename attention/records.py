@@ -156,10 +156,60 @@ class Card:
 
 
 @dataclass(frozen=True)
-class NetworkCost:
-    """Of a network and of its attention modules. MACs are those of convolutions and matrix products, one picture."""
+class Part:
+    """One module of a network. The numbers are of it and of all that is in it, for one picture."""
 
+    name: str
+    """Dotted path; empty for the network itself."""
+    module: str
+    """Name of its class."""
     parameters: int
     macs: int
+    """Of convolutions and matrix products."""
+    ungrouped_parameters: int
+    """The same with every convolution in one group."""
+    ungrouped_macs: int
     attention_parameters: int
     attention_macs: int
+    output: tuple[int, ...]
+    """Shape of what it gives, without N; empty where it never ran, or gives no tensor."""
+    channels: tuple[int, int] | None
+    """In and out, of a convolution."""
+    kernel: tuple[int, ...]
+    groups: int
+    form: str
+    """Of an attention block, such as `"SE"`, or its class where that is not a known one; empty elsewhere."""
+    gates: tuple[str, ...]
+    """Names of the gates found in it, in the order of execution."""
+    parts: "tuple[Part, ...]"
+    """The convolutions and attention blocks in it, and what holds such; the rest is in the numbers alone."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """An attention block whose class is a known one."""
+
+    name: str
+    module: str
+    form: str
+    gates: tuple[str, ...]
+    """Names of the gates that the pass found in it."""
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """A gate in a module whose class is not known as attention."""
+
+    gate: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What stands in a network: its layers, its known attention blocks, and the gates found elsewhere."""
+
+    network: Part
+    known: tuple[Known, ...]
+    unlisted: tuple[Unlisted, ...]
+    note: str
+    """Said where the network had to be run to be counted; empty elsewhere."""

@@ -36,12 +36,12 @@ ROOMS = {
         top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
     ),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
+    "inventory": Door(top={"torch", "attention.records"}),
     "zoo": Door(
         top={"attention.records", "attention.images", "attention.labels"},
         inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
         | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
-    "cost": Door(top={"torch", "attention.records"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "survey": Door(
@@ -51,8 +51,8 @@ ROOMS = {
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.grouped", "attention.analysis", "attention.figures"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.cost"},
+        | {"attention.inventory", "attention.grouped", "attention.analysis", "attention.figures"},
+        inside={"torch", "attention.layers", "attention.capture"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
@@ -172,6 +172,8 @@ def test_data_flows_one_way():
         ("attention.analysis", set()),
         ("attention.grouped.papers", set()),
         ("attention.labels", set()),
+        ("attention.inventory", set()),
+        ("attention.inventory.known", set()),
         ("attention.zoo", set()),
         ("attention.survey", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),

@@ -21,6 +21,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+    "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
