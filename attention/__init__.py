@@ -11,7 +11,11 @@ networks     the residual networks that the project trains itself
 zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
+attribution  heatmaps of a class; the only captum
 analysis     numbers out of arrays
+agreement    how far two maps agree
+faithfulness whether a map names the pixels that count
+changes      small changes of a picture
 figures      records -> plotly figures and overlays; the only plotly
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made

@@ -37,8 +37,12 @@ ROOMS = {
         | {"tqdm", "attention.networks", "attention.capture"},
     ),
     "cost": Door(top={"torch", "attention.records"}),
+    "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
+    "agreement": Door(top={"numpy", "attention.records"}),
+    "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
+    "changes": Door(top={"numpy", "PIL"}),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
@@ -159,6 +163,9 @@ def test_data_flows_one_way():
         ("attention.records", set()),
         ("attention.images", set()),
         ("attention.analysis", set()),
+        ("attention.agreement", set()),
+        ("attention.faithfulness", set()),
+        ("attention.changes", set()),
         ("attention.grouped.papers", set()),
         ("attention.zoo", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
