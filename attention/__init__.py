@@ -17,6 +17,7 @@ agreement    how far two maps agree
 faithfulness whether a map names the pixels that count
 changes      small changes of a picture
 figures      records -> plotly figures and overlays; the only plotly
+comparison   several networks on one picture
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made
 evaluation   what the cards claim, measured

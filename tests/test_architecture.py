@@ -43,11 +43,18 @@ ROOMS = {
     "agreement": Door(top={"numpy", "attention.records"}),
     "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
     "changes": Door(top={"numpy", "PIL"}),
-    "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
+    "figures": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
+    ),
+    "comparison": Door(
+        top={"numpy", "PIL", "attention.records", "attention.analysis", "attention.agreement"},
+        inside={"torch", "attention.capture", "attention.zoo", "attention.attribution"},
+    ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.grouped", "attention.analysis", "attention.figures"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.cost"},
+        | {"attention.grouped", "attention.analysis", "attention.figures"}
+        | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.cost", "attention.attribution"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}

@@ -16,7 +16,13 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"overview": "/", "excitation": "/excitation", "cbam": "/cbam", "grouped": "/grouped"}
+PAGES = {
+    "overview": "/",
+    "excitation": "/excitation",
+    "cbam": "/cbam",
+    "compare": "/compare",
+    "grouped": "/grouped",
+}
 PATIENCE = 120_000  # milliseconds; a first visit waits for torch and plotly, on a machine that may be busy
 
 # Streamlit's page looks for its server under its own address before it looks at the root.
