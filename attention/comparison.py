@@ -1,9 +1,9 @@
 """Several networks on one picture: which class is meant, and what their heatmaps have in common."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Column:
     """The class that is asked about; None where the network does not know it."""
     heatmap: Heatmap | None
     """None where the class is not known, or not computed."""
+    elsewhere: tuple[Gate, ...] = ()
+    """The gates for a picture of something else, where there is one."""
 
     @property
     def spatial(self) -> list[Gate]:
@@ -119,8 +121,15 @@ def classes(columns: Sequence[Column]) -> str:
     return f"P is shared out over different numbers of classes ({each}): it is easier to be sure among few."
 
 
-def column(network: "Network", picture: Image.Image, label: str | None, *, method: "Method | None" = None) -> Column:
-    """One network's column, computed here: its trace and its heatmap of the class, or of its first guess."""
+def column(
+    network: "Network",
+    picture: Image.Image,
+    label: str | None,
+    *,
+    method: "Method | None" = None,
+    other: Image.Image | None = None,
+) -> Column:
+    """One network's column, computed here; of the class `label`, or of its first guess. `other`: a second picture."""
     import torch
 
     from attention import attribution, capture
@@ -128,11 +137,12 @@ def column(network: "Network", picture: Image.Image, label: str | None, *, metho
     batch = network.transform(picture)[None]
     with torch.inference_mode():
         traced = capture.trace(network.module, batch)
+        elsewhere = capture.trace(network.module, network.transform(other)[None]).gates if other else ()
     found = analysis.probabilities(traced.output.float().numpy()[0])
     target = int(found.argmax()) if label is None else place(network.labels, label)
     heatmap = None if target is None else attribution.Attributor(network.module)(batch, target, method=method)
     box = network.transform.box(picture.size)
-    return Column(network.card, network.labels, found, traced.gates, box, target, heatmap)
+    return Column(network.card, network.labels, found, traced.gates, box, target, heatmap, elsewhere)
 
 
 def compare(
@@ -141,6 +151,7 @@ def compare(
     label: str | None,
     *,
     method: "Method | None" = None,
+    other: Image.Image | None = None,
 ) -> list[Column]:
     """A column for each network, one class for all: by its label, or the first network's first guess.
 
@@ -148,15 +159,58 @@ def compare(
     """
     found: list[Column] = []
     for load in networks:
-        each = column(load(), picture, label, method=method)
+        each = column(load(), picture, label, method=method, other=other)
         found.append(each)
         if label is None and each.target is not None:
             label = each.labels[each.target]
     if all(each.target is None for each in found):
         known = ", ".join(found[0].labels[:4])
         raise ComparisonError(
-            f"None of these networks knows a class {label!r}; {found[0].card.name} knows {known}, ..."
+            f"None of these networks knows one class {label!r}; {found[0].card.name} knows {known} and others."
         )
+    return found
+
+
+def told(columns: Sequence[Column]) -> dict[str, Any]:
+    """The comparison as plain numbers and lists, for a file."""
+    found = shared(columns)
+    overlaps = {"pairs of heatmaps": found[0], "blob in the middle": found[1]} if found else None
+    cards = [each.card for each in columns]
+    return {
+        "overlap of the top fifths": overlaps,
+        "by chance": agreement.TOP,
+        "notes": [*differences(cards), *filter(None, [classes(columns)])],
+        "networks": [_told(each) for each in columns],
+    }
+
+
+def _told(column: Column) -> dict[str, Any]:
+    target, heatmap = column.target, column.heatmap
+    return {
+        "name": column.card.name,
+        "random weights": column.card.random,
+        "parameters": column.card.parameters,
+        "top five": [list(each) for each in analysis.top(column.probabilities, column.labels)],
+        "class": None if target is None else column.labels[target],
+        "probability": None if target is None else float(column.probabilities[target]),
+        "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
+        "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},
+        "spatial gates": [_told_gate(gate, column) for gate in column.spatial],
+        "blob in the middle": heatmap and asdict(blob_against_heatmap(column)),
+    }
+
+
+def _told_gate(gate: Gate, column: Column) -> dict[str, Any]:
+    found = {
+        "name": gate.name,
+        "minimum": gate.minimum,
+        "maximum": gate.maximum,
+        "nearly constant": analysis.look(gate.values[0]).nearly_constant,
+    }
+    if column.heatmap:
+        same = [other for other in column.elsewhere if other.name == gate.name]
+        maps = {"agreement": [gate], "the same for another picture": same}
+        found |= {title: asdict(each) for title, gates in maps.items() for each in against_heatmap(column, gates)}
     return found
 
 

@@ -43,12 +43,13 @@ ROOMS = {
     "agreement": Door(top={"numpy", "attention.records"}),
     "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
     "changes": Door(top={"numpy", "PIL"}),
-    "figures": Door(
-        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
-    ),
     "comparison": Door(
         top={"numpy", "PIL", "attention.records", "attention.analysis", "attention.agreement"},
         inside={"torch", "attention.capture", "attention.zoo", "attention.attribution"},
+    ),
+    "figures": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
+        | {"attention.comparison"}
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
@@ -65,7 +66,8 @@ ROOMS = {
     ),
     "__main__": Door(
         top={"click", "attention.records"},
-        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation"},
+        inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
+        | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"},
     ),
 }
 ROUTER = Door(top={"streamlit", "attention.ui"})

@@ -56,6 +56,7 @@ def draw(view: View) -> None:
     for note in [*comparison.differences([each.card for each in columns]), comparison.classes(columns)]:
         if note:
             st.caption(note)
+    compare_tabs.explain(columns)
     parts.note_link("about", TABS, f"a part that this page does not have: here is “{next(iter(TABS))}”")
     tabs = st.tabs(list(TABS), key="about", on_change="rerun", bind="query-params")
     for tab, draw_tab in zip(tabs, TABS.values(), strict=True):

@@ -14,6 +14,41 @@ from attention.ui import cache, compare_views, frame, parts
 from attention.ui.view import View
 
 
+def explain(columns: Sequence[Column]) -> None:
+    """The equations, and the numbers of all columns, folded."""
+    box = st.expander("The equations", icon=":material/function:", key="equations", on_change="rerun")
+    if box.open:
+        with box:
+            _explain_heatmap(columns)
+    titles = ("network", "class", "P", "layer", "minimum", "maximum")
+    rows = [_row(column) for column in columns if column.heatmap and column.target is not None]
+    parts.data({title: [row[number] for row in rows] for number, title in enumerate(titles)}, name="columns")
+
+
+def _row(column: Column) -> tuple[object, ...]:
+    assert column.heatmap and column.target is not None
+    name = f"{column.card.name}{' (random weights)' * column.card.random}"
+    found, label = column.heatmap, column.labels[column.target]
+    return name, label, float(column.probabilities[column.target]), found.layer, found.minimum, found.maximum
+
+
+def _explain_heatmap(columns: Sequence[Column]) -> None:
+    st.markdown(
+        "Grad-CAM: $A^k$ is channel k of the layer's output, with Z places, and $y^c$ the logit of class c. What is "
+        "negative is left out (Selvaraju et al., arXiv 1610.02391, eqs. 1 and 2)."
+    )
+    st.latex(
+        r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha^c_k A^k\Big),\qquad "
+        r"\alpha^c_k = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}"
+    )
+    grids = {f"{len(each.heatmap.values)} × {each.heatmap.values.shape[1]}" for each in columns if each.heatmap}
+    st.markdown(
+        f"Here the maps have {' and '.join(sorted(grids)) or 'no'} places; they are enlarged bilinearly. One scale for "
+        "all compares what a place adds to each network's logit, so a map on fewer places has larger values."
+    )
+    st.markdown(r"Overlap, of the fifths $T$ of the places with the largest values: $|T_1 \cap T_2| / |T_1|$.")
+
+
 def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
     """Each spatial gate against the class heatmap, beside what agrees without knowing the picture."""
     chosen = choose_network(
