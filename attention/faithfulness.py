@@ -1,4 +1,4 @@
-"""Whether a map names the pixels that count: they are removed, or restored, in its order (arXiv 1806.07421, 3.2)."""
+"""Whether a map names the pixels that count: they are removed, or restored, in its order (arXiv 1806.07421)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

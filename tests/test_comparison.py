@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from attention.comparison import Column
 from attention.figures import sheet
 from attention.records import Heatmap
 
+ROOT = Path(__file__).parents[1]
 SAMPLE = next(sample for sample in images.samples() if sample.title == "Reims cathedral")
 CARD = zoo.card("cbam")
 
@@ -178,6 +181,30 @@ def test_the_command_marks_random_weights(tmp_path):
     told = json.loads((tmp_path / "compare.json").read_text())
     assert [each["random weights"] for each in told["networks"]] == [False, True]
     assert "timm/test_efficientnet (random weights)" in done.output
+
+
+def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
+    picture = ROOT / "assets" / "samples" / "cathedral.jpg"
+    names = ("plain", "se", "cbam")
+    assert run(picture, *(part for name in names for part in ("--model", name)), "--out", tmp_path).exit_code == 0
+    told = json.loads((tmp_path / "compare.json").read_text())
+    example = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8").split("which holds this")[1])
+    percent = [f"{each['name']} {each['probability']:.1%}".replace("%", " %") for each in told["networks"]]
+    assert "call the cathedral a church: " + ", ".join(percent) in example
+    overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]
+    assert f"overlap by {overlaps[0]}, where chance gives 20 % and a blob in the middle {overlaps[1]}" in example
+    cbam = told["networks"][2]
+    blob, better = cbam["blob in the middle"]["overlap"], []
+    for gate in cbam["spatial gates"]:
+        reached = gate["agreement"]["overlap"], gate["the same for another picture"]["overlap"]
+        if reached[0] > max(reached[1], blob, told["by chance"]):
+            better.append(
+                (gate["name"].split(".attention")[0], *(f"{value:.0%}".replace("%", " %") for value in reached))
+            )
+    ((name, own, other),) = better
+    assert f"one of eight, {name}, has an overlap ({own})" in example and f"of a salmon ({other})" in example
+    last = cbam["spatial gates"][-1]
+    assert last["nearly constant"] and f"passes {last['minimum']:.2f} to {last['maximum']:.2f}" in example
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class GradCam:
 
 @dataclass(frozen=True)
 class GuidedGradCam:
-    """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391, section 3.3).
+    """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391).
 
     Of the three colours' products the absolute values are added.
     """

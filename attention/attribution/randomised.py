@@ -1,6 +1,6 @@
 """The network with its weights shuffled from the top down: a map that stays the same says nothing about them.
 
-Adebayo et al., Sanity Checks for Saliency Maps, arXiv 1810.03292, section 3.1, with each tensor's own numbers in a
+Adebayo et al., Sanity Checks for Saliency Maps, arXiv 1810.03292, with each tensor's own numbers in a
 random order in place of new ones, so that the sizes of features and gates stay what they were.
 """
 

@@ -88,24 +88,19 @@ def called(card: Card) -> str:
 def _ask(views: Sequence[View]) -> Asked:
     first = views[0]
     guess = first.labels[int(first.probabilities.argmax())]
-    known = dict.fromkeys(comparison.meaning(label) for view in views for label in view.labels)
-    labels = [FIRST_GUESS, *known]
-    target, method, stage, scale = st.columns([4, 6, 3, 3])
-    parts.note_link("class", labels, "a class that none of these networks knows: this is the first guess")
+    named = {comparison.meaning(label): label.partition(",")[0] for view in views for label in view.labels}
+    labels = [FIRST_GUESS, *named.values()]
+    target, method, stage, scale = st.columns(4)
+    for key, options in {"class": labels, "method": METHODS, "stage": STAGES, "heat": SCALES}.items():
+        parts.note_link(key, options, f"a {key} that there is not here: this is “{options[0]}”")
     parts.settle("class", labels)
-    label = target.selectbox(
-        "Class", labels, key="class", bind="query-params", format_func=lambda each: each if each in known else guess
-    )
-    how = method.segmented_control(
-        "Heatmap", METHODS, default=GRAD_CAM, required=True, key="method", bind="query-params"
-    )
+    label = target.selectbox("Class", labels, key="class", bind="query-params")
+    how = method.selectbox("Heatmap", METHODS, key="method", bind="query-params")
     layer = stage.selectbox(
         "Read at the end of", STAGES, key="stage", bind="query-params", disabled=how in METHODS[2:], help=_HELP
     )
-    range_ = scale.segmented_control(
-        "Heatmap scale", SCALES, default=SCALES[0], required=True, key="heat", bind="query-params"
-    )
-    return Asked(guess if label == FIRST_GUESS else label, how, STAGES.index(layer), range_ == SCALES[1])
+    ends = scale.selectbox("Scale of the heatmaps", SCALES, key="heat", bind="query-params")
+    return Asked(guess if label == FIRST_GUESS else label, how, STAGES.index(layer), ends == SCALES[1])
 
 
 _HELP = "Grad-CAM reads the output of a block. A stage is the blocks whose maps have one size."
@@ -187,7 +182,7 @@ def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> Non
     if column.target is None:
         st.info(f"It does not know the class “{asked.label}”: there is no heatmap.", icon=":material/help:")
         return
-    st.metric(f"P({column.labels[column.target]})", f"{column.probabilities[column.target]:.1%}")
+    st.metric(f"P({column.labels[column.target].partition(',')[0]})", f"{column.probabilities[column.target]:.1%}")
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return

@@ -60,9 +60,12 @@ def draw(view: View) -> None:
         second, flipped = view.beside(_changed(view, change)), change == "flip"
     moves = sorted(_moves(view, second, other, mirrored=flipped), key=lambda move: -move.change)
     answer.subheader(_say(view, second, moves), anchor=False)
-    _draw_pictures(view, second)
-    _draw_moves(moves, other.picture_name if kind == SECONDS[0] else "")
-    st.caption(_places(kind, flipped=flipped))
+    pictures, chart = st.columns([2, 5], gap="medium")
+    with pictures:
+        _draw_pictures(view, second)
+    with chart:
+        _draw_moves(moves, other.picture_name if kind == SECONDS[0] else "")
+        st.caption(_places(kind, flipped=flipped))
     _draw_spatial(view, second, moves)
 
 
@@ -88,7 +91,7 @@ def _patched(view: View) -> cache.Picture:
     width, half = right - left, side / 200 * (right - left)
     middle_x, middle_y = left + x / 100 * width, above + y / 100 * (below - above)
     box = (middle_x - half, middle_y - half, middle_x + half, middle_y + half)
-    return _copy(view, changes.patch(view.picture, box), f"patch {x} {y} {side}")
+    return _copy(view, changes.patch(view.picture, box), f"patch at {x} %, {y} %, side {side} %")
 
 
 def _copy(view: View, image: Image.Image, what: str) -> cache.Picture:
@@ -122,10 +125,11 @@ def _say(view: View, second: View, moves: Sequence[Move]) -> str:
 
 
 def _draw_pictures(view: View, second: View) -> None:
-    for place, title, each in zip(st.columns([2, 2, 5])[:2], ("First", "Second"), (view, second), strict=True):
-        place.image(each.seen, width="stretch", caption=each.picture_name, alt=f"{title}: {each.picture_name}.")
-        for label, probability in analysis.top(each.probabilities, each.labels, 3):
-            place.progress(probability, f"{parts.literal(label.partition(',')[0])} {probability:.1%}")
+    for title, each in {"First": view, "Second": second}.items():
+        name = parts.literal(each.picture_name)
+        st.image(each.seen, width="stretch", caption=f"{title}: {name}", alt=f"{title}: {each.picture_name}.")
+        for label, probability in analysis.top(each.probabilities, each.labels, 2):
+            st.progress(probability, f"{parts.literal(label.partition(',')[0])} {probability:.1%}")
 
 
 def _draw_moves(moves: Sequence[Move], other: str) -> None:
