@@ -13,6 +13,8 @@ from attention.records import Gate
 from attention.ui import cache, compare_views, frame, parts
 from attention.ui.view import View
 
+YARDSTICK = "Another picture, as a yardstick"
+
 
 def explain(columns: Sequence[Column]) -> None:
     """The equations, and the numbers of all columns, folded."""
@@ -88,12 +90,12 @@ def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column
     return names[name]
 
 
-def choose_other(view: View) -> cache.Picture:
+def choose_other(view: View, title: str = YARDSTICK) -> cache.Picture:
     """A picture of something else."""
     others = {name: own for name, own in frame.pictures().items() if name != view.picture_name}
     parts.note_link("other", others, "another picture that is not at hand: here is one that is")
     parts.settle("other", list(others))
-    name = st.selectbox("Another picture, as a yardstick", list(others), key="other", bind="query-params")
+    name = st.selectbox(title, list(others), key="other", bind="query-params")
     return others[name] or cache.sample(name)
 
 
