@@ -8,11 +8,15 @@ records      what passes between the rooms, and the package's errors
 images       a stranger's bytes -> an upright picture -> the crop the network sees
 layers       squeeze-and-excitation, CBAM, channel shuffle, as their papers state them
 networks     the residual networks that the project trains itself
+checkpoints  a stranger's weight file -> names and tensors
+labels       a file of a person's own -> the names of the classes
+recognition  names and shapes of tensors -> the network they belong to
 zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 attribution  heatmaps of a class; the only captum
 analysis     numbers out of arrays
+survey       every gate over a folder of pictures
 agreement    how far two maps agree
 faithfulness whether a map names the pixels that count
 changes      small changes of a picture

@@ -1,10 +1,11 @@
 """The command line: train and measure the project's own networks, list the zoos' ones, compare any of them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,7 @@ from attention.records import Card, GatescopeError
 if TYPE_CHECKING:
     from attention.attribution import Method
     from attention.comparison import Column
+    from attention.zoo import Network
 
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
@@ -87,21 +89,21 @@ def cards() -> None:
 
 @main.command()
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", "models", multiple=True, required=True, help="A network of the zoo; two to four of them.")
+@click.option("--model", "models", multiple=True, required=True, help="By name, or a weight file; two to four of them.")
 @click.option("--class", "label", help="The class, by its label; by default the first network's first guess.")
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the files go.")
 def compare(picture: Path, models: tuple[str, ...], label: str | None, method: str, random: bool, out: Path) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png."""
-    from attention import comparison, images, zoo
+    from attention import comparison, images
     from attention.figures import sheet
 
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
     data = picture.read_bytes()
     image, sample = images.read(data), next(s for s in images.samples() if s.path.read_bytes() != data)
-    loads = [partial(zoo.load, name, random=random and name not in zoo.own.names()) for name in models]
+    loads = [_loader(name, random=random) for name in models]
     other = images.read(sample.path.read_bytes())
     columns = comparison.compare(loads, image, label, method=_method(method), other=other)
     out.mkdir(parents=True, exist_ok=True)
@@ -110,6 +112,15 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, method: s
     (out / "compare.png").write_bytes(sheet.draw(image, columns))
     for each in columns:
         _describe(each)
+
+
+def _loader(name: str, *, random: bool) -> "Callable[[], Network]":
+    """Of a weight file, or of a network by name; only the other libraries' take random weights."""
+    from attention import zoo
+
+    if Path(name).is_file():
+        return partial(zoo.load, Path(name))
+    return partial(zoo.load, name, random=random and name not in zoo.own.names())
 
 
 def _method(name: str) -> "Method":
@@ -140,6 +151,30 @@ def _describe(column: "Column") -> None:
         heatmap, asked = column.heatmap, column.labels[column.target]
         span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
         click.echo(f"  P({asked}) {column.probabilities[column.target]:.1%}, {heatmap.method} {span}")
+
+
+@main.command()
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The result, a Parquet file."
+)
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
+@click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
+def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+    """What every gate does over the pictures of FOLDER, by class.
+
+    FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
+    is as good. Ctrl-C stops after the batch at hand; what was counted is kept for --resume.
+    """
+    from attention.survey import command
+
+    command.survey(source, model, limit, command.Settings(**settings))
 
 
 def _report(card: Card) -> None:

@@ -1,50 +1,130 @@
 """Numbers out of arrays: what the pages say about a trace."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Floats, Gate, GateHealth
+from attention.records import Floats, Gate, GateHealth, Kind
+
+AXES: dict[Kind, str] = {
+    "channel": "C",
+    "spatial": "HW",
+    "full": "CHW",
+    "height": "H",
+    "width": "W",
+    "channel-height": "CH",
+    "channel-width": "CW",
+    "token": "L",
+    "sample": "",
+    "volume": "DHW",
+    "depth": "D",
+    "channel-depth": "CD",
+    "depth-height": "DH",
+    "depth-width": "DW",
+}
+"""What a gate's values vary over, after N: channel, depth, height, width, or a place of unknown shape (L)."""
+
+_FULL = {3: "CL", 4: "CHW", 5: "CDHW"}
+"""The same for a full gate, by the rank of its values."""
+
+_JOINED = frozenset(AXES) - {"full", "token", "sample"}
+"""Kinds that neighbours in one attention module may have: CBAM's two gates, the three of triplet attention."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One place in the network where attention stands: a channel gate, a spatial gate, or both."""
+    """One place in the network where attention stands: a channel gate, a spatial gate, gates of other kinds."""
 
     name: str
     channel: Gate | None
     spatial: Gate | None
+    others: tuple[Gate, ...] = ()
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """All of its gates."""
+        return tuple(gate for gate in (self.channel, self.spatial, *self.others) if gate)
 
 
 def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
-    """The gates in depth order, a channel gate and the spatial gate of the same attention module in one block."""
-    found: list[Block] = []
+    """Every gate in a block, in depth order; neighbours of different kinds in one attention module share theirs.
+
+    A block is called after its only gate, or after the module of its gates where that name is free.
+    """
+    found: list[list[Gate]] = []
     for gate in gates:
-        if gate.kind not in ("channel", "spatial"):
-            continue
-        parent = gate.name.rpartition(".")[0]
-        last = found[-1] if found else None
-        if (
-            last
-            and gate.kind == "spatial"
-            and last.spatial is None
-            and last.channel
-            and _parent(last.channel) == parent
-        ):
-            found[-1] = Block(parent, last.channel, gate)
-        elif (
-            last
-            and gate.kind == "channel"
-            and last.channel is None
-            and last.spatial
-            and _parent(last.spatial) == parent
-        ):
-            found[-1] = Block(parent, gate, last.spatial)
+        if found and _belongs(gate, found[-1]):
+            found[-1].append(gate)
         else:
-            found.append(Block(gate.name, *((gate, None) if gate.kind == "channel" else (None, gate))))
-    return tuple(found)
+            found.append([gate])
+    taken = {gate.name for gate in gates}
+    return tuple(_block(group, taken) for group in found)
+
+
+def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
+    kinds = {other.kind for other in group}
+    if gate.kind in kinds:
+        return False
+    if _owner(gate) == _owner(group[0]):
+        return True
+    return _parent(gate) == _parent(group[0]) and kinds | {gate.kind} <= _JOINED
+
+
+def _block(group: Sequence[Gate], taken: set[str]) -> Block:
+    """The block of these gates; its name is taken from then on."""
+    first = group[0]
+    several = len(group) > 1
+    common = _owner(first) if several and _owner(first) == _owner(group[1]) else _parent(first)
+    name = common if several and common and common not in taken else first.name
+    taken.add(name)
+    by_kind = {gate.kind: gate for gate in group}
+    others = tuple(gate for gate in group if gate.kind not in ("channel", "spatial"))
+    return Block(name, by_kind.get("channel"), by_kind.get("spatial"), others)
+
+
+def averaged(gate: Gate, kind: Kind) -> Gate | None:
+    """The gate as one of another kind, averaged over all else; None where it does not vary over what those do."""
+    own = _FULL.get(gate.values.ndim, "") if gate.kind == "full" else AXES[gate.kind]
+    if not set(AXES[kind]) <= set(own) or gate.values.ndim != len(own) + 1:
+        return None
+    values = gate.values.mean(tuple(place for place, axis in enumerate(own, start=1) if axis not in AXES[kind]))
+    return replace(gate, kind=kind, values=values, minimum=float(values.min()), maximum=float(values.max()))
+
+
+def channel_view(block: Block) -> Gate | None:
+    """A number for each channel: the channel gate, or the first other gate that has channels, averaged."""
+    return block.channel or _first_averaged(block, "channel")
+
+
+def spatial_view(block: Block) -> Gate | None:
+    """A number for each place: the spatial gate, or the first other gate that has a map, averaged over channels."""
+    return block.spatial or _first_averaged(block, "spatial")
+
+
+def profiles(block: Block) -> dict[str, Gate]:
+    """A number for each row, `"height"`, and each column, `"width"`, of a block that has no map."""
+    if spatial_view(block):
+        return {}
+    sides: tuple[Kind, Kind] = ("height", "width")
+    return {side: gate for side in sides if (gate := _first_averaged(block, side))}
+
+
+def _first_averaged(block: Block, kind: Kind) -> Gate | None:
+    return next((view for gate in block.others if (view := averaged(gate, kind))), None)
+
+
+def features(gate: Gate) -> str:
+    """What the gate multiplies, in words: `64 channels at 40 × 40`."""
+    shape = gate.feature_shape[1:]
+    if len(shape) == 4:
+        return f"{shape[0]} branches of {shape[1]} channels at {shape[2]} × {shape[3]}"
+    if len(shape) == 3:
+        last = gate.kind == "channel" and gate.values.shape[1] == shape[2] != shape[0]
+        channels, height, width = (shape[2], *shape[:2]) if last else shape
+        return f"{channels} channels at {height} × {width}"
+    return "features of " + " × ".join(map(str, shape))
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -168,5 +248,10 @@ PUBLISHED_RATIOS = (
 """As Hu et al. published them, arXiv 1709.01507, the table on the reduction ratio."""
 
 
+def _owner(gate: Gate) -> str:
+    """The module that applies the gate."""
+    return gate.name.partition("#")[0]
+
+
 def _parent(gate: Gate) -> str:
-    return gate.name.rpartition(".")[0]
+    return _owner(gate).rpartition(".")[0]

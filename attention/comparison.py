@@ -225,4 +225,6 @@ def _overlap(box: Window, values: Floats, other_box: Window, other_values: Float
 def _recipe(card: Card) -> str:
     if card.random:
         return "is not trained"
-    return f"here on {card.training['data']}" if card.source == "own" else f"by {card.source}'s publisher"
+    if card.source == "own":
+        return f"here on {card.training['data']}"
+    return "as the file's maker did" if card.source == "file" else f"by {card.source}'s publisher"

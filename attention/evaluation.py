@@ -37,13 +37,14 @@ def measured(network: Network, folder: Path, batch_size: int = 32) -> Card:
     Raises GatescopeError where the network names no class folders, or one of them is missing from the directory.
     """
     files = _files(network, folder)
+    tracer = capture.Tracer(network.module)
     right, health = 0, dict[str, _Health]()
     with click.progressbar(length=len(files), label=f"evaluating {network.card.name}") as bar:
         for start in range(0, len(files), batch_size):
             chunk = files[start : start + batch_size]
             batch = torch.stack([network.transform(images.read(path.read_bytes())) for path, _ in chunk])
             with torch.inference_mode():
-                trace = capture.trace(network.module, batch.contiguous(memory_format=torch.channels_last))
+                trace = tracer(batch.contiguous(memory_format=torch.channels_last))
             right += int((trace.output.argmax(1).numpy() == [index for _, index in chunk]).sum())
             for gate in trace.gates:
                 health.setdefault(gate.name, _Health(gate)).add(gate)

@@ -5,7 +5,7 @@ import threading
 import warnings
 from dataclasses import KW_ONLY, dataclass
 from io import BytesIO
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,9 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.crop <= 1:
             raise GatescopeError(f"Size {self.size} and crop {self.crop}: at least 1 and in (0, 1] are allowed.")
+        if not all(isfinite(middle) and 0 < width < inf for middle, width in zip(self.mean, self.std, strict=True)):
+            given = f"Mean {self.mean} and standard deviation {self.std}"
+            raise GatescopeError(f"{given}: finite numbers, and a deviation above 0, are allowed.")
 
     def box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """(left, top, right, bottom) of the square on a picture of this (width, height), in pixels."""

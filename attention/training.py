@@ -107,6 +107,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> Card:
         input_size=input_size,
         mean=MEAN,
         std=STD,
+        interpolation="bilinear",  # as the crops of the training were resized
         classes=tuple(state["classes"]),
         labels=tuple(state["classes"]),
         sha256=own.save_weights(variant, state["module"]),

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from attention import ui
+from attention import analysis, ui
 from attention.ui import cbam
 
 view = ui.open_page()
 
 with ui.errors():
-    blocks = [block for block in view.blocks if block.spatial]
+    blocks = [block for block in view.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
     if blocks:
         block = cbam.choose_block(blocks)
         st.subheader(cbam.answer(block), anchor=False)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from attention import ui
+from attention import analysis, ui
 from attention.ui import excitation, excitation_steps, excitation_tabs
 
 view = ui.open_page()
@@ -32,7 +32,7 @@ def explore() -> None:
 
 
 with ui.errors():
-    if any(block.channel for block in view.blocks):
+    if any(map(analysis.channel_view, view.blocks)):
         explore()
     else:
         ui.no_gates(view, "channel gates", "se")

@@ -12,8 +12,7 @@ with ui.errors():
     if view.blocks:
         st.markdown(f"#### {overview.answer(view)}")
         overview.draw_network(view)
-        st.caption("Channel gates run from pale (0) to deep blue (1), spatial gates from violet (0) to yellow (1).")
-    elif not view.trace.gates:
+        st.caption(overview.scale(view))
+    else:
         ui.no_gates(view, "gates", "cbam")
-    overview.say_others(view)
     overview.draw_cost(view)

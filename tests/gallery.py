@@ -15,6 +15,7 @@ Found = tuple[str, str, str]
 SIGMOID: Found = ("", "channel", "sigmoid")
 HARD: Found = ("", "channel", "hardsigmoid")
 MAP: Found = ("", "spatial", "sigmoid")
+FULL: Found = ("", "full", "sigmoid")
 
 
 def _score() -> dict[str, nn.Module]:
@@ -35,7 +36,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "in place": (lambda: Function(gated.in_place, **linear()), [SIGMOID]),
     "in place into the gate": (
         lambda: Function(gated.in_place_into_the_gate, conv=square()),
-        [("", "full", "sigmoid")],
+        [FULL],
     ),
     "augmented assignment": (lambda: Function(gated.augmented, **pointwise()), [SIGMOID]),
     "hardsigmoid": (lambda: Function(lambda m, x: x * F.hardsigmoid(logits(m, x)), **pointwise()), [HARD]),
@@ -49,7 +50,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "channels last by hand": (lambda: Function(gated.channels_last_by_hand, **linear()), [SIGMOID]),
     "tokens": (lambda: Function(gated.tokens, **linear()), [SIGMOID]),
     "spatial over tokens": (lambda: Function(gated.spatial_over_tokens, score=nn.Linear(CHANNELS, 1)), [MAP]),
-    "spatial group-wise enhance": (lambda: Function(gated.grouped), [("", "full", "sigmoid")]),
+    "spatial group-wise enhance": (lambda: Function(gated.grouped), [FULL]),
     "concurrent": (
         lambda: Function(gated.scse, **pointwise(), **_score()),
         [("#1", "channel", "sigmoid"), ("#2", "spatial", "sigmoid")],
@@ -58,14 +59,14 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
         gated.PublishedCBAM,
         [("ChannelGate", "channel", "sigmoid"), ("SpatialGate", "spatial", "sigmoid")],
     ),
-    "bottleneck attention": (lambda: Function(gated.bam, **pointwise(), **_score()), [("", "full", "sigmoid")]),
-    "parameter-free": (lambda: Function(gated.simam), [("", "full", "sigmoid")]),
+    "bottleneck attention": (lambda: Function(gated.bam, **pointwise(), **_score()), [FULL]),
+    "parameter-free": (lambda: Function(gated.simam), [FULL]),
     "selective kernels": (lambda: Function(gated.selective_kernel, **_branches()), [("", "channel", "softmax")]),
     "selective kernels by view": (
         lambda: Function(gated.selective_kernel_by_view, **_branches()),
         [("", "channel", "softmax")],
     ),
-    "gather-excite": (lambda: Function(gated.gather_excite), [("", "full", "sigmoid")]),
+    "gather-excite": (lambda: Function(gated.gather_excite), [FULL]),
     "coordinate attention": (_coordinate, [("#1", "channel-width", "sigmoid"), ("#2", "channel-height", "sigmoid")]),
     "triplet attention": (
         lambda: Function(gated.triplet, conv=nn.Conv2d(2, 1, 3, padding=1)),
@@ -76,6 +77,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "hardsigmoid by hand": (lambda: Function(gated.hardsigmoid_by_hand, **pointwise()), [HARD]),
     "hardsigmoid by clamp": (lambda: Function(gated.hardsigmoid_by_clamp, **pointwise()), [HARD]),
     "einsum": (lambda: Function(gated.einsum, **linear()), [SIGMOID]),
+    "einsum with dots": (lambda: Function(gated.einsum_with_dots, **linear()), [SIGMOID]),
     "einsum, gate first": (lambda: Function(gated.einsum_gate_first, **linear()), [SIGMOID]),
     "addcmul": (lambda: Function(gated.addcmul, **pointwise()), [SIGMOID]),
     "gate in a buffer": (lambda: Function(gated.gate_in_a_buffer, **pointwise()), [SIGMOID]),
@@ -92,6 +94,21 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "without an activation": (lambda: Function(gated.nafnet, mix=square()), [("", "channel", "none")]),
     "reverse attention": (lambda: Function(gated.one_minus, **_score()), [MAP]),
     "residual tanh": (lambda: Function(gated.residual, **pointwise()), [("", "channel", "tanh")]),
+    "one minus the confidence": (lambda: Function(gated.confidence, mix=square()), [("", "spatial", "softmax")]),
+    "map without an activation": (
+        lambda: Function(lambda m, x: x * m.score(x), **_score()),
+        [("", "spatial", "none")],
+    ),
+    "of each sample": (lambda: Function(gated.of_each_sample, **linear()), [("", "sample", "sigmoid")]),
+    "by one layer": (lambda: Function(gated.by_one_layer, conv=square()), [FULL]),
+    "after a layer": (lambda: Function(gated.after_a_layer, conv=square(), mix=square()), [FULL]),
+    "trunk and mask": (
+        lambda: Function(gated.trunk_and_mask, conv=square(), mix=square(), up=square(), down=square()),
+        [FULL],
+    ),
+    "self-calibrated": (lambda: Function(gated.self_calibrated, conv=square(), mix=square()), [FULL]),
+    "bounded features": (lambda: Function(gated.bounded_features, **pointwise(), **_score()), [FULL]),
+    "gated attention": (lambda: Function(gated.gated_attention, conv=square()), [FULL]),
     "nested functions": (lambda: Function(gated.nested, **pointwise()), [SIGMOID]),
     "clamped": (
         lambda: Function(lambda m, x: x * logits(m, x).clamp(0, 1), **pointwise()),
@@ -100,12 +117,11 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
 }
 """By what people call them: a maker, and the gates in the order of execution."""
 
+_BETWEEN = """
+    addcmul, augmented assignment, residual tanh, selective kernels, selective kernels by view, after a layer,
+    trunk and mask, self-calibrated, bounded features, gated attention"""
 DIRECT = [
-    name
-    for name, (_, gates) in GATED.items()
-    if len(gates) == 1
-    and name
-    not in ("addcmul", "augmented assignment", "residual tanh", "selective kernels", "selective kernels by view")
+    name for name, (_, gates) in GATED.items() if len(gates) == 1 and name not in " ".join(_BETWEEN.split()).split(", ")
 ]
 """Those whose output is the input times the one gate."""
 

@@ -135,6 +135,10 @@ def einsum(m: nn.Module, x: Tensor) -> Tensor:
     return torch.einsum("nchw,nc->nchw", x, torch.sigmoid(logits(m, x)))
 
 
+def einsum_with_dots(m: nn.Module, x: Tensor) -> Tensor:
+    return torch.einsum("nc...,nc->nc...", x, torch.sigmoid(logits(m, x)))
+
+
 def einsum_gate_first(m: nn.Module, x: Tensor) -> Tensor:
     return torch.einsum("cn, nchw -> nchw", torch.sigmoid(logits(m, x)).T, x)
 
@@ -180,6 +184,47 @@ def one_minus(m: nn.Module, x: Tensor) -> Tensor:
 
 def residual(m: nn.Module, x: Tensor) -> Tensor:
     return x + x * torch.tanh(logits(m, x))
+
+
+def by_one_layer(m: nn.Module, x: Tensor) -> Tensor:
+    return x * torch.sigmoid(m.conv(x))
+
+
+def after_a_layer(m: nn.Module, x: Tensor) -> Tensor:
+    """The gate is a layer of the features, and not of what they were made of."""
+    y = F.relu(m.mix(x))
+    return y * torch.sigmoid(m.conv(y))
+
+
+def trunk_and_mask(m: nn.Module, x: Tensor) -> Tensor:
+    """Residual attention: both branches have more layers than one."""
+    trunk = m.mix(F.relu(m.conv(x)))
+    mask = F.interpolate(m.down(F.relu(m.up(F.max_pool2d(x, 2)))), size=x.shape[2:], mode="bilinear")
+    return trunk * (1 + torch.sigmoid(mask))
+
+
+def self_calibrated(m: nn.Module, x: Tensor) -> Tensor:
+    return m.conv(x) * torch.sigmoid(x + F.interpolate(m.mix(F.avg_pool2d(x, 2)), size=x.shape[2:]))
+
+
+def bounded_features(m: nn.Module, x: Tensor) -> Tensor:
+    y = F.relu6(x)
+    return y * torch.sigmoid(logits(m, y) + m.score(y))
+
+
+def gated_attention(m: nn.Module, x: Tensor) -> Tensor:
+    """The output of self-attention, times a sigmoid of what attended."""
+    y = x.flatten(2).transpose(1, 2)[:, None]
+    attended = F.scaled_dot_product_attention(y, y, y)[:, 0].transpose(1, 2).reshape(x.shape)
+    return attended * torch.sigmoid(m.conv(x))
+
+
+def of_each_sample(m: nn.Module, x: Tensor) -> Tensor:
+    return x * torch.sigmoid(m.down(x.mean((2, 3))).mean(1)).view(-1, 1, 1, 1)
+
+
+def confidence(m: nn.Module, x: Tensor) -> Tensor:
+    return x * (1 - m.mix(x).softmax(1).max(1)[0].unsqueeze(1).expand_as(x))
 
 
 def nested(m: nn.Module, x: Tensor) -> Tensor:

@@ -53,8 +53,10 @@ def test_a_second_gate_of_a_kind_begins_a_block_of_its_own():
     assert described(*found) == [("a.one", "a.one", None), ("a", "a.two", "a.map")]
 
 
-def test_gates_that_are_neither_channel_nor_spatial_are_left_out():
-    assert described(gate("a", "full"), gate("b", "channel")) == [("b", "b", None)]
+def test_a_gate_that_is_neither_channel_nor_spatial_has_a_block_of_its_own():
+    full = gate("a", "full")
+    assert described(full, gate("b", "channel")) == [("a", None, None), ("b", "b", None)]
+    assert analysis.blocks([full])[0].others == (full,)
 
 
 def test_short_names_lack_what_all_have_and_stay_apart():

@@ -30,16 +30,25 @@ ROOMS = {
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
-    "capture": Door(top={"numpy", "torch", "attention.records"}),
-    "zoo": Door(
-        top={"attention.records", "attention.images"},
-        inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
-        | {"tqdm", "attention.networks", "attention.capture"},
+    "checkpoints": Door(top={"torch", "attention.records"}),
+    "labels": Door(top={"attention.records"}),
+    "recognition": Door(
+        top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
     ),
-    "cost": Door(top={"torch", "attention.records"}),
+    "capture": Door(top={"numpy", "torch", "attention.records"}),
+    "inventory": Door(top={"torch", "attention.records"}),
+    "zoo": Door(
+        top={"attention.records", "attention.images", "attention.labels"},
+        inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
+        | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
+    ),
     "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "analysis": Door(top={"numpy", "attention.records"}),
+    "survey": Door(
+        top={"numpy", "attention.records", "attention.images", "attention.zoo"},
+        inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
+    ),
     "agreement": Door(top={"numpy", "attention.records"}),
     "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
     "changes": Door(top={"numpy", "PIL"}),
@@ -53,9 +62,9 @@ ROOMS = {
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.grouped", "attention.analysis", "attention.figures"}
+        | {"attention.inventory", "attention.grouped", "attention.analysis", "attention.figures"}
         | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.cost", "attention.attribution"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.attribution"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
@@ -67,7 +76,8 @@ ROOMS = {
     "__main__": Door(
         top={"click", "attention.records"},
         inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
-        | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"},
+        | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
+        | {"attention.survey"},
     ),
 }
 ROUTER = Door(top={"streamlit", "attention.ui"})
@@ -76,6 +86,7 @@ PAGE = Door(
     inside={"attention.layers"},
 )
 HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
+HEAVY |= {"pyarrow", "ray"}
 
 
 class Import(NamedTuple):
@@ -154,7 +165,8 @@ def forbidden_imports(path: Path, door: Door) -> list[str]:
 
 def test_what_the_doors_let_in_is_installed_by_the_requirements():
     wanted = {name for door in ROOMS.values() for name in door.top | door.inside if "." not in name}
-    installed = set(re.findall(r"^[\w-]+", read(ROOT / "requirements.txt"), re.MULTILINE))
+    files = (ROOT / "requirements.txt", ROOT / "requirements-ray.txt")
+    installed = {name for file in files for name in re.findall(r"^[\w-]+", read(file), re.MULTILINE)}
     assert {{"PIL": "pillow"}.get(name, name) for name in wanted} <= installed
 
 
@@ -176,8 +188,14 @@ def test_data_flows_one_way():
         ("attention.faithfulness", set()),
         ("attention.changes", set()),
         ("attention.grouped.papers", set()),
+        ("attention.labels", set()),
+        ("attention.inventory", set()),
+        ("attention.inventory.known", set()),
         ("attention.zoo", set()),
+        ("attention.survey", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
+        ("attention.checkpoints", {"torch"}),
+        ("attention.recognition", {"torch"}),
         ("attention.ui", {"streamlit"}),
     ],
 )

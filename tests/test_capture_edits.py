@@ -38,7 +38,8 @@ class Compiled(nn.Module):
     [
         (torch.relu, pictures(), "builtin_function_or_method .* torch.nn.Module"),
         (nn.ReLU(), np.zeros((1, 3, 4, 4), np.float32), "type ndarray.*float tensor"),
-        (nn.ReLU(), torch.zeros(3, 4, 4), r"shape \(3, 4, 4\).*\(N, C, H, W\)"),
+        (nn.ReLU(), torch.zeros(4, 4), r"shape \(4, 4\).*\(N, C, H, W\)"),
+        (nn.Conv2d(3, 4, 1), torch.zeros(3, 4, 4), r"shape \(3, 4, 4\).*takes 4 axes.*N of the samples"),
         (nn.ReLU(), torch.zeros(1, 3, 4, 4, dtype=torch.uint8), "uint8.*float tensor"),
         (nn.ReLU(), torch.zeros(0, 3, 4, 4), r"shape \(0, 3, 4, 4\).*not empty"),
         (scripted(), pictures(), "the module is scripted.*eager"),

@@ -29,6 +29,7 @@ def broadcast(gate):
     index = {
         "channel": np.s_[:, :, None, None],
         "spatial": np.s_[:, None],
+        "sample": np.s_[:, None, None, None],
         "full": np.s_[:],
         "channel-width": np.s_[:, :, None],
         "channel-height": np.s_[:, :, :, None],

@@ -60,6 +60,7 @@ def test_the_gates_that_moved_stand_in_the_order_given_beside_their_yardstick():
     bars, marks = comparing.moved(["a", "b"], [0.5, 0.1], [0.2, 0.4], "other").data
     assert list(bars.y) == ["a", "b"] and list(bars.x) == pytest.approx([0.5, 0.1])
     assert list(marks.x) == pytest.approx([0.2, 0.4]) and marks.marker.color == NULL
+    assert len(comparing.moved(["a", "b"], [0.5, 0.1], [], "").data) == 1
 
 
 def test_a_profile_is_the_median_and_the_middle_half_of_each_block():

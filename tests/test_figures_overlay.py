@@ -149,6 +149,13 @@ def test_cells_stand_in_the_order_of_the_channels():
         assert np.abs(drawn[14, place * width + width // 2] - colour("channel", value)).max() <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 7, 64, 512, 2688])
+def test_a_row_of_cells_has_one_shape_however_many_they_are(channels):
+    drawn = Image.open(io.BytesIO(overlay.cells(np.zeros(channels, np.float32))))
+    assert drawn.width % channels == 0
+    assert drawn.height == pytest.approx(drawn.width * 5 / 32, abs=1)
+
+
 def test_no_colour_is_one_that_the_theme_would_replace_in_a_chart():
     taken = re.compile(r"#0000[0-3][0-9a-f]", re.IGNORECASE)
     for scale in (*COLOUR_MAPS.values(), CLASS_HEATMAP):

@@ -196,7 +196,7 @@ def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     pictures = {sample.title: images.read(sample.path.read_bytes()) for sample in images.samples()}
     one, other = (comparison.column(loaded, pictures[title], None) for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
-    bars, _ = sent_chart(app, "moved")["data"]
+    (bars,) = sent_chart(app, "moved")["data"]
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)
 
 
@@ -213,7 +213,7 @@ def test_a_network_without_gates_has_nothing_that_moves():
 
 
 def test_links_that_ask_for_what_there_is_not_say_so():
-    told = said(opened(network="se", beside="plain", **{"class": "zebra", "other": "Nobody", "about": "Nothing"}))
+    told = said(opened(network="cbam", beside="plain", **{"class": "zebra", "other": "Nobody", "about": "Nothing"}))
     assert told.count("The link asks for") == 3
 
 

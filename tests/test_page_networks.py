@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import zoo
+from tests import coordinate
 
 APP = Path(__file__).parents[1] / "app.py"
 pytestmark = pytest.mark.usefixtures("home")  # where nobody has fetched any weights
@@ -15,8 +16,7 @@ def opened(page="overview", **link):
     app = AppTest.from_file(APP, default_timeout=120)
     for key, value in link.items():
         app.query_params[key] = value
-    app.run()
-    return app.switch_page(f"pages/{page}.py").run() if page != "overview" else app
+    return app.switch_page(f"pages/{page}.py").run() if page != "overview" else app.run()
 
 
 def test_weights_that_are_not_here_are_offered_with_their_size():
@@ -41,7 +41,7 @@ def test_a_download_that_fails_is_said_in_one_sentence_and_random_weights_are_th
     assert not app.exception and not app.error and app.subheader
 
 
-@pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "grouped"])
+@pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "grouped", "models"])
 def test_random_weights_are_called_so_on_every_page(page):
     app = opened(page, network="torchvision/mobilenet_v3_small", weights="Random")
     assert not app.exception and not app.error
@@ -53,12 +53,60 @@ def test_the_projects_own_networks_are_not_called_random():
     assert not app.exception and not app.warning
 
 
-def test_gates_that_no_page_draws_are_counted():
-    name = "pytorchcv/bam_resnet18"
-    kinds = zoo.card(name).gates
-    app = opened(network=name, weights="Random")
+@pytest.mark.parametrize("network", ["pytorchcv/bam_resnet18", "timm/resnest14d", coordinate.NAME])
+@pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "models"])
+def test_gates_of_other_kinds_are_drawn_or_said_to_be_none_of_the_pages(page, network, monkeypatch):
+    coordinate.offer(monkeypatch)
+    app = opened(page, network=network, weights="Random")
     assert not app.exception and not app.error
-    assert "channel" not in kinds and f"{kinds['full']} of the kind “full”" in app.info[0].value
+    none = [info for info in app.info if info.value.startswith(f"{zoo.card(network).title} has no")]
+    assert len(none) == ((page, network) == ("cbam", "timm/resnest14d"))
+
+
+@pytest.mark.parametrize(
+    ("network", "blocks", "most"),
+    [("pytorchcv/cbam_resnet50", 16, 8), ("timm/seresnet50", 16, 16), ("timm/efficientnet_b4", 32, 16)],
+)
+def test_the_first_page_draws_so_many_blocks_at_a_time_and_all_of_them_in_turn(network, blocks, most):
+    drawn = []
+    for page in range(1, blocks // most + 1):
+        app = opened(network=network, weights="Random", cards=str(page))
+        assert not app.exception and not app.error
+        cards = [button.key for button in app.button if str(button.key).startswith("open_excitation_")]
+        assert len(cards) == most
+        drawn += cards
+    assert len(set(drawn)) == blocks
+
+
+def test_cards_that_there_are_not_fall_back_when_the_network_changes():
+    app = opened(network="timm/efficientnet_b4", weights="Random", cards="2")
+    app.selectbox(key="network").set_value("pytorchcv/cbam_resnet50").run()
+    assert not app.exception and not app.error
+    app = opened(network="timm/efficientnet_b4", weights="Random", cards="7")
+    assert any("cards that are not in 1 to 2" in caption.value for caption in app.caption)
+    assert any("Blocks 1 to 16 of 32" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(("network", "leaves"), [("pytorchcv/bam_resnet18", True), ("timm/resnest14d", False)])
+def test_the_first_page_says_where_gates_leave_the_scale_of_its_colours(network, leaves):
+    app = opened(network=network, weights="Random")
+    assert any("Some gates here leave 0 to 1" in caption.value for caption in app.caption) == leaves
+
+
+@pytest.mark.parametrize("part", ["Three steps", "Through depth", "Reduction ratio", "Second picture", "Code"])
+def test_every_part_of_the_channels_page_takes_a_gate_of_another_form(part):
+    app = opened("excitation", network="pytorchcv/bam_resnet18", weights="Random", part=part)
+    assert not app.exception and not app.error
+    assert any("the average" in info.value for info in app.info)
+
+
+@pytest.mark.parametrize(
+    "tab", ["How the map came about", "Channel attention", "Through depth", "Before and after", "Code"]
+)
+def test_every_part_of_the_places_page_takes_a_gate_of_another_form(tab):
+    app = opened("cbam", network="pytorchcv/bam_resnet18", weights="Random", tab=tab)
+    assert not app.exception and not app.error
+    assert any("runs from" in info.value for info in app.info)
 
 
 def test_any_name_of_a_library_opens():

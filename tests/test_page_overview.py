@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, images, zoo
 from attention.records import Trace
+from attention.ui import parts
 
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("network", zoo.own.NAMES)
@@ -39,7 +40,7 @@ def traced(network: str, title: str) -> Trace:
 def test_every_network_opens_with_its_gates_and_its_cost(network):
     app = sound(opened(network=network))
     assert app.title[0].value == "What does attention do here?"
-    assert app.metric[0].value == f"{zoo.card(network).parameters / 1e6:.2f} M"
+    assert app.metric[0].value == parts.magnitude(zoo.card(network).parameters)
     assert len(app.metric) == (2 if network == "plain" else 4)
 
 
@@ -95,3 +96,13 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
 def test_a_page_opened_alone_runs_the_router_first():
     app = AppTest.from_file(ROOT / "pages" / "overview.py", default_timeout=60).run()
     assert sound(app).title[0].value == "What does attention do here?"
+
+
+@pytest.mark.parametrize("network", ["se", "cbam"])
+def test_a_block_opens_from_a_link_and_the_network_stays(network):
+    app = sound(opened(network=network, picture=images.samples()[2].title))
+    sound(app.button(key="open_excitation_layer2.0.attention").click().run())
+    assert app.title[0].value == "Which channels get through?"
+    assert app.selectbox(key="network").value == network
+    assert app.selectbox(key="picture").value == images.samples()[2].title
+    assert app.select_slider(key="block").value == "layer2.0.attention"

@@ -44,6 +44,63 @@ def swiglu(m: nn.Module, x: Tensor) -> Tensor:
     return F.silu(m.mix(x)) * m.other(x)
 
 
+def two_projections(m: nn.Module, x: Tensor) -> Tensor:
+    return m.mix(x) * torch.sigmoid(m.other(x))
+
+
+def two_projections_of_a_sum(m: nn.Module, x: Tensor) -> Tensor:
+    y = x + m.mix(x)
+    return torch.sigmoid(m.mix(y)) * m.other(y)
+
+
+def two_normalised_projections(m: nn.Module, x: Tensor) -> Tensor:
+    return m.norm(m.mix(x)) * torch.sigmoid(m.norm(m.other(x)))
+
+
+def two_projections_of_tokens(m: nn.Module, x: Tensor) -> Tensor:
+    y = x.flatten(2).transpose(1, 2)
+    return (m.up(y) * torch.sigmoid(m.down(y))).transpose(1, 2).reshape(x.shape)
+
+
+def sums_of_projections(m: nn.Module, x: Tensor) -> Tensor:
+    return (m.mix(x) + m.other(x)) * torch.sigmoid(m.mix(x) - m.other(x))
+
+
+def gated_convolution(m: nn.Module, x: Tensor) -> Tensor:
+    """As inpainting has it: an activation on one side, a sigmoid on the other."""
+    return F.elu(m.mix(x)) * torch.sigmoid(m.other(x))
+
+
+def gated_tanh_unit(m: nn.Module, x: Tensor) -> Tensor:
+    """WaveNet's: both sides are bounded."""
+    return torch.tanh(m.mix(x)) * torch.sigmoid(m.other(x))
+
+
+def tanh_of_a_projection(m: nn.Module, x: Tensor) -> Tensor:
+    return m.mix(x) * torch.tanh(m.other(x))
+
+
+def highway(m: nn.Module, x: Tensor) -> Tensor:
+    return F.relu(m.mix(x)) * torch.sigmoid(m.other(x)) + x
+
+
+def parts_of_a_projection(m: nn.Module, x: Tensor) -> Tensor:
+    """The gate's half comes out of another layer than the value."""
+    gate, rest = m.wide(x).chunk(2, dim=1)
+    return m.mix(x) * torch.sigmoid(gate) + rest
+
+
+def normalised_halves(m: nn.Module, x: Tensor) -> Tensor:
+    value, gate = m.wide(x).chunk(2, dim=1)
+    return m.norm(value) * torch.sigmoid(gate)
+
+
+def spatial_gating_unit(m: nn.Module, x: Tensor) -> Tensor:
+    """gMLP's: one half times a projection of the other over the places, without a bound."""
+    value, gate = m.wide(x).flatten(2).chunk(2, dim=1)
+    return (value * m.places(F.layer_norm(gate, gate.shape[1:]))).view(x.shape)
+
+
 def drop_path(m: nn.Module, x: Tensor) -> Tensor:
     keep = x.new_empty((x.size(0), 1, 1, 1)).bernoulli_(0.5)
     return x + m.mix(x) * keep.div_(0.5)
@@ -83,8 +140,17 @@ def star(m: nn.Module, x: Tensor) -> Tensor:
     return F.relu6(m.mix(x)) * m.other(x)
 
 
+def query_times_keys(m: nn.Module, x: Tensor) -> Tensor:
+    tokens = x.flatten(2).transpose(1, 2)
+    return (m.up(tokens[:, :1]) * m.down(tokens)).sum(-1)
+
+
 def detached_constant(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.full((1, CHANNELS, 1, 1), 0.5, dtype=x.dtype)
+
+
+def _double() -> nn.Module:
+    return nn.Conv2d(CHANNELS, 2 * CHANNELS, 1)
 
 
 def _named(**parts: nn.Module) -> Callable[[Block], Callable[[], nn.Module]]:
@@ -106,6 +172,25 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "halves of one tensor": _named(mix=square())(glu),
     "halves through gelu": _named(mix=square())(geglu),
     "two projections through silu": _named(mix=square(), other=square())(swiglu),
+    "two projections": _named(mix=square(), other=square())(two_projections),
+    "two projections of a sum": _named(mix=square(), other=square())(two_projections_of_a_sum),
+    "two normalised projections": _named(mix=square(), other=square(), norm=nn.BatchNorm2d(CHANNELS))(
+        two_normalised_projections
+    ),
+    "two projections of tokens": _named(up=nn.Linear(CHANNELS, CHANNELS), down=nn.Linear(CHANNELS, CHANNELS))(
+        two_projections_of_tokens
+    ),
+    "sums of projections": _named(mix=square(), other=square())(sums_of_projections),
+    "gated convolution": _named(mix=square(), other=square())(gated_convolution),
+    "gated tanh unit": _named(mix=square(), other=square())(gated_tanh_unit),
+    "tanh of a projection": _named(mix=square(), other=square())(tanh_of_a_projection),
+    "highway": _named(mix=square(), other=square())(highway),
+    "parts of a projection": _named(mix=square(), wide=_double())(parts_of_a_projection),
+    "normalised halves": _named(wide=_double(), norm=nn.BatchNorm2d(CHANNELS))(normalised_halves),
+    "spatial gating unit": _named(wide=_double(), places=nn.Linear(HEIGHT * WIDTH, HEIGHT * WIDTH))(
+        spatial_gating_unit
+    ),
+    "query times keys": _named(up=nn.Linear(CHANNELS, CHANNELS), down=nn.Linear(CHANNELS, CHANNELS))(query_times_keys),
     "layer scale": lambda: Function(lambda m, x: x + m.norm.weight.view(-1, 1, 1) * x, norm=nn.BatchNorm2d(CHANNELS)),
     "drop path": _named(mix=square())(drop_path),
     "drop path by floor": _named(mix=square())(drop_path_by_floor),

@@ -1,4 +1,4 @@
-"""What the axes of a tensor mean: sample (N), channel (C), height (H), width (W), or a place of unknown shape (L).
+"""What the axes of a tensor mean: sample (N), channel (C), depth (D), height (H), width (W), or a place in a row (L).
 
 An axis is a tuple of factors (letter, extent): an image flattened to tokens has the axis H·W, groups folded into
 the batch have N·C. Reshapes regroup the factors, so the meaning survives them.
@@ -16,7 +16,8 @@ Axes = tuple[tuple[Factor, ...], ...]
 
 # Five axes are stacked branches (selective kernels): a channel belongs to a branch.
 _LAYOUTS = {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCCHW"}
-_ORDER = "NCHWL"
+_PLACES = frozenset("DHWL")
+_ORDER = "NCDHWL"
 _KINDS: dict[frozenset[str], Kind] = {
     frozenset(""): "sample",
     frozenset("C"): "channel",
@@ -26,6 +27,11 @@ _KINDS: dict[frozenset[str], Kind] = {
     frozenset("W"): "width",
     frozenset("CH"): "channel-height",
     frozenset("CW"): "channel-width",
+    frozenset("D"): "depth",
+    frozenset("CD"): "channel-depth",
+    frozenset("DH"): "depth-height",
+    frozenset("DW"): "depth-width",
+    frozenset("DHW"): "volume",
 }
 
 
@@ -33,6 +39,11 @@ def standard(shape: Sequence[int]) -> Axes:
     """The axes as PyTorch's layers lay them out, by the number of dimensions."""
     letters = _LAYOUTS.get(len(shape), "N" + "L" * (len(shape) - 1))
     return tuple(((letter, size),) for letter, size in zip(letters, shape, strict=False))
+
+
+def volumes(shape: Sequence[int]) -> Axes:
+    """The axes of 3-D features, which their number would take for stacked branches."""
+    return tuple(((letter, size),) for letter, size in zip("NCDHW", shape, strict=True))
 
 
 def fitted(axes: Axes | None, shape: Sequence[int]) -> Axes:
@@ -110,10 +121,19 @@ def letters(axes: Axes, dimensions: Iterable[int]) -> frozenset[str]:
 
 
 def kind(letters: frozenset[str]) -> Kind:
-    """The kind of a gate that varies over these axes."""
+    """The kind of a gate that varies over these axes: with channels and several axes of places it is a full one."""
     if "L" in letters:
         return "full" if "C" in letters else "token"
-    return _KINDS[letters]
+    return _KINDS.get(letters, "full")
+
+
+def widened(letters: frozenset[str], axes: Axes, shape: Sequence[int]) -> frozenset[str]:
+    """A gate over all places of a map is one over its height and width too where the map is one pixel high or wide."""
+    narrow = {letter for axis, size in zip(axes, shape, strict=True) if size == 1 for letter, _ in axis} & _PLACES
+    wide = {letter for axis, size in zip(axes, shape, strict=True) if size > 1 for letter, _ in axis} & _PLACES
+    if "C" in letters or letters != wide:
+        return letters
+    return letters | narrow
 
 
 class Layout:
@@ -130,9 +150,13 @@ class Layout:
         self._extents = [extent if letter in self._kept else 1 for letter, extent in factors]
         self._order = sorted(range(len(factors)), key=lambda i: _ORDER.index(self._letters[i]))
         self.shape = tuple(self._extent(letter) for letter in _ORDER if letter in self._kept)
+        self.sizes = tuple(math.prod(self._broadcast(axis)) for axis in axes)
+        self._ordered = self._order == sorted(self._order)
 
     def values(self, gate: Tensor) -> Tensor:
         """The gate, of as many dimensions as the product and of extent 1 where it is constant -> its values."""
+        if self._ordered and gate.shape == self.sizes:
+            return gate.reshape(self.shape)
         split = [extent if gate.shape[d] > 1 else 1 for d, axis in enumerate(self._axes) for _, extent in axis]
         return gate.reshape(split).expand(self._extents).permute(self._order).reshape(self.shape)
 
@@ -141,7 +165,7 @@ class Layout:
         split = values.reshape([self._extents[i] for i in self._order])
         gate = split.permute(sorted(range(len(self._order)), key=self._order.__getitem__))
         sizes = [extent for axis in self._axes for extent in self._broadcast(axis)]
-        return gate.expand(sizes).reshape([math.prod(self._broadcast(axis)) for axis in self._axes])
+        return gate.expand(sizes).reshape(self.sizes)
 
     def _broadcast(self, axis: tuple[Factor, ...]) -> list[int]:
         varies = any(letter in self._kept for letter, _ in axis)

@@ -25,6 +25,7 @@ _ALIASES = {
     "true_divide": "div",
     "__rdiv__": "rdiv",
     "__rtruediv__": "rdiv",
+    "__matmul__": "matmul",
     "__pow__": "pow",
     "__neg__": "neg",
     "negative": "neg",

@@ -8,13 +8,16 @@ from torch.overrides import TorchFunctionMode
 
 from attention.capture import rules
 from attention.capture.calls import Call, in_place, operation, tensors
-from attention.capture.gates import Gates
+from attention.capture.gates import Found, Gates, Refused, found
 from attention.capture.notes import CONSTANT, Note, Notes, fresh
-from attention.capture.products import PRODUCTS, Product, Verdict, judged
+from attention.capture.products import PRODUCTS, Product
 from attention.capture.stack import fused_attention
 from attention.capture.steps import Recorder, features
+from attention.capture.verdicts import MATRIX, Verdict, judged
 
 Function = Callable[..., Any]
+WRITING = ("__setitem__", "copy")
+"""The operations that write into their first argument."""
 
 
 class Follower(TorchFunctionMode):
@@ -25,25 +28,38 @@ class Follower(TorchFunctionMode):
         self._notes = notes
         self._gates = gates
         self._recorder = recorder
+        self._judgement: Found | Refused | None = None
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name, kwargs = operation(func), kwargs or {}
+        if name == "__iter__" and args[0].dim():
+            return iter(self.__torch_function__(Tensor.unbind, types, args))
         parse = PRODUCTS.get(name)
         product = parse(args, kwargs) if parse else None
         if product is not None:
             notes = (self._notes.of(product.operands[0]), self._notes.of(product.operands[1]))
             verdict = judged(product, notes)
+            if isinstance(verdict, Verdict):
+                return self._gate(func, product, notes, found(product, verdict, notes[verdict.which].squash))
             if verdict is not None:
-                return self._gate(func, product, notes, verdict)
-        attended = fused_attention() if name == "multi_head_attention_forward" else None
-        output = func(*args, **kwargs) if attended is None else attended
-        if name in ("__setitem__", "copy"):
+                self._refuse(notes[verdict.which].squash, verdict.reason)
+        elif name in rules.MATRICES and (squash := rules.weighing(Call(name, args, kwargs, self._notes))):
+            self._refuse(squash, MATRIX)
+        output = run(name, func, args, kwargs)
+        self._ran(name, args, kwargs, output)
+        return output
+
+    def _refuse(self, squash: str, reason: str) -> None:
+        self._judgement = Refused(squash or "none", reason)
+        self._gates.refuse(self._judgement)
+
+    def _ran(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if name in WRITING:
             self._written(Call(name, args, kwargs, self._notes))
         elif made := [tensor for tensor in tensors((output,)) if tensor.is_floating_point()]:
             self._note(Call(name, args, kwargs, self._notes), made)
-        return output
 
     def _note(self, call: Call, made: list[Tensor]) -> None:
         constant = not call.depends or rules.makes(call.name)
@@ -66,21 +82,28 @@ class Follower(TorchFunctionMode):
                 squash = "" if known and old.squash != note.squash else note.squash
                 self._notes.put(buffer, Note(fresh(), old.axes, squash=squash, pooled=note.pooled))
 
-    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], verdict: Verdict) -> Tensor:
+    def _gate(self, func: Function, product: Product, notes: tuple[Note, Note], found: Found) -> Tensor:
         """Runs a product that has a gate, with its edit where there is one."""
-        which, recorder = verdict.which, self._recorder
+        self._judgement, verdict, recorder = found, found.verdict, self._recorder
+        which = verdict.which
         gate, feature = product.operands[which], product.aligned[1 - which]
-        owner, number, edited = self._gates.add(product.aligned[which], notes[which].squash, verdict)
+        owner, number, edited = self._gates.add(product.aligned[which], found)
         asked = recorder.asked(owner, number) if recorder is not None else ()
         before = features(feature, verdict.axes) if asked else None
-        output = _multiplied(func, product, verdict, edited)
+        output = multiplied(func, product, verdict, edited)
         self._notes.put(output, Note(fresh(), notes[1 - which].axes, pooled=notes[1 - which].pooled))
         if recorder is not None and asked:
             recorder.keep(asked, gate, before, features(output, verdict.axes))
         return output
 
 
-def _multiplied(func: Function, product: Product, verdict: Verdict, edited: Tensor | None) -> Tensor:
+def run(name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the call gives when nobody watches."""
+    attended = fused_attention() if name == "multi_head_attention_forward" else None
+    return func(*args, **kwargs) if attended is None else attended
+
+
+def multiplied(func: Function, product: Product, verdict: Verdict, edited: Tensor | None) -> Tensor:
     """The product as the module wrote it, of the same operands in the same order, but for an edited gate."""
     if edited is None:
         return func(*product.args, **product.kwargs)

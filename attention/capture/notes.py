@@ -32,6 +32,8 @@ class Note(NamedTuple):
     """1 after a reduction, 2 after a learned layer on top of one."""
     source: int = 0
     """The origin of the tensor that this one was sliced from: two halves of one tensor are a GLU."""
+    parent: frozenset[int] = frozenset()
+    """The origins of the tensor that one learned layer made it of: two projections of one tensor are a GLU."""
     depends: bool = True
     """Whether it depends on the input."""
 

@@ -24,6 +24,9 @@ SQUASHES = {
 PENDING = ("exp", "relu6")
 """Steps of a sigmoid or hardsigmoid written by hand. They bound one side only, or are used on features too."""
 
+MATRICES = frozenset(("matmul", "bmm", "mm", "mv"))
+_POOLINGS = ("max", "avg", "lp", "adaptive_avg", "adaptive_max", "fractional_max")
+_SELECTIONS = frozenset(("max", "min", "amax", "amin", "mean", "median"))
 _FACTORY = re.compile(r"new_|zeros|ones|empty|rand|full|arange|eye|linspace|bernoulli|normal|tensor$|as_tensor$|scalar")
 
 
@@ -79,7 +82,14 @@ def combined(call: Call) -> Note:
         constant=joint(call),
         squash=dependent[0].squash if all(note.squash for note in dependent) else "",
         pooled=min(note.pooled for note in dependent),
+        parent=_parents(dependent),
     )
+
+
+def _parents(notes: list[Note]) -> frozenset[int]:
+    """A sum of projections is one of all their tensors; of anything else, none."""
+    parents = [note.parent for note in notes]
+    return frozenset().union(*parents) if all(parents) else frozenset()
 
 
 def joint(call: Call) -> frozenset[int]:
@@ -115,12 +125,14 @@ def extreme(call: Call) -> Note:
 
 
 def reduced(call: Call) -> Note:
+    """The greatest, least, middle and mean of bounded numbers are bounded."""
     axes = call.note.axes if call.output.dim() == call.tensor.dim() else None
-    return Note(fresh(), axes, pooled=max(1, call.note.pooled))
+    squash = call.note.squash if call.name in _SELECTIONS else ""
+    return Note(fresh(), axes, squash=squash, pooled=max(1, call.note.pooled))
 
 
 def convolved(call: Call) -> Note:
-    return Note(fresh(), _new_channels(call), pooled=2 if call.note.pooled else 0)
+    return Note(fresh(), _new_channels(call), pooled=2 if call.note.pooled else 0, parent=call.note.roots)
 
 
 def pooled(call: Call) -> Note:
@@ -141,12 +153,33 @@ def projected(call: Call) -> Note:
     axes = fitted(call.note.axes, call.tensor.shape)
     if call.output.dim() > 2 and "C" in dict(axes[-1]):
         axes = (*axes[:-1], (("C", call.output.shape[-1]),))
-    return Note(fresh(), axes if call.output.dim() > 2 else None, pooled=2 if call.note.pooled else 0)
+    kept = axes if call.output.dim() > 2 else None
+    return Note(fresh(), kept, pooled=2 if call.note.pooled else 0, parent=call.note.roots)
+
+
+def contracted(call: Call) -> Note:
+    """The rows of the first and the columns of the last: attention's weights times its values are tokens again."""
+    first, last = call.inputs[0], call.inputs[-1]
+    if len(call.dependent) < 2 or first.dim() != last.dim() or call.output.dim() != first.dim():
+        return other(call)
+    axes = (*fitted(call.notes[0].axes, first.shape)[:-1], fitted(call.notes[-1].axes, last.shape)[-1])
+    return Note(fresh(), axes, pooled=call.note.pooled)
+
+
+def weighing(call: Call) -> str:
+    """The bounded activation of what is multiplied as a matrix, "" where nothing is bounded."""
+    return next((note.squash for note in call.dependent if note.squash not in ("", *PENDING)), "")
 
 
 def normalised(call: Call) -> Note:
     constant = call.note.constant if call.same_shape else frozenset()
-    return Note(fresh(), _axes(call), constant, pooled=call.note.pooled)
+    return call.note._replace(roots=fresh(), axes=_axes(call), constant=constant, squash="")
+
+
+def moved(call: Call) -> Note:
+    """Shifted or padded places are other numbers on the same axes."""
+    same = call.output.dim() == call.tensor.dim()
+    return Note(fresh(), call.note.axes if same else None, pooled=call.note.pooled)
 
 
 def resampled(call: Call) -> Note:
@@ -154,7 +187,7 @@ def resampled(call: Call) -> Note:
     constant = frozenset(d for d in range(len(new)) if old[d] == 1 < new[d]) | call.note.constant
     if call.note.squash:
         return call.note._replace(constant=constant)
-    return Note(fresh(), call.note.axes, constant, pooled=call.note.pooled)
+    return call.note._replace(roots=fresh(), constant=constant, source=0)
 
 
 def joined(call: Call) -> Note:
@@ -163,7 +196,8 @@ def joined(call: Call) -> Note:
     if call.name == "cat":
         return together
     axes, place = fitted(call.note.axes, call.tensor.shape), call.argument(1, "dim", 0) % call.output.dim()
-    return together._replace(axes=(*axes[:place], (("C", call.output.shape[place]),), *axes[place:]))
+    letter = "C" if "N" in dict(factor for axis in axes for factor in axis) else "N"  # branches, or the samples again
+    return together._replace(axes=(*axes[:place], ((letter, call.output.shape[place]),), *axes[place:]))
 
 
 def other(call: Call) -> Note:
@@ -188,10 +222,11 @@ def _table() -> dict[str, Rule]:
         (reduced, "mean sum amax amin std var norm logsumexp median nanmean nansum prod aminmax std_mean var_mean"),
         (reduced, "vector_norm linalg_vector_norm"),
         (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d"),
-        (pooled, "max_pool1d max_pool2d avg_pool1d avg_pool2d lp_pool2d adaptive_avg_pool1d adaptive_avg_pool2d"),
-        (pooled, "adaptive_max_pool1d adaptive_max_pool2d"),
+        (pooled, " ".join(f"{kind}_pool{rank}d" for kind in _POOLINGS for rank in (1, 2, 3))),
         (projected, "linear"),
+        (contracted, f"{' '.join(MATRICES)} scaled_dot_product_attention"),
         (normalised, "batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize"),
+        (moved, "pad constant_pad_nd roll flip"),
         (resampled, "interpolate upsample"),
         (joined, "cat stack"),
         (shapes.unchanged, f"{shapes.CASTS} {shapes.SIGNS} {shapes.DROPOUTS}"),

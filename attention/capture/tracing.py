@@ -1,5 +1,6 @@
 """One forward pass of a module, and every gate in it written down."""
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -7,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from attention.capture.gates import Edit, Gates, TraceError, known
-from attention.capture.mode import Follower
-from attention.capture.notes import Note, Notes, fresh
+from attention.capture.plan import Plan, empty
+from attention.capture.replay import Replay
 from attention.capture.stack import Owners
 from attention.capture.steps import Recorder
 from attention.records import Trace
@@ -19,39 +20,97 @@ def trace(
 ) -> Trace:
     """Runs `module(batch)` once, as a plain call would, and finds its gates by what the pass does.
 
-    The module is any eager one, in the mode (train or eval) that it is in; batch is a float tensor (N, C, H, W).
-    Gradients and autocast follow the caller's setting. `Trace.output` equals the plain call's bit for bit, with
-    one exception: `nn.TransformerEncoderLayer` leaves its fused path when it is watched, which may move the last
-    bits. The batch is copied, so a module that writes into it writes into the copy.
+    The module is any eager one in any mode, and may return anything; it gets a copy of the batch, a float tensor
+    (N, C, H, W), (N, C, L) or (N, C, D, H, W). Gradients and autocast follow the caller's setting. `Trace.output`
+    equals the plain call's bit for bit, but for `nn.TransformerEncoderLayer`, which leaves its fused path.
 
     A gate's name is the path of the innermost module whose call was running ("" is the traced module itself);
-    a module that applies several has them numbered `#1`, `#2` ... The values have the axes N, C, H, W that the
-    gate varies over, N first: (N, H) of the kind "height", (N, C, W) of "channel-width", (N, L) of "token".
+    a module that applies several has them numbered `#1`, `#2` ... The values have the axes that the gate varies over,
+    N first: (N, H) of the kind "height", (N, C, W) of "channel-width", (N, L) of "token", a map over a sequence.
 
     `edits` maps names to an array or tensor of the values, or to a function from the tensor of the values, in
     the gate's own dtype, to one; the pass goes on with it. `steps` names the gates whose inner steps are kept.
 
-    Not found: torch.lerp, x / (1 + exp(-z)), gates inside compiled, scripted or numpy code, gates used as
-    the weight of a convolution or matrix product. Reported as a "full" gate: a GLU of two projections,
-    w1(x) * sigmoid(w2(x)); a GLU that halves one tensor is not.
+    No gate is a GLU: two parts of one tensor, or w1(x) * sigmoid(w2(x)) where each side is one layer of x, perhaps
+    normalised. With more layers on a side it is reported as "full". `Trace.rejected` says what came close. Not found:
+    torch.lerp, x / (1 + exp(-z)), gates in compiled, scripted or numpy code or in a layer's weight.
 
-    Raises TraceError for what cannot be traced, and for names that no gate of the pass has; what the module
-    raises passes through.
+    Raises TraceError for what cannot be traced, and for names that no gate has; what the module raises passes through.
     """
-    parts = _parts(module)
-    _check(batch)
-    edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
-    notes = Notes(tensor for part in parts.values() for tensor in _learned(part))
-    gates = Gates(Owners(parts), edits)
-    recorder = Recorder(steps)
-    batch = batch.clone()
-    notes.put(batch, Note(fresh()))
-    with Follower(notes, gates, recorder if steps else None):
-        output = module(batch)
-    named = gates.named()
-    known(edits, named, "an edit was given for")
-    known(steps, named, "steps were asked for")
-    return Trace(output, tuple(named.values()), {name: recorder.steps(named[name]) for name in steps})
+    return Tracer(module)(batch, edits=edits, steps=steps)
+
+
+class Tracer:
+    """Traces one module many times: discovers its gates in the first pass over a shape, and replays that plan.
+
+    `tracer(batch, edits=..., steps=...)` is `trace(module, batch, edits=..., steps=...)`, bit for bit: a replay
+    checks each call of a torch function, its plain arguments and which tensors of which shapes it reads, and where
+    one differs, the rest of the pass is followed as in discovery. Nothing runs twice, so train mode, random numbers
+    and counters are safe. Passes with `steps` are followed from the start: their inner values are copied on the way.
+
+    One tracer may serve many threads at a time. It keeps the module, and no tensor of a pass.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._structure = _Structure(module)
+
+    def __call__(self, batch: Tensor, *, edits: Mapping[str, Edit] | None = None, steps: Iterable[str] = ()) -> Trace:
+        structure = self._structure
+        if not structure.stands():
+            structure = self._structure = _Structure(self._module)
+        _check(batch)
+        _batched(self._module, batch)
+        edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
+        gates, recorder = Gates(structure.owners, edits), Recorder(steps)
+        batch = batch.clone()
+        plan = empty(batch) if steps else structure.plan(batch)
+        replay = Replay(plan, structure.learned, gates=gates, recorder=recorder if steps else None)
+        replay.start(batch)
+        with replay:
+            output = self._module(batch)
+        structure.keep(batch, replay.departed())
+        named = gates.named()
+        known(edits, named, "an edit was given for")
+        known(steps, named, "steps were asked for")
+        kept = {name: recorder.steps(named[name]) for name in steps}
+        return Trace(output, tuple(named.values()), kept, gates.rejected())
+
+
+_PLANS = 8
+_STATE = operator.attrgetter("_modules", "_compiled_call_impl")
+
+
+class _Structure:
+    """The module's parts, and the plans of the passes through them by the form of the batch."""
+
+    def __init__(self, module: nn.Module) -> None:
+        parts = _parts(module)
+        self.owners = Owners(parts)
+        self._module = module
+        self._parts = tuple(parts.values())
+        self._seen = [(dict(part._modules), None) for part in self._parts]
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+
+    def stands(self) -> bool:
+        """Whether the module has the same parts, and none has been compiled since."""
+        return list(map(_STATE, self._parts)) == self._seen
+
+    def learned(self) -> Iterator[Tensor]:
+        return (tensor for part in self._parts for tensor in _learned(part))
+
+    def plan(self, batch: Tensor) -> Plan:
+        plan = self._plans.get(self._key(batch))
+        return plan if plan is not None and plan.holds() else empty(batch)
+
+    def keep(self, batch: Tensor, plan: Plan | None) -> None:
+        """Keeps the newest plans; those that read other parameters are gone with these."""
+        if plan is not None:
+            others = [(key, old) for key, old in self._plans.items() if old.learned.keys() == plan.learned.keys()]
+            self._plans = dict(others[1 - _PLANS :]) | {self._key(batch): plan}
+
+    def _key(self, batch: Tensor) -> tuple[Any, ...]:
+        return (batch.shape, batch.dtype, self._module.training)
 
 
 def _parts(module: Any) -> dict[str, nn.Module]:
@@ -75,8 +134,22 @@ def _learned(part: nn.Module) -> Iterator[Tensor]:
 
 
 def _check(batch: Any) -> None:
-    if not isinstance(batch, Tensor) or not batch.is_floating_point() or batch.dim() != 4 or not batch.numel():
-        raise TraceError(f"the batch is {_described(batch)}, and must be a float tensor (N, C, H, W) that is not empty")
+    features = isinstance(batch, Tensor) and batch.is_floating_point() and batch.dim() in (3, 4, 5)
+    if not features or not batch.numel():
+        raise TraceError(
+            f"the batch is {_described(batch)}, and must be a float tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W)"
+            " that is not empty"
+        )
+
+
+def _batched(module: nn.Module, batch: Tensor) -> None:
+    """Torch's convolutions take a picture without a batch, and its axes would be misread."""
+    kernel = next((weight for weight in module.parameters() if weight.dim() > 2), None)
+    if kernel is not None and kernel.dim() == batch.dim() + 1 and 1 < kernel.shape[1] == len(batch):
+        raise TraceError(
+            f"the batch is {_described(batch)}, and the module's first layer takes {kernel.dim()} axes: put the axis N"
+            " of the samples first"
+        )
 
 
 def _named(name: str) -> str:

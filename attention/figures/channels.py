@@ -41,7 +41,8 @@ def gate_bars(values: Floats, channels: Channels, chosen: int) -> go.Figure:
     figure = _bars(values, channels, marker, chosen)
     for threshold in (0.1, 0.9):
         figure.add_hline(threshold, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
-    figure.update_yaxes(range=[0, 1.12], tickvals=[0, 0.1, 0.5, 0.9, 1], title="gate")
+    low, high = min(0.0, 1.12 * float(values.min())), max(1.12, 1.12 * float(values.max()))
+    figure.update_yaxes(range=[low, high], tickvals=sorted({0, 0.1, 0.5, 0.9, 1, round(high / 1.12, 1)}), title="gate")
     figure.update_xaxes(title="channel" if _in_order(channels) else "channels, the most open first")
     figure.update_layout(height=300, margin={"t": 0})
     return figure

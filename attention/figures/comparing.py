@@ -111,7 +111,7 @@ def similarity(maps: Mapping[str, Sequence[float | None]], depths: Sequence[str]
 
 
 def moved(names: Sequence[str], changes: Sequence[float], yardsticks: Sequence[float], other: str) -> go.Figure:
-    """How far each gate moved, the most at the top, and, in grey, how far it moves for a picture of something else."""
+    """How far each gate moved, the most at the top; in grey, where given, how far for a picture of something else."""
     bars = go.Bar(
         x=np.array(changes, np.float32),
         y=list(names),
@@ -129,7 +129,7 @@ def moved(names: Sequence[str], changes: Sequence[float], yardsticks: Sequence[f
         name=other,
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
     )
-    figure = go.Figure([bars, yardstick])
+    figure = go.Figure([bars, yardstick] if yardsticks else bars)
     figure.update_yaxes(_AXIS | {"autorange": "reversed"})
     figure.update_xaxes(_AXIS | {"title": "mean absolute change of the gate's values", "rangemode": "tozero"})
     return figure.update_layout(height=110 + 26 * len(names), margin=_MARGIN, legend=_LEGEND, bargap=0.3)

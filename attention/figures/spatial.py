@@ -71,6 +71,20 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
     )
 
 
+def profile(values: Floats, side: str) -> go.Figure:
+    """A gate along one side of the picture, (L,), as bars: rows lie as they lie in the picture, columns stand."""
+    marker = {"color": values, "colorscale": SPATIAL_GATE, "cmin": 0, "cmax": 1}
+    positions, reach = np.arange(len(values)), [min(0.0, float(values.min())), max(1.0, float(values.max()))]
+    rows = side == "height"
+    along = {"x": values, "y": positions, "orientation": "h"} if rows else {"x": positions, "y": values}
+    figure = go.Figure(go.Bar(**along, marker=marker))
+    place, gate = (figure.update_yaxes, figure.update_xaxes) if rows else (figure.update_xaxes, figure.update_yaxes)
+    place(title="row" if rows else "column", autorange="reversed" if rows else True, **_AXIS)
+    gate(title="gate", range=reach, **_AXIS)
+    figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 8, "b": 0}, bargap=0.1, showlegend=False)
+    return figure
+
+
 def derivation(steps: SpatialSteps, gate: Floats) -> go.Figure:
     """The paper's figure with this picture's numbers: features, pooled maps, kernel, and the gate (H, W), 0 to 1."""
     rows = [(0.58, 1.0), (0.0, 0.42)] if len(steps.pooled) == 2 else [(0.25, 0.75)]

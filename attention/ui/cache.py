@@ -3,14 +3,18 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
 from attention import images, zoo
-from attention.records import Card, Floats, NetworkCost, Steps, Trace
+from attention.records import Card, Floats, Inventory, Steps, Trace
+
+if TYPE_CHECKING:
+    from attention.capture import Tracer
+    from attention.inventory.measuring import Measured
 
 LONGEST_SIDE = 1024
 
@@ -40,6 +44,14 @@ class Picture(NamedTuple):
 def network(key: str, _choice: Choice) -> zoo.Network:
     """The network that was chosen."""
     return _choice.load()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def tracer(key: str, _choice: Choice) -> "Tracer":
+    """Of that network, shared by all visitors: it discovers the gates once for a size of picture."""
+    from attention import capture
+
+    return capture.Tracer(network(key, _choice).module)
 
 
 def picture(name: str, data: bytes) -> Picture:
@@ -78,15 +90,6 @@ def steps(key: str, picture_key: str, gate: str, _choice: Choice, _image: Image.
     return _trace(_choice, _image, gate).steps[gate]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
-def cost(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> NetworkCost:
-    """What the network costs, and its attention."""
-    from attention.cost import network_cost
-
-    loaded, gates = network(key, _choice), trace(key, picture_key, _choice, _image).gates
-    return network_cost(loaded.module, loaded.card.input_size, gates)
-
-
 def logits(traced: Trace) -> Floats:
     """The network's output for the one picture, (classes,)."""
     return np.asarray(traced.output)[0]
@@ -95,8 +98,24 @@ def logits(traced: Trace) -> Floats:
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     import torch
 
-    from attention import capture
-
     loaded = network(choice.key, choice)
     with torch.inference_mode():
-        return capture.trace(loaded.module, loaded.transform(image)[None], steps=gates)
+        return tracer(choice.key, choice)(loaded.transform(image)[None], steps=gates)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
+def measured(key: str, _choice: Choice) -> "Measured":
+    """What every module of the network computes and gives for one picture."""
+    from attention.inventory.measuring import measure
+
+    loaded = network(key, _choice)
+    return measure(loaded.module, (1, 3, loaded.card.input_size, loaded.card.input_size))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def inventory(key: str, picture_key: str, _choice: Choice, _image: Image.Image) -> Inventory:
+    """What stands in the network, with the gates that the pass over this picture found."""
+    from attention.inventory.tree import inventory
+
+    gates = trace(key, picture_key, _choice, _image).gates
+    return inventory(network(key, _choice).module, measured(key, _choice), gates)

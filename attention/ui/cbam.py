@@ -14,6 +14,7 @@ from attention.figures.overlay import UNIT, Scale, own_range
 from attention.records import Floats, Gate
 from attention.ui import cbam_steps, parts
 from attention.ui.cbam_steps import say_fallback, short, spatial_gate
+from attention.ui.gates import say_notes
 from attention.ui.view import View
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
@@ -48,12 +49,15 @@ def choose_block(blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
     by_name = {block.name: block for block in blocks}
     say_fallback("block", by_name.__contains__, f"{blocks[0].name} to {blocks[-1].name}")
-    means = [float(spatial_gate(block).values.mean()) for block in blocks]
+    means = [float(_shown(block)[0].values.mean()) for block in blocks]
     return by_name[parts.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
 
 
 def answer(block: Block) -> str:
     """What the block's spatial gate does to this picture, in one or two sentences."""
+    if sides := analysis.profiles(block):
+        passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
+        return f"{short(block)} passes {passed}, on average over its channels."
     found = analysis.look(spatial_gate(block).values[0])
     numbers = f"passes {found.minimum:.2f} to {found.maximum:.2f} of the features, {found.mean:.2f} on average"
     if found.nearly_constant:
@@ -62,10 +66,12 @@ def answer(block: Block) -> str:
 
 
 def say_health(view: View, block: Block) -> None:
-    """Said where the gate did little over the validation pictures."""
+    """Said where the gate is of another kind, and where it did little over the validation pictures."""
+    for gate in _shown(block):
+        say_notes(view, gate)
     over = f"over the {view.card.validation_pictures:,} validation pictures"
     for health in view.card.gate_health:
-        if health.name != spatial_gate(block).name:
+        if health.name not in [gate.name for gate in _shown(block)]:
             continue
         if analysis.hardly_varies(health):
             st.warning(
@@ -83,7 +89,10 @@ def say_health(view: View, block: Block) -> None:
 
 @st.fragment
 def look(view: View, block: Block) -> None:
-    """The map on the picture, and below it, in tabs, what explains it."""
+    """The map on the picture, and below it, in tabs, what explains it; of a block without a map, its profiles."""
+    if profiles := analysis.profiles(block):
+        _draw_profiles(profiles)
+        return
     place, side = st.columns([5, 3], gap="medium")
     with side:
         style = _choose_style()
@@ -94,6 +103,25 @@ def look(view: View, block: Block) -> None:
         if tab.open:
             with tab:
                 _draw_film(view, block, style) if name == FILM else STEPS[name](view, block)
+
+
+def _draw_profiles(profiles: dict[str, Gate]) -> None:
+    for place, (side, gate) in zip(st.columns(len(profiles), gap="medium"), profiles.items(), strict=True):
+        with place:
+            parts.chart(
+                spatial.profile(gate.values[0], side),
+                key=f"profile_{side}",
+                alt=f"The gate along the {side}, {gate.values.shape[1]} values from {_range(gate)}.",
+            )
+            st.caption(f"Along the {side}, {_range(gate)}: the average over the channels. Bars are drawn from 0.")
+    st.markdown(
+        "This block weighs rows and columns apart, so it has no map, no pooled maps and no kernel. Each row and each "
+        "column passes its share of the features."
+    )
+    numbers = {side: gate.values[0].tolist() for side, gate in profiles.items()}
+    longest = max(map(len, numbers.values()))
+    columns = {side: values + [None] * (longest - len(values)) for side, values in numbers.items()}
+    parts.data({"position": range(longest), **columns}, name="profiles")
 
 
 @st.fragment
@@ -140,7 +168,7 @@ def _draw_legend(values: Floats, style: Style) -> None:
 
 
 def _draw_film(view: View, block: Block, style: Style) -> None:
-    blocks = [other for other in view.blocks if other.spatial]
+    blocks = [other for other in view.blocks if analysis.spatial_view(other)]
     scale = "each on its own range" if style.own else "all on the scale 0 to 1"
     st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
     picture, box = overlay.reduced(view.picture, view.box, FRAME_SIDE)
@@ -160,6 +188,11 @@ def _offer_block(place: DeltaGenerator, block: Block, *, chosen: bool) -> None:
     label = f"{short(block)}, shown above" if chosen else f"Open {short(block)}"
     if place.button(label, key=f"film_{block.name}", on_click=go_to, disabled=chosen, width="stretch"):
         st.rerun()
+
+
+def _shown(block: Block) -> list[Gate]:
+    """What the page shows of a block: its map, or its profiles along the height and the width."""
+    return list(analysis.profiles(block).values()) or [spatial_gate(block)]
 
 
 def _range(gate: Gate) -> str:

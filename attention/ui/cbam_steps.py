@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
+from attention import analysis
 from attention.analysis import Block
 from attention.figures import spatial
 from attention.figures.overlay import own_range
@@ -59,7 +60,7 @@ def draw_channel(view: View, block: Block) -> None:
     """The channel gate, split into the branches of its MLP up to their sum and the sigmoid."""
     steps = view.steps(block.channel.name) if block.channel else None
     if not block.channel or not isinstance(steps, ChannelSteps):
-        st.info("This block has no channel gate of CBAM's form; its spatial gate stands alone.")
+        st.info("This block has no channel gate of CBAM's form: the gate above stands alone.")
         return
     gate = block.channel.values[0]
     channel = _choose_channel(gate)
@@ -128,9 +129,10 @@ def say_fallback(key: str, possible: Callable[[str], bool], allowed: str) -> Non
 
 
 def spatial_gate(block: Block) -> Gate:
-    """The spatial gate of a block that has one."""
-    assert block.spatial is not None
-    return block.spatial
+    """The spatial gate of a block that has a map; another kind's is averaged to one."""
+    gate = analysis.spatial_view(block)
+    assert gate is not None
+    return gate
 
 
 def short(block: Block) -> str:

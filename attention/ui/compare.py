@@ -114,6 +114,8 @@ def _heatmaps(views: Sequence[View], asked: Asked) -> list[Heatmap | None]:
         for view, target in zip(views, targets, strict=True):
             layer = compare_views.layer(view, asked.back)
             found.append(None if target is None or layer is None else compare_views.grad_cam(view, target, layer))
+            if layer is None:
+                st.caption(f":material/block: {view.card.name} has no heatmap here: it has no such stage of maps.")
         return found
     plans = [None if target is None else _method(view, asked) for view, target in zip(views, targets, strict=True)]
     return _computed(views, targets, plans, asked)
@@ -241,7 +243,7 @@ def _draw_channel(column: Column) -> None:
 
 
 def _size(view: View) -> str:
-    cost = view.cost
+    cost = view.inventory.network
     return (
         f"{cost.parameters / 1e6:.2f} M parameters, {cost.macs / 1e9:.3g} G MACs, "
         f"{1000 * compare_views.seconds(view):.3g} ms a picture on this machine"

@@ -17,6 +17,8 @@ from attention.ui.view import View
 
 CHANGES = ("flip", *WITH_STRENGTH, "patch")
 SECONDS = ("a changed copy", "another picture")
+ACROSS = ("spatial", "full", "width", "channel-width")
+"""The kinds of gates whose last axis is the width."""
 SHOWN = 3
 """Spatial gates that are drawn before and after, those that moved most."""
 
@@ -50,10 +52,9 @@ def draw(view: View) -> None:
     kind = st.segmented_control(
         "Second picture", SECONDS, default=SECONDS[0], required=True, key="second_kind", bind="query-params"
     )
-    other = view.beside(choose_other(view))
-    flipped = False
-    second = other
-    if kind == SECONDS[0]:
+    copied, flipped = kind == SECONDS[0], False
+    other = second = view.beside(choose_other(view) if copied else choose_other(view, "The second picture"))
+    if copied:
         change = st.segmented_control(
             "Change", CHANGES, default="flip", required=True, key="change", bind="query-params"
         )
@@ -64,7 +65,7 @@ def draw(view: View) -> None:
     with pictures:
         _draw_pictures(view, second)
     with chart:
-        _draw_moves(moves, other.picture_name if kind == SECONDS[0] else "")
+        _draw_moves(moves, other.picture_name if copied else "")
         st.caption(_places(kind, flipped=flipped))
     _draw_spatial(view, second, moves)
 
@@ -99,16 +100,15 @@ def _copy(view: View, image: Image.Image, what: str) -> cache.Picture:
 
 
 def _moves(view: View, second: View, other: View, *, mirrored: bool) -> list[Move]:
-    """Of the channel and spatial gates; a mirrored picture's spatial gates are mirrored back."""
+    """Of every gate; those that vary over the width are mirrored back for a mirrored picture."""
     after = {gate.name: gate for gate in second.trace.gates}
     elsewhere = {gate.name: gate for gate in other.trace.gates}
     found = []
     for gate in view.trace.gates:
-        if gate.kind in ("channel", "spatial"):
-            values = after[gate.name].values[0]
-            if mirrored and gate.kind == "spatial":
-                values = values[:, ::-1]
-            found.append(Move(gate, gate.values[0], values, elsewhere[gate.name].values[0]))
+        values = after[gate.name].values[0]
+        if mirrored and gate.kind in ACROSS:
+            values = values[..., ::-1]
+        found.append(Move(gate, gate.values[0], values, elsewhere[gate.name].values[0]))
     return found
 
 
@@ -134,19 +134,19 @@ def _draw_pictures(view: View, second: View) -> None:
 
 def _draw_moves(moves: Sequence[Move], other: str) -> None:
     names, shown = _names(moves), [move.change for move in moves]
-    yardsticks = [move.yardstick for move in moves]
+    yardsticks = [move.yardstick for move in moves] if other else []
     more = sum(move.change > move.yardstick for move in moves)
     finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {shown[-1]:.3f}."
     if other:
         finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
     st.markdown(finding)
-    title = f"for “{other}”" if other else "the same"
-    parts.chart(comparing.moved(names, shown, yardsticks, title), key="moved", alt=finding)
+    parts.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
         "kind": [move.gate.kind for move in moves],
+        "change": shown,
     }
-    parts.data({**table, "change": shown, "change for another picture": yardsticks}, name="moved")
+    parts.data({**table, f"change for {other}": yardsticks} if other else table, name="moved")
 
 
 def _names(moves: Sequence[Move]) -> list[str]:

@@ -119,7 +119,7 @@ def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
 
 def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
     """Size, cost, measured time and origin of each network."""
-    costs = [view.cost for view in views]
+    costs = [view.inventory.network for view in views]
     rows = {
         "parameters, M": [f"{cost.parameters / 1e6:.2f}" for cost in costs],
         "MACs, G": [f"{cost.macs / 1e9:.3g}" for cost in costs],

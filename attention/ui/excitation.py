@@ -11,6 +11,7 @@ from attention import analysis
 from attention.figures import channels, overlay
 from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import parts
+from attention.ui.gates import say_notes
 from attention.ui.view import View
 
 ORDERS = ["Sorted", "By channel"]
@@ -22,7 +23,7 @@ class Focus:
 
     view: View
     gates: dict[str, Gate]
-    """The channel gates in depth order, by the name of their block."""
+    """The channel gates in depth order, by the name of their block; another kind's is averaged to one."""
     block: str
     channel: int
     by_size: bool
@@ -65,7 +66,7 @@ class Focus:
 
 def choose(view: View) -> Focus:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
-    gates = {block.name: block.channel for block in view.blocks if block.channel}
+    gates = {block.name: gate for block in view.blocks if (gate := analysis.channel_view(block))}
     parts.note_link("block", gates, "a block that this network does not have: here is another")
     block = parts.depth_strip(list(gates), [float(gate.values.mean()) for gate in gates.values()], label="Mean gate")
     values = gates[block].values[0]
@@ -80,6 +81,8 @@ def choose(view: View) -> Focus:
         channel = _choose_channel(f"{view.choice.key} {block}", values)
     focus = Focus(view, gates, block, channel, order == "Sorted")
     said.subheader(answer(focus), anchor=False)
+    with said:
+        say_notes(view, focus.gate)
     for sentence in complaints(focus, block):
         said.caption(f":material/warning: {sentence}")
     return focus

@@ -10,6 +10,8 @@ from attention.ui.excitation import Focus
 
 MEANING = {"average": "mean", "max": "maximum"}
 SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
+SQUASH = {"sigmoid": ("sigmoid σ", r"\sigma"), "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}")}
+"""What turns a sum into a gate, in words and in an equation."""
 MAPS = 4
 
 
@@ -47,10 +49,11 @@ def _draw_squeeze(focus: Focus, steps: ChannelSteps) -> None:
 def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
     c, values = focus.channel, focus.values
     hidden = next(iter(steps.hidden.values())).shape[1]
+    squash = SQUASH.get(focus.gate.activation, (focus.gate.activation, rf"\mathrm{{{focus.gate.activation}}}"))
     st.subheader("2. Excite", anchor=False)
     st.markdown(
         f"Two small layers look at all {len(values)} numbers at once: {len(values)} → {hidden} hidden units → "
-        f"{len(values)}. The sigmoid σ turns each result into a gate between 0 and 1. (The equation leaves biases "
+        f"{len(values)}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
         "out, as the papers do.)"
     )
     for branch, units in steps.hidden.items():
@@ -62,7 +65,7 @@ def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
     inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
     inputs = " + ".join(rf"W_2\,\mathrm{{relu}}(W_1 {symbol})" for symbol in symbols)
-    st.latex(rf"s_{{{c}}} = \sigma\left({inputs}\right)_{{{c}}} = \sigma({inside}) = {values[c]:.3f}")
+    st.latex(rf"s_{{{c}}} = {squash[1]}\left({inputs}\right)_{{{c}}} = {squash[1]}({inside}) = {values[c]:.3f}")
 
 
 def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:

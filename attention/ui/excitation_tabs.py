@@ -65,7 +65,10 @@ def draw_second(focus: Focus) -> None:
     parts.settle("second", list(others))
     name = st.selectbox("Second picture", list(others), key="second", bind="query-params")
     second = focus.view.beside(others[name] or cache.sample(name))
-    gate = next(gate for gate in second.trace.gates if gate.name == focus.gate.name).values[0]
+    same = next(gate for gate in second.trace.gates if gate.name == focus.gate.name)
+    averaged = analysis.averaged(same, "channel")
+    assert averaged is not None
+    gate = averaged.values[0]
     change = gate - focus.values
     most = analysis.by_strength(np.abs(change))[:5]
     finding = (

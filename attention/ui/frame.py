@@ -22,6 +22,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
     "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+    "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 

@@ -1,43 +1,44 @@
 """The network drawn in depth order, one card a block."""
 
-from collections import Counter
+from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from attention import analysis
 from attention.analysis import Block
 from attention.figures import overlay
 from attention.records import Gate
+from attention.ui import parts
+from attention.ui.gates import WORDS, in_unit
 from attention.ui.view import View
 
 ACROSS = 4
+MOST_CARDS, MOST_MAPS = 16, 8
+"""More than these at a time, the latter where they have maps, take long to draw and longer to read."""
+MAP_SIDE = 512
+"""Of the picture in a card, in pixels."""
 
 
 def draw_network(view: View) -> None:
-    """Every block with its gates, four in a row."""
+    """Every block with its gates, four in a row, so many at a time."""
     names = analysis.short_names([block.name for block in view.blocks])
-    for start in range(0, len(names), ACROSS):
-        for offset, place in enumerate(st.columns(ACROSS)[: len(names) - start]):
+    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, view.blocks)) else MOST_CARDS)
+    for start in range(shown.start, shown.stop, ACROSS):
+        row = range(start, min(start + ACROSS, shown.stop))
+        for place, number in zip(st.columns(ACROSS), row, strict=False):
             with place.container(border=True, height="stretch"):
-                _draw_block(view, view.blocks[start + offset], names[start + offset])
-
-
-def say_others(view: View) -> None:
-    """The gates that the pass applied and no page draws, by their kind."""
-    kinds = Counter(gate.kind for gate in view.trace.gates if gate.kind not in ("channel", "spatial"))
-    if kinds:
-        found = ", ".join(f"{count} of the kind “{kind}”" for kind, count in kinds.items())
-        st.info(f"Gates that were found here and that no page draws: {found}.", icon=":material/info:")
+                _draw_block(view, view.blocks[number], names[number])
 
 
 def draw_cost(view: View) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
-    cost = view.cost
-    figures = {"Parameters": f"{cost.parameters / 1e6:.2f} M", "MACs, one picture": f"{cost.macs / 1e6:,.0f} M"}
+    network = view.inventory.network
+    figures = {"Parameters": parts.magnitude(network.parameters), "MACs, one picture": parts.magnitude(network.macs)}
     if view.blocks:
-        figures["Attention parameters"] = f"{cost.attention_parameters / cost.parameters:.1%}"
-        figures["Attention MACs"] = f"{cost.attention_macs / cost.macs:.2%}"
+        figures["Attention parameters"] = parts.attention_share(view.inventory, "parameters")
+        figures["Attention MACs"] = parts.attention_share(view.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
     for place, (label, value) in zip(places, figures.items(), strict=True):
@@ -50,60 +51,88 @@ def draw_cost(view: View) -> None:
 
 def answer(view: View) -> str:
     """What attention does in this network with this picture, in one sentence."""
-    channel = [block.channel for block in view.blocks if block.channel]
-    spatial = [block.spatial for block in view.blocks if block.spatial]
-    parts = []
-    if channel:
-        parts.append(f"{len(channel)} channel gates pass {_mean(channel):.0%} of what reaches them on average")
-    if spatial:
-        parts.append(f"{len(spatial)} spatial gates pass {_mean(spatial):.0%}")
-    return f"With this picture, {' and '.join(parts)}; 100% would be no gate at all."
+    found: list[str] = []
+    for kind, name in (("channel", "channel gates"), ("spatial", "spatial gates"), (None, "gates of other kinds")):
+        gates = [gate for block in view.blocks for gate in block.gates if _of(kind, gate)]
+        if gates:
+            passes = "pass" if len(gates) > 1 else "passes"
+            name = name if len(gates) > 1 else name.replace("gates", "gate")
+            what = " of what reaches them on average" if not found else ""
+            found.append(f"{len(gates)} {name} {passes} {_mean(gates):.0%}{what}")
+    return f"With this picture, {' and '.join(found)}; 100% would be no gate at all."
+
+
+def scale(view: View) -> str:
+    """What the colours mean, and whether all gates stay within them."""
+    ends = "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1)."
+    if all(map(in_unit, view.trace.gates)):
+        return ends
+    return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."
+
+
+def _of(kind: str | None, gate: Gate) -> bool:
+    return gate.kind == kind if kind else gate.kind not in ("channel", "spatial")
+
+
+def _choose_cards(names: Sequence[str], most: int) -> range:
+    """The numbers of the blocks that are drawn: all of them, or a page of many."""
+    if len(names) <= most:
+        return range(len(names))
+    pages = list(range(1, -(-len(names) // most) + 1))
+    parts.settle("cards", pages)
+    parts.note_link("cards", list(map(str, pages)), f"cards that are not in 1 to {pages[-1]}: here are the first")
+    page = st.pagination(len(pages), key="cards", bind="query-params")
+    shown = range((page - 1) * most, min(page * most, len(names)))
+    st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {names[shown[0]]} to {names[shown[-1]]}.")
+    return shown
 
 
 def _draw_block(view: View, block: Block, name: str) -> None:
-    _, channels, height, width = _any_gate(block).feature_shape
-    st.markdown(f"**{name}**  \n:small[{channels} channels at {height} × {width}]")
-    if block.spatial:
-        _draw_spatial(view, block.spatial)
-    if block.channel:
-        _draw_channels(block.channel)
+    st.markdown(f"**{name}**  \n:small[{analysis.features(block.gates[0])}]")
+    if gate := analysis.spatial_view(block):
+        _draw_map(view, gate, "Spatial gate" if block.spatial else "Mean over channels")
+    for side, gate in analysis.profiles(block).items():
+        _draw_cells(gate, f"Along the {side}", "viridis")
+    if gate := analysis.channel_view(block):
+        saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if block.channel else ""
+        _draw_cells(gate, "Channel gate" if block.channel else "Mean over places", "channel", note=saturated)
+    if parts.page_of(block) is None:
+        for gate in block.gates:
+            _draw_cells(gate, f"A number for {WORDS[gate.kind]}", "viridis")
     with st.container(horizontal=True):
-        if block.spatial:
+        if analysis.spatial_view(block) or analysis.profiles(block):
             _open("Where", "cbam", block)
-        if block.channel:
+        if analysis.channel_view(block):
             _open("Channels", "excitation", block)
 
 
-def _draw_spatial(view: View, gate: Gate) -> None:
+def _draw_map(view: View, gate: Gate, what: str) -> None:
+    picture, box = overlay.reduced(view.picture, view.box, MAP_SIDE)
     st.image(
-        overlay.overlay(view.picture, gate.values[0], view.box, colour_map="viridis", opacity=0.6),
+        overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
         width="stretch",
-        alt=f"Spatial gate of {gate.name} on the picture, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
-        caption=f"Spatial gate, {gate.minimum:.2f} to {gate.maximum:.2f}",
+        alt=f"{what} of {gate.name} on the picture, from {_span(gate)}.",
+        caption=f"{what}, {_span(gate)}",
     )
 
 
-def _draw_channels(gate: Gate) -> None:
-    saturated = analysis.share_saturated(gate.values)
-    span = f"from {gate.minimum:.2f} to {gate.maximum:.2f}"
+def _draw_cells(gate: Gate, what: str, colour_map: str, *, note: str = "") -> None:
+    values = np.ravel(gate.values[0])
     st.image(
-        overlay.cells(gate.values[0]),
+        overlay.cells(values, colour_map),
         width="stretch",
-        alt=f"Channel gate of {gate.name}, {gate.values.shape[1]} channels {span}.",
-        caption=f"Channel gate, {gate.minimum:.2f} to {gate.maximum:.2f}; {saturated:.0%} saturated",
+        alt=f"{what} of {gate.name}, {len(values)} values from {_span(gate)}.",
+        caption=f"{what}, {_span(gate)}{note}",
     )
 
 
 def _open(label: str, page: str, block: Block) -> None:
     if st.button(label, key=f"open_{page}_{block.name}", icon=":material/arrow_forward:", type="tertiary"):
-        st.session_state.block = block.name
-        st.switch_page(f"pages/{page}.py")
+        parts.open_block(page, block)
 
 
-def _any_gate(block: Block) -> Gate:
-    gate = block.channel or block.spatial
-    assert gate is not None
-    return gate
+def _span(gate: Gate) -> str:
+    return f"{gate.minimum:.2f} to {gate.maximum:.2f}"
 
 
 def _mean(gates: list[Gate]) -> float:

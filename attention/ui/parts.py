@@ -11,9 +11,11 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from attention import analysis
+from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
-from attention.records import GatescopeError
+from attention.records import GatescopeError, Inventory
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
@@ -66,12 +68,30 @@ def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
     """The numbers behind a figure, folded, with a CSV file to take away."""
     box = st.expander("The data", icon=":material/table:", key=f"data_{name}", on_change="rerun")
     if box.open:
-        rows = list(zip(*columns.values(), strict=True))
-        box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {len(rows)} rows.")
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([columns, *rows])
-        file = f"{name}{st.session_state[_MARK]}.csv"
-        box.download_button("CSV", text.getvalue(), file, "text/csv", on_click="ignore", key=f"csv_{name}")
+        rows = len(next(iter(columns.values())))
+        box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {rows} rows.")
+        file = f"{name}{mark()}.csv"
+        box.download_button("CSV", as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}")
+
+
+def as_csv(columns: dict[str, Sequence[Any]]) -> str:
+    """A table as the text of a CSV file, its columns' names in the first row."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *zip(*columns.values(), strict=True)])
+    return text.getvalue()
+
+
+def page_of(block: Block) -> str | None:
+    """The page that shows a block: the one of the maps where it has one; None where no page can show its gates."""
+    if analysis.spatial_view(block) or analysis.profiles(block):
+        return "cbam"
+    return "excitation" if analysis.channel_view(block) else None
+
+
+def open_block(page: str, block: Block) -> None:
+    """Go to a page, with this block chosen there."""
+    st.session_state.block = block.name
+    st.switch_page(f"pages/{page}.py", query_params={})  # without it, a link that chose anything is an error
 
 
 def code(source: object, usage: str) -> None:
@@ -107,6 +127,26 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
     return chosen
 
 
+def magnitude(count: int) -> str:
+    """Three significant digits with a unit: 28.1 M, 4.12 G, 612 k."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{count / size:#.3g} {unit}".replace(". ", " ")
+    return str(count)
+
+
+def attention_share(inventory: Inventory, count: str) -> str:
+    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too."""
+    network = inventory.network
+    share = getattr(network, f"attention_{count}") / max(getattr(network, count), 1)
+    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 with a decimal, or with two significant digits where it is below one percent."""
+    return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
+
+
 def mark_random(choice: Choice) -> None:
     """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
     st.session_state[_MARK] = "-random-weights" if choice.random else ""
@@ -115,6 +155,11 @@ def mark_random(choice: Choice) -> None:
             f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
             icon=":material/casino:",
         )
+
+
+def mark() -> str:
+    """What the name of a file taken away says of the weights: nothing, or that they are random ones."""
+    return st.session_state[_MARK]
 
 
 def literal(text: str) -> str:

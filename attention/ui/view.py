@@ -9,7 +9,7 @@ from PIL import Image
 
 from attention import analysis, zoo
 from attention.figures import overlay
-from attention.records import Card, NetworkCost, Steps, Trace
+from attention.records import Card, Inventory, Steps, Trace
 from attention.ui import cache
 
 
@@ -76,9 +76,9 @@ class View:
         return analysis.probabilities(cache.logits(self.trace))
 
     @property
-    def cost(self) -> NetworkCost:
-        """What the network costs, and its attention."""
-        return cache.cost(self.choice.key, self.shown.key, self.choice, self.picture)
+    def inventory(self) -> Inventory:
+        """What stands in the network, with what each layer costs."""
+        return cache.inventory(self.choice.key, self.shown.key, self.choice, self.picture)
 
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""

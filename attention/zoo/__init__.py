@@ -5,15 +5,17 @@ own        the networks that this project trained
 curated    the networks on offer from torchvision, timm and pytorchcv
 library    what is asked of these three: from_torchvision, from_timm, from_pytorchcv
 downloads  weight files from servers; hub: from Hugging Face
+files      weight files that a person brings, recognised by their keys and shapes
 """
 
 import difflib
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attention.records import Card
-from attention.zoo import curated, library, own
+from attention.zoo import curated, files, library, own
 from attention.zoo.curated import LIBRARIES, Entry
 from attention.zoo.downloads import DownloadError, Progress, hash_of
 from attention.zoo.network import Network, ZooError, preprocessing
@@ -27,6 +29,7 @@ __all__ = [
     "Progress",
     "ZooError",
     "card",
+    "files",
     "here",
     "library",
     "load",
@@ -57,19 +60,27 @@ def here(name: str) -> bool:
     return weights is not None and weights.here() is not None
 
 
-def load(name: str, *, random: bool = False, progress: Progress | None = None) -> Network:
+def load(name: str | Path, *, random: bool = False, progress: Progress | None = None) -> Network:
     """A network with its trained weights, or with random ones of a fixed seed (0) where that is asked for.
 
     Weights that are not on this machine are downloaded; `progress` is called with the bytes that have come, and those
     that will come in all, or None. Raises ZooError where there is no such network, and its kind DownloadError where
-    the weights cannot be had.
+    the weights cannot be had. A Path is that of a weight file, as `files.load` takes it.
     """
+    if isinstance(name, Path):
+        return _of_file(name, random=random)
     known = card(name)
     if random:
         return Network(_of_random_weights(known, name), _built(known, name))
     if name in own.names():
         return own.load(name)
     return _trained(known, name, progress or _ignore)
+
+
+def _of_file(path: Path, *, random: bool) -> Network:
+    if random:
+        raise ZooError(f"{path.name} is a file of weights; random ones are allowed for networks by name.")
+    return files.load(path)
 
 
 def _trained(known: Card, name: str, progress: Progress) -> Network:

@@ -22,6 +22,7 @@ PAGES = {
     "cbam": "/cbam",
     "compare": "/compare",
     "grouped": "/grouped",
+    "models": "/models",
 }
 PATIENCE = 120_000  # milliseconds; a first visit waits for torch and plotly, on a machine that may be busy
 

@@ -1,0 +1,45 @@
+"""What is said of gates that are neither channel gates nor spatial gates, on the pages made for those."""
+
+import streamlit as st
+
+from attention.records import Gate, Kind
+from attention.ui.view import View
+
+WORDS: dict[Kind, str] = {
+    "channel": "each channel",
+    "spatial": "each place",
+    "full": "each channel and place",
+    "height": "each row",
+    "width": "each column",
+    "channel-height": "each channel and row",
+    "channel-width": "each channel and column",
+    "token": "each token",
+    "sample": "the whole picture",
+    "volume": "each place in space",
+    "depth": "each slice",
+    "channel-depth": "each channel and slice",
+    "depth-height": "each slice and row",
+    "depth-width": "each slice and column",
+}
+"""What a gate of a kind has a number for."""
+
+
+def in_unit(gate: Gate) -> bool:
+    """Whether all of a gate lies on the scale of its colours, 0 to 1."""
+    return gate.minimum >= 0 and gate.maximum <= 1
+
+
+def say_notes(view: View, shown: Gate) -> None:
+    """Said where a gate is shown as one of a simpler kind, and where it leaves the scale from 0 to 1."""
+    gate = next(gate for gate in view.trace.gates if gate.name == shown.name)
+    if gate.kind != shown.kind:
+        st.info(
+            f"This gate has a number for {WORDS[gate.kind]}. Shown is the average: a number for {WORDS[shown.kind]}.",
+            icon=":material/info:",
+        )
+    if not in_unit(gate):
+        st.info(
+            f"This gate runs from {gate.minimum:.2f} to {gate.maximum:.2f}. Colours are those of 0 to 1: what lies "
+            "outside has the colour of the nearer end.",
+            icon=":material/info:",
+        )

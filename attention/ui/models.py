@@ -1,0 +1,215 @@
+"""The page of the network itself: its layers as a table, what they cost, and where attention stands among them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import streamlit as st
+
+from attention.analysis import Block
+from attention.inventory import COUNTS, Row, every, folded
+from attention.records import Gate, Part
+from attention.ui import parts
+from attention.ui.view import View
+
+Columns = dict[str, Sequence[Any]]
+
+USUAL_DEPTH = 3
+INDENT = "\u2003"
+MOST_ROWS = 18
+"""More than these scroll inside the table."""
+ROW_HEIGHT = 35
+"""Of streamlit's tables, in pixels."""
+
+
+def answer(view: View) -> str:
+    """The network in one sentence."""
+    network = view.inventory.network
+    cost = f"{parts.magnitude(network.parameters)} parameters and {parts.magnitude(network.macs)} MACs"
+    if not view.blocks:
+        return f"{cost} for one picture, and no gates."
+    share = parts.attention_share(view.inventory, "parameters")
+    blocks = f"{len(view.blocks)} blocks with gates" if len(view.blocks) > 1 else "one block with gates"
+    return f"{cost} for one picture; {blocks} hold {share} of the parameters."
+
+
+def draw_totals(view: View) -> None:
+    """What the whole network costs, what of that is attention, and what its groups save."""
+    network = view.inventory.network
+    spared = network.ungrouped_parameters - network.parameters
+    spared_macs = network.ungrouped_macs - network.macs
+    figures = {
+        "Parameters": (parts.magnitude(network.parameters), None),
+        "MACs, one picture": (parts.magnitude(network.macs), None),
+        "Attention parameters": (
+            parts.attention_share(view.inventory, "parameters"),
+            f"{parts.attention_share(view.inventory, 'macs')} of the MACs",
+        ),
+        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
+    }
+    for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
+        place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
+    side = view.card.input_size
+    st.caption(
+        f"For one picture of {side} × {side} px. MACs are the multiply-accumulates of convolutions and matrix "
+        "products. Groups save against the same network with every convolution in one group: that one would have "
+        f"{parts.magnitude(network.ungrouped_parameters)} parameters, {parts.magnitude(network.ungrouped_macs)} MACs."
+    )
+    if view.inventory.note:
+        st.caption(f":material/info: {view.inventory.note}")
+
+
+def draw_layers(view: View) -> None:
+    """The layers as a table, searched or folded; a tick on a row with one block opens that block on its page."""
+    network = view.inventory.network
+    rows = _choose_rows(network)
+    if not rows:
+        st.info("No layer has this in its name, class or form of attention. Try “conv”, or “se”.")
+        return
+    gates = {gate.name: gate for gate in view.trace.gates}
+    event = st.dataframe(
+        _filled(table(rows, gates)),
+        hide_index=True,
+        height=ROW_HEIGHT * (min(len(rows), MOST_ROWS) + 1) + 3,
+        column_config=_columns(),
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"layers_{hash(tuple(row.part.name for row in rows))}",  # other rows begin without a tick
+        alt=f"{len(rows)} rows of layers; the first is {rows[0].label or network.module}.",
+    )
+    if ticked := event["selection"]["rows"]:
+        _open(view, rows[ticked[0]])
+    st.caption(
+        "Tick a row with gates to open its block. What has no row of its own (normalisation, activations, classifiers) "
+        "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up."
+    )
+    st.download_button(
+        "All layers, CSV",
+        lambda: parts.as_csv(columns(list(every(network)), gates)),
+        f"{view.card.name.replace('/', '_')}_layers{parts.mark()}.csv",
+        "text/csv",
+        on_click="ignore",
+        key="layers_csv",
+    )
+
+
+def columns(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
+    """The rows as columns of plain values, with whole names: what the CSV file holds."""
+    whole: Columns = {"layer": [row.part.name for row in rows], "class": [row.part.module for row in rows]}
+    convolutions: Columns = {
+        "kernel": ["x".join(map(str, row.part.kernel)) for row in rows],
+        "in": [row.part.channels[0] if row.part.channels else None for row in rows],
+        "out": [row.part.channels[1] if row.part.channels else None for row in rows],
+        "groups": [_groups(row) for row in rows],
+        "output": ["x".join(map(str, row.part.output)) for row in rows],
+    }
+    counts: Columns = {name.replace("_", " "): [row.total(name) for row in rows] for name in COUNTS}
+    attention: Columns = {"attention": [row.part.form for row in rows], "gates": [_gates(row, gates) for row in rows]}
+    return {"depth": [row.depth for row in rows], **whole, **convolutions, **counts, **attention}
+
+
+def table(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
+    """The rows as columns of the table: short names, indented by depth."""
+    return {
+        "layer": [INDENT * row.depth + (row.label or row.part.module) for row in rows],
+        "what": [describe(row) for row in rows],
+        "gates": [_gates(row, gates) for row in rows],
+        "parameters": [row.total("parameters") for row in rows],
+        "MACs": [row.total("macs") for row in rows],
+        "output": [" × ".join(map(str, row.part.output)) for row in rows],
+        "groups": [_groups(row) for row in rows],
+        "saved by groups": [row.total("ungrouped_parameters") - row.total("parameters") or None for row in rows],
+    }
+
+
+def describe(row: Row) -> str:
+    """What a row is: a convolution, an attention block, so many alike blocks, or its class."""
+    part = row.part
+    what = part.form or part.module
+    if part.channels:
+        kernel = " × ".join(map(str, part.kernel))
+        depthwise = " depthwise" if part.groups == part.channels[0] > 1 else ""
+        what = f"{kernel}{depthwise} convolution, {part.channels[0]} → {part.channels[1]}"
+    return f"{len(row.parts)} blocks, alike: {what}" if len(row.parts) > 1 else what
+
+
+def _choose_rows(network: Part) -> list[Row]:
+    """What is searched for, or the tree down to the depth that is chosen."""
+    everything = list(every(network))
+    deepest = max(row.depth for row in everything)
+    search, depth, alike = st.columns([3, 2, 2], vertical_alignment="bottom", gap="medium")
+    wanted = search.text_input("Search", key="find", bind="query-params", placeholder="conv, se, layer3 ...").strip()
+    levels = list(range(1, max(deepest, 1) + 1))
+    parts.settle("depth", levels)
+    parts.note_link("depth", list(map(str, levels)), f"a depth that is not in 1 to {levels[-1]}: here is another")
+    with depth:
+        level = st.segmented_control(
+            "Depth",
+            levels,
+            default=min(USUAL_DEPTH, levels[-1]),
+            required=True,
+            key="depth",
+            bind="query-params",
+            disabled=bool(wanted),
+        )
+    fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
+    if wanted:
+        return [row for row in everything if _matches(row, wanted.casefold())]
+    assert level is not None
+    return list(folded(network, deepest=level)) if fold else [row for row in everything if row.depth <= level]
+
+
+def _matches(row: Row, wanted: str) -> bool:
+    return any(wanted in text.casefold() for text in (row.part.name, describe(row), row.part.module))
+
+
+def _filled(columns: Columns) -> Columns:
+    """Without the columns that have nothing in any row."""
+    return {name: values for name, values in columns.items() if any(value not in ("", None) for value in values)}
+
+
+def _columns() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "layer": st.column_config.TextColumn(pinned=True, width=170),
+        **{name: number(format="localized") for name in ("parameters", "MACs", "groups", "saved by groups")},
+    }
+
+
+def _groups(row: Row) -> int | None:
+    return row.part.groups if row.part.channels else None
+
+
+def _gates(row: Row, gates: dict[str, Gate]) -> str:
+    """The gates of one block by kind and activation, or how many gates there are in several."""
+    if not row.gates:
+        return ""
+    if row.part.form and len(row.parts) == 1:
+        return "; ".join(f"{gates[name].kind}, {gates[name].activation}" for name in row.gates)
+    return f"{len(row.gates)} gates" if len(row.gates) > 1 else "1 gate"
+
+
+def _open(view: View, row: Row) -> None:
+    """Go to the block of the row that was ticked; of several blocks, ask which."""
+    found = list(_blocks(view, row))
+    name = row.part.name or row.part.module
+    if not found:
+        st.caption(f"There is no gate in {name}: rows with gates open the block on its page.")
+    elif len(found) == 1:
+        _show(found[0])
+    else:
+        blocks = {block.name: block for block in found}
+        chosen = st.selectbox(f"Open one of its {len(found)} blocks", list(blocks), None, key="open_one")
+        if chosen:
+            _show(blocks[chosen])
+
+
+def _show(block: Block) -> None:
+    page = parts.page_of(block)
+    if page:
+        parts.open_block(page, block)
+    st.caption(f"{block.name} has gates of a kind that no page shows: {', '.join(gate.kind for gate in block.gates)}.")
+
+
+def _blocks(view: View, row: Row) -> Iterator[Block]:
+    return (block for block in view.blocks if {gate.name for gate in block.gates} & set(row.gates))

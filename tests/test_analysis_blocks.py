@@ -1,0 +1,132 @@
+"""Every gate of every network stands in one block that the pages can show."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attention import analysis, capture, zoo
+from attention.records import Gate
+from tests import coordinate
+
+SHAPES = {
+    "channel": (1, 4),
+    "spatial": (1, 3, 2),
+    "full": (1, 4, 3, 2),
+    "height": (1, 3),
+    "width": (1, 2),
+    "channel-height": (1, 4, 3),
+    "channel-width": (1, 4, 2),
+    "token": (1, 6),
+    "sample": (1,),
+    "volume": (1, 5, 3, 2),
+    "depth": (1, 5),
+    "channel-depth": (1, 4, 5),
+    "depth-height": (1, 5, 3),
+    "depth-width": (1, 5, 2),
+}
+BLOCKS = {  # how many blocks, and of which kinds each
+    "torchvision/mobilenet_v3_small": (9, "channel"),
+    "torchvision/regnet_y_400mf": (16, "channel"),
+    "timm/ecaresnet26t": (8, "channel"),
+    "timm/resnest14d": (4, "channel"),
+    "timm/skresnet18": (8, "channel"),
+    "timm/gcresnext26ts": (0, ""),
+    "timm/bat_resnext26ts": (0, ""),
+    "timm/coatnet_nano_rw_224": (7, "channel"),
+    coordinate.NAME: (8, "channel-width channel-height"),
+    "pytorchcv/bam_resnet18": (3, "full"),
+    "pytorchcv/cbam_resnet18": (8, "channel spatial"),
+}
+"""Neither gcresnext26ts, which adds its context, nor bat_resnext26ts, which multiplies matrices, has a gate."""
+
+
+def gate(name: str, kind: str) -> Gate:
+    values = np.random.default_rng(len(name)).random(SHAPES[kind], np.float32)
+    return Gate(name, kind, "sigmoid", values, (1, 4, 3, 2), float(values.min()), float(values.max()))
+
+
+paths = st.lists(st.sampled_from(["a", "b", "a.x", "a.y", "b.x", "a#1", "a#2", "", "a.x.u"]), unique=True)
+
+
+@given(paths, st.data())
+def test_every_gate_stands_in_one_block_in_order_and_no_two_blocks_share_a_name(names, data):
+    gates = [gate(name, data.draw(st.sampled_from(list(SHAPES)))) for name in names]
+    blocks = analysis.blocks(gates)
+    inside = [id(each) for block in blocks for each in block.gates]
+    assert sorted(inside) == sorted(map(id, gates))
+    assert len({block.name for block in blocks}) == len(blocks)
+    firsts = [min(gates.index(each) for each in block.gates) for block in blocks]
+    assert firsts == sorted(firsts)
+    for block in blocks:
+        kinds = [each.kind for each in block.gates]
+        assert len(set(kinds)) == len(kinds)
+
+
+def test_coordinate_attention_is_one_block_by_the_name_of_its_module():
+    (block,) = analysis.blocks([gate("a.att#1", "channel-height"), gate("a.att#2", "channel-width")])
+    assert (block.name, block.channel, block.spatial) == ("a.att", None, None)
+    assert list(analysis.profiles(block)) == ["height", "width"]
+
+
+def test_a_full_gate_joins_no_neighbour():
+    assert len(analysis.blocks([gate("a.one", "channel"), gate("a.two", "full")])) == 2
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("wanted", SHAPES)
+def test_an_average_is_a_slow_loop_over_what_falls_away(kind, wanted):
+    own = gate("a", kind)
+    found = analysis.averaged(own, wanted)
+    axes, kept = analysis.AXES[kind], analysis.AXES[wanted]
+    if not set(kept) <= set(axes):
+        assert found is None
+        return
+    sums: dict[tuple[int, ...], list[float]] = {}
+    for place in np.ndindex(*own.values.shape[1:]):
+        key = tuple(index for index, axis in zip(place, axes, strict=True) if axis in kept)
+        sums.setdefault(key, []).append(float(own.values[(0, *place)]))
+    for key, numbers in sums.items():
+        assert found.values[(0, *key)] == pytest.approx(sum(numbers) / len(numbers), rel=1e-5)
+    assert (found.minimum, found.maximum) == (found.values.min(), found.values.max())
+    assert found.kind == wanted
+
+
+def test_a_full_gate_of_tokens_has_channels_and_no_map():
+    values = np.random.default_rng(0).random((1, 4, 6), np.float32)
+    own = Gate("a", "full", "sigmoid", values, (1, 6, 4), 0.0, 1.0)
+    np.testing.assert_allclose(analysis.averaged(own, "channel").values, values.mean(2), rtol=1e-6)
+    assert analysis.averaged(own, "spatial") is None
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_blocks_of_a_zoo_network_are_those_it_is_known_for(name, monkeypatch):
+    coordinate.offer(monkeypatch)
+    number, kinds = BLOCKS[name]
+    network = zoo.load(name, random=True)
+    side = network.card.input_size
+    with torch.inference_mode():
+        gates = capture.trace(network.module, torch.rand(1, 3, side, side)).gates
+    blocks = analysis.blocks(gates)
+    assert len(blocks) == number
+    for block in blocks:
+        assert " ".join(each.kind for each in block.gates) == kinds
+        assert block.channel or block.spatial or analysis.channel_view(block)
+        assert "×" in analysis.features(block.gates[0])
+        view = analysis.channel_view(block)
+        assert view.values.shape[1] == np.prod(view.feature_shape[1:-2])
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((1, 64, 40, 30), "64 channels at 40 × 30"),
+        ((1, 40, 30, 4), "4 channels at 40 × 30"),
+        ((1, 2, 64, 8, 8), "2 branches of 64 channels at 8 × 8"),
+        ((1, 196, 384), "features of 196 × 384"),
+    ],
+)
+def test_the_features_are_told_with_their_shape(shape, words):
+    values = np.zeros((1, 4), np.float32)
+    assert analysis.features(Gate("a", "channel", "sigmoid", values, shape, 0, 0)) == words

@@ -1,0 +1,80 @@
+"""The attention blocks that are known by their class, against the gates that a pass finds in them and elsewhere."""
+
+import torch
+from torch import Tensor, nn
+
+from attention import capture, layers
+from attention.inventory import every
+from attention.inventory.measuring import measure
+from attention.inventory.tree import inventory
+from attention.records import Inventory
+
+SIDE = 16
+
+
+def taken(own: nn.Module) -> Inventory:
+    with torch.inference_mode():
+        gates = capture.trace(own, torch.rand(1, 3, SIDE, SIDE)).gates
+    return inventory(own, measure(own, (1, 3, SIDE, SIDE)), gates)
+
+
+class Mixed(nn.Module):
+    """A known block, a published one that only makes its gate, an unlisted one, and one that never runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.own = layers.SE(8, 2)
+        self.block = Applying()
+        self.new = Invented()
+        self.idle = layers.SE(8, 2)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.new(self.block(self.own(self.conv(pictures))))
+
+
+class SELayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(8, 8, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.sigmoid(self.fc(features.mean((2, 3), keepdim=True)))
+
+
+class Applying(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.se = SELayer()
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = self.conv(features)
+        return self.se(features) * features
+
+
+class Invented(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(8, 8, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features * torch.sigmoid(self.fc(features.amax((2, 3), keepdim=True)))
+
+
+def test_known_blocks_are_set_against_the_gates_found():
+    found = taken(Mixed().eval())
+    assert [(block.name, block.form, block.gates) for block in found.known] == [
+        ("own", "SE", ("own",)),
+        ("block.se", "SE", ("block",)),
+        ("idle", "SE", ()),
+    ]
+    assert [(gate.gate, gate.module) for gate in found.unlisted] == [("new", "Invented")]
+
+
+def test_only_what_makes_the_gate_of_a_residual_block_is_attention():
+    own = Mixed().eval()
+    parts = {row.part.name: row.part for row in every(taken(own).network)}
+    assert parts["block"].attention_parameters == parts["block.se"].parameters < parts["block"].parameters
+    assert parts["new"].form == "Invented"
+    assert parts["new"].attention_parameters == parts["new"].parameters

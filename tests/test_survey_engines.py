@@ -1,0 +1,131 @@
+"""Engines and interruptions change no bit: threads, Ray, kill -9, Ctrl-C; and ten thousand pictures."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from attention import survey
+from tests.surveys import Mortal, folder, network, same
+
+ROOT = Path(__file__).parents[1]
+
+
+def started(code, *arguments):
+    """A process that runs the code with the arguments in sys.argv[1:]."""
+    head = "import sys; from pathlib import Path; from attention import survey; from tests.surveys import *\n"
+    command = [sys.executable, "-c", head + code, *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finished(process, within=300):
+    """What it said. The test fails where it went wrong or took too long."""
+    try:
+        said, _ = process.communicate(timeout=within)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    return said
+
+
+SLOW = """
+import time
+from attention.survey import checkpoint
+checkpoint.EVERY = 0
+source, out, seconds = sys.argv[1:]
+settings = survey.Settings(batch_size=4, out=Path(out), resume=True)
+def progress(at):
+    time.sleep(float(seconds))
+survey.run(network(), survey.pictures(Path(source)), settings=settings, progress=progress)
+"""
+
+
+def test_a_killed_survey_goes_on_to_the_same_bits(tmp_path):
+    source = folder(tmp_path / "pictures", {"a": 50, "b": 30})
+    out = tmp_path / "r.parquet"
+    process, began = started(SLOW, source, out, 0.3), time.monotonic()
+    while not (tmp_path / "r.parquet.partial").exists():
+        assert process.poll() is None and time.monotonic() - began < 120
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL and not out.exists()
+    finished(started(SLOW, source, out, 0))
+    found = survey.read(out)
+    assert 0 < found.provenance["run"]["resumed_at"] < 80
+    whole = survey.run(
+        network(),
+        survey.pictures(source),
+        settings=survey.Settings(batch_size=4, out=tmp_path / "w.parquet"),
+    )
+    assert same(survey.read(tmp_path / "w.parquet"), found) and whole.pictures == found.pictures == 80
+
+
+RAY = """
+import ray, torch
+source, out, grave = map(Path, sys.argv[1:])
+net = network(Mortal(grave))
+net.module.load_state_dict(network().module.state_dict())
+survey.run(net, survey.pictures(source), settings=survey.Settings(engine="ray", batch_size=4, out=out))
+assert not ray.is_initialized()
+ray.init(include_dashboard=False, log_to_driver=False)
+try:
+    survey.run(network(torch.nn.Conv2d(3, 3, 1)), survey.pictures(source), settings=survey.Settings(engine="ray"))
+except survey.SurveyError as error:
+    assert ray.is_initialized()
+    print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def on_ray(tmp_path_factory):
+    """A folder, its survey on Ray where a worker was killed, and what one said of a network that is no classifier."""
+    root = tmp_path_factory.mktemp("ray")
+    source = folder(root / "pictures", {"a": 60, "b": 45})
+    (source / "a" / "00007.png").write_bytes(b"broken")
+    said = finished(started(RAY, source, root / "r.parquet", root / "grave"))
+    assert (root / "grave").exists()
+    return source, root / "r.parquet", said
+
+
+def test_ray_gives_the_same_bits_as_threads_though_a_worker_was_killed(on_ray, tmp_path):
+    source, result, _ = on_ray
+    out = tmp_path / "local.parquet"
+    survey.run(network(), survey.pictures(source), settings=survey.Settings(batch_size=4, out=out))
+    one, two = survey.read(out), survey.read(result)
+    assert same(one, two) and one.pictures == 104
+
+
+def test_what_is_wrong_with_the_network_comes_back_from_ray_as_one_sentence(on_ray):
+    assert on_ray[2].splitlines()[-1].endswith("only classifiers are allowed.")
+
+
+def test_without_ray_a_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    pictures = survey.pictures(folder(tmp_path, {"a": 1}))
+    with pytest.raises(survey.SurveyError, match=r"Ray is not installed; `pip install -r requirements-ray\.txt`"):
+        survey.run(network(), pictures, settings=survey.Settings(engine="ray"))
+
+
+def test_a_module_that_kills_leaves_its_maker_alive(tmp_path):
+    module = Mortal(tmp_path / "grave")
+    survey.run(network(module), survey.pictures(folder(tmp_path / "pictures", {"a": 1})))
+    assert not module.grave.exists()
+
+
+def test_ten_thousand_pictures_are_each_counted_once(tmp_path):
+    random_classes = {f"class {number}": 500 for number in range(20)}
+    pictures = survey.pictures(folder(tmp_path, random_classes, side=4))
+    result = survey.run(network(size=4), pictures, settings=survey.Settings(batch_size=200))
+    assert result.pictures == 10_000 and result.failures == ()
+    for gate in result.gates:
+        assert gate.classes.count.tolist() == [500] * 20 and gate.overall.count == 10_000
+        assert (gate.histogram.sum(-1) == 10_000).all()

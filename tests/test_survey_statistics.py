@@ -1,0 +1,97 @@
+"""What a survey says about a gate, against loops over the values."""
+
+import numpy as np
+import pytest
+
+from attention import survey
+from attention.survey import statistics
+from attention.survey.partials import Block, Highest, Means, Moments, Partial, histogram
+from attention.survey.result import result
+
+
+def surveyed(values, labels):
+    """The record of one channel gate with these values, (N, C), of pictures of these classes."""
+    rows, classes = values.astype(np.float64), int(labels.max()) + 1
+    shuffled = np.random.default_rng(0).permutation(labels)
+    partial = Partial(
+        len(rows),
+        (Block("gate", "channel", "sigmoid", values.shape[1:], ""),),
+        {label: Moments.of(rows[labels == label]) for label in range(classes)},
+        shuffled={label: Means.of(rows[shuffled == label]) for label in range(classes)},
+        histogram=histogram(rows),
+        top=Highest.of(values, np.arange(len(values))),
+        bottom=Highest.of(-values, np.arange(len(values))),
+    )
+    names = tuple(map(str, range(classes)))
+    return result(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]
+
+
+@pytest.fixture
+def values():
+    """200 pictures of four classes: a channel that tells them apart, one that does not, one that is constant."""
+    random = np.random.default_rng(1)
+    labels = np.arange(200) % 4
+    told = 0.2 + 0.15 * labels + random.normal(0, 0.02, 200)
+    return np.stack([told, random.uniform(0, 1, 200), np.full(200, 0.5)], 1).astype(np.float32), labels
+
+
+def test_class_selectivity_is_the_contrast_of_the_highest_class_and_the_others(values):
+    gate = surveyed(*values)
+    for channel in range(3):
+        means = [values[0][values[1] == label, channel].astype(float).mean() for label in range(4)]
+        highest, others = max(means), (sum(means) - max(means)) / 3
+        expected = (highest - others) / (highest + others)
+        assert statistics.class_selectivity(gate).index[channel] == pytest.approx(expected)
+
+
+def test_the_share_between_classes_is_that_of_the_variance(values):
+    gate = surveyed(*values)
+    found = statistics.share_between(gate)
+    for channel in range(2):
+        held = values[0][:, channel].astype(float)
+        centres = np.array([held[values[1] == label].mean() for label in range(4)])[values[1]]
+        assert found.index[channel] == pytest.approx(centres.var() / held.var())
+    assert found.index[0] > 0.9 > 0.1 > found.index[1] and np.isnan(found.index[2])
+
+
+def test_shuffled_classes_tell_nothing_apart(values):
+    gate = surveyed(*values)
+    for index in (statistics.class_selectivity, statistics.share_between):
+        found = index(gate)
+        assert found.shuffled[0] < found.index[0] / 5
+    random = np.random.default_rng(2)
+    many = surveyed(random.uniform(0, 1, (200, 500)).astype(np.float32), values[1])
+    by_chance = (4 - 1) / (200 - 1)
+    assert np.mean(statistics.share_between(many).shuffled) == pytest.approx(by_chance, rel=0.1)
+    assert np.mean(statistics.share_between(many).index) == pytest.approx(by_chance, rel=0.1)
+
+
+def test_one_class_tells_nothing(values):
+    gate = surveyed(values[0], np.zeros(200, int))
+    assert (
+        np.isnan(statistics.class_selectivity(gate).index).all()
+        and np.isnan(statistics.share_between(gate).index).all()
+    )
+
+
+def test_health_counts_values_and_channels(values):
+    random = np.random.default_rng(3)
+    shut, wide = random.uniform(0, 0.04, 200), random.uniform(0.96, 1, 200)
+    gate = surveyed(np.stack([values[0][:, 1], values[0][:, 2], shut, wide], 1).astype(np.float32), values[1])
+    found = statistics.health(gate)
+    held = np.stack([values[0][:, 1], values[0][:, 2], shut, wide], 1).astype(np.float32).astype(float)
+    assert found.low == (held < 0.05).mean() and found.high == (held >= 0.95).mean()
+    assert (found.dead, found.open) == (0.25, 0.25)
+    assert found.constant == (held.std(0) < 0.02).mean() == 0.75
+    assert found.deviation == pytest.approx(held.std(0).mean())
+
+
+def test_entropy_is_that_of_the_shares():
+    counts = np.array([[10, 0, 0, 0], [5, 5, 0, 0], [1, 1, 1, 1], [3, 1, 0, 0]])
+    expected = [0, 1, 2, -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))]
+    np.testing.assert_allclose(statistics.entropy(counts), expected)
+    assert not np.signbit(statistics.entropy(counts)).any()
+
+
+def test_the_survey_offers_the_statistics():
+    assert survey.statistics is statistics
