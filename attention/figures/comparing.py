@@ -144,9 +144,9 @@ def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:
         )
         blocks = list(range(1, len(gates) + 1))
         place = {"row": 1, "col": column, "showlegend": False, "x": blocks}
-        figure.add_scatter(y=low, line={"width": 0}, hoverinfo="skip", **place)
+        figure.add_scatter(y=low, mode="lines", line={"width": 0}, hoverinfo="skip", **place)
         band = {"fill": "tonexty", "fillcolor": "rgba(74,144,201,0.35)", "line": {"width": 0}, "hoverinfo": "skip"}
-        figure.add_scatter(y=high, **band, **place)
+        figure.add_scatter(y=high, mode="lines", **band, **place)
         line = {"color": "#4a90c9", "width": 3}
         figure.add_scatter(
             y=middle, line=line, mode="lines+markers", hovertemplate="block %{x}: %{y:.3f}<extra></extra>", **place
