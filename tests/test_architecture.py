@@ -187,6 +187,7 @@ def test_data_flows_one_way():
         ("attention.agreement", set()),
         ("attention.faithfulness", set()),
         ("attention.changes", set()),
+        ("attention.comparison", set()),
         ("attention.grouped.papers", set()),
         ("attention.labels", set()),
         ("attention.inventory", set()),

@@ -136,7 +136,8 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
     st.markdown("\n".join([*table, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())]))
     st.caption(
         f"Time is the shortest of the passes of one picture within {compare_views.BUDGET} s. Top-1 of the own networks "
-        "was measured on Imagenette's ten classes, that of the others published for ImageNet's thousand: the two do not compare."
+        "was measured on Imagenette's ten classes, that of the others published for ImageNet's thousand: the two do "
+        "not compare."
     )
     parts.data(
         {"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}}, name="cost"
