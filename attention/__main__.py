@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from attention import serving
 from attention.records import Card, GatescopeError
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), requi
 @click.group()
 def main() -> None:
     """See what attention gates do inside convolutional networks."""
+
+
+@main.command(params=[*serving.OPTIONS])
+@click.option("--port", type=click.IntRange(1, 65535), help="8501 by default, or the next free one.")
+@click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option("--headless", is_flag=True, help="Leave the browser alone.")
+def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
+    """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
+    network = serving.network_of(options)
+    serving.show(network, port=port, address=address, headless=headless)
 
 
 @main.command()

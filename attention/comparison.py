@@ -227,4 +227,4 @@ def _recipe(card: Card) -> str:
         return "is not trained"
     if card.source == "own":
         return f"here on {card.training['data']}"
-    return "as the file's maker did" if card.source == "file" else f"by {card.source}'s publisher"
+    return "elsewhere" if card.source in ("file", "code") else f"by {card.source}'s publisher"

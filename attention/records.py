@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Source = Literal["own", "torchvision", "timm", "pytorchcv", "file"]
+Source = Literal["own", "torchvision", "timm", "pytorchcv", "file", "code"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Kind = Literal[
     "channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample",
@@ -136,7 +136,8 @@ class Card:
     title: str
     description: str
     source: Source
-    """`"own"` for the networks that this project trained, `"file"` for a weight file that a person brought."""
+    """`"own"` for the networks that this project trained, `"file"` for a weight file and `"code"` for a module that a
+    person brought."""
     licence: str
     parameters: int
     input_size: int

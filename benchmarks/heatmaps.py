@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from attention import zoo
 from attention.attribution import Attributor, GradCam, Method
-from benchmarks.capture import interleaved
+from benchmarks.capture import paired, ratios
 
 NAMES = ("cbam", "torchvision/mobilenet_v3_large", "torchvision/efficientnet_b0", "timm/seresnet50")
 
@@ -65,7 +65,7 @@ class Whole:
 
 
 @click.command()
-@click.option("--rounds", default=20, show_default=True, help="Runs of each; the shortest counts.")
+@click.option("--rounds", default=20, show_default=True, help="Runs of each; the median of their ratios counts.")
 @click.argument("names", nargs=-1)
 def main(rounds: int, names: tuple[str, ...]) -> None:
     """Times Grad-CAM of the last block, ours and captum's as it comes, as ratios to the plain pass, on one thread.
@@ -90,12 +90,13 @@ def _report(name: str, module: nn.Module, picture: Tensor, rounds: int) -> None:
     }
     for run in runs.values():
         run()
-    seconds = interleaved(runs, rounds)
+    times = paired(runs, 0, rounds)
+    seconds, shortest = ratios(times), min(times["plain"])
     size = {key: most(run) for key, run in runs.items()}
-    click.echo(f"{name:32}{seconds['plain'] * 1e3:6.1f} ms, {size['plain'] / 1e6:6.1f} MB", nl=False)
+    click.echo(f"{name:32}{shortest * 1e3:6.1f} ms, {size['plain'] / 1e6:6.1f} MB", nl=False)
     for key in ("ours", "whole"):
-        ratios = f"x {seconds[key] / seconds['plain']:.2f}, x {size[key] / size['plain']:.2f}"
-        click.echo(f"{ratios:>22}", nl=key == "whole")
+        both = f"x {seconds[key]:.2f}, x {size[key] / size['plain']:.2f}"
+        click.echo(f"{both:>22}", nl=key == "whole")
 
 
 def _plain(module: nn.Module, picture: Tensor) -> Callable[[], object]:

@@ -1,5 +1,6 @@
 """The network that all visitors share is never hooked, never changed and never copied in full."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +9,15 @@ import torch
 from torch import nn
 
 from attention import capture
-from attention.attribution import Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion, randomised
+from attention.attribution import (
+    AttributionError,
+    Attributor,
+    GradCam,
+    GuidedGradCam,
+    IntegratedGradients,
+    Occlusion,
+    randomised,
+)
 from attention.attribution.randomised import groups
 from attention.attribution.shadows import shadow
 from tests import own
@@ -30,6 +39,13 @@ def test_a_shadow_shares_the_memory_of_every_weight_and_asks_for_no_gradient(net
         assert its[name] is not tensor and its[name].data_ptr() == tensor.data_ptr()
         assert not its[name].requires_grad
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_network_that_cannot_be_copied_is_refused_in_one_sentence():
+    module = seeded(Small)
+    module.lock = threading.Lock()
+    with pytest.raises(AttributionError, match="this network cannot be copied: cannot pickle"):
+        Attributor(module)(picture(), 0)
 
 
 def test_a_shadow_is_in_eval_mode_and_leaves_the_module_in_its_own():

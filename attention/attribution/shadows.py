@@ -7,15 +7,21 @@ from contextlib import contextmanager
 
 from torch import nn
 
+from attention.attribution.layers import AttributionError
+
 
 def shadow(module: nn.Module) -> nn.Module:
     """A copy in eval mode whose parameters and buffers are the module's own memory, and ask for no gradient.
 
     In eval mode nothing writes into that memory, so any number of copies can run beside the module itself.
+    Raises AttributionError where the module cannot be copied.
     """
     shared: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in module.parameters()}
     shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}
-    return copy.deepcopy(module, shared).eval()
+    try:
+        return copy.deepcopy(module, shared).eval()
+    except (RuntimeError, TypeError) as error:  # a tensor with a history, a lock, an open file
+        raise AttributionError(f"Heatmaps are made on a copy, and this network cannot be copied: {error}.") from error
 
 
 class Shadows:

@@ -87,7 +87,7 @@ def called(card: Card) -> str:
 
 def _ask(views: Sequence[View]) -> Asked:
     first = views[0]
-    guess = first.labels[int(first.probabilities.argmax())]
+    guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
     named = {comparison.meaning(label): label.partition(",")[0] for view in views for label in view.labels}
     labels = [FIRST_GUESS, *named.values()]
     target, method, stage, scale = st.columns(4)

@@ -8,6 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from attention import analysis, changes
+from attention.answers import AnswerError
 from attention.changes import STRENGTHS, WITH_STRENGTH
 from attention.figures import comparing, overlay
 from attention.records import Floats, Gate
@@ -49,12 +50,14 @@ def draw(view: View) -> None:
         parts.no_gates(view, "gates", "cbam")
         return
     answer = st.empty()
+    parts.note_link("second_kind", SECONDS, f"a second picture of no kind there is: here is {SECONDS[0]}")
     kind = st.segmented_control(
         "Second picture", SECONDS, default=SECONDS[0], required=True, key="second_kind", bind="query-params"
     )
     copied, flipped = kind == SECONDS[0], False
     other = second = view.beside(choose_other(view) if copied else choose_other(view, "The second picture"))
     if copied:
+        parts.note_link("change", CHANGES, f"a change that there is not: here is {CHANGES[0]}")
         change = st.segmented_control(
             "Change", CHANGES, default="flip", required=True, key="change", bind="query-params"
         )
@@ -113,23 +116,30 @@ def _moves(view: View, second: View, other: View, *, mirrored: bool) -> list[Mov
 
 
 def _say(view: View, second: View, moves: Sequence[Move]) -> str:
-    most = moves[0]
-    name = _names(moves)[0]
-    before, after = (analysis.top(each.probabilities, each.labels, 1)[0] for each in (view, second))
-    said = (
-        f"the prediction is still {before[0]}, P {before[1]:.1%} before and {after[1]:.1%} after"
-        if before[0] == after[0]
-        else f"{before[0]} ({before[1]:.1%}) becomes {after[0]} ({after[1]:.1%})"
-    )
-    return f"{name} moved most, by {most.change:.3f} on average; {said}."
+    most = f"{_names(moves)[0]} moved most, by {moves[0].change:.3f} on average"
+    before, after = _guesses(view)[:1], _guesses(second)[:1]
+    if not before or not after:
+        return f"{most}."
+    (label, probability), (other, now) = *before, *after
+    if label == other:
+        return f"{most}; the prediction is still {label}, P {probability:.1%} before and {now:.1%} after."
+    return f"{most}; {label} ({probability:.1%}) becomes {other} ({now:.1%})."
+
+
+def _guesses(view: View) -> list[tuple[str, float]]:
+    """The two best; none where the network does not answer with a score for each class."""
+    try:
+        return [(label.partition(",")[0], share) for label, share in analysis.top(view.probabilities, view.labels, 2)]
+    except AnswerError:
+        return []
 
 
 def _draw_pictures(view: View, second: View) -> None:
     for title, each in {"First": view, "Second": second}.items():
         name = parts.literal(each.picture_name)
         st.image(each.seen, width="stretch", caption=f"{title}: {name}", alt=f"{title}: {each.picture_name}.")
-        for label, probability in analysis.top(each.probabilities, each.labels, 2):
-            st.progress(probability, f"{parts.literal(label.partition(',')[0])} {probability:.1%}")
+        for label, probability in _guesses(each):
+            st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
 
 
 def _draw_moves(moves: Sequence[Move], other: str) -> None:

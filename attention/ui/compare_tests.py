@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # the page is painted before torch is loaded
 DRAWS = 5
 AT_ONCE = 7
 SEED = 0
+PASSES = 3
+"""Forward ones of each step of shuffling: for the gates, for the layers of the copy, for the heatmap."""
 
 
 class Shuffled(NamedTuple):
@@ -65,7 +67,7 @@ def draw_sanity(views: Sequence[View], columns: Sequence[Column]) -> None:
         "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
         "map that stays the same although its own block is shuffled says nothing about what the network has learned."
     )
-    said = compare_jobs.cost(2 * steps, steps, compare_views.seconds(view))
+    said = compare_jobs.cost(PASSES * steps, steps, compare_views.seconds(view))
     key = (view.key, column.target, *_stamp(column))
     done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(view, column, progress))
     if done:
@@ -166,11 +168,11 @@ def _shuffle(view: View, column: Column, progress: Progress) -> list[Shuffled]:
 
     batch = view.network.transform(view.picture)[None]
     layers = compare_views.attributor(view).layers(batch.shape)
-    total = 2 * (len(layers.blocks) + 1)
+    total = PASSES * (len(layers.blocks) + 1)
     found: list[Shuffled] = []
     with torch.inference_mode(False):
         for down_to, copy in attribution.randomised(view.network.module, layers, SEED):
-            progress(2 * len(found), total)
+            progress(PASSES * len(found), total)
             found.append(_seen(column, down_to, copy, batch))
     return found
 

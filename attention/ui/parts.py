@@ -19,6 +19,8 @@ from attention.records import GatescopeError, Inventory
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
+ON_OFFER = "On offer"
+"""Where a network comes from that is chosen by its name."""
 _MARK = "_mark"
 
 
@@ -184,7 +186,7 @@ def no_gates(view: View, wanted: str, network: str) -> None:
     """Said where a network has nothing to show, with what to do next."""
 
     def choose() -> None:
-        st.session_state.network = network
+        st.session_state.update(network=network, origin=ON_OFFER)
 
     st.info(f"{view.card.title} has no {wanted}: {view.card.description}.", icon=":material/info:")
     st.button(f"Open {network} instead", on_click=choose, key=f"instead_{network}")
