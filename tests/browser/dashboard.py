@@ -21,6 +21,7 @@ PAGES = {
     "overview": "/",
     "excitation": "/excitation",
     "cbam": "/cbam",
+    "compare": "/compare",
     "grouped": "/grouped",
     "models": "/models",
 }
