@@ -35,6 +35,7 @@ def choose(view: View) -> list[View]:
         key="beside",
         bind="query-params",
         accept_new_options=True,
+        persist_state="session",
         placeholder="Choose up to three networks",
     )
     cards = [card for name in names if name != view.card.name and (card := _card(name))]
