@@ -254,6 +254,10 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "zip of a picture": (lambda: _zip({"weights.pth": picture()}), "a PNG picture"),
     "complex": (lambda: saved({"a": torch.ones(2, dtype=torch.complex64)}), r"of the type torch\.complex64"),
     "infinite": (lambda: saved({"a": ENDLESS}), "'a' holds NaN or infinite"),
+    "beyond 32 bits": (
+        lambda: saved({"a": torch.tensor([1.0, 1e300], dtype=torch.float64)}),
+        "'a' holds NaN or infinite",
+    ),
     "an optimizer beside": (lambda: saved({"a": torch.ones(2), "epoch": 3}), "'epoch' in the file is a int"),
     "a wrapper in itself": (lambda: archive(b"\x80\2}q\0X\5\0\0\0modelh\0s."), "more than 4 wrappers in one another"),
     "a list": (lambda: saved([torch.ones(2)]), "holds a list"),

@@ -1,7 +1,9 @@
 """What torch.save and safetensors write is read back, whatever a training script wrapped around it."""
 
+import dataclasses
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -150,6 +152,12 @@ def test_a_limit_in_the_environment_that_is_no_number_is_said(value, monkeypatch
     monkeypatch.setenv("GATESCOPE_MAX_FILE_BYTES", value)
     with pytest.raises(checkpoints.CheckpointError, match=r"GATESCOPE_MAX_FILE_BYTES is '.*'; a whole number from 0"):
         checkpoints.read(save_safetensors({"a": torch.zeros(2)}))
+
+
+def test_the_readme_states_every_limit():
+    table = (Path(__file__).parents[1] / "README.md").read_text()
+    for field in dataclasses.fields(checkpoints.Limits):
+        assert f"| `GATESCOPE_MAX_{field.name.upper()}` | {field.default:,} |" in table
 
 
 def test_the_defaults_let_the_largest_networks_that_are_recognised_through():

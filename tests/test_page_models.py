@@ -18,6 +18,7 @@ from tests import coordinate
 
 ROOT = Path(__file__).parents[1]
 SE_50 = "timm/seresnet50"
+STAGES_50 = [(stage + 1, block) for stage, blocks in enumerate((3, 4, 6, 3)) for block in range(blocks)]
 
 
 def opened(**parameters: str) -> AppTest:
@@ -107,16 +108,25 @@ def test_without_folding_every_layer_has_a_row():
     assert len(rows(app)["layer"]) == len([row for row in inventory.every(of(SE_50)) if row.depth <= 3])
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("layer4.1.conv2", 1), ("SE", 16), ("no such layer", 0)])
-def test_a_search_finds_by_name_and_form(wanted, found):
-    app = sound(opened(network=SE_50, find=wanted))
-    if found:
-        hits = [row for row in inventory.every(of(SE_50)) if wanted in (row.part.name, row.part.form)]
-        table = rows(app)
-        assert len(hits) == found
-        assert {row.total("parameters") for row in hits} <= set(table["parameters"])
-    else:
-        assert "No layer has this" in app.info[0].value
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [("layer4.1.conv2", ["layer4.1.conv2"]), ("se", [f"layer{stage}.{block}.se" for stage, block in STAGES_50])],
+)
+def test_a_search_finds_by_name_and_form_and_gives_whole_names(wanted, found):
+    table = rows(sound(opened(network=SE_50, find=wanted)))
+    assert table["layer"] == found
+    parameters = {row.part.name: row.part.parameters for row in inventory.every(of(SE_50))}
+    assert table["parameters"] == [parameters[name] for name in found]
+
+
+@pytest.mark.parametrize(("wanted", "what", "count"), [("3 × 3", "convolution", 16), ("bottleneck", "Bottleneck", 16)])
+def test_a_search_finds_by_what_a_layer_is(wanted, what, count):
+    found = rows(sound(opened(network=SE_50, find=wanted)))["what"]
+    assert len(found) == count and all(what in each for each in found)
+
+
+def test_a_search_without_a_hit_says_so():
+    assert "No layer has this" in sound(opened(network=SE_50, find="no such layer")).info[0].value
 
 
 def test_the_csv_has_every_row_of_the_tree_with_its_numbers():
@@ -188,6 +198,16 @@ def test_a_network_without_gates_is_told_what_counts_as_attention(network):
     assert app.subheader[0].value == "No gates, and no block that is known for one"
     assert any("Self-attention" in caption.value for caption in app.caption)
     assert "gates" not in rows(app)
+
+
+def test_gates_in_a_class_that_is_not_listed_are_named_and_their_share_is_a_bound():
+    name = "pytorchcv/menet108_8x1_g3"
+    app = opened(network=name)
+    assert "Found 16 gates, in no known attention block" in [subheader.value for subheader in app.subheader]
+    assert any("in MEUnit, a class that is not listed" in text.value for text in app.markdown)
+    network = of(name)
+    share = parts.percent(network.attention_parameters / network.parameters)
+    assert [metric.value for metric in app.metric if metric.label == "Attention parameters"] == [f"≤ {share}"]
 
 
 def test_what_is_no_gate_is_listed_with_the_reason():

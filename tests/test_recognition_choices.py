@@ -127,6 +127,16 @@ def test_weights_of_another_precision_become_the_networks(dtype):
     assert torch.equal(module.head[2].weight, state["head.2.weight"].float())
 
 
+@pytest.mark.parametrize(
+    ("key", "kind"), [("head.2.weight", torch.int64), ("stem.1.num_batches_tracked", torch.float32)]
+)
+def test_whole_numbers_are_no_weights_and_fractions_no_counters(key, kind):
+    state = networks.build("se", 5).state_dict()
+    state[key] = state[key].to(kind)
+    with pytest.raises(recognition.RecognitionError, match=rf"1 of another kind of number \({key}\)"):
+        recognition.load(state, recognition.recognise(state))
+
+
 def changed_state():
     state = networks.build("se", 5).state_dict()
     del state["head.2.bias"]

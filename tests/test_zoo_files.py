@@ -134,3 +134,9 @@ def test_the_other_limits_of_a_network_are_settings_too(monkeypatch):
     monkeypatch.setenv("GATESCOPE_MAX_MACS", "1000000")
     with pytest.raises(zoo.ZooError, match=r"takes [\d,]+ multiply-accumulates; at most 1,000,000 are allowed"):
         zoo.files.assemble(file)
+
+
+def test_finite_weights_of_endless_scores_are_refused():
+    state = {key: -value if key.endswith("running_var") else value for key, value in STATE.items()}
+    with pytest.raises(zoo.ZooError, match=r"mine\.pth scores a picture of noise as NaN or infinite"):
+        zoo.files.assemble(zoo.files.opened(attacks.saved(state), "mine.pth"))

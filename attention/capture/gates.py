@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attention.capture.axes import Layout, narrowed
+from attention.capture.products import Product
 from attention.capture.stack import Owners
 from attention.capture.verdicts import Verdict
 from attention.records import Floats, Gate, GatescopeError, Rejected
@@ -29,10 +30,14 @@ class Found(NamedTuple):
     verdict: Verdict
     activation: str
     layout: Layout
+    place: int | None
+    """Where the gate stands among the positional arguments, in the product's own form; None where it does not."""
 
 
-def found(verdict: Verdict, squash: str) -> Found:
-    return Found(verdict, squash or "none", Layout(verdict.axes, verdict.letters))
+def found(product: Product, verdict: Verdict, squash: str) -> Found:
+    place, layout = product.places[verdict.which], Layout(verdict.axes, verdict.letters)
+    plain = place if isinstance(place, int) and product.restore is None else None
+    return Found(verdict, squash or "none", layout, plain)
 
 
 class Refused(NamedTuple):

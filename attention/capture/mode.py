@@ -42,7 +42,7 @@ class Follower(TorchFunctionMode):
             notes = (self._notes.of(product.operands[0]), self._notes.of(product.operands[1]))
             verdict = judged(product, notes)
             if isinstance(verdict, Verdict):
-                return self._gate(func, product, notes, found(verdict, notes[verdict.which].squash))
+                return self._gate(func, product, notes, found(product, verdict, notes[verdict.which].squash))
             if verdict is not None:
                 self._refuse(notes[verdict.which].squash, verdict.reason)
         elif name in rules.MATRICES and (squash := rules.weighing(Call(name, args, kwargs, self._notes))):

@@ -11,7 +11,7 @@ from attention.capture.gates import Found, Gates, Refused
 from attention.capture.mode import WRITING, Follower, Function, multiplied, run
 from attention.capture.notes import Notes
 from attention.capture.plan import Made, Mark, Marks, Plan, Step, argued, learned, pattern, planned
-from attention.capture.products import PRODUCTS
+from attention.capture.products import PRODUCTS, Product
 from attention.capture.steps import Recorder
 
 _END = Step(object, (), (), None, None, "")
@@ -81,10 +81,12 @@ class Replay(Follower):
         if isinstance(judgement, Refused):
             self._gates.refuse(judgement)
             return step.function(*args, **kwargs)
-        product, verdict = PRODUCTS[step.name](args, kwargs), judgement.verdict
-        assert product is not None
-        *_, edited = self._gates.add(product.aligned[verdict.which], judgement)
-        return multiplied(step.function, product, verdict, edited)
+        verdict, place = judgement.verdict, judgement.place
+        gate = _product(step, args, kwargs).aligned[verdict.which] if place is None else args[place]
+        *_, edited = self._gates.add(gate, judgement)
+        if edited is None:
+            return step.function(*args, **kwargs)
+        return multiplied(step.function, _product(step, args, kwargs), verdict, edited)
 
     def _made_alike(self, made: Made, touched: list[Tensor]) -> bool:
         """Marks what the call made or wrote into; False where its number or shapes are not the plan's."""
@@ -140,6 +142,12 @@ class Replay(Follower):
         mark = Mark(note, tensor.shape)
         self._marks.put(tensor, mark)
         return mark
+
+
+def _product(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product:
+    product = PRODUCTS[step.name](args, kwargs)
+    assert product is not None
+    return product
 
 
 def _touched(name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:

@@ -29,7 +29,11 @@ class Owners:
         self._names = {id(part): name for name, part in parts.items()}
 
     def running(self) -> str:
-        return next((name for call in _calls() if (name := self._names.get(id(call["self"]))) is not None), "")
+        for call in _calls():
+            name = self._names.get(id(call["self"]))
+            if name is not None:
+                return name
+        return ""
 
 
 def fused_attention() -> tuple[Tensor, Tensor | None] | None:

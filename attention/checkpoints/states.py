@@ -59,10 +59,10 @@ def without_prefixes(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tu
 
 
 def check_numbers(state: Mapping[str, Tensor]) -> None:
-    """Raises CheckpointError where a weight is NaN or infinite."""
+    """Raises CheckpointError where a weight is NaN or infinite, as the 32-bit float that a network makes of it."""
     for name, value in state.items():
         if value.is_floating_point() and value.numel():
             # The extremes of a tensor with a NaN are NaN; unlike isfinite, they need no memory.
             low, high = torch.aminmax(value.detach())
-            if not (low.isfinite() and high.isfinite()):
-                raise CheckpointError(f"{shown(name)} holds NaN or infinite weights; finite numbers are allowed.")
+            if not (low.float().isfinite() and high.float().isfinite()):
+                raise CheckpointError(f"{shown(name)} holds NaN or infinite weights; finite 32-bit floats are allowed.")

@@ -15,6 +15,7 @@ from attention.recognition.records import (
     Family,
     RecognitionError,
     Shapes,
+    first,
 )
 
 UNBUILDABLE = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
@@ -51,14 +52,18 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
 def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
     """The network with these weights, in eval mode, its floats in its own precision; tensors that fit are shared.
 
-    Raises RecognitionError where a key is missing, left over or of another shape. `num_batches_tracked`, which files
-    of before torch 0.4.1 lack, is the one thing that may be missing: it counts training steps.
+    Raises RecognitionError where a key is missing, left over or of another shape, or holds whole numbers in place of
+    floats. `num_batches_tracked`, which files of before torch 0.4.1 lack, is the one thing that may be missing: it
+    counts training steps.
     """
     with torch.device("meta"):
         module = architecture.build()
     own = module.state_dict()
     if differences := between(shapes_of(own), shapes_of(state)):
         raise RecognitionError(f"The weights do not fit {architecture.family}: {differences}.", differences)
+    if mistyped := [name for name in state if state[name].is_floating_point() != own[name].is_floating_point()]:
+        given = f"{len(mistyped)} of another kind of number ({first(mistyped)})"
+        raise RecognitionError(f"The weights do not fit {architecture.family}: {given}; floats are allowed for floats.")
     counters = {name: torch.tensor(0) for name in own if name.endswith(COUNTER) and name not in state}
     weights = {name: value.to(own[name].dtype).contiguous() for name, value in state.items()}
     module.load_state_dict(weights | counters, assign=True)

@@ -1,6 +1,7 @@
 """The page of the network itself: its layers as a table, what they cost, and where attention stands among them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -27,7 +28,7 @@ def answer(view: View) -> str:
     cost = f"{parts.magnitude(network.parameters)} parameters and {parts.magnitude(network.macs)} MACs"
     if not view.blocks:
         return f"{cost} for one picture, and no gates."
-    share = parts.percent(network.attention_parameters / network.parameters)
+    share = parts.attention_share(view.inventory, "parameters")
     blocks = f"{len(view.blocks)} blocks with gates" if len(view.blocks) > 1 else "one block with gates"
     return f"{cost} for one picture; {blocks} hold {share} of the parameters."
 
@@ -41,8 +42,8 @@ def draw_totals(view: View) -> None:
         "Parameters": (parts.magnitude(network.parameters), None),
         "MACs, one picture": (parts.magnitude(network.macs), None),
         "Attention parameters": (
-            parts.percent(network.attention_parameters / network.parameters),
-            f"{parts.percent(network.attention_macs / max(network.macs, 1))} of the MACs",
+            parts.attention_share(view.inventory, "parameters"),
+            f"{parts.attention_share(view.inventory, 'macs')} of the MACs",
         ),
         "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
     }
@@ -118,7 +119,7 @@ def table(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
         "MACs": [row.total("macs") for row in rows],
         "output": [" × ".join(map(str, row.part.output)) for row in rows],
         "groups": [_groups(row) for row in rows],
-        "saved by groups": [row.total("ungrouped_parameters") - row.total("parameters") or None for row in rows],
+        "saved": [row.total("ungrouped_parameters") - row.total("parameters") or None for row in rows],
     }
 
 
@@ -154,13 +155,17 @@ def _choose_rows(network: Part) -> list[Row]:
         )
     fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
     if wanted:
-        return [row for row in everything if _matches(row, wanted.casefold())]
+        return [replace(row, depth=0, label=row.part.name) for row in everything if _matches(row, wanted.casefold())]
     assert level is not None
     return list(folded(network, deepest=level)) if fold else [row for row in everything if row.depth <= level]
 
 
 def _matches(row: Row, wanted: str) -> bool:
-    return any(wanted in text.casefold() for text in (row.part.name, describe(row), row.part.module))
+    """By a part of the name or of what it is; what only holds others by its whole class, or "se" finds Sequential."""
+    part = row.part
+    if part.kernel or part.form:
+        return any(wanted in text.casefold() for text in (part.name, describe(row), part.module))
+    return wanted in part.name.casefold() or wanted == part.module.casefold()
 
 
 def _filled(columns: Columns) -> Columns:
@@ -171,8 +176,10 @@ def _filled(columns: Columns) -> Columns:
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
-        "layer": st.column_config.TextColumn(pinned=True, width=170),
-        **{name: number(format="localized") for name in ("parameters", "MACs", "groups", "saved by groups")},
+        "layer": st.column_config.TextColumn(pinned=True, width=160),
+        "gates": st.column_config.TextColumn(width=120),
+        **{name: number(format="localized") for name in ("parameters", "MACs", "groups")},
+        "saved": number(format="localized", help="Parameters that groups save against one group."),
     }
 
 

@@ -95,7 +95,7 @@ def elsewhere(view: View) -> list[str]:
         by_class.setdefault(gate.module, []).append(gate.gate or "the network itself")
     return [
         f"**Found without being known**: {_listed(names)}, in {parts.literal(module)}, a class that is not listed as "
-        "attention. All of such a module is counted as attention."
+        "attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
         for module, names in by_class.items()
     ]
 
@@ -155,6 +155,7 @@ def _draw_blocks(view: View) -> None:
         "maximum": [gate.maximum for _, gate in rows],
         "shown on": [pages(block) for block, _ in rows],
     }
+    st.markdown("**Every gate, layer by layer**")
     parts.data(columns, name="gates")
 
 

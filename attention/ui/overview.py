@@ -37,8 +37,8 @@ def draw_cost(view: View) -> None:
     network = view.inventory.network
     figures = {"Parameters": parts.magnitude(network.parameters), "MACs, one picture": parts.magnitude(network.macs)}
     if view.blocks:
-        figures["Attention parameters"] = parts.percent(network.attention_parameters / network.parameters)
-        figures["Attention MACs"] = parts.percent(network.attention_macs / network.macs)
+        figures["Attention parameters"] = parts.attention_share(view.inventory, "parameters")
+        figures["Attention MACs"] = parts.attention_share(view.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
     for place, (label, value) in zip(places, figures.items(), strict=True):

@@ -11,14 +11,16 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from attention import analysis
+from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
-from attention.records import GatescopeError
+from attention.records import GatescopeError, Inventory
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
+ON_OFFER = "On offer"
+"""Where a network comes from that is chosen by its name."""
 _MARK = "_mark"
 
 
@@ -27,6 +29,8 @@ def errors() -> Iterator[None]:
     """What a person can put right is said in one sentence, in the place where the result would be."""
     try:
         yield
+    except answers.AnswerError as error:  # nothing is wrong with such a network
+        st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
         st.error(str(error), icon=":material/error:")
 
@@ -146,6 +150,13 @@ def magnitude(count: int) -> str:
     return str(count)
 
 
+def attention_share(inventory: Inventory, count: str) -> str:
+    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too."""
+    network = inventory.network
+    share = getattr(network, f"attention_{count}") / max(getattr(network, count), 1)
+    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
+
+
 def percent(share: float) -> str:
     """A share of 0 to 1 with a decimal, or with two significant digits where it is below one percent."""
     return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
@@ -188,7 +199,7 @@ def no_gates(view: View, wanted: str, network: str) -> None:
     """Said where a network has nothing to show, with what to do next."""
 
     def choose() -> None:
-        st.session_state.network = network
+        st.session_state.update(network=network, origin=ON_OFFER)
 
     st.info(f"{view.card.title} has no {wanted}: {view.card.description}.", icon=":material/info:")
     st.button(f"Open {network} instead", on_click=choose, key=f"instead_{network}")

@@ -57,7 +57,7 @@ def families() -> tuple[str, ...]:
 
 
 def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -> WeightFile:
-    """A .safetensors, .pt or .pth file, or such a file's bytes under a name, with the network that it belongs to.
+    """A .safetensors, .pt or .pth file, or such a file's bytes, under a name, with the network that it belongs to.
 
     `family`, one of `families()`, overrides what the keys say. Raises CheckpointError where the file is not read, and
     RecognitionError where its weights are those of no network that is known.
@@ -76,7 +76,8 @@ def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[
     """The network with the weights of the file; `seen` says how pictures are prepared, `labels` name the classes.
 
     Raises RecognitionError where a key does not fit, and ZooError where the labels are not as many as the classes,
-    where the network cannot see pictures of this size, or where a pass would take more than the limits allow.
+    where the network cannot see pictures of this size or scores one as NaN, or where a pass would take more than the
+    limits allow.
     """
     from attention import recognition
 
@@ -84,11 +85,14 @@ def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     module = recognition.load(file.state, file.architecture)
     _check_pass(file, seen.size)
-    card = replace(_card(file, seen), labels=tuple(labels) or _usual_labels(file.classes))
+    card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
+    trace = library.on_noise(module, card)
+    if not trace.output.isfinite().all():
+        raise ZooError(f"{file.name} scores a picture of noise as NaN or infinite; only finite scores are allowed.")
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Network(replace(card, parameters=parameters, gates=library.gates(module, card)), module)
+    return Network(replace(card, parameters=parameters, gates=library.kinds(trace)), module)
 
 
 def load(path: Path) -> Network:
@@ -117,7 +121,8 @@ def _card(file: WeightFile, seen: Preprocessing) -> Card:
     )
 
 
-def _usual_labels(classes: int) -> tuple[str, ...]:
+def usual_labels(classes: int) -> tuple[str, ...]:
+    """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
     return from_torchvision.labels("resnet50") if classes == 1000 else class_names.default(classes)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from attention.records import Card, Kind
+from attention.records import Card, Kind, Trace
 from attention.zoo.downloads import Weights
 from attention.zoo.network import ZooError
 
@@ -83,7 +83,7 @@ def counted(library: Library, name: str) -> Card:
     except Exception as error:  # a person may type any name, and what a library's builders raise is anything
         raise ZooError(f"{card.name} cannot be built here: {type(error).__name__}: {error}") from error
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    card = replace(card, parameters=parameters, gates=gates(module, card))
+    card = replace(card, parameters=parameters, gates=kinds(on_noise(module, card)))
     if library.weights(name) is None:
         return replace(card, assumed=(*card.assumed, "no trained weights are published"))
     if not card.download:
@@ -92,8 +92,13 @@ def counted(library: Library, name: str) -> Card:
     return card
 
 
-def gates(module: "nn.Module", card: Card) -> dict[Kind, int]:
-    """How many gates of each kind one pass over a picture of noise applies."""
+def kinds(trace: Trace) -> dict[Kind, int]:
+    """How many gates of each kind a pass applied."""
+    return dict(Counter(gate.kind for gate in trace.gates))
+
+
+def on_noise(module: "nn.Module", card: Card) -> Trace:
+    """One pass over a picture of noise. Raises ZooError where the network is no classifier."""
     import torch
 
     from attention import capture
@@ -103,7 +108,7 @@ def gates(module: "nn.Module", card: Card) -> dict[Kind, int]:
         trace = capture.trace(module, noise)
     if getattr(trace.output, "ndim", 0) != 2:
         raise ZooError(f"{card.name} does not answer with one score for each class; only classifiers are allowed.")
-    return dict(Counter(gate.kind for gate in trace.gates))
+    return trace
 
 
 def square(name: str, shape: Sequence[int]) -> int:

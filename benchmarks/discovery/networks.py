@@ -95,6 +95,24 @@ FAMILIES = {
         timm/xcit_nano_12_p16_224 timm/cpubone_nano timm/botnet26t_256 timm/halonet26t timm/lambda_resnet26t
         timm/mixer_s32_224 timm/resmlp_12_224 timm/gmixer_12_224 timm/gmlp_ti16_224 timm/gmlp_ti16_224@train
         timm/sequencer2d_s timm/vitamin_small_224 torchvision/vit_b_16 torchvision/swin_t torchvision/swin_v2_t""",
+    "relatives of those with gates": """
+        torchvision/efficientnet_b* torchvision/efficientnet_v2_m torchvision/regnet_y_???mf torchvision/regnet_y_?_?gf
+        pytorchcv/cbam_* pytorchcv/bam_* pytorchcv/sknet101 pytorchcv/resnestabc* pytorchcv/resnesta50 pytorchcv/scne*
+        pytorchcv/resattnet92 pytorchcv/airne* pytorchcv/dicenet_* pytorchcv/menet* pytorchcv/fishnet*
+        pytorchcv/senet?? pytorchcv/efficientnet_b[1-4] pytorchcv/mixnet_* pytorchcv/mnasnet_*
+        pytorchcv/mobilenetv3_* pytorchcv/regnety0[01]* pytorchcv/seresnet?? pytorchcv/seresnetbc* pytorchcv/seresnext*
+        pytorchcv/sepreresnet?? pytorchcv/diaresnet?? pytorchcv/diapreresnet?? pytorchcv/*seresnet56_cifar10
+        timm/test_* timm/seresnet?? timm/seresnet1* timm/seresnext26* timm/seresnext50* timm/seresnext101*_32x4d
+        timm/legacy_seresne* timm/ecaresnet[5l]* timm/ecaresnet101d timm/ecaresnext* timm/eca_* timm/gcresne*
+        timm/skresne* timm/resnest??d* timm/ese_vovnet* timm/resnetrs1* timm/nf_* timm/nfnet_f0 timm/eca_nfnet_l1
+        timm/efficientnet_b* timm/efficientnet_cc_* timm/efficientnetv2_rw_* timm/efficientnetv2_s
+        timm/tf_efficientnet_b[0-4] timm/tf_efficientnetv2_b* timm/*mobilenetv3_* timm/fbnet* timm/hardcorenas_*
+        timm/*mixnet_[sml] timm/tinynet_* timm/*mnasnet_* timm/semnasnet_* timm/lcnet* timm/mobilenet_edgetpu_*
+        timm/mobilenetv4_conv_* timm/regnety_00* timm/regnety_0[3468]* timm/regnetz_* timm/regnetv_*
+        timm/ghostnet_* timm/ghostnetv*@128 timm/repghostnet_* timm/repvit_* timm/rexnet* timm/tresnet_* timm/cs3se*
+        timm/cspnext_* timm/rdnet_small timm/hgnet_* timm/hgnetv2_b[0-4] timm/efficientvit_m* timm/efficientvim_m?
+        timm/fastvit_* timm/gcvit_x* timm/coatnet_*nano* timm/coatnet_*pico* timm/maxvit_*pico* timm/maxxvit*nano*
+        timm/focalnet_small* timm/iformer_? timm/mobilevitv2_* timm/csatv2*""",
 }
 
 Built = tuple[nn.Module, tuple[int, int]]

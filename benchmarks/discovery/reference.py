@@ -127,8 +127,8 @@ CLASSES = {
 }
 
 NAMED = frozenset(known.type for known in CLASSES.values() if not known.why)
-"""The types of attention blocks that are called so. The others' classes were read because `trace` had found gates in
-them, and stand in the table with the reason; what they multiply by was followed by hand."""
+"""The types of attention blocks that are called so. Of the others, many were found by `trace` first; each stands in
+the table because its code multiplies features by what it computes from them, with the reason."""
 
 
 def expected(module: nn.Module, batch: Tensor) -> tuple[list[Expected], Any]:

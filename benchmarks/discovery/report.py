@@ -11,11 +11,12 @@ from benchmarks.discovery.measure import Row
 _HEAD = "| network | pixels | gates | missed | false | same output |\n|---|---|---|---|---|---|\n"
 _COLUMNS = ("networks", "gates", "exact", "missed", "false")
 _NONE = "–"
-_OTHERS = """The totals by zoo also count gates of classes that are no attention blocks by name, and that no list would
-have had: `trace` found them, then their code was read, and where it multiplies features by what it computes from them
-the class joined the reference, with the reason below. They say less about the finding than the blocks above.
-
-"""
+_OTHERS = (
+    "\nThe totals by zoo also count gates of classes that are no attention blocks by name, and that no list would have"
+    " had: many were found by `trace` first. Each joined the reference after its code was read, because it multiplies"
+    " features by what it computes from them; the reason is below. That `trace` finds them says less about it than the"
+    " blocks above.\n\n"
+)
 _WITHOUT = "no gates"
 
 
@@ -33,7 +34,7 @@ def write(path: Path, rows: Iterable[Row], failures: dict[str, str]) -> None:
         "# Which gates are found\n\n"
         "Made by `python -m benchmarks.discovery`: random weights, one batch of two pictures of noise. A gate is exact"
         " where `trace` reports it in the module, with the axes, and as often as the reference says.\n\n"
-        f"{summary(rows)}\n{_OTHERS}{others(rows)}\n## Networks\n\n{_HEAD}{''.join(map(_line, rows))}\n"
+        f"{summary(rows)}{_OTHERS}{others(rows)}\n## Networks\n\n{_HEAD}{''.join(map(_line, rows))}\n"
         f"## Classes of the reference\n\n{_classes()}"
     )
     if failures:

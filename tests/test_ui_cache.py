@@ -1,0 +1,31 @@
+"""What the pages share: one discovery for a network, whoever looks at whichever picture."""
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from attention import zoo
+from attention.capture import mode
+from attention.ui import cache
+
+
+@pytest.fixture
+def judgements(monkeypatch):
+    """How many products discovery has looked at so far."""
+    judged, seen = mode.judged, []
+    monkeypatch.setattr(mode, "judged", lambda *given: seen.append(given) or judged(*given))
+    return seen
+
+
+def test_a_second_picture_is_traced_without_a_discovery_and_has_gates_of_its_own(judgements):
+    st.cache_resource.clear()
+    choice = cache.Choice(zoo.card("cbam"), "cbam", lambda: zoo.load("cbam"))
+    first, second = (cache.sample(title) for title in list(cache.samples())[:2])
+    one = cache.trace(choice.key, first.key, choice, first.image)
+    assert judgements
+    del judgements[:]
+    other = cache.trace(choice.key, second.key, choice, second.image)
+    assert judgements == []
+    assert [gate.name for gate in other.gates] == [gate.name for gate in one.gates]
+    assert not any(np.array_equal(a.values, b.values) for a, b in zip(one.gates, other.gates, strict=True))
+    assert cache.tracer(choice.key, choice) is cache.tracer(choice.key, choice)
