@@ -172,14 +172,6 @@ def test_a_class_that_one_network_does_not_know_has_no_heatmap_there(home):
     assert "Fewer than two of these networks have a heatmap" in app.subheader[0].value
 
 
-def test_the_networks_stay_chosen_while_another_page_is_open():
-    app = opened(network="cbam")
-    sound(app.multiselect(key="beside").set_value(["se-resnext"]).run())
-    sound(app.switch_page("pages/overview.py").run())
-    sound(app.switch_page("pages/compare.py").run())
-    assert app.multiselect(key="beside").value == ["se-resnext"] and len(app.metric) == 2
-
-
 def test_a_name_that_there_is_not_is_left_out():
     app = AppTest.from_file(APP, default_timeout=180)
     app.query_params["beside"] = "plian"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
@@ -42,17 +43,14 @@ def job(name: str, key: Sequence[object], cost: str, work: Callable[[Progress], 
     done = results().get((name, *key))
     if done is not None:
         return done
-    place = st.empty()
-    with place.container():
-        st.markdown(cost)
-        started = st.button("Start", key=f"start_{name}", icon=":material/play_arrow:")
-    if not started:
+    said, control = st.empty(), st.empty()
+    said.markdown(cost)
+    if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
         return None
-    with place.container():
-        bar = Bar()
-        st.button("Cancel", key=f"cancel_{name}", icon=":material/stop:")
-    result = work(bar)
-    place.empty()
+    control.button("Cancel", key=f"cancel_{name}", icon=":material/stop:")
+    result = work(Bar(said))
+    said.empty()
+    control.empty()
     results().keep((name, *key), result)
     return result
 
@@ -71,10 +69,10 @@ def cost(passes: int, backward: int, seconds: float) -> str:
 
 
 class Bar:
-    """A progress bar, drawn at most five times a second."""
+    """A progress bar in a place of its own, drawn at most five times a second."""
 
-    def __init__(self) -> None:
-        self._bar = st.progress(0.0, "Starting")
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._bar = place.progress(0.0, "Starting")
         self._drawn = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:

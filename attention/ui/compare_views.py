@@ -35,7 +35,6 @@ def choose(view: View) -> list[View]:
         key="beside",
         bind="query-params",
         accept_new_options=True,
-        persist_state="session",
         placeholder="Choose up to three networks",
     )
     cards = [card for name in names if name != view.card.name and (card := _card(name))]
@@ -129,9 +128,7 @@ def _card(name: str) -> Card | None:
 def _choose_random(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    return st.pills(
-        "With random weights", names, selection_mode="multi", key="random", bind="query-params", persist_state="session"
-    )
+    return st.pills("With random weights", names, selection_mode="multi", key="random", bind="query-params")
 
 
 def _there(card: Card, random: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.test_journey import asked, main
+from tests.browser.test_journey import asked, main, sidebar
 
 
 def test_three_networks_are_chosen_and_their_heatmaps_have_one_scale(visit, server):
@@ -25,6 +25,19 @@ def test_three_networks_are_chosen_and_their_heatmaps_have_one_scale(visit, serv
     again = visit(server)
     again.open(page.url)
     expect(main(again.page).get_by_text(re.compile(r"Grad-CAM, at layer4\.1"))).to_have_count(3)
+
+
+def test_the_networks_stay_chosen_while_another_page_is_open(visit, server):
+    visitor = visit(server)
+    visitor.open("/compare?network=cbam&picture=Reims+cathedral&beside=se-resnext")
+    page = visitor.page
+    for title, there in {"Where does it look?": "/cbam", "Do they look at the same thing?": "/compare"}.items():
+        sidebar(page).get_by_role("link", name=title).click()
+        expect(page).to_have_url(re.compile(there))
+        visitor.settle()
+    expect(main(page).get_by_text(re.compile(r"Grad-CAM, at layer4\.1"))).to_have_count(2)
+    expect(main(page)).to_contain_text("P(church)")
+    assert "beside=se-resnext" in page.url and "plain" not in page.url
 
 
 def test_long_work_says_its_cost_and_ends_when_it_is_cancelled(visit, server):
