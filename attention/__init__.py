@@ -14,9 +14,14 @@ recognition  names and shapes of tensors -> the network they belong to
 zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
+attribution  heatmaps of a class; the only captum
 answers      what a network returns, in words where it is no score for each class
 analysis     numbers out of arrays
 survey       every gate over a folder of pictures
+agreement    how far two maps agree
+faithfulness whether a map names the pixels that count
+changes      small changes of a picture
+comparison   several networks on one picture
 serving      a person's own network, and the dashboard started on it
 figures      records -> plotly figures and overlays; the only plotly
 ui           what all pages share; the only streamlit

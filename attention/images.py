@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 ALLOWED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
-MAX_BYTES = 10 * 2**20
+MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000
 """A phone's largest photo; reading one with transparency takes 0.9 GB for a moment."""
 MAX_SIDE = 1600

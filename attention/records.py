@@ -98,6 +98,22 @@ class Trace:
 
 
 @dataclass(frozen=True, eq=False)
+class Heatmap:
+    """What one class of one picture depended on, place by place, in the eyes of one method."""
+
+    values: Floats
+    """(H, W), of the layer or of the network's input; negative where a place spoke against the class."""
+    target: int
+    """The class, by its place among the outputs."""
+    method: str
+    """`"grad-cam"`, `"guided-grad-cam"`, `"integrated-gradients"` or `"occlusion"`."""
+    layer: str
+    """Dotted path of the module whose output was read; "" where the picture itself was."""
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, eq=False)
 class GateHealth:
     """One gate over a set of pictures: does it do anything?"""
 

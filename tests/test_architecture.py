@@ -41,6 +41,7 @@ ROOMS = {
         inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
         | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
+    "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "answers": Door(top={"numpy", "attention.records"}),
     "analysis": Door(top={"numpy", "attention.records"}),
@@ -48,7 +49,17 @@ ROOMS = {
         top={"numpy", "attention.records", "attention.images", "attention.zoo"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
     ),
-    "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
+    "agreement": Door(top={"numpy", "attention.records"}),
+    "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
+    "changes": Door(top={"numpy", "PIL"}),
+    "comparison": Door(
+        top={"numpy", "PIL", "attention.records", "attention.analysis", "attention.agreement"},
+        inside={"torch", "attention.capture", "attention.zoo", "attention.attribution"},
+    ),
+    "figures": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
+        | {"attention.comparison"}
+    ),
     "serving": Door(
         top={
             "click",
@@ -63,8 +74,10 @@ ROOMS = {
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
         | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
+        | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
         | {"attention.serving", "attention.labels"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"}
+        | {"attention.attribution"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
@@ -75,7 +88,9 @@ ROOMS = {
     ),
     "__main__": Door(
         top={"click", "attention.records", "attention.serving"},
-        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation", "attention.survey"},
+        inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
+        | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
+        | {"attention.survey"},
     ),
     "": Door(top=set(), inside={"torch", "attention.serving"}),
 }
@@ -184,6 +199,10 @@ def test_data_flows_one_way():
         ("attention.images", set()),
         ("attention.answers", set()),
         ("attention.analysis", set()),
+        ("attention.agreement", set()),
+        ("attention.faithfulness", set()),
+        ("attention.changes", set()),
+        ("attention.comparison", set()),
         ("attention.grouped.papers", set()),
         ("attention.labels", set()),
         ("attention.inventory", set()),

@@ -94,3 +94,11 @@ def test_code_that_fails_on_the_picture_alone_is_one_sentence_where_the_result_w
     assert {error.value for error in app.error} == {
         next(error.value for error in app.error if "LookupError: no noise (factories.py, line" in error.value)
     }
+
+
+@pytest.mark.parametrize("typed", ["tests.factories:classifier", "assets/weights/cbam.safetensors"])
+def test_code_and_files_cannot_be_named_on_the_page(start, typed, monkeypatch):
+    monkeypatch.setattr(factories, "classifier", lambda: pytest.fail("a visitor has run code by its name"))
+    app = start(network=typed)
+    assert not app.exception and len(app.error) == 1
+    assert "no classifier" in app.error[0].value.replace("\\", "")

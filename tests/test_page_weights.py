@@ -1,5 +1,6 @@
 """A person's own weights on every page: uploaded in the sidebar, recognised, and shown."""
 
+import re
 import tomllib
 
 import pytest
@@ -13,6 +14,16 @@ from tests.test_recognition import LAYOUTS
 
 EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
 SHOWN = ("published CBAM", "published SE", "torchvision MobileNetV3", "timm SE-ResNet", "pytorchcv CBAM")
+ATTACKS = (
+    "code",
+    "deflated bomb",
+    "stride 0",
+    "huge header",
+    "overlapping offsets",
+    "shape lie",
+    "legacy format",
+    "NaN",
+)
 CBAM = "CBAM-ResNet, the published code's layout"
 
 
@@ -110,6 +121,17 @@ def test_a_file_that_is_not_read_is_one_sentence_and_the_network_before_stays(cb
     assert said.replace("\\", "") == f"{name}: {expected.value}" and "![" not in said
     assert "**mine.pth** was recognised" in texts(app)
     assert not sound(uploaded(app, "mine.pth", cbam)).error
+
+
+def test_an_attack_is_one_sentence_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = opened()
+    for name in ATTACKS:
+        make, said = attacks.ATTACKS[name]
+        uploaded(app, f"{name}.pt", make())
+        assert not app.exception and len(app.error) == 1, name
+        assert re.search(said, app.error[0].value.replace("\\", "")), name
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_of_no_known_network_can_be_given_a_family_and_say_what_does_not_fit(cbam):

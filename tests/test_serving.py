@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from attention import capture, checkpoints, labels, serving
+from attention import capture, checkpoints, labels, serving, zoo
 from attention.records import GatescopeError
 from attention.serving import current
 from attention.serving.options import parsed
@@ -37,11 +37,20 @@ def test_random_weights_are_the_same_every_time_and_the_generator_stays_as_it_wa
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_a_thousand_classes_are_taken_for_imagenets_and_that_is_said():
+    network = network_of("--model", NAME + "imagenet", *SMALL)
+    assert network.labels[0] == "tench" and zoo.files.IMAGENET in network.card.assumed
+
+
 def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
     (tmp_path / "my_own_nets.py").write_text("from tests.factories import Gated\n\n\ndef make():\n    return Gated()\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert network_of("--model", "my_own_nets:make", *SMALL).card.title == "Gated"
+
+
+def test_the_parameters_of_a_lazy_module_are_counted():
+    assert network_of("--model", NAME + "Lazy", *SMALL).card.parameters == 8 * 3 * 9 + 8 + 8 * 5 + 5
 
 
 @pytest.mark.parametrize("kind", ["Gated", "Wrapped"])
@@ -96,11 +105,12 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", "os.path:../x"), "names nothing"),
         (("--model", "nowhere_at_all:net"), "no module 'nowhere_at_all'"),
         (("--model", "tests.nowhere.net:net"), "no module 'tests.nowhere'"),
-        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold, Picky, Wrapped"),
+        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold"),
         (("--model", NAME + "number"), "is of the type int"),
         (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
         (("--model", NAME + "returning_nothing"), "the type NoneType"),
         (("--model", NAME + "grey", *SMALL), "channels that its first convolution reads are 1, and those of a picture"),
+        (("--model", NAME + "Paired", *SMALL), "has to run on a batch of pictures and nothing else"),
         (("--model", NAME + "Picky", "--labels", "nowhere.txt"), "does not exist"),
         (("--model", NAME + "Gated", "--image-size", "0"), "not in the range 1<=x<=1024"),
         (("--model", NAME + "Gated", "--std", "1", "0", "1"), "deviation above 0"),

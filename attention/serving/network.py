@@ -12,7 +12,7 @@ from attention.records import Card, GatescopeError, Trace
 from attention.serving.factories import failure
 from attention.serving.records import ServingError
 from attention.zoo import Network, library
-from attention.zoo.files import USUAL
+from attention.zoo.files import IMAGENET, USUAL, usual_labels
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import nn
@@ -64,9 +64,6 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     The module is moved to the CPU, to float32 and to eval mode. Raises ServingError where it does not run or the
     labels are not its, and what the trace and the reading of labels raise.
     """
-    import torch
-
-    module = module.to("cpu", torch.float32).eval()
     seen = settings.seen()
     card = Card(
         name,
@@ -74,7 +71,7 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         description="a network of your own",
         source="code",
         licence="your own",
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=0,
         input_size=seen.size,
         mean=seen.mean,
         std=seen.std,
@@ -83,8 +80,12 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         assumed=tuple(settings.assumed()),
     )
     trace = _tried(module, card)
+    parameters = sum(parameter.numel() for parameter in module.parameters())  # a lazy module has them from now on
+    names = _labels(trace, settings)
+    if settings.labels is None and len(names) == 1000:
+        card = replace(card, assumed=(*card.assumed, IMAGENET))
     kinds = dict(Counter(gate.kind for gate in trace.gates))
-    return Network(replace(card, gates=kinds, labels=_labels(trace, settings)), module)
+    return Network(replace(card, parameters=parameters, gates=kinds, labels=names), module)
 
 
 def _tried(module: "nn.Module", card: Card) -> Trace:
@@ -95,18 +96,24 @@ def _tried(module: "nn.Module", card: Card) -> Trace:
     size = card.input_size
     noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(library.SEED))
     try:
+        module.to("cpu", torch.float32).eval()
+        if any(map(torch.nn.parameter.is_lazy, module.parameters())):
+            with torch.no_grad():
+                module(noise)  # learns its shapes
         with torch.inference_mode():
             return capture.trace(module, noise)
     except GatescopeError:
         raise
     except Exception as error:  # it is a person's own code, and may raise anything
         tried = f"{card.name} does not run on a picture of 3 channels and {size} × {size} pixels"
-        raise ServingError(f"{tried}: {failure(error)}; {_hint(module)}.") from error
+        raise ServingError(f"{tried}: {failure(error)}; {_hint(module, error)}.") from error
 
 
-def _hint(module: "nn.Module") -> str:
+def _hint(module: "nn.Module", error: Exception) -> str:
     from torch import nn
 
+    if isinstance(error, TypeError):
+        return "it has to run on a batch of pictures and nothing else"
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     if first is not None and first.in_channels != 3:
         return f"the channels that its first convolution reads are {first.in_channels}, and those of a picture are 3"
@@ -122,7 +129,7 @@ def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
             return ()
         raise ServingError(f"Labels were given, and there is nothing to label: {error}") from error
     if settings.labels is None:
-        return labels.default(classes)
+        return usual_labels(classes)
     if isinstance(settings.labels, str | Path):
         return labels.read(_bytes(Path(settings.labels)), Path(settings.labels).name, classes)
     if len(settings.labels) != classes:

@@ -78,7 +78,7 @@ def _start(port: int | None, address: str) -> Running:
     from streamlit.web import bootstrap
 
     if Runtime.exists():
-        raise ServingError("Another streamlit server runs in this process, and only one can; start Python anew.")
+        raise ServingError("This process has had a streamlit server, and can have but one; start Python anew.")
     if port is not None:
         _check_free(port, address)
     config._main_script_path = str(APP)  # by this, as in `streamlit run`, it finds the settings beside app.py
@@ -135,3 +135,4 @@ def _wait(running: Running) -> None:
     except KeyboardInterrupt:
         running.loop.call_soon_threadsafe(running.server.stop)
         running.thread.join()
+    _running.remove(running)

@@ -57,6 +57,11 @@ def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
     card = _card(name)
     random = card.source != "own" and _choose_weights() == "Random"
     _describe(card, random=random)
+    return chosen(card, random=random)
+
+
+def chosen(card: Card, *, random: bool) -> cache.Choice:
+    """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
     return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
 

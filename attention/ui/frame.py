@@ -18,6 +18,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
+    "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
     "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from attention import analysis
+from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
@@ -29,6 +29,8 @@ def errors() -> Iterator[None]:
     """What a person can put right is said in one sentence, in the place where the result would be."""
     try:
         yield
+    except answers.AnswerError as error:  # nothing is wrong with such a network
+        st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
         st.error(str(error), icon=":material/error:")
 

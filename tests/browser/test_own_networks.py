@@ -1,12 +1,14 @@
-"""A person comes with a network of their own: a weight file, or code. And the networks that can be fetched."""
+"""A person comes with a network of their own, a weight file or code, or fetches one of a library's."""
 
 import re
 
 import pytest
+import timm
 import torch
 from playwright.sync_api import Page, expect
+from safetensors.torch import save as save_safetensors
 
-from tests import attacks, factories, published
+from tests import attacks, factories, published, servers
 from tests.browser.dashboard import serve, serve_own
 from tests.browser.test_journey import main, sidebar
 
@@ -71,3 +73,28 @@ def test_a_mistake_in_the_arguments_is_said_on_the_page(visit, afterwards):
     visitor.open("/")
     expect(sidebar(visitor.page).get_by_test_id("stAlert")).to_contain_text("failed: KeyError: 'no such data'")
     expect(main(visitor.page)).to_contain_text("channel gates pass")
+
+
+def test_weights_that_are_not_here_are_fetched_when_the_person_says_so(visit, afterwards, tmp_path):
+    name = "test_efficientnet"
+    hub = afterwards.enter_context(servers.running())
+    folders = {variable: str(tmp_path / variable) for variable in ("HOME", "HF_HOME", "TORCH_HOME")}
+    server = afterwards.enter_context(
+        serve(HF_ENDPOINT=hub.address, HF_HUB_DISABLE_IMPLICIT_TOKEN="1", NO_PROXY="127.0.0.1", **folders)
+    )
+    visitor = visit(server)
+    visitor.open(f"/?network=timm/{name}")
+    page = visitor.page
+    expect(main(page)).to_contain_text(f"The weights of timm/{name}")
+    main(page).get_by_role("button", name="Download them").click()
+    expect(main(page)).to_contain_text("404")
+    expect(main(page).get_by_role("button", name="Go on with random weights")).to_be_visible()
+    state = timm.create_model(name).state_dict()
+    repository = timm.models.get_pretrained_cfg(name).hf_hub_id
+    hub.files[f"/{repository}/resolve/main/model.safetensors"] = save_safetensors(state)
+    main(page).get_by_role("button", name="Download them").click()
+    expect(main(page)).to_contain_text("channel gates pass")
+    visitor.settle()
+    expect(main(page)).not_to_contain_text("are not on this machine")
+    expect(sidebar(page).get_by_test_id("stProgress")).to_have_count(5)
+    assert [path for path, _ in hub.gets()] == [f"/{repository}/resolve/main/model.safetensors"]
