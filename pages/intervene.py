@@ -6,7 +6,7 @@ view = ui.open_page()
 
 import streamlit as st
 
-from attention.ui.intervene import answer, bench, controls, depth, passes, sheet, turning
+from attention.ui.intervene import answer, bench, controls, depth, heatmaps, passes, sheet, turning
 
 
 @st.fragment
@@ -39,6 +39,7 @@ def explain(here: bench.Bench, found: answer.Effect, seed: int) -> None:
     sections = {
         "Each block off": lambda: depth.draw(view, found.number, seed),
         "Later gates": lambda: answer.draw_later(view, here.history.now),
+        "Class heatmap": lambda: heatmaps.draw(view, found, here.history.now),
         "All edits": lambda: sheet.draw(here),
     }
     ui.note_link("section", sections, f"a part that this page does not have: here is “{next(iter(sections))}”")

@@ -5,7 +5,8 @@ applying   records -> the functions that `capture.trace(..., edits=...)` takes
 chance     the same edits at random places
 ranges     places of a gate as a person writes them
 running    edited passes, many in a batch
-resuming   passes that begin at the edited part; it loads torch and is opened by name
+resuming   passes that begin at the edited part
+edited     the network with the edits, as a module; it and resuming load torch, and are opened by name
 depth      each block switched off in turn
 files      edits as JSON, and as a short code for a link
 papers     networks that were trained without some of their gates

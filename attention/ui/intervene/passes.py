@@ -1,6 +1,7 @@
 """Edited passes over the picture of a page, kept by content and shared by all sessions."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from attention import interventions
 from attention.interventions import Edit, EditError, Given, Subject, Turn, files
 from attention.interventions.edits import targets
-from attention.records import Floats, Trace
+from attention.records import Floats, Heatmap, Trace
 from attention.ui import cache, frame
 from attention.ui.view import View
 
@@ -35,6 +36,14 @@ def draws(view: View, edits: Sequence[Edit], seed: int) -> Iterator[Floats]:
 def turn(view: View, block: str, seed: int, count: int) -> Turn:
     """One block off, with so many random draws."""
     return _turn(view.key, block, seed, count, view)
+
+
+def heatmap(view: View, edits: Sequence[Edit], target: int) -> Heatmap:
+    """Grad-CAM of a class at the last block that puts out a map, of the pass with the edits.
+
+    Raises AttributionError where the network has no such block.
+    """
+    return _heatmap(view.key, _code(edits), target, view, tuple(edits))
 
 
 def given(view: View, edits: Sequence[Edit]) -> Given:
@@ -105,3 +114,15 @@ def _drawn(key: str, code: str, seed: int, start: int, _view: View, _edits: tupl
 def _turn(key: str, block: str, seed: int, count: int, _view: View) -> Turn:
     with cache.guarded(_view.card):
         return interventions.turn(subject(_view), block, seed=seed, draws=count)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Making a class heatmap")
+def _heatmap(key: str, code: str, target: int, _view: View, _edits: tuple[Edit, ...]) -> Heatmap:
+    from attention.attribution import Attributor
+    from attention.interventions.edited import Edited
+
+    functions = interventions.applied(_edits, _view.trace.gates, given(_view, _edits))
+    batch = _view.network.transform(_view.picture)[None]
+    with cache.guarded(_view.card):
+        found = Attributor(Edited(_view.network.module, functions))(batch, target)
+    return replace(found, layer=found.layer.removeprefix("network."))
