@@ -64,9 +64,10 @@ def test_a_map_has_a_point_to_pick_for_each_patch_in_the_middle_of_its_cells():
 
 def test_probabilities_stand_side_by_side_with_both_numbers():
     figure = figures.probabilities(["cat", "dog"], np.array([0.9, 0.1]), np.array([0.25, 0.75]))
-    after, before, texts = figure.data
+    after, before = figure.data
     assert list(after.x) == [0.25, 0.75] and list(before.x) == [0.9, 0.1]
-    assert list(texts.text) == [" 90.0% → 25.0%", " 10.0% → 75.0%"]
+    assert list(figure.layout.yaxis2.ticktext) == [" 90.0% → 25.0%", " 10.0% → 75.0%"]
+    assert figure.layout.yaxis2.range == figure.layout.yaxis.range
 
 
 def test_a_change_stands_over_its_draws_on_an_axis_symmetric_about_zero():

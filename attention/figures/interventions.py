@@ -119,23 +119,21 @@ def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.
     """Of each class, before as a hollow bar and after as a full one, with both numbers; the first on top."""
     names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
     texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]
-    hollow = {"color": "rgba(0,0,0,0)", "line": {"color": NULL, "width": 2}}
     places = list(range(len(names)))
-    far = [max(old, new) for old, new in zip(before, after, strict=True)]
+    rows = {**_AXIS, "tickvals": places, "range": [len(names) - 0.5, -0.5]}
+    hollow = {"color": "rgba(0,0,0,0)", "line": {"color": NULL, "width": 2}}
     figure = go.Figure(
         [
             go.Bar(
                 x=list(after), y=places, orientation="h", width=0.5, marker={"color": OKABE_ITO[0]}, hoverinfo="skip"
             ),
-            go.Bar(x=list(before), y=places, orientation="h", width=0.76, marker=hollow, hoverinfo="skip"),
-            go.Scatter(
-                x=far, y=places, mode="text", text=texts, textposition="middle right", textfont=_FONT, hoverinfo="skip"
-            ),
+            go.Bar(x=list(before), y=places, yaxis="y2", orientation="h", width=0.76, marker=hollow, hoverinfo="skip"),
         ]
     )
     figure.update_layout(height=40 * len(names) + 10, margin=_MARGIN, barmode="overlay", showlegend=False)
-    figure.update_xaxes(**_AXIS, range=[0, 1.8], showticklabels=False, zeroline=False)
-    figure.update_yaxes(**_AXIS, tickvals=places, ticktext=names, range=[len(names) - 0.5, -0.5])
+    figure.update_xaxes(**_AXIS, range=[-0.01, 1.01], showticklabels=False, zeroline=False)
+    figure.update_layout(yaxis={**rows, "ticktext": names})
+    figure.update_layout(yaxis2={**rows, "ticktext": texts, "overlaying": "y", "side": "right", "automargin": True})
     return figure
 
 
