@@ -11,7 +11,7 @@ with ui.errors():
     blocks = [block for block in view.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
     if blocks:
         block = cbam.choose_block(blocks)
-        st.subheader(cbam.answer(block), anchor=False)
+        st.subheader(cbam.answer(block, view.names[block.name]), anchor=False)
         cbam.say_health(view, block)
         cbam.look(view, block)
     else:

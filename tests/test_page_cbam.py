@@ -89,13 +89,13 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
 
 
 def test_a_nearly_constant_map_is_called_so():
-    answer = cbam.answer(block_of([[0.50, 0.52], [0.51, 0.55]]))
+    answer = cbam.answer(block_of([[0.50, 0.52], [0.51, 0.55]]), "layer1.0")
     assert answer.endswith("This map is nearly constant: it says little about the picture.")
     assert "looks" not in answer
 
 
 def test_a_map_that_varies_is_said_to_look_somewhere():
-    answer = cbam.answer(block_of([[0.1, 0.2], [0.1, 0.9]]))
+    answer = cbam.answer(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0")
     assert answer.startswith("layer1.0 looks most at the lower right: from place to place it passes 0.10 to 0.90")
 
 

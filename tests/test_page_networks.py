@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import zoo
+from attention import ui, zoo
 from tests import coordinate
 
 APP = Path(__file__).parents[1] / "app.py"
@@ -41,7 +41,7 @@ def test_a_download_that_fails_is_said_in_one_sentence_and_random_weights_are_th
     assert not app.exception and not app.error and app.subheader
 
 
-@pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "grouped", "models"])
+@pytest.mark.parametrize("page", ui.PAGES)
 def test_random_weights_are_called_so_on_every_page(page):
     app = opened(page, network="torchvision/mobilenet_v3_small", weights="Random")
     assert not app.exception and not app.error
@@ -54,7 +54,7 @@ def test_the_projects_own_networks_are_not_called_random():
 
 
 @pytest.mark.parametrize("network", ["pytorchcv/bam_resnet18", "timm/resnest14d", coordinate.NAME])
-@pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "models"])
+@pytest.mark.parametrize("page", ui.PAGES)
 def test_gates_of_other_kinds_are_drawn_or_said_to_be_none_of_the_pages(page, network, monkeypatch):
     coordinate.offer(monkeypatch)
     app = opened(page, network=network, weights="Random")

@@ -71,6 +71,15 @@ def test_another_network_can_be_chosen_by_a_link(start):
     assert not app.exception and "Gated" in texts(app)
 
 
+def test_it_stands_beside_another_network_where_it_knows_classes(start):
+    app = start("--model", "tests.factories:classifier", *SMALL, page="compare", network="se")
+    app.multiselect(key="beside").set_value(["tests.factories:classifier"]).run()
+    assert not app.exception and not app.error
+    assert "**tests.factories:classifier**" in texts(app).replace("\\", "") and "472 parameters" in texts(app)
+    app = start("--model", "tests.factories:Segmenting", *SMALL, page="compare", network="se")
+    assert "tests.factories:Segmenting" not in app.multiselect(key="beside").options
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -70,7 +70,7 @@ def test_each_layout_is_recognised_and_opens_on_every_page(page, layout):
     app = sound(uploaded(opened(page), "mine.pth", saved(made(build))))
     assert f"**mine.pth** was recognised as **{family}**" in texts(app)
     assert len(app.get("progress")) == 5 and "It knows 7 classes" in texts(app)
-    assert zoo.files.UNSAID in texts(app)
+    assert "ImageNet's mean and standard deviation" in texts(app)
 
 
 def test_an_uploaded_network_stays_chosen_on_the_next_page(cbam):
@@ -159,12 +159,27 @@ def test_a_family_that_was_chosen_by_hand_takes_the_place_of_the_recognised_one(
 
 def test_pictures_and_classes_are_prepared_as_the_person_says(cbam):
     app = sound(uploaded(opened(), "mine.pth", cbam))
+    assert "pictures of 224 px; their central 87.5%; bilinear interpolation; ImageNet's mean" in texts(app)
     app.number_input(key="size").set_value(96).run()
     app.text_input(key="mean").set_value("0.5, 0.5, 0.5").run()
     labels = next(each for each in app.file_uploader if each.key.startswith("labels_"))
     labels.set_value(("names.txt", "\n".join("abcdefg").encode(), "text/plain")).run()
-    assert "96 × 96 px" in texts(sound(app)) and zoo.files.UNSAID not in texts(app)
+    assert "96 × 96 px" in texts(sound(app)) and "ImageNet's standard deviation" in texts(app)
+    assert not any(phrase in texts(app) for phrase in ("pictures of", "ImageNet's mean"))
     assert {bar.proto.text[0] for bar in app.get("progress")} <= set("abcdefg")
+
+
+def test_the_projects_own_weights_see_what_the_network_on_offer_sees():
+    app = sound(uploaded(opened(), "mine.safetensors", zoo.own.weights_file("cbam").read_bytes()))
+    assert "pictures of 160 px; their central 100.0%" in texts(app)
+    assert "160 × 160 px" in texts(app)
+
+
+def test_an_uploaded_network_stands_beside_another_one(cbam):
+    app = sound(uploaded(opened("compare"), "my_net.pth", cbam))
+    app.segmented_control(key="origin").set_value("On offer").run()
+    app.multiselect(key="beside").set_value(["my_net.pth"]).run()
+    assert "**my_net.pth**" in texts(sound(app)) and "It does not know the class" in texts(app)
 
 
 @pytest.mark.parametrize(

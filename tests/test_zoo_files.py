@@ -44,7 +44,12 @@ def test_its_card_says_what_was_found_counted_and_assumed():
     assert file.architecture.family in card.description
     assert file.notes == ("the weights under 'state_dict'", "'module.' taken off every key")
     assert all(phrase in card.description for phrase in file.architecture.evidence + file.notes)
-    assert card.assumed == (zoo.files.UNSAID,) and str(card.input_size) in zoo.files.UNSAID
+    assert card.assumed == (
+        "pictures of 224 px",
+        "their central 87.5%",
+        "bilinear interpolation",
+        "ImageNet's mean and standard deviation",
+    )
 
 
 def _is_parameter(key):
@@ -58,6 +63,26 @@ def test_what_a_person_says_takes_the_place_of_what_is_assumed():
     assert network.transform == seen
     trace = capture.trace(network.module, torch.zeros(1, 3, 96, 96))
     assert trace.gates[0].feature_shape[-2:] == (24, 24)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "unsaid"),
+    [("size", 96, "px"), ("mean", (0.5, 0.5, 0.5), "mean"), ("std", (0.5, 0.5, 0.5), "deviation")],
+)
+def test_what_a_person_does_not_say_stays_assumed(part, value, unsaid):
+    file = zoo.files.opened(DATA, "mine.pth")
+    assumed = zoo.files.assemble(file, seen=replace(zoo.files.USUAL, **{part: value})).card.assumed
+    rest = {"px", "mean", "deviation"} - {unsaid}
+    assert "their central 87.5%" in assumed and unsaid not in " ".join(assumed)
+    assert all(word in " ".join(assumed) for word in rest)
+
+
+@pytest.mark.parametrize("name", zoo.own.NAMES)
+def test_the_projects_own_weights_see_pictures_as_they_were_trained(name):
+    card, known = zoo.load(zoo.own.weights_file(name)).card, zoo.card(name)
+    fields = ("input_size", "mean", "std", "crop", "interpolation")
+    assert [getattr(card, field) for field in fields] == [getattr(known, field) for field in fields]
+    assert f"pictures of {known.input_size} px" in card.assumed
 
 
 def test_a_thousand_classes_have_imagenets_names_and_that_is_said():

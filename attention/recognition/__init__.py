@@ -4,7 +4,8 @@ state dict -> families whose keys it has -> settings read off the shapes -> the 
 """
 
 from attention.recognition.families import FAMILIES
+from attention.recognition.layouts_published import OWN
 from attention.recognition.loading import load, recognise
 from attention.recognition.records import Architecture, RecognitionError
 
-__all__ = ["FAMILIES", "Architecture", "RecognitionError", "load", "recognise"]
+__all__ = ["FAMILIES", "OWN", "Architecture", "RecognitionError", "load", "recognise"]

@@ -71,14 +71,16 @@ def _own(variant: str) -> Callable[[Shapes], Iterator[Candidate]]:
     return candidates
 
 
+OWN = {f"{networks.DESCRIPTIONS[variant][0]}, this project's layout": variant for variant in networks.VARIANTS}
+"""This project's own families, each with the name of its network."""
 FAMILIES = (
     *(
         Family(
-            f"{networks.DESCRIPTIONS[variant][0]}, this project's layout",
+            family,
             {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant],
             _own(variant),
         )
-        for variant in networks.VARIANTS
+        for family, variant in OWN.items()
     ),
     Family(f"SE-ResNet, {LAYOUT}", {"layer1.0.se.fc.0.weight": "squeeze-and-excitation without biases"}, _se),
     Family(f"CBAM-ResNet, {LAYOUT}", {"layer1.0.cbam.ChannelGate.mlp.1.weight": "CBAM's shared MLP"}, _cbam),

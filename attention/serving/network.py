@@ -12,7 +12,7 @@ from attention.records import Card, GatescopeError, Trace
 from attention.serving.factories import failure
 from attention.serving.records import ServingError
 from attention.zoo import Network, library
-from attention.zoo.files import IMAGENET, USUAL, usual_labels
+from attention.zoo.files import IMAGENET, USUAL, unsaid, usual_labels
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import nn
@@ -50,12 +50,8 @@ class Settings:
 
     def assumed(self) -> Iterator[str]:
         """A phrase for each thing that nobody said."""
-        if self.image_size is None:
-            yield f"pictures of {USUAL.size} px"
-        yield f"their central {USUAL.crop:.1%}, resized by {USUAL.interpolation} interpolation"
-        if self.mean is None or self.std is None:
-            both = "mean and standard deviation" if self.mean is self.std else "mean" if self.std else "deviation"
-            yield f"ImageNet's {both}"
+        parts = {"size": self.image_size, "mean": self.mean, "std": self.std}
+        return unsaid(USUAL, [name for name, value in parts.items() if value is not None])
 
 
 def network(module: "nn.Module", name: str, settings: Settings) -> Network:

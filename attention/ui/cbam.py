@@ -13,7 +13,7 @@ from attention.figures.colours import SPATIAL_GATE
 from attention.figures.overlay import UNIT, Scale, own_range
 from attention.records import Floats, Gate
 from attention.ui import cbam_steps, parts
-from attention.ui.cbam_steps import say_fallback, short, spatial_gate
+from attention.ui.cbam_steps import say_fallback, spatial_gate
 from attention.ui.gates import say_notes
 from attention.ui.view import View
 
@@ -53,16 +53,16 @@ def choose_block(blocks: Sequence[Block]) -> Block:
     return by_name[parts.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
 
 
-def answer(block: Block) -> str:
-    """What the block's spatial gate does to this picture, in one or two sentences."""
+def answer(block: Block, name: str) -> str:
+    """What the block's spatial gate does to this picture, in one or two sentences; `name` is what it is called."""
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
-        return f"{short(block)} passes {passed}, on average over its channels."
+        return f"{name} passes {passed}, on average over its channels."
     found = analysis.look(spatial_gate(block).values[0])
     numbers = f"passes {found.minimum:.2f} to {found.maximum:.2f} of the features, {found.mean:.2f} on average"
     if found.nearly_constant:
-        return f"{short(block)} {numbers}. This map is nearly constant: it says little about the picture."
-    return f"{short(block)} looks most at the {found.place}: from place to place it {numbers}."
+        return f"{name} {numbers}. This map is nearly constant: it says little about the picture."
+    return f"{name} looks most at the {found.place}: from place to place it {numbers}."
 
 
 def say_health(view: View, block: Block) -> None:
@@ -127,7 +127,7 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
 @st.fragment
 def _draw_overlay(view: View, block: Block, style: Style) -> None:
     gate = spatial_gate(block)
-    values = gate.values[0]
+    values, name = gate.values[0], view.names[block.name]
     slot = st.container(width=round(HEIGHT * view.picture.width / view.picture.height))
     say_fallback("opacity", _is_share, "0 to 1")
     opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.5, 0.05, key="opacity", bind="query-params")
@@ -137,8 +137,8 @@ def _draw_overlay(view: View, block: Block, style: Style) -> None:
     slot.image(
         drawn,
         width="stretch",
-        alt=f"{answer(block)} The map lies on {view.picture_name}, over the square that the network sees.",
-        caption=f"{short(block)}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
+        alt=f"{answer(block, name)} The map lies on {view.picture_name}, over the square that the network sees.",
+        caption=f"{name}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
         "What is dimmed it does not see.",
     )
 
@@ -177,16 +177,21 @@ def _draw_film(view: View, block: Block, style: Style) -> None:
             gate = spatial_gate(other)
             values = gate.values[0]
             drawn = overlay.overlay(picture, values, box, colour_map=style.colour_map, scale=style.scale(values))
-            place.image(drawn, width="stretch", alt=answer(other), caption=f"{_size(values)}, {_range(gate)}")
-            _offer_block(place, other, chosen=other.name == block.name)
+            place.image(
+                drawn,
+                width="stretch",
+                alt=answer(other, view.names[other.name]),
+                caption=f"{_size(values)}, {_range(gate)}",
+            )
+            _offer_block(place, other.name, view.names[other.name], chosen=other.name == block.name)
 
 
-def _offer_block(place: DeltaGenerator, block: Block, *, chosen: bool) -> None:
+def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) -> None:
     def go_to() -> None:
-        st.session_state.block = block.name
+        st.session_state.block = block
 
-    label = f"{short(block)}, shown above" if chosen else f"Open {short(block)}"
-    if place.button(label, key=f"film_{block.name}", on_click=go_to, disabled=chosen, width="stretch"):
+    label = f"{name}, shown above" if chosen else f"Open {name}"
+    if place.button(label, key=f"film_{block}", on_click=go_to, disabled=chosen, width="stretch"):
         st.rerun()
 
 

@@ -109,11 +109,11 @@ def draw_features(view: View, block: Block) -> None:
     )
 
 
-def draw_code(_: View, block: Block) -> None:
-    """The block as this project's own code, and its place in a residual block."""
+def draw_code(_: View, __: Block) -> None:
+    """CBAM as this project's own code, and its place in a residual block."""
     from attention.layers import CBAM, SpatialGate
 
-    st.markdown(f"Where attention stands in {short(block)}: on the residual branch, before the addition.")
+    st.markdown("Where CBAM's paper has it: on the residual branch, before the addition.")
     st.mermaid_chart(
         PLACEMENT, alt="Two convolutions, then the channel gate, then the spatial gate, then the shortcut is added."
     )
@@ -133,11 +133,6 @@ def spatial_gate(block: Block) -> Gate:
     gate = analysis.spatial_view(block)
     assert gate is not None
     return gate
-
-
-def short(block: Block) -> str:
-    """The name of a block without the module that its gates stand in."""
-    return block.name.removesuffix(".attention")
 
 
 def _at_the_most_open_place(steps: SpatialSteps, gate: Floats) -> str:

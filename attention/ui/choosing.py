@@ -1,5 +1,6 @@
 """Which network: any name of the zoo, with its trained weights or with random ones, fetched where they are not here."""
 
+import contextlib
 import time
 
 import streamlit as st
@@ -8,7 +9,7 @@ from attention import serving, zoo
 from attention.records import Card, GatescopeError
 from attention.ui import cache
 from attention.ui.parts import ON_OFFER, errors, literal, note_link
-from attention.ui.weights import choose_weights
+from attention.ui.weights import choose_weights, uploaded
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam"
@@ -53,7 +54,7 @@ def _choose_on_offer(served: serving.Served | None) -> cache.Choice:
 def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
     if served and name == served.network.card.name:
         _describe(served.network.card, random=False)
-        return cache.Choice(served.network.card, served.key, lambda: served.network)
+        return _of(served)
     card = _card(name)
     random = card.source != "own" and _choose_weights() == "Random"
     _describe(card, random=random)
@@ -64,6 +65,19 @@ def chosen(card: Card, *, random: bool) -> cache.Choice:
     """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
     return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
+
+
+def owned() -> list[cache.Choice]:
+    """A person's own networks, chosen in the sidebar or not: the one of their code, and the one uploaded last."""
+    found = uploaded()
+    with contextlib.suppress(GatescopeError):  # the sidebar has said it
+        if served := serving.served():
+            found.insert(0, _of(served))
+    return found
+
+
+def _of(served: serving.Served) -> cache.Choice:
+    return cache.Choice(served.network.card, served.key, lambda: served.network)
 
 
 def _served() -> serving.Served | None:

@@ -81,8 +81,8 @@ def say(columns: Sequence[Column], label: str) -> str:
 
 
 def called(card: Card) -> str:
-    """A network's name, marked where its weights are random."""
-    return f"{card.name} (random weights)" if card.random else card.name
+    """A network's name for markdown, marked where its weights are random."""
+    return f"{parts.literal(card.name)}{' (random weights)' * card.random}"
 
 
 def _ask(views: Sequence[View]) -> Asked:
@@ -115,7 +115,8 @@ def _heatmaps(views: Sequence[View], asked: Asked) -> list[Heatmap | None]:
             layer = compare_views.layer(view, asked.back)
             found.append(None if target is None or layer is None else compare_views.grad_cam(view, target, layer))
             if layer is None:
-                st.caption(f":material/block: {view.card.name} has no heatmap here: it has no such stage of maps.")
+                name = parts.literal(view.card.name)
+                st.caption(f":material/block: {name} has no heatmap here: it has no such stage of maps.")
         return found
     plans = [None if target is None else _method(view, asked) for view, target in zip(views, targets, strict=True)]
     return _computed(views, targets, plans, asked)
@@ -133,7 +134,7 @@ def _method(view: View, asked: Asked) -> "Method | None":
     }
     method = methods[asked.method]
     if reason := compare_views.obstacle(view, method):
-        st.caption(f":material/block: {view.card.name} has no heatmap here. {reason}")
+        st.caption(f":material/block: {parts.literal(view.card.name)} has no heatmap here. {reason}")
         return None
     return method
 
@@ -245,7 +246,7 @@ def _draw_channel(column: Column) -> None:
 def _size(view: View) -> str:
     cost = view.inventory.network
     return (
-        f"{cost.parameters / 1e6:.2f} M parameters, {cost.macs / 1e9:.3g} G MACs, "
+        f"{parts.magnitude(cost.parameters)} parameters, {parts.magnitude(cost.macs)} MACs, "
         f"{1000 * compare_views.seconds(view):.3g} ms a picture on this machine"
     )
 

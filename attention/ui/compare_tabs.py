@@ -71,9 +71,9 @@ def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
     alt = f"Agreement of {len(names)} spatial gates with the heatmap, beside the same for another picture's gates."
     parts.chart(comparing.agreement(names, measures, title), key="agreement", alt=alt)
     st.caption(
-        f"Each gate of {column.card.name} against the heatmap of this picture, on the finer grid of the two, n = 1 "
-        "picture. Chance alone gives a rank correlation of 0 and an overlap of 0.2. Only where a gate lies right of "
-        "both the grey ring and the dashed line does its agreement say anything about this picture."
+        f"Each gate of {parts.literal(column.card.name)} against the heatmap of this picture, on the finer grid of the "
+        "two, n = 1 picture. Chance alone gives a rank correlation of 0 and an overlap of 0.2. Only where a gate lies "
+        "right of both the grey ring and the dashed line does its agreement say anything about this picture."
     )
     _say_pointing(names, own, others)
     _offer(names, column.spatial, own, others, blob)
@@ -86,7 +86,9 @@ def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column
         st.info(f"None of these networks has {wanted}: choose cbam to see this.", icon=":material/info:")
         return None
     parts.settle("of", list(names))
-    name = st.segmented_control("Network", list(names), default=next(iter(names)), required=True, key="of")
+    name = st.segmented_control(
+        "Network", list(names), default=next(iter(names)), required=True, key="of", format_func=parts.literal
+    )
     return names[name]
 
 
@@ -107,7 +109,7 @@ def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
         return
     means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
     finding = "; ".join(f"{name} passes {mean:.0%} on average" for name, mean in means.items())
-    st.markdown(f"Over all blocks, {finding}.")
+    st.markdown(f"Over all blocks, {parts.literal(finding)}.")
     parts.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
@@ -119,12 +121,11 @@ def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
 
 def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
     """Size, cost, measured time and origin of each network."""
-    costs = [view.inventory.network for view in views]
     rows = {
-        "parameters, M": [f"{cost.parameters / 1e6:.2f}" for cost in costs],
-        "MACs, G": [f"{cost.macs / 1e9:.3g}" for cost in costs],
-        "parameters in attention": [f"{cost.attention_parameters / cost.parameters:.1%}" for cost in costs],
-        "MACs in attention": [f"{cost.attention_macs / cost.macs:.2%}" for cost in costs],
+        "parameters": [parts.magnitude(view.inventory.network.parameters) for view in views],
+        "MACs": [parts.magnitude(view.inventory.network.macs) for view in views],
+        "parameters in attention": [parts.attention_share(view.inventory, "parameters") for view in views],
+        "MACs in attention": [parts.attention_share(view.inventory, "macs") for view in views],
         "time here, ms": [f"{1000 * compare_views.seconds(view):.3g}" for view in views],
         "input, px": [str(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" for column in columns],
@@ -132,7 +133,7 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
         "weights": ["random" if column.card.random else "trained" for column in columns],
     }
     names = [column.card.name for column in columns]
-    table = [f"| | {' | '.join(names)} |", f"|:--|{'--:|' * len(names)}"]
+    table = [f"| | {' | '.join(map(parts.literal, names))} |", f"|:--|{'--:|' * len(names)}"]
     st.markdown("\n".join([*table, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())]))
     st.caption(
         f"Time is the shortest of the passes of one picture within {compare_views.BUDGET} s. Top-1 of the own networks "

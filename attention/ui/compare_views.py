@@ -10,7 +10,7 @@ from attention import zoo
 from attention.comparison import Column, place
 from attention.records import Card, Heatmap
 from attention.ui import cache
-from attention.ui.choosing import chosen
+from attention.ui.choosing import chosen, owned
 from attention.ui.parts import literal
 from attention.ui.view import View
 
@@ -26,10 +26,11 @@ FEWEST = 5
 
 def choose(view: View) -> list[View]:
     """The sidebar's network first, then up to three others, on the same picture."""
+    own = {choice.card.name: choice for choice in owned() if choice.card.labels}
     beside = [name for name in USUAL if name != view.card.name][:2]
     names = st.multiselect(
-        f"Beside {view.card.name}",
-        [name for name in zoo.names() if name != view.card.name],
+        f"Beside {literal(view.card.name)}",
+        [name for name in (*own, *zoo.names()) if name != view.card.name],
         beside,
         max_selections=MOST - 1,
         key="beside",
@@ -37,12 +38,11 @@ def choose(view: View) -> list[View]:
         accept_new_options=True,
         placeholder="Choose up to three networks",
     )
-    cards = [card for name in names if name != view.card.name and (card := _card(name))]
-    random = _choose_random([card.name for card in cards if card.source != "own"])
-    return [
-        view,
-        *(View(chosen(card, random=card.name in random), view.shown) for card in cards if _there(card, random)),
-    ]
+    others = [name for name in names if name != view.card.name]
+    cards = {name: card for name in others if name not in own and (card := _card(name))}
+    random = _choose_random([card.name for card in cards.values() if card.source != "own"])
+    choices = own | {name: chosen(card, random=card.name in random) for name, card in cards.items()}
+    return [view, *(View(choices[name], view.shown) for name in others if name in choices and _there(choices[name]))]
 
 
 def column(view: View, label: str | None, heatmap: Heatmap | None) -> Column:
@@ -131,9 +131,10 @@ def _choose_random(names: Sequence[str]) -> list[str]:
     return st.pills("With random weights", names, selection_mode="multi", key="random", bind="query-params")
 
 
-def _there(card: Card, random: Sequence[str]) -> bool:
-    if card.name in random or zoo.here(card.name):
+def _there(choice: cache.Choice) -> bool:
+    if choice.here:
         return True
+    card = choice.card
     st.info(
         f"The weights of {card.name} ({card.download / 1e6:,.0f} MB) are not on this machine, so it is left out: open "
         "it in the sidebar to fetch them, or choose it above with random weights.",

@@ -29,8 +29,8 @@ def answer(view: View) -> str:
     if not view.blocks:
         return f"{cost} for one picture, and no gates."
     share = parts.attention_share(view.inventory, "parameters")
-    blocks = f"{len(view.blocks)} blocks with gates" if len(view.blocks) > 1 else "one block with gates"
-    return f"{cost} for one picture; {blocks} hold {share} of the parameters."
+    blocks = f"{len(view.blocks)} blocks with gates hold" if len(view.blocks) > 1 else "one block with gates holds"
+    return f"{cost} for one picture; {blocks} {share} of the parameters."
 
 
 def draw_totals(view: View) -> None:

@@ -22,7 +22,7 @@ MAP_SIDE = 512
 
 def draw_network(view: View) -> None:
     """Every block with its gates, four in a row, so many at a time."""
-    names = analysis.short_names([block.name for block in view.blocks])
+    names = list(view.names.values())
     shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, view.blocks)) else MOST_CARDS)
     for start in range(shown.start, shown.stop, ACROSS):
         row = range(start, min(start + ACROSS, shown.stop))

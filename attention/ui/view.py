@@ -70,6 +70,12 @@ class View:
         """The blocks with attention, in depth order."""
         return analysis.blocks(self.trace.gates)
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What the blocks are called for short, by their names."""
+        names = [block.name for block in self.blocks]
+        return dict(zip(names, analysis.short_names(names), strict=True))
+
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Of each class, (classes,)."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import streamlit as st
@@ -16,7 +17,7 @@ from attention.records import GatescopeError
 from attention.serving import LARGEST
 from attention.ui.cache import Choice
 from attention.ui.parts import literal
-from attention.zoo.files import USUAL, WeightFile
+from attention.zoo.files import WeightFile
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,7 @@ HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
 )
-_UPLOAD, _REFUSED, _COUNT = "_weights", "_weights_refused", "_weights_count"
+_UPLOAD, _REFUSED, _COUNT, _CHOSEN = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
 
 
 class Upload(NamedTuple):
@@ -52,7 +53,7 @@ def choose_weights() -> Choice | None:
         with st.expander("How it was recognised", icon=":material/fingerprint:"):
             found = _choose_family(upload)
         with st.expander("Its pictures and classes", icon=":material/tune:"):
-            seen = _choose_pictures()
+            seen = _choose_pictures(zoo.files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, found.family, seen, names)).encode()).hexdigest()
         network = _network(key, upload, found, _prepared=(seen, names))
@@ -64,7 +65,14 @@ def choose_weights() -> Choice | None:
     with described:
         _describe(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    return Choice(card, key, lambda: network)
+    choice = Choice(card, key, partial(_network, key, upload, found, _prepared=(seen, names)))
+    st.session_state[_CHOSEN] = choice
+    return choice
+
+
+def uploaded() -> list[Choice]:
+    """The network of the last weight file that made one, where there is one."""
+    return [choice] if (choice := st.session_state.get(_CHOSEN)) else []
 
 
 def _take() -> Upload | None:
@@ -107,9 +115,9 @@ def _choose_family(upload: Upload) -> "Architecture":
     return found
 
 
-def _choose_pictures() -> Preprocessing:
-    size = st.number_input("Image size in pixels", 1, LARGEST, USUAL.size, key="size")
-    return replace(USUAL, size=size, mean=_choose_colours("Mean", USUAL.mean), std=_choose_colours("Std", USUAL.std))
+def _choose_pictures(usual: Preprocessing) -> Preprocessing:
+    size = st.number_input("Image size in pixels", 1, LARGEST, usual.size, key="size")
+    return replace(usual, size=size, mean=_choose_colours("Mean", usual.mean), std=_choose_colours("Std", usual.std))
 
 
 def _choose_colours(name: str, usual: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """Weight files that a person brings: read by the rules for strangers' files, recognised, and made a network."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from attention import labels as class_names
 from attention.images import Preprocessing
 from attention.records import Card
-from attention.zoo import from_torchvision, library
+from attention.zoo import from_torchvision, library, own
 from attention.zoo.downloads import hash_of
 from attention.zoo.network import Network, ZooError
 
@@ -27,7 +27,7 @@ USUAL = Preprocessing(
     whole_pixels=True,
 )
 """How pictures of ImageNet are mostly prepared: 256 px on the shorter side, and the central 224 of them."""
-UNSAID = "how its pictures were prepared: 224 px, the central 87.5 %, bilinear, ImageNet's mean and standard deviation"
+PARTS = ("size", "crop", "interpolation", "mean", "std")
 IMAGENET = "the names of the classes: ImageNet-1k's in their usual order, because there are 1,000"
 
 
@@ -72,7 +72,30 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -
     return WeightFile(PurePath(name).name, digest, state, recognition.recognise(state, family), notes)
 
 
-def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[str] = ()) -> Network:
+def usual(found: "Architecture") -> Preprocessing:
+    """How the pictures of such a network are mostly prepared: this project's own see what `train` shows them."""
+    from attention.recognition import OWN
+
+    if found.family not in OWN:
+        return USUAL
+    known = own.card(OWN[found.family])
+    return replace(USUAL, size=known.input_size, crop=known.crop)
+
+
+def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
+    """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
+    if "size" not in said:
+        yield f"pictures of {taken.size} px"
+    if "crop" not in said:
+        yield f"their central {taken.crop:.1%}"
+    if "interpolation" not in said:
+        yield f"{taken.interpolation} interpolation"
+    colours = {"mean": "mean", "std": "standard deviation"}
+    if missing := [word for name, word in colours.items() if name not in said]:
+        yield f"ImageNet's {' and '.join(missing)}"
+
+
+def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Sequence[str] = ()) -> Network:
     """The network with the weights of the file; `seen` says how pictures are prepared, `labels` name the classes.
 
     Raises RecognitionError where a key does not fit, and ZooError where the labels are not as many as the classes,
@@ -83,6 +106,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[
 
     if labels and len(labels) != file.classes:
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
+    seen = seen or usual(file.architecture)
     module = recognition.load(file.state, file.architecture)
     _check_pass(file, seen.size)
     card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
@@ -101,8 +125,9 @@ def load(path: Path) -> Network:
 
 
 def _card(file: WeightFile, seen: Preprocessing) -> Card:
-    """What is known before a pass, and what is assumed."""
-    found = file.architecture
+    """What is known before a pass, and what is assumed: each part of `seen` that is the usual one."""
+    found, expected = file.architecture, usual(file.architecture)
+    said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
     alike = f"the family: {found.family}; the same keys and shapes have {'; '.join(found.alternatives)}"
     return Card(
         name=file.name,
@@ -116,7 +141,7 @@ def _card(file: WeightFile, seen: Preprocessing) -> Card:
         std=seen.std,
         crop=seen.crop,
         interpolation=seen.interpolation,
-        assumed=((UNSAID,) if seen == USUAL else ()) + ((alike,) if found.alternatives else ()),
+        assumed=tuple(unsaid(seen, said)) + ((alike,) if found.alternatives else ()),
         sha256=file.sha256,
     )
 
