@@ -31,7 +31,7 @@ def sound(app):
 
 def said(app):
     kinds = (app.subheader, app.markdown, app.caption, app.info, app.warning)
-    return "\n".join(element.value for kind in kinds for element in kind)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
 def captions(app):
