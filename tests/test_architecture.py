@@ -76,7 +76,7 @@ ROOMS = {
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
         | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
         | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
-        | {"attention.serving", "attention.labels", "attention.interventions"},
+        | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey"},
         inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"}
         | {"attention.attribution"},
     ),

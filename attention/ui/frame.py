@@ -21,6 +21,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
     "intervene": {"title": "Does the gate matter?", "icon": ":material/tune:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+    "survey": {"title": "What holds over many pictures?", "icon": ":material/photo_library:"},
     "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"

@@ -164,12 +164,17 @@ def percent(share: float) -> str:
 
 def mark_random(choice: Choice) -> None:
     """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
-    st.session_state[_MARK] = "-random-weights" if choice.random else ""
+    mark_files(random=choice.random)
     if choice.random:
         st.warning(
             f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
             icon=":material/casino:",
         )
+
+
+def mark_files(*, random: bool) -> None:
+    """Has the name of every file that is taken away from this page say whether it rests on random weights."""
+    st.session_state[_MARK] = "-random-weights" if random else ""
 
 
 def mark() -> str:

@@ -24,6 +24,7 @@ PAGES = {
     "compare": "/compare",
     "intervene": "/intervene",
     "grouped": "/grouped",
+    "survey": "/survey",
     "models": "/models",
 }
 PATIENCE = 120_000  # milliseconds; a first visit waits for torch and plotly, on a machine that may be busy
