@@ -17,6 +17,8 @@ grouped      grouped convolution: cost, partition, measured time
 analysis     numbers out of arrays
 survey       every gate over a folder of pictures
 figures      records -> plotly figures and overlays; the only plotly
+views        saved views of the pages, as a file
+report       what a person takes away: one HTML file
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made
 evaluation   what the cards claim, measured

@@ -104,6 +104,20 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
     command.survey(source, model, limit, command.Settings(**settings))
 
 
+@main.command()
+@click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME", help="Of a picture: a name of the zoo, timm/seresnet50, or a weight file.")
+@click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
+)
+def report(source: Path, out: Path, model: str | None, random: bool) -> None:
+    """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
+    from attention.report import command
+
+    click.echo(command.report(source, out, model=model, random=random))
+
+
 def _report(card: Card) -> None:
     click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
     for gate in card.gate_health:

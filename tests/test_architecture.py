@@ -49,9 +49,16 @@ ROOMS = {
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
     ),
     "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
+    "views": Door(top={"attention.records"}),
+    "report": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
+        | {"attention.survey", "attention.figures"},
+        inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
+    ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.inventory", "attention.grouped", "attention.analysis", "attention.figures"},
+        | {"attention.inventory", "attention.grouped", "attention.analysis", "attention.figures", "attention.report"}
+        | {"attention.views"},
         inside={"torch", "attention.layers", "attention.capture"},
     ),
     "training": Door(
@@ -63,7 +70,14 @@ ROOMS = {
     ),
     "__main__": Door(
         top={"click", "attention.records"},
-        inside={"torch", "attention.zoo", "attention.training", "attention.evaluation", "attention.survey"},
+        inside={
+            "torch",
+            "attention.zoo",
+            "attention.training",
+            "attention.evaluation",
+            "attention.survey",
+            "attention.report",
+        },
     ),
 }
 ROUTER = Door(top={"streamlit", "attention.ui"})
@@ -72,7 +86,7 @@ PAGE = Door(
     inside={"attention.layers"},
 )
 HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
-HEAVY |= {"pyarrow", "ray"}
+HEAVY |= {"pyarrow", "ray", "jinja2"}
 
 
 class Import(NamedTuple):
@@ -176,6 +190,8 @@ def test_data_flows_one_way():
         ("attention.inventory.known", set()),
         ("attention.zoo", set()),
         ("attention.survey", set()),
+        ("attention.report", set()),
+        ("attention.views", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.checkpoints", {"torch"}),
         ("attention.recognition", {"torch"}),

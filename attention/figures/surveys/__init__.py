@@ -1,0 +1,1 @@
+"""What a survey found, as plotly figures: pure functions of arrays."""
