@@ -14,8 +14,15 @@ recognition  names and shapes of tensors -> the network they belong to
 zoo          cards and `load(name)`
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
+attribution  heatmaps of a class; the only captum
+answers      what a network returns, in words where it is no score for each class
 analysis     numbers out of arrays
 survey       every gate over a folder of pictures
+agreement    how far two maps agree
+faithfulness whether a map names the pixels that count
+changes      small changes of a picture
+comparison   several networks on one picture
+serving      a person's own network, and the dashboard started on it
 figures      records -> plotly figures and overlays; the only plotly
 views        saved views of the pages, as a file
 report       what a person takes away: one HTML file
@@ -26,3 +33,21 @@ __main__     the command line
 
 Importing the package imports none of them.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> str:
+    """Opens the dashboard on a copy of any eager module, and returns its address: `attention.serve(model)`.
+
+    In a script it returns when the dashboard is stopped (Ctrl-C); in a notebook at once, and another call there shows
+    the new module at the same address. `port` is 8501 by default, or the next free one. What the module does not say
+    of itself can be said in `settings`: `labels` (a list, or the path of a file), `image_size` in pixels, and `mean`
+    and `std`, three numbers each, which pictures of 0 to 1 are normalised with. Raises GatescopeError.
+    """
+    from attention import serving
+
+    return serving.serve(module, port=port, **settings)

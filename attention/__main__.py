@@ -1,13 +1,21 @@
-"""The command line: train the project's own networks, make their weight files and cards, and measure them."""
+"""The command line: train and measure the project's own networks, list the zoos' ones, compare any of them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from attention import serving
 from attention.records import Card, GatescopeError
+
+if TYPE_CHECKING:
+    from attention.attribution import Method
+    from attention.comparison import Column
+    from attention.zoo import Network
 
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
@@ -16,6 +24,16 @@ CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), requi
 @click.group()
 def main() -> None:
     """See what attention gates do inside convolutional networks."""
+
+
+@main.command(params=[*serving.OPTIONS])
+@click.option("--port", type=click.IntRange(1, 65535), help="8501 by default, or the next free one.")
+@click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option("--headless", is_flag=True, help="Leave the browser alone.")
+def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
+    """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
+    network = serving.network_of(options)
+    serving.show(network, port=port, address=address, headless=headless)
 
 
 @main.command()
@@ -78,6 +96,72 @@ def cards() -> None:
     for card in curated.save():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
         click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
+
+
+@main.command()
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", "models", multiple=True, required=True, help="By name, or a weight file; two to four of them.")
+@click.option("--class", "label", help="The class, by its label; by default the first network's first guess.")
+@click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
+@click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the files go.")
+def compare(picture: Path, models: tuple[str, ...], label: str | None, method: str, random: bool, out: Path) -> None:
+    """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png."""
+    from attention import comparison, images
+    from attention.figures import sheet
+
+    if not 2 <= len(models) <= 4:
+        raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
+    data = picture.read_bytes()
+    image, sample = images.read(data), next(s for s in images.samples() if s.path.read_bytes() != data)
+    loads = [_loader(name, random=random) for name in models]
+    other = images.read(sample.path.read_bytes())
+    columns = comparison.compare(loads, image, label, method=_method(method), other=other)
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"picture": picture.name, "another picture": sample.title}
+    (out / "compare.json").write_text(json.dumps(about | comparison.told(columns), indent=1) + "\n")
+    (out / "compare.png").write_bytes(sheet.draw(image, columns))
+    for each in columns:
+        _describe(each)
+
+
+def _loader(name: str, *, random: bool) -> "Callable[[], Network]":
+    """Of a weight file, or of a network by name; only the other libraries' take random weights."""
+    from attention import zoo
+
+    if Path(name).is_file():
+        return partial(zoo.load, Path(name))
+    return partial(zoo.load, name, random=random and name not in zoo.own.names())
+
+
+def _method(name: str) -> "Method":
+    """Raises click.UsageError where there is no such method."""
+    from attention import attribution
+
+    methods = {
+        each.name: each
+        for each in (
+            attribution.GradCam(),
+            attribution.GuidedGradCam(),
+            attribution.IntegratedGradients(),
+            attribution.Occlusion(),
+        )
+    }
+    if name not in methods:
+        raise click.UsageError(f"There is no method {name!r}; there are {', '.join(methods)}.")
+    return methods[name]
+
+
+def _describe(column: "Column") -> None:
+    from attention import analysis
+
+    label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
+    mark = " (random weights)" if column.card.random else ""
+    click.echo(f"{column.card.name}{mark}: {label} {probability:.1%}")
+    if column.target is not None and column.heatmap:
+        heatmap, asked = column.heatmap, column.labels[column.target]
+        span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
+        click.echo(f"  P({asked}) {column.probabilities[column.target]:.1%}, {heatmap.method} {span}")
 
 
 @main.command()

@@ -127,6 +127,15 @@ def features(gate: Gate) -> str:
     return "features of " + " × ".join(map(str, shape))
 
 
+def branches(gate: Gate) -> int:
+    """How many branches a channel gate weighs against each other, its numbers adding up to 1 over them; else 1."""
+    count, channels = gate.feature_shape[1:3] if len(gate.feature_shape) == 5 else (1, 0)
+    if gate.kind != "channel" or gate.values.shape[1] != count * channels:
+        return 1
+    sums = gate.values.reshape(-1, count, channels).sum(1)
+    return count if np.allclose(sums, 1, atol=1e-4) else 1
+
+
 def short_names(names: Sequence[str]) -> list[str]:
     """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
     parts = [name.split(".") for name in names]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Source = Literal["own", "torchvision", "timm", "pytorchcv", "file"]
+Source = Literal["own", "torchvision", "timm", "pytorchcv", "file", "code"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Kind = Literal[
     "channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample",
@@ -98,6 +98,22 @@ class Trace:
 
 
 @dataclass(frozen=True, eq=False)
+class Heatmap:
+    """What one class of one picture depended on, place by place, in the eyes of one method."""
+
+    values: Floats
+    """(H, W), of the layer or of the network's input; negative where a place spoke against the class."""
+    target: int
+    """The class, by its place among the outputs."""
+    method: str
+    """`"grad-cam"`, `"guided-grad-cam"`, `"integrated-gradients"` or `"occlusion"`."""
+    layer: str
+    """Dotted path of the module whose output was read; "" where the picture itself was."""
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, eq=False)
 class GateHealth:
     """One gate over a set of pictures: does it do anything?"""
 
@@ -120,7 +136,8 @@ class Card:
     title: str
     description: str
     source: Source
-    """`"own"` for the networks that this project trained, `"file"` for a weight file that a person brought."""
+    """`"own"` for the networks that this project trained, `"file"` for a weight file and `"code"` for a module that a
+    person brought."""
     licence: str
     parameters: int
     input_size: int

@@ -1,7 +1,8 @@
-"""Slow, obvious twins of the layers: loops over numbers, in float64, close to the papers' text. They share no code
-with `attention.layers`; a gate's weights come in as plain arrays."""
+"""Slow, obvious twins: loops over numbers, in float64, close to the papers' text. They share no code with the package;
+a gate's weights come in as plain arrays, a network as a function of its features or of its picture."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +78,86 @@ def shuffle(features: Array, groups: int) -> Array:
         for index in range(size):
             shuffled[:, index * groups + group] = features[:, group * size + index]
     return shuffled
+
+
+def grad_cam(features: Array, logit: Callable[[Array], float], step: float = 1e-4) -> Array:
+    """(C, H, W) -> (H, W): relu(sum_k a_k A_k), a_k the mean over the places of dy/dA_k, by central differences."""
+    channels, height, width = features.shape
+    weights = []
+    for channel in range(channels):
+        total = 0.0
+        for row, column in np.ndindex(height, width):
+            above, below = features.copy(), features.copy()
+            above[channel, row, column] += step
+            below[channel, row, column] -= step
+            total += (logit(above) - logit(below)) / (2 * step)
+        weights.append(total / (height * width))
+    heatmap = np.zeros((height, width))
+    for row, column in np.ndindex(height, width):
+        value = sum(weights[channel] * features[channel, row, column] for channel in range(channels))
+        heatmap[row, column] = max(0.0, value)
+    return heatmap
+
+
+def integrated_gradients(picture: Array, gradient: Callable[[Array], Array], steps: int = 400) -> Array:
+    """(C, H, W) -> (H, W): the picture times its mean gradient on the straight way from 0, added over the colours."""
+    total = np.zeros_like(picture)
+    for step in range(steps):
+        total += gradient(picture * (step + 0.5) / steps) / steps
+    return (picture * total).sum(0)
+
+
+def occlusion(picture: Array, logit: Callable[[Array], float], window: int, stride: int) -> Array:
+    """(C, H, W) -> (H, W): the mean fall of the logit over the squares that cover a place; the last may be cut."""
+    _, height, width = picture.shape
+    falls, covered = np.zeros((height, width)), np.zeros((height, width))
+    whole = logit(picture)
+    for number_down in range(math.ceil((height - window) / stride) + 1):
+        for number_across in range(math.ceil((width - window) / stride) + 1):
+            down, across = number_down * stride, number_across * stride
+            hidden = picture.copy()
+            hidden[:, down : down + window, across : across + window] = 0
+            falls[down : down + window, across : across + window] += whole - logit(hidden)
+            covered[down : down + window, across : across + window] += 1
+    return falls / covered
+
+
+def rank_correlation(one: Array, other: Array) -> float:
+    """Pearson's correlation of the ranks; a value's rank is one more than half of what equals it and all below it."""
+    ranks = []
+    for values in (one.ravel(), other.ravel()):
+        ranks.append([sum(v < value for v in values) + (sum(v == value for v in values) + 1) / 2 for value in values])
+    means = [sum(rank) / len(rank) for rank in ranks]
+    both = [(first - means[0], second - means[1]) for first, second in zip(*ranks, strict=True)]
+    product = sum(first * second for first, second in both)
+    return product / math.sqrt(sum(first**2 for first, _ in both) * sum(second**2 for _, second in both))
+
+
+def enlarged(values: Array, height: int, width: int) -> Array:
+    """Bilinear, place by place: between the centres of the four old places around each new one."""
+    result = np.empty((height, width))
+    for row, column in np.ndindex(height, width):
+        y = min(max((row + 0.5) * values.shape[0] / height - 0.5, 0), values.shape[0] - 1)
+        x = min(max((column + 0.5) * values.shape[1] / width - 0.5, 0), values.shape[1] - 1)
+        top, left = int(y), int(x)
+        bottom, right = min(top + 1, values.shape[0] - 1), min(left + 1, values.shape[1] - 1)
+        upper = values[top, left] * (1 - x + left) + values[top, right] * (x - left)
+        lower = values[bottom, left] * (1 - x + left) + values[bottom, right] * (x - left)
+        result[row, column] = upper * (1 - y + top) + lower * (y - top)
+    return result
+
+
+def removal(
+    picture: Array, order: list[tuple[int, int]], predict: Callable[[Array], float], counts: list[int], *, insert: bool
+) -> list[float]:
+    """The probability after each of these numbers of pixels, taken away or put back one at a time."""
+    found = []
+    for count in counts:
+        shown = np.zeros_like(picture) if insert else picture.copy()
+        for row, column in order[:count]:
+            shown[:, row, column] = picture[:, row, column] if insert else 0
+        found.append(predict(shown))
+    return found
 
 
 def _excite(squeezed: list[float], mlp: Mlp, channel: int) -> float:

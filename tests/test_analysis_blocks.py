@@ -119,6 +119,20 @@ def test_the_blocks_of_a_zoo_network_are_those_it_is_known_for(name, monkeypatch
 
 
 @pytest.mark.parametrize(
+    ("values", "shape", "found"),
+    [
+        ([[0.25, 0.5, 0.75, 0.5]], (1, 2, 2, 3, 3), 2),
+        ([[0.25, 0.75, 0.5, 0.5]], (1, 2, 2, 3, 3), 1),  # of the branches' own channels
+        ([[0.5, 0.5]], (1, 2, 5, 3, 3), 1),  # a volume
+        ([[0.5, 0.5]], (1, 2, 3, 3), 1),
+    ],
+)
+def test_branches_are_those_whose_numbers_add_up_to_1(values, shape, found):
+    own = Gate("a", "channel", "softmax", np.asarray(values, np.float32), shape, 0.25, 0.75)
+    assert analysis.branches(own) == found
+
+
+@pytest.mark.parametrize(
     ("shape", "words"),
     [
         ((1, 64, 40, 30), "64 channels at 40 × 30"),

@@ -23,9 +23,8 @@ class Door(NamedTuple):
     inside: set[str] | frozenset[str] = frozenset()
 
 
-# In the order of the data: a room imports only rooms that stand above it.
+# In the order of the data: a room imports only rooms that stand above it. "" is the front door, which opens last.
 ROOMS = {
-    "": Door(top=set()),
     "records": Door(top={"numpy"}),
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
@@ -42,24 +41,49 @@ ROOMS = {
         inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
         | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
+    "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
+    "answers": Door(top={"numpy", "attention.records"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "survey": Door(
         top={"numpy", "attention.records", "attention.images", "attention.zoo"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
     ),
-    "figures": Door(top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"}),
+    "agreement": Door(top={"numpy", "attention.records"}),
+    "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
+    "changes": Door(top={"numpy", "PIL"}),
+    "comparison": Door(
+        top={"numpy", "PIL", "attention.records", "attention.analysis", "attention.agreement"},
+        inside={"torch", "attention.capture", "attention.zoo", "attention.attribution"},
+    ),
+    "figures": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
+        | {"attention.comparison"}
+    ),
     "views": Door(top={"attention.records"}),
     "report": Door(
         top={"numpy", "plotly", "PIL", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
         | {"attention.survey", "attention.figures"},
         inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
     ),
+    "serving": Door(
+        top={
+            "click",
+            "attention.records",
+            "attention.images",
+            "attention.labels",
+            "attention.zoo",
+            "attention.answers",
+        },
+        inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
+    ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
-        | {"attention.inventory", "attention.grouped", "attention.analysis", "attention.figures", "attention.report"}
-        | {"attention.views"},
-        inside={"torch", "attention.layers", "attention.capture"},
+        | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
+        | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
+        | {"attention.serving", "attention.labels", "attention.report", "attention.views"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"}
+        | {"attention.attribution"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
@@ -69,16 +93,12 @@ ROOMS = {
         top={"click", "numpy", "torch", "attention.records", "attention.images", "attention.capture", "attention.zoo"}
     ),
     "__main__": Door(
-        top={"click", "attention.records"},
-        inside={
-            "torch",
-            "attention.zoo",
-            "attention.training",
-            "attention.evaluation",
-            "attention.survey",
-            "attention.report",
-        },
+        top={"click", "attention.records", "attention.serving"},
+        inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
+        | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
+        | {"attention.survey", "attention.report"},
     ),
+    "": Door(top=set(), inside={"torch", "attention.serving"}),
 }
 ROUTER = Door(top={"streamlit", "attention.ui"})
 PAGE = Door(
@@ -183,7 +203,12 @@ def test_data_flows_one_way():
         ("attention", set()),
         ("attention.records", set()),
         ("attention.images", set()),
+        ("attention.answers", set()),
         ("attention.analysis", set()),
+        ("attention.agreement", set()),
+        ("attention.faithfulness", set()),
+        ("attention.changes", set()),
+        ("attention.comparison", set()),
         ("attention.grouped.papers", set()),
         ("attention.labels", set()),
         ("attention.inventory", set()),
@@ -192,6 +217,7 @@ def test_data_flows_one_way():
         ("attention.survey", set()),
         ("attention.report", set()),
         ("attention.views", set()),
+        ("attention.serving", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.checkpoints", {"torch"}),
         ("attention.recognition", {"torch"}),

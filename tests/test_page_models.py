@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, inventory, zoo
 from attention.records import Gate, Known, Part
+from attention.report import as_csv
 from attention.ui import cache, models, models_report, parts
 from attention.ui.cache import Choice
 from attention.ui.view import View
@@ -18,6 +19,7 @@ from tests import coordinate
 
 ROOT = Path(__file__).parents[1]
 SE_50 = "timm/seresnet50"
+STAGES_50 = [(stage + 1, block) for stage, blocks in enumerate((3, 4, 6, 3)) for block in range(blocks)]
 
 
 def opened(**parameters: str) -> AppTest:
@@ -107,23 +109,32 @@ def test_without_folding_every_layer_has_a_row():
     assert len(rows(app)["layer"]) == len([row for row in inventory.every(of(SE_50)) if row.depth <= 3])
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("layer4.1.conv2", 1), ("SE", 16), ("no such layer", 0)])
-def test_a_search_finds_by_name_and_form(wanted, found):
-    app = sound(opened(network=SE_50, find=wanted))
-    if found:
-        hits = [row for row in inventory.every(of(SE_50)) if wanted in (row.part.name, row.part.form)]
-        table = rows(app)
-        assert len(hits) == found
-        assert {row.total("parameters") for row in hits} <= set(table["parameters"])
-    else:
-        assert "No layer has this" in app.info[0].value
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [("layer4.1.conv2", ["layer4.1.conv2"]), ("se", [f"layer{stage}.{block}.se" for stage, block in STAGES_50])],
+)
+def test_a_search_finds_by_name_and_form_and_gives_whole_names(wanted, found):
+    table = rows(sound(opened(network=SE_50, find=wanted)))
+    assert table["layer"] == found
+    parameters = {row.part.name: row.part.parameters for row in inventory.every(of(SE_50))}
+    assert table["parameters"] == [parameters[name] for name in found]
+
+
+@pytest.mark.parametrize(("wanted", "what", "count"), [("3 × 3", "convolution", 16), ("bottleneck", "Bottleneck", 16)])
+def test_a_search_finds_by_what_a_layer_is(wanted, what, count):
+    found = rows(sound(opened(network=SE_50, find=wanted)))["what"]
+    assert len(found) == count and all(what in each for each in found)
+
+
+def test_a_search_without_a_hit_says_so():
+    assert "No layer has this" in sound(opened(network=SE_50, find="no such layer")).info[0].value
 
 
 def test_the_csv_has_every_row_of_the_tree_with_its_numbers():
     network = of("se-resnext")
     gates = {name: Gate(name, "channel", "sigmoid", np.zeros((1, 1), np.float32), (), 0, 1) for name in network.gates}
     everything = list(inventory.every(network))
-    text = parts.as_csv(models.columns(everything, gates))
+    text = as_csv(models.columns(everything, gates))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["layer"] for line in lines] == [row.part.name for row in everything]
     for line, row in zip(lines, everything, strict=True):

@@ -100,6 +100,11 @@ def test_every_part_of_the_channels_page_takes_a_gate_of_another_form(part):
     assert any("the average" in info.value for info in app.info)
 
 
+def test_a_gate_over_branches_says_how_they_stand():
+    app = opened("excitation", network="timm/resnest14d", weights="Random")
+    assert any("weighs 2 branches of" in info.value and "add up to 1" in info.value for info in app.info)
+
+
 @pytest.mark.parametrize(
     "tab", ["How the map came about", "Channel attention", "Through depth", "Before and after", "Code"]
 )

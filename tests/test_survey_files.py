@@ -1,5 +1,7 @@
 """A result as a file: the table that any reader of Parquet sees, and everything else, to the last bit."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,6 +69,29 @@ def test_a_table_of_somebody_else_is_refused(tmp_path):
         survey.read(tmp_path / "r.parquet")
     with pytest.raises(survey.SurveyError, match="is not there"):
         survey.read(tmp_path / "nowhere.parquet")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arrays": [0, 100, 100]},
+        {"arrays": [-1, 5, 2**60]},
+        {"arrays": "none"},
+        {"gates": [{}]},
+        {"gates": 5},
+        {"provenance": []},
+        {"paths": [[1]]},
+        {"failures": [[1, 2, 3]]},
+    ],
+)
+def test_a_file_whose_text_was_changed_is_refused(saved, tmp_path, monkeypatch, change):
+    changed = tmp_path / "r.parquet"
+    files.write(saved[0], changed)
+    assert survey.read(changed).pictures == saved[0].pictures
+    true_text = json.loads
+    monkeypatch.setattr(files.json, "loads", lambda held: true_text(held) | change)
+    with pytest.raises(survey.SurveyError, match="is no result of a survey"):
+        survey.read(changed)
 
 
 def test_a_result_of_another_format_is_refused(saved, monkeypatch):

@@ -32,5 +32,6 @@ COLOUR_MAPS = {
     "cividis": "Cividis",
     "magma": _spelled_out("Magma"),
     "grey": "Greys_r",
+    "inferno": CLASS_HEATMAP,
 }
-"""What a map over a picture can be drawn in; a class heatmap's inferno is not among them."""
+"""What a map over a picture can be drawn in; inferno is the class heatmaps' alone, and no page offers it for gates."""

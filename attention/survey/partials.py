@@ -123,7 +123,11 @@ class Highest:
         """The columns in which the other has nothing to add are left as they are."""
         if len(self.values) < KEPT:
             return Highest(*_first(*_joined(self, other, slice(None))))
-        news = np.flatnonzero(other.values.max(0, initial=-np.inf) >= self.values.min(0))
+        later = other.pictures.size and other.pictures.min() > self.pictures.max(initial=-1)
+        beats = np.greater if later else np.greater_equal  # of equal values those of later pictures change nothing
+        news = np.flatnonzero(beats(other.values.max(0, initial=-np.inf), self.values.min(0)))
+        if not len(news):
+            return self
         values, pictures = self.values.copy(), self.pictures.copy()
         values[:, news], pictures[:, news] = _first(*_joined(self, other, news))
         return Highest(values, pictures)

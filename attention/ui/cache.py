@@ -1,16 +1,16 @@
 """What costs time, kept by content: networks, pictures and traces. All of it is shared by all sessions and frozen."""
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import streamlit as st
 from PIL import Image
 
-from attention import images, zoo
-from attention.records import Card, Floats, Inventory, Steps, Trace
+from attention import answers, images, serving, zoo
+from attention.records import Card, Floats, GatescopeError, Inventory, Steps, Trace
 
 if TYPE_CHECKING:
     from attention.capture import Tracer
@@ -30,6 +30,11 @@ class Choice:
     load: Callable[[], zoo.Network]
     random: bool = False
     """Whether its weights will be random ones."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be loaded without fetching anything."""
+        return self.random or self.card.source in ("code", "file") or zoo.here(self.card.name)
 
 
 class Picture(NamedTuple):
@@ -91,15 +96,15 @@ def steps(key: str, picture_key: str, gate: str, _choice: Choice, _image: Image.
 
 
 def logits(traced: Trace) -> Floats:
-    """The network's output for the one picture, (classes,)."""
-    return np.asarray(traced.output)[0]
+    """The network's output for the one picture, (classes,). Raises AnswerError where it is none for each class."""
+    return answers.scores(traced.output)
 
 
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
     import torch
 
     loaded = network(choice.key, choice)
-    with torch.inference_mode():
+    with guarded(choice.card), torch.inference_mode():
         return tracer(choice.key, choice)(loaded.transform(image)[None], steps=gates)
 
 
@@ -109,7 +114,8 @@ def measured(key: str, _choice: Choice) -> "Measured":
     from attention.inventory.measuring import measure
 
     loaded = network(key, _choice)
-    return measure(loaded.module, (1, 3, loaded.card.input_size, loaded.card.input_size))
+    with guarded(_choice.card):
+        return measure(loaded.module, (1, 3, loaded.card.input_size, loaded.card.input_size))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -119,3 +125,16 @@ def inventory(key: str, picture_key: str, _choice: Choice, _image: Image.Image) 
 
     gates = trace(key, picture_key, _choice, _image).gates
     return inventory(network(key, _choice).module, measured(key, _choice), gates)
+
+
+@contextlib.contextmanager
+def guarded(card: Card) -> Iterator[None]:
+    """What a person's own code raises becomes one sentence; what anything else raises is a mistake of this project."""
+    try:
+        yield
+    except GatescopeError:
+        raise
+    except Exception as error:
+        if card.source != "code":
+            raise
+        raise serving.ServingError(f"{card.name} failed: {serving.failure(error)}.") from error

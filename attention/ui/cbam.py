@@ -137,6 +137,7 @@ def _draw_overlay(view: View, block: Block, style: Style) -> None:
     with slot:
         parts.picture(
             drawn,
+            key="map_over_picture",
             alt=f"{answer(block)} The map lies on {view.picture_name}, over the square that the network sees.",
             caption=f"{short(block)}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
             "What is dimmed it does not see.",
@@ -177,7 +178,9 @@ def _draw_film(view: View, block: Block, style: Style) -> None:
             gate = spatial_gate(other)
             values = gate.values[0]
             drawn = overlay.overlay(picture, values, box, colour_map=style.colour_map, scale=style.scale(values))
-            place.image(drawn, width="stretch", alt=answer(other), caption=f"{_size(values)}, {_range(gate)}")
+            with place:
+                caption = f"{_size(values)}, {_range(gate)}"
+                parts.picture(drawn, key=f"film_map_{other.name}", alt=answer(other), caption=caption)
             _offer_block(place, other, chosen=other.name == block.name)
 
 

@@ -4,14 +4,16 @@ import time
 
 import streamlit as st
 
-from attention import zoo
-from attention.records import Card
+from attention import serving, zoo
+from attention.records import Card, GatescopeError
 from attention.ui import cache
-from attention.ui.parts import errors, literal, note_link
+from attention.ui.parts import ON_OFFER, errors, literal, note_link
+from attention.ui.weights import choose_weights
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam"
 WEIGHTS = ["Trained", "Random"]
+ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
     "The first four come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
     "classifier of theirs can be typed, such as timm/seresnet33ts."
@@ -19,22 +21,59 @@ ANY = (
 
 
 def choose_network() -> cache.Choice:
-    """The network and its weights, by two widgets in the place where this is called; nothing is loaded yet."""
-    names = zoo.names()
+    """The network and its weights, by widgets in the place where this is called. A network by name is not loaded yet;
+    one of a person's own code comes first, where the server was started on it."""
+    served = _served()
+    origin = st.segmented_control(
+        "Network", ORIGINS, default=ON_OFFER, required=True, key="origin", persist_state="session"
+    )
+    if origin == ON_OFFER:
+        return _choose_on_offer(served)
+    if choice := choose_weights():
+        return choice
+    st.caption("Until there is one that fits, this is the network that comes first.")
+    return _by_name(served.network.card.name if served else DEFAULT, served)
+
+
+def _choose_on_offer(served: serving.Served | None) -> cache.Choice:
+    names = ((served.network.card.name,) if served else ()) + zoo.names()
     name = st.selectbox(
-        "Network",
+        "Network on offer",
         names,
-        names.index(DEFAULT),
+        0 if served else names.index(DEFAULT),
         key="network",
         bind="query-params",
         accept_new_options=True,
         help=ANY,
+        label_visibility="collapsed",
     )
+    return _by_name(name, served)
+
+
+def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
+    if served and name == served.network.card.name:
+        _describe(served.network.card, random=False)
+        return cache.Choice(served.network.card, served.key, lambda: served.network)
     card = _card(name)
     random = card.source != "own" and _choose_weights() == "Random"
     _describe(card, random=random)
+    return chosen(card, random=random)
+
+
+def chosen(card: Card, *, random: bool) -> cache.Choice:
+    """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
     return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
+
+
+def _served() -> serving.Served | None:
+    """The network of a person's own code that this server was started on."""
+    try:
+        with st.spinner("Building your network", show_time=True):
+            return serving.served()
+    except GatescopeError as error:
+        st.error(f"{literal(str(error))} Until that is put right and this page opened anew, your network is not here.")
+        return None
 
 
 def fetch(choice: cache.Choice) -> None:
@@ -76,9 +115,11 @@ def _choose_random() -> None:
 
 
 def _describe(card: Card, *, random: bool) -> None:
-    size = f"{card.parameters / 1e6:.2f} M parameters"
+    size = f"{card.parameters:,} parameters" if card.parameters < 1e5 else f"{card.parameters / 1e6:.2f} M parameters"
     if random:
         st.caption(f"**{card.title}** of {card.source}, built here with random weights. {size}.")
+    elif card.source == "code":
+        st.caption(f"**{literal(card.title)}**, your own code as this server was started with it. {size}.")
     elif card.source == "own":
         st.caption(
             f"**{card.title}**: {card.description}. {size}; trained here on {card.training['data']}; "

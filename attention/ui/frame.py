@@ -1,25 +1,24 @@
 """The frame around every page: which network, which picture, and what the network makes of it."""
 
 import runpy
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from attention import analysis, zoo
+from attention import analysis, answers, serving
 from attention.figures import overlay
-from attention.images import PictureError
+from attention.images import MAX_BYTES, PictureError
 from attention.ui import cache, presenting, takeaway
 from attention.ui.choosing import choose_network, fetch
 from attention.ui.parts import errors, literal, mark_random, note_link, settle
 from attention.ui.view import View
 
-APP = Path(__file__).parents[2] / "app.py"
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
 PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
+    "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
     "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
@@ -35,7 +34,7 @@ def draw_frame(title: str) -> None:
         choice = choose_network()
         view = View(choice, _choose_picture())
         _show_picture(view)
-    if not choice.random and not zoo.here(choice.card.name):
+    if not choice.here:
         fetch(choice)
     with st.sidebar, st.container(border=True), errors():
         _show_prediction(view)
@@ -52,7 +51,7 @@ def open_page() -> View:
     """The view that the frame chose. Each page starts here: a deep link to a new server runs the page alone, so
     the router is run first where it has not been."""
     if not st.session_state.pop(_ROUTED, False):
-        runpy.run_path(str(APP), run_name="__main__")
+        runpy.run_path(str(serving.APP), run_name="__main__")
         st.stop()
     return st.session_state[_VIEW]
 
@@ -78,7 +77,13 @@ def _choose_picture() -> cache.Picture:
         note_link("picture", titles, "a sample that is not here: this is another")
         return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
     if source == "Upload":
-        files = st.file_uploader("Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload") or []
+        most = MAX_BYTES // 2**20  # a weight file may be larger
+        files = (
+            st.file_uploader(
+                "Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload", max_upload_size=most
+            )
+            or []
+        )
     else:
         files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
     own = _read(files) or st.session_state.get(_OWN, {})
@@ -114,6 +119,11 @@ def _show_picture(view: View) -> None:
 
 def _show_prediction(view: View) -> None:
     st.markdown("**What the network says**")
-    for label, probability in analysis.top(view.probabilities, view.labels):
-        st.progress(probability, f"{label} {probability:.1%}")
+    try:
+        found = analysis.top(view.probabilities, view.labels)
+    except answers.AnswerError as error:
+        st.caption(literal(str(error)))
+        return
+    for label, probability in found:
+        st.progress(probability, f"{literal(label)} {probability:.1%}")
     st.caption(f"It knows {len(view.labels):,} classes and must choose among them.")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from attention import analysis
 from attention.records import Gate, Kind
 from attention.ui.view import View
 
@@ -35,6 +36,12 @@ def say_notes(view: View, shown: Gate) -> None:
     if gate.kind != shown.kind:
         st.info(
             f"This gate has a number for {WORDS[gate.kind]}. Shown is the average: a number for {WORDS[shown.kind]}.",
+            icon=":material/info:",
+        )
+    if (branches := analysis.branches(gate)) > 1:
+        st.info(
+            f"This gate weighs {branches} branches of {gate.feature_shape[2]} channels against each other. They stand "
+            "one after the other, and the numbers of a channel add up to 1 over them.",
             icon=":material/info:",
         )
     if not in_unit(gate):

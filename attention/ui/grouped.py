@@ -10,6 +10,7 @@ from attention import grouped
 from attention.figures import grouped as figures
 from attention.figures.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
+from attention.ui import cache
 from attention.ui.parts import chart, clicked, data, no_gates
 from attention.ui.view import View
 
@@ -253,7 +254,8 @@ def _draw_alexnet() -> None:
 def _convolutions(key: str, _view: View) -> "tuple[Layer, ...]":
     from attention.grouped.census import convolutions
 
-    return convolutions(_view.network.module, (3, _view.card.input_size, _view.card.input_size))
+    with cache.guarded(_view.card):
+        return convolutions(_view.network.module, (3, _view.card.input_size, _view.card.input_size))
 
 
 def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:

@@ -1,6 +1,7 @@
 """The page of the network itself: its layers as a table, what they cost, and where attention stands among them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -8,6 +9,7 @@ import streamlit as st
 from attention.analysis import Block
 from attention.inventory import COUNTS, Row, every, folded
 from attention.records import Gate, Part
+from attention.report import as_csv
 from attention.ui import parts
 from attention.ui.view import View
 
@@ -85,7 +87,7 @@ def draw_layers(view: View) -> None:
     )
     st.download_button(
         "All layers, CSV",
-        lambda: parts.as_csv(columns(list(every(network)), gates)),
+        lambda: as_csv(columns(list(every(network)), gates)),
         f"{view.card.name.replace('/', '_')}_layers{parts.mark()}.csv",
         "text/csv",
         on_click="ignore",
@@ -118,7 +120,7 @@ def table(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
         "MACs": [row.total("macs") for row in rows],
         "output": [" × ".join(map(str, row.part.output)) for row in rows],
         "groups": [_groups(row) for row in rows],
-        "saved by groups": [row.total("ungrouped_parameters") - row.total("parameters") or None for row in rows],
+        "saved": [row.total("ungrouped_parameters") - row.total("parameters") or None for row in rows],
     }
 
 
@@ -154,13 +156,17 @@ def _choose_rows(network: Part) -> list[Row]:
         )
     fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
     if wanted:
-        return [row for row in everything if _matches(row, wanted.casefold())]
+        return [replace(row, depth=0, label=row.part.name) for row in everything if _matches(row, wanted.casefold())]
     assert level is not None
     return list(folded(network, deepest=level)) if fold else [row for row in everything if row.depth <= level]
 
 
 def _matches(row: Row, wanted: str) -> bool:
-    return any(wanted in text.casefold() for text in (row.part.name, describe(row), row.part.module))
+    """By a part of the name or of what it is; what only holds others by its whole class, or "se" finds Sequential."""
+    part = row.part
+    if part.kernel or part.form:
+        return any(wanted in text.casefold() for text in (part.name, describe(row), part.module))
+    return wanted in part.name.casefold() or wanted == part.module.casefold()
 
 
 def _filled(columns: Columns) -> Columns:
@@ -171,8 +177,10 @@ def _filled(columns: Columns) -> Columns:
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
-        "layer": st.column_config.TextColumn(pinned=True, width=170),
-        **{name: number(format="localized") for name in ("parameters", "MACs", "groups", "saved by groups")},
+        "layer": st.column_config.TextColumn(pinned=True, width=160),
+        "gates": st.column_config.TextColumn(width=120),
+        **{name: number(format="localized") for name in ("parameters", "MACs", "groups")},
+        "saved": number(format="localized", help="Parameters that groups save against one group."),
     }
 
 

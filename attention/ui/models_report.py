@@ -155,6 +155,7 @@ def _draw_blocks(view: View) -> None:
         "maximum": [gate.maximum for _, gate in rows],
         "shown on": [pages(block) for block, _ in rows],
     }
+    st.markdown("**Every gate, layer by layer**")
     parts.data(columns, name="gates")
 
 

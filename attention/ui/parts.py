@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from attention import analysis
+from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
@@ -23,6 +23,8 @@ from attention.ui.view import View
 FORMATS = ["PNG", "SVG"]
 """Of a figure as a file."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
+ON_OFFER = "On offer"
+"""Where a network comes from that is chosen by its name."""
 _MARK = "_mark"
 
 
@@ -31,6 +33,8 @@ def errors() -> Iterator[None]:
     """What a person can put right is said in one sentence, in the place where the result would be."""
     try:
         yield
+    except answers.AnswerError as error:  # nothing is wrong with such a network
+        st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
         st.error(str(error), icon=":material/error:")
 
@@ -74,9 +78,12 @@ def clicked(key: str) -> dict[str, Any] | None:
     return points[0] if points else None
 
 
-def picture(data: bytes, *, alt: str, caption: str) -> None:
-    """Encoded picture bytes in the width of their place; the caption names the scale. The report holds it."""
-    shown.note(caption, Picture(data, alt, caption))
+def picture(data: bytes, *, key: str, alt: str, caption: str) -> None:
+    """Encoded picture bytes in the width of their place; the caption names the scale. The report holds it.
+
+    The key is that of its place: what is drawn there next takes its place in the report too.
+    """
+    shown.note(key, Picture(data, alt, caption))
     st.image(data, width="stretch", alt=alt, caption=caption)
 
 
@@ -200,7 +207,7 @@ def no_gates(view: View, wanted: str, network: str) -> None:
     """Said where a network has nothing to show, with what to do next."""
 
     def choose() -> None:
-        st.session_state.network = network
+        st.session_state.update(network=network, origin=ON_OFFER)
 
     st.info(f"{view.card.title} has no {wanted}: {view.card.description}.", icon=":material/info:")
     st.button(f"Open {network} instead", on_click=choose, key=f"instead_{network}")

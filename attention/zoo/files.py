@@ -85,7 +85,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing = USUAL, labels: Sequence[
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     module = recognition.load(file.state, file.architecture)
     _check_pass(file, seen.size)
-    card = replace(_card(file, seen), labels=tuple(labels) or _usual_labels(file.classes))
+    card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
     trace = library.on_noise(module, card)
@@ -121,7 +121,8 @@ def _card(file: WeightFile, seen: Preprocessing) -> Card:
     )
 
 
-def _usual_labels(classes: int) -> tuple[str, ...]:
+def usual_labels(classes: int) -> tuple[str, ...]:
+    """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
     return from_torchvision.labels("resnet50") if classes == 1000 else class_names.default(classes)
 
 

@@ -1,5 +1,6 @@
 """The dashboard as a person meets it: a server of its own, a real browser, and a watch on what goes wrong."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ PAGES = {
     "overview": "/",
     "excitation": "/excitation",
     "cbam": "/cbam",
+    "compare": "/compare",
     "grouped": "/grouped",
     "models": "/models",
 }
@@ -48,18 +50,34 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
-    """A fresh server on a free port of this machine, until the block ends."""
+def serve(*arguments: str, **environment: str) -> Iterator[Server]:
+    """A fresh server on a free port of this machine, until the block ends; `arguments` are the dashboard's own."""
+    options = {"address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
+    command = ["streamlit", "run", "app.py"]
+    command += [part for name, value in options.items() for part in (f"--server.{name}", value)]
+    with _running(lambda port: [*command, "--server.port", str(port), "--", *arguments], environment) as server:
+        yield server
+
+
+@contextmanager
+def serve_own(*arguments: str) -> Iterator[Server]:
+    """The same, started by `python -m attention serve`."""
+    command = ["attention", "serve", "--address", "127.0.0.1", "--headless", *arguments]
+    with _running(lambda port: [*command, "--port", str(port)], {}) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: Callable[[int], list[str]], environment: dict[str, str]) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = {"port": port, "address": "127.0.0.1", "headless": "true", "fileWatcherType": "none"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += [part for name, value in options.items() for part in (f"--server.{name}", str(value))]
     with tempfile.TemporaryDirectory() as folder:
         server = Server(f"http://127.0.0.1:{port}", Path(folder) / "log.txt")
         with server.log.open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            program = [sys.executable, "-m", *command(port)]
+            whole = {**os.environ, **environment}
+            process = subprocess.Popen(program, cwd=ROOT, env=whole, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait(process, server)
             yield server

@@ -1,0 +1,106 @@
+"""How far two maps of a picture agree, and what a map that knows nothing of the picture would reach."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention.records import Floats
+
+Window = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a map, in shares of its width and height."""
+
+WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+TOP = 0.2
+"""The share of the places that count as the top of a map, and the overlap that chance alone gives."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One map against another, both brought to the finer grid of the two."""
+
+    correlation: float | None
+    """Spearman's, of the places' ranks, -1 to 1; None where one of the maps is the same everywhere."""
+    overlap: float
+    """Share of the first map's top fifth that lies in the top fifth of the second, 0 to 1; by chance 0.2."""
+    pointing: float
+    """Share of the first map's highest places, mostly one, that lie in the top fifth of the second, 0 to 1."""
+
+
+def agreement(one: Floats, other: Floats) -> Agreement:
+    """The agreement of two maps (H, W) of the same part of a picture, on whatever grids they are."""
+    shape = (max(one.shape[0], other.shape[0]), max(one.shape[1], other.shape[1]))
+    first, second = sampled(one, shape), sampled(other, shape)
+    highest = first == first.max()
+    return Agreement(
+        rank_correlation(first, second), overlap(first, second), float((top(second) * highest).sum() / highest.sum())
+    )
+
+
+def rank_correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float | None:
+    """Spearman's rank correlation of two maps on one grid; equal values share their mean rank."""
+    first, second = (_ranks(values.ravel()) for values in (one, other))
+    first, second = first - first.mean(), second - second.mean()
+    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / size if size else None
+
+
+def overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Share of the first map's top fifth that lies in the second's, on one grid."""
+    first = top(one)
+    return float((first * top(other)).sum() / first.sum())
+
+
+def top(values: NDArray[np.floating], share: float = TOP) -> NDArray[np.float64]:
+    """How far each place belongs to the highest `share` of a map: 1 or 0, and equal shares among the last that tie.
+
+    So the overlap of maps with ties is what breaking them at random gives on average.
+    """
+    count = max(1, round(share * values.size))
+    threshold = np.sort(values, axis=None)[-count]
+    above, ties = values > threshold, values == threshold
+    return above + ties * ((count - above.sum()) / ties.sum())
+
+
+def sampled(values: Floats, shape: tuple[int, int], window: Window = WHOLE) -> NDArray[np.float64]:
+    """A part of a map (H, W) on another grid, by bilinear interpolation between the centres of its places."""
+    left, above, right, below = window
+    rows, columns = _between(values.shape[0], shape[0], above, below), _between(values.shape[1], shape[1], left, right)
+    return rows @ values.astype(np.float64) @ columns.T
+
+
+def centre_blob(shape: tuple[int, int]) -> Floats:
+    """A map that knows only that photographers put things in the middle: a Gaussian, its deviation a quarter side."""
+    rows, columns = ((np.arange(extent) + 0.5) / extent - 0.5 for extent in shape)
+    return np.exp(-8 * (rows[:, None] ** 2 + columns[None] ** 2)).astype(np.float32)
+
+
+def common(one: Window, other: Window) -> Window | None:
+    """The part of a picture that both windows show, None where there is none."""
+    window = (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3]))
+    return window if window[0] < window[2] and window[1] < window[3] else None
+
+
+def inside(part: Window, whole: Window) -> Window:
+    """A part of a picture, told in shares of a window that holds it."""
+    left, above, right, below = whole
+    across, down = right - left, below - above
+    return (
+        (part[0] - left) / across,
+        (part[1] - above) / down,
+        (part[2] - left) / across,
+        (part[3] - above) / down,
+    )
+
+
+def _between(extent: int, samples: int, start: float, end: float) -> NDArray[np.float64]:
+    """The weights (samples, extent) with which the old places enter the new ones; beyond the outermost it is flat."""
+    places = (start + (np.arange(samples) + 0.5) / samples * (end - start)) * extent - 0.5
+    places = np.clip(places, 0, extent - 1)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(extent)[None]))
+
+
+def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[group]

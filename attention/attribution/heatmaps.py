@@ -1,0 +1,73 @@
+"""One network's heatmaps, for as many threads as like."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from attention.attribution.layers import AttributionError, Layers, look
+from attention.attribution.methods import GradCam, Method
+from attention.attribution.shadows import Shadows
+from attention.records import Heatmap
+
+Progress = Callable[[int, int], None]
+"""Told the forward passes that are done, and those there will be in all. What it raises ends the work."""
+
+
+class Attributor:
+    """Makes heatmaps of one classifier, in eval mode, on copies that share its weights.
+
+    The module itself is never hooked nor changed, so others may run it at the same time. What is found out about
+    its layers is kept for each shape of picture; parameters that are replaced later are not seen.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._shadows = Shadows(module)
+        self._layers: dict[tuple[int, ...], Layers] = {}
+
+    def layers(self, shape: Sequence[int]) -> Layers:
+        """What can be read of a picture of this shape (1, C, H, W); costs one pass the first time."""
+        key = tuple(shape)
+        if key not in self._layers:
+            with torch.inference_mode(False), self._shadows.lent() as copy:
+                self._layers[key] = look(copy, key)
+        return self._layers[key]
+
+    def __call__(
+        self, picture: Tensor, target: int, *, method: Method | None = None, progress: Progress | None = None
+    ) -> Heatmap:
+        """The heatmap of class `target` of one picture (1, C, H, W), by Grad-CAM of the last block unless said.
+
+        Raises AttributionError where the method is not valid for this network, or there is no such class or layer.
+        """
+        method = method or GradCam()
+        self._check(picture, target, method)
+        layer = method.place(self.layers(picture.shape))
+        total = method.passes(picture.shape).forward
+        with torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
+            hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
+            values = method.run(copy, picture.clone(), target, layer).detach().float().numpy()
+            if hook and progress:
+                hook.remove()
+                progress(total, total)
+        return Heatmap(values, target, method.name, layer, float(values.min()), float(values.max()))
+
+    def _check(self, picture: Tensor, target: int, method: Method) -> None:
+        if picture.dim() != 4 or len(picture) != 1:
+            raise AttributionError(f"A heatmap is of one picture (1, C, H, W), and this is {tuple(picture.shape)}.")
+        layers = self.layers(picture.shape)
+        if obstacle := method.obstacle(layers):
+            raise AttributionError(obstacle)
+        if not 0 <= target < layers.classes:
+            raise AttributionError(f"There is no class {target}: the network has 0 to {layers.classes - 1}.")
+
+
+class _Counter:
+    """Counts the pictures that reach a copy, and tells of them before each pass."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._progress(self._done, self._total)
+        self._done += len(inputs[0])

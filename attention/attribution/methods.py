@@ -1,0 +1,172 @@
+"""The methods: what each costs, where it is valid, and how captum runs it. A removed pixel has the mean colour, 0."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from attention.attribution.layers import Layers
+
+AT_ONCE = 8
+"""Pictures in one pass of the methods that need many."""
+
+
+class Passes(NamedTuple):
+    """What a heatmap costs, in passes of one picture."""
+
+    forward: int
+    backward: int
+
+
+class Method(Protocol):
+    """One way to a heatmap."""
+
+    name: ClassVar[str]
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        """What it costs for one input of this shape, known before it is run."""
+
+    def obstacle(self, layers: Layers) -> str:
+        """Why it is not valid for this network, in one sentence; "" where it is."""
+
+    def place(self, layers: Layers) -> str:
+        """The layer whose output is read; "" where the picture itself is."""
+
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
+
+
+@dataclass(frozen=True)
+class GradCam:
+    """relu(sum_k a_k A_k), a_k the mean of dy/dA_k over the places of the layer (arXiv 1610.02391, eqs. 1 and 2).
+
+    The graph starts at the layer: nothing before it keeps what a backward pass would need.
+    """
+
+    layer: str | None = None
+    name: ClassVar[str] = "grad-cam"
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        """One pass each way, the backward one down to the layer alone."""
+        return Passes(1, 1)
+
+    def obstacle(self, layers: Layers) -> str:
+        return "" if layers.blocks else "Grad-CAM needs a block that puts out a map of places; this network has none."
+
+    def place(self, layers: Layers) -> str:
+        return layers.layer(self.layer)
+
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        from captum.attr import LayerGradCam
+
+        part = copy.get_submodule(layer)
+        hook = part.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
+        values = LayerGradCam(copy, part).attribute(picture, target, relu_attributions=True)
+        hook.remove()
+        return values[0, 0]
+
+
+@dataclass(frozen=True)
+class GuidedGradCam:
+    """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391).
+
+    Of the three colours' products the absolute values are added.
+    """
+
+    layer: str | None = None
+    name: ClassVar[str] = "guided-grad-cam"
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        return Passes(2, 2)
+
+    def obstacle(self, layers: Layers) -> str:
+        if not layers.blocks:
+            return GradCam().obstacle(layers)
+        if layers.others or not layers.relus:
+            computed = f"also computes {', '.join(sorted(layers.others))}" if layers.others else "has none"
+            return f"Guided backpropagation changes the gradient of nn.ReLU modules alone, and this network {computed}."
+        return ""
+
+    def place(self, layers: Layers) -> str:
+        return layers.layer(self.layer)
+
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        from captum.attr import GuidedGradCam as Guided
+
+        # Said at each call of captum, and meant for models of one's own: the hooks are on a copy here.
+        warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
+        guided = Guided(copy, copy.get_submodule(layer))
+        return guided.attribute(picture.requires_grad_(), target, interpolate_mode="bilinear")[0].abs().sum(0)
+
+
+@dataclass(frozen=True)
+class IntegratedGradients:
+    """(x - x') times the mean gradient on the way from x' to x, added over the colours (arXiv 1703.01365, eq. 1).
+
+    x' is the mean colour everywhere. The map's sum is the logit of x less that of x', up to the steps' error.
+    """
+
+    steps: int = 32
+    name: ClassVar[str] = "integrated-gradients"
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        return Passes(self.steps, self.steps)
+
+    def obstacle(self, layers: Layers) -> str:
+        return ""
+
+    def place(self, layers: Layers) -> str:
+        return ""
+
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        from captum.attr import IntegratedGradients as Integrated
+
+        integrated = Integrated(copy)
+        values = integrated.attribute(
+            picture.requires_grad_(), target=target, n_steps=self.steps, internal_batch_size=AT_ONCE
+        )
+        return values[0].sum(0)
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """How far the logit falls when a square of the picture is replaced by the mean colour (arXiv 1311.2901).
+
+    The square's side is `side` of the picture's, and it moves by half of that; a place has the mean of its squares.
+    """
+
+    side: float = 1 / 8
+    name: ClassVar[str] = "occlusion"
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        window, stride = self._sizes(shape)
+        return Passes(1 + math.prod(math.ceil((extent - window) / stride) + 1 for extent in shape[2:]), 0)
+
+    def obstacle(self, layers: Layers) -> str:
+        return ""
+
+    def place(self, layers: Layers) -> str:
+        return ""
+
+    @torch.no_grad()
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        from captum.attr import Occlusion as Occluded
+
+        (window, stride), colours = self._sizes(picture.shape), picture.shape[1]
+        values = Occluded(copy).attribute(
+            picture,
+            (colours, window, window),
+            (colours, stride, stride),
+            target=target,
+            perturbations_per_eval=AT_ONCE,
+        )
+        return values[0, 0]
+
+    def _sizes(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Side of the square and its stride, in pixels."""
+        window = max(1, round(self.side * min(shape[2:])))
+        return window, max(1, window // 2)

@@ -1,0 +1,51 @@
+"""The one network of a person's own that this process serves, shared by all visitors."""
+
+import secrets
+import sys
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from attention.serving.options import network_of, parsed
+from attention.zoo import Network
+
+APP = Path(__file__).parents[2] / "app.py"
+"""The dashboard."""
+# Read at once, since a deep link runs app.py by its path, which puts it in place of whatever program this is.
+ARGUMENTS = tuple(sys.argv[1:]) if Path(sys.argv[0]).resolve() == APP else ()
+"""What follows `streamlit run app.py --`; nothing where another program has imported the dashboard."""
+
+
+class Served(NamedTuple):
+    """A network that is served."""
+
+    network: Network
+    key: str
+    """New whenever a network is put here or built anew."""
+
+
+_put: list[Served] = []
+# Two visitors who come first at the same time must not run a person's code twice.
+_building = threading.Lock()
+
+
+def put(network: Network) -> None:
+    """Serve this network from now on."""
+    _put[:] = [Served(network, secrets.token_hex(8))]
+
+
+def served() -> Served | None:
+    """The network that was put here, or the one that the dashboard's own arguments name; None where there is none.
+
+    The latter is built when it is first asked for. Raises ServingError where that fails, and tries again next time.
+    """
+    if _put:
+        return _put[0]
+    with _building:
+        return _built(ARGUMENTS)
+
+
+@lru_cache(maxsize=1)
+def _built(given: tuple[str, ...]) -> Served | None:
+    return Served(network_of(parsed(given)), secrets.token_hex(8)) if given else None

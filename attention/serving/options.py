@@ -1,0 +1,62 @@
+"""A person's own network in arguments: `--model package.module:factory`, and what is to be known of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from attention.serving.factories import FORM, made
+from attention.serving.network import LARGEST, Settings, network
+from attention.serving.records import ServingError
+from attention.zoo import Network
+
+if TYPE_CHECKING:  # options are read without torch
+    from torch import nn
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+OPTIONS = (
+    click.Option(["--model"], required=True, metavar=FORM.upper(), help="Your network, or what makes it."),
+    click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
+    click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
+    click.Option(["--image-size"], type=click.IntRange(1, LARGEST), help="Side of its pictures in pixels [224]."),
+    click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
+    click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
+)
+
+
+def parsed(arguments: Sequence[str]) -> dict[str, Any]:
+    """The options in arguments. Raises ServingError where they are not as OPTIONS has them."""
+    command = click.Command("app.py", params=list(OPTIONS), add_help_option=False)
+    try:
+        return command.make_context("app.py", list(arguments)).params
+    except click.ClickException as error:
+        allowed = ", ".join(option.opts[0] for option in OPTIONS)
+        said = error.format_message().rstrip(".")
+        raise ServingError(
+            f"The dashboard was started with arguments that it does not know: {said}; {allowed} are allowed."
+        ) from error
+
+
+def network_of(options: Mapping[str, Any]) -> Network:
+    """The network that the options name. Raises ServingError, and what the reading of weights and labels raises."""
+    names = ("labels", "image_size", "mean", "std")
+    settings = Settings(**{name: options[name] for name in names})
+    module = made(options["model"])
+    if options["weights"]:
+        _fill(module, options["model"], options["weights"])
+    return network(module, options["model"], settings)
+
+
+def _fill(module: "nn.Module", model: str, weights: Path) -> None:
+    """Every weight out of a file, and none left over."""
+    from attention import checkpoints
+    from attention.recognition.differences import between, shapes_of
+
+    own, state = module.state_dict(), checkpoints.read(weights)
+    prefix = f"{next(iter(own), '').partition('.')[0]}."
+    if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in state):
+        state = {f"{prefix}{key}": value for key, value in state.items()}  # `model.`, say, which the reading took off
+    if differences := between(shapes_of(own), shapes_of(state)):
+        raise ServingError(f"The weights in {weights.name} do not fit {model}: {differences}.")
+    module.load_state_dict(state, strict=False)  # what may be missing are counters of training steps

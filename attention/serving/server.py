@@ -1,0 +1,138 @@
+"""The dashboard, started from Python: in a script until it is stopped, in a notebook beside it."""
+
+import asyncio
+import copy
+import socket
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from attention.serving.current import APP, put
+from attention.serving.network import Settings, network
+from attention.serving.records import ServingError
+from attention.zoo import Network
+
+if TYPE_CHECKING:
+    from streamlit.web.server import Server
+    from torch import nn
+
+PORT = 8501
+HERE = "localhost"
+"""Only this machine can reach it."""
+
+
+class Running(NamedTuple):
+    """A dashboard that is up."""
+
+    url: str
+    thread: threading.Thread
+    server: "Server"
+    loop: asyncio.AbstractEventLoop
+
+
+# One streamlit server is all that a process can have.
+_running: list[Running] = []
+
+
+def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> str:
+    """Opens the dashboard on a copy of this module, and returns its address.
+
+    In a script it returns when it is stopped (Ctrl-C); in a notebook at once, and another call there shows the new
+    module at the same address. `port` is 8501 or the next free one by default; `settings` are those of Settings:
+    labels, image_size, mean, std. Raises ServingError.
+    """
+    from torch import nn
+
+    name = type(module).__name__
+    if not isinstance(module, nn.Module):
+        raise ServingError(f"{name} cannot be served; a torch module is allowed.")
+    try:
+        copied = copy.deepcopy(module)
+    except Exception as error:  # a module may hold anything
+        raise ServingError(
+            f"{name} cannot be copied: {error}; a module without the results of a pass is allowed."
+        ) from error
+    return show(network(copied, name, Settings(**settings)), port=port)
+
+
+def show(shown: Network, *, port: int | None = None, address: str = HERE, headless: bool = False) -> str:
+    """Opens the dashboard on a network, and returns its address: at once where an event loop runs, as in a notebook,
+    or in another thread than the main one; else when it is stopped. Raises ServingError where the port is taken."""
+    if not _running:
+        _running.append(_start(port, address))
+    running = _running[0]
+    put(shown)
+    if _in_background():
+        return running.url
+    print(f"{shown.card.name} is at {running.url} (Ctrl-C to stop)", flush=True)
+    if not headless:
+        _open(running.url)
+    _wait(running)
+    return running.url
+
+
+def _start(port: int | None, address: str) -> Running:
+    """The dashboard in a thread of its own, when it is up. (Streamlit's own starter needs the main thread.)"""
+    from streamlit import config
+    from streamlit.runtime import Runtime
+    from streamlit.web import bootstrap
+
+    if Runtime.exists():
+        raise ServingError("This process has had a streamlit server, and can have but one; start Python anew.")
+    if port is not None:
+        _check_free(port, address)
+    config._main_script_path = str(APP)  # by this, as in `streamlit run`, it finds the settings beside app.py
+    chosen = {"server_port": port, "server_address": address, "server_fileWatcherType": "none"}
+    bootstrap.load_config_options(chosen)
+    up: Future[Running] = Future()
+    threading.Thread(target=lambda: asyncio.run(_run(up, address)), name="gatescope", daemon=True).start()
+    return up.result()
+
+
+async def _run(up: "Future[Running]", address: str) -> None:
+    from streamlit.web import bootstrap
+    from streamlit.web.server import Server, server_util
+
+    try:
+        server = Server(str(APP), is_hello=False)
+        await server.start()
+        bootstrap.prepare_streamlit_environment(str(APP))
+    except BaseException as error:
+        up.set_exception(error)
+        return
+    here = Running(server_util.get_url(address), threading.current_thread(), server, asyncio.get_running_loop())
+    up.set_result(here)
+    await server.stopped
+
+
+def _check_free(port: int, address: str) -> None:
+    try:
+        socket.create_server((address, port)).close()
+    except (OSError, OverflowError) as error:
+        raise ServingError(f"Port {port} of {address} cannot be had: {error}; choose another.") from error
+
+
+def _in_background() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return threading.current_thread() is not threading.main_thread()
+    return True
+
+
+def _open(url: str) -> None:
+    """In a browser, where there is a screen for one."""
+    from streamlit import cli_util, config
+
+    if not config.get_option("server.headless"):
+        cli_util.open_browser(url)
+
+
+def _wait(running: Running) -> None:
+    """Until it is stopped."""
+    try:
+        running.thread.join()
+    except KeyboardInterrupt:
+        running.loop.call_soon_threadsafe(running.server.stop)
+        running.thread.join()
+    _running.remove(running)

@@ -1,0 +1,203 @@
+"""One network on two pictures, or on a picture and a changed copy: which gates moved, and how far."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from attention import analysis, changes
+from attention.answers import AnswerError
+from attention.changes import STRENGTHS, WITH_STRENGTH
+from attention.figures import comparing, overlay
+from attention.records import Floats, Gate
+from attention.ui import cache, parts
+from attention.ui.compare_tabs import choose_other
+from attention.ui.view import View
+
+CHANGES = ("flip", *WITH_STRENGTH, "patch")
+SECONDS = ("a changed copy", "another picture")
+ACROSS = ("spatial", "full", "width", "channel-width")
+"""The kinds of gates whose last axis is the width."""
+SHOWN = 3
+"""Spatial gates that are drawn before and after, those that moved most."""
+
+
+class Move(NamedTuple):
+    """One gate for both pictures."""
+
+    gate: Gate
+    before: Floats
+    after: Floats
+    elsewhere: Floats
+    """For a picture of something else."""
+
+    @property
+    def change(self) -> float:
+        """Mean absolute change of its values."""
+        return float(np.abs(self.after - self.before).mean())
+
+    @property
+    def yardstick(self) -> float:
+        """The same for the picture of something else."""
+        return float(np.abs(self.elsewhere - self.before).mean())
+
+
+def draw(view: View) -> None:
+    """The two pictures with their predictions, then the gates, those that moved most first."""
+    if not view.blocks:
+        parts.no_gates(view, "gates", "cbam")
+        return
+    answer = st.empty()
+    parts.note_link("second_kind", SECONDS, f"a second picture of no kind there is: here is {SECONDS[0]}")
+    kind = st.segmented_control(
+        "Second picture", SECONDS, default=SECONDS[0], required=True, key="second_kind", bind="query-params"
+    )
+    copied, flipped = kind == SECONDS[0], False
+    other = second = view.beside(choose_other(view) if copied else choose_other(view, "The second picture"))
+    if copied:
+        parts.note_link("change", CHANGES, f"a change that there is not: here is {CHANGES[0]}")
+        change = st.segmented_control(
+            "Change", CHANGES, default="flip", required=True, key="change", bind="query-params"
+        )
+        second, flipped = view.beside(_changed(view, change)), change == "flip"
+    moves = sorted(_moves(view, second, other, mirrored=flipped), key=lambda move: -move.change)
+    answer.subheader(_say(view, second, moves), anchor=False)
+    pictures, chart = st.columns([2, 5], gap="medium")
+    with pictures:
+        _draw_pictures(view, second)
+    with chart:
+        _draw_moves(moves, other.picture_name if copied else "")
+        st.caption(_places(kind, flipped=flipped))
+    _draw_spatial(view, second, moves)
+
+
+def _changed(view: View, change: str) -> cache.Picture:
+    """The changed copy, of the square that the network sees where a place is meant."""
+    if change == "patch":
+        return _patched(view)
+    if change == "flip":
+        return _copy(view, changes.flip(view.picture), "mirrored")
+    known = STRENGTHS[change]
+    value = st.slider(
+        known.label, known.low, known.high, known.usual, known.step, key=f"by_{change}", bind="query-params"
+    )
+    return _copy(view, WITH_STRENGTH[change](view.picture, value), f"{change} {value:g}")
+
+
+def _patched(view: View) -> cache.Picture:
+    across, down, size = st.columns(3)
+    x = across.slider("Centre of the patch, % from the left", 0, 100, 50, 5, key="patch_x", bind="query-params")
+    y = down.slider("% from the top", 0, 100, 50, 5, key="patch_y", bind="query-params")
+    side = size.slider("Its side, % of the square", 5, 80, 30, 5, key="patch_side", bind="query-params")
+    left, above, right, below = view.box
+    width, half = right - left, side / 200 * (right - left)
+    middle_x, middle_y = left + x / 100 * width, above + y / 100 * (below - above)
+    box = (middle_x - half, middle_y - half, middle_x + half, middle_y + half)
+    return _copy(view, changes.patch(view.picture, box), f"patch at {x} %, {y} %, side {side} %")
+
+
+def _copy(view: View, image: Image.Image, what: str) -> cache.Picture:
+    return cache.Picture(f"{view.picture_name}, {what}", image, f"{view.shown.key} {what}")
+
+
+def _moves(view: View, second: View, other: View, *, mirrored: bool) -> list[Move]:
+    """Of every gate; those that vary over the width are mirrored back for a mirrored picture."""
+    after = {gate.name: gate for gate in second.trace.gates}
+    elsewhere = {gate.name: gate for gate in other.trace.gates}
+    found = []
+    for gate in view.trace.gates:
+        values = after[gate.name].values[0]
+        if mirrored and gate.kind in ACROSS:
+            values = values[..., ::-1]
+        found.append(Move(gate, gate.values[0], values, elsewhere[gate.name].values[0]))
+    return found
+
+
+def _say(view: View, second: View, moves: Sequence[Move]) -> str:
+    most = f"{_names(moves)[0]} moved most, by {moves[0].change:.3f} on average"
+    before, after = _guesses(view)[:1], _guesses(second)[:1]
+    if not before or not after:
+        return f"{most}."
+    (label, probability), (other, now) = *before, *after
+    if label == other:
+        return f"{most}; the prediction is still {label}, P {probability:.1%} before and {now:.1%} after."
+    return f"{most}; {label} ({probability:.1%}) becomes {other} ({now:.1%})."
+
+
+def _guesses(view: View) -> list[tuple[str, float]]:
+    """The two best; none where the network does not answer with a score for each class."""
+    try:
+        return [(label.partition(",")[0], share) for label, share in analysis.top(view.probabilities, view.labels, 2)]
+    except AnswerError:
+        return []
+
+
+def _draw_pictures(view: View, second: View) -> None:
+    for title, each in {"First": view, "Second": second}.items():
+        name = parts.literal(each.picture_name)
+        parts.picture(each.seen, key=title, caption=f"{title}: {name}", alt=f"{title}: {each.picture_name}.")
+        for label, probability in _guesses(each):
+            st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
+
+
+def _draw_moves(moves: Sequence[Move], other: str) -> None:
+    names, shown = _names(moves), [move.change for move in moves]
+    yardsticks = [move.yardstick for move in moves] if other else []
+    more = sum(move.change > move.yardstick for move in moves)
+    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {shown[-1]:.3f}."
+    if other:
+        finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
+    st.markdown(finding)
+    parts.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
+    table: dict[str, Sequence[object]] = {
+        "gate": [move.gate.name for move in moves],
+        "kind": [move.gate.kind for move in moves],
+        "change": shown,
+    }
+    parts.data({**table, f"change for {other}": yardsticks} if other else table, name="moved")
+
+
+def _names(moves: Sequence[Move]) -> list[str]:
+    return analysis.short_names([move.gate.name for move in moves])
+
+
+def _places(kind: str, *, flipped: bool) -> str:
+    said = (
+        "Change of a gate: the mean over its channels, or over its places, of the absolute difference; n = 1 picture. "
+    )
+    if kind == SECONDS[1]:
+        return (
+            said
+            + "The two pictures' places do not correspond, so spatial gates are compared place by place as they lie."
+        )
+    if flipped:
+        return said + "The spatial gates of the mirrored copy are mirrored back before they are compared."
+    return said + "Spatial gates are compared place by place; a crop moves what was in a place to another."
+
+
+def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
+    spatial = [move for move in moves if move.gate.kind == "spatial"][:SHOWN]
+    if not spatial:
+        return
+    st.markdown("**The spatial gates that moved most, before and after**")
+    names = dict(zip((move.gate.name for move in moves), _names(moves), strict=True))
+    for place, move in zip(st.columns(SHOWN), spatial, strict=False):
+        with place.container(border=True):
+            st.markdown(f"{names[move.gate.name]}: {move.change:.3f}")
+            after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
+            for side, each, values in zip(st.columns(2), (view, second), (move.before, after), strict=True):
+                _draw_map(side, each, values, name=names[move.gate.name])
+
+
+def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats, *, name: str) -> None:
+    picture, box = overlay.reduced(view.picture, view.box, 320)
+    span = f"{values.min():.2f} to {values.max():.2f}"
+    with place:
+        parts.picture(
+            overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),
+            key=f"{name} over {view.key}",
+            alt=f"Spatial gate {name} over {view.picture_name}, {span}.",
+            caption=span,
+        )

@@ -1,0 +1,204 @@
+"""What stands below the networks' columns: gates against the heatmap, channel gates, cost and training."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from attention import agreement, analysis, comparison
+from attention.agreement import Agreement
+from attention.comparison import Column
+from attention.figures import comparing
+from attention.figures.comparing import Against
+from attention.records import Gate
+from attention.ui import cache, compare_views, frame, parts
+from attention.ui.view import View
+
+YARDSTICK = "Another picture, as a yardstick"
+
+
+def explain(columns: Sequence[Column]) -> None:
+    """The equations, and the numbers of all columns, folded."""
+    box = st.expander("The equations", icon=":material/function:", key="equations", on_change="rerun")
+    if box.open:
+        with box:
+            _explain_heatmap(columns)
+    titles = ("network", "class", "P", "layer", "minimum", "maximum")
+    rows = [_row(column) for column in columns if column.heatmap and column.target is not None]
+    parts.data({title: [row[number] for row in rows] for number, title in enumerate(titles)}, name="columns")
+
+
+def _row(column: Column) -> tuple[object, ...]:
+    assert column.heatmap and column.target is not None
+    name = f"{column.card.name}{' (random weights)' * column.card.random}"
+    found, label = column.heatmap, column.labels[column.target]
+    return name, label, float(column.probabilities[column.target]), found.layer, found.minimum, found.maximum
+
+
+def _explain_heatmap(columns: Sequence[Column]) -> None:
+    st.markdown(
+        "Grad-CAM: $A^k$ is channel k of the layer's output, with Z places, and $y^c$ the logit of class c. What is "
+        "negative is left out (Selvaraju et al., arXiv 1610.02391, eqs. 1 and 2)."
+    )
+    st.latex(
+        r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha^c_k A^k\Big),\qquad "
+        r"\alpha^c_k = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}"
+    )
+    grids = {f"{len(each.heatmap.values)} × {each.heatmap.values.shape[1]}" for each in columns if each.heatmap}
+    st.markdown(
+        f"Here the maps have {' and '.join(sorted(grids)) or 'no'} places; they are enlarged bilinearly. One scale for "
+        "all compares what a place adds to each network's logit, so a map on fewer places has larger values."
+    )
+    st.markdown(r"Overlap, of the fifths $T$ of the places with the largest values: $|T_1 \cap T_2| / |T_1|$.")
+
+
+def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
+    """Each spatial gate against the class heatmap, beside what agrees without knowing the picture."""
+    chosen = choose_network(
+        columns, "spatial gates and a heatmap", lambda column: bool(column.spatial and column.heatmap)
+    )
+    if chosen is None:
+        return
+    view, column = views[chosen], columns[chosen]
+    other = view.beside(choose_other(view))
+    own, others, blob = _measured(column, other)
+    names = analysis.short_names([gate.name for gate in column.spatial])
+    st.markdown(_found(column.spatial, own, others, blob))
+    title = f"its gate for {other.picture_name}"
+    measures = [
+        Against("rank correlation", _correlations(own), _correlations(others), blob.correlation, (-1.02, 1.02)),
+        Against("overlap of the top fifths", _overlaps(own), _overlaps(others), blob.overlap, (-0.02, 1.02)),
+    ]
+    alt = f"Agreement of {len(names)} spatial gates with the heatmap, beside the same for another picture's gates."
+    parts.chart(comparing.agreement(names, measures, title), key="agreement", alt=alt)
+    st.caption(
+        f"Each gate of {column.card.name} against the heatmap of this picture, on the finer grid of the two, n = 1 "
+        "picture. Chance alone gives a rank correlation of 0 and an overlap of 0.2. Only where a gate lies right of "
+        "both the grey ring and the dashed line does its agreement say anything about this picture."
+    )
+    _say_pointing(names, own, others)
+    _offer(names, column.spatial, own, others, blob)
+
+
+def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column], bool]) -> int | None:
+    """Which column a part below is about; None, and said, where none has what is wanted."""
+    names = {column.card.name: number for number, column in enumerate(columns) if has(column)}
+    if not names:
+        st.info(f"None of these networks has {wanted}: choose cbam to see this.", icon=":material/info:")
+        return None
+    parts.settle("of", list(names))
+    name = st.segmented_control("Network", list(names), default=next(iter(names)), required=True, key="of")
+    return names[name]
+
+
+def choose_other(view: View, title: str = YARDSTICK) -> cache.Picture:
+    """A picture of something else."""
+    others = {name: own for name, own in frame.pictures().items() if name != view.picture_name}
+    parts.note_link("other", others, "another picture that is not at hand: here is one that is")
+    parts.settle("other", list(others))
+    name = st.selectbox(title, list(others), key="other", bind="query-params")
+    return others[name] or cache.sample(name)
+
+
+def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
+    """Every network's channel gates by depth."""
+    gated = {column.card.name: [gate.values[0] for gate in column.channel] for column in columns if column.channel}
+    if not gated:
+        st.info("None of these networks has channel gates: choose se or cbam to see them.", icon=":material/info:")
+        return
+    means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
+    finding = "; ".join(f"{name} passes {mean:.0%} on average" for name, mean in means.items())
+    st.markdown(f"Over all blocks, {finding}.")
+    parts.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
+    st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
+    rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
+    parts.data(
+        {"network": [row[0] for row in rows], "block": [row[1] for row in rows], "mean": [row[2] for row in rows]},
+        name="profiles",
+    )
+
+
+def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
+    """Size, cost, measured time and origin of each network."""
+    costs = [view.inventory.network for view in views]
+    rows = {
+        "parameters, M": [f"{cost.parameters / 1e6:.2f}" for cost in costs],
+        "MACs, G": [f"{cost.macs / 1e9:.3g}" for cost in costs],
+        "parameters in attention": [f"{cost.attention_parameters / cost.parameters:.1%}" for cost in costs],
+        "MACs in attention": [f"{cost.attention_macs / cost.macs:.2%}" for cost in costs],
+        "time here, ms": [f"{1000 * compare_views.seconds(view):.3g}" for view in views],
+        "input, px": [str(column.card.input_size) for column in columns],
+        "classes": [f"{len(column.labels):,}" for column in columns],
+        "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
+        "weights": ["random" if column.card.random else "trained" for column in columns],
+    }
+    names = [column.card.name for column in columns]
+    table = [f"| | {' | '.join(names)} |", f"|:--|{'--:|' * len(names)}"]
+    st.markdown("\n".join([*table, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())]))
+    st.caption(
+        f"Time is the shortest of the passes of one picture within {compare_views.BUDGET} s. Top-1 of the own networks "
+        "was measured on Imagenette's ten classes, that of the others published for ImageNet's thousand: the two do "
+        "not compare."
+    )
+    parts.data(
+        {"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}}, name="cost"
+    )
+
+
+def _measured(column: Column, other: View) -> tuple[list[Agreement], list[Agreement], Agreement]:
+    elsewhere = [gate for gate in other.trace.gates if gate.kind == "spatial"]
+    own, others = (comparison.against_heatmap(column, gates) for gates in (column.spatial, elsewhere))
+    return own, others, comparison.blob_against_heatmap(column)
+
+
+def _found(gates: Sequence[Gate], own: Sequence[Agreement], others: Sequence[Agreement], blob: Agreement) -> str:
+    """How many gates agree better than what knows nothing of the picture, and which are nearly constant."""
+    better = sum(
+        one.overlap > max(other.overlap, blob.overlap, agreement.TOP) for one, other in zip(own, others, strict=True)
+    )
+    flat = sum(analysis.look(gate.values[0]).nearly_constant for gate in gates)
+    found = (
+        f"By overlap, **{better} of {len(gates)}** spatial gates agree with the heatmap better than chance, a blob in "
+        "the middle and the same gate for another picture all do."
+    )
+    return f"{found} {flat} of them are nearly constant, and say little about any picture." if flat else found
+
+
+def _say_pointing(names: Sequence[str], own: Sequence[Agreement], others: Sequence[Agreement]) -> None:
+    hits = [name for name, one in zip(names, own, strict=True) if one.pointing == 1]
+    which = f" ({', '.join(hits)})" if hits else ""
+    elsewhere = sum(other.pointing == 1 for other in others)
+    st.markdown(
+        f"The highest place lies in the heatmap's top fifth for {len(hits)} of {len(names)} gates{which}; for "
+        f"{elsewhere} of {len(names)} with the other picture."
+    )
+
+
+def _offer(
+    names: Sequence[str],
+    gates: Sequence[Gate],
+    own: Sequence[Agreement],
+    others: Sequence[Agreement],
+    blob: Agreement,
+) -> None:
+    every = [*own, *others, blob]
+    kinds = ["this picture"] * len(own) + ["another picture"] * len(others) + ["blob in the middle"]
+    looks = [analysis.look(gate.values[0]) for gate in gates]
+    ranges = [f"{look.minimum:.3f} to {look.maximum:.3f}" for look in looks] + [""] * (len(others) + 1)
+    table: dict[str, Sequence[object]] = {
+        "gate": [*names, *names, ""],
+        "map": kinds,
+        "range": ranges,
+        "nearly constant": ["yes" if look.nearly_constant else "no" for look in looks] + [""] * (len(others) + 1),
+        "rank correlation": _correlations(every),
+        "overlap": _overlaps(every),
+        "pointing": [each.pointing for each in every],
+    }
+    parts.data(table, name="agreement")
+
+
+def _correlations(found: Sequence[Agreement]) -> list[float | None]:
+    return [each.correlation for each in found]
+
+
+def _overlaps(found: Sequence[Agreement]) -> list[float | None]:
+    return [each.overlap for each in found]

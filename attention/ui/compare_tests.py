@@ -1,0 +1,247 @@
+"""Two tests of maps: do they name the pixels that count, and do they depend on the network's weights at all?"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from attention import agreement, analysis
+from attention.comparison import Column
+from attention.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
+from attention.figures import comparing, overlay
+from attention.records import Floats
+from attention.ui import compare_jobs, compare_views, parts
+from attention.ui.compare_jobs import Progress
+from attention.ui.compare_tabs import choose_network
+from attention.ui.view import View
+
+if TYPE_CHECKING:  # the page is painted before torch is loaded
+    from torch import Tensor, nn
+
+DRAWS = 5
+AT_ONCE = 7
+SEED = 0
+PASSES = 3
+"""Forward ones of each step of shuffling: for the gates, for the layers of the copy, for the heatmap."""
+
+
+class Shuffled(NamedTuple):
+    """The maps of a network whose weights are shuffled from the head down to a block."""
+
+    down_to: str
+    maps: dict[str, Floats]
+    """The heatmap and the spatial gates, by name."""
+    probability: float
+    """Of the class."""
+
+
+def draw_faithfulness(views: Sequence[View], columns: Sequence[Column]) -> None:
+    """Deletion and insertion in the order of the heatmap, of a spatial gate, and of random maps."""
+    chosen = choose_network(columns, "a heatmap", lambda column: column.heatmap is not None)
+    if chosen is None:
+        return
+    view, column = views[chosen], columns[chosen]
+    maps = _maps(column)
+    passes = 2 * (len(maps) + DRAWS) * (STEPS + 1)
+    st.markdown(
+        "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
+    )
+    key = (view.key, column.target, *_stamp(column), *maps)
+    said = compare_jobs.cost(passes, 0, compare_views.seconds(view))
+    done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(view, column, maps, progress))
+    if done is not None:
+        _draw_curves(done, column)
+
+
+def draw_sanity(views: Sequence[View], columns: Sequence[Column]) -> None:
+    """The same maps with the network's weights shuffled from the top down."""
+    chosen = choose_network(columns, "a Grad-CAM heatmap", lambda each: bool(each.heatmap and each.heatmap.layer))
+    if chosen is None:
+        return
+    view, column = views[chosen], columns[chosen]
+    layers = compare_views.attributor(view).layers((1, 3, view.card.input_size, view.card.input_size))
+    steps = len(layers.blocks) + 1
+    st.markdown(
+        "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
+        "map that stays the same although its own block is shuffled says nothing about what the network has learned."
+    )
+    said = compare_jobs.cost(PASSES * steps, steps, compare_views.seconds(view))
+    key = (view.key, column.target, *_stamp(column))
+    done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(view, column, progress))
+    if done:
+        _draw_shuffled(view, column, done)
+
+
+def _stamp(column: Column) -> tuple[str, str]:
+    """Which heatmap it is."""
+    assert column.heatmap is not None
+    return column.heatmap.method, column.heatmap.layer
+
+
+def _maps(column: Column) -> dict[str, Floats]:
+    """The heatmap, and the spatial gate that is chosen."""
+    assert column.heatmap is not None
+    maps = {"heatmap": column.heatmap.values}
+    gates = {gate.name: gate.values[0] for gate in column.spatial}
+    if gates:
+        parts.settle("gate", list(gates))
+        name = st.selectbox("Spatial gate", list(gates), len(gates) - 1, key="gate", bind="query-params")
+        maps[f"gate {name}"] = gates[name]
+    return maps
+
+
+Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
+"""Of the maps by name, and of the random ones."""
+
+
+def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progress) -> Curves:
+    picture = view.network.transform(view.picture).numpy()
+    grid = list(maps.values())[-1].shape
+    rows = [*maps.values(), *random_maps((grid[0], grid[1]), DRAWS, SEED)]
+    total = 2 * len(rows) * (STEPS + 1)
+    done = 0
+
+    def predict(pictures: Floats) -> NDArray[np.float64]:
+        nonlocal done
+        found = []
+        for start in range(0, len(pictures), AT_ONCE):
+            progress(done, total)
+            batch = pictures[start : start + AT_ONCE]
+            found.append(_probabilities(view, batch, column.target or 0))
+            done += len(batch)
+        return np.concatenate(found)
+
+    curves = [faithfulness(picture, values, predict) for values in rows]
+    return dict(zip(maps, curves, strict=False)), curves[len(maps) :]
+
+
+def _probabilities(view: View, pictures: Floats, target: int) -> NDArray[np.float64]:
+    import torch
+
+    with torch.inference_mode():
+        return analysis.probabilities(view.network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
+
+
+def _draw_curves(done: Curves, column: Column) -> None:
+    maps, draws = done
+    finding = " ".join(_judged(name, both, draws) for name, both in maps.items())
+    st.markdown(finding)
+    parts.chart(comparing.curves(maps, draws), key="curves", alt=finding)
+    st.caption(
+        f"P of the class while pixels go or come back, {STEPS} steps. Random maps lie on the grid of the last map and "
+        f"are enlarged as it is; seed {SEED}, n = {DRAWS}. Pictures with holes are unlike all that the network was "
+        "trained on, so compare curves with the band, and not with 0 or 1."
+    )
+    every = {**maps, **{f"random {number}": draw for number, draw in enumerate(draws, 1)}}
+    columns: dict[str, Sequence[float]] = {"share": next(iter(maps.values())).deletion.shares.tolist()}
+    for name, both in every.items():
+        columns[f"{name}: deletion"] = both.deletion.probabilities.tolist()
+        columns[f"{name}: insertion"] = both.insertion.probabilities.tolist()
+    parts.data(columns, name="curves")
+
+
+def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str:
+    """The areas of one map, and whether they lie outside those of all random ones."""
+    deleted, inserted = ([getattr(draw, kind).area for draw in draws] for kind in ("deletion", "insertion"))
+    verdicts = (
+        "better" if both.deletion.area < min(deleted) else "worse" if both.deletion.area > max(deleted) else "within",
+        "better"
+        if both.insertion.area > max(inserted)
+        else "worse"
+        if both.insertion.area < min(inserted)
+        else "within",
+    )
+    told = {"better": "better than all random maps", "worse": "worse than all of them", "within": "within theirs"}
+    return (
+        f"**{name}**: area {both.deletion.area:.3f} by deletion, {told[verdicts[0]]} "
+        f"({min(deleted):.3f} to {max(deleted):.3f}); {both.insertion.area:.3f} by insertion, {told[verdicts[1]]} "
+        f"({min(inserted):.3f} to {max(inserted):.3f})."
+    )
+
+
+def _shuffle(view: View, column: Column, progress: Progress) -> list[Shuffled]:
+    import torch
+
+    from attention import attribution
+
+    batch = view.network.transform(view.picture)[None]
+    layers = compare_views.attributor(view).layers(batch.shape)
+    total = PASSES * (len(layers.blocks) + 1)
+    found: list[Shuffled] = []
+    with torch.inference_mode(False):
+        for down_to, copy in attribution.randomised(view.network.module, layers, SEED):
+            progress(PASSES * len(found), total)
+            found.append(_seen(column, down_to, copy, batch))
+    return found
+
+
+def _seen(column: Column, down_to: str, copy: "nn.Module", batch: "Tensor") -> Shuffled:
+    import torch
+
+    from attention import capture
+    from attention.attribution import Attributor, GradCam
+
+    assert column.heatmap is not None
+    with torch.no_grad():
+        traced = capture.trace(copy, batch)
+    heatmap = Attributor(copy)(batch, column.heatmap.target, method=GradCam(column.heatmap.layer))
+    maps = {"heatmap": heatmap.values}
+    maps |= {gate.name: gate.values[0] for gate in traced.gates if gate.kind == "spatial"}
+    found = analysis.probabilities(traced.output.numpy())[0]
+    return Shuffled(down_to, maps, float(found[column.heatmap.target]))
+
+
+def _draw_shuffled(view: View, column: Column, done: Sequence[Shuffled]) -> None:
+    assert column.heatmap is not None
+    originals = {"heatmap": column.heatmap.values, **{gate.name: gate.values[0] for gate in column.spatial}}
+    depths = [each.down_to for each in done]
+    parts.settle("down", depths)
+    chosen = st.select_slider("Shuffled from the head down to", depths, key="down", bind="query-params")
+    at = depths.index(chosen)
+    rows = dict(zip(_titles(originals), _similarities(originals, done), strict=True))
+    last = rows["heatmap"][-1]
+    finding = (
+        "With all weights shuffled, the heatmap's rank correlation with the original is "
+        f"{'not defined: it is the same everywhere' if last is None else f'{last:.2f}'}; P of the class is "
+        f"{done[-1].probability:.1%} in place of {column.probabilities[column.heatmap.target]:.1%}."
+    )
+    st.markdown(finding)
+    parts.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding)
+    st.caption(
+        "Rank correlation with the map of the trained weights, n = 1 picture, one order of the weights "
+        f"(seed {SEED}). A gate sees nothing of what is above it: until its own block is shuffled it stays at 1 by "
+        "construction."
+    )
+    _draw_maps(view, originals, done[at])
+    parts.data(
+        {"map": list(rows), **{d: [row[n] for row in rows.values()] for n, d in enumerate(depths)}}, name="shuffled"
+    )
+
+
+def _titles(originals: dict[str, Floats]) -> list[str]:
+    return ["heatmap", *analysis.short_names([name for name in originals if name != "heatmap"])]
+
+
+def _similarities(originals: dict[str, Floats], done: Sequence[Shuffled]) -> Iterator[list[float | None]]:
+    for name, values in originals.items():
+        yield [agreement.rank_correlation(values, each.maps[name]) if name in each.maps else None for each in done]
+
+
+def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> None:
+    """The heatmap and the last spatial gate, before and after."""
+    names = ["heatmap", *list(originals)[1:][-1:]]
+    places = iter(st.columns(4))
+    picture, box = overlay.reduced(view.picture, view.box, 360)
+    for name in names:
+        for title, values in (("trained", originals[name]), (f"down to {shuffled.down_to}", shuffled.maps[name])):
+            heat = name == "heatmap"
+            scale = overlay.own_range(values) if heat else overlay.UNIT
+            drawn = overlay.overlay(
+                picture, values, box, colour_map="inferno" if heat else "viridis", scale=scale, opacity=0.6
+            )
+            span = f"{values.min():.3g} to {values.max():.3g}"
+            with next(places):
+                key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
+                parts.picture(drawn, key=key, alt=f"{name}, {title}: {span}.", caption=f"{name}, {title}: {span}")

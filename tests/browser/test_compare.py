@@ -1,0 +1,66 @@
+"""Networks compared in a real browser: three heatmaps on one scale, and long work that can be cancelled."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.test_journey import asked, main, sidebar
+
+
+def test_three_networks_are_chosen_and_their_heatmaps_have_one_scale(visit, server):
+    visitor = visit(server)
+    visitor.open("/compare?network=cbam&picture=Reims+cathedral&beside=plain")
+    page = visitor.page
+    heatmaps = main(page).get_by_text(re.compile(r"Grad-CAM, at layer4\.1"))
+    expect(heatmaps).to_have_count(2)
+    page.locator(".st-key-beside input").fill("se-resnext")
+    page.locator(".st-key-beside input").press("Enter")
+    page.keyboard.press("Escape")  # the list stays open for a further choice, and hides the page from readers
+    expect(heatmaps).to_have_count(3)
+    visitor.settle()
+    scales = {re.search(r"colours run from (.+)$", text).group(1) for text in heatmaps.all_inner_texts()}
+    assert len(scales) == 1
+    expect(main(page).get_by_role("heading", level=3).first).to_contain_text("top fifths of the 3 heatmaps overlap")
+    assert "beside=plain&beside=se-resnext" in page.url
+    again = visit(server)
+    again.open(page.url)
+    expect(main(again.page).get_by_text(re.compile(r"Grad-CAM, at layer4\.1"))).to_have_count(3)
+
+
+def test_the_networks_stay_chosen_while_another_page_is_open(visit, server):
+    visitor = visit(server)
+    visitor.open("/compare?network=cbam&picture=Reims+cathedral&beside=se-resnext")
+    page = visitor.page
+    for title, there in {"Where does it look?": "/cbam", "Do they look at the same thing?": "/compare"}.items():
+        sidebar(page).get_by_role("link", name=title).click()
+        expect(page).to_have_url(re.compile(there))
+        visitor.settle()
+    expect(main(page).get_by_text(re.compile(r"Grad-CAM, at layer4\.1"))).to_have_count(2)
+    expect(main(page)).to_contain_text("P(church)")
+    assert "beside=se-resnext" in page.url and "plain" not in page.url
+
+
+def test_long_work_says_its_cost_and_ends_when_it_is_cancelled(visit, server):
+    visitor = visit(server)
+    visitor.open("/compare?network=cbam&picture=Cow&beside=plain&beside=se&beside=se-resnext&method=Occlusion")
+    page = visitor.page
+    expect(main(page)).to_contain_text("904 forward passes")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    visitor.settle()
+    assert asked(page)["method"] == "Occlusion"
+    expect(main(page).get_by_text(re.compile("^Occlusion:"))).to_have_count(0)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+def test_a_patch_that_a_person_moves_moves_the_gates(visit, server):
+    visitor = visit(server)
+    visitor.open("/compare?network=cbam&side=Two+pictures&change=patch")
+    page = visitor.page
+    answer = main(page).get_by_role("heading", level=3).first
+    before = answer.inner_text()
+    page.get_by_role("slider", name="Centre of the patch, % from the left").press("ArrowLeft")
+    expect(answer).not_to_have_text(before)
+    visitor.settle()
+    assert asked(page)["patch_x"] == "45"

@@ -1,0 +1,153 @@
+"""Agreement and faithfulness by their laws, and against loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from attention import agreement, faithfulness
+from attention.agreement import centre_blob, overlap, rank_correlation, sampled, top
+from tests import references
+
+MAPS = arrays.arrays(np.float32, (4, 5), elements=st.integers(0, 6).map(float))
+SMOOTH = arrays.arrays(np.float32, (3, 4), elements=st.floats(-4, 4, width=32))
+
+
+@given(MAPS, MAPS)
+def test_the_rank_correlation_is_that_of_the_definition(one, other):
+    found = rank_correlation(one, other)
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        assert found is None
+    else:
+        assert found == pytest.approx(references.rank_correlation(one, other))
+        assert found == pytest.approx(rank_correlation(np.exp(one), other))
+
+
+@given(MAPS)
+def test_a_map_agrees_with_itself_and_disagrees_with_its_opposite(one):
+    if np.ptp(one):
+        found = agreement.agreement(one, one)
+        assert found.correlation == pytest.approx(1)
+        assert rank_correlation(one, -one) == pytest.approx(-1)
+
+
+@given(MAPS)
+def test_the_top_has_the_size_that_was_asked_for_and_holds_the_highest(values):
+    members = top(values)
+    assert members.sum() == pytest.approx(4) and members.min() >= 0 and members.max() <= 1
+    assert values[members > 0].min() >= values[members == 0].max(initial=-np.inf)
+    assert members[values == values.max()].min() > 0
+
+
+@given(MAPS, MAPS)
+def test_ties_count_as_what_breaking_them_at_random_gives_on_average(one, other):
+    generator = np.random.default_rng(0)
+
+    def broken(values):
+        first = np.lexsort((generator.random(values.size), -values.ravel()))[:4]
+        return set(first.tolist())
+
+    drawn = [len(broken(one) & broken(other)) / 4 for _ in range(400)]
+    assert overlap(one, other) == pytest.approx(np.mean(drawn), abs=0.1)
+
+
+def test_unrelated_maps_overlap_by_chance():
+    generator = np.random.default_rng(0)
+    found = [overlap(generator.random((10, 10)), generator.random((10, 10))) for _ in range(300)]
+    assert np.mean(found) == pytest.approx(agreement.TOP, abs=0.01)
+
+
+def test_pointing_asks_where_the_highest_place_lies():
+    one, other = np.zeros((5, 5), np.float32), np.arange(25, dtype=np.float32).reshape(5, 5)
+    one[4, 4] = 1
+    assert agreement.agreement(one, other).pointing == 1
+    one[0, 0] = 2
+    assert agreement.agreement(one, other).pointing == 0
+    one[4, 4] = 2
+    assert agreement.agreement(one, other).pointing == 0.5
+
+
+def test_a_constant_map_has_no_rank_correlation_and_the_overlap_of_chance():
+    found = agreement.agreement(np.ones((5, 5), np.float32), np.arange(25, dtype=np.float32).reshape(5, 5))
+    assert found.correlation is None and found.overlap == pytest.approx(0.2) and found.pointing == pytest.approx(0.2)
+
+
+@given(SMOOTH, st.integers(1, 9), st.integers(1, 9))
+def test_a_map_is_enlarged_between_the_centres_of_its_places(values, height, width):
+    wanted = references.enlarged(values.astype(np.float64), height, width)
+    np.testing.assert_allclose(sampled(values, (height, width)), wanted, atol=1e-9)
+
+
+@given(SMOOTH)
+def test_a_window_of_a_map_is_that_part_of_it(values):
+    whole = sampled(values, (6, 8))
+    np.testing.assert_allclose(sampled(values, (3, 4), (0.5, 0, 1, 0.5)), whole[:3, 4:], atol=1e-9)
+
+
+def test_what_two_windows_share_is_told_in_shares_of_each():
+    one, other = (0.0, 0.0, 100.0, 100.0), (50.0, -10.0, 150.0, 90.0)
+    shared = agreement.common(one, other)
+    assert shared == (50, 0, 100, 90)
+    assert agreement.inside(shared, one) == (0.5, 0, 1, 0.9)
+    assert agreement.inside(shared, other) == (0, 0.1, 0.5, 1)
+    assert agreement.common(one, (100.0, 0.0, 200.0, 100.0)) is None
+
+
+def test_the_blob_is_highest_in_the_middle_and_symmetric():
+    blob = centre_blob((7, 9))
+    assert np.unravel_index(blob.argmax(), blob.shape) == (3, 4) and blob.max() == 1
+    for other in (blob[::-1], blob[:, ::-1]):
+        np.testing.assert_allclose(blob, other, rtol=1e-6)
+    assert blob[0, 0] < blob[0, 4] and blob[0, 0] < blob[3, 0]
+
+
+def predict(pictures):
+    """A probability that depends on every pixel, and on the pairs of neighbours."""
+    weights = np.cos(np.arange(pictures[0].size)).reshape(pictures[0].shape)
+    both = (pictures[..., 1:] * pictures[..., :-1]).sum((1, 2, 3))
+    return 1 / (1 + np.exp(-(pictures * weights).sum((1, 2, 3)) - 0.1 * both))
+
+
+@pytest.mark.parametrize("steps", [5, 7])
+def test_both_curves_are_those_of_a_loop_over_the_pixels(steps):
+    generator = np.random.default_rng(3)
+    picture, values = generator.standard_normal((3, 6, 5)).astype(np.float32), generator.random((2, 3), np.float32)
+    enlarged = references.enlarged(values.astype(np.float64), 6, 5)
+    order = sorted(np.ndindex(6, 5), key=lambda place: -enlarged[place])
+    counts = [round(30 * step / steps) for step in range(steps + 1)]
+    found = faithfulness.faithfulness(picture, values, predict, steps=steps)
+    for curve, insert in ((found.deletion, False), (found.insertion, True)):
+        slow = references.removal(picture, order, lambda shown: predict(shown[None])[0], counts, insert=insert)
+        np.testing.assert_allclose(curve.probabilities, slow, rtol=1e-5)
+        widths = np.diff(curve.shares)
+        assert curve.area == pytest.approx(
+            sum(w * (a + b) / 2 for w, a, b in zip(widths, slow, slow[1:], strict=False))
+        )
+
+
+def test_the_curves_begin_and_end_with_the_whole_picture_and_with_nothing():
+    picture = np.random.default_rng(0).standard_normal((3, 6, 5)).astype(np.float32)
+    found = faithfulness.faithfulness(picture, np.ones((2, 2), np.float32), predict)
+    whole, nothing = predict(picture[None])[0], 0.5
+    assert found.deletion.probabilities[[0, -1]] == pytest.approx([whole, nothing])
+    assert found.insertion.probabilities[[0, -1]] == pytest.approx([nothing, whole])
+
+
+def test_the_map_that_knows_the_pixels_that_count_beats_random_ones():
+    picture = np.ones((1, 8, 8), np.float32)
+    weights = np.random.default_rng(1).random((8, 8))
+
+    def share(pictures):
+        return (pictures[:, 0] * weights).sum((1, 2)) / weights.sum()
+
+    best = faithfulness.faithfulness(picture, weights.astype(np.float32), share)
+    for values in faithfulness.random_maps((8, 8), 10):
+        other = faithfulness.faithfulness(picture, values, share)
+        assert best.deletion.area < other.deletion.area and best.insertion.area > other.insertion.area
+
+
+def test_random_maps_are_those_of_their_seed():
+    one, same, other = (faithfulness.random_maps((3, 4), 3, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other) and not np.array_equal(one[0], one[1])

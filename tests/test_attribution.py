@@ -1,0 +1,207 @@
+"""Each heatmap equals a slow one from its equation; what it costs is known, and what is not valid says why."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from attention import attribution, networks
+from attention.attribution import AttributionError, Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion
+from tests import own, references
+from tests.attributed import SHAPE, Functional, Shared, Small, picture, seeded
+
+METHODS = (GradCam(), GuidedGradCam(), IntegratedGradients(), Occlusion())
+EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+
+
+def doubled(module):
+    return copy.deepcopy(module).double()
+
+
+def logit(module, target):
+    """From an array without the axis of the pictures to one logit, in float64."""
+    with torch.no_grad():
+        return lambda values: float(module(torch.from_numpy(values)[None])[0, target])
+
+
+@pytest.mark.parametrize("target", range(4))
+@pytest.mark.parametrize("layer", ["first", "second", "first.0"])
+def test_grad_cam_is_that_of_its_equation(layer, target):
+    module = seeded(Small)
+    exact = doubled(module)
+    before = {"first.0": exact.first[0], "first": exact.first, "second": nn.Sequential(exact.first, exact.second)}[
+        layer
+    ]
+    after = {
+        "first.0": nn.Sequential(exact.first[1], exact.second, exact.head),
+        "first": nn.Sequential(exact.second, exact.head),
+        "second": exact.head,
+    }[layer]
+    with torch.no_grad():
+        features = before(picture().double())[0].numpy()
+        slow = references.grad_cam(features, logit(after, target))
+    heatmap = Attributor(module)(picture(), target, method=GradCam(layer))
+    np.testing.assert_allclose(heatmap.values, slow, atol=1e-5)
+    assert (heatmap.layer, heatmap.target, heatmap.method) == (layer, target, "grad-cam")
+    assert (heatmap.minimum, heatmap.maximum) == (heatmap.values.min(), heatmap.values.max())
+
+
+def test_guided_grad_cam_is_grad_cam_times_the_gradient_that_lets_only_positive_parts_back():
+    module = seeded(Shared)
+    exact, target = doubled(module), 2
+    given = picture().double()[0].requires_grad_()
+    first = exact.first(given[None])
+    second = exact.second(first.relu())
+    head = exact.head.weight[target] / second[0, 0].numel()
+    back = (head[None, :, None, None] * torch.ones_like(second)).clamp(min=0) * (second > 0)
+    (back,) = torch.autograd.grad(second, first, back, retain_graph=True)
+    (back,) = torch.autograd.grad(first, given, back.clamp(min=0) * (first > 0))
+    coarse = Attributor(module)(picture(), target).values
+    attributed = Attributor(module)(picture(), target, method=GuidedGradCam())
+    enlarged = references.enlarged(coarse.astype(np.float64), *SHAPE[2:])
+    np.testing.assert_allclose(attributed.values, np.abs(back.numpy() * enlarged).sum(0), atol=1e-6)
+
+
+def test_integrated_gradients_are_those_of_many_small_steps():
+    module, target = seeded(Small, nn.SiLU), 1
+    exact = doubled(module)
+
+    def gradient(values):
+        given = torch.from_numpy(values)[None].requires_grad_()
+        return torch.autograd.grad(exact(given)[0, target], given)[0][0].numpy()
+
+    slow = references.integrated_gradients(picture().double()[0].numpy(), gradient)
+    values = Attributor(module)(picture(), target, method=IntegratedGradients()).values
+    np.testing.assert_allclose(values, slow, atol=1e-4)
+
+
+def test_integrated_gradients_add_up_to_what_the_picture_changed():
+    module = seeded(Small, nn.SiLU)
+    with torch.no_grad():
+        change = (module(picture()) - module(torch.zeros(SHAPE)))[0]
+    for target in range(4):
+        values = Attributor(module)(picture(), target, method=IntegratedGradients()).values
+        assert values.sum() == pytest.approx(float(change[target]), abs=1e-3)
+
+
+@pytest.mark.parametrize("side", [0.2, 0.35])
+def test_occlusion_is_that_of_a_loop_over_the_squares(side):
+    module, target = seeded(Small), 3
+    window = round(side * min(SHAPE[2:]))
+    with torch.no_grad():
+        slow = references.occlusion(
+            picture().double()[0].numpy(), logit(doubled(module), target), window, max(1, window // 2)
+        )
+    values = Attributor(module)(picture(), target, method=Occlusion(side)).values
+    np.testing.assert_allclose(values, slow, atol=1e-5)
+
+
+@EACH
+@pytest.mark.parametrize("grad", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_a_heatmap_is_the_same_whatever_the_caller_does_with_gradients(method, grad):
+    attribute = Attributor(seeded(Small))
+    wanted = attribute(picture(), 0, method=method).values
+    with grad():
+        np.testing.assert_array_equal(attribute(picture(), 0, method=method).values, wanted)
+
+
+@EACH
+def test_the_passes_are_those_that_were_announced(method):
+    told = []
+    Attributor(seeded(Small))(picture(), 0, method=method, progress=lambda done, total: told.append((done, total)))
+    passes = method.passes(SHAPE).forward
+    assert {total for _, total in told} == {passes}
+    done = [each for each, _ in told]
+    assert done == sorted(done) and done[0] == 0 and done[-1] == passes
+    assert max(np.diff(done)) <= attribution.methods.AT_ONCE
+
+
+@EACH
+def test_what_the_progress_raises_ends_the_work_and_leaves_nothing_behind(method):
+    class Cancelled(BaseException):
+        pass
+
+    def cancel(done, total):
+        raise Cancelled
+
+    attribute = Attributor(seeded(Small))
+    wanted = attribute(picture(), 0, method=method).values
+    with pytest.raises(Cancelled):
+        attribute(picture(), 0, method=method, progress=cancel)
+    np.testing.assert_array_equal(attribute(picture(), 0, method=method).values, wanted)
+
+
+@pytest.mark.parametrize("variant", networks.VARIANTS)
+def test_the_blocks_of_the_own_networks_are_their_residual_blocks_and_the_stem(variant):
+    layers = Attributor(own.network(variant)).layers((1, 3, 64, 64))
+    assert layers.blocks == ("stem", *(f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2)))
+    assert layers.maps["layer4.1"] == (2, 2) and layers.classes == 10 and not layers.others
+
+
+def test_a_module_that_is_built_and_never_called_is_no_layer():
+    module = seeded(Small)
+    module.unused = nn.Conv2d(3, 4, 3)
+    assert Attributor(module).layers(SHAPE).blocks == ("first", "second")
+
+
+def test_a_module_that_is_called_twice_is_no_layer():
+    assert "relu" not in Attributor(seeded(Shared)).layers(SHAPE).maps
+
+
+def test_features_with_the_channels_last_are_no_map():
+    class Last(nn.Module):
+        def forward(self, features):
+            return features.permute(0, 2, 3, 1)
+
+    class Head(nn.Module):
+        def forward(self, features):
+            return features.mean((1, 2))
+
+    module = nn.Sequential(nn.Sequential(nn.Conv2d(3, 7, 3, padding=1), Last()), Head())
+    assert Attributor(module).layers(SHAPE).blocks == ("0.0",)
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (seeded(Small, nn.SiLU), "also computes silu"),
+        (seeded(Small, nn.ReLU6), "also computes"),
+        (seeded(Functional), "also computes relu"),
+        (seeded(Small, nn.Sigmoid), "has none"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(360, 4), nn.ReLU()), "this network has none"),
+    ],
+)
+def test_guided_backpropagation_is_refused_where_it_would_be_plain_gradients(module, reason):
+    attribute = Attributor(module)
+    assert reason in GuidedGradCam().obstacle(attribute.layers(SHAPE))
+    with pytest.raises(AttributionError, match=reason):
+        attribute(picture(), 0, method=GuidedGradCam())
+
+
+def test_a_network_without_maps_has_no_grad_cam_and_all_that_needs_no_layer():
+    attribute = Attributor(nn.Sequential(nn.Flatten(), nn.Linear(360, 4)))
+    with pytest.raises(AttributionError, match="needs a block"):
+        attribute(picture(), 0)
+    assert attribute(picture(), 0, method=Occlusion()).values.shape == SHAPE[2:]
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "method", "reason"),
+    [
+        (picture(), 4, None, "no class 4: the network has 0 to 3"),
+        (picture(), -1, None, "no class -1"),
+        (picture(), 0, GradCam("third"), "'third' puts out no map of places; the blocks that do are first to second"),
+        (picture(), 0, GradCam("head"), "'head' puts out no map"),
+        (picture().repeat(2, 1, 1, 1), 0, None, r"one picture \(1, C, H, W\)"),
+    ],
+)
+def test_what_cannot_be_attributed_is_said_in_one_sentence(given, target, method, reason):
+    with pytest.raises(AttributionError, match=reason):
+        Attributor(seeded(Small))(given, target, method=method)
+
+
+def test_an_output_that_is_no_row_of_logits_is_named():
+    with pytest.raises(AttributionError, match="heatmaps need logits"):
+        Attributor(nn.Conv2d(3, 4, 3))(picture(), 0)

@@ -1,0 +1,222 @@
+"""What networks have in common on one picture, and the command that says it in a file and a picture."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from attention import __main__ as command
+from attention import agreement, capture, comparison, images, zoo
+from attention.attribution import Attributor, GradCam
+from attention.comparison import Column
+from attention.figures import sheet
+from attention.records import Heatmap
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = next(sample for sample in images.samples() if sample.title == "Reims cathedral")
+CARD = zoo.card("cbam")
+
+
+def heatmap(values):
+    values = np.asarray(values, np.float32)
+    return Heatmap(values, 0, "grad-cam", "layer4.1", float(values.min()), float(values.max()))
+
+
+def column(values=None, *, box=(0.0, 0.0, 100.0, 100.0), card=CARD, gates=()):
+    shares = np.full(len(CARD.labels), 1 / len(CARD.labels))
+    return Column(card, CARD.labels, shares, gates, box, 0, None if values is None else heatmap(values))
+
+
+def bar(start):
+    """A bar from top to bottom, in which no two places are equal."""
+    values = np.zeros((10, 10))
+    values[:, start : start + 2] = 1 + np.arange(20).reshape(10, 2) / 100
+    return values
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return images.read(SAMPLE.path.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def columns(picture):
+    names = ("plain", "cbam")
+    return comparison.compare([partial(zoo.load, name) for name in names], picture, None)
+
+
+@pytest.mark.parametrize(
+    ("label", "found"), [("church", 1), ("Church", 1), ("church, church building", 1), ("crane", None), ("cat", None)]
+)
+def test_a_class_is_found_by_the_first_name_of_its_label_where_only_one_has_it(label, found):
+    labels = ("tench, Tinca tinca", "church, church building", "crane", "crane, a machine")
+    assert comparison.place(labels, label) == found
+
+
+def test_equal_heatmaps_overlap_in_full_and_apart_ones_not_at_all():
+    same, _ = comparison.shared([column(bar(0)), column(bar(0))])
+    apart, _ = comparison.shared([column(bar(0)), column(bar(8))])
+    assert same == pytest.approx(1, abs=0.02) and apart == pytest.approx(0, abs=0.02)
+    three, _ = comparison.shared([column(bar(0)), column(bar(0)), column(bar(8))])
+    assert three == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_blob_in_the_middle_overlaps_with_what_is_in_the_middle():
+    _, middle = comparison.shared([column(bar(4)), column(bar(4))])
+    _, edge = comparison.shared([column(bar(0)), column(bar(0))])
+    assert middle > 0.3 > edge
+
+
+def test_different_squares_are_compared_where_both_look():
+    """The second network sees the left half alone; the bar lies at the same place of the picture."""
+    wide, narrow = np.zeros((20, 20)), np.zeros((20, 20))
+    wide[:, 4:6], narrow[:, 8:12] = 1, 1
+    found, _ = comparison.shared([column(wide), column(narrow, box=(0.0, 0.0, 50.0, 100.0))])
+    assert found > 0.9
+    wrong, _ = comparison.shared([column(wide), column(narrow)])
+    assert wrong < 0.3
+
+
+def test_fewer_than_two_heatmaps_have_nothing_in_common():
+    assert comparison.shared([column(bar(0)), column()]) is None
+
+
+def test_the_last_gate_of_each_size_stands_for_its_stage(columns):
+    names = [gate.name for gate in comparison.by_stage(columns[1].spatial)]
+    assert names == [f"layer{stage}.1.attention.spatial" for stage in range(1, 5)]
+    assert comparison.by_stage(columns[0].spatial) == []
+
+
+def test_a_column_is_what_a_trace_and_an_attributor_say(columns, picture):
+    loaded = zoo.load("cbam")
+    batch = loaded.transform(picture)[None]
+    with torch.inference_mode():
+        traced = capture.trace(loaded.module, batch)
+    found = columns[1]
+    np.testing.assert_allclose(found.probabilities, traced.output.softmax(1)[0].numpy(), rtol=1e-5)
+    asked = columns[0].labels[int(columns[0].probabilities.argmax())]
+    assert found.labels[found.target] == asked
+    wanted = Attributor(loaded.module)(batch, found.target, method=GradCam())
+    np.testing.assert_allclose(found.heatmap.values, wanted.values, rtol=1e-5)
+    for gate, other in zip(found.gates, traced.gates, strict=True):
+        np.testing.assert_array_equal(gate.values, other.values)
+
+
+def test_a_class_that_nobody_knows_is_refused(picture):
+    with pytest.raises(comparison.ComparisonError, match="None of these networks knows one class 'zebra'"):
+        comparison.compare([partial(zoo.load, "plain")], picture, "zebra")
+
+
+def test_a_network_that_does_not_know_the_class_has_no_heatmap(picture):
+    mobile = partial(zoo.load, "torchvision/mobilenet_v3_small", random=True)
+    one, other = comparison.compare([partial(zoo.load, "plain"), mobile], picture, "goldfish")
+    assert one.heatmap is None and other.heatmap is not None and other.labels[other.target] == "goldfish"
+    assert "10 in plain, 1,000 in torchvision/mobilenet_v3_small" in comparison.classes([one, other])
+
+
+def test_what_has_to_be_known_before_a_comparison_is_said():
+    (alike,) = comparison.differences([CARD, zoo.card("se")])
+    assert "one recipe, with one seed" in alike
+    zoos = zoo.card("timm/seresnet50")
+    random, differ = comparison.differences([CARD, replace(zoos, random=True)])
+    assert "timm/seresnet50: random weights" in random
+    assert "recipes differ" in differ and "cbam here on" in differ and "is not trained" in differ
+    (differ,) = comparison.differences([CARD, zoos])
+    assert "timm/seresnet50 by timm's publisher" in differ
+    assert comparison.classes([column(), column()]) == ""
+
+
+def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
+    found = columns[1]
+    every = comparison.against_heatmap(found, found.spatial)
+    for gate, one in zip(found.spatial, every, strict=True):
+        assert one == agreement.agreement(gate.values[0], found.heatmap.values)
+    blob = comparison.blob_against_heatmap(found)
+    assert blob.overlap == pytest.approx(
+        agreement.overlap(agreement.centre_blob((32, 32)), agreement.sampled(found.heatmap.values, (32, 32)))
+    )
+
+
+def test_the_sheet_has_a_column_for_each_network_in_the_heatmaps_colours(columns, picture):
+    drawn = Image.open(io.BytesIO(sheet.draw(picture, columns)))
+    assert drawn.format == "PNG" and drawn.width == sheet.EDGE + 2 * (sheet.WIDTH + sheet.EDGE)
+    alone = Image.open(io.BytesIO(sheet.draw(picture, columns[:1])))
+    assert alone.width < drawn.width and alone.height < drawn.height  # without spatial gates below
+    other = [columns[0], replace(columns[1], heatmap=heatmap(np.eye(5)))]
+    assert sheet.draw(picture, other) != sheet.draw(picture, columns)
+
+
+def run(*arguments):
+    return CliRunner().invoke(command.main, ["compare", *map(str, arguments)], standalone_mode=True)
+
+
+def test_the_command_writes_what_the_comparison_says(tmp_path, columns):
+    done = run(SAMPLE.path, "--model", "plain", "--model", "cbam", "--out", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "new" / "compare.json").read_text())
+    assert told["picture"] == SAMPLE.path.name and told["another picture"] != SAMPLE.title
+    assert told["overlap of the top fifths"]["pairs of heatmaps"] == pytest.approx(comparison.shared(columns)[0])
+    for one, each in zip(told["networks"], columns, strict=True):
+        assert one["name"] == each.card.name and one["probability"] == pytest.approx(each.probabilities[each.target])
+        np.testing.assert_allclose(one["heatmap"]["values"], each.heatmap.values, rtol=1e-5)
+        assert len(one["spatial gates"]) == len(each.spatial)
+    gate = told["networks"][1]["spatial gates"][-1]
+    assert gate["agreement"] != gate["the same for another picture"]
+    with Image.open(tmp_path / "new" / "compare.png") as drawn:
+        assert drawn.width > 2 * sheet.WIDTH
+    assert f"cbam: {columns[1].labels[columns[1].target]} " in done.output
+
+
+def test_the_command_marks_random_weights(tmp_path):
+    done = run(SAMPLE.path, "--model", "se", "--model", "timm/test_efficientnet", "--random", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "compare.json").read_text())
+    assert [each["random weights"] for each in told["networks"]] == [False, True]
+    assert "timm/test_efficientnet (random weights)" in done.output
+
+
+def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
+    picture = ROOT / "assets" / "samples" / "cathedral.jpg"
+    names = ("plain", "se", "cbam")
+    assert run(picture, *(part for name in names for part in ("--model", name)), "--out", tmp_path).exit_code == 0
+    told = json.loads((tmp_path / "compare.json").read_text())
+    example = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8").split("which holds this")[1])
+    percent = [f"{each['name']} {each['probability']:.1%}".replace("%", " %") for each in told["networks"]]
+    assert "call the cathedral a church: " + ", ".join(percent) in example
+    overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]
+    assert f"overlap by {overlaps[0]}, where chance gives 20 % and a blob in the middle {overlaps[1]}" in example
+    cbam = told["networks"][2]
+    blob, better = cbam["blob in the middle"]["overlap"], []
+    for gate in cbam["spatial gates"]:
+        reached = gate["agreement"]["overlap"], gate["the same for another picture"]["overlap"]
+        if reached[0] > max(reached[1], blob, told["by chance"]):
+            better.append(
+                (gate["name"].split(".attention")[0], *(f"{value:.0%}".replace("%", " %") for value in reached))
+            )
+    (_, own, other), count = max(better, key=lambda each: float(each[1].split()[0])), len(cbam["spatial gates"])
+    assert f"{len(better)} of {count} have an overlap above that of chance" in example
+    assert f"the highest is {own}, and the salmon's is {other} there" in example
+    last = cbam["spatial gates"][-1]
+    assert last["nearly constant"] and f"passes {last['minimum']:.2f} to {last['maximum']:.2f}" in example
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--model", "se"], "1 networks were named with --model; two to four are allowed"),
+        (["--model", "se"] * 5, "5 networks were named"),
+        (["--model", "se", "--model", "cbam", "--method", "lime"], "There is no method 'lime'; there are grad-cam"),
+    ],
+)
+def test_what_the_command_cannot_do_it_says(tmp_path, arguments, reason):
+    done = run(SAMPLE.path, *arguments, "--out", tmp_path)
+    assert done.exit_code == 2 and reason in done.output
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,238 @@
+"""The comparison's page says what traces and heatmaps of the same picture say, beside what knows nothing of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attention import agreement, analysis, comparison, images, zoo
+from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
+from tests.charts import numbers, sent_chart
+
+APP = Path(__file__).parents[1] / "app.py"
+TITLE = "Reims cathedral"
+SMALL = "timm/test_resnet"
+TINY = "timm/test_efficientnet"
+
+
+def opened(**link):
+    app = AppTest.from_file(APP, default_timeout=180)
+    for key, value in {"picture": TITLE, **link}.items():
+        app.query_params[key] = value
+    return sound(app.switch_page("pages/compare.py").run())
+
+
+def sound(app):
+    assert not app.exception, app.exception
+    assert not app.error, app.error
+    return app
+
+
+def said(app):
+    kinds = (app.subheader, app.markdown, app.caption, app.info, app.warning)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def captions(app):
+    return [image.proto.imgs[0].caption for image in app.get("image")]
+
+
+def columns(*names, label=None, random=()):
+    sample = next(sample for sample in images.samples() if sample.title == TITLE)
+    loads = [lambda name=name: zoo.load(name, random=name in random) for name in names]
+    return comparison.compare(loads, images.read(sample.path.read_bytes()), label)
+
+
+def test_three_networks_stand_side_by_side_on_one_scale():
+    app, found = opened(network="cbam"), columns("cbam", "plain", "se")
+    top = max(column.heatmap.maximum for column in found)
+    for column in found:
+        span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+        assert f"Grad-CAM, at layer4.1: {span}; colours run from 0 to {top:.3g}" in captions(app)
+    metrics = {metric.value for metric in app.metric}
+    assert metrics == {f"{column.probabilities[column.target]:.1%}" for column in found}
+    pairs, middle = comparison.shared(found)
+    assert f"heatmaps overlap by {pairs:.0%}" in app.subheader[0].value
+    assert f"overlap with them by {middle:.0%}, and chance by 20%" in app.subheader[0].value
+    for gate in comparison.by_stage(found[0].spatial):
+        rows, across = gate.values.shape[1:]
+        assert f"{rows} × {across}: {gate.minimum:.2f} to {gate.maximum:.2f}" in captions(app)
+    assert said(app).count("No spatial gates.") == 2 and said(app).count("No channel gates.") == 1
+    assert "one recipe, with one seed each" in said(app)
+
+
+def test_each_heatmap_may_have_its_own_scale():
+    app = opened(network="cbam", heat="each its own")
+    for column in columns("cbam", "plain", "se"):
+        assert any(f"colours run from 0 to {column.heatmap.maximum:.3g}" in caption for caption in captions(app))
+
+
+def test_the_class_and_the_stage_of_the_link_are_those_of_the_heatmaps():
+    app = opened(network="se", beside="plain", **{"class": "golf ball"}, stage="second last")
+    assert {metric.label for metric in app.metric} == {"P(golf ball)"}
+    assert sum("at layer3.1" in caption for caption in captions(app)) == 2
+
+
+def test_the_first_guess_is_the_class_until_another_is_chosen():
+    app = opened(network="plain", beside="se")
+    (first,) = columns("plain")
+    guess = first.labels[first.target]
+    assert {metric.label for metric in app.metric} == {f"P({guess})"}
+    sound(app.selectbox(key="class").set_value("tench").run())
+    assert {metric.label for metric in app.metric} == {"P(tench)"}
+
+
+def test_agreement_is_that_of_the_gates_with_the_null_beside_it():
+    app = opened(network="cbam", beside="plain", other="Dog")
+    (column,) = columns("cbam")
+    every = comparison.against_heatmap(column, column.spatial)
+    overlaps = sent_chart(app, "agreement")["data"]
+    gates = [numbers(trace["x"]) for trace in overlaps if trace["name"] == "this picture's gate"]
+    assert gates[0] == pytest.approx([each.correlation for each in every])
+    assert gates[1] == pytest.approx([each.overlap for each in every])
+    blob = comparison.blob_against_heatmap(column)
+    lines = [numbers(trace["x"])[0] for trace in overlaps if trace["name"] == "a blob in the middle"]
+    assert lines == pytest.approx([blob.correlation, blob.overlap])
+    other = [numbers(trace["x"]) for trace in overlaps if trace["name"] == "its gate for Dog"]
+    assert len(other) == 2 and not np.allclose(other[1], gates[1])
+    flat = sum(analysis.look(gate.values[0]).nearly_constant for gate in column.spatial)
+    assert flat and f"{flat} of them are nearly constant" in said(app)
+
+
+def test_networks_without_spatial_gates_have_nothing_to_agree_and_the_page_says_so():
+    assert "None of these networks has spatial gates" in said(opened(network="plain", beside="se"))
+
+
+@pytest.mark.parametrize("part", compare.TABS)
+def test_every_part_opens_for_every_own_network(part):
+    app = opened(network="se-resnext", about=part)
+    app.multiselect(key="beside").set_value(["plain", "se", "cbam"]).run()
+    assert len(sound(app).metric) == 4
+
+
+def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band():
+    app = opened(network="cbam", beside="plain", about="Deletion and insertion")
+    assert "294 forward passes" in said(app) and not app.get("plotly_chart")
+    sound(app.button(key="start_faithfulness").click().run())
+    traces = sent_chart(app, "curves")["data"]
+    names = [trace.get("name") for trace in traces]
+    assert "heatmap" in names and f"{compare_tests.DRAWS} random maps, lowest to highest" in names
+    assert "gate layer4.1.attention.spatial" in names
+    (column,) = columns("cbam")
+    heatmap = [numbers(trace["y"]) for trace in traces if trace.get("name") == "heatmap"]
+    assert heatmap[0][0] == pytest.approx(column.probabilities[column.target], abs=1e-3)
+    assert heatmap[1][-1] == pytest.approx(heatmap[0][0]) and heatmap[0][-1] == pytest.approx(heatmap[1][0])
+    assert "start_faithfulness" not in [button.key for button in app.button]  # it is not computed a second time
+
+
+def test_shuffled_weights_show_which_maps_depend_on_them():
+    app = opened(network="cbam", beside="plain", about="Shuffled weights")
+    sound(app.button(key="start_sanity").click().run())
+    (cells,) = sent_chart(app, "similarity")["data"]
+    assert cells["x"] == ["head", *(f"layer{stage}.{block}" for stage in (4, 3, 2, 1) for block in (1, 0)), "stem"]
+    values = numbers(cells["z"])
+    assert len(values) == 9
+    first = cells["y"].index("layer1.0")
+    assert values[first][:8] == pytest.approx(1)  # it sees nothing of what is above it
+    assert values[first][-1] < 0.999
+    sound(app.select_slider(key="down").set_value("stem").run())
+    assert any("down to stem" in caption for caption in captions(app))
+
+
+def test_heavy_heatmaps_wait_to_be_started_and_say_what_they_cost():
+    app = opened(network="se", beside="plain", method="Guided Grad-CAM")
+    assert "4 forward passes and 4 backward" in said(app)
+    assert not [caption for caption in captions(app) if caption.startswith("Guided")]
+    sound(app.button(key="start_heatmap").click().run())
+    assert len([caption for caption in captions(app) if caption.startswith("Guided Grad-CAM, at layer4.1")]) == 2
+
+
+def test_a_method_that_is_not_valid_is_refused_with_its_reason():
+    name = "torchvision/mobilenet_v3_small"
+    app = opened(network="se", beside=name, random=name, method="Guided Grad-CAM")
+    assert f"{name} has no heatmap here. Guided backpropagation changes the gradient of nn.ReLU" in said(app)
+    assert "also computes hardswish" in said(app)
+
+
+def test_a_network_of_the_zoo_stands_beside_with_random_weights_that_are_called_so(home):
+    app = opened(network="cbam", beside=SMALL, about="Cost and training")
+    assert f"The weights of {SMALL}" in said(app) and "so it is left out" in said(app)
+    app.pills(key="random").set_value([SMALL]).run()
+    told = said(sound(app))
+    assert f"**{SMALL} (random weights)**" in told and f"{SMALL}: random weights, which have learned nothing." in told
+    assert "P is shared out over different numbers of classes (10 in cbam, 1,000 in" in told
+    assert len(app.metric) == 2  # both know a church
+
+
+def test_a_class_that_one_network_does_not_know_has_no_heatmap_there(home):
+    app = opened(network="cbam", beside=TINY, random=TINY, **{"class": "goldfish"})
+    assert "It does not know the class “goldfish”: there is no heatmap." in said(app)
+    assert [metric.label for metric in app.metric] == ["P(goldfish)"]
+    assert "Fewer than two of these networks have a heatmap" in app.subheader[0].value
+
+
+def test_a_name_that_there_is_not_is_left_out():
+    app = AppTest.from_file(APP, default_timeout=180)
+    app.query_params["beside"] = "plian"
+    app.switch_page("pages/compare.py").run()
+    assert not app.exception and [error.value.endswith("It is left out.") for error in app.error] == [True]
+    assert app.subheader[0].value == "Choose another network to compare with."
+
+
+@pytest.mark.parametrize("change", compare_pictures.CHANGES)
+def test_every_change_shows_which_gates_moved_the_most_first(change):
+    app = opened(network="cbam", side="Two pictures", change=change, other="Dog")
+    bars, marks = sent_chart(app, "moved")["data"]
+    moved = numbers(bars["x"])
+    assert len(moved) == 16 and list(moved) == sorted(moved, reverse=True) and moved[0] > 0
+    assert len(numbers(marks["x"])) == 16 and marks["name"] == "for “Dog”"
+    assert f"{bars['y'][0]} moved most, by {moved[0]:.3f}" in app.subheader[0].value
+
+
+def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
+    app = opened(network="se", side="Two pictures", second_kind="another picture", other="Dog")
+    loaded = zoo.load("se")
+    pictures = {sample.title: images.read(sample.path.read_bytes()) for sample in images.samples()}
+    one, other = (comparison.column(loaded, pictures[title], None) for title in (TITLE, "Dog"))
+    changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
+    (bars,) = sent_chart(app, "moved")["data"]
+    assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)
+
+
+def test_a_mirrored_picture_is_compared_mirrored_back():
+    move = compare_pictures.Move
+    before, after = np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])
+    assert move(None, before, after[:, ::-1], before).change == 0
+    assert move(None, before, after, before).change == 1
+
+
+def test_a_network_without_gates_has_nothing_that_moves():
+    app = opened(network="plain", side="Two pictures")
+    assert "has no gates" in app.info[0].value
+
+
+def test_links_that_ask_for_what_there_is_not_say_so():
+    told = said(opened(network="cbam", beside="plain", **{"class": "zebra", "other": "Nobody", "about": "Nothing"}))
+    assert told.count("The link asks for") == 3
+
+
+def test_results_are_kept_by_content_and_the_oldest_forgotten():
+    kept = compare_jobs.Results()
+    for number in range(compare_jobs.KEPT + 1):
+        kept.keep(("a", number), number)
+    assert kept.get(("a", 0)) is None and kept.get(("a", 1)) == 1
+
+
+def test_what_a_job_costs_counts_a_backward_pass_as_two():
+    assert compare_jobs.cost(32, 32, 0.1) == "32 forward passes and 32 backward, about 10 s on this machine."
+    assert compare_jobs.cost(226, 0, 0.001) == "226 forward passes, less than a second."
+
+
+def test_a_gate_counts_as_agreeing_only_where_it_beats_all_that_knows_nothing():
+    gates = columns("cbam")[0].spatial[:3]
+    own = [agreement.Agreement(None, overlap, 0) for overlap in (0.5, 0.5, 0.1)]
+    others = [agreement.Agreement(None, overlap, 0) for overlap in (0.3, 0.6, 0.0)]
+    blob = agreement.Agreement(None, 0.4, 0)
+    assert "**1 of 3** spatial gates agree" in compare_tabs._found(gates, own, others, blob)
+    assert "**0 of 3**" in compare_tabs._found(gates, own, others, agreement.Agreement(None, 0.5, 0))

@@ -1,0 +1,104 @@
+"""A person's own code on every page, as `streamlit run app.py -- --model ...` opens it."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attention import serving, ui
+from attention.serving import current
+from tests import factories
+
+SMALL = ("--image-size", "64")
+EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """`start(*arguments, page=...)` opens a page of a dashboard that was started with these arguments."""
+
+    def opened(*arguments, page="overview", **link):
+        monkeypatch.setattr(current, "ARGUMENTS", arguments)
+        app = AppTest.from_file(serving.APP, default_timeout=120)
+        for key, value in link.items():
+            app.query_params[key] = value
+        app.run()
+        return app if page == "overview" else app.switch_page(f"pages/{page}.py").run()
+
+    return opened
+
+
+def texts(app):
+    kinds = ("caption", "markdown", "subheader", "info")
+    return " ".join(element.value for kind in kinds for element in app.get(kind))
+
+
+@EVERY_PAGE
+def test_a_classifier_of_a_persons_own_opens_on_every_page_as_the_first_network(start, page):
+    app = start("--model", "tests.factories:classifier", *SMALL, page=page)
+    assert not app.exception and not app.error and not app.warning
+    choice = app.selectbox(key="network")
+    assert choice.value == choice.options[0] == "tests.factories:classifier" and len(choice.options) > 1
+    assert len(app.get("progress")) == factories.CLASSES
+    assert "Gated" in texts(app) and "your own code" in texts(app)
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("factory", ["Segmenting", "Twofold"])
+def test_a_network_of_another_answer_opens_on_every_page_and_says_what_it_returns(start, page, factory):
+    app = start("--model", f"tests.factories:{factory}", *SMALL, page=page)
+    assert not app.exception and not app.error
+    assert not app.get("progress")
+    said = {"Segmenting": "a dict of out (a tensor of 1 × 5 × 32 × 32)", "Twofold": "a list of a tensor of 1 × 8"}
+    assert said[factory] in texts(app).replace("\\", "")
+
+
+def test_its_gates_are_on_the_overview_and_its_grouped_convolution_is_counted(start):
+    app = start("--model", "tests.factories:Segmenting", *SMALL)
+    assert "1 channel gate" in texts(app) and "1 spatial gate" in texts(app)
+    app = start("--model", "tests.factories:Segmenting", *SMALL, page="grouped", section="In this network")
+    assert not app.exception and not app.error
+    assert "**1 of 3** convolutions" in texts(app)
+
+
+def test_what_is_assumed_is_said(start):
+    assert "pictures of 224 px" in texts(start("--model", "tests.factories:classifier"))
+    assert "pictures of 224 px" not in texts(start("--model", "tests.factories:classifier", *SMALL))
+
+
+def test_another_network_can_be_chosen_by_a_link(start):
+    app = start("--model", "tests.factories:classifier", *SMALL, network="se")
+    assert not app.exception and app.selectbox(key="network").value == "se"
+    app.selectbox(key="network").select("tests.factories:classifier").run()
+    assert not app.exception and "Gated" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "tests.nowhere:net"), "There is no module 'tests.nowhere'"),
+        (("--model", "tests.factories:failing"), "failed: KeyError: 'no such data' (factories.py, line"),
+        (("--modle", "tests.factories:Gated"), "No such option"),
+        (("--image-size", "64"), "Missing option '--model'"),
+    ],
+)
+def test_what_cannot_be_served_is_one_sentence_and_the_other_networks_are_there(start, arguments, said):
+    app = start(*arguments)
+    assert not app.exception and len(app.error) == 1
+    assert said in app.error[0].value.replace("\\", "")
+    assert app.selectbox(key="network").value == "cbam" and app.subheader
+
+
+@EVERY_PAGE
+def test_code_that_fails_on_the_picture_alone_is_one_sentence_where_the_result_would_be(start, page):
+    app = start("--model", "tests.factories:Picky", *SMALL, page=page)
+    assert not app.exception
+    assert {error.value for error in app.error} == {
+        next(error.value for error in app.error if "LookupError: no noise (factories.py, line" in error.value)
+    }
+
+
+@pytest.mark.parametrize("typed", ["tests.factories:classifier", "assets/weights/cbam.safetensors"])
+def test_code_and_files_cannot_be_named_on_the_page(start, typed, monkeypatch):
+    monkeypatch.setattr(factories, "classifier", lambda: pytest.fail("a visitor has run code by its name"))
+    app = start(network=typed)
+    assert not app.exception and len(app.error) == 1
+    assert "no classifier" in app.error[0].value.replace("\\", "")

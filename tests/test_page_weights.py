@@ -1,0 +1,204 @@
+"""A person's own weights on every page: uploaded in the sidebar, recognised, and shown."""
+
+import re
+import tomllib
+
+import pytest
+import torch
+from safetensors.torch import save as save_safetensors
+from streamlit.testing.v1 import AppTest
+
+from attention import checkpoints, images, serving, ui, zoo
+from tests import attacks, published
+from tests.test_recognition import LAYOUTS
+
+EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
+SHOWN = ("published CBAM", "published SE", "torchvision MobileNetV3", "timm SE-ResNet", "pytorchcv CBAM")
+ATTACKS = (
+    "code",
+    "deflated bomb",
+    "stride 0",
+    "huge header",
+    "overlapping offsets",
+    "shape lie",
+    "legacy format",
+    "NaN",
+)
+CBAM = "CBAM-ResNet, the published code's layout"
+
+
+def opened(page="overview"):
+    app = AppTest.from_file(serving.APP, default_timeout=120).run()
+    if page != "overview":
+        app.switch_page(f"pages/{page}.py").run()
+    return app.segmented_control(key="origin").set_value("Your weights").run()
+
+
+def uploaded(app, name, data):
+    uploader = next(each for each in app.file_uploader if each.key.startswith("weights_"))
+    return uploader.set_value((name, data, "application/octet-stream")).run()
+
+
+def made(build):
+    torch.manual_seed(0)
+    return build().eval().state_dict()
+
+
+def saved(state):
+    return attacks.saved({"state_dict": {f"module.{key}": value for key, value in state.items()}})
+
+
+def texts(app):
+    kinds = ("caption", "markdown", "subheader", "info")
+    return " ".join(element.value for kind in kinds for element in app.get(kind)).replace("\\", "")
+
+
+def sound(app):
+    assert not app.exception and not app.error, [error.value for error in app.error]
+    return app
+
+
+@pytest.fixture(scope="module")
+def cbam():
+    return saved(made(published.cbam_resnet))
+
+
+@EVERY_PAGE
+@pytest.mark.parametrize("layout", SHOWN)
+def test_each_layout_is_recognised_and_opens_on_every_page(page, layout):
+    build, family, _ = LAYOUTS[layout]
+    app = sound(uploaded(opened(page), "mine.pth", saved(made(build))))
+    assert f"**mine.pth** was recognised as **{family}**" in texts(app)
+    assert len(app.get("progress")) == 5 and "It knows 7 classes" in texts(app)
+    assert zoo.files.UNSAID in texts(app)
+
+
+def test_an_uploaded_network_stays_chosen_on_the_next_page(cbam):
+    app = sound(uploaded(opened(), "mine.pth", cbam))
+    app.switch_page("pages/cbam.py").run()
+    assert "recognised as" in texts(sound(app)) and app.segmented_control(key="origin").value == "Your weights"
+    assert app.select_slider(key="block")
+
+
+def test_without_a_file_the_page_shows_another_network_and_says_so():
+    app = sound(opened())
+    assert "Until there is one" in texts(app) and "CBAM-ResNet" in texts(app)
+
+
+def test_the_bytes_of_a_file_are_let_go(cbam, monkeypatch):
+    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+
+    removed = []
+    remove = MemoryUploadedFileManager.remove_file
+
+    def noted(self, session_id, file_id):
+        removed.extend(record.data for record in self.get_files(session_id, [file_id]))
+        remove(self, session_id, file_id)
+        assert not self.get_files(session_id, [file_id])
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", noted)
+    app = sound(uploaded(opened(), "mine.pth", cbam))
+    assert removed == [cbam]
+    assert "weights_0" not in app.session_state
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("empty.pt", b""),
+        ("picture.pt", next(iter(images.samples())).path.read_bytes()),
+        ("cut.safetensors", save_safetensors({"w": torch.zeros(9)})[:-4]),
+        ("![](x).pt", b"no weights"),
+    ],
+)
+def test_a_file_that_is_not_read_is_one_sentence_and_the_network_before_stays(cbam, name, data):
+    app = sound(uploaded(opened(), "mine.pth", cbam))
+    app = uploaded(app, name, data)
+    with pytest.raises(checkpoints.CheckpointError) as expected:
+        checkpoints.read(data)
+    assert not app.exception and len(app.error) == 1
+    said = app.error[0].value
+    assert said.replace("\\", "") == f"{name}: {expected.value}" and "![" not in said
+    assert "**mine.pth** was recognised" in texts(app)
+    assert not sound(uploaded(app, "mine.pth", cbam)).error
+
+
+def test_an_attack_is_one_sentence_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = opened()
+    for name in ATTACKS:
+        make, said = attacks.ATTACKS[name]
+        uploaded(app, f"{name}.pt", make())
+        assert not app.exception and len(app.error) == 1, name
+        assert re.search(said, app.error[0].value.replace("\\", "")), name
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_no_known_network_can_be_given_a_family_and_say_what_does_not_fit(cbam):
+    state = made(published.cbam_resnet) | {"more.weight": torch.zeros(3)}
+    del state["layer2.0.bn2.bias"]
+    app = uploaded(opened(), "other.pth", saved(state))
+    assert not app.exception and len(app.error) == 1 and "other" in app.error[0].value
+    app.selectbox(key="family").select(CBAM).run()
+    assert not app.exception and len(app.error) == 1
+    said = app.error[0].value.replace("\\", "")
+    assert "1 missing (layer2.0.bn2.bias)" in said and "1 left over (more.weight)" in said
+    assert {*app.dataframe[0].value["key"]} == {"layer2.0.bn2.bias", "more.weight"}
+    assert app.subheader  # the page below shows the network that comes first
+    uploaded(app, "mine.pth", cbam)
+    assert sound(app).selectbox(key="family").value == "As recognised"
+
+
+def test_a_family_that_was_chosen_by_hand_takes_the_place_of_the_recognised_one():
+    build, family, _ = LAYOUTS["torchvision ResNet"]
+    app = sound(uploaded(opened(), "mine.pth", saved(made(build))))
+    others = [other for other in app.selectbox(key="family").options if "ResNet, timm" in other]
+    app.selectbox(key="family").select("ResNet, timm's layout").run()
+    assert others and "recognised as **ResNet, timm's layout**" in texts(sound(app)) and family not in texts(app)
+
+
+def test_pictures_and_classes_are_prepared_as_the_person_says(cbam):
+    app = sound(uploaded(opened(), "mine.pth", cbam))
+    app.number_input(key="size").set_value(96).run()
+    app.text_input(key="mean").set_value("0.5, 0.5, 0.5").run()
+    labels = next(each for each in app.file_uploader if each.key.startswith("labels_"))
+    labels.set_value(("names.txt", "\n".join("abcdefg").encode(), "text/plain")).run()
+    assert "96 × 96 px" in texts(sound(app)) and zoo.files.UNSAID not in texts(app)
+    assert {bar.proto.text[0] for bar in app.get("progress")} <= set("abcdefg")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda app: app.text_input(key="std").set_value("1 2"), "three numbers are allowed"),
+        (lambda app: app.text_input(key="std").set_value("1 0 1"), "deviation above 0"),
+        (
+            lambda app: next(each for each in app.file_uploader if each.key.startswith("labels_")).set_value(
+                ("few.txt", b"one\ntwo", "text/plain")
+            ),
+            "few.txt names 2 classes and the network has 7",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_are_one_sentence(cbam, change, said):
+    app = sound(uploaded(opened(), "mine.pth", cbam))
+    change(app).run()
+    assert not app.exception and len(app.error) == 1 and said in app.error[0].value.replace("\\", "")
+
+
+def test_a_page_without_such_gates_leads_back_to_the_networks_on_offer():
+    build, *_ = LAYOUTS["torchvision ResNet"]
+    app = sound(uploaded(opened("cbam"), "mine.pth", saved(made(build))))
+    app.button(key="instead_cbam").click().run()
+    assert sound(app).segmented_control(key="origin").value == "On offer"
+    assert app.selectbox(key="network").value == "cbam"
+
+
+def test_pictures_keep_their_own_limit_beside_that_of_weights():
+    app = opened()
+    app.segmented_control(key="source").set_value("Upload").run()
+    limits = {each.key: each.proto.max_upload_size_mb for each in app.file_uploader}
+    assert limits["upload"] * 2**20 == images.MAX_BYTES
+    allowed = tomllib.loads((serving.APP.parent / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
+    assert [size for key, size in limits.items() if key.startswith("weights_")] == [allowed]
+    assert images.MAX_BYTES < allowed * 2**20 <= checkpoints.DEFAULT.file_bytes

@@ -1,0 +1,183 @@
+"""A person's own network by its name in Python, and what goes wrong on the way, each in one sentence."""
+
+import json
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from attention import capture, checkpoints, labels, serving, zoo
+from attention.records import GatescopeError
+from attention.serving import current
+from attention.serving.options import parsed
+from tests import factories
+
+NAME = "tests.factories:"
+SMALL = ("--image-size", "64")
+
+
+def network_of(*arguments):
+    return serving.network_of(parsed(arguments))
+
+
+@pytest.mark.parametrize("name", ["classifier", "Gated", "ready"])
+def test_a_function_a_class_or_a_module_is_served(name):
+    network = network_of("--model", NAME + name, *SMALL)
+    assert isinstance(network.module, factories.Gated) and not network.module.training
+    assert network.card.source == "code" and network.card.name == NAME + name
+    assert network.card.gates == {"channel": 1, "spatial": 1}
+    assert network.labels == labels.default(factories.CLASSES)
+
+
+def test_random_weights_are_the_same_every_time_and_the_generator_stays_as_it_was():
+    before = torch.random.get_rng_state()
+    first, second = (network_of("--model", NAME + "classifier", *SMALL).module.state_dict() for _ in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_thousand_classes_are_taken_for_imagenets_and_that_is_said():
+    network = network_of("--model", NAME + "imagenet", *SMALL)
+    assert network.labels[0] == "tench" and zoo.files.IMAGENET in network.card.assumed
+
+
+def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
+    (tmp_path / "my_own_nets.py").write_text("from tests.factories import Gated\n\n\ndef make():\n    return Gated()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert network_of("--model", "my_own_nets:make", *SMALL).card.title == "Gated"
+
+
+def test_the_parameters_of_a_lazy_module_are_counted():
+    assert network_of("--model", NAME + "Lazy", *SMALL).card.parameters == 8 * 3 * 9 + 8 + 8 * 5 + 5
+
+
+@pytest.mark.parametrize("kind", ["Gated", "Wrapped"])
+def test_weights_come_out_of_a_file(tmp_path, kind):
+    trained = getattr(factories, kind)()
+    save_file(trained.state_dict(), tmp_path / "trained.safetensors")
+    network = network_of("--model", NAME + kind, *SMALL, "--weights", str(tmp_path / "trained.safetensors"))
+    assert all(torch.equal(value, network.module.state_dict()[key]) for key, value in trained.state_dict().items())
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    state = factories.Gated(classes=7).state_dict() | {"more": torch.zeros(1)}
+    del state["first.weight"]
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(serving.ServingError) as raised:
+        network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "other.pt"))
+    for said in ("1 missing (first.weight)", "1 left over (more)", "last.weight [7, 8] instead of [5, 8]"):
+        assert said in str(raised.value)
+
+
+def test_a_weight_file_with_code_in_it_is_refused(tmp_path):
+    torch.save(factories.Gated(), tmp_path / "whole.pt")
+    with pytest.raises(checkpoints.CheckpointError):
+        network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "whole.pt"))
+
+
+def test_labels_are_read_from_a_file(tmp_path):
+    (tmp_path / "names.json").write_text(json.dumps(list("abcde")))
+    network = network_of("--model", NAME + "classifier", *SMALL, "--labels", str(tmp_path / "names.json"))
+    assert network.labels == tuple("abcde")
+
+
+def test_the_picture_is_prepared_as_the_arguments_say():
+    network = network_of("--model", NAME + "classifier", *SMALL, "--mean", "0", ".5", "1", "--std", "1", "2", "3")
+    seen = network.transform
+    assert (seen.size, seen.mean, seen.std) == (64, (0, 0.5, 1), (1, 2, 3))
+    assert not any("mean" in phrase or "px" in phrase for phrase in network.card.assumed)
+
+
+def test_what_nobody_says_is_assumed_and_named():
+    card = network_of("--model", NAME + "classifier").card
+    assert card.input_size == 224 and {"pictures of 224 px", "ImageNet's mean and standard deviation"} <= {
+        *card.assumed
+    }
+    assert "ImageNet's mean" in network_of("--model", NAME + "classifier", *SMALL, "--std", "1", "1", "1").card.assumed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "nets"), "package.module:factory is allowed"),
+        (("--model", "os.path:../x"), "names nothing"),
+        (("--model", "nowhere_at_all:net"), "no module 'nowhere_at_all'"),
+        (("--model", "tests.nowhere.net:net"), "no module 'tests.nowhere'"),
+        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold"),
+        (("--model", NAME + "number"), "is of the type int"),
+        (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
+        (("--model", NAME + "returning_nothing"), "the type NoneType"),
+        (("--model", NAME + "grey", *SMALL), "channels that its first convolution reads are 1, and those of a picture"),
+        (("--model", NAME + "Paired", *SMALL), "has to run on a batch of pictures and nothing else"),
+        (("--model", NAME + "Picky", "--labels", "nowhere.txt"), "does not exist"),
+        (("--model", NAME + "Gated", "--image-size", "0"), "not in the range 1<=x<=1024"),
+        (("--model", NAME + "Gated", "--std", "1", "0", "1"), "deviation above 0"),
+        (("--model", NAME + "Gated", "--mean", "1", "nan", "1"), "finite numbers"),
+        (("--model", NAME + "Gated", "--mean", "1", "1"), "requires 3 arguments"),
+        (("--models", NAME + "Gated"), "--weights, --labels"),
+        ((NAME + "Gated",), "Missing option '--model'"),
+    ],
+)
+def test_every_mistake_in_the_arguments_is_one_sentence(arguments, said):
+    with pytest.raises(GatescopeError) as raised:
+        network_of(*arguments)
+    assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_module_that_cannot_be_imported_says_where(tmp_path, monkeypatch):
+    (tmp_path / "half_written.py").write_text("import torch\n\nimport not_installed_anywhere\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(serving.ServingError, match=r"not_installed_anywhere.*half_written\.py, line 3"):
+        network_of("--model", "half_written:make")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"labels": ["one"]}, "1 labels were given and the network has 5"),
+        ({"labels": "nowhere.txt"}, "nowhere.txt cannot be read"),
+        ({"image_size": -1}, "1 to 1024 pixels"),
+        ({"mean": (1.0, 2.0)}, "three are allowed"),
+    ],
+)
+def test_every_mistake_in_the_settings_is_one_sentence(settings, said):
+    with pytest.raises(GatescopeError, match=said):
+        serving.serve(factories.Gated(), **{"image_size": 64} | settings)
+
+
+def test_labels_for_what_is_no_class_are_refused():
+    with pytest.raises(serving.ServingError, match="nothing to label: The network returns a dict of out"):
+        serving.serve(factories.Segmenting(), image_size=64, labels=["one"])
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(serving.ServingError, match="int cannot be served"):
+        serving.serve(3)
+
+
+def test_a_module_that_cannot_be_traced_is_refused():
+    compiled = torch.compile(factories.Gated(), backend="eager")
+    with pytest.raises(capture.TraceError, match="compiled"):
+        serving.serve(compiled, image_size=64)
+
+
+def test_what_is_put_here_is_served_under_a_new_key(monkeypatch):
+    monkeypatch.setattr(current, "_put", [])
+    network = network_of("--model", NAME + "classifier", *SMALL)
+    serving.put(network)
+    first = serving.served()
+    serving.put(network)
+    second = serving.served()
+    assert first.network is second.network is network and first.key != second.key
+
+
+def test_arguments_build_the_network_once(monkeypatch):
+    monkeypatch.setattr(current, "ARGUMENTS", ("--model", NAME + "classifier", *SMALL))
+    assert serving.served() is serving.served() is not None
+
+
+def test_arguments_of_another_program_are_not_those_of_the_dashboard():
+    assert current.ARGUMENTS == () and serving.served() is None
