@@ -134,13 +134,13 @@ def _draw_overlay(view: View, block: Block, style: Style) -> None:
     drawn = overlay.overlay(
         view.picture, values, view.box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
     )
-    slot.image(
-        drawn,
-        width="stretch",
-        alt=f"{answer(block)} The map lies on {view.picture_name}, over the square that the network sees.",
-        caption=f"{short(block)}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
-        "What is dimmed it does not see.",
-    )
+    with slot:
+        parts.picture(
+            drawn,
+            alt=f"{answer(block)} The map lies on {view.picture_name}, over the square that the network sees.",
+            caption=f"{short(block)}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
+            "What is dimmed it does not see.",
+        )
 
 
 def _choose_style() -> Style:
