@@ -202,6 +202,20 @@ def report(source: Path, out: Path, model: str | None, random: bool) -> None:
     click.echo(command.report(source, out, model=model, random=random))
 
 
+@main.command()
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", default="cbam", show_default=True, help="Name of the network.")
+@click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
+@click.option("--random", is_flag=True, help="Give the network random weights.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random edits of each band.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for ablation.json and .png.")
+def ablate(out: Path, **request: Any) -> None:
+    """Switch gates off in one PICTURE, and compare what that changes with random edits of the same size."""
+    from attention import ablation
+
+    ablation.ablate(ablation.Request(**request), out)
+
+
 def _report(card: Card) -> None:
     click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
     for gate in card.gate_health:

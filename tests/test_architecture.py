@@ -45,6 +45,7 @@ ROOMS = {
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
     "answers": Door(top={"numpy", "attention.records"}),
     "analysis": Door(top={"numpy", "attention.records"}),
+    "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
         top={"numpy", "attention.records", "attention.images", "attention.zoo"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
@@ -60,28 +61,23 @@ ROOMS = {
         top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
         | {"attention.comparison"}
     ),
+    "serving": Door(
+        top={"click", "attention.records", "attention.images", "attention.labels", "attention.zoo"}
+        | {"attention.answers"},
+        inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
+    ),
     "views": Door(top={"attention.records"}),
     "report": Door(
         top={"numpy", "plotly", "PIL", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
-        | {"attention.survey", "attention.figures"},
+        | {"attention.answers", "attention.survey", "attention.figures"},
         inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
-    ),
-    "serving": Door(
-        top={
-            "click",
-            "attention.records",
-            "attention.images",
-            "attention.labels",
-            "attention.zoo",
-            "attention.answers",
-        },
-        inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
         | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
         | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
-        | {"attention.serving", "attention.labels", "attention.report", "attention.views"},
+        | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey", "attention.views"}
+        | {"attention.report"},
         inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"}
         | {"attention.attribution"},
     ),
@@ -92,11 +88,16 @@ ROOMS = {
     "evaluation": Door(
         top={"click", "numpy", "torch", "attention.records", "attention.images", "attention.capture", "attention.zoo"}
     ),
+    "ablation": Door(
+        top={"click", "numpy", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
+        | {"attention.interventions", "attention.figures"},
+        inside={"torch", "attention.capture"},
+    ),
     "__main__": Door(
         top={"click", "attention.records", "attention.serving"},
         inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
         | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
-        | {"attention.survey", "attention.report"},
+        | {"attention.survey", "attention.ablation", "attention.report"},
     ),
     "": Door(top=set(), inside={"torch", "attention.serving"}),
 }
@@ -210,6 +211,7 @@ def test_data_flows_one_way():
         ("attention.changes", set()),
         ("attention.comparison", set()),
         ("attention.grouped.papers", set()),
+        ("attention.interventions", set()),
         ("attention.labels", set()),
         ("attention.inventory", set()),
         ("attention.inventory.known", set()),

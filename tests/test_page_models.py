@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, inventory, zoo
 from attention.records import Gate, Known, Part
-from attention.report import as_csv
 from attention.ui import cache, models, models_report, parts
 from attention.ui.cache import Choice
 from attention.ui.view import View
@@ -134,7 +133,7 @@ def test_the_csv_has_every_row_of_the_tree_with_its_numbers():
     network = of("se-resnext")
     gates = {name: Gate(name, "channel", "sigmoid", np.zeros((1, 1), np.float32), (), 0, 1) for name in network.gates}
     everything = list(inventory.every(network))
-    text = as_csv(models.columns(everything, gates))
+    text = parts.as_csv(models.columns(everything, gates))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["layer"] for line in lines] == [row.part.name for row in everything]
     for line, row in zip(lines, everything, strict=True):

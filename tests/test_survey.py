@@ -171,7 +171,7 @@ def spoiled(source):
     files[0].write_bytes(b"")
     files[1].write_bytes(b"%PDF-1.7")
     files[2].write_bytes(files[2].read_bytes()[:60])
-    Image.new("RGB", (30000, 30000)).save(files[3], compress_level=1)
+    Image.new("1", (8000, 8000)).save(files[3])
     pictures = survey.pictures(source)
     files[4].unlink()
     return pictures
@@ -256,6 +256,21 @@ def test_torch_is_left_as_it_was_and_no_thread_stays(tiny, pictures):
     with pytest.raises(survey.CancelledError, match="nothing is kept without a result file"):
         survey.run(tiny, pictures, settings=survey.Settings(batch_size=4), **stopped_after(1))
     assert (torch.get_num_threads(), torch.is_grad_enabled(), threading.active_count()) == before
+
+
+def test_surveys_that_overlap_leave_torch_as_it_was(tiny, pictures):
+    before = torch.get_num_threads()
+
+    def within(_):
+        survey.run(tiny, pictures.limited(2))
+        assert torch.get_num_threads() == 1
+
+    try:
+        torch.set_num_threads(3)
+        survey.run(tiny, pictures.limited(2), progress=within)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_provenance_says_what_the_numbers_rest_on(result, tiny, pictures):

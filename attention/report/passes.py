@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from attention import analysis
+from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import channels, depth, overlay, spatial
 from attention.figures.overlay import UNIT
@@ -59,8 +59,10 @@ def passed(subject: Pass, *first: Section) -> Document:
 
 def scores(trace: Trace) -> Floats | None:
     """The logits of the one picture, (classes,); None where the network gives something else."""
-    logits = np.asarray(trace.output) if hasattr(trace.output, "shape") else np.empty(0)
-    return logits[0] if logits.ndim == 2 and len(logits) == 1 else None
+    try:
+        return answers.scores(trace.output)
+    except answers.AnswerError:
+        return None
 
 
 def _answer(blocks: tuple[Block, ...]) -> str:

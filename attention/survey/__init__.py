@@ -8,18 +8,26 @@ checkpoint  an unfinished survey in a file
 running     `run`: all of it, from the first batch to the result
 result      what was found, as records
 files       the result as a Parquet file
+uploads     the same of a person who may be hostile
 provenance  what it rests on
 statistics  selectivity, health, entropy
+profiles    what the pages say besides
+gathered    pictures that came as bytes
+background  `run` in a thread that can be followed
 """
 
-from attention.survey import statistics
+from attention.survey import profiles, statistics
+from attention.survey.background import Background
 from attention.survey.errors import CancelledError, SurveyError
-from attention.survey.files import read
+from attention.survey.files import read, write
 from attention.survey.folder import Pictures, pictures
+from attention.survey.gathered import called, gathered
 from attention.survey.result import Exemplars, GateSurvey, Result, Summary
 from attention.survey.running import Progress, Settings, run
+from attention.survey.uploads import received
 
 __all__ = [
+    "Background",
     "CancelledError",
     "Exemplars",
     "GateSurvey",
@@ -29,8 +37,13 @@ __all__ = [
     "Settings",
     "Summary",
     "SurveyError",
+    "called",
+    "gathered",
     "pictures",
+    "profiles",
     "read",
+    "received",
     "run",
     "statistics",
+    "write",
 ]

@@ -24,6 +24,7 @@ class Checkpoint:
 
     def __init__(self, result: Path, provenance: dict[str, Any]) -> None:
         self.path = result.with_name(result.name + ".partial")
+        self._writing = self.path.with_name(self.path.name + ".writing")
         self._provenance = provenance
         self._due = time.monotonic() + EVERY
 
@@ -61,16 +62,16 @@ class Checkpoint:
     def save(self, partial: Partial, batches: int) -> None:
         """Replace the file in one step, so that a kill leaves the last one whole."""
         start = time.monotonic()
-        writing = self.path.with_name(self.path.name + ".writing")
         header = _header(partial) | {"provenance": self._provenance, "batches": batches}
-        with writing.open("wb") as file:
+        with self._writing.open("wb") as file:
             np.savez(file, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
-        writing.replace(self.path)
+        self._writing.replace(self.path)
         self._due = time.monotonic() + max(EVERY, 20 * (time.monotonic() - start))
 
     def remove(self) -> None:
         """The survey is finished."""
         self.path.unlink(missing_ok=True)
+        self._writing.unlink(missing_ok=True)
 
 
 def _header(partial: Partial) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import os
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -114,9 +113,9 @@ def _listed(root: Path, files: Iterable[tuple[str, int]]) -> Pictures:
     if not found:
         others = f"{len(visible)} files and no picture among them" if visible else "no files"
         raise SurveyError(f"{root} holds {others}; pictures named {', '.join(ENDINGS)} are allowed.")
-    paths = [path for path, _ in found]
-    names = _classes(root, paths)
-    return _labelled(root, paths, names, [size for _, size in found], len(visible) - len(found))
+    names = _classes(root, [path for path, _ in found])
+    rows = [(path, name, size) for (path, size), name in zip(found, names, strict=True)]
+    return _labelled(root, rows, len(visible) - len(found))
 
 
 def _hidden(path: str) -> bool:
@@ -144,14 +143,15 @@ def _tabled(file: Path) -> Pictures:
     for number, row in enumerate(table, start=2):
         if not row["path"] or not row["label"]:
             raise SurveyError(f"{file.name} lacks a path or a label in line {number}; each row must have both.")
-    paths = [row["path"] for row in table]
-    places = [file.parent / path for path in paths]
+    places = [file.parent / row["path"] for row in table]
     sizes = [place.stat().st_size if place.is_file() else -1 for place in places]
-    return _labelled(file, paths, [row["label"] for row in table], sizes)
+    return _labelled(file, [(row["path"], row["label"], size) for row, size in zip(table, sizes, strict=True)])
 
 
-def _labelled(root: Path, paths: list[str], names: list[str], sizes: list[int], left_out: int = 0) -> Pictures:
-    classes = tuple(sorted(Counter(names)))
+def _labelled(root: Path, rows: list[tuple[str, str, int]], left_out: int = 0) -> Pictures:
+    """Of the path, class and size of each picture."""
+    paths, names, sizes = zip(*rows, strict=True)
+    classes = tuple(sorted(set(names)))
     numbers = {name: number for number, name in enumerate(classes)}
     labels = np.array([numbers[name] for name in names], np.int64)
-    return Pictures(root, tuple(paths), classes, labels, tuple(sizes), left_out)
+    return Pictures(root, paths, classes, labels, sizes, left_out)

@@ -6,6 +6,7 @@ processes that hand batches on, took up to twice as long (benchmarks/survey.py).
 
 import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,14 +35,23 @@ def ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) -> G
             pool.shutdown(cancel_futures=True)
 
 
+# How many surveys are within, and torch's setting before the first: it is the process's, and they may overlap.
+_within: list[int] = []
+_setting = threading.Lock()
+
+
 @contextlib.contextmanager
 def one_thread_of_torch() -> Iterator[None]:
-    """Threads that start within run torch on one thread each; the setting is the process's, and put back after."""
+    """Threads that start within run torch on one thread each; the last survey to leave puts the setting back."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _setting:
+        _within.append(_within[0] if _within else torch.get_num_threads())
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _setting:
+            before = _within.pop()
+            if not _within:
+                torch.set_num_threads(before)

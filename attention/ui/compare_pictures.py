@@ -136,8 +136,8 @@ def _guesses(view: View) -> list[tuple[str, float]]:
 
 def _draw_pictures(view: View, second: View) -> None:
     for title, each in {"First": view, "Second": second}.items():
-        name = parts.literal(each.picture_name)
-        parts.picture(each.seen, key=title, caption=f"{title}: {name}", alt=f"{title}: {each.picture_name}.")
+        caption = f"{title}: {parts.literal(each.picture_name)}"
+        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.")
         for label, probability in _guesses(each):
             st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
 

@@ -19,7 +19,9 @@ PAGES: dict[str, dict[str, Any]] = {
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
     "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
     "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
+    "intervene": {"title": "Does the gate matter?", "icon": ":material/tune:"},
     "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
+    "survey": {"title": "What holds over many pictures?", "icon": ":material/photo_library:"},
     "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
@@ -27,8 +29,8 @@ _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
 def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
-    presenting.begin()
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
+    presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
         choice = choose_network()

@@ -9,7 +9,6 @@ import streamlit as st
 from attention.analysis import Block
 from attention.inventory import COUNTS, Row, every, folded
 from attention.records import Gate, Part
-from attention.report import as_csv
 from attention.ui import parts
 from attention.ui.view import View
 
@@ -87,7 +86,7 @@ def draw_layers(view: View) -> None:
     )
     st.download_button(
         "All layers, CSV",
-        lambda: as_csv(columns(list(every(network)), gates)),
+        lambda: parts.as_csv(columns(list(every(network)), gates)),
         f"{view.card.name.replace('/', '_')}_layers{parts.mark()}.csv",
         "text/csv",
         on_click="ignore",

@@ -39,10 +39,13 @@ def errors() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
-def chart(figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None) -> None:
+def chart(
+    figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None, area: bool = False
+) -> None:
     """A plotly figure with its finding as alternative text; a click on it calls `on_select`.
 
-    The report holds it, and over it stand two tools: it fills the screen, and it becomes a picture in a file.
+    With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead. The
+    report holds the figure, and over it stand two tools: it fills the screen, and it becomes a picture in a file.
     """
     shown.note(key, Chart(figure, alt))
     st.plotly_chart(
@@ -50,7 +53,7 @@ def chart(figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
-        selection_mode="points",
+        selection_mode=("points", "box", "lasso") if area else "points",
         config=_tools(key),
     )
 
@@ -78,12 +81,18 @@ def clicked(key: str) -> dict[str, Any] | None:
     return points[0] if points else None
 
 
+def selected(key: str) -> list[int]:
+    """The points of a chart's first trace that a click, a frame or a loop holds, for use in `on_select`."""
+    points = st.session_state[key]["selection"]["points"]
+    return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
+
+
 def picture(data: bytes, *, key: str, alt: str, caption: str) -> None:
     """Encoded picture bytes in the width of their place; the caption names the scale. The report holds it.
 
     The key is that of its place: what is drawn there next takes its place in the report too.
     """
-    shown.note(key, Picture(data, alt, caption))
+    shown.note(key, Picture(data, alt, _read(caption)))
     st.image(data, width="stretch", alt=alt, caption=caption)
 
 
@@ -167,12 +176,17 @@ def percent(share: float) -> str:
 
 def mark_random(choice: Choice) -> None:
     """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
-    st.session_state[_MARK] = "-random-weights" if choice.random else ""
+    mark_files(random=choice.random)
     if choice.random:
         st.warning(
             f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
             icon=":material/casino:",
         )
+
+
+def mark_files(*, random: bool) -> None:
+    """Has the name of every file that is taken away from this page say whether it rests on random weights."""
+    st.session_state[_MARK] = "-random-weights" if random else ""
 
 
 def mark() -> str:
@@ -188,6 +202,11 @@ def slug(text: str) -> str:
 def literal(text: str) -> str:
     """A stranger's text, such as a file's name, so that markdown shows it as it is."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def _read(text: str) -> str:
+    """What a person reads where `literal` escaped a text."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
 
 
 def note_link(key: str, allowed: Container[str], what: str) -> None:

@@ -1,6 +1,6 @@
 """Presentation: one view a screen, without the sidebar, in large type, and the arrow keys through a list of views."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ STYLE = """<style>
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture."""
 NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
-_ON, _VIEWS, _AT, _GOING, _BARE = "_presenting", "_views", "_view_at", "_going", "_bare"
+_ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
 
 
 def is_on() -> bool:
@@ -25,15 +25,16 @@ def is_on() -> bool:
     return bool(st.session_state.get(_ON))
 
 
-def begin() -> None:
+def begin(page: str, pages: Iterable[str]) -> None:
     """First of all in a run: whether it is one of a presentation, and the way to the view that was asked for."""
     if st.query_params.get(PARAMETER) == "1":
         st.session_state[_ON] = True
     going: SavedView | None = st.session_state.get(_GOING)
     if going:
-        _arrive(going)
+        _arrive(going, page, pages)
     if is_on():
-        st.query_params[PARAMETER] = "1"
+        if st.query_params.get(PARAMETER) != "1":
+            st.query_params[PARAMETER] = "1"
         st.html(STYLE)
 
 
@@ -88,13 +89,14 @@ def _every(pages: Mapping[str, Mapping[str, Any]]) -> list[SavedView]:
     return [SavedView(settings["title"], name, query) for name, settings in pages.items()]
 
 
-def _arrive(going: SavedView) -> None:
-    """Open a view as its address alone says. An address can be set where no widget holds it, so that the first of two
-    runs draws none, and the second forgets what the widgets of the last view held."""
-    if not st.session_state.get(_BARE):
-        st.session_state[_BARE] = True
-        st.rerun()
-    del st.session_state[_BARE], st.session_state[_GOING]
+def _arrive(going: SavedView, page: str, pages: Iterable[str]) -> None:
+    """Open a view as its address alone says. Streamlit lets an address be set where no widget holds it, and widgets let
+    go of it when their page is left: so the first of two steps leaves this page, for another where it is the same."""
+    if not st.session_state.get(_LEFT):
+        st.session_state[_LEFT] = True
+        away = going.page if going.page != page else next(name for name in pages if name != page)
+        st.switch_page(f"pages/{away}.py", query_params={})
+    del st.session_state[_LEFT], st.session_state[_GOING]
     for key in (*KEYS, *NOT_IN_ADDRESS):
         st.session_state.pop(key, None)
-    st.switch_page(f"pages/{going.page}.py", query_params=going.asked | ({PARAMETER: "1"} if is_on() else {}))
+    st.switch_page(f"pages/{going.page}.py", query_params=going.asked | ({PARAMETER: ["1"]} if is_on() else {}))

@@ -67,16 +67,20 @@ def _draw_views(view: View, page: str, pages: dict[str, dict[str, Any]]) -> None
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)
     for number, saved in enumerate(kept()):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.button(
-                literal(saved.title), key=f"view_{number}", type="tertiary", on_click=presenting.go, args=(number,)
-            )
-            _small("Earlier", number, ":material/arrow_upward:", _move, disabled=not number)
-            _small("Forget", number, ":material/close:", _forget)
+        _draw_saved(number, saved)
     if kept():
         text = views.write(kept())
         st.download_button("Save the list", text, "views.json", "application/json", on_click="ignore", key="views_json")
     st.file_uploader("Open a list", ["json"], key="views_file", max_upload_size=1, on_change=_open, args=(pages,))
+
+
+def _draw_saved(number: int, saved: SavedView) -> None:
+    name, earlier, forget = st.columns([5, 1, 1], vertical_alignment="center", gap="xsmall")
+    name.button(literal(saved.title), key=f"view_{number}", type="tertiary", on_click=presenting.go, args=(number,))
+    with earlier:
+        _small("Earlier", number, ":material/arrow_upward:", _move, disabled=not number)
+    with forget:
+        _small("Forget", number, ":material/close:", _forget)
 
 
 def _small(label: str, number: int, icon: str, do: Callable[[int], None], *, disabled: bool = False) -> None:

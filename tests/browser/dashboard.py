@@ -22,7 +22,9 @@ PAGES = {
     "excitation": "/excitation",
     "cbam": "/cbam",
     "compare": "/compare",
+    "intervene": "/intervene",
     "grouped": "/grouped",
+    "survey": "/survey",
     "models": "/models",
 }
 PATIENCE = 120_000  # milliseconds; a first visit waits for torch and plotly, on a machine that may be busy

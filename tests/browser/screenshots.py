@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.dashboard import PAGES, ROOT, Server, Visitor, find_chromium, launch, serve
 
 README = (("overview", "light"), ("excitation", "light"), ("cbam", "dark"), ("grouped", "light"))
+ROLE = "/survey?network=se&block=layer4.1.attention&classes=tench&classes=church&classes=parachute"
 MAIN = '[data-testid="stMain"]'
 
 
@@ -36,6 +37,9 @@ def _first_screens(browser: Browser, server: Server, folder: Path) -> None:
     for name, appearance in README:
         visitor = _visit(browser, server, name, appearance, 1280)
         _save(visitor.page.screenshot(), folder / f"{name}-{appearance}.webp")
+    visitor.open(ROLE)
+    visitor.check()
+    _save(visitor.page.locator(".st-key-role").screenshot(), folder / "role-of-excitation.webp")
 
 
 def _whole_pages(browser: Browser, server: Server, folder: Path) -> None:

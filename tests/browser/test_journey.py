@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from attention.interventions import Edit, files
 from tests.browser.dashboard import PAGES
+
+EDITS = files.compact([Edit("off", "channel", "layer2.0.attention"), Edit("shuffle", size=(5, 5), seed=1)])
 
 
 def asked(page: Page) -> dict[str, str]:
@@ -83,6 +86,58 @@ def test_the_opacity_moves_the_overlay_and_nothing_else(visit, server):
     assert asked(visitor.page)["opacity"] == "0.55"
 
 
+def test_a_block_is_switched_off_and_the_probabilities_change_and_come_back(visit, server):
+    visitor = visit(server)
+    visitor.open("/intervene?network=se&block=layer4.1.attention")
+    answer = main(visitor.page).get_by_role("heading", level=3).first
+    expect(answer).to_contain_text("Nothing is edited")
+    bars = main(visitor.page).get_by_role("figure", name=re.compile(r"^P\(.+ before, .+ after the edits\.$"))
+    before = bars.get_attribute("aria-label")
+    main(visitor.page).get_by_text("Switch off", exact=True).click()
+    expect(answer).to_contain_text(re.compile(r"^P\(.+\) goes from .+; its logit moves by"))
+    expect(bars).not_to_have_attribute("aria-label", before)
+    expect(main(visitor.page)).to_contain_text("20 random edits of the same size move it by")
+    visitor.settle()
+    assert "edits" in asked(visitor.page)
+    main(visitor.page).get_by_role("button", name="Undo").click()
+    expect(answer).to_contain_text("Nothing is edited")
+    expect(bars).to_have_attribute("aria-label", before)
+    visitor.settle()
+    assert "edits" not in asked(visitor.page)
+
+
+def test_channels_and_cells_are_picked_by_a_click_a_frame_and_a_loop(visit, server):
+    visitor = visit(server)
+    visitor.open("/intervene?network=cbam&block=layer1.0.attention")
+    page = visitor.page
+    page.locator(".st-key-turned .points .point").nth(16).click(force=True)  # plotly's own layer takes the clicks
+    channels = page.get_by_role("textbox", name="Channels")
+    expect(channels).to_have_value("16")
+    visitor.settle()
+    main(page).get_by_text("Frame", exact=True).click()
+    visitor.settle()
+    draw(page, ".st-key-turned", [(0.2, 0.5), (0.8, 0.9)])
+    expect(channels).to_have_value(re.compile(r"^\d+-\d+$"))
+    visitor.settle()
+    main(page).get_by_text("Spatial", exact=True).click()
+    main(page).get_by_text("Loop", exact=True).click()
+    visitor.settle()
+    draw(page, ".st-key-painted", [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)])
+    expect(page.get_by_role("textbox", name="Cells")).to_have_value(re.compile(r"^\d+-\d+, "))
+    visitor.settle()
+
+
+def draw(page: Page, chart: str, places: list[tuple[float, float]]) -> None:
+    """Move the mouse with its button down between places of a chart, given in shares of its width and height."""
+    box = page.locator(f"{chart} .nsewdrag").first.bounding_box()
+    points = [(box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in places]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+
+
 def test_more_groups_leave_fewer_weights(visit, server):
     visitor = visit(server)
     visitor.open("/grouped?c1=64&c2=64&g=4")
@@ -100,6 +155,7 @@ def test_more_groups_leave_fewer_weights(visit, server):
         "/?network=se&picture=Cat",
         "/excitation?network=se-resnext&picture=Cat&block=layer2.1.attention&order=By+channel&channel=7",
         "/cbam?picture=Cat&block=layer2.0.attention&opacity=0.8&scale=own+range&colours=magma",
+        "/intervene?network=se&picture=Cat&block=layer2.0.attention&seed=3&edits=" + EDITS,
         "/grouped?network=se-resnext&c1=48&c2=96&g=12&bias=true&light=2",
     ],
 )

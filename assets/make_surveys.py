@@ -1,0 +1,25 @@
+"""Make assets/surveys from results of `python -m attention survey`, named after their networks.
+
+    for model in se cbam se-resnext; do
+        python -m attention survey imagenette/val --model $model --out $model.parquet
+    done
+    python -m assets.make_surveys "Imagenette's validation pictures" *.parquet
+
+The name takes the place of the path at which the pictures lay.
+"""
+
+import sys
+from pathlib import Path
+
+from attention import survey
+
+SURVEYS = Path(__file__).parent / "surveys"
+
+
+def main(name: str, *files: str) -> None:
+    for file in map(Path, files):
+        survey.write(survey.called(survey.read(file), name), SURVEYS / file.name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

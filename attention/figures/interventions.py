@@ -1,0 +1,198 @@
+"""Edited gates and what they change: before beside after, and every change beside what chance does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from attention.analysis import by_strength
+from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.records import Floats
+
+Doubles = NDArray[np.float64]
+MOST_BARS = 256
+"""Past that, bars take the browser longer than a second to draw."""
+TOP_BARS = 64
+MOST_CELLS = 28
+"""Of a side of the grid that is painted: a finer map is painted in patches."""
+LONGEST = 22
+"""Of a class's name beside its bar, in letters."""
+
+_FONT = {"size": 15}
+_AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
+_MARGIN = {"l": 0, "r": 0, "t": 8, "b": 0}
+_SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+
+
+def shown(before: Floats, chosen: Sequence[int]) -> np.ndarray:
+    """The channels that have a bar: all, or of many the most open and the chosen ones."""
+    if len(before) <= MOST_BARS:
+        return np.arange(len(before))
+    return np.union1d(by_strength(before)[:TOP_BARS], np.asarray(chosen, int))
+
+
+def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[int]) -> go.Figure:
+    """The gate (C,) of the channels in `order` after the edits as bars, before as grey ticks; the chosen are framed."""
+    framed = np.isin(order, chosen)
+    line = {"color": np.where(framed, ACCENT, NULL).tolist(), "width": np.where(framed, 3, 0.5).tolist()}
+    marker = {"color": after[order], "colorscale": CHANNEL_GATE, "cmin": 0, "cmax": 1, "line": line}
+    at, hover = np.arange(len(order), dtype=np.int32), "%{text}: %{y:.3f}, before %{customdata:.3f}<extra></extra>"
+    told = {"customdata": before[order], "text": order.astype(np.int32), "textposition": "none", "hovertemplate": hover}
+    ticks = {"symbol": "line-ew", "size": max(3, 480 // len(order)), "line": {"color": NULL, "width": 2.5}}
+    bars = go.Bar(x=at, y=after[order], marker=marker, **told, **_SOLID)
+    old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **_SOLID)
+    everything = bool(len(order) == len(before))
+    ends = [min(0.0, float(after.min())), max(1.05, 1.05 * float(max(after.max(), before.max())))]
+    layout = {
+        "height": 280,
+        "margin": _MARGIN,
+        "bargap": 0.12 if len(order) <= TOP_BARS else 0,  # thin bars leave no gaps for a click to be lost in
+        "showlegend": False,
+        "selectdirection": "h",
+        "xaxis": {**_AXIS, "title": "channel" if everything else "channels", "showticklabels": everything},
+        "yaxis": {**_AXIS, "title": "gate", "range": ends},
+    }
+    return go.Figure([bars, old], layout)
+
+
+def patch(shape: tuple[int, ...]) -> int:
+    """Side of the patches, in cells, in which a map of this shape is painted."""
+    return -(-max(shape) // MOST_CELLS)
+
+
+def patches(shape: tuple[int, int]) -> list[list[int]]:
+    """The cells, row * width + column, of each patch, row by row."""
+    side, (height, width) = patch(shape), shape
+    return [
+        [
+            row * width + column
+            for row in range(top, min(top + side, height))
+            for column in range(left, min(left + side, width))
+        ]
+        for top in range(0, height, side)
+        for left in range(0, width, side)
+    ]
+
+
+def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
+    """A spatial gate (H, W) after the edits, 0 to 1, with a point on each patch for the brush; chosen cells marked."""
+    height, width = after.shape
+    bar = {"thickness": 10, "tickfont": _FONT, "orientation": "h", "y": 0, "yanchor": "top", "nticks": 3}
+    heat = go.Heatmap(z=after, zmin=0, zmax=1, colorscale=SPATIAL_GATE, hoverinfo="skip", colorbar=bar)
+    brush = _brush(after)
+    rows, columns = np.divmod(np.asarray(chosen, int), width)
+    ring = {"size": max(4, 120 // max(after.shape)), "symbol": "circle-open", "color": ACCENT, "line": {"width": 2}}
+    marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **_SOLID)
+    axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    layout = {
+        "height": 380,
+        "margin": {**_MARGIN, "t": 32},
+        "showlegend": False,
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {**axis, "range": [-0.5, width - 0.5]},
+        "yaxis": {**axis, "range": [height - 0.5, -0.5], "scaleanchor": "x"},
+    }
+    return go.Figure([brush, heat, marks], layout)
+
+
+def _brush(values: Floats) -> go.Scatter:
+    """A point to pick for each patch; a heatmap's own cells cannot be picked in plotly."""
+    height, width = values.shape
+    cells = patches((height, width))
+    centres = np.array([np.mean([divmod(cell, width) for cell in one], 0) for one in cells])
+    means = np.array([values.ravel()[one].mean() for one in cells])
+    side = max(5, 280 * patch(values.shape) // max(values.shape))
+    return go.Scatter(
+        x=centres[:, 1],
+        y=centres[:, 0],
+        customdata=means,
+        mode="markers",
+        marker={"size": side, "symbol": "square", "color": "rgba(255,255,255,0.01)"},
+        hovertemplate="row %{y}, column %{x}: %{customdata:.3f}<extra></extra>",
+        **_SOLID,
+    )
+
+
+def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
+    """Of each class, before as a hollow bar and after as a full one, with both numbers; the first on top."""
+    names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
+    texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]
+    places = list(range(len(names)))
+    rows = {**_AXIS, "tickvals": places, "range": [len(names) - 0.5, -0.5]}
+    hollow = {"color": "rgba(0,0,0,0)", "line": {"color": NULL, "width": 2}}
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=list(after), y=places, orientation="h", width=0.5, marker={"color": OKABE_ITO[0]}, hoverinfo="skip"
+            ),
+            go.Bar(x=list(before), y=places, yaxis="y2", orientation="h", width=0.76, marker=hollow, hoverinfo="skip"),
+        ]
+    )
+    figure.update_layout(height=40 * len(names) + 10, margin=_MARGIN, barmode="overlay", showlegend=False)
+    figure.update_xaxes(**_AXIS, range=[-0.01, 1.01], showticklabels=False, zeroline=False)
+    figure.update_layout(yaxis={**rows, "ticktext": names})
+    figure.update_layout(yaxis2={**rows, "ticktext": texts, "overlaying": "y", "side": "right", "automargin": True})
+    return figure
+
+
+def against_chance(change: float, draws: Sequence[float]) -> go.Figure:
+    """The change of a logit as a diamond over the changes in the random draws, grey, on one axis with zero."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=list(draws), y=[0] * len(draws), mode="markers", marker={"size": 16, "color": NULL, "opacity": 0.5}
+    )
+    figure.add_scatter(x=[change], y=[0], mode="markers", marker=_diamond([change]))
+    reach = 1.15 * max(abs(value) for value in (change, *draws, 1e-6))
+    figure.update_traces(hovertemplate="%{x:+.3f}<extra></extra>")
+    figure.update_layout(height=120, margin=_MARGIN, showlegend=False)
+    figure.update_xaxes(**_AXIS, title="change of the logit", range=[-reach, reach], zeroline=True, nticks=7)
+    figure.update_yaxes(visible=False, fixedrange=True, range=[-1, 1])
+    return figure
+
+
+def in_turn(names: Sequence[str], changes: Floats, draws: Floats) -> go.Figure:
+    """For each block switched off the change of the logit in each picture and their mean, over the random draws.
+
+    `changes` are (blocks, pictures); `draws` are means over the pictures, (blocks, draws), drawn as a grey band.
+    """
+    at, mean = np.arange(len(names)), changes.mean(1)
+    figure = go.Figure()
+    if draws.size:
+        low, high = draws.min(1), draws.max(1)
+        grey = {"color": NULL, "opacity": 0.45}
+        figure.add_bar(x=at, y=high - low, base=low, width=0.7, marker=grey, hoverinfo="skip")
+    if changes.shape[1] > 1:
+        dots = {"size": 6, "color": NULL, "symbol": "line-ew-open", "line": {"width": 2}}
+        figure.add_scatter(x=np.repeat(at, changes.shape[1]), y=changes.ravel(), mode="markers", marker=dots)
+    figure.add_scatter(x=at, y=mean, mode="markers", marker=_diamond(mean), hovertemplate="%{y:+.3f}<extra></extra>")
+    figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
+    few = sum(map(len, names)) <= 200
+    figure.update_xaxes(
+        **_AXIS, tickvals=at, ticktext=list(names), showticklabels=few, title="" if few else "blocks in depth order"
+    )
+    figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="change of the logit", zeroline=True, zerolinewidth=2)
+    return figure
+
+
+def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[bool]) -> go.Figure:
+    """The mean absolute change of every gate in depth order; those that were edited by hand are in another colour."""
+    colours = [ACCENT if one else OKABE_ITO[0] for one in edited]
+    figure = go.Figure(
+        go.Bar(x=list(range(len(names))), y=list(moved), marker={"color": colours}, customdata=list(names))
+    )
+    figure.update_traces(hovertemplate="%{customdata}: %{y:.4f}<extra></extra>")
+    figure.update_layout(height=300, margin=_MARGIN)
+    few = sum(map(len, names)) <= 160
+    figure.update_xaxes(**_AXIS, tickvals=list(range(len(names))), ticktext=list(names), showticklabels=few)
+    figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
+    return figure
+
+
+def _diamond(values: Any) -> dict[str, Any]:
+    """A change in the colours of changes, symmetric about zero."""
+    reach = float(np.abs(values).max()) or 1.0
+    frame = {"color": ACCENT, "width": 2}
+    scale = {"colorscale": CHANGE, "cmin": -reach, "cmax": reach}
+    return {"symbol": "diamond", "size": 18, "color": np.asarray(values, np.float32), "line": frame, **scale}

@@ -1,0 +1,128 @@
+"""Records -> the functions that `capture.trace(..., edits=...)` applies to the values of the gates."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attention.interventions.edits import Edit, EditError, check
+from attention.records import Floats, Gate
+
+if TYPE_CHECKING:  # tensors bring their own methods: records are turned into functions without torch
+    from torch import Tensor
+
+Function = Callable[["Tensor"], "Tensor"]
+"""From the values of a gate, N first, to those that the pass goes on with, in the same precision."""
+Given = Mapping[tuple[str, ...], Mapping[str, Floats]]
+"""For pictures, the gates to put in place by their names, each without N."""
+
+
+def applied(edits: Sequence[Edit], gates: Sequence[Gate], given: Given | None = None) -> dict[str, Function]:
+    """What `trace` takes as `edits`; several edits of one gate run one after another, in their order.
+
+    `gates` are those of a trace of the same network over a picture of the same size; `given` has the values for
+    the action "replace". Raises EditError where an edit does not fit the gates, or lacks its values.
+    """
+    functions: dict[str, Function] = {}
+    for edit in edits:
+        for gate in check(edit, gates):
+            before = functions.get(gate.name)
+            function = function_of(edit, gate, gates, given=given or {})
+            functions[gate.name] = chained(before, function) if before else function
+    return functions
+
+
+def chained(first: Function, second: Function) -> Function:
+    """One after the other."""
+    return lambda values: second(first(values))
+
+
+def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
+    """The value with which the gate does nothing: 1, or 1/K for a softmax over K branches, which are averaged then.
+
+    Values of a softmax sum to 1, so their mean is 1/K; branches that are multiplied one by one are gates of one
+    module. A tanh with negative values is met as x + x * tanh, where the neutral value is 0.
+    """
+    if gate.activation == "tanh" and gate.minimum < 0:
+        return 0.0
+    if gate.activation != "softmax":
+        return 1.0
+    owner = gate.name.partition("#")[0]
+    branches = [other for other in gates if other.name.partition("#")[0] == owner and other.activation == "softmax"]
+    return 1 / round(1 / float(np.mean([other.values.mean() for other in branches])))
+
+
+def function_of(edit: Edit, gate: Gate, gates: Sequence[Gate], *, given: Given) -> Function:
+    """What the edit does to one of its gates."""
+    if edit.action == "off":
+        value = neutral(gate, gates)
+        return lambda values: values.new_full(values.shape, value)
+    if edit.action == "replace":
+        return _replacing(edit, gate, given)
+    return _FUNCTIONS[edit.action](edit)
+
+
+def dealt(values: "Tensor", order: Sequence[int] | np.ndarray) -> "Tensor":
+    """Each place takes the value of another: `order` has the other's number for each of the places."""
+    return values.flatten(1)[:, np.asarray(order)].reshape(values.shape)
+
+
+def opened(values: "Tensor", points: Sequence[tuple[int, float]]) -> "Tensor":
+    """The values with those of some places set."""
+    flat = values.flatten(1).clone()
+    flat[:, [point for point, _ in points]] = values.new_tensor([value for _, value in points])
+    return flat.reshape(values.shape)
+
+
+def shut(values: "Tensor", chosen: "Tensor", *, others: bool) -> "Tensor":
+    """Zero at the chosen places, (N, k) numbers of them, or at all the others."""
+    flat = values.flatten(1)
+    mask = flat.new_zeros(flat.shape).scatter(1, chosen, 1.0)
+    return flat.masked_fill(mask == (0.0 if others else 1.0), 0.0).reshape(values.shape)
+
+
+def _replacing(edit: Edit, gate: Gate, given: Given) -> Function:
+    array = given.get(edit.pictures, {}).get(gate.name)
+    if array is None:
+        raise EditError(
+            f"The gate {gate.name} of {', '.join(edit.pictures)} was asked for, and its values are not at hand."
+        )
+    if array.shape != gate.values.shape[1:]:
+        shapes = f"the shape {array.shape}, and the gate has {gate.values.shape[1:]}"
+        raise EditError(f"The values to put in place of {gate.name} have {shapes}.")
+    return lambda values: values.new_tensor(array).expand_as(values)
+
+
+def _mean(edit: Edit) -> Function:
+    return lambda values: values.flatten(1).mean(1).reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
+
+
+def _shuffled(edit: Edit) -> Function:
+    def shuffle(values: "Tensor") -> "Tensor":
+        return dealt(values, np.random.default_rng(edit.seed).permutation(values[0].numel()))
+
+    return shuffle
+
+
+def _top(edit: Edit) -> Function:
+    def keep(values: "Tensor") -> "Tensor":
+        strongest = values.flatten(1).argsort(dim=1, descending=True, stable=True)[:, : edit.count]
+        return shut(values, strongest, others=edit.action == "top")
+
+    return keep
+
+
+def _moved(edit: Edit) -> Function:
+    right, down = edit.shift
+    return lambda values: values.roll((down, right), (-2, -1))
+
+
+_FUNCTIONS: dict[str, Callable[[Edit], Function]] = {
+    "mean": _mean,
+    "shuffle": _shuffled,
+    "top": _top,
+    "top-off": _top,
+    "set": lambda edit: lambda values: opened(values, edit.points),
+    "invert": lambda edit: lambda values: 1 - values,
+    "move": _moved,
+}

@@ -1,0 +1,216 @@
+"""Edits as text: a JSON file to keep, and a short code for a link. Whoever wrote it, nothing unchecked comes in."""
+
+import base64
+import binascii
+import json
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attention.interventions.applying import Function, Given, applied
+from attention.interventions.edits import RULES, Edit, EditError, check_form
+from attention.records import Floats, Trace
+
+FORMAT = "gatescope edits 1"
+MAX_BYTES = 4 * 2**20
+MAX_EDITS = 200
+MAX_POINTS = 100_000
+MAX_TEXT = 300
+MAX_VALUE = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """Edits with what they need: the values of the gates that are put in place, and the network they were made for."""
+
+    edits: tuple[Edit, ...]
+    network: str = ""
+    given: Given = field(default_factory=dict)
+
+
+def load_edits(file: Path | str, trace: Trace) -> dict[str, Function]:
+    """What `capture.trace(..., edits=...)` applies: the edits of a JSON file, for the gates of this trace.
+
+    Raises EditError where the file holds something else, or edits that do not fit these gates.
+    """
+    sheet = load(file)
+    return applied(sheet.edits, trace.gates, sheet.given)
+
+
+def load(file: Path | str) -> Sheet:
+    """The sheet of a JSON file. Raises EditError where it cannot be read."""
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise EditError(f"{file} cannot be read: {error.strerror}.") from None
+    return read(data)
+
+
+def write(sheet: Sheet) -> str:
+    """The sheet as JSON."""
+    edits = []
+    for edit in sheet.edits:
+        values = sheet.given.get(edit.pictures, {}) if edit.pictures else {}
+        kept = {name: np.asarray(array).tolist() for name, array in values.items()}
+        edits.append(_plain(edit) | ({"values": kept} if kept else {}))
+    return json.dumps({"format": FORMAT, "network": sheet.network, "edits": edits}, indent=1)
+
+
+def read(data: bytes | str) -> Sheet:
+    """A sheet from JSON. Raises EditError where it is anything but what `write` gives."""
+    if len(data) > MAX_BYTES:
+        raise EditError(f"The file has {len(data):,} bytes; edits have at most {MAX_BYTES:,}.")
+    try:
+        content = json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, EditError) else "The file is no JSON; edits are exported as JSON."
+        raise EditError(reason) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("edits"), list):
+        raise EditError(f"The file holds no edits: a JSON object with the format {FORMAT!r} and a list is allowed.")
+    if len(content["edits"]) > MAX_EDITS:
+        raise EditError(f"The file has {len(content['edits'])} edits; at most {MAX_EDITS} are allowed.")
+    given: dict[tuple[str, ...], dict[str, Floats]] = {}
+    edits = []
+    for record in content["edits"]:
+        edit, values = _edit(record)
+        edits.append(edit)
+        given.setdefault(edit.pictures, {}).update(values)
+    return Sheet(tuple(edits), _text(content.get("network", "")), given)
+
+
+def compact(edits: Sequence[Edit]) -> str:
+    """The edits for a link: letters, digits, - and _; the values of other pictures' gates are left out."""
+    text = json.dumps([_plain(edit) for edit in edits], separators=(",", ":"))
+    return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+
+
+def expanded(code: str) -> tuple[Edit, ...]:
+    """The edits of a link. Raises EditError where it is anything but what `compact` gives."""
+    try:
+        packed = base64.urlsafe_b64decode(code.encode("ascii") + b"=" * (-len(code) % 4))
+        text = zlib.decompressobj().decompress(packed, MAX_BYTES).decode()
+        records = json.loads(text)
+    except (ValueError, RecursionError, zlib.error, binascii.Error):
+        raise EditError("The link's edits cannot be read: it was cut off or changed on its way.") from None
+    return read(json.dumps({"format": FORMAT, "edits": records})).edits
+
+
+def _plain(edit: Edit) -> dict[str, Any]:
+    """The fields that say something."""
+    defaults = {each.name: each.default for each in fields(Edit)}
+    return {name: value for name, value in asdict(edit).items() if value != defaults[name]}
+
+
+def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:
+    if not isinstance(record, dict):
+        raise EditError(f"An edit is {_shown(record)}; a JSON object is allowed.")
+    unknown = [key for key in record if key not in _FIELDS and key != "values"]
+    if unknown:
+        raise EditError(f"An edit has the entry {_shown(unknown[0])}; there are {', '.join(_FIELDS)} and values.")
+    checked = {key: _FIELDS[key](value) for key, value in record.items() if key != "values"}
+    if "action" not in checked:
+        raise EditError(f"An edit names no action; there are {', '.join(RULES)}.")
+    edit = Edit(**checked)
+    check_form(edit)
+    if "values" in record and edit.action != "replace":
+        raise EditError(f"The action {edit.action!r} takes no values; only 'replace' does.")
+    return edit, _values(record.get("values", {}))
+
+
+def _values(record: Any) -> dict[str, Floats]:
+    if not isinstance(record, dict):
+        raise EditError(f"The values of an edit are {_shown(record)}; an object of arrays by gate is allowed.")
+    return {_text(name): _array(name, rows) for name, rows in record.items()}
+
+
+def _array(name: str, rows: Any) -> Floats:
+    try:
+        array = np.array(rows)
+    except ValueError:  # the rows differ in length
+        array = np.array(None)
+    if array.dtype.kind not in "if" or not (np.abs(array) <= MAX_VALUE).all():
+        raise EditError(f"The values of {_shown(name)} are no array of finite numbers; those of 'replace' must be.")
+    return array.astype(np.float32)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise EditError(f"A name in the edits is {_shown(value)}; text of at most {MAX_TEXT} letters is allowed.")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise EditError(
+            f"A count, seed or place in the edits is {_shown(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
+        )
+    return value
+
+
+def _number(value: Any) -> float:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not math.isfinite(value) or abs(value) > MAX_VALUE:
+        raise EditError(f"A gate value in the edits is {_shown(value)}; finite numbers up to a million are allowed.")
+    return float(value)
+
+
+def _list(value: Any, length: int | None, what: str) -> list[Any]:
+    if not isinstance(value, list) or len(value) > MAX_POINTS or length not in (None, len(value)):
+        raise EditError(f"The edits have {_shown(value)} where {what} is allowed.")
+    return value
+
+
+def _points(value: Any) -> tuple[tuple[int, float], ...]:
+    what = f"a list of at most {MAX_POINTS:,} pairs (place, value)"
+    pairs = [_list(pair, 2, "a pair (place, value)") for pair in _list(value, None, what)]
+    points = tuple((_whole(place), _number(number)) for place, number in pairs)
+    if len({place for place, _ in points}) < len(points):
+        raise EditError("An edit sets one place twice; each place may have one value.")
+    return points
+
+
+def _shift(value: Any) -> tuple[int, int]:
+    right, down = _list(value, 2, "a pair of whole numbers (right, down)")
+    for cells in (right, down):
+        _whole(abs(cells) if isinstance(cells, int) and not isinstance(cells, bool) else cells)
+    return right, down
+
+
+def _size(value: Any) -> tuple[int, ...]:
+    sides = _list(value, None, "a list of at most 3 sides")
+    if len(sides) > 3:
+        raise EditError(f"The edits have a size of {len(sides)} sides; at most 3 are allowed.")
+    return tuple(map(_whole, sides))
+
+
+def _pictures(value: Any) -> tuple[str, ...]:
+    return tuple(map(_text, _list(value, None, "a list of pictures' names")))
+
+
+def _no_constant(name: str) -> float:
+    raise EditError(f"The file has the number {name}; only finite ones are allowed.")
+
+
+def _shown(value: Any) -> str:
+    """A stranger's value in a sentence, cut short."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]} ..."
+
+
+_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "action": _text,
+    "kind": _text,
+    "block": _text,
+    "size": _size,
+    "name": _text,
+    "count": _whole,
+    "seed": _whole,
+    "points": _points,
+    "shift": _shift,
+    "pictures": _pictures,
+}

@@ -1,0 +1,142 @@
+"""What stands edited in this session, for each network; what stood before, and what was taken back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import streamlit as st
+
+from attention.interventions import ANY, Edit, EditError, files
+from attention.interventions.edits import check, targets
+from attention.records import Gate
+from attention.ui import parts
+from attention.ui.view import View
+
+LONGEST_LINK = 6000
+"""Of the edits in a link, in characters; servers and browsers refuse much longer ones."""
+_HISTORIES, _LINK, _COMPLAINTS = "_edits", "edits", "_complaints"
+
+
+@dataclass
+class History:
+    """The edits that stand, those that stood before, and those that were undone."""
+
+    now: tuple[Edit, ...] = ()
+    past: list[tuple[Edit, ...]] = field(default_factory=list)
+    future: list[tuple[Edit, ...]] = field(default_factory=list)
+    _last: object = None
+
+    def push(self, edits: Sequence[Edit], what: object = None) -> None:
+        """A new state; one of the same `what` as the newest takes its place, as a slider does on its way."""
+        if what is None or what != self._last:
+            self.past.append(self.now)
+        self.now, self._last = tuple(edits), what
+        self.future.clear()
+
+    def undo(self) -> None:
+        """Back to the state before, where there is one."""
+        if self.past:
+            self.future.append(self.now)
+            self.now, self._last = self.past.pop(), None
+
+    def redo(self) -> None:
+        """Forward to the state that was undone last, where there is one."""
+        if self.future:
+            self.past.append(self.now)
+            self.now, self._last = self.future.pop(), None
+
+
+class Target(NamedTuple):
+    """Where an edit is: a block, a stage by its size, or with neither all of the network; and which kind of gates."""
+
+    block: str = ""
+    size: tuple[int, ...] = ()
+    kind: str = ANY
+
+    def holds(self, edit: Edit) -> bool:
+        """Whether the edit is just there."""
+        return (edit.block, edit.size, edit.kind) == self
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """One network and one picture, the place that is being edited, and the edits that stand."""
+
+    view: View
+    history: History
+    block: str
+    """The block that the page shows."""
+    target: Target
+
+    @property
+    def edit(self) -> Edit | None:
+        """What stands at the place."""
+        return next((edit for edit in reversed(self.history.now) if self.target.holds(edit)), None)
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates of the place, as they are without any edit."""
+        block, size, kind = self.target
+        return targets(Edit("off", kind, block, size), self.view.trace.gates)  # type: ignore[arg-type]
+
+    @property
+    def gate(self) -> Gate:
+        """The one of the shown block that is drawn."""
+        block = targets(Edit("off", self.target.kind, self.block), self.view.trace.gates)  # type: ignore[arg-type]
+        return (block or self.gates)[0]
+
+    def put(self, edit: Edit | None, what: object = None) -> None:
+        """Let this edit stand at the place, under the name of the one that stood there; None takes that one away."""
+        old = self.edit
+        if edit is None:
+            self.history.push([other for other in self.history.now if other is not old])
+        elif old is None:
+            self.history.push([*self.history.now, edit], what)
+        else:
+            named = replace(edit, name=old.name)
+            self.history.push([named if other is old else other for other in self.history.now], what)
+
+
+def history(view: View) -> History:
+    """The history of the edits of this network; the first visit begins with those of the link."""
+    histories: dict[str, History] = st.session_state.setdefault(_HISTORIES, {})
+    if view.choice.key not in histories:
+        histories[view.choice.key] = History(_linked(view) if not histories else ())
+    return histories[view.choice.key]
+
+
+def complain(sentence: str) -> None:
+    """Keep what went wrong before the page is drawn, so that it can be said there."""
+    st.session_state.setdefault(_COMPLAINTS, []).append(sentence)
+
+
+def say_complaints() -> None:
+    """Say, once, what went wrong."""
+    for sentence in st.session_state.pop(_COMPLAINTS, []):
+        st.error(parts.literal(sentence), icon=":material/error:")
+
+
+def link(edits: Sequence[Edit]) -> None:
+    """Let the address hold the edits, where they are short enough; else that is said."""
+    code = files.compact(edits) if edits else ""
+    if len(code) > LONGEST_LINK:
+        st.caption(":material/link_off: These edits are too long for a link; the export has them.")
+        code = ""
+    if code and st.query_params.get(_LINK) != code:
+        st.query_params[_LINK] = code
+    elif not code and _LINK in st.query_params:
+        del st.query_params[_LINK]
+
+
+def _linked(view: View) -> tuple[Edit, ...]:
+    code = st.query_params.get(_LINK)
+    if not code:
+        return ()
+    try:
+        edits = files.expanded(code)
+        for edit in edits:
+            check(edit, view.trace.gates)
+    except EditError as error:
+        complain(f"The link's edits are left out: {error}")
+        return ()
+    return edits

@@ -1,0 +1,222 @@
+"""Where to edit, and what to do there. The edits that stand are the truth; the controls show them and change them."""
+
+from typing import Any
+
+import streamlit as st
+
+from attention.interventions import ANY, RULES, Action, Edit, EditError, ranges
+from attention.interventions.edits import places, possible, size, size_in_words, targets
+from attention.records import Gate
+from attention.ui import frame, parts
+from attention.ui.intervene.bench import Bench, History, Target, complain
+from attention.ui.view import View
+
+SCOPES = ("This block", "Its stage", "All blocks")
+NOTHING = "Leave as it is"
+WORDS: dict[Action, str] = {
+    "off": "Switch off",
+    "mean": "Mean everywhere",
+    "shuffle": "Shuffle",
+    "top": "Keep the most open",
+    "top-off": "Shut the most open",
+    "set": "Set by hand",
+    "replace": "From other pictures",
+    "invert": "Invert",
+    "move": "Move",
+}
+HELP = (
+    "Switched off: every value is the neutral one, as if the gate were not there (1; for a softmax over K branches "
+    "1/K). Mean: every value is the gate's own mean. Shuffled: the values change places. Shut is 0. Inverted: 1 - g."
+)
+_CHOSEN = "_chosen"
+
+
+def choose(view: View, history: History) -> Bench:
+    """The depth strip, how far the edit reaches, and which gates."""
+    blocks = {block.name: targets(Edit("off", block=block.name), view.trace.gates) for block in view.blocks}
+    parts.note_link("block", blocks, "a block that this network does not have: here is another")
+    means = [float(sum(gate.values.mean() for gate in gates) / len(gates)) for gates in blocks.values()]
+    block = parts.depth_strip(list(blocks), means, label="Mean gate")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        reach = _choose_reach(blocks[block][0])
+        where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
+        where = Target() if reach == SCOPES[2] else where
+        kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), view.trace.gates))
+        _step("Undo", history.undo, disabled=not history.past)
+        _step("Redo", history.redo, disabled=not history.future)
+    return Bench(view, history, block, where._replace(kind=kind))
+
+
+def choose_edit(bench: Bench) -> None:
+    """What to do with the gates of the place, and how much of it."""
+    actions = [action for action in possible(bench.target.kind) if action != "set" or len(bench.gates) == 1]
+    edit = bench.edit
+    st.session_state.action = WORDS[edit.action] if edit else NOTHING
+
+    def change() -> None:
+        word = st.session_state.action or NOTHING
+        action = next((action for action in actions if WORDS[action] == word), None)
+        bench.put(_begin(bench, action) if action else None)
+
+    options = [NOTHING, *(WORDS[action] for action in actions)]
+    st.pills("Edit", options, key="action", on_change=change, help=HELP, required=True)
+    if edit and edit.action in _PARAMETERS:
+        _PARAMETERS[edit.action](bench, edit)
+
+
+def chosen(bench: Bench) -> tuple[int, ...]:
+    """The channels or cells that were chosen last; all that the edit sets, until some are."""
+    edit = bench.edit
+    possible_ones = {place for place, _ in edit.points} if edit else set()
+    last = st.session_state.get(_CHOSEN, {}).get(bench.target, ())
+    return tuple(place for place in last if place in possible_ones) or tuple(sorted(possible_ones))
+
+
+def set_places(bench: Bench, numbers: tuple[int, ...], value: float) -> None:
+    """Give these channels or cells this value; the others that were set keep theirs."""
+    st.session_state.setdefault(_CHOSEN, {})[bench.target] = numbers
+    points = dict(bench.edit.points) if bench.edit else {}
+    points |= dict.fromkeys(numbers, value)
+    _put(bench, "set", points=tuple(sorted(points.items())), what=numbers)
+
+
+def brush() -> float:
+    """The value that a click or a stroke gives."""
+    return float(st.session_state.get("brush", 0.0))
+
+
+def _choose_reach(gate: Gate) -> str:
+    parts.note_link("reach", SCOPES, f"a reach that there is not: here it is “{SCOPES[0]}”")
+    stage = f"Its stage: all gates on features of {size_in_words(size(gate))}, the same height and width."
+    return st.segmented_control(
+        "Where", SCOPES, default=SCOPES[0], required=True, key="reach", bind="query-params", help=stage
+    )
+
+
+def _choose_kind(gates: tuple[Gate, ...]) -> str:
+    kinds = list(dict.fromkeys(gate.kind for gate in gates))
+    options = [*kinds, ANY] if len(kinds) > 1 else kinds
+    parts.settle("kind", options)
+    names = {ANY: "All of them"}
+    return st.segmented_control(
+        "Gates",
+        options,
+        default=options[0],
+        required=True,
+        key="kind",
+        format_func=lambda kind: names.get(kind, str(kind).capitalize()),
+    )
+
+
+def _step(label: str, step: Any, *, disabled: bool) -> None:
+    icon = f":material/{label.lower()}:"
+    st.button(label, key=label.lower(), icon=icon, on_click=step, disabled=disabled)
+
+
+def _begin(bench: Bench, action: Action) -> Edit:
+    """An edit to begin with: whatever is chosen, something happens at once."""
+    block, stage, kind = bench.target
+    fewest = min(map(places, bench.gates))
+    width = size(bench.gate)[-1]
+    first = next(name for name in frame.pictures() if name != bench.view.picture_name)
+    start: dict[str, Any] = {
+        "count": max(1, fewest // 4),
+        "seed": 0,
+        "points": ((int(bench.gate.values[0].argmax()), 0.0),),
+        "shift": (max(1, width // 4), 0),
+        "pictures": (first,),
+    }
+    needs = RULES[action].needs
+    return Edit(action, kind, block, stage, **({needs: start[needs]} if needs else {}))  # type: ignore[arg-type]
+
+
+def _put(bench: Bench, action: Action, *, what: object = None, **parameters: Any) -> None:
+    block, stage, kind = bench.target
+    bench.put(Edit(action, kind, block, stage, **parameters), (bench.target, action, what))  # type: ignore[arg-type]
+
+
+def _choose_count(bench: Bench, edit: Edit) -> None:
+    most = min(map(places, bench.gates))
+    st.session_state["count"] = edit.count
+    what = "channels" if bench.target.kind == "channel" else "places"
+    st.slider(
+        f"How many {what} of each gate",
+        1,
+        most,
+        key="count",
+        on_change=lambda: _put(bench, edit.action, count=st.session_state["count"]),
+        disabled=most == 1,
+    )
+
+
+def _choose_seed(bench: Bench, edit: Edit) -> None:
+    st.session_state.shuffle = edit.seed
+    st.number_input(
+        "Seed of the shuffle",
+        0,
+        2**31 - 1,
+        key="shuffle",
+        width=180,
+        on_change=lambda: _put(bench, "shuffle", seed=st.session_state.shuffle),
+    )
+
+
+def _choose_pictures(bench: Bench, edit: Edit) -> None:
+    others = [name for name in frame.pictures() if name != bench.view.picture_name]
+    st.session_state.donors = [name for name in edit.pictures if name in others]
+
+    def change() -> None:
+        if st.session_state.donors:
+            _put(bench, "replace", pictures=tuple(st.session_state.donors))
+
+    st.multiselect("Gates of these pictures; of several, their mean", others, key="donors", on_change=change)
+
+
+def _choose_shift(bench: Bench, edit: Edit) -> None:
+    height, width = size(bench.gate)[-2:]
+    st.session_state.right, st.session_state.down = edit.shift
+
+    def change() -> None:
+        shift = (st.session_state.right, st.session_state.down)
+        _put(bench, "move", shift=shift) if any(shift) else bench.put(None)
+
+    right, down = st.columns(2)
+    right.slider("Cells to the right", 1 - width, width - 1, key="right", on_change=change, disabled=width == 1)
+    down.slider("Cells down", 1 - height, height - 1, key="down", on_change=change, disabled=height == 1)
+    st.caption("What leaves the map on one side comes in on the other.")
+
+
+def _choose_points(bench: Bench, edit: Edit) -> None:
+    values, numbers = dict(edit.points), chosen(bench)
+    what = "Channels" if bench.gate.kind == "channel" else "Cells"
+    st.session_state.brush = float(values[numbers[0]])
+    st.session_state.places = ranges.written(numbers)
+    left, right = st.columns([2, 3])
+    left.text_input(
+        what,
+        key="places",
+        on_change=lambda: _read_places(bench),
+        help="Such as 3, 8-12; or click or draw in the figure.",
+    )
+    one = f"Gate of {what.lower()[:-1]} {numbers[0]}" if len(numbers) == 1 else f"Gate of these {len(numbers)}"
+    ends = (min(0.0, bench.gate.minimum), max(1.0, bench.gate.maximum))
+    right.slider(
+        one, *ends, step=0.01, key="brush", on_change=lambda: set_places(bench, numbers, st.session_state.brush)
+    )
+
+
+def _read_places(bench: Bench) -> None:
+    try:
+        set_places(bench, ranges.read(st.session_state.places, places(bench.gate)), brush())
+    except EditError as error:
+        complain(str(error))
+
+
+_PARAMETERS = {
+    "top": _choose_count,
+    "top-off": _choose_count,
+    "shuffle": _choose_seed,
+    "replace": _choose_pictures,
+    "move": _choose_shift,
+    "set": _choose_points,
+}

@@ -1,0 +1,87 @@
+"""Each block switched off in turn, over one picture or several."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from attention import analysis
+from attention.figures import interventions as figures
+from attention.interventions import papers
+from attention.records import Floats
+from attention.ui import cache, frame, parts
+from attention.ui.intervene import passes
+from attention.ui.view import View
+
+DRAWS = 10
+"""Random edits for each block."""
+
+
+def draw(view: View, number: int, seed: int) -> None:
+    """The curve, and beside it networks that were trained without their gates."""
+    left, right = st.columns([3, 1], gap="large")
+    with left:
+        views = _choose_pictures(view)
+        classes = [number if other is view else int(other.probabilities.argmax()) for other in views]
+        _draw_curve(views, classes, seed)
+    with right:
+        _draw_published()
+
+
+def answer(names: Sequence[str], changes: Floats, draws: Floats) -> str:
+    """Which block matters most, and how many change no more than chance does."""
+    mean = changes.mean(1)
+    inside = [bool(one.min() <= change <= one.max()) for one, change in zip(draws, mean, strict=True)]
+    most = int(np.abs(mean).argmax())
+    return (
+        f"Switching off {names[most]} moves the logit the most, by {mean[most]:+.3f}. "
+        f"{sum(inside)} of {len(names)} blocks do no more than chance does."
+    )
+
+
+def _choose_pictures(view: View) -> list[View]:
+    others = [name for name in frame.pictures() if name != view.picture_name]
+    st.session_state.along = [name for name in st.session_state.get("along", []) if name in others]
+    chosen = st.multiselect("Over further pictures", others, key="along", placeholder="this picture alone")
+    at_hand = frame.pictures()
+    return [view, *(view.beside(at_hand[name] or cache.sample(name)) for name in chosen)]
+
+
+def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> None:
+    blocks = [block.name for block in views[0].blocks]
+    place = st.empty()
+    turns = []
+    for done, block in enumerate(blocks, start=1):
+        turns.append([passes.turn(view, block, seed, DRAWS) for view in views])
+        place.progress(done / len(blocks), f"Switching off {parts.literal(block)}, {done} of {len(blocks)}")
+    changes = np.array([[turn.change[one] for turn, one in zip(row, classes, strict=True)] for row in turns])
+    draws = np.array(
+        [np.mean([turn.draws[:, one] for turn, one in zip(row, classes, strict=True)], axis=0) for row in turns]
+    )
+    names = analysis.short_names(blocks)
+    with place.container():
+        finding = answer(names, changes, draws)
+        st.markdown(finding)
+        parts.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
+        what = (
+            f"the logit of {views[0].labels[classes[0]]}, for this picture"
+            if len(views) == 1
+            else f"each picture's class, the mean over n = {len(views)} pictures (ticks: each of them)"
+        )
+        st.caption(
+            f"**Switched off at inference, not retrained.** Diamonds: the change of {what}, when all gates of that "
+            f"block have their neutral value. Grey bars: from the lowest to the highest of {DRAWS} draws in which the "
+            f"same changes are dealt to random channels and places, seed {seed}."
+        )
+        low, high = draws.min(1).tolist(), draws.max(1).tolist()
+        parts.data({"block": blocks, "change": changes.mean(1).tolist(), "low": low, "high": high}, name="turns")
+
+
+def _draw_published() -> None:
+    st.markdown("**Trained without, as published**")
+    rows = [f"| {one.gates} | {one.top1:.2f} % |" for one in papers.SE_BY_STAGE]
+    st.markdown("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]))
+    st.caption(
+        f"{papers.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
+        "miss a gate that their other layers count on. The two are not to be compared number by number."
+    )

@@ -1,0 +1,61 @@
+"""What the class depends on, before and after the edits."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from attention import agreement, analysis
+from attention.figures import overlay
+from attention.figures.overlay import Scale
+from attention.interventions import Edit
+from attention.records import Heatmap
+from attention.ui import parts
+from attention.ui.intervene import passes
+from attention.ui.intervene.answer import Effect
+from attention.ui.view import View
+
+SIDE = 720
+
+
+def draw(view: View, found: Effect, edits: Sequence[Edit]) -> None:
+    """Grad-CAM of the class that is asked about, at the last block, on one scale."""
+    maps = [passes.heatmap(view, [], found.number), passes.heatmap(view, edits, found.number)]
+    scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)
+    st.markdown(_finding(found.label, *maps, edited=bool(edits)))
+    for column, title, one in zip(st.columns(2), ("Before", "After"), maps, strict=True):
+        with column:
+            _draw_map(view, title, one, scale)
+    st.caption(
+        f"Grad-CAM of {found.label} at {maps[0].layer}, the last block with a map; both run from 0 to "
+        f"{scale.high:.3g} in one scale. It shows where this class's logit draws on the block, not what a gate does."
+    )
+
+
+def _draw_map(view: View, title: str, one: Heatmap, scale: Scale) -> None:
+    picture, box = overlay.reduced(view.picture, view.box, SIDE)
+    span = f"{one.minimum:.3g} to {one.maximum:.3g}"
+    parts.picture(
+        overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
+        key=f"heatmap_{title}",
+        alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",
+        caption=f"{title}: {span}",
+    )
+    if not one.maximum:
+        st.caption(":material/block: Nothing in this map speaks for the class.")
+
+
+def _finding(label: str, before: Heatmap, after: Heatmap, *, edited: bool) -> str:
+    if not edited:
+        return f"Nothing is edited: both maps of {label} are the same."
+    if (before.values == after.values).all():
+        return f"The edits leave the map of {label} as it was."
+    alike = agreement.agreement(before.values, after.values)
+    ranks = (
+        "no rank correlation, since one map is the same everywhere"
+        if alike.correlation is None
+        else (f"a rank correlation of {alike.correlation:.2f}")
+    )
+    return (
+        f"The maps of {label} before and after have {ranks}; their top fifths overlap by {alike.overlap:.0%} "
+        f"(chance: {agreement.TOP:.0%})."
+    )

@@ -1,0 +1,103 @@
+"""All edits that stand: their names, a file to take away, and one to bring."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from attention.interventions import ANY, Edit, EditError, Sheet, files
+from attention.interventions.edits import check, size_in_words
+from attention.interventions.ranges import written
+from attention.ui import parts
+from attention.ui.intervene import passes
+from attention.ui.intervene.bench import Bench
+from attention.ui.intervene.controls import WORDS
+
+MOST_LISTED = 20
+USAGE = """from attention import capture, interventions
+
+before = capture.trace(network.module, batch)
+edits = interventions.load_edits("edits.json", before)
+after = capture.trace(network.module, batch, edits=edits)"""
+
+
+def draw(bench: Bench) -> None:
+    """The list, the export and the import."""
+    edits = bench.history.now
+    if not edits:
+        st.markdown("No edit stands.")
+    for number, edit in enumerate(edits[:MOST_LISTED]):
+        _draw_edit(bench, number, edit)
+    if len(edits) > MOST_LISTED:
+        st.caption(f"And {len(edits) - MOST_LISTED} more; the export has all of them.")
+    left, right = st.columns(2, gap="large")
+    with left:
+        _export(bench)
+    with right:
+        _import(bench)
+
+
+def described(edit: Edit) -> str:
+    """An edit in words."""
+    kind = "all gates" if edit.kind == ANY else f"{edit.kind} gates"
+    where = edit.block or (f"features of {size_in_words(edit.size)}" if edit.size else "all blocks")
+    how = {
+        "count": f"the {edit.count} of each" if edit.count else "",
+        "seed": f"seed {edit.seed}",
+        "points": f"{len(edit.points)}: {written([place for place, _ in edit.points])[:60]}",
+        "shift": f"{edit.shift[0]:+d} right, {edit.shift[1]:+d} down",
+        "pictures": ", ".join(edit.pictures),
+    }
+    from attention.interventions import RULES
+
+    needs = RULES[edit.action].needs
+    return f"{where}, {kind}: {WORDS[edit.action].lower()}" + (f" ({how[needs]})" if needs else "")
+
+
+def _draw_edit(bench: Bench, number: int, edit: Edit) -> None:
+    history, key = bench.history, f"name_{number}"
+    st.session_state[key] = edit.name
+
+    def rename() -> None:
+        named = replace(edit, name=st.session_state[key][:60])
+        history.push([named if other is edit else other for other in history.now])
+
+    def remove() -> None:
+        history.push([other for other in history.now if other is not edit])
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text_input("Name", key=key, on_change=rename, width=240, placeholder="a name for it")
+        st.markdown(parts.literal(described(edit)))
+        st.button("Remove", key=f"remove_{number}", icon=":material/delete:", on_click=remove)
+
+
+def _export(bench: Bench) -> None:
+    edits = bench.history.now
+    st.markdown("**Take them away**")
+    if edits:
+        sheet = Sheet(edits, bench.view.card.name, passes.given(bench.view, edits))
+        st.download_button(
+            "Edits, JSON", files.write(sheet), "edits.json", "application/json", on_click="ignore", key="export"
+        )
+        st.button("Remove all", key="remove_all", on_click=lambda: bench.history.push(()))
+    st.markdown("In Python:")
+    st.code(USAGE, language="python")
+
+
+def _import(bench: Bench) -> None:
+    st.markdown("**Bring some**")
+    file = st.file_uploader("A JSON file that was exported here", ["json"], key="import")
+    if file and st.button("Use these edits", key="use_import", icon=":material/check:"):
+        sheet = files.read(file.getvalue())
+        for edit in sheet.edits:
+            check(edit, bench.view.trace.gates)
+        _check_pictures(bench, sheet)
+        bench.history.push(sheet.edits)
+        st.rerun()
+
+
+def _check_pictures(bench: Bench, sheet: Sheet) -> None:
+    """The page takes the gates of other pictures from the pictures themselves."""
+    try:
+        passes.given(bench.view, sheet.edits)
+    except EditError as error:
+        raise EditError(f"{error} In Python the file is enough.") from None

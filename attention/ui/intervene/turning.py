@@ -1,0 +1,106 @@
+"""The chosen gate, before and after the edits: to click, to draw a frame around, to paint."""
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from attention.figures import interventions as figures
+from attention.figures import overlay
+from attention.records import Floats, Gate
+from attention.ui import parts
+from attention.ui.intervene.bench import Bench
+from attention.ui.intervene.controls import brush, chosen, set_places
+
+PICKS = {"Click": None, "Frame": "select", "Loop": "lasso"}
+"""How places are picked in a figure, and plotly's names for it."""
+
+
+def draw(bench: Bench, after: Floats) -> None:
+    """The gate of the block that is shown; `after` is what multiplies the features, without N."""
+    gate = bench.gate
+    if gate.kind == "channel" and after.ndim == 1:
+        _draw_channels(bench, gate, after)
+    elif gate.kind == "spatial" and after.ndim == 2:
+        _draw_map(bench, gate, after)
+    else:
+        _draw_any(gate, after)
+
+
+def _draw_channels(bench: Bench, gate: Gate, after: Floats) -> None:
+    before = gate.values[0]
+    order = figures.shown(before, chosen(bench))
+
+    def pick() -> None:
+        numbers = tuple(sorted({int(order[number]) for number in parts.selected("turned")}))
+        if numbers and _settable(bench):
+            set_places(bench, numbers, brush())
+
+    parts.chart(
+        _to_pick(bench, figures.channels(before, after, order, chosen(bench))),
+        key="turned",
+        alt=f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
+        on_select=pick,
+        area=True,
+    )
+    many = f" The {len(order)} most open and the chosen of {len(before)} channels." if len(order) < len(before) else ""
+    st.caption(
+        f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
+        + (f"Channels that you pick are set to {brush():.2f}." * _settable(bench))
+    )
+
+
+def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
+    before = gate.values[0]
+    height, width = after.shape
+    cells = figures.patches((height, width))
+
+    def paint() -> None:
+        numbers = tuple(sorted({cell for number in parts.selected("painted") for cell in cells[number]}))
+        if numbers and _settable(bench):
+            set_places(bench, numbers, brush())
+
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
+        figure = _to_pick(bench, figures.map_to_paint(after, chosen(bench)))
+        parts.chart(figure, key="painted", alt=alt, on_select=paint, area=True)
+    with right:
+        parts.picture(
+            overlay.overlay(bench.view.picture, after, bench.view.box, colour_map="viridis", opacity=0.6),
+            key="edited_map",
+            alt=f"The map after the edits on {bench.view.picture_name}.",
+            caption=f"After the edits: {_range(after)}",
+        )
+    side = figures.patch((height, width))
+    cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
+    st.caption(
+        f"{gate.name}: after the edits {_range(after)}, before {_range(before)}. "
+        + (f"{cell} that you pick are set to {brush():.2f}." * _settable(bench))
+    )
+
+
+def _draw_any(gate: Gate, after: Floats) -> None:
+    """Gates of other kinds: in numbers."""
+    st.info(
+        f"{gate.name} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
+        f"{after.size:,} values, after the edits {_range(after)} with the mean {after.mean():.3f}; before "
+        f"{_range(gate.values)} with the mean {gate.values.mean():.3f}.",
+        icon=":material/info:",
+    )
+
+
+def _to_pick(bench: Bench, figure: go.Figure) -> go.Figure:
+    """The figure with the way to pick places in it that the person chooses, where they can be picked."""
+    if not _settable(bench):
+        return figure
+    drag = st.segmented_control("Pick by", list(PICKS), default=next(iter(PICKS)), required=True, key="pick")
+    return figure.update_layout(dragmode=PICKS[drag])
+
+
+def _settable(bench: Bench) -> bool:
+    """Whether a click in the figure sets values: of one gate, where no other edit stands."""
+    return len(bench.gates) == 1 and (bench.edit is None or bench.edit.action == "set")
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min():.3f} to {values.max():.3f}"

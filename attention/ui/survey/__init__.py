@@ -1,0 +1,1 @@
+"""The page of the surveys: where a survey comes from, what of it is looked at, and its views."""

@@ -1,0 +1,133 @@
+"""One channel: the pictures that open it most and least, its values, and what each class makes of it."""
+
+from zipfile import BadZipFile
+
+import numpy as np
+import streamlit as st
+
+from attention import images
+from attention.figures import overlay
+from attention.figures.surveys import channel as figures
+from attention.survey.result import Exemplars, GateSurvey
+from attention.ui import parts
+from attention.ui.survey.focus import Focus, toggle_class
+from attention.ui.survey.held import Held
+
+SIDE = 160
+"""Of a small picture, in pixels."""
+MOST_ROWS = 24
+"""Of more, as many of the highest and of the lowest are drawn as make that number."""
+
+
+def draw(focus: Focus) -> None:
+    """The channel that is selected."""
+    gate, channel = focus.gate, focus.channel
+    if gate is None or channel is None:
+        st.info("This block has no gate by channel. “Where it looks” shows its map.", icon=":material/info:")
+        return
+    finding = _finding(focus, gate, channel)
+    st.markdown(f"##### {finding}")
+    _draw_exemplars(focus, gate, channel)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        counts = gate.histogram[channel]
+        alt = f"Channel {channel}: {int(counts.sum()):,} pictures over 0 to 1, most in bin {int(counts.argmax())}."
+        parts.chart(figures.histogram(counts), key="channel_values", alt=alt)
+        low, high = gate.overall.minimum[channel], gate.overall.maximum[channel]
+        st.caption(f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}.")
+    with right:
+        _draw_classes(focus, gate, channel)
+
+
+def _finding(focus: Focus, gate: GateSurvey, channel: int) -> str:
+    mean, std = gate.overall.mean[channel], gate.overall.std[channel]
+    said = f"Channel {channel} of {focus.short[focus.block]}: {mean:.3f} in the mean, with a deviation of {std:.3f}"
+    means = gate.classes.mean[:, channel]
+    if np.isfinite(means).sum() < 2:
+        return f"{said}."
+    high, low = int(np.nanargmax(means)), int(np.nanargmin(means))
+    names = focus.held.names
+    return (
+        f"{said}; most open for {parts.literal(names[high])} ({means[high]:.3f}), least for "
+        f"{parts.literal(names[low])} ({means[low]:.3f})."
+    )
+
+
+def _draw_classes(focus: Focus, gate: GateSurvey, channel: int) -> None:
+    usable = np.flatnonzero(focus.held.counts)
+    means = gate.classes.mean[:, channel]
+    order = usable[np.argsort(-means[usable], kind="stable")]
+    half = MOST_ROWS // 2
+    shown = order if len(order) <= MOST_ROWS else np.concatenate([order[:half], order[-half:]])
+    found = figures.ByClass(
+        [focus.held.names[number] for number in shown],
+        means[shown],
+        gate.classes.std[shown, channel],
+        focus.held.counts[shown],
+    )
+    figure = figures.by_class(found, float(gate.overall.mean[channel]), focus.class_names)
+
+    def click() -> None:
+        point = parts.clicked("channel_classes")
+        if point:
+            toggle_class(focus, point["customdata"][0])
+
+    parts.chart(figure, key="channel_classes", alt=_finding(focus, gate, channel), on_select=click)
+    left_out = (
+        f"The {half} highest and the {half} lowest of {len(order):,} classes. " if len(shown) < len(order) else ""
+    )
+    st.caption(f"{left_out}Dashed: the mean over all pictures. In brackets n. Click a dot to select its class.")
+    columns = {"class": [focus.held.names[number] for number in order], "mean": means[order].tolist()}
+    columns["std"] = gate.classes.std[order, channel].tolist()
+    parts.data({**columns, "n": focus.held.counts[order].tolist()}, name="channel")
+
+
+def _draw_exemplars(focus: Focus, gate: GateSurvey, channel: int) -> None:
+    both = {"Most open": gate.top, "Least open": gate.bottom}
+    kept = {label: ends for label, ends in both.items() if ends is not None}
+    if focus.held.pictures is None:
+        for place, (label, ends) in zip(st.columns(2, gap="large"), kept.items(), strict=False):
+            with place:
+                _draw_paths(focus, label, ends, channel)
+    else:
+        for label, ends in kept.items():
+            _draw_pictures(focus, label, ends, channel)
+
+
+def _draw_paths(focus: Focus, label: str, ends: Exemplars, channel: int) -> None:
+    """By name alone: the pictures are not at hand."""
+    paths = [focus.held.result.paths[int(number)] for number in ends.pictures[:, channel]]
+    values = ends.values[:, channel]
+    st.markdown(f"**{label}**")
+    st.dataframe(
+        {"gate": values, "picture": paths},
+        hide_index=True,
+        column_config={"gate": st.column_config.NumberColumn(format="%.3f", width=80)},
+        alt=f"{label}: {paths[0]}, {values[0]:.3f}.",
+    )
+
+
+def _draw_pictures(focus: Focus, label: str, ends: Exemplars, channel: int) -> None:
+    st.markdown(f"**{label}**")
+    numbers, values = ends.pictures[:, channel], ends.values[:, channel]
+    for rank, (place, number, value) in enumerate(zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False)):
+        path = focus.held.result.paths[int(number)]
+        small = _small(focus.held.key, int(number), focus.held)
+        if small is None:
+            place.caption(f"{parts.literal(path)} cannot be read any more: {value:.3f}")
+        else:
+            with place:
+                key, caption = f"{label} {rank}", f"{value:.3f}"
+                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.")
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _small(key: str, number: int, _held: Held) -> bytes | None:
+    """A picture of the survey, small, as JPEG; None where it is not there any more."""
+    assert _held.pictures is not None
+    try:
+        picture = images.read(_held.pictures.read(number))
+    except (images.PictureError, OSError, BadZipFile, IndexError):
+        return None
+    picture.thumbnail((SIDE, SIDE))
+    return overlay.jpeg(picture)

@@ -1,0 +1,56 @@
+"""Does the gate matter?"""
+
+from attention import ui
+
+view = ui.open_page()
+
+import streamlit as st
+
+from attention.ui.intervene import answer, bench, controls, depth, heatmaps, passes, sheet, turning
+
+
+@st.fragment
+def turn() -> None:
+    """Everything on this page: a change here leaves the sidebar as it is."""
+    history = bench.history(view)
+    said = st.container()
+    here = controls.choose(view, history)
+    controls.choose_edit(here)
+    bench.say_complaints()
+    bench.link(history.now)
+    with ui.errors():
+        trace = passes.edited(view, history.now)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            turning.draw(here, passes.put_in_place(view, history.now, trace)[here.gate.name])
+        with right:
+            found = answer.effect(view, trace, answer.choose_class(view))
+            answer.draw_probabilities(view, found)
+        with said:
+            answer.say(view, found, history.now)
+        seed = answer.choose_seed()
+        if history.now:
+            answer.draw_chance(view, found, history.now, seed)
+        explain(here, found, seed)
+
+
+def explain(here: bench.Bench, found: answer.Effect, seed: int) -> None:
+    """The parts below the answer."""
+    sections = {
+        "Each block off": lambda: depth.draw(view, found.number, seed),
+        "Later gates": lambda: answer.draw_later(view, here.history.now),
+        "Class heatmap": lambda: heatmaps.draw(view, found, here.history.now),
+        "All edits": lambda: sheet.draw(here),
+    }
+    ui.note_link("section", sections, f"a part that this page does not have: here is “{next(iter(sections))}”")
+    for tab, draw in zip(st.tabs(list(sections), key="section", bind="query-params"), sections.values(), strict=True):
+        if tab.open:
+            with tab, ui.errors():
+                draw()
+
+
+with ui.errors():
+    if view.blocks:
+        turn()
+    else:
+        ui.no_gates(view, "gates that this page can turn", "cbam")

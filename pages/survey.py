@@ -1,0 +1,39 @@
+"""What holds over many pictures?"""
+
+import streamlit as st
+
+from attention import ui
+from attention.ui.survey import channel, depth, focus, header, role, source, verdicts, where
+
+view = ui.open_page()
+
+PARTS = {
+    "Role of excitation": role.draw,
+    "Selectivity by depth": depth.draw_selectivity,
+    "Gate health": depth.draw_health,
+    "One channel": channel.draw,
+    "Where it looks": where.draw,
+    "Right and wrong": verdicts.draw,
+}
+
+
+@st.fragment
+def explore(held: source.Held) -> None:
+    """All views of one survey; a change here leaves the rest as it is."""
+    with ui.errors():
+        chosen = focus.choose(held)
+        ui.note_link("part", PARTS, f"a part that this page does not have: here is “{next(iter(PARTS))}”")
+        tabs = st.tabs(list(PARTS), key="part", bind="query-params")
+        for tab, draw in zip(tabs, PARTS.values(), strict=True):
+            if tab.open:
+                with tab, ui.errors():
+                    draw(chosen)
+
+
+with ui.errors():
+    if held := source.choose(view):
+        header.draw(held)
+        if held.places and held.result.pictures:
+            explore(held)
+        else:
+            source.say_empty(held)

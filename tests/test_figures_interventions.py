@@ -1,0 +1,111 @@
+"""The figures of edited gates hold the numbers that they were given, in the colours that say what these are."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attention.figures import interventions as figures
+from attention.figures import printed
+from attention.figures.colours import ACCENT, CHANNEL_GATE, NULL
+from tests.charts import colours
+
+
+def gate(channels, seed=0):
+    return np.random.default_rng(seed).random(channels, np.float32)
+
+
+def test_bars_are_after_and_ticks_before_and_the_chosen_are_framed():
+    before, after = gate(12), gate(12, 1)
+    bars, ticks = figures.channels(before, after, np.arange(12), (3, 5)).data
+    np.testing.assert_array_equal(bars.y, after)
+    np.testing.assert_array_equal(ticks.y, before)
+    assert [number for number, colour in enumerate(bars.marker.line.color) if colour == ACCENT] == [3, 5]
+    assert (bars.marker.cmin, bars.marker.cmax) == (0, 1)
+    assert [colour for _, colour in bars.marker.colorscale] == colours(CHANNEL_GATE)
+    assert ticks.marker.line.color == NULL
+
+
+@pytest.mark.parametrize("channels", [1, 256])
+def test_every_channel_has_a_bar_where_they_are_not_too_many(channels):
+    np.testing.assert_array_equal(figures.shown(gate(channels), ()), np.arange(channels))
+
+
+def test_of_many_channels_the_most_open_and_the_chosen_have_a_bar():
+    before = gate(1000)
+    shown = figures.shown(before, (7, 8))
+    wanted = {*np.argsort(-before, kind="stable")[: figures.TOP_BARS].tolist(), 7, 8}
+    assert set(shown.tolist()) == wanted and (np.diff(shown) > 0).all()
+    assert list(figures.channels(before, before, shown, (7,)).data[0].text) == shown.tolist()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5), (7, 4), (40, 40), (56, 57), (112, 112)])
+def test_patches_hold_every_cell_once_and_are_few(shape):
+    patches = figures.patches(shape)
+    assert sorted(cell for patch in patches for cell in patch) == list(range(shape[0] * shape[1]))
+    assert len(patches) <= figures.MOST_CELLS**2
+    side = figures.patch(shape)
+    for patch in patches:
+        rows, columns = np.divmod(patch, shape[1])
+        assert np.ptp(rows) < side and np.ptp(columns) < side
+
+
+def test_a_map_has_a_point_to_pick_for_each_patch_in_the_middle_of_its_cells():
+    after = gate(6 * 5).reshape(6, 5)
+    brush, heat, marks = figures.map_to_paint(after, (7, 29)).data
+    np.testing.assert_array_equal(heat.z, after)
+    assert (heat.zmin, heat.zmax) == (0, 1)
+    assert list(zip(brush.y, brush.x, strict=True)) == list(np.ndindex(6, 5))
+    assert list(zip(marks.y, marks.x, strict=True)) == [(1, 2), (5, 4)]
+    coarse = figures.map_to_paint(gate(56 * 56).reshape(56, 56), ()).data[0]
+    assert len(coarse.x) == 28 * 28 and (coarse.x[0], coarse.y[0]) == (0.5, 0.5)
+
+
+def test_probabilities_stand_side_by_side_with_both_numbers():
+    figure = figures.probabilities(["cat", "dog"], np.array([0.9, 0.1]), np.array([0.25, 0.75]))
+    after, before = figure.data
+    assert list(after.x) == [0.25, 0.75] and list(before.x) == [0.9, 0.1]
+    assert list(figure.layout.yaxis2.ticktext) == [" 90.0% → 25.0%", " 10.0% → 75.0%"]
+    assert figure.layout.yaxis2.range == figure.layout.yaxis.range
+
+
+def test_a_change_stands_over_its_draws_on_an_axis_symmetric_about_zero():
+    figure = figures.against_chance(-2.0, [0.5, 1.0])
+    draws, change = figure.data
+    assert list(draws.x) == [0.5, 1.0] and list(change.x) == [-2.0]
+    assert draws.marker.color == NULL
+    low, high = figure.layout.xaxis.range
+    assert low == -high and low < -2
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_blocks_in_turn_are_means_over_the_pictures_over_grey_bands(pictures):
+    changes, draws = np.arange(4 * pictures, dtype=np.float32).reshape(4, pictures), gate(40).reshape(4, 10)
+    figure = figures.in_turn(["a", "b", "c", "d"], changes, draws)
+    band, *ticks, diamonds = figure.data
+    np.testing.assert_allclose(diamonds.y, changes.mean(1))
+    np.testing.assert_allclose(np.asarray(band.base, float), draws.min(1))
+    np.testing.assert_allclose(np.asarray(band.base, float) + band.y, draws.max(1), rtol=1e-6)
+    assert [len(tick.y) for tick in ticks] == ([] if pictures == 1 else [12])
+    assert (diamonds.marker.cmin, diamonds.marker.cmax) == (-changes.mean(1).max(), changes.mean(1).max())
+
+
+def test_gates_that_were_edited_by_hand_have_another_colour():
+    bars = figures.moved_gates(["a", "b"], [0.5, 0.1], [True, False]).data[0]
+    assert list(bars.y) == [0.5, 0.1] and bars.marker.color[0] == ACCENT != bars.marker.color[1]
+
+
+def test_a_printed_row_has_its_diamond_where_its_change_is():
+    rows = [printed.Row("first", 1.0, -0.5, 0.5), printed.Row("second", -1.0, 0.0, 0.0)]
+    pixels = np.asarray(Image.open(io.BytesIO(printed.changes(rows, "title", "note"))).convert("RGB")).astype(int)
+    assert pixels.shape == (printed.TOP + 2 * printed.ROW + printed.BOTTOM, printed.WIDTH, 3)
+    blue = (np.abs(pixels - (0x00, 0x72, 0xB2)).sum(-1) < 10).nonzero()
+    for number, x in enumerate((printed.RIGHT, printed.LEFT)):
+        y = printed.TOP + printed.ROW * number + printed.ROW // 2
+        near = np.abs(blue[0] - y) < printed.ROW // 2
+        assert abs(blue[1][near].mean() - x) < 1 and abs(blue[0][near].mean() - y) < 1
+
+
+def test_a_printed_figure_of_no_change_is_drawn():
+    assert printed.changes([printed.Row("nothing", 0.0, 0.0, 0.0)], "title", "note").startswith(b"\x89PNG")

@@ -1,0 +1,293 @@
+"""The page on which gates are turned says what edited passes of the same picture say, and takes every link."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from attention import analysis, capture, images, interventions, zoo
+from attention.interventions import Edit, Sheet, Subject, files
+from attention.ui.intervene.controls import NOTHING, WORDS
+from attention.ui.intervene.depth import DRAWS
+from tests.charts import numbers, sent_chart
+
+ROOT = Path(__file__).parents[1]
+TITLE, OTHER = (sample.title for sample in images.samples()[:2])
+BLOCK = "layer4.0.attention"
+
+
+def opened(**parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.switch_page("pages/intervene.py").run()
+    return sound(app)
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, [error.value for error in app.error]
+    return app
+
+
+def subject(network: str, title: str = TITLE) -> Subject:
+    sample = next(sample for sample in images.samples() if sample.title == title)
+    loaded = zoo.load(network)
+    tracer = capture.Tracer(loaded.module)
+    with torch.inference_mode():
+        batch = loaded.transform(images.read(sample.path.read_bytes()))[None]
+        return Subject(tracer, batch, tracer(batch))
+
+
+def answer(one: Subject, *edits: Edit, network: str = "cbam") -> str:
+    """What the page has to say of these edits, from passes of its own."""
+    after = one.edited(interventions.applied(edits, one.before.gates))
+    logits = [interventions.logits(trace)[0] for trace in (one.before, after)]
+    first, second = (int(each.argmax()) for each in logits)
+    before, now = (analysis.probabilities(each)[first] for each in logits)
+    labels = zoo.card(network).labels
+    turned = f", and its first guess is now {labels[second]}" if first != second else ""
+    move = logits[1][first] - logits[0][first]
+    return f"P({labels[first]}) goes from {before:.1%} to {now:.1%}{turned}; its logit moves by {move:+.3f}."
+
+
+def said(app: AppTest) -> str:
+    kinds = (app.subheader, app.markdown, app.caption, app.info)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+
+
+def choose(app: AppTest, word: str) -> AppTest:
+    return sound(app.pills(key="action").set_value(word).run())
+
+
+def standing(app: AppTest) -> tuple[Edit, ...]:
+    """The edits of the page's address."""
+    code = app.query_params["edits"]
+    return files.expanded(code if isinstance(code, str) else code[-1])
+
+
+def link(*edits: Edit) -> str:
+    return files.compact(edits)
+
+
+def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
+    app = opened(network="se", picture=TITLE)
+    assert app.subheader[0].value.startswith("Nothing is edited")
+    assert app.button(key="undo").disabled and app.button(key="redo").disabled
+    assert "edits" not in app.query_params
+    one = subject("se")
+    first = int(one.before.output.argmax())
+    blocks = [block.name for block in analysis.blocks(one.before.gates)]
+    turns = [interventions.turn(one, block, seed=0, draws=DRAWS) for block in blocks]
+    band, diamonds = sent_chart(app, "turns")["data"]
+    np.testing.assert_allclose(numbers(diamonds["y"]), [turn.change[first] for turn in turns], atol=1e-4)
+    np.testing.assert_allclose(numbers(band["base"]), [turn.draws[:, first].min() for turn in turns], atol=1e-4)
+    assert "Switched off at inference, not retrained." in said(app)
+    assert "| none | 23.30 % |" in said(app) and "arXiv 1709.01507" in said(app)
+
+
+def test_a_block_off_is_answered_by_an_edited_pass_and_undone_and_redone():
+    app = choose(opened(network="cbam", picture=TITLE, block=BLOCK), WORDS["off"])
+    off = answer(subject("cbam"), Edit("off", "channel", BLOCK))
+    assert said(app).startswith(off)
+    assert standing(app) == (Edit("off", "channel", BLOCK),)
+    sound(app.button(key="undo").click().run())
+    assert app.subheader[0].value.startswith("Nothing is edited") and "edits" not in app.query_params
+    assert app.pills(key="action").value == NOTHING
+    sound(app.button(key="redo").click().run())
+    assert said(app).startswith(off)
+    assert app.pills(key="action").value == WORDS["off"]
+
+
+def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown():
+    edit = Edit("top", "channel", BLOCK, count=20)
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit), seed="7")
+    one = subject("cbam")
+    first, gates = int(one.before.output.argmax()), one.before.gates
+    passes = [interventions.drawn([edit], gates, seed=7, draw=draw) for draw in range(interventions.DRAWS)]
+    draws = interventions.changes(one, passes)[:, first]
+    np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
+    assert f"20 random edits of the same size move it by {draws.min():+.3f} to {draws.max():+.3f}" in said(app)
+    assert app.number_input(key="seed").value == 7
+
+
+def test_an_edit_that_changes_nothing_says_so():
+    gate = next(gate for gate in subject("cbam").before.gates if gate.name == f"{BLOCK}.channel")
+    edit = Edit("set", "channel", BLOCK, points=((3, float(gate.values[0, 3])),))
+    told = said(opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit)))
+    assert "This edit changed nothing" in told and "No effect: the logit of" in told
+
+
+@pytest.mark.parametrize("kind", ["channel", "spatial", "any"])
+def test_every_edit_is_answered_at_once(kind):
+    app = opened(network="cbam", picture=TITLE, block=BLOCK)
+    sound(app.segmented_control(key="kind").set_value(kind).run())
+    one = subject("cbam")
+    words = app.pills(key="action").options[1:]
+    assert len(words) == {"channel": 7, "spatial": 9, "any": 4}[kind]
+    for word in words:
+        choose(app, word)
+        (edit,) = standing(app)
+        assert WORDS[edit.action] == word and edit.kind == kind
+        if edit.action != "replace":
+            assert said(app).startswith(answer(one, edit))
+
+
+def test_gates_of_a_second_picture_take_the_place():
+    app = choose(opened(network="se", picture=TITLE, block=BLOCK), WORDS["replace"])
+    sound(app.multiselect(key="donors").set_value([OTHER]).run())
+    one, other = subject("se"), subject("se", OTHER)
+    values = {gate.name: gate.values[0] for gate in other.before.gates}
+    edit = Edit("replace", "channel", BLOCK, pictures=(OTHER,))
+    after = one.edited(interventions.applied([edit], one.before.gates, {(OTHER,): values}))
+    change = (after.output - one.before.output)[0, one.before.output.argmax()]
+    assert f"its logit moves by {change:+.3f}." in said(app)
+
+
+def test_channels_are_set_by_their_numbers_and_by_the_slider_and_one_step_back_undoes_the_slider():
+    app = choose(opened(network="se", picture=TITLE, block=BLOCK), WORDS["set"])
+    sound(app.text_input(key="places").set_value("2, 5-6").run())
+    for value in (0.25, 0.75):
+        sound(app.slider(key="brush").set_value(value).run())
+    (edit,) = standing(app)
+    assert {place: value for place, value in edit.points if value} == {2: 0.75, 5: 0.75, 6: 0.75}
+    assert said(app).startswith(answer(subject("se"), edit, network="se"))
+    sound(app.button(key="undo").click().run())
+    (before,) = standing(app)
+    assert len(before.points) == 1
+
+
+def test_what_names_no_channels_is_refused_and_nothing_is_lost():
+    app = choose(opened(network="se", picture=TITLE, block=BLOCK), WORDS["set"])
+    edits = standing(app)
+    app.text_input(key="places").set_value("2, many").run()
+    assert "names no places of this gate" in app.error[0].value and not app.exception
+    assert standing(app) == edits
+
+
+def test_edits_reach_a_stage_or_the_whole_network():
+    app = opened(network="se", picture=TITLE, block=BLOCK, reach="Its stage")
+    choose(app, WORDS["off"])
+    (edit,) = standing(app)
+    assert edit == Edit("off", "channel", size=(5, 5))
+    sound(app.segmented_control(key="reach").set_value("All blocks").run())
+    assert app.pills(key="action").value == NOTHING
+    choose(app, WORDS["off"])
+    assert standing(app) == (edit, Edit("off", "channel"))
+    assert said(app).startswith(answer(subject("se"), Edit("off"), network="se"))
+
+
+def test_later_gates_are_those_of_the_edited_pass():
+    edit = Edit("off", "channel", "layer1.0.attention")
+    app = opened(network="cbam", picture=TITLE, edits=link(edit), section="Later gates")
+    one = subject("cbam")
+    functions = interventions.applied([edit], one.before.gates)
+    after = {gate.name: gate.values for gate in one.edited(functions).gates}
+    moved = [np.abs(after[gate.name] - gate.values).mean() for gate in one.before.gates]
+    moved[0] = np.abs(1 - one.before.gates[0].values).mean()
+    np.testing.assert_allclose(numbers(sent_chart(app, "later")["data"][0]["y"]), moved, atol=1e-5)
+
+
+def test_edits_are_named_and_taken_away_and_brought_back():
+    edit = Edit("off", "channel", BLOCK)
+    app = opened(network="se", picture=TITLE, section="All edits", edits=link(edit))
+    sound(app.text_input(key="name_0").set_value("no last stage").run())
+    (named,) = standing(app)
+    assert named == Edit("off", "channel", BLOCK, name="no last stage")
+    sound(app.button(key="remove_0").click().run())
+    assert "No edit stands." in said(app)
+    text = files.write(Sheet((named,), "se"))
+    sound(app.file_uploader(key="import").set_value([("edits.json", text.encode(), "application/json")]).run())
+    sound(app.button(key="use_import").click().run())
+    assert standing(app) == (named,)
+
+
+def test_a_file_that_does_not_fit_is_refused_in_one_sentence_and_nothing_is_lost():
+    edit = Edit("off", "channel", BLOCK)
+    app = opened(network="se", picture=TITLE, section="All edits", edits=link(edit))
+    text = files.write(Sheet((Edit("off", block="layer9"),), "se"))
+    app.file_uploader(key="import").set_value([("edits.json", text.encode(), "application/json")]).run()
+    app.button(key="use_import").click().run()
+    assert "the network has no such gate" in app.error[0].value and not app.exception
+    assert standing(app) == (edit,)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("abc", "cannot be read"), (link(Edit("off", block="layer9")), "no such gate")]
+)
+def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, told):
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    app.query_params["network"], app.query_params["edits"] = "se", code
+    app.switch_page("pages/intervene.py").run()
+    assert not app.exception and len(app.error) == 1
+    error = app.error[0].value.replace("\\", "")
+    assert error.startswith("The link's edits are left out") and told in error
+    assert app.subheader[0].value.startswith("Nothing is edited")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("block", "layer9", "a block that this network does not have"),
+        ("reach", "nowhere", "a reach that there is not"),
+        ("section", "nothing", "a part that this page does not have"),
+        ("class", "unicorn", "a class that this network does not know"),
+        ("seed", "-1", "a seed that is not in 0 to 9999"),
+    ],
+)
+def test_a_link_with_a_value_that_there_is_not_says_what_is_shown(key, value, told):
+    assert f"The link asks for {told}" in said(opened(network="se", **{key: value}))
+
+
+def test_another_class_can_be_asked_for():
+    label = zoo.card("se").labels[2]
+    app = opened(network="se", picture=TITLE, edits=link(Edit("off")), **{"class": f"{label} (2)"})
+    assert said(app).startswith(f"P({label}) goes from ")
+
+
+def test_another_network_has_edits_of_its_own_and_the_first_keeps_its():
+    app = choose(opened(network="se", picture=TITLE, block=BLOCK), WORDS["off"])
+    sound(app.selectbox(key="network").set_value("se-resnext").run())
+    assert app.subheader[0].value.startswith("Nothing is edited")
+    sound(app.selectbox(key="network").set_value("se").run())
+    assert said(app).startswith(answer(subject("se"), Edit("off", "channel", BLOCK), network="se"))
+
+
+def test_a_network_without_gates_says_so_and_offers_one_that_has_them():
+    app = opened(network="plain")
+    assert "has no gates" in app.info[0].value
+    sound(app.button(key="instead_cbam").click().run())
+    assert app.subheader[0].value.startswith("Nothing is edited")
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("name", ["torchvision/mobilenet_v3_small", "timm/skresnet18"])
+def test_networks_of_the_zoos_with_random_weights_are_marked_and_answer(name):
+    app = opened(network=name, weights="Random", section="All edits")
+    assert "random weights here" in app.warning[0].value
+    choose(app, WORDS["off"])
+    assert re.match(r"(P\(.+\) goes from|This edit changed nothing)", said(app))
+    assert "20 random edits of the same size move it by" in said(app)
+
+
+@pytest.mark.usefixtures("home")
+def test_gates_that_are_neither_of_channels_nor_of_places_are_switched_off_too():
+    app = opened(network="pytorchcv/bam_resnet18", weights="Random", section="Later gates", edits=link(Edit("off")))
+    assert "is a gate of the kind “full”, which this page edits and does not draw" in said(app)
+    assert " goes from " in app.subheader[0].value
+
+
+def test_a_picture_of_ones_own_is_edited_too():
+    file = io.BytesIO()
+    Image.effect_noise((90, 60), 60).convert("RGB").save(file, "PNG")
+    app = opened(network="cbam", block=BLOCK)
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    sound(app.file_uploader(key="upload").set_value([("own.png", file.getvalue(), "image/png")]).run())
+    choose(app, WORDS["mean"])
+    assert " goes from " in said(app)
+    assert standing(app) == (Edit("mean", "channel", BLOCK),)

@@ -1,0 +1,35 @@
+"""The page on which gates are turned shows what the class depends on, before and after."""
+
+from streamlit.testing.v1 import AppTest
+
+from attention import interventions, zoo
+from attention.attribution import Attributor
+from attention.interventions import Edit
+from attention.interventions.edited import Edited
+from tests.test_page_intervene import BLOCK, TITLE, link, opened, said, subject
+
+
+def test_the_class_heatmaps_before_and_after_stand_on_one_scale():
+    edit = Edit("off", block=BLOCK)
+    app = opened(network="se", picture=TITLE, edits=link(edit), section="Class heatmap")
+    loaded, one = zoo.load("se"), subject("se")
+    functions = interventions.applied([edit], one.before.gates)
+    target = int(interventions.logits(one.before)[0].argmax())
+    maps = [
+        Attributor(module)(one.picture.clone(), target) for module in (loaded.module, Edited(loaded.module, functions))
+    ]
+    for title, found in zip(("Before", "After"), maps, strict=True):
+        assert f"{title}: {found.minimum:.3g} to {found.maximum:.3g}" in pictured(app)
+    assert f"both run from 0 to {max(found.maximum for found in maps):.3g}" in said(app)
+    assert "have a rank correlation of" in said(app)
+
+
+def test_without_an_edit_the_class_heatmaps_are_the_same():
+    app = opened(network="cbam", picture=TITLE, section="Class heatmap")
+    assert "Nothing is edited: both maps of" in said(app)
+    spans = dict(text.split(": ") for text in pictured(app) if text.startswith(("Before", "After")))
+    assert spans["Before"] == spans["After"]
+
+
+def pictured(app: AppTest) -> list[str]:
+    return [image.proto.imgs[0].caption for image in app.get("image")]

@@ -1,0 +1,173 @@
+"""The page of the surveys says what the survey says, in every view, and takes every link."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attention import survey
+from attention.ui.survey import held
+from tests.charts import numbers, sent_chart
+from tests.surveys import folder, network
+
+ROOT = Path(__file__).parents[1]
+PARTS = (
+    "Role of excitation",
+    "Selectivity by depth",
+    "Gate health",
+    "One channel",
+    "Where it looks",
+    "Right and wrong",
+)
+
+
+def opened(source: str = "Ready-made", **parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.session_state["survey_from"] = source
+    app.switch_page("pages/survey.py").run()
+    return sound(app)
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, [error.value for error in app.error]
+    return app
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(each.value for kind in (app.markdown, app.caption, app.info, app.warning) for each in kind)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> bytes:
+    """The file of a survey of a tiny network over noise, one picture of which is broken."""
+    root = tmp_path_factory.mktemp("small")
+    pictures = folder(root / "pictures", {"a": 12, "b": 9, "odd *name*": 4})
+    (pictures / "a" / "00003.png").write_bytes(b"broken")
+    survey.write(survey.run(network(), survey.pictures(pictures)), root / "r.parquet")
+    return (root / "r.parquet").read_bytes()
+
+
+def uploaded(data: bytes, **parameters: str) -> AppTest:
+    app = opened("Open a file", **parameters)
+    app.file_uploader(key="survey_file").set_value(("r.parquet", data, "application/octet-stream")).run()
+    return app
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", ["cbam", "se", "se-resnext"])
+def test_every_view_of_every_ready_made_survey_opens(name, part):
+    app = opened(network=name, part=part)
+    assert app.title[0].value == "What holds over many pictures?"
+    assert "3,925 pictures in 10 classes" in said(app)
+    if part == "Where it looks" and name != "cbam":
+        assert "no gates that vary over places" in said(app)
+    else:
+        assert len(app.get("plotly_chart")) > 1
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_view_of_an_uploaded_result_opens(small, part):
+    app = sound(uploaded(small, part=part))
+    assert "**Tiny** over 24 pictures in 3 classes" in said(app)
+    assert "1 pictures could not be used" in said(app)
+
+
+def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
+    app = opened(network="se", classes="tench")
+    result = held.ready("se").result
+    gates = {gate.name: gate for gate in result.gates}
+    tench = result.classes.index("n01440764")
+    lines = [trace for trace in sent_chart(app, "role")["data"] if trace["name"] == "tench"]
+    drawn = ["layer1.1", "layer2.1", "layer3.0", "layer3.1", "layer4.1"]  # and the block that is selected
+    assert len(lines) == len(drawn)
+    for line, block in zip(lines, drawn, strict=True):
+        gate = gates[f"{block}.attention"]
+        channels = numbers(line["x"])
+        assert len(channels) == min(50, gate.shape[0])
+        np.testing.assert_allclose(numbers(line["y"]), gate.classes.mean[tench, channels], rtol=1e-6)
+
+
+def test_the_mean_over_all_classes_is_drawn_beside_them():
+    app = opened(network="se", block="layer4.1.attention")
+    gate = next(gate for gate in held.ready("se").result.gates if gate.name == "layer4.1.attention")
+    line = [trace for trace in sent_chart(app, "role")["data"] if trace["name"] == "mean over all classes"][-1]
+    np.testing.assert_allclose(numbers(line["y"]), gate.classes.mean.mean(0)[numbers(line["x"])], rtol=1e-6)
+
+
+def test_the_band_is_one_deviation_within_the_class():
+    app = opened(network="se", classes="tench", band="true", block="layer4.1.attention")
+    gate = next(gate for gate in held.ready("se").result.gates if gate.name == "layer4.1.attention")
+    band = [trace for trace in sent_chart(app, "role")["data"] if trace.get("fill") == "toself"][-1]
+    channels, edge = np.split(numbers(band["x"]), 2)[0], np.split(numbers(band["y"]), 2)[0]
+    np.testing.assert_allclose(edge, (gate.classes.mean + gate.classes.std)[0, channels], rtol=1e-6)
+
+
+def test_a_block_a_channel_and_classes_of_a_link_are_those_of_all_views():
+    for part in ("Role of excitation", "One channel", "Right and wrong"):
+        app = opened(network="se", part=part, block="layer4.0.attention", unit="7", classes="church")
+        assert app.number_input(key="unit").value == 7
+        assert app.multiselect(key="classes").value == ["church"]
+    app = opened(network="se", part="One channel", block="layer4.0.attention", unit="7")
+    assert "Channel 7 of layer4.0:" in said(app)
+
+
+def test_links_to_what_is_not_there_say_so():
+    app = opened(network="se", block="nowhere", unit="100000", part="Nothing", classes="unicorn")
+    assert said(app).count("link_off") >= 3
+
+
+def test_a_channel_that_nobody_chose_is_the_most_class_specific_one():
+    app = opened(network="se", block="layer4.1.attention")
+    gate = next(gate for gate in held.ready("se").result.gates if gate.name == "layer4.1.attention")
+    assert app.number_input(key="unit").value == np.nanargmax(survey.statistics.share_between(gate).index)
+
+
+def test_without_a_ready_made_survey_the_page_says_what_to_do():
+    for parameters in ({"network": "plain"}, {"network": "timm/seresnet50", "weights": "Random"}):
+        assert "There is no ready-made survey" in said(opened(**parameters))
+
+
+def test_what_is_no_result_is_refused_in_one_sentence():
+    app = uploaded(b"PAR1 nonsense")
+    assert not app.exception
+    assert "is no result of a survey" in app.error[0].value
+
+
+def finished(app: AppTest) -> AppTest:
+    """The page once the survey that was started on it is done."""
+    until = time.monotonic() + 120
+    while "_survey_running" in app.session_state and time.monotonic() < until:
+        time.sleep(0.2)
+        app.run()
+    assert "_survey_running" not in app.session_state
+    return sound(app)
+
+
+def test_a_survey_of_the_samples_runs_while_other_pages_are_open_and_is_kept():
+    app = opened("Start one", network="se", part="One channel")
+    app.number_input(key="survey_most").set_value(6).run()
+    app.button(key="survey_start").click().run()
+    app.switch_page("pages/grouped.py").run()
+    app.switch_page("pages/survey.py").run()
+    app = finished(app)
+    assert r"**SE\-ResNet** over 6 pictures in 1 class: the sample pictures" in said(app)
+    assert "The network knows no class by the name of 1 of these" in said(app)
+    for part in PARTS:
+        app.query_params["part"] = part
+        app.switch_page("pages/survey.py").run()
+        sound(app)
+        if part == "One channel":
+            small = [each for each in app.get("image") if ".jpg, gate 0." in each.proto.imgs[0].alt]
+            assert len(small) == 12  # six for each end
+
+
+def test_a_survey_of_a_network_without_gates_says_so():
+    app = opened("Start one", network="plain")
+    app.number_input(key="survey_most").set_value(2).run()
+    app.button(key="survey_start").click().run()
+    assert "has no gates" in said(finished(app))
