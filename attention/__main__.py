@@ -33,6 +33,7 @@ def main() -> None:
 def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
     """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
     network = serving.network_of(options)
+    serving.allow(options["data"])
     serving.show(network, port=port, address=address, headless=headless)
 
 

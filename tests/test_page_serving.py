@@ -77,7 +77,7 @@ def test_another_network_can_be_chosen_by_a_link(start):
         (("--model", "tests.nowhere:net"), "There is no module 'tests.nowhere'"),
         (("--model", "tests.factories:failing"), "failed: KeyError: 'no such data' (factories.py, line"),
         (("--modle", "tests.factories:Gated"), "No such option"),
-        (("--image-size", "64"), "Missing option '--model'"),
+        (("--image-size", "64"), "No network is named"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence_and_the_other_networks_are_there(start, arguments, said):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import survey
+from attention import images, survey
 from attention.ui.survey import held
 from tests.charts import numbers, sent_chart
 from tests.surveys import folder, network
@@ -155,7 +155,7 @@ def test_a_survey_of_the_samples_runs_while_other_pages_are_open_and_is_kept():
     app.switch_page("pages/grouped.py").run()
     app.switch_page("pages/survey.py").run()
     app = finished(app)
-    assert r"**SE\-ResNet** over 6 pictures in 1 class: the sample pictures" in said(app)
+    assert r"**SE\-ResNet** over 6 pictures in 1 class: The samples" in said(app)
     assert "The network knows no class by the name of 1 of these" in said(app)
     for part in PARTS:
         app.query_params["part"] = part
@@ -164,6 +164,27 @@ def test_a_survey_of_the_samples_runs_while_other_pages_are_open_and_is_kept():
         if part == "One channel":
             small = [each for each in app.get("image") if ".jpg, gate 0." in each.proto.imgs[0].alt]
             assert len(small) == 12  # six for each end
+
+
+def test_a_folder_that_the_server_allows_is_surveyed_and_its_path_stays_here(tmp_path, monkeypatch):
+    pictures = folder(tmp_path / "holidays", {"a": 3, "b": 3}, side=40)
+    monkeypatch.setattr("attention.serving.current._allowed", [pictures])
+    app = opened("Start one", network="se")
+    app.selectbox(key="survey_pictures").set_value("holidays").run()
+    app.button(key="survey_start").click().run()
+    app = finished(app)
+    assert "over 6 pictures in 2 classes: holidays" in said(app)
+    assert str(tmp_path) not in str(app.session_state["_survey_made"].result.provenance)
+
+
+def test_uploaded_files_are_surveyed():
+    app = opened("Start one", network="se")
+    app.selectbox(key="survey_pictures").set_value("Your pictures").run()
+    assert app.button(key="survey_start").disabled
+    files = [(each.path.name, each.path.read_bytes(), "image/jpeg") for each in images.samples()[:3]]
+    app.file_uploader(key="survey_files_0").set_value(files).run()
+    app.button(key="survey_start").click().run()
+    assert "over 3 pictures in 1 class: Your pictures" in said(finished(app))
 
 
 def test_a_survey_of_a_network_without_gates_says_so():

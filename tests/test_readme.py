@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attention import images, zoo
+from attention import images, survey, zoo
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,3 +43,25 @@ def test_its_make_targets_exist():
     named = set(re.findall(r"(?:^|`)make (?:PYTHON=\S+ )?([a-z]+)", README, re.MULTILINE))
     assert {"run", "test", "check", "help"} <= named
     assert named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+def test_its_reading_of_the_role_of_excitation_is_measured():
+    result = survey.read(ROOT / "assets" / "surveys" / "se.parquet")
+    text = " ".join(README.split())
+    means = {gate.name: gate.classes.mean for gate in result.gates}
+    apart = {name: float((mean.max(0) - mean.min(0)).mean()) for name, mean in means.items()}
+    for block, said in {
+        "layer4.1": "{:.3f} apart in the mean over its channels",
+        "layer1.1": "{:.3f} apart in layer1.1",
+        "layer2.1": "{:.3f} in layer2.1",
+        "layer3.1": "{:.3f} in layer3.1",
+    }.items():
+        assert said.format(apart[f"{block}.attention"]) in text
+    last = survey.statistics.share_between(result.gates[-1])
+    assert f"{last.index.mean():.1%}".replace("%", " %") + " of a channel's variance" in text
+    assert f"({last.shuffled.mean():.1%}".replace("%", " %") + " where they are shuffled)" in text
+    third = next(gate for gate in result.gates if gate.name == "layer3.1.attention")
+    assert survey.statistics.health(third).constant == 1
+    counts = dict(zip(survey.profiles.class_names(result), result.gates[0].classes.count, strict=True))
+    n = f"n = {counts['tench']} tenches, {counts['church']} churches and {counts['parachute']} parachutes"
+    assert n in text

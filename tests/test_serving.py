@@ -117,7 +117,9 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", NAME + "Gated", "--mean", "1", "nan", "1"), "finite numbers"),
         (("--model", NAME + "Gated", "--mean", "1", "1"), "requires 3 arguments"),
         (("--models", NAME + "Gated"), "--weights, --labels"),
-        ((NAME + "Gated",), "Missing option '--model'"),
+        ((NAME + "Gated",), "unexpected extra argument"),
+        (("--image-size", "64"), "No network is named"),
+        (("--data", "nowhere"), "Directory 'nowhere' does not exist"),
     ],
 )
 def test_every_mistake_in_the_arguments_is_one_sentence(arguments, said):

@@ -7,7 +7,7 @@ options    the same in arguments of the command line
 server     the dashboard, started from Python
 """
 
-from attention.serving.current import APP, Served, put, served
+from attention.serving.current import APP, Served, allow, folders, put, served
 from attention.serving.factories import failure
 from attention.serving.network import LARGEST, Settings
 from attention.serving.options import OPTIONS, network_of
@@ -21,7 +21,9 @@ __all__ = [
     "Served",
     "ServingError",
     "Settings",
+    "allow",
     "failure",
+    "folders",
     "network_of",
     "put",
     "serve",

@@ -3,9 +3,10 @@
 import secrets
 import sys
 import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attention.serving.options import network_of, parsed
 from attention.zoo import Network
@@ -26,6 +27,7 @@ class Served(NamedTuple):
 
 
 _put: list[Served] = []
+_allowed: list[Path] = []
 # Two visitors who come first at the same time must not run a person's code twice.
 _building = threading.Lock()
 
@@ -33,6 +35,23 @@ _building = threading.Lock()
 def put(network: Network) -> None:
     """Serve this network from now on."""
     _put[:] = [Served(network, secrets.token_hex(8))]
+
+
+def allow(folders: Iterable[Path]) -> None:
+    """Let visitors survey the pictures in these folders from now on."""
+    _allowed[:] = folders
+
+
+def folders() -> dict[str, Path]:
+    """The folders that visitors may survey, by their last names; those of a name that is taken have a number too.
+
+    Raises ServingError where the dashboard's arguments are not as they can be.
+    """
+    found: dict[str, Path] = {}
+    for path in (*_allowed, *_parsed(ARGUMENTS)["data"]):
+        name = path.resolve().name
+        found[name if name not in found else f"{name} ({len(found) + 1})"] = path
+    return found
 
 
 def served() -> Served | None:
@@ -48,4 +67,17 @@ def served() -> Served | None:
 
 @lru_cache(maxsize=1)
 def _built(given: tuple[str, ...]) -> Served | None:
-    return Served(network_of(parsed(given)), secrets.token_hex(8)) if given else None
+    options = _parsed(given)
+    return (
+        Served(network_of(options), secrets.token_hex(8)) if given and (options["model"] or _unused(options)) else None
+    )
+
+
+def _unused(options: dict[str, Any]) -> bool:
+    """Whether anything is said of a network that is not named."""
+    return any(value for name, value in options.items() if name != "data")
+
+
+@lru_cache(maxsize=1)
+def _parsed(given: tuple[str, ...]) -> dict[str, Any]:
+    return parsed(given)

@@ -15,13 +15,15 @@ if TYPE_CHECKING:  # options are read without torch
     from torch import nn
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 OPTIONS = (
-    click.Option(["--model"], required=True, metavar=FORM.upper(), help="Your network, or what makes it."),
+    click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it."),
     click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
     click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
     click.Option(["--image-size"], type=click.IntRange(1, LARGEST), help="Side of its pictures in pixels [224]."),
     click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
     click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
+    click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 
 
@@ -40,6 +42,8 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
 
 def network_of(options: Mapping[str, Any]) -> Network:
     """The network that the options name. Raises ServingError, and what the reading of weights and labels raises."""
+    if options["model"] is None:
+        raise ServingError(f"No network is named; --model {FORM} is what names one.")
     names = ("labels", "image_size", "mean", "std")
     settings = Settings(**{name: options[name] for name in names})
     module = made(options["model"])

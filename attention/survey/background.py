@@ -25,7 +25,7 @@ class Background:
         """
         if not _alone.acquire(blocking=False):
             raise SurveyError("Another survey runs on this server, and one at a time is allowed; try again later.")
-        self.title, self.name, self.pictures = network.card.title, name, pictures
+        self.card, self.name, self.pictures = network.card, name, pictures
         self._inside = _Inside()
         weakref.finalize(self, self._inside.cancel.set)
         threading.Thread(target=self._inside.work, args=(network, pictures, name), daemon=True).start()

@@ -1,20 +1,21 @@
 """Where the survey on the page comes from: one that is ready, one that is started here, or a file."""
 
 import hashlib
+from pathlib import Path
 
 import streamlit as st
 
-from attention import survey
+from attention import serving, survey
 from attention.images import ASSETS
 from attention.records import GatescopeError
 from attention.survey import uploads
 from attention.survey.command import said
-from attention.ui import frame, parts
+from attention.ui import cache, frame, parts
 from attention.ui.survey.held import Held, new, ready
 from attention.ui.view import View
 
 SOURCES = ["Ready-made", "Start one", "Open a file"]
-SAMPLES, UPLOAD = "The sample pictures", "Your pictures"
+SAMPLES, UPLOAD = "The samples", "Your pictures"
 MEGABYTES = uploads.MAX_BYTES // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
@@ -76,14 +77,16 @@ def _started(view: View) -> Held | None:
 
 def _offer(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Pictures", [SAMPLES, UPLOAD], key="survey_pictures", persist_state="session", width=360)
+        folders = serving.folders()
+        names = [SAMPLES, UPLOAD, *folders]
+        name = st.selectbox("Pictures", names, key="survey_pictures", persist_state="session", width=360)
         most = int(st.number_input("At most", 1, MOST, USUAL, key="survey_most", persist_state="session", width=160))
     files = _uploads() if name == UPLOAD else None
     start = f"Survey them with {view.card.title}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=files == []):
         with st.spinner("Loading the network and listing the pictures"):
-            pictures = survey.gathered(files, most) if files else _samples(most)
-            st.session_state[_RUNNING] = survey.Background(view.network, pictures, f"{name[0].lower()}{name[1:]}")
+            pictures = survey.gathered(files, most) if files else _in_folder(folders.get(name), most)
+            st.session_state[_RUNNING] = survey.Background(view.network, pictures, name)
         st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1  # lets the uploaded bytes go
         st.session_state.pop(_NOTE, None)
         st.rerun()
@@ -101,8 +104,9 @@ def _uploads() -> list[tuple[str, bytes]]:
     return [(file.name, file.getvalue()) for file in files]
 
 
-def _samples(most: int) -> survey.Pictures:
-    return survey.pictures(ASSETS / "samples").limited(most)
+def _in_folder(folder: Path | None, most: int) -> survey.Pictures:
+    """Of a folder that is allowed, or else the samples."""
+    return survey.pictures(folder or ASSETS / "samples").limited(most)
 
 
 @st.fragment(run_every=1.0)
@@ -113,7 +117,7 @@ def _follow(running: survey.Background) -> None:
     progress = running.progress
     share = progress.done / progress.total if progress else 0.0
     text = said(progress) if progress else f"0 of {len(running.pictures):,} pictures"
-    st.progress(share, f"{running.title} over {running.name}: {text}")
+    st.progress(share, f"{running.card.title} over {parts.literal(running.name)}: {text}")
     if running.cancelled:
         st.caption("It stops after the pictures at hand.")
     elif st.button("Stop it", key="survey_stop", icon=":material/stop:"):
@@ -128,7 +132,8 @@ def _collect() -> None:
         return
     del st.session_state[_RUNNING]
     try:
-        st.session_state[_MADE] = new(running.result(), running.pictures)
+        with cache.guarded(running.card):
+            st.session_state[_MADE] = new(running.result(), running.pictures)
     except GatescopeError as error:
         st.session_state[_NOTE] = str(error)
 
