@@ -25,6 +25,8 @@ comparison   several networks on one picture
 serving      a person's own network, and the dashboard started on it
 interventions  gates turned by hand: edits, what they change, and what chance does
 figures      records -> plotly figures and overlays; the only plotly
+views        saved views of the pages, as a file
+report       what a person takes away: one HTML file
 ui           what all pages share; the only streamlit
 training     how the project's own weights were made
 evaluation   what the cards claim, measured

@@ -190,6 +190,20 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
 
 
 @main.command()
+@click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME", help="Of a picture: a name of the zoo, timm/seresnet50, or a weight file.")
+@click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
+)
+def report(source: Path, out: Path, model: str | None, random: bool) -> None:
+    """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
+    from attention.report import command
+
+    click.echo(command.report(source, out, model=model, random=random))
+
+
+@main.command()
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help="Name of the network.")
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")

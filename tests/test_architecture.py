@@ -62,21 +62,22 @@ ROOMS = {
         | {"attention.comparison"}
     ),
     "serving": Door(
-        top={
-            "click",
-            "attention.records",
-            "attention.images",
-            "attention.labels",
-            "attention.zoo",
-            "attention.answers",
-        },
+        top={"click", "attention.records", "attention.images", "attention.labels", "attention.zoo"}
+        | {"attention.answers"},
         inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
+    ),
+    "views": Door(top={"attention.records"}),
+    "report": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
+        | {"attention.answers", "attention.survey", "attention.figures"},
+        inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
         | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
         | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
-        | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey"},
+        | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey", "attention.views"}
+        | {"attention.report"},
         inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"}
         | {"attention.attribution"},
     ),
@@ -96,7 +97,7 @@ ROOMS = {
         top={"click", "attention.records", "attention.serving"},
         inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
         | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
-        | {"attention.survey", "attention.ablation"},
+        | {"attention.survey", "attention.ablation", "attention.report"},
     ),
     "": Door(top=set(), inside={"torch", "attention.serving"}),
 }
@@ -106,7 +107,7 @@ PAGE = Door(
     inside={"attention.layers"},
 )
 HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
-HEAVY |= {"pyarrow", "ray"}
+HEAVY |= {"pyarrow", "ray", "jinja2"}
 
 
 class Import(NamedTuple):
@@ -216,6 +217,8 @@ def test_data_flows_one_way():
         ("attention.inventory.known", set()),
         ("attention.zoo", set()),
         ("attention.survey", set()),
+        ("attention.report", set()),
+        ("attention.views", set()),
         ("attention.serving", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
         ("attention.checkpoints", {"torch"}),

@@ -2,6 +2,7 @@
 
 from attention.ui.frame import PAGES, draw_frame, open_page
 from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture
+from attention.ui.takeaway import offer_report
 from attention.ui.view import View
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "errors",
     "no_gates",
     "note_link",
+    "offer_report",
     "open_page",
     "picture",
 ]

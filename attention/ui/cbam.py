@@ -134,13 +134,14 @@ def _draw_overlay(view: View, block: Block, style: Style) -> None:
     drawn = overlay.overlay(
         view.picture, values, view.box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
     )
-    slot.image(
-        drawn,
-        width="stretch",
-        alt=f"{answer(block, name)} The map lies on {view.picture_name}, over the square that the network sees.",
-        caption=f"{name}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
-        "What is dimmed it does not see.",
-    )
+    with slot:
+        parts.picture(
+            drawn,
+            key="map_over_picture",
+            alt=f"{answer(block, name)} The map lies on {view.picture_name}, over the square that the network sees.",
+            caption=f"{name}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
+            "What is dimmed it does not see.",
+        )
 
 
 def _choose_style() -> Style:
@@ -177,12 +178,10 @@ def _draw_film(view: View, block: Block, style: Style) -> None:
             gate = spatial_gate(other)
             values = gate.values[0]
             drawn = overlay.overlay(picture, values, box, colour_map=style.colour_map, scale=style.scale(values))
-            place.image(
-                drawn,
-                width="stretch",
-                alt=answer(other, view.names[other.name]),
-                caption=f"{_size(values)}, {_range(gate)}",
-            )
+            with place:
+                caption = f"{_size(values)}, {_range(gate)}"
+                alt = answer(other, view.names[other.name])
+                parts.picture(drawn, key=f"film_map_{other.name}", alt=alt, caption=caption)
             _offer_block(place, other.name, view.names[other.name], chosen=other.name == block.name)
 
 

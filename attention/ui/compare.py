@@ -193,9 +193,9 @@ def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> Non
     if column.heatmap.maximum <= 0:
         st.caption(":material/block: Nothing in this map speaks for the class.")
     where = f", at {column.heatmap.layer}" if column.heatmap.layer else ""
-    st.image(
+    parts.picture(
         _laid(view, column.heatmap.values, "inferno", scale),
-        width="stretch",
+        key=f"heatmap_{column.card.name}",
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
         f"{analysis.look(column.heatmap.values).place}, values {span}.",
         caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}",
@@ -221,12 +221,13 @@ def _draw_spatial(view: View, column: Column) -> None:
 
 def _draw_gate(place: st.delta_generator.DeltaGenerator, view: View, gate: Gate) -> None:
     rows, columns = gate.values.shape[1:]
-    place.image(
-        _laid(view, gate.values[0], "viridis", overlay.UNIT),
-        width="stretch",
-        alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
-        caption=f"{rows} × {columns}: {gate.minimum:.2f} to {gate.maximum:.2f}",
-    )
+    with place:
+        parts.picture(
+            _laid(view, gate.values[0], "viridis", overlay.UNIT),
+            key=f"gate_{view.card.name}_{gate.name}",
+            alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
+            caption=f"{rows} × {columns}: {gate.minimum:.2f} to {gate.maximum:.2f}",
+        )
 
 
 def _draw_channel(column: Column) -> None:
@@ -235,9 +236,9 @@ def _draw_channel(column: Column) -> None:
         st.caption("No channel gates.")
         return
     span = f"{means.min():.2f} to {means.max():.2f}"
-    st.image(
+    parts.picture(
         overlay.cells(means),
-        width="stretch",
+        key=f"means_{column.card.name}",
         alt=f"Mean channel gate of each of {means.size} blocks of {column.card.name} in depth order, {span}.",
         caption=f"Mean channel gate of {means.size} blocks, first to last: {span}",
     )

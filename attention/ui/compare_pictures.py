@@ -136,8 +136,8 @@ def _guesses(view: View) -> list[tuple[str, float]]:
 
 def _draw_pictures(view: View, second: View) -> None:
     for title, each in {"First": view, "Second": second}.items():
-        name = parts.literal(each.picture_name)
-        st.image(each.seen, width="stretch", caption=f"{title}: {name}", alt=f"{title}: {each.picture_name}.")
+        caption = f"{title}: {parts.literal(each.picture_name)}"
+        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.")
         for label, probability in _guesses(each):
             st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
 
@@ -188,15 +188,16 @@ def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
             st.markdown(f"{names[move.gate.name]}: {move.change:.3f}")
             after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
             for side, each, values in zip(st.columns(2), (view, second), (move.before, after), strict=True):
-                _draw_map(side, each, values)
+                _draw_map(side, each, values, name=names[move.gate.name])
 
 
-def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats) -> None:
+def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats, *, name: str) -> None:
     picture, box = overlay.reduced(view.picture, view.box, 320)
     span = f"{values.min():.2f} to {values.max():.2f}"
-    place.image(
-        overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),
-        width="stretch",
-        alt=f"Spatial gate over {view.picture_name}, {span}.",
-        caption=span,
-    )
+    with place:
+        parts.picture(
+            overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),
+            key=f"{name} over {view.key}",
+            alt=f"Spatial gate {name} over {view.picture_name}, {span}.",
+            caption=span,
+        )

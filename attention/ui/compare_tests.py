@@ -242,6 +242,6 @@ def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> 
                 picture, values, box, colour_map="inferno" if heat else "viridis", scale=scale, opacity=0.6
             )
             span = f"{values.min():.3g} to {values.max():.3g}"
-            next(places).image(
-                drawn, width="stretch", alt=f"{name}, {title}: {span}.", caption=f"{name}, {title}: {span}"
-            )
+            with next(places):
+                key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
+                parts.picture(drawn, key=key, alt=f"{name}, {title}: {span}.", caption=f"{name}, {title}: {span}")

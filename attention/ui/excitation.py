@@ -172,6 +172,7 @@ def _draw_map(focus: Focus, when: str, features: Floats, scale: overlay.Scale) -
     where = f"{focus.view.key} {focus.gate.name} {focus.channel} {when}"
     parts.picture(
         _on_picture(where, focus.view, features, _scale=scale),
+        key=f"map_{when}",
         alt=f"Channel {focus.channel} of {focus.name} {when} its gate, on the picture, from {extent}.",
         caption=f"{when.capitalize()}: {extent}",
     )

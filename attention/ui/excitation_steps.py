@@ -77,14 +77,15 @@ def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:
     )
     for title, some in (("Most open", order[:MAPS]), ("Most closed", order[::-1][:MAPS])):
         st.markdown(f"**{title}**")
-        for place, channel in zip(st.columns(MAPS), map(int, some), strict=False):
+        for rank, (place, channel) in enumerate(zip(st.columns(MAPS), map(int, some), strict=False)):
             before, after = steps.before[0, channel], steps.after[0, channel]
-            place.image(
-                channels.before_after(before, after),
-                width="stretch",
-                alt=f"Channel {channel} of {focus.name} before and after its gate.",
-                caption=f"Channel {channel} × {focus.values[channel]:.3f}: {_range(before)} → {_range(after)}",
-            )
+            with place:
+                parts.picture(
+                    channels.before_after(before, after),
+                    key=f"{title} {rank}",
+                    alt=f"Channel {channel} of {focus.name} before and after its gate.",
+                    caption=f"Channel {channel} × {focus.values[channel]:.3f}: {_range(before)} → {_range(after)}",
+                )
     largest = float(steps.before[0, c].max())
     st.latex(
         rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {focus.values[c]:.3f} \cdot u_{{{c}}}, "

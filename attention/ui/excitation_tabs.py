@@ -78,7 +78,8 @@ def draw_second(focus: Focus) -> None:
     st.markdown(finding)
     pictures, chart = st.columns([1, 4])
     for place, view in (("First", focus.view), ("Second", second)):
-        pictures.image(view.seen, width="stretch", caption=place, alt=f"{place} picture: {view.picture_name}.")
+        with pictures:
+            parts.picture(view.seen, key=place, caption=place, alt=f"{place} picture: {view.picture_name}.")
     with chart:
         parts.chart(channels.difference(change), key="difference", alt=finding)
         st.caption(

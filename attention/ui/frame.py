@@ -8,7 +8,7 @@ import streamlit as st
 from attention import analysis, answers, serving
 from attention.figures import overlay
 from attention.images import MAX_BYTES, PictureError
-from attention.ui import cache
+from attention.ui import cache, presenting, takeaway
 from attention.ui.choosing import choose_network, fetch
 from attention.ui.parts import errors, literal, mark_random, note_link, settle
 from attention.ui.view import View
@@ -29,6 +29,8 @@ _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
 def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
+    page = next(name for name, settings in PAGES.items() if settings["title"] == title)
+    presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
         choice = choose_network()
@@ -39,6 +41,10 @@ def draw_frame(title: str) -> None:
     with st.sidebar, st.container(border=True), errors():
         _show_prediction(view)
     mark_random(choice)
+    if presenting.is_on():
+        presenting.draw_controls(page, PAGES)
+    with st.sidebar:
+        takeaway.draw(view, page, PAGES)
     st.session_state[_VIEW] = view
     st.session_state[_ROUTED] = True
 

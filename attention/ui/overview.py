@@ -108,9 +108,9 @@ def _draw_block(view: View, block: Block, name: str) -> None:
 
 def _draw_map(view: View, gate: Gate, what: str) -> None:
     picture, box = overlay.reduced(view.picture, view.box, MAP_SIDE)
-    st.image(
+    parts.picture(
         overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
-        width="stretch",
+        key=f"{what} of {gate.name}",
         alt=f"{what} of {gate.name} on the picture, from {_span(gate)}.",
         caption=f"{what}, {_span(gate)}",
     )
@@ -118,9 +118,9 @@ def _draw_map(view: View, gate: Gate, what: str) -> None:
 
 def _draw_cells(gate: Gate, what: str, colour_map: str, *, note: str = "") -> None:
     values = np.ravel(gate.values[0])
-    st.image(
+    parts.picture(
         overlay.cells(values, colour_map),
-        width="stretch",
+        key=f"{what} of {gate.name}",
         alt=f"{what} of {gate.name}, {len(values)} values from {_span(gate)}.",
         caption=f"{what}, {_span(gate)}{note}",
     )

@@ -1,9 +1,7 @@
 """The parts that a page is put together from."""
 
 import contextlib
-import csv
 import inspect
-import io
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
@@ -15,10 +13,16 @@ from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
+from attention.figures.large import large
 from attention.records import GatescopeError, Inventory
+from attention.report import Chart, Picture, as_csv
+from attention.ui import presenting, shown
 from attention.ui.cache import Choice
 from attention.ui.view import View
 
+FORMATS = ["PNG", "SVG"]
+"""Of a figure as a file."""
+OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 ON_OFFER = "On offer"
 """Where a network comes from that is chosen by its name."""
 _MARK = "_mark"
@@ -40,16 +44,25 @@ def chart(
 ) -> None:
     """A plotly figure with its finding as alternative text; a click on it calls `on_select`.
 
-    With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead.
+    With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead. The
+    report holds the figure, and over it stand two tools: it fills the screen, and it becomes a picture in a file.
     """
+    shown.note(key, Chart(figure, alt))
     st.plotly_chart(
-        _inked(figure),
+        _inked(large(figure) if presenting.is_on() else figure),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
         selection_mode=("points", "box", "lasso") if area else "points",
-        config={"displayModeBar": False},
+        config=_tools(key),
     )
+
+
+def _tools(name: str) -> dict[str, Any]:
+    """The browser itself makes the picture, three times as fine as the screen where it is made of pixels."""
+    kind = st.session_state.get("figures_as", FORMATS[0]).lower()
+    file = {"format": kind, "filename": f"{slug(name)}{mark()}", "scale": 3 if kind == "png" else 1}
+    return {"modeBarButtonsToRemove": OTHER_TOOLS, "toImageButtonOptions": file}
 
 
 def _inked(figure: go.Figure) -> go.Figure:
@@ -74,26 +87,25 @@ def selected(key: str) -> list[int]:
     return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
 
 
-def picture(data: bytes, *, alt: str, caption: str) -> None:
-    """Encoded picture bytes in the width of their place; the caption names the scale."""
+def picture(data: bytes, *, key: str, alt: str, caption: str) -> None:
+    """Encoded picture bytes in the width of their place; the caption names the scale. The report holds it.
+
+    The key is that of its place: what is drawn there next takes its place in the report too.
+    """
+    shown.note(key, Picture(data, alt, _read(caption)))
     st.image(data, width="stretch", alt=alt, caption=caption)
 
 
 def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
-    """The numbers behind a figure, folded, with a CSV file to take away."""
+    """The numbers behind a figure, folded, with a CSV file to take away; a presentation goes without."""
+    if presenting.is_on():
+        return
     box = st.expander("The data", icon=":material/table:", key=f"data_{name}", on_change="rerun")
     if box.open:
         rows = len(next(iter(columns.values())))
         box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {rows} rows.")
         file = f"{name}{mark()}.csv"
         box.download_button("CSV", as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}")
-
-
-def as_csv(columns: dict[str, Sequence[Any]]) -> str:
-    """A table as the text of a CSV file, its columns' names in the first row."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([columns, *zip(*columns.values(), strict=True)])
-    return text.getvalue()
 
 
 def page_of(block: Block) -> str | None:
@@ -182,9 +194,19 @@ def mark() -> str:
     return st.session_state[_MARK]
 
 
+def slug(text: str) -> str:
+    """A name that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:80] or "figure"
+
+
 def literal(text: str) -> str:
     """A stranger's text, such as a file's name, so that markdown shows it as it is."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def _read(text: str) -> str:
+    """What a person reads where `literal` escaped a text."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
 
 
 def note_link(key: str, allowed: Container[str], what: str) -> None:

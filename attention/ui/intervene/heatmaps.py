@@ -9,6 +9,7 @@ from attention.figures import overlay
 from attention.figures.overlay import Scale
 from attention.interventions import Edit
 from attention.records import Heatmap
+from attention.ui import parts
 from attention.ui.intervene import passes
 from attention.ui.intervene.answer import Effect
 from attention.ui.view import View
@@ -33,9 +34,9 @@ def draw(view: View, found: Effect, edits: Sequence[Edit]) -> None:
 def _draw_map(view: View, title: str, one: Heatmap, scale: Scale) -> None:
     picture, box = overlay.reduced(view.picture, view.box, SIDE)
     span = f"{one.minimum:.3g} to {one.maximum:.3g}"
-    st.image(
+    parts.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
-        width="stretch",
+        key=f"heatmap_{title}",
         alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",
         caption=f"{title}: {span}",
     )

@@ -64,11 +64,13 @@ def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
         alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
         figure = _to_pick(bench, figures.map_to_paint(after, chosen(bench)))
         parts.chart(figure, key="painted", alt=alt, on_select=paint, area=True)
-    right.image(
-        overlay.overlay(bench.view.picture, after, bench.view.box, colour_map="viridis", opacity=0.6),
-        width="stretch",
-        alt=f"The map after the edits on {bench.view.picture_name}.",
-    )
+    with right:
+        parts.picture(
+            overlay.overlay(bench.view.picture, after, bench.view.box, colour_map="viridis", opacity=0.6),
+            key="edited_map",
+            alt=f"The map after the edits on {bench.view.picture_name}.",
+            caption=f"After the edits: {_range(after)}",
+        )
     side = figures.patch((height, width))
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(

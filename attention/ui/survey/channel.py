@@ -110,13 +110,15 @@ def _draw_paths(focus: Focus, label: str, ends: Exemplars, channel: int) -> None
 def _draw_pictures(focus: Focus, label: str, ends: Exemplars, channel: int) -> None:
     st.markdown(f"**{label}**")
     numbers, values = ends.pictures[:, channel], ends.values[:, channel]
-    for place, number, value in zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False):
+    for rank, (place, number, value) in enumerate(zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False)):
         path = focus.held.result.paths[int(number)]
         small = _small(focus.held.key, int(number), focus.held)
         if small is None:
             place.caption(f"{parts.literal(path)} cannot be read any more: {value:.3f}")
         else:
-            place.image(small, caption=f"{value:.3f}", alt=f"{path}, gate {value:.3f}.", width="stretch")
+            with place:
+                key, caption = f"{label} {rank}", f"{value:.3f}"
+                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.")
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import streamlit as st
 
+from attention.report import html, surveyed
 from attention.ui import parts
 from attention.ui.survey.held import Held, as_file
+from attention.ui.takeaway import offer_report
 
 MOST_FAILURES = 1000
 """In the table; the file has all."""
@@ -27,6 +29,7 @@ def draw(held: Held) -> None:
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
         name = f"{facts['network']['name'].replace('/', '_')}-survey{parts.mark()}.parquet"
         st.download_button("Parquet", lambda: as_file(held), name, on_click="ignore", key="survey_parquet")
+        offer_report(name.removesuffix(f"{parts.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report")
     if box.open:
         with box:
             _draw_facts(held)

@@ -1,0 +1,66 @@
+"""The report on the command line: of a picture and a network, or of the result of a survey."""
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from attention import images, survey, zoo
+from attention.records import GatescopeError
+from attention.report.document import Document, html
+from attention.report.passes import Pass, passed, scores
+from attention.report.provenance import pass_facts
+from attention.report.surveys import surveyed
+
+
+class ReportError(GatescopeError):
+    """A report that cannot be made: what it was asked of, or where it was to go."""
+
+
+def report(source: Path, out: Path, *, model: str | None, random: bool) -> str:
+    """Write the report of a picture or of a survey's result; says what came of it. Raises GatescopeError."""
+    if not source.is_file():
+        raise ReportError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
+    document = (
+        _of_survey(source, model, random=random)
+        if source.suffix == ".parquet"
+        else _of_picture(source, model, random=random)
+    )
+    try:
+        out.write_text(html(document), encoding="utf-8")
+    except OSError as error:
+        raise ReportError(
+            f"{out} cannot be written: {error.strerror}; a file in a folder that exists is allowed."
+        ) from None
+    return f"The report is in {out}."
+
+
+def _of_survey(source: Path, model: str | None, *, random: bool) -> Document:
+    if model or random:
+        raise ReportError("The result of a survey names its network; --model and --random are allowed for a picture.")
+    return surveyed(survey.read(source))
+
+
+def _of_picture(source: Path, model: str | None, *, random: bool) -> Document:
+    if not model:
+        raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
+    data = source.read_bytes()
+    picture = images.read(data)
+    network = zoo.load(Path(model) if Path(model).is_file() else model, random=random)
+    return passed(_pass(network, picture, data, source.name))
+
+
+def _pass(network: zoo.Network, picture: Image.Image, data: bytes, name: str) -> Pass:
+    import torch
+
+    from attention import capture
+    from attention.inventory.measuring import measure
+    from attention.inventory.tree import inventory
+
+    with torch.inference_mode():
+        trace = capture.trace(network.module, network.transform(picture)[None])
+    side = network.card.input_size
+    found = inventory(network.module, measure(network.module, (1, 3, side, side)), trace.gates)
+    box = network.transform.box(picture.size)
+    provenance = pass_facts(network, hashlib.sha256(data).hexdigest())
+    return Pass(network.card, trace, picture, name, box, scores(trace), found, provenance)

@@ -1,0 +1,14 @@
+"""What the address of a page may ask for."""
+
+EVERYWHERE = {"network", "weights", "picture", "block"}
+OVERVIEW = {"cards"}
+EXCITATION = {"order", "channel", "part", "second"}
+CBAM = {"opacity", "colours", "scale", "tab", "shown", "unit"}
+COMPARE = {"about", "class", "method", "stage", "heat", "second_kind", "change", "patch_x", "patch_y", "patch_side"}
+COMPARE |= {"by_crop", "by_blur", "by_noise", "by_brightness", "other", "beside", "random", "down", "gate", "side"}
+INTERVENE = {"class", "seed", "reach", "section", "edits"}
+GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "layers", "shuffle"}
+SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}
+MODELS = {"fold", "depth", "find"}
+KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS)
+"""The keys of all widgets that are bound to the address, and of what a page writes there itself."""

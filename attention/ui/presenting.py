@@ -1,0 +1,102 @@
+"""Presentation: one view a screen, without the sidebar, in large type, and the arrow keys through a list of views."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from attention.ui.addresses import KEYS
+from attention.views import SavedView
+
+PARAMETER = "present"
+STYLE = """<style>
+[data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
+:root { font-size: 22px !important; }
+</style>"""
+"""The sidebar's widgets go on to run, unseen: they hold the network and the picture."""
+NOT_IN_ADDRESS = ("source", "origin")
+"""Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
+_ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
+
+
+def is_on() -> bool:
+    """Whether this run is one of a presentation."""
+    return bool(st.session_state.get(_ON))
+
+
+def begin(page: str, pages: Iterable[str]) -> None:
+    """First of all in a run: whether it is one of a presentation, and the way to the view that was asked for."""
+    if st.query_params.get(PARAMETER) == "1":
+        st.session_state[_ON] = True
+    going: SavedView | None = st.session_state.get(_GOING)
+    if going:
+        _arrive(going, page, pages)
+    if is_on():
+        if st.query_params.get(PARAMETER) != "1":
+            st.query_params[PARAMETER] = "1"
+        st.html(STYLE)
+
+
+def kept() -> list[SavedView]:
+    """The list of this session, to be changed in place."""
+    return st.session_state.setdefault(_VIEWS, [])
+
+
+def start(page: str) -> None:
+    """A callback: present the saved views from the first one on, or, where there are none, this page and the others."""
+    st.session_state[_ON] = True
+    if kept():
+        go(0)
+    else:
+        st.session_state[_AT] = None
+
+
+def go(number: int) -> None:
+    """A callback: open a saved view."""
+    st.session_state[_AT] = number
+    st.session_state[_GOING] = kept()[number]
+
+
+def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
+    """Below the page: back, where one is, forward, and the way out."""
+    views = kept() or _every(pages)
+    at = st.session_state.get(_AT) if kept() else list(pages).index(page)
+    at = min(at or 0, len(views) - 1)
+    with st.bottom.container(horizontal=True, vertical_alignment="center"):
+        _step("Back", "Left", views[at - 1] if at else None, at - 1)
+        _step("On", "Right", views[at + 1] if at + 1 < len(views) else None, at + 1)
+        st.text(f"{at + 1} of {len(views)}: {views[at].title}")
+        st.button("Leave", key="leave", icon=":material/close:", shortcut="Q", on_click=_leave)
+
+
+def _step(label: str, shortcut: str, view: SavedView | None, number: int) -> None:
+    st.button(label, key=f"step_{label}", shortcut=shortcut, disabled=not view, on_click=_set_off, args=(view, number))
+
+
+def _set_off(view: SavedView, number: int) -> None:
+    st.session_state.update({_AT: number, _GOING: view})
+
+
+def _leave() -> None:
+    st.session_state[_ON] = False
+    st.query_params.pop(PARAMETER, None)
+
+
+def _every(pages: Mapping[str, Mapping[str, Any]]) -> list[SavedView]:
+    """Every page, with the network and the picture that are chosen now."""
+    query = urlencode({key: st.session_state[key] for key in ("network", "picture") if key in st.session_state})
+    return [SavedView(settings["title"], name, query) for name, settings in pages.items()]
+
+
+def _arrive(going: SavedView, page: str, pages: Iterable[str]) -> None:
+    """Open a view as its address alone says. Streamlit lets an address be set where no widget holds it, and widgets let
+    go of it when their page is left: so the first of two steps leaves this page, for another where it is the same."""
+    if not st.session_state.get(_LEFT):
+        st.session_state[_LEFT] = True
+        away = going.page if going.page != page else next(name for name in pages if name != page)
+        st.switch_page(f"pages/{away}.py", query_params={})
+    del st.session_state[_LEFT], st.session_state[_GOING]
+    for key in (*KEYS, *NOT_IN_ADDRESS):
+        st.session_state.pop(key, None)
+    st.switch_page(f"pages/{going.page}.py", query_params=going.asked | ({PARAMETER: ["1"]} if is_on() else {}))

@@ -1,0 +1,129 @@
+"""What a person takes away from any page: a report, a figure as a file, and the page itself as a saved view."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from attention import views
+from attention.records import GatescopeError
+from attention.report import Pass, html, passed
+from attention.ui import presenting, shown
+from attention.ui.addresses import KEYS
+from attention.ui.parts import FORMATS, literal, mark, slug
+from attention.ui.presenting import kept
+from attention.ui.view import View
+from attention.views import SavedView
+
+_SAID = "_views_said"
+
+
+def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
+    """A button that has a report made, and takes it away; nothing is made before it is pressed."""
+    st.download_button(
+        "Report, HTML",
+        lambda: make().encode(),
+        f"{slug(name)}{mark()}.html",
+        "text/html",
+        on_click="ignore",
+        key=key,
+        icon=":material/description:",
+        help="One file with the pictures, figures that stay interactive, settings and provenance. It works offline.",
+    )
+
+
+def draw(view: View, page: str, pages: dict[str, dict[str, Any]]) -> None:
+    """In the sidebar: the report of this network and picture, the presentation, and below, folded, the rest."""
+    seen = shown.begin(pages[page]["title"])
+    with st.container(horizontal=True):
+        offer_report(f"{view.card.name}-{view.picture_name}", lambda: _report(view, seen), key="report")
+        st.button("Present", key="present", icon=":material/slideshow:", on_click=presenting.start, args=(page,))
+    box = st.expander("Figures and views", icon=":material/bookmarks:", key="takeaway", on_change="rerun")
+    if box.open:
+        with box:
+            st.segmented_control(
+                "Figures as", FORMATS, default=FORMATS[0], required=True, key="figures_as", persist_state="session"
+            )
+            _draw_views(view, page, pages)
+
+
+def _report(view: View, seen: shown.Shown) -> str:
+    return html(passed(_pass(view), *seen.sections()))
+
+
+def _pass(view: View) -> Pass:
+    from attention.report.passes import scores
+    from attention.report.provenance import pass_facts
+
+    facts = pass_facts(view.network, f"{view.shown.key} (its first 16 digits)")
+    trace, card = view.trace, view.network.card
+    return Pass(card, trace, view.picture, view.picture_name, view.box, scores(trace), view.inventory, facts)
+
+
+def _draw_views(view: View, page: str, pages: dict[str, dict[str, Any]]) -> None:
+    st.text_input("Title of this view", pages[page]["title"], max_chars=views.MOST_LETTERS, key="view_title")
+    st.button("Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(view, page))
+    if said := st.session_state.pop(_SAID, None):
+        st.caption(said)
+    for number, saved in enumerate(kept()):
+        _draw_saved(number, saved)
+    if kept():
+        text = views.write(kept())
+        st.download_button("Save the list", text, "views.json", "application/json", on_click="ignore", key="views_json")
+    st.file_uploader("Open a list", ["json"], key="views_file", max_upload_size=1, on_change=_open, args=(pages,))
+
+
+def _draw_saved(number: int, saved: SavedView) -> None:
+    name, earlier, forget = st.columns([5, 1, 1], vertical_alignment="center", gap="xsmall")
+    name.button(literal(saved.title), key=f"view_{number}", type="tertiary", on_click=presenting.go, args=(number,))
+    with earlier:
+        _small("Earlier", number, ":material/arrow_upward:", _move, disabled=not number)
+    with forget:
+        _small("Forget", number, ":material/close:", _forget)
+
+
+def _small(label: str, number: int, icon: str, do: Callable[[int], None], *, disabled: bool = False) -> None:
+    key = f"{label.lower()}_{number}"
+    st.button("", key=key, icon=icon, help=label, type="tertiary", disabled=disabled, on_click=do, args=(number,))
+
+
+def _save(view: View, page: str) -> None:
+    """The page as its address says; the network and the picture also where they are the first ones."""
+    if len(kept()) == views.MOST_VIEWS:
+        st.session_state[_SAID] = f"The list is full: it has {views.MOST_VIEWS} views."
+        return
+    asked = {key: st.query_params.get_all(key) for key in st.query_params if key in KEYS}
+    asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
+    title = " ".join(st.session_state.view_title.split()) or page
+    kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
+    own = [what for what, is_own in _own(view).items() if is_own]
+    st.session_state[_SAID] = (
+        f"Saved, but an address cannot hold {' and '.join(own)} of your own: opened, the view has those on offer."
+        if own
+        else "Saved, for as long as this page is open; “Save the list” keeps it."
+    )
+
+
+def _own(view: View) -> dict[str, bool]:
+    return {"a picture": st.session_state.get("source") in ("Upload", "Camera"), "weights": view.card.source == "file"}
+
+
+def _move(number: int) -> None:
+    kept().insert(number - 1, kept().pop(number))
+
+
+def _forget(number: int) -> None:
+    kept().pop(number)
+
+
+def _open(pages: dict[str, dict[str, Any]]) -> None:
+    file = st.session_state.views_file
+    if file is None:
+        return
+    try:
+        kept()[:] = views.read(file.getvalue(), pages, KEYS)
+    except GatescopeError as error:
+        st.session_state[_SAID] = f":material/error: {literal(str(error))}"
+    else:
+        st.session_state[_SAID] = f"The list has {len(kept())} views; “Present” begins with the first."

@@ -1,0 +1,73 @@
+"""What a person takes away, in a real browser: a report that works offline, and a presentation."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_journey import asked, main, sidebar
+
+VIEWS = [
+    {"title": "A cat", "page": "cbam", "query": "network=cbam&picture=Cat&block=layer2.0.attention&opacity=0.8"},
+    {"title": "The same page", "page": "cbam", "query": "network=cbam&picture=Dog"},
+    {"title": "Grouping", "page": "grouped", "query": "network=se&picture=Cat&g=8"},
+]
+
+
+@pytest.mark.parametrize("appearance", ["light", "dark"])
+def test_a_report_of_a_page_opens_from_disk_without_a_network(visit, server, browser, tmp_path, appearance):
+    visitor = visit(server)
+    visitor.open("/excitation?network=se&picture=Cat")
+    with visitor.page.expect_download() as download:
+        sidebar(visitor.page).get_by_role("button", name="Report, HTML").click()
+    assert download.value.suggested_filename == "se-Cat.html"
+    download.value.save_as(tmp_path / "report.html")
+    context = browser.new_context(offline=True, color_scheme=appearance)
+    page, problems = context.new_page(), []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or problems.append(request.url)
+    )
+    page.goto(f"file://{tmp_path / 'report.html'}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("“Cat” in SE-ResNet")
+    page.evaluate("drawAll()")
+    expect(page.locator(".plot .main-svg").first).to_be_visible()
+    assert page.locator(".plot").count() == page.locator(".js-plotly-plot").count() > 8
+    assert "As shown on the page: Which channels get through?" in page.inner_text("main")
+    with page.expect_download() as figure:
+        page.get_by_role("button", name="SVG").first.click()
+    assert figure.value.path().read_text().startswith("<svg")
+    assert problems == []
+    context.close()
+
+
+def test_a_list_of_views_is_opened_and_stepped_through_by_the_arrow_keys(visit, server):
+    visitor = visit(server)
+    visitor.open("/")
+    page = visitor.page
+    sidebar(page).get_by_text("Figures and views").click()
+    file = {"name": "v.json", "mimeType": "application/json", "buffer": json.dumps({"views": VIEWS}).encode()}
+    sidebar(page).get_by_test_id("stFileUploader").last.locator("input[type=file]").set_input_files(file)
+    expect(sidebar(page)).to_contain_text("The list has 3 views")
+    sidebar(page).get_by_role("button", name="Present").click()
+    expect(page.get_by_text("1 of 3: A cat")).to_be_visible()
+    visitor.settle()
+    expect(sidebar(page)).to_be_hidden()
+    kept = {"picture": "Cat", "block": "layer2.0.attention", "opacity": "0.8", "present": "1"}  # cbam is the first one
+    assert asked(page) == kept
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("2 of 3: The same page")).to_be_visible()
+    visitor.settle()
+    assert asked(page).get("picture") == "Dog" and "opacity" not in asked(page)
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("/grouped"))
+    expect(main(page)).to_contain_text("In 8 groups")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("2 of 3: The same page")).to_be_visible()
+    visitor.settle()
+    page.get_by_role("button", name="Leave").click()
+    expect(sidebar(page)).to_be_visible()
+    visitor.settle()
+    assert "present" not in asked(page)

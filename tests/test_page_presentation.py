@@ -1,0 +1,109 @@
+"""Presentation and saved views, on every page."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attention.ui.frame import PAGES
+from tests.charts import sent_chart
+
+ROOT = Path(__file__).parents[1]
+
+
+def opened(page: str = "overview", **parameters: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=100).run()
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    return sound(app.switch_page(f"pages/{page}.py").run())
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_can_be_presented_and_left(page):
+    app = opened(page, present="1")
+    assert "display: none" in app.get("html")[0].proto.body
+    place = list(PAGES).index(page)
+    assert f"{place + 1} of {len(PAGES)}: {PAGES[page]['title']}" in [text.value for text in app.text]
+    assert app.button(key="step_Back").disabled == (place == 0)
+    assert app.button(key="step_On").disabled == (place == len(PAGES) - 1)
+    assert not [box for box in app.expander if box.label == "The data"]
+    sound(app.button(key="leave").click().run())
+    assert not app.get("html") and "present" not in app.query_params
+
+
+def test_figures_are_larger_when_presented():
+    small, large = (sent_chart(opened("excitation", **asked), "gate")["layout"] for asked in ({}, {"present": "1"}))
+    assert large["height"] > small["height"]
+    assert large["xaxis"]["tickfont"]["size"] > small["xaxis"]["tickfont"]["size"]
+
+
+def views(app: AppTest) -> AppTest:
+    """The app with the part of the sidebar open that holds the views."""
+    app.session_state["takeaway"] = True
+    return sound(app.run())
+
+
+def test_a_saved_view_has_the_page_the_network_and_the_picture():
+    app = views(opened("cbam", network="cbam"))
+    app.text_input(key="view_title").set_value("  Where\tit looks ")
+    sound(app.button(key="save_view").click().run())
+    (saved,) = app.session_state["_views"]
+    assert (saved.title, saved.page) == ("Where it looks", "cbam")
+    assert saved.asked["network"] == ["cbam"] and saved.asked["picture"] == [app.selectbox(key="picture").value]
+    assert any("as long as this page is open" in caption.value for caption in app.caption)
+
+
+def test_that_an_address_holds_no_upload_is_said_when_one_is_saved():
+    app = opened()
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    sound(views(app).button(key="save_view").click().run())
+    assert any("cannot hold a picture of your own" in caption.value for caption in app.caption)
+
+
+def test_a_list_is_opened_put_in_order_and_emptied():
+    app = views(opened())
+    listed = [{"title": name, "page": "cbam", "query": ""} for name in ("first", "second")]
+    sound(app.file_uploader(key="views_file").set_value([("v.json", json.dumps({"views": listed}).encode(), "")]).run())
+    sound(app.button(key="earlier_1").click().run())
+    assert [view.title for view in app.session_state["_views"]] == ["second", "first"]
+    sound(app.button(key="forget_0").click().run())
+    assert [view.title for view in app.session_state["_views"]] == ["first"]
+
+
+def test_a_list_that_is_none_is_refused_and_the_one_at_hand_stays():
+    app = views(opened())
+    sound(app.button(key="save_view").click().run())
+    sound(app.file_uploader(key="views_file").set_value([("v.json", b'{"views": 1}', "")]).run())
+    assert any("no list of 1 to 100 views" in caption.value for caption in app.caption)
+    assert len(app.session_state["_views"]) == 1
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("PNG", 3), ("SVG", 1)])
+def test_figures_become_files_of_the_kind_that_was_chosen(kind, scale):
+    app = views(opened("excitation"))
+    sound(app.segmented_control(key="figures_as").set_value(kind).run())
+    chart = next(chart for chart in app.get("plotly_chart") if chart.proto.id.endswith("-gate"))
+    asked = json.loads(chart.proto.config)["toImageButtonOptions"]
+    assert asked == {"format": kind.lower(), "filename": "gate", "scale": scale}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_offers_its_report(page):
+    app = opened(page)
+    assert "Report, HTML" in [button.proto.label for button in app.get("download_button")]
+
+
+@pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "compare", "intervene"])
+def test_the_report_holds_every_captioned_picture_and_chart_of_a_page(page):
+    app = opened(page, network="cbam")
+    held = [item.alt for item in app.session_state["_shown"].items.values()]
+    shown = {picture.alt for each in app.get("image") for picture in each.proto.imgs if picture.caption}
+    shown |= {chart.proto.alt for chart in app.get("plotly_chart")}
+    shown = {alt for alt in shown if "the square that the network sees lit" not in alt}  # the report has its own
+    assert shown and shown == set(held)

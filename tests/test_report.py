@@ -1,0 +1,240 @@
+"""A report is one well-formed file that fetches nothing, and says what the records say."""
+
+import base64
+import csv
+import io
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib.metadata import version
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from attention import __main__ as line
+from attention import capture, images, survey, zoo
+from attention.records import GatescopeError
+from attention.report import Chart, Document, Pass, Picture, Section, Table, html, passed, surveyed
+from attention.report.passes import scores
+from attention.report.provenance import pass_facts
+from attention.report.tables import said
+from tests import surveys
+
+HOSTILE = '<script>alert("1")</script>&.jpg'
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+FETCHING = {"src", "srcset", "data", "action", "poster", "background", "xlink:href"}
+
+
+class Reader(HTMLParser):
+    """Fails at a tag that is not closed; keeps attributes, the texts of scripts, and the text that is read."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.attributes, self.scripts, self.text, self.tags = [], [], [], "", []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        elif self.open and self.open[-1] != "style":
+            self.text += data
+
+
+def a_pass(name="cbam", called="dog.jpg", random=False) -> Pass:
+    network = zoo.load(name, random=random)
+    picture = images.read(images.samples()[0].path.read_bytes())
+    with torch.inference_mode():
+        trace = capture.trace(network.module, network.transform(picture)[None])
+    box, facts = network.transform.box(picture.size), pass_facts(network, "0123")
+    return Pass(network.card, trace, picture, called, box, scores(trace), None, facts)
+
+
+@pytest.fixture(scope="module")
+def subject() -> Pass:
+    return a_pass(called=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def page(subject) -> Reader:
+    return Reader(html(passed(subject)))
+
+
+def test_it_is_well_formed_and_refers_to_nothing_outside(page):
+    for tag, name, value in page.attributes:
+        assert name not in FETCHING or value.startswith("data:"), (tag, name, value[:80])
+        assert name != "href" or value.startswith("data:text/csv"), (tag, value[:80])
+        assert not name.startswith("on")
+    assert "link" not in page.tags and "iframe" not in page.tags
+    policy = next(value for tag, name, value in page.attributes if name == "content" and "default-src" in value)
+    assert policy.startswith("default-src 'none'") and "http" not in policy
+
+
+def test_plotly_is_in_it_once(page):
+    assert sum("plotly.js v" in script[:500] for script in page.scripts) == 1
+
+
+def test_the_name_of_a_strangers_file_stays_text(page):
+    assert HOSTILE in page.text
+    assert not any("alert(" in script for script in page.scripts if len(script) < 100_000)
+
+
+def test_texts_in_a_figure_do_not_end_the_script_that_holds_them():
+    figure = go.Figure(go.Scatter(y=[1], name="</script><script>alert(2)</script>"))
+    document = Document("", "", (), [Section("", [Chart(figure, HOSTILE)])])
+    read = Reader(html(document))
+    assert read.tags.count("script") == 3
+    assert json.loads(read.scripts[0])["data"][0]["name"] == "</script><script>alert(2)</script>"
+
+
+def test_every_picture_and_chart_says_its_finding(page):
+    assert all(value for tag, name, value in page.attributes if tag == "img" and name == "alt")
+    charts = [value for tag, name, value in page.attributes if tag == "div" and name == "aria-label"]
+    assert len([tag for tag in page.tags if tag == "figure"]) == page.tags.count("img") + len(
+        [tag for tag, name, value in page.attributes if (tag, name, value) == ("figure", "class", "chart")]
+    )
+    assert all(charts)
+
+
+def test_the_tables_hold_true_minima_and_maxima(subject):
+    document = passed(subject)
+    table = next(
+        item for section in document.sections for item in section.items if getattr(item, "name", "") == "gates"
+    )
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(table.address.partition(",")[2]).decode())))
+    assert [row["gate"] for row in rows] == [gate.name for gate in subject.trace.gates]
+    for row, gate in zip(rows, subject.trace.gates, strict=True):
+        assert float(row["minimum"]) == pytest.approx(float(gate.values.min()))
+        assert float(row["maximum"]) == pytest.approx(float(gate.values.max()))
+
+
+def test_every_block_has_a_section_and_what_it_rests_on_is_said(subject, page):
+    for gate in subject.trace.gates:
+        assert gate.name in page.text
+    for fact in ("SHA-256 of the weights in memory", subject.card.sha256, version("torch"), "preprocessing: mean"):
+        assert fact in page.text
+
+
+def test_random_weights_are_marked():
+    read = Reader(html(passed(a_pass("se", random=True))))
+    assert "The weights are random ones" in read.text
+
+
+def test_a_network_without_gates_or_classes_is_still_reported(subject):
+    bare = replace(subject, trace=replace(subject.trace, gates=()), scores=None)
+    read = Reader(html(passed(bare)))
+    assert "applied no gates" in read.text and "no number for each class" in read.text
+
+
+def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
+    table = Table("t", "T", {"n": range(1000)})
+    assert len(table.rows) == 200 and table.left_out == 800
+    assert base64.b64decode(table.address.partition(",")[2]).count(b"\n") == 1001
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.123456, "0.123"),
+        (-0.5, "−0.5"),
+        (12345, "12,345"),
+        (float("nan"), "–"),
+        (None, "–"),
+        (True, "yes"),
+        ("a", "a"),
+    ],
+)
+def test_numbers_are_said_with_three_digits(value, text):
+    assert said(value) == text
+
+
+def test_a_picture_is_named_by_what_it_is():
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG")
+    assert Picture(file.getvalue(), "").address.startswith("data:image/png;base64,")
+    assert Picture(b"\xff\xd8", "").address.startswith("data:image/jpeg;base64,")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    source = surveys.folder(tmp_path_factory.mktemp("pictures"), {"a": 3, "b": 2, "<b>": 2})
+    (source / "a" / "broken.png").write_bytes(b"nothing")
+    return survey.run(surveys.network(), survey.pictures(source), settings=survey.Settings(batch_size=2))
+
+
+def test_a_survey_says_its_pictures_failures_and_provenance(result):
+    read = Reader(html(surveyed(result)))
+    for text in (
+        "7 pictures were used, in 3 classes",
+        "broken.png",
+        "1 of 8 pictures could not be used",
+        "fingerprint",
+    ):
+        assert text in read.text
+    for title in ("role of excitation", "tell classes apart", "do anything", "spatial gates look", "rest on"):
+        assert title in read.text
+
+
+def test_the_class_means_of_a_survey_are_its_own(result):
+    document = surveyed(result)
+    tables = {item.name: item for section in document.sections for item in section.items if isinstance(item, Table)}
+    gate = next(gate for gate in result.gates if gate.by_channel)
+    rows = list(zip(*tables["class-means"].columns.values(), strict=True))
+    assert [row[4] for row in rows if row[0] == gate.name] == np.ravel(gate.classes.mean).tolist()
+
+
+def test_names_of_classes_are_no_markup_in_a_figure(result):
+    read = Reader(html(surveyed(result)))
+    assert any("\\u0026lt;b\\u0026gt;" in script or "&lt;b&gt;" in script for script in read.scripts[:-2])
+
+
+def command(*arguments):
+    return CliRunner().invoke(line.main, ["report", *map(str, arguments)])
+
+
+def test_the_command_writes_the_report_of_a_picture_and_of_a_survey(tmp_path, result):
+    picture, parquet = images.samples()[0].path, tmp_path / "r.parquet"
+    assert "report is in" in command(picture, "--model", "se", "--out", tmp_path / "a.html").output
+    from attention.survey.files import write
+
+    write(result, parquet)
+    assert "report is in" in command(parquet, "--out", tmp_path / "b.html").output
+    assert "What does it cost?" in Reader((tmp_path / "a.html").read_text()).text
+    assert "role of excitation" in Reader((tmp_path / "b.html").read_text()).text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["nothing.png", "--model", "se"], "There is no file"),
+        (["{picture}"], "A picture needs a network"),
+        (["{picture}", "--model", "resnet51"], "no classifier"),
+        (["{bad}", "--model", "se"], "."),
+        (["{bad}.parquet", "--model", "se"], "names its network"),
+        (["{bad}.parquet"], "no result of a survey"),
+        (["{picture}", "--model", "se", "--out", "{folder}/no/r.html"], "cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(arguments, text, tmp_path):
+    for name in ("bad", "bad.parquet"):
+        (tmp_path / name).write_bytes(b"nothing")
+    names = {"picture": images.samples()[0].path, "bad": tmp_path / "bad", "folder": tmp_path}
+    given = [each.format(**names) for each in arguments]
+    out = [] if "--out" in given else ["--out", tmp_path / "r.html"]
+    outcome = command(*given, *out)
+    assert isinstance(outcome.exception, GatescopeError) and text in str(outcome.exception)
+    assert "\n" not in str(outcome.exception)
