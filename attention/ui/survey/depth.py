@@ -1,5 +1,7 @@
 """Views through depth: how class-specific the gates are, and whether they do anything."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -106,7 +108,7 @@ def _draw_boxes(focus: Focus, names: list[str], pairs: list[depth.Pair], index: 
     parts.chart(figure, key="selectivity", alt=finding, on_select=_clicker(focus, "selectivity"))
 
 
-def _clicker(focus: Focus, key: str):  # type: ignore[no-untyped-def]
+def _clicker(focus: Focus, key: str) -> Callable[[], None]:
     def click() -> None:
         if point := parts.clicked(key):
             select_gate(focus.held, round(float(point["x"])))
