@@ -1,4 +1,4 @@
-"""Networks compared in a real browser: three heatmaps on one scale, and long work that can be cancelled."""
+"""Networks compared in a real browser: three heatmaps on one scale."""
 
 import re
 
@@ -38,20 +38,6 @@ def test_the_networks_stay_chosen_while_another_page_is_open(visit, server):
     expect(main(page).get_by_text(re.compile(r"Grad-CAM, at layer4\.1"))).to_have_count(2)
     expect(main(page)).to_contain_text("P(church)")
     assert "beside=se-resnext" in page.url and "plain" not in page.url
-
-
-def test_long_work_says_its_cost_and_ends_when_it_is_cancelled(visit, server):
-    visitor = visit(server)
-    visitor.open("/compare?network=cbam&picture=Cow&beside=plain&beside=se&beside=se-resnext&method=Occlusion")
-    page = visitor.page
-    expect(main(page)).to_contain_text("904 forward passes")
-    page.get_by_role("button", name="Start").click()
-    page.get_by_role("button", name="Cancel").dispatch_event("click")  # a click waits until the button stands still
-    expect(page.get_by_role("button", name="Start")).to_be_visible()
-    visitor.settle()
-    assert asked(page)["method"] == "Occlusion"
-    expect(main(page).get_by_text(re.compile("^Occlusion:"))).to_have_count(0)
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 
 
 def test_a_patch_that_a_person_moves_moves_the_gates(visit, server):
