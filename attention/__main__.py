@@ -1,6 +1,7 @@
 """The command line: train and measure the project's own networks, list the zoos' ones, compare any of them."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
+
+
+def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    """Raises click.BadParameter, before anything is computed, where no such folder can be made."""
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise click.BadParameter(f"{there} is no folder that can be written to; one that can be made is allowed.")
+    return path
+
+
+FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
 @click.group()
@@ -105,7 +117,7 @@ def cards() -> None:
 @click.option("--class", "label", help="The class, by its label; by default the first network's first guess.")
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the files go.")
+@FOLDER
 def compare(picture: Path, models: tuple[str, ...], label: str | None, method: str, random: bool, out: Path) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png."""
     from attention import comparison, images
@@ -205,13 +217,13 @@ def report(source: Path, out: Path, model: str | None, random: bool) -> None:
 
 @main.command()
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", default="cbam", show_default=True, help="Name of the network.")
+@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random edits of each band.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for ablation.json and .png.")
+@FOLDER
 def ablate(out: Path, **request: Any) -> None:
-    """Switch gates off in one PICTURE, and compare what that changes with random edits of the same size."""
+    """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
     from attention import ablation
 
     ablation.ablate(ablation.Request(**request), out)

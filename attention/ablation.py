@@ -22,6 +22,7 @@ class Request:
 
     picture: Path
     model: str
+    """A name of the zoo, or the path of a weight file."""
     edits: Path | None
     random: bool
     """Whether the network gets random weights."""
@@ -50,7 +51,7 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    network = zoo.load(request.model, random=request.random)
+    network = zoo.load(Path(request.model) if Path(request.model).is_file() else request.model, random=request.random)
     subject = _subject(network, request.picture)
     logits = interventions.logits(subject.before)[0]
     number = int(logits.argmax())

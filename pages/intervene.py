@@ -4,9 +4,14 @@ from attention import ui
 
 view = ui.open_page()
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from attention.ui.intervene import answer, bench, controls, depth, heatmaps, passes, sheet, turning
+
+Sections = dict[str, Callable[[], None]]
+"""The parts below the answer, by title."""
 
 
 @st.fragment
@@ -23,25 +28,28 @@ def turn() -> None:
         left, right = st.columns([3, 2], gap="large")
         with left:
             turning.draw(here, passes.put_in_place(view, history.now, trace)[here.gate.name])
-        with right:
-            found = answer.effect(view, trace, answer.choose_class(view))
-            answer.draw_probabilities(view, found)
-        with said:
-            answer.say(view, found, history.now)
-        seed = answer.choose_seed()
-        if history.now:
-            answer.draw_chance(view, found, history.now, seed)
-        explain(here, found, seed)
+        sections: Sections = {
+            "Later gates": lambda: answer.draw_later(view, history.now),
+            "All edits": lambda: sheet.draw(here),
+        }
+        with ui.errors():  # a network without classes has the rest of the page
+            with right:
+                found = answer.effect(view, trace, answer.choose_class(view))
+                answer.draw_probabilities(view, found)
+            with said:
+                answer.say(view, found, history.now)
+            seed = answer.choose_seed()
+            if history.now:
+                answer.draw_chance(view, found, history.now, seed)
+            sections = {
+                "Each block off": lambda: depth.draw(view, found.number, seed),
+                "Class heatmap": lambda: heatmaps.draw(view, found, history.now),
+            } | sections
+        explain(sections)
 
 
-def explain(here: bench.Bench, found: answer.Effect, seed: int) -> None:
+def explain(sections: Sections) -> None:
     """The parts below the answer."""
-    sections = {
-        "Each block off": lambda: depth.draw(view, found.number, seed),
-        "Later gates": lambda: answer.draw_later(view, here.history.now),
-        "Class heatmap": lambda: heatmaps.draw(view, found, here.history.now),
-        "All edits": lambda: sheet.draw(here),
-    }
     ui.note_link("section", sections, f"a part that this page does not have: here is “{next(iter(sections))}”")
     for tab, draw in zip(st.tabs(list(sections), key="section", bind="query-params"), sections.values(), strict=True):
         if tab.open:

@@ -1,6 +1,8 @@
 """The command line: each block off in turn, or a file of edits, as JSON and PNG."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from attention.interventions import DRAWS, Edit, Sheet, Subject, files
 from attention.records import GatescopeError
 from tests.own import BLOCKS
 
+ROOT = Path(__file__).parents[1]
 PICTURE = images.samples()[0].path
+COMPARE = ("compare", str(PICTURE), "--model", "se", "--model", "cbam")
 
 
 def run(*arguments):
@@ -62,6 +66,40 @@ def test_a_file_of_edits_is_measured_as_one(tmp_path):
     first = int(one.before.output.argmax())
     assert row["change"] == pytest.approx(float((logits - one.before.output[0])[first]), abs=1e-4)
     assert row["probability"] == pytest.approx(float(logits.softmax(0)[first]), abs=1e-4)
+
+
+def test_a_weight_file_is_a_network_too(tmp_path):
+    weights = zoo.own.WEIGHTS / "se.safetensors"
+    assert run("--model", weights, "--out", tmp_path).exit_code == 0
+    assert [row["name"] for row in written(tmp_path)["results"]] == BLOCKS
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/inside"])
+def test_where_no_folder_can_be_is_said_before_anything_is_computed(tmp_path, monkeypatch, out):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(zoo, "load", lambda *_, **__: pytest.fail("a network was loaded"))
+    for result in (run("--out", tmp_path / out), CliRunner().invoke(main, [*COMPARE, "--out", str(tmp_path / out)])):
+        assert result.exit_code == 2 and "is no folder that can be written to" in " ".join(result.output.split())
+
+
+def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
+    picture = ROOT / "assets" / "samples" / "cathedral.jpg"
+    arguments = ["ablate", str(picture), "--model", "se", "--out", str(tmp_path)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    report = written(tmp_path)
+    example = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8").split("With this picture of")[1])
+    last, third = (next(row for row in report["results"] if row["name"] == name) for name in (BLOCKS[7], BLOCKS[4]))
+    assert f'says "{report["class"]}" with {percent(report["probability"])}. Without its last gate, layer4.1' in example
+    assert f"says so with {percent(last['probability'])}: the logit rises by {last['change']:.2f}." in example
+    assert f"in {DRAWS} draws, raise the logit by {last['low']:.2f} to {last['high']:.2f}," in example
+    fall = f"the logit falls by {-third['change']:.3f}, and to {percent(third['probability'])};"
+    assert f"The gate of layer3.0 is another case. Without it {fall}" in example
+    assert f"the same changes lower it by {-third['high']:.3f} to {-third['low']:.3f}." in example
+    assert last["beyond_chance"] and not third["beyond_chance"]
+
+
+def percent(share):
+    return f"{share:.1%}".replace("%", " %")
 
 
 @pytest.mark.usefixtures("home")

@@ -96,6 +96,13 @@ def test_gates_that_were_edited_by_hand_have_another_colour():
     assert list(bars.y) == [0.5, 0.1] and bars.marker.color[0] == ACCENT != bars.marker.color[1]
 
 
+def test_gates_have_their_names_below_their_bars_until_there_are_too_many():
+    names = [f"layer{stage}.{block}.{kind}" for stage in "1234" for block in "01" for kind in ("channel", "spatial")]
+    for gates, axis in ((names, ("", True)), (names * 3, ("gates in depth order", False))):
+        drawn = figures.moved_gates(gates, [0.1] * len(gates), [False] * len(gates)).layout.xaxis
+        assert (drawn.title.text or "", drawn.showticklabels) == axis and list(drawn.ticktext) == gates
+
+
 def test_a_printed_row_has_its_diamond_where_its_change_is():
     rows = [printed.Row("first", 1.0, -0.5, 0.5), printed.Row("second", -1.0, 0.0, 0.0)]
     pixels = np.asarray(Image.open(io.BytesIO(printed.changes(rows, "title", "note"))).convert("RGB")).astype(int)

@@ -234,6 +234,7 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
     ("key", "value", "told"),
     [
         ("block", "layer9", "a block that this network does not have"),
+        ("kind", "token", "a kind of gates that is not here"),
         ("reach", "nowhere", "a reach that there is not"),
         ("section", "nothing", "a part that this page does not have"),
         ("class", "unicorn", "a class that this network does not know"),
@@ -242,6 +243,12 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
 )
 def test_a_link_with_a_value_that_there_is_not_says_what_is_shown(key, value, told):
     assert f"The link asks for {told}" in said(opened(network="se", **{key: value}))
+
+
+def test_a_link_keeps_the_kind_of_gates_that_is_edited():
+    edit = Edit("invert", "spatial", BLOCK)
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, kind="Spatial", edits=link(edit))
+    assert app.segmented_control(key="kind").value == "spatial" and app.pills(key="action").value == WORDS["invert"]
 
 
 def test_another_class_can_be_asked_for():

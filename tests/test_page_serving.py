@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import serving, ui
+from attention.interventions import Edit, files
 from attention.serving import current
 from tests import factories
 
@@ -57,6 +58,19 @@ def test_its_gates_are_on_the_overview_and_its_grouped_convolution_is_counted(st
     app = start("--model", "tests.factories:Segmenting", *SMALL, page="grouped", section="In this network")
     assert not app.exception and not app.error
     assert "**1 of 3** convolutions" in texts(app)
+
+
+@pytest.mark.parametrize("section", ["Later gates", "All edits"])
+def test_the_gates_of_a_network_without_classes_are_edited_too(start, section):
+    edit = Edit("off", "channel", "channel", name="no excitation")
+    link = {"edits": files.compact([edit]), "section": section}
+    app = start("--model", "tests.factories:Segmenting", *SMALL, page="intervene", **link)
+    assert not app.exception and not app.error
+    assert "a dict of out" in texts(app) and "needs classes" in texts(app) and not app.subheader
+    if section == "All edits":
+        assert app.text_input(key="name_0").value == "no excitation"
+    else:
+        assert "gates that nobody edited moved" in texts(app)
 
 
 def test_what_is_assumed_is_said(start):

@@ -99,8 +99,9 @@ def similarity(maps: Mapping[str, Sequence[float | None]], depths: Sequence[str]
     """Rank correlation of each map with its original (a row), by how far down the weights are shuffled (a column)."""
     values = np.array([[np.nan if value is None else value for value in row] for row in maps.values()], np.float32)
     texts = [["–" if value is None else f"{value:.2f}" for value in row] for row in maps.values()]
-    cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts, "texttemplate": "%{text}"}
-    colours = {"colorscale": CHANGE, "zmin": -1, "zmax": 1, "colorbar": {"title": "", "thickness": 12}}
+    cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts}
+    cells |= {"texttemplate": "%{text}", "textfont": _FONT}
+    colours = {"colorscale": CHANGE, "zmin": -1, "zmax": 1, "colorbar": {"thickness": 12, "tickfont": _FONT}}
     hover = "%{y}, shuffled down to %{x}: %{text}<extra></extra>"
     figure = go.Figure(go.Heatmap(hovertemplate=hover, xgap=2, ygap=2, **cells, **colours))
     frame = {"type": "rect", "x0": chosen - 0.5, "x1": chosen + 0.5, "y0": -0.5, "y1": len(maps) - 0.5}

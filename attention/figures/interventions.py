@@ -17,6 +17,8 @@ MOST_BARS = 256
 TOP_BARS = 64
 MOST_CELLS = 28
 """Of a side of the grid that is painted: a finer map is painted in patches."""
+MOST_NAMED = 32
+"""Gates that have their names below their bars."""
 LONGEST = 22
 """Of a class's name beside its bar, in letters."""
 
@@ -183,9 +185,15 @@ def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[b
         go.Bar(x=list(range(len(names))), y=list(moved), marker={"color": colours}, customdata=list(names))
     )
     figure.update_traces(hovertemplate="%{customdata}: %{y:.4f}<extra></extra>")
-    figure.update_layout(height=300, margin=_MARGIN)
-    few = sum(map(len, names)) <= 160
-    figure.update_xaxes(**_AXIS, tickvals=list(range(len(names))), ticktext=list(names), showticklabels=few)
+    few = len(names) <= MOST_NAMED
+    figure.update_layout(height=400 if few else 320, margin=_MARGIN)
+    figure.update_xaxes(
+        **_AXIS,
+        tickvals=list(range(len(names))),
+        ticktext=list(names),
+        showticklabels=few,
+        title="" if few else "gates in depth order",
+    )
     figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
     return figure
 

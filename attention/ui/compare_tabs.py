@@ -62,7 +62,7 @@ def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
     other = view.beside(choose_other(view))
     own, others, blob = _measured(column, other)
     names = analysis.short_names([gate.name for gate in column.spatial])
-    st.markdown(_found(column.spatial, own, others, blob))
+    st.markdown(f"{_found(own, others, blob)} {_constant(names, column.spatial)}")
     title = f"its gate for {other.picture_name}"
     measures = [
         Against("rank correlation", _correlations(own), _correlations(others), blob.correlation, (-1.02, 1.02)),
@@ -151,17 +151,21 @@ def _measured(column: Column, other: View) -> tuple[list[Agreement], list[Agreem
     return own, others, comparison.blob_against_heatmap(column)
 
 
-def _found(gates: Sequence[Gate], own: Sequence[Agreement], others: Sequence[Agreement], blob: Agreement) -> str:
-    """How many gates agree better than what knows nothing of the picture, and which are nearly constant."""
+def _found(own: Sequence[Agreement], others: Sequence[Agreement], blob: Agreement) -> str:
+    """How many gates agree better than what knows nothing of the picture."""
     better = sum(
         one.overlap > max(other.overlap, blob.overlap, agreement.TOP) for one, other in zip(own, others, strict=True)
     )
-    flat = sum(analysis.look(gate.values[0]).nearly_constant for gate in gates)
-    found = (
-        f"By overlap, **{better} of {len(gates)}** spatial gates agree with the heatmap better than chance, a blob in "
+    return (
+        f"By overlap, **{better} of {len(own)}** spatial gates agree with the heatmap better than chance, a blob in "
         "the middle and the same gate for another picture all do."
     )
-    return f"{found} {flat} of them are nearly constant, and say little about any picture." if flat else found
+
+
+def _constant(names: Sequence[str], gates: Sequence[Gate]) -> str:
+    """Which gates hardly differ from place to place; "" where none is so."""
+    flat = [name for name, gate in zip(names, gates, strict=True) if analysis.look(gate.values[0]).nearly_constant]
+    return f"Nearly constant, and so saying little about any picture: {', '.join(flat)}." if flat else ""
 
 
 def _say_pointing(names: Sequence[str], own: Sequence[Agreement], others: Sequence[Agreement]) -> None:

@@ -96,15 +96,17 @@ def _choose_reach(gate: Gate) -> str:
 def _choose_kind(gates: tuple[Gate, ...]) -> str:
     kinds = list(dict.fromkeys(gate.kind for gate in gates))
     options = [*kinds, ANY] if len(kinds) > 1 else kinds
+    names = {kind: "All of them" if kind == ANY else kind.capitalize() for kind in options}
+    parts.note_link("kind", names.values(), f"a kind of gates that is not here: here is “{names[options[0]]}”")
     parts.settle("kind", options)
-    names = {ANY: "All of them"}
     return st.segmented_control(
         "Gates",
         options,
         default=options[0],
         required=True,
         key="kind",
-        format_func=lambda kind: names.get(kind, str(kind).capitalize()),
+        bind="query-params",
+        format_func=names.__getitem__,
     )
 
 

@@ -63,15 +63,16 @@ def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> Non
         finding = answer(names, changes, draws)
         st.markdown(finding)
         parts.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
+        label = views[0].labels[classes[0]]
         what = (
-            f"the logit of {views[0].labels[classes[0]]}, for this picture"
+            f"{label}, for this picture"
             if len(views) == 1
-            else f"each picture's class, the mean over n = {len(views)} pictures (ticks: each of them)"
+            else f"{label} here and of the first guess for the others, mean of n = {len(views)} pictures (ticks: each)"
         )
         st.caption(
-            f"**Switched off at inference, not retrained.** Diamonds: the change of {what}, when all gates of that "
-            f"block have their neutral value. Grey bars: from the lowest to the highest of {DRAWS} draws in which the "
-            f"same changes are dealt to random channels and places, seed {seed}."
+            f"**Switched off at inference, not retrained.** Diamonds: the change of the logit of {what}, when all "
+            "gates of that block have their neutral value. Grey bars: from the lowest to the highest of "
+            f"{DRAWS} draws in which the same changes are dealt to random channels and places, seed {seed}."
         )
         low, high = draws.min(1).tolist(), draws.max(1).tolist()
         parts.data({"block": blocks, "change": changes.mean(1).tolist(), "low": low, "high": high}, name="turns")

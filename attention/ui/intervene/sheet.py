@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from attention.interventions import ANY, Edit, EditError, Sheet, files
+from attention.interventions import ANY, RULES, Edit, EditError, Sheet, files
 from attention.interventions.edits import check, size_in_words
 from attention.interventions.ranges import written
 from attention.ui import parts
@@ -34,6 +34,8 @@ def draw(bench: Bench) -> None:
         _export(bench)
     with right:
         _import(bench)
+    st.markdown("In Python:")
+    st.code(USAGE, language="python")
 
 
 def described(edit: Edit) -> str:
@@ -47,8 +49,6 @@ def described(edit: Edit) -> str:
         "shift": f"{edit.shift[0]:+d} right, {edit.shift[1]:+d} down",
         "pictures": ", ".join(edit.pictures),
     }
-    from attention.interventions import RULES
-
     needs = RULES[edit.action].needs
     return f"{where}, {kind}: {WORDS[edit.action].lower()}" + (f" ({how[needs]})" if needs else "")
 
@@ -64,10 +64,11 @@ def _draw_edit(bench: Bench, number: int, edit: Edit) -> None:
     def remove() -> None:
         history.push([other for other in history.now if other is not edit])
 
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.text_input("Name", key=key, on_change=rename, width=240, placeholder="a name for it")
-        st.markdown(parts.literal(described(edit)))
-        st.button("Remove", key=f"remove_{number}", icon=":material/delete:", on_click=remove)
+    name, what, away = st.columns([3, 6, 2], vertical_alignment="center")
+    label = f"Name of edit {number + 1}"
+    name.text_input(label, key=key, on_change=rename, placeholder="a name for it", label_visibility="collapsed")
+    what.markdown(parts.literal(described(edit)))
+    away.button("Remove", key=f"remove_{number}", icon=":material/delete:", on_click=remove)
 
 
 def _export(bench: Bench) -> None:
@@ -79,8 +80,6 @@ def _export(bench: Bench) -> None:
             "Edits, JSON", files.write(sheet), "edits.json", "application/json", on_click="ignore", key="export"
         )
         st.button("Remove all", key="remove_all", on_click=lambda: bench.history.push(()))
-    st.markdown("In Python:")
-    st.code(USAGE, language="python")
 
 
 def _import(bench: Bench) -> None:
