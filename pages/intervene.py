@@ -11,7 +11,6 @@ import streamlit as st
 from attention.ui.intervene import answer, bench, controls, depth, heatmaps, passes, sheet, turning
 
 Sections = dict[str, Callable[[], None]]
-"""The parts below the answer, by title."""
 
 
 @st.fragment
@@ -49,7 +48,7 @@ def turn() -> None:
 
 
 def explain(sections: Sections) -> None:
-    """The parts below the answer."""
+    """The parts below the answer, by title."""
     ui.note_link("section", sections, f"a part that this page does not have: here is “{next(iter(sections))}”")
     for tab, draw in zip(st.tabs(list(sections), key="section", bind="query-params"), sections.values(), strict=True):
         if tab.open:

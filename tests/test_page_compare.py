@@ -145,6 +145,7 @@ def test_shuffled_weights_show_which_maps_depend_on_them():
 def test_heavy_heatmaps_wait_to_be_started_and_say_what_they_cost():
     app = opened(network="se", beside="plain", method="Guided Grad-CAM")
     assert "4 forward passes and 4 backward" in said(app)
+    assert app.subheader[0].value.endswith("have a heatmap of “church” so far.") and "start its heatmap" in said(app)
     assert not [caption for caption in captions(app) if caption.startswith("Guided")]
     sound(app.button(key="start_heatmap").click().run())
     assert len([caption for caption in captions(app) if caption.startswith("Guided Grad-CAM, at layer4.1")]) == 2

@@ -172,7 +172,12 @@ def in_turn(names: Sequence[str], changes: Floats, draws: Floats) -> go.Figure:
     figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
     few = sum(map(len, names)) <= 200
     figure.update_xaxes(
-        **_AXIS, tickvals=at, ticktext=list(names), showticklabels=few, title="" if few else "blocks in depth order"
+        **_AXIS,
+        tickvals=at,
+        ticktext=list(names),
+        showticklabels=few,
+        tickangle=0 if sum(map(len, names)) <= 80 else -45,  # plotly's own angle drops the last of them
+        title="" if few else "blocks in depth order",
     )
     figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="change of the logit", zeroline=True, zerolinewidth=2)
     return figure
@@ -192,6 +197,7 @@ def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[b
         tickvals=list(range(len(names))),
         ticktext=list(names),
         showticklabels=few,
+        tickangle=-45,
         title="" if few else "gates in depth order",
     )
     figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="mean |after − before|", rangemode="tozero")

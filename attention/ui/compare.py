@@ -71,7 +71,7 @@ def say(columns: Sequence[Column], label: str) -> str:
         return "Choose another network to compare with."
     found = comparison.shared(columns)
     if found is None:
-        return f"Fewer than two of these networks have a heatmap of “{label}”."
+        return f"Fewer than two of these networks have a heatmap of “{label}” so far."
     pairs, middle = found
     heatmaps = sum(column.heatmap is not None for column in columns)
     return (

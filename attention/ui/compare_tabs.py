@@ -83,7 +83,8 @@ def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column
     """Which column a part below is about; None, and said, where none has what is wanted."""
     names = {column.card.name: number for number, column in enumerate(columns) if has(column)}
     if not names:
-        st.info(f"None of these networks has {wanted}: choose cbam to see this.", icon=":material/info:")
+        said = f"None of these networks has {wanted} so far: choose cbam, and start its heatmap where that is asked."
+        st.info(said, icon=":material/info:")
         return None
     parts.settle("of", list(names))
     name = st.segmented_control(
