@@ -15,6 +15,7 @@ from attention.inventory.measuring import InventoryError, measure
 from attention.inventory.rows import alike
 from attention.inventory.tree import inventory
 from attention.records import Inventory, Part
+from attention.ui import parts
 
 SIDE = 64
 NETWORKS = (
@@ -247,3 +248,17 @@ def test_a_module_with_two_names_is_counted_once():
     network = taken(nn.Sequential(conv, nn.Sequential(conv, nn.Conv2d(3, 5, 1)))).network
     assert network.parameters == conv.weight.numel() + conv.bias.numel() + 3 * 5 + 5
     assert network.macs == (2 * conv.weight.numel() + 15) * SIDE**2
+
+
+def test_any_part_of_a_network_that_applies_a_gate_itself_may_be_attention():
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features, self.logits = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 1)
+
+        def forward(self, pictures: Tensor) -> Tensor:
+            features = self.features(pictures)
+            return features * torch.sigmoid(self.logits(features.mean((2, 3), keepdim=True)))
+
+    for own, share in ((Gated(), "≤ 100.0%"), (nn.Sequential(Gated(), nn.Conv2d(4, 4, 1)), "≤ 86.8%")):
+        assert parts.attention_share(taken(own), "parameters") == share

@@ -163,9 +163,14 @@ def magnitude(count: int) -> str:
 
 
 def attention_share(inventory: Inventory, count: str) -> str:
-    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too."""
+    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
+
+    Where that module is the network itself, any of it may make the gate.
+    """
     network = inventory.network
     share = getattr(network, f"attention_{count}") / max(getattr(network, count), 1)
+    if any(not each.gate.partition("#")[0] for each in inventory.unlisted):
+        share = 1.0
     return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
 
 
