@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from streamlit.web.server import Server
     from torch import nn
 
-PORT = 8501
 HERE = "localhost"
 """Only this machine can reach it."""
 
