@@ -9,18 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from attention import images, survey
 from attention.ui.survey import held
+from benchmarks.survey_page import PARTS
 from tests.charts import numbers, sent_chart
 from tests.surveys import folder, network
 
 ROOT = Path(__file__).parents[1]
-PARTS = (
-    "Role of excitation",
-    "Selectivity by depth",
-    "Gate health",
-    "One channel",
-    "Where it looks",
-    "Right and wrong",
-)
 
 
 def opened(source: str = "Ready-made", **parameters: str) -> AppTest:

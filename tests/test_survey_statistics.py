@@ -5,23 +5,16 @@ import pytest
 
 from attention import survey
 from attention.survey import statistics
-from attention.survey.partials import Block, Highest, Means, Moments, Partial, histogram
+from attention.survey.partials import Block
 from attention.survey.result import result
+from benchmarks.survey_page import summarised
 
 
 def surveyed(values, labels):
     """The record of one channel gate with these values, (N, C), of pictures of these classes."""
-    rows, classes = values.astype(np.float64), int(labels.max()) + 1
-    shuffled = np.random.default_rng(0).permutation(labels)
-    partial = Partial(
-        len(rows),
-        (Block("gate", "channel", "sigmoid", values.shape[1:], ""),),
-        {label: Moments.of(rows[labels == label]) for label in range(classes)},
-        shuffled={label: Means.of(rows[shuffled == label]) for label in range(classes)},
-        histogram=histogram(rows),
-        top=Highest.of(values, np.arange(len(values))),
-        bottom=Highest.of(-values, np.arange(len(values))),
-    )
+    classes = int(labels.max()) + 1
+    block = Block("gate", "channel", "sigmoid", values.shape[1:], "")
+    partial = summarised(values.astype(np.float64), labels, (block,))
     names = tuple(map(str, range(classes)))
     return result(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]
 

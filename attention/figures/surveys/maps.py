@@ -48,7 +48,7 @@ def side_by_side(maps: Sequence[Map]) -> go.Figure:
     """The maps in rows; the first row of each lies above."""
     across = min(ACROSS, len(maps))
     rows = -(-len(maps) // across)
-    titles = [f"{each.title}<br>{each.values.min():.3f} to {each.values.max():.3f}" for each in maps]
+    titles = [f"{each.title}<br>{each.values.min():z.3f} to {each.values.max():z.3f}" for each in maps]
     titles = [title.replace("-", "−") for title in titles]
     gaps = {"horizontal_spacing": 0.015, "vertical_spacing": min(0.3 / rows, 0.2)}
     figure = make_subplots(rows=rows, cols=across, subplot_titles=titles, **gaps)

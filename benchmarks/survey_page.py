@@ -1,0 +1,93 @@
+"""What the Survey page takes to draw a large survey, view by view: python -m benchmarks.survey_page.
+
+The survey is generated: two channel gates and a map, random values in which some channels tell the classes apart.
+"""
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from streamlit.testing.v1 import AppTest
+
+from attention.survey.partials import Block, Highest, Means, Moments, Partial, histogram
+from attention.survey.result import Result, result
+from attention.ui.survey.held import Held
+
+APP = Path(__file__).parents[1] / "app.py"
+PARTS = (
+    "Role of excitation",
+    "Selectivity by depth",
+    "Gate health",
+    "One channel",
+    "Where it looks",
+    "Right and wrong",
+)
+SIDE, EACH = 7, 3
+"""Of the map, and the pictures of each class."""
+
+
+def summarised(values: NDArray[np.float64], labels: NDArray[np.int64], blocks: tuple[Block, ...]) -> Partial:
+    """What a survey keeps of the values, (N, F), of N pictures with these classes; every third one is named wrong."""
+    names = tuple(range(int(labels.max()) + 1))
+    shuffled = np.random.default_rng(0).permutation(labels)
+    right = np.arange(len(labels)) % 3 > 0
+    ranked = values[:, : sum(block.width for block in blocks if block.by_channel)].astype(np.float32)
+    return Partial(
+        len(values),
+        blocks,
+        {name: Moments.of(values[labels == name]) for name in names},
+        {verdict: Moments.of(values[right == verdict]) for verdict in (False, True)},
+        {name: Means.of(values[shuffled == name]) for name in names},
+        histogram(values),
+        Highest.of(ranked, np.arange(len(values))),
+        Highest.of(-ranked, np.arange(len(values))),
+    )
+
+
+def generated(channels: int, classes: int) -> Result:
+    """A survey of `EACH` pictures of every class."""
+    random = np.random.default_rng(0)
+    labels = np.arange(EACH * classes) % classes
+    values = random.uniform(0, 1, (len(labels), 2 * channels + SIDE**2))
+    values[:, ::5] = 0.8 * (labels / classes)[:, None] + 0.2 * values[:, ::5]
+    blocks = tuple(Block(f"layer4.{place}.channel", "channel", "sigmoid", (channels,), "") for place in range(2))
+    blocks += (Block("layer4.1.spatial", "spatial", "sigmoid", (SIDE, SIDE), ""),)
+    partial = summarised(values.astype(np.float32).astype(np.float64), labels, blocks)
+    for label in labels.tolist():
+        partial.predictions[(label, label)] += 1
+    names = tuple(f"class {number}" for number in range(classes))
+    facts = {"network": {"name": "large", "title": "Large", "random": False}, "pictures": {"root": "nowhere"}}
+    paths = {number: f"{number}.jpg" for number in range(len(labels))}
+    return result(partial, names, provenance=facts, outputs=tuple(range(classes)), labels=names, paths=paths)
+
+
+def opened(held: Held, part: str) -> AppTest:
+    """The page with one of its views of the survey."""
+    app = AppTest.from_file(APP, default_timeout=120)
+    app.query_params["part"] = part
+    app.session_state["survey_from"] = "Open a file"
+    app.session_state["_survey_opened"] = held
+    return app.switch_page("pages/survey.py").run()
+
+
+@click.command()
+@click.option("--channels", default=2048, show_default=True)
+@click.option("--classes", default=1000, show_default=True)
+def main(channels: int, classes: int) -> None:
+    """Times each view twice: what is computed once is computed in the first run."""
+    held = Held("large", generated(channels, classes))
+    opened(Held("small", generated(8, 2)), PARTS[0])  # loads the network and what draws
+    for part in PARTS:
+        took = []
+        for _ in range(2):
+            start = time.perf_counter()
+            app = opened(held, part)
+            took.append(time.perf_counter() - start)
+        sent = sum(len(chart.proto.spec) for chart in app.get("plotly_chart"))
+        click.echo(f"{part:22} {took[0]:5.2f} s, again {took[1]:5.2f} s; charts of {sent / 1024:,.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
