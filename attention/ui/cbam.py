@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -166,6 +167,8 @@ def _draw_legend(values: Floats, style: Style) -> None:
         f"{found.maximum:.2f}, mean {found.mean:.2f}.",
     )
     st.caption("Gate value of a place: 1 passes its features unchanged, 0 shuts them off.")
+    rows, columns = (place.ravel().tolist() for place in np.indices(values.shape))
+    parts.data({"row": rows, "column": columns, "gate": values.ravel().tolist()}, name="legend")
 
 
 def _draw_film(view: View, block: Block, style: Style) -> None:

@@ -107,6 +107,9 @@ def draw_features(view: View, block: Block) -> None:
         f"{which}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
         "negative, and a gate only moves them towards 0."
     )
+    rows, columns = (place.ravel().tolist() for place in np.indices(next(iter(maps.values())).shape))
+    shown = {name: values.ravel().tolist() for name, values in maps.items()}
+    parts.data({"row": rows, "column": columns, **shown}, name="features")
 
 
 def draw_code(_: View, __: Block) -> None:

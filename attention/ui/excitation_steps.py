@@ -44,6 +44,8 @@ def _draw_squeeze(focus: Focus, steps: ChannelSteps) -> None:
         finding = f"The {MEANING[branch]} of {len(z)} channels, from {z.min():.3f} to {z.max():.3f}."
         parts.chart(channels.vector(z, focus.channel, MEANING[branch]), key=f"squeeze_{branch}", alt=finding)
         st.latex(_pooled(branch, focus.channel, (height, width)) + f" = {z[focus.channel]:.3f}")
+    columns = {MEANING[branch]: squeezed[0].tolist() for branch, squeezed in steps.squeezed.items()}
+    parts.data({"channel": range(len(focus.values)), **columns}, name="squeeze")
 
 
 def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
@@ -61,6 +63,8 @@ def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
         finding = f"{active} of {hidden} hidden units answer to the {MEANING[branch]}; the others are 0 after the ReLU."
         parts.chart(channels.vector(units[0], -1, "hidden unit"), key=f"hidden_{branch}", alt=finding)
         st.caption(finding)
+    columns = {f"from the {MEANING[branch]}": units[0].tolist() for branch, units in steps.hidden.items()}
+    parts.data({"hidden unit": range(hidden), **columns}, name="hidden")
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
     inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]

@@ -174,6 +174,8 @@ def draw_papers() -> None:
         alt="At about 70,000 weights a block, error falls from 23.9 % with one path to 22.2 % with 32.",
     )
     st.caption(f"A block has C(256d + 9d² + 256d) weights, counted here; errors as published in {papers.RESNEXT}.")
+    columns = ("cardinality", "width", "weights", "error_50", "error_101")
+    data({name: [getattr(block, name) for block in blocks] for name in columns}, name="budget")
     shuffle, alexnet = st.columns(2, gap="large")
     with shuffle:
         st.markdown("**ShuffleNet: more groups at one budget, shuffled in between**")

@@ -73,6 +73,8 @@ def draw_probabilities(view: View, found: Effect) -> None:
         alt=f"P({found.label}) {before[found.number]:.1%} before, {after[found.number]:.1%} after the edits.",
     )
     st.caption("Full bars after the edits, hollow ones before; the five classes that are or were the most probable.")
+    columns = {"before": before[shown].tolist(), "after": after[shown].tolist()}
+    parts.data({"class": [view.labels[one] for one in shown], **columns}, name="probabilities")
 
 
 def say(view: View, found: Effect, edits: Sequence[Edit]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from attention import images
 from attention.figures import overlay
 from attention.figures.surveys import channel as figures
+from attention.survey.partials import BINS
 from attention.survey.result import Exemplars, GateSurvey
 from attention.ui import parts
 from attention.ui.survey.focus import Focus, toggle_class
@@ -35,6 +36,8 @@ def draw(focus: Focus) -> None:
         parts.chart(figures.histogram(counts), key="channel_values", alt=alt)
         low, high = gate.overall.minimum[channel], gate.overall.maximum[channel]
         st.caption(f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}.")
+        edges = ["below 0", *(f"from {place / BINS:.2f}" for place in range(BINS)), "above 1"]
+        parts.data({"gate": edges, "pictures": counts.tolist()}, name="channel_values")
     with right:
         _draw_classes(focus, gate, channel)
 

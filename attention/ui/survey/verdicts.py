@@ -82,3 +82,5 @@ def _draw_channels(focus: Focus) -> None:
     st.caption(
         f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences. Click a dot to select."
     )
+    columns = {verdict: getattr(gate, verdict).mean[channels].tolist() for verdict in ("right", "wrong")}
+    parts.data({"channel": channels.tolist(), **columns}, name="verdict_channels")
