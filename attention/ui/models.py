@@ -45,7 +45,7 @@ def draw_totals(view: View) -> None:
             parts.attention_share(view.inventory, "parameters"),
             f"{parts.attention_share(view.inventory, 'macs')} of the MACs",
         ),
-        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
+        "Parameters saved by groups": (parts.magnitude(spared), f"and {parts.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
@@ -177,7 +177,7 @@ def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         "layer": st.column_config.TextColumn(pinned=True, width=160),
-        "gates": st.column_config.TextColumn(width=120),
+        "gates": st.column_config.TextColumn(width=210),
         **{name: number(format="localized") for name in ("parameters", "MACs", "groups")},
         "saved": number(format="localized", help="Parameters that groups save against one group."),
     }
