@@ -45,7 +45,7 @@ def draw_totals(view: View) -> None:
             parts.attention_share(view.inventory, "parameters"),
             f"{parts.attention_share(view.inventory, 'macs')} of the MACs",
         ),
-        "Parameters saved by groups": (parts.magnitude(spared), f"and {parts.magnitude(spared_macs)} MACs"),
+        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
