@@ -141,6 +141,18 @@ def test_reducing_keeps_the_crop_on_the_same_part_of_the_picture(width, height, 
     assert box == pytest.approx((0, small.height / 4, small.width, small.height))
 
 
+@given(width=st.integers(1, 400), height=st.integers(1, 400), at=st.floats(0, 1))
+def test_a_close_up_keeps_all_of_the_crop_and_is_at_most_twice_as_long_as_wide(width, height, at):
+    side = min(width, height)
+    left, top = round(at * (width - side)), round(at * (height - side))
+    picture = Image.new("RGB", (width, height))
+    picture.paste("white", (left, top, left + side, top + side))
+    near, box = overlay.close_up(picture, (left, top, left + side, top + side), 400)
+    assert max(near.size) <= overlay.LONGEST * min(near.size)
+    assert np.array(near.crop(tuple(map(round, box)))).min() == 255
+    assert np.array(near, float).sum() == np.array(picture, float).sum()
+
+
 def test_cells_stand_in_the_order_of_the_channels():
     values = np.array([0, 1, 0.5, 0.25], np.float32)
     drawn = np.asarray(Image.open(io.BytesIO(overlay.cells(values))).convert("RGB"))

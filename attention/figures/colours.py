@@ -9,8 +9,8 @@ def _spelled_out(name: str) -> list[list[object]]:
     return [[stop, colour] for stop, colour in zip(stops, sample_colorscale(name, stops), strict=True)]
 
 
-CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#08306b"]]
-"""A channel gate, 0 pale to 1 deep."""
+CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#0b60c4"]]
+"""A channel gate, 0 pale to 1 deep; the deep end stands out from the dark background, 3 : 1."""
 
 SPATIAL_GATE = "Viridis"
 CLASS_HEATMAP = _spelled_out("Inferno")

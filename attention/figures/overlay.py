@@ -22,6 +22,8 @@ class Scale(NamedTuple):
 
 
 UNIT = Scale(0.0, 1.0)
+LONGEST = 2
+"""Of a close-up, how many times its shorter side the longer one is at most."""
 
 
 def own_range(values: Floats) -> Scale:
@@ -68,6 +70,16 @@ def reduced(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box
     across, down = width / picture.width, height / picture.height
     small = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2)
     return small, (left * across, top * down, right * across, bottom * down)
+
+
+def close_up(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]:
+    """As `reduced`; of a side that is more than `LONGEST` times the other, what is far from the crop is cut off."""
+    most = LONGEST * min(picture.size)
+    left, top, right, bottom = box
+    width, height = (min(length, most) for length in picture.size)
+    x = round(np.clip((left + right - width) / 2, 0, picture.width - width))
+    y = round(np.clip((top + bottom - height) / 2, 0, picture.height - height))
+    return reduced(picture.crop((x, y, x + width, y + height)), (left - x, top - y, right - x, bottom - y), side)
 
 
 def dimmed(picture: Image.Image, box: Box) -> bytes:

@@ -77,7 +77,7 @@ def say_health(view: View, block: Block) -> None:
         if analysis.hardly_varies(health):
             st.warning(
                 f"This gate hardly changes from picture to picture: {over}, a place has a standard deviation of "
-                f"{health.deviation:.3f}.",
+                f"{parts.small(health.deviation)}.",
                 icon=":material/info:",
             )
         if analysis.saturates(health):
@@ -175,7 +175,7 @@ def _draw_film(view: View, block: Block, style: Style) -> None:
     blocks = [other for other in view.blocks if analysis.spatial_view(other)]
     scale = "each on its own range" if style.own else "all on the scale 0 to 1"
     st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
-    picture, box = overlay.reduced(view.picture, view.box, FRAME_SIDE)
+    picture, box = overlay.close_up(view.picture, view.box, FRAME_SIDE)
     for start in range(0, len(blocks), ACROSS):
         for place, other in zip(st.columns(ACROSS), blocks[start : start + ACROSS], strict=False):
             gate = spatial_gate(other)

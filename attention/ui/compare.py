@@ -253,5 +253,5 @@ def _size(view: View) -> str:
 
 
 def _laid(view: View, values: Floats, colour_map: str, scale: Scale) -> bytes:
-    picture, box = overlay.reduced(view.picture, view.box, SIDE)
+    picture, box = overlay.close_up(view.picture, view.box, SIDE)
     return overlay.overlay(picture, values, box, colour_map=colour_map, scale=scale, opacity=0.6)

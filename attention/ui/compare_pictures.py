@@ -146,7 +146,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
     names, shown = _names(moves), [move.change for move in moves]
     yardsticks = [move.yardstick for move in moves] if other else []
     more = sum(move.change > move.yardstick for move in moves)
-    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {shown[-1]:.3f}."
+    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {parts.small(shown[-1])}."
     if other:
         finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
     st.markdown(finding)
@@ -192,7 +192,7 @@ def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
 
 
 def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats, *, name: str) -> None:
-    picture, box = overlay.reduced(view.picture, view.box, 320)
+    picture, box = overlay.close_up(view.picture, view.box, 320)
     span = f"{values.min():.2f} to {values.max():.2f}"
     with place:
         parts.picture(

@@ -233,7 +233,7 @@ def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> 
     """The heatmap and the last spatial gate, before and after."""
     names = ["heatmap", *list(originals)[1:][-1:]]
     places = iter(st.columns(4))
-    picture, box = overlay.reduced(view.picture, view.box, 360)
+    picture, box = overlay.close_up(view.picture, view.box, 360)
     for name in names:
         for title, values in (("trained", originals[name]), (f"down to {shuffled.down_to}", shuffled.maps[name])):
             heat = name == "heatmap"

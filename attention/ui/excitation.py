@@ -74,7 +74,7 @@ def choose(view: View) -> Focus:
     possible = [str(channel) for channel in range(len(values))]
     parts.note_link("order", ORDERS, f"an order that there is not: here it is “{ORDERS[0]}”")
     parts.note_link("channel", possible, f"a channel that is not in 0 to {possible[-1]}: here is the strongest")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         order = st.segmented_control(
             "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"
         )
@@ -147,7 +147,7 @@ def complaints(focus: Focus, block: str) -> Iterator[str]:
         if health.name == focus.gates[block].name and analysis.hardly_varies(health):
             yield (
                 f"{name}: these gates hardly change from picture to picture (a standard deviation of "
-                f"{health.deviation:.3f} {over})."
+                f"{parts.small(health.deviation)} {over})."
             )
         if health.name == focus.gates[block].name and analysis.saturates(health):
             yield (

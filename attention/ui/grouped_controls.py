@@ -38,7 +38,7 @@ EXAMPLES = {
 def choose() -> Convolution:
     """The controls; what they say when a wish could not be met stands below them."""
     notes = _read_link()
-    columns = st.columns([*[3] * len(NUMBERS), 2], vertical_alignment="bottom")
+    columns = st.columns([*[3] * len(NUMBERS), 3], vertical_alignment="bottom")
     numbers = {}
     for (key, number), column in zip(NUMBERS.items(), columns, strict=False):
         numbers[key] = column.number_input(

@@ -177,7 +177,7 @@ def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         "layer": st.column_config.TextColumn(pinned=True, width=160),
-        "gates": st.column_config.TextColumn(width=120),
+        "gates": st.column_config.TextColumn(width=210),
         **{name: number(format="localized") for name in ("parameters", "MACs", "groups")},
         "saved": number(format="localized", help="Parameters that groups save against one group."),
     }

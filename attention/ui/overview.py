@@ -107,7 +107,7 @@ def _draw_block(view: View, block: Block, name: str) -> None:
 
 
 def _draw_map(view: View, gate: Gate, what: str) -> None:
-    picture, box = overlay.reduced(view.picture, view.box, MAP_SIDE)
+    picture, box = overlay.close_up(view.picture, view.box, MAP_SIDE)
     parts.picture(
         overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
         key=f"{what} of {gate.name}",

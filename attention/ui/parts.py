@@ -162,6 +162,11 @@ def magnitude(count: int) -> str:
     return str(count)
 
 
+def small(number: float) -> str:
+    """Three decimals of a number from 0 on; of one that would be none of them, what it is less than."""
+    return f"{number:.3f}" if number >= 0.0005 or number == 0 else "less than 0.001"
+
+
 def attention_share(inventory: Inventory, count: str) -> str:
     """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
 

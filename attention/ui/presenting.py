@@ -13,8 +13,14 @@ PARAMETER = "present"
 STYLE = """<style>
 [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
 :root { font-size: 22px !important; }
+[data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+[data-testid="stMainBlockContainer"] { padding-top: 0.5rem !important; }
+[data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
+[data-testid="stMain"] h3 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
+[data-testid="stBottomBlockContainer"] { padding-top: 0.25rem; padding-bottom: 0.5rem; }
 </style>"""
-"""The sidebar's widgets go on to run, unseen: they hold the network and the picture."""
+"""The sidebar's widgets go on to run, unseen: they hold the network and the picture. The air between the parts is less
+than on a page, for the figure to stand on the first screen."""
 NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
 _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"

@@ -73,14 +73,16 @@ def right_and_wrong(channels: NDArray[np.int64], right: Doubles, wrong: Doubles,
     ends = np.stack([right, wrong, np.full(len(at), np.nan)], 1).ravel()
     line = {"color": NULL, "width": 3}
     figure.add_scatter(x=np.repeat(at, 3), y=ends.astype(np.float32), mode="lines", line=line, showlegend=False)
-    for name, values, symbol, colour in (("right", right, "circle", "#0072b2"), ("wrong", wrong, "diamond", "#e69f00")):
+    right_look = {"size": 17, "color": "#0072b2", "symbol": "circle"}  # seen around the other where the two agree
+    wrong_look = {"size": 10, "color": "#e69f00", "symbol": "diamond"}
+    for name, values, marker in (("right", right, right_look), ("wrong", wrong, wrong_look)):
         figure.add_scatter(
             x=at,
             y=values.astype(np.float32),
             customdata=channels.astype(np.int32),
             mode="markers",
             name=name,
-            marker={"size": 11, "color": colour, "symbol": symbol},
+            marker=marker,
             hovertemplate=f"channel %{{customdata}}, {name}: %{{y:.3f}}<extra></extra>",
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},

@@ -102,5 +102,8 @@ def _in_depth(figure: go.Figure, names: Sequence[str]) -> go.Figure:
     figure.update_xaxes(range=[-0.6, len(names) - 0.4])
     # only below the last of several rows
     axes = sorted(figure.select_xaxes(), key=lambda axis: axis.plotly_name and len(axis.plotly_name))
-    axes[-1].update(showticklabels=fit, tickangle=-40 if len(names) > 9 else 0)
+    slanted = len(names) > 9
+    axes[-1].update(showticklabels=fit, tickangle=-40 if slanted else 0)
+    if slanted and fit:  # the first name reaches to the left of its tick, and is left out where it has no room
+        figure.update_layout(margin_l=64)
     return figure

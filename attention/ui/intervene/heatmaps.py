@@ -32,7 +32,7 @@ def draw(view: View, found: Effect, edits: Sequence[Edit]) -> None:
 
 
 def _draw_map(view: View, title: str, one: Heatmap, scale: Scale) -> None:
-    picture, box = overlay.reduced(view.picture, view.box, SIDE)
+    picture, box = overlay.close_up(view.picture, view.box, SIDE)
     span = f"{one.minimum:.3g} to {one.maximum:.3g}"
     parts.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),

@@ -84,7 +84,9 @@ def _export(bench: Bench) -> None:
 
 def _import(bench: Bench) -> None:
     st.markdown("**Bring some**")
-    file = st.file_uploader("A JSON file that was exported here", ["json"], key="import")
+    file = st.file_uploader(
+        "A JSON file that was exported here", ["json"], key="import", max_upload_size=files.MAX_BYTES // 2**20
+    )
     if file and st.button("Use these edits", key="use_import", icon=":material/check:"):
         sheet = files.read(file.getvalue())
         for edit in sheet.edits:
