@@ -71,7 +71,9 @@ def test_the_role_of_excitation_is_a_line_a_class_and_their_mean_in_each_panel()
         for line, values in zip(lines, [*each.means, each.average], strict=True):
             np.testing.assert_array_equal(line.x, each.channels)
             np.testing.assert_allclose(line.y, values, rtol=1e-6)
-            assert line.customdata.tolist() == [[place, number] for number in each.channels]
+            assert line.to_plotly_json()["customdata"] == [
+                [place, number] for number in each.channels
+            ]  # no typed array
         assert [line.line.color for line in lines] == [*CLASSES[:4], ALL] and lines[-1].line.dash == "dash"
         assert len({line.xaxis for line in lines}) == 1
     assert len({line.xaxis for line in figure.data}) == 3
@@ -95,19 +97,23 @@ def test_the_band_reaches_one_deviation_to_both_sides():
 
 def test_a_box_is_the_quartiles_and_the_ends_and_chance_is_grey():
     pairs, figure = gate_boxes()
-    seen, chosen, null = figure.data
-    assert [box.line.color for box in figure.data] == [FINDING, ACCENT, NULL]
+    seen, chosen, null = drawn_boxes = [trace for trace in figure.data if trace.type == "box"]
+    assert [box.line.color for box in drawn_boxes] == [FINDING, ACCENT, NULL]
     for box, values in ((seen, [pairs[0].seen]), (chosen, [pairs[1].seen]), (null, [each.null for each in pairs])):
         drawn = np.array([box.lowerfence, box.q1, box.median, box.q3, box.upperfence]).T
         np.testing.assert_allclose(drawn, [np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
-    assert [[round(place) for place in box.x] for box in figure.data] == [[0], [1], [0, 1]]  # what a click reads
+    medians = [trace for trace in figure.data if trace.type == "scatter"]
+    assert [(dots.x[0], dots.y[0]) for dots in medians] == [(box.x[0], box.median[0]) for box in (seen, chosen)]
+    assert [[round(place) for place in dots.x] for dots in medians] == [[0], [1]]  # what a click reads
 
 
 def test_a_gate_whose_index_is_not_defined_has_no_box():
     nothing = depth.Pair(np.full(3, np.nan), np.full(3, np.nan))
     pairs, _ = gate_boxes()
     figure = depth.boxes(["none", "two"], [nothing, pairs[1]], 1, "index")
-    assert [(box.name, len(box.x)) for box in figure.data] == [("the chosen gate", 1), ("classes shuffled", 1)]
+    found = [(trace.name, len(trace.x)) for trace in figure.data if trace.type == "box"]
+    assert found == [("the chosen gate", 1), ("classes shuffled", 1)]
+    assert [list(trace.x) for trace in figure.data if trace.type == "scatter"] == [[1 + depth.BESIDE]]
 
 
 def test_bars_have_a_row_a_number_and_chance_is_a_grey_line():

@@ -169,15 +169,15 @@ def _matches(row: Row, wanted: str) -> bool:
 
 
 def _filled(columns: Columns) -> Columns:
-    """Without the columns that have nothing in any row."""
-    return {name: values for name, values in columns.items() if any(value not in ("", None) for value in values)}
+    """Without the columns that say nothing in any row: no text, no number, one group."""
+    nothing: dict[str, set[Any]] = {"groups": {None, 1}, "saved": {None, 0}}
+    return {name: values for name, values in columns.items() if set(values) - nothing.get(name, {"", None})}
 
 
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         "layer": st.column_config.TextColumn(pinned=True, width=160),
-        "gates": st.column_config.TextColumn(width=210),
         **{name: number(format="localized") for name in ("parameters", "MACs", "groups")},
         "saved": number(format="localized", help="Parameters that groups save against one group."),
     }

@@ -22,6 +22,8 @@ from attention.ui.view import View
 
 FORMATS = ["PNG", "SVG"]
 """Of a figure as a file."""
+TOOLS = 28
+"""Pixels that the tools of a figure take above it."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 ON_OFFER = "On offer"
 """Where a network comes from that is chosen by its name."""
@@ -49,7 +51,7 @@ def chart(
     """
     shown.note(key, Chart(figure, alt))
     st.plotly_chart(
-        _inked(large(figure) if presenting.is_on() else figure),
+        _inked(_below_tools(large(figure) if presenting.is_on() else figure)),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
@@ -63,6 +65,14 @@ def _tools(name: str) -> dict[str, Any]:
     kind = st.session_state.get("figures_as", FORMATS[0]).lower()
     file = {"format": kind, "filename": f"{slug(name)}{mark()}", "scale": 3 if kind == "png" else 1}
     return {"modeBarButtonsToRemove": OTHER_TOOLS, "toImageButtonOptions": file}
+
+
+def _below_tools(figure: go.Figure) -> go.Figure:
+    """The figure with room for its tools: where they stood on a point, a click would make a file of it."""
+    top, height = figure.layout.margin.t, figure.layout.height
+    if top is not None and top < TOOLS:
+        figure.update_layout(margin_t=TOOLS, height=height and height + TOOLS - top)
+    return figure
 
 
 def _inked(figure: go.Figure) -> go.Figure:

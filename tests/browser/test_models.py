@@ -12,9 +12,10 @@ def layers(visitor: Visitor) -> Locator:
     return visitor.page.locator("[class*=st-key-layers_] [data-testid=stDataFrame]")
 
 
-def choose(visitor: Visitor, row: int) -> None:
-    """Click on the box in front of a row, 0 the first below the head. The table is a canvas under a layer that takes
-    the clicks."""
+def choose(visitor: Visitor, row: int, name: str) -> None:
+    """Click on the box in front of a row, 0 the first below the head, when it is this one's. The table is a canvas
+    under a layer that takes the clicks; what it shows is written inside it once it is drawn."""
+    expect(layers(visitor).locator("canvas tbody tr").nth(row)).to_contain_text(name)
     layers(visitor).locator("canvas").first.click(force=True, position={"x": 20, "y": 35 * (row + 1) + 17})
 
 
@@ -35,7 +36,7 @@ def test_a_block_that_is_searched_for_opens_on_its_page(visit, server, network, 
     main = visitor.page.get_by_test_id("stMain")
     expect(main).to_contain_text(f"Found 8 of 8 {network.upper()} blocks")
     search(visitor, "layer3.1.attention")
-    choose(visitor, 0)
+    choose(visitor, 0, "layer3.1.attention")
     expect(visitor.page).to_have_url(re.compile(f"/{page}"))
     expect(main.get_by_role("heading", level=1)).to_have_text(title)
     visitor.settle()
@@ -46,7 +47,7 @@ def test_a_block_that_is_searched_for_opens_on_its_page(visit, server, network, 
 def test_a_tick_does_not_pass_to_another_row_when_the_rows_change(visit, server):
     visitor = visit(server)
     visitor.open("/models?network=se&fold=false")
-    choose(visitor, 1)
+    choose(visitor, 1, "stem")
     expect(visitor.page.get_by_test_id("stMain")).to_contain_text("There is no gate in stem")
     search(visitor, "attention")
     expect(visitor.page).to_have_url(re.compile("/models"))

@@ -14,6 +14,8 @@ from attention.figures.surveys.style import FINDING, finished, translucent
 Doubles = NDArray[np.float64]
 MOST_NAMES = 40
 """Ticks of more gates than that would run into each other."""
+BESIDE = -0.2
+"""Of what was measured, from the gate's place; what chance gives is as far on the other side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,10 @@ def boxes(names: Sequence[str], pairs: Sequence[Pair], chosen: int, title: str) 
     ):
         places = [place for place in at[which] if np.isfinite(getattr(pairs[place], side)).any()]
         if places:
-            figure.add_trace(_box(label, colour, places, [getattr(pairs[place], side) for place in places]))
+            found = [getattr(pairs[place], side) for place in places]
+            figure.add_trace(_box(label, colour, places, found))
+            if side == "seen":
+                figure.add_trace(_medians(colour, places, found))
     figure.update_yaxes(title=title, rangemode="tozero")
     return _in_depth(finished(figure, 400, boxmode="overlay"), names)
 
@@ -81,9 +86,8 @@ def bars(names: Sequence[str], rows: Sequence[Row], chosen: int) -> go.Figure:
 
 def _box(label: str, colour: str, places: Sequence[int], values: Sequence[Doubles]) -> go.Box:
     low, q1, median, q3, high = np.array([np.nanquantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values]).T
-    shift = 0.2 if colour == NULL else -0.2
     return go.Box(
-        x=np.array(places) + shift,
+        x=np.array(places) + (-BESIDE if colour == NULL else BESIDE),
         lowerfence=low,
         q1=q1,
         median=median,
@@ -93,6 +97,21 @@ def _box(label: str, colour: str, places: Sequence[int], values: Sequence[Double
         width=0.34,
         line={"color": colour, "width": 2},
         fillcolor=translucent(colour, 0.35),
+        hoverinfo="skip",  # or it would take the click from its dot
+    )
+
+
+def _medians(colour: str, places: Sequence[int], values: Sequence[Doubles]) -> go.Scatter:
+    """A dot on each median: a box of quartiles has no point that could be clicked."""
+    return go.Scatter(
+        x=np.array(places) + BESIDE,
+        y=[float(np.nanmedian(each)) for each in values],
+        mode="markers",
+        marker={"color": colour, "size": 14},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        hovertemplate="median %{y:.3f}<extra></extra>",
+        showlegend=False,
     )
 
 

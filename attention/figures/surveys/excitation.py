@@ -73,7 +73,7 @@ def _lines(place: int, panel: Panel, classes: Sequence[str], *, band: bool) -> l
 
 
 def _line(place: int, panel: Panel, values: Doubles, *, name: str, line: dict[str, object]) -> go.Scatter:
-    where = np.stack([np.full(len(values), place), panel.channels], 1).astype(np.int32)
+    where = [[place, channel] for channel in panel.channels.tolist()]  # a row of an array comes back as a dict
     return go.Scatter(
         x=panel.channels.astype(np.int32),
         y=values.astype(np.float32),

@@ -51,9 +51,9 @@ def draw_selectivity(focus: Focus) -> None:
         st.latex(formula)
         st.markdown(words)
     st.caption(
-        f"A box holds the middle half of a gate's channels or places, its line is the median, "
+        f"A box holds the middle half of a gate's channels or places, its dot and line are the median, "
         f"its whiskers are the ends; grey with the classes shuffled once among the pictures. n = "
-        f"{focus.held.result.pictures:,} pictures. Click a box to select its block."
+        f"{focus.held.result.pictures:,} pictures. Click the dot on a median to select its block."
     )
     seen, null, _ = (list(column) for column in zip(*means, strict=True))
     parts.data({"gate": [gate.name for gate in gates], "mean": seen, "mean, shuffled": null}, name="selectivity")
