@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis, answers
 from attention.analysis import Block
@@ -15,7 +16,7 @@ from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
 from attention.figures.large import large
 from attention.records import GatescopeError, Inventory
-from attention.report import Chart, Picture, as_csv
+from attention.report import Chart, Columns, Picture, Table, as_csv
 from attention.ui import presenting, shown
 from attention.ui.cache import Choice
 from attention.ui.view import View
@@ -42,14 +43,22 @@ def errors() -> Iterator[None]:
 
 
 def chart(
-    figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None, area: bool = False
+    figure: go.Figure,
+    *,
+    key: str,
+    alt: str,
+    table: str = "",
+    on_select: Callable[[], None] | None = None,
+    area: bool = False,
 ) -> None:
     """A plotly figure with its finding as alternative text; a click on it calls `on_select`.
+
+    Its numbers are offered by `data` under the name of `table`, or else of its key.
 
     With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead. The
     report holds the figure, and over it stand two tools: it fills the screen, and it becomes a picture in a file.
     """
-    shown.note(key, Chart(figure, alt))
+    shown.note(key, Chart(figure, alt, table=table or key))
     st.plotly_chart(
         _inked(_below_tools(large(figure) if presenting.is_on() else figure)),
         key=key,
@@ -97,25 +106,42 @@ def selected(key: str) -> list[int]:
     return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
 
 
-def picture(data: bytes, *, key: str, alt: str, caption: str) -> None:
+def picture(encoded: bytes, *, key: str, alt: str, caption: str, table: str | None) -> None:
     """Encoded picture bytes in the width of their place; the caption names the scale. The report holds it.
 
-    The key is that of its place: what is drawn there next takes its place in the report too.
+    The key is that of its place: what is drawn there next takes its place in the report too. `data` offers the numbers
+    of what is drawn under the name of `table`; None is a photograph.
     """
-    shown.note(key, Picture(data, alt, _read(caption)))
-    st.image(data, width="stretch", alt=alt, caption=caption)
+    shown.note(key, Picture(encoded, alt, _read(caption), table or ""))
+    st.image(encoded, width="stretch", alt=alt, caption=caption)
 
 
-def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
-    """The numbers behind a figure, folded, with a CSV file to take away; a presentation goes without."""
+def data(**tables: Columns) -> None:
+    """The numbers behind figures, folded, each table with a CSV file to take away; a presentation goes without.
+
+    The report holds them.
+    """
+    for name, columns in tables.items():
+        _note_table(name, columns)
     if presenting.is_on():
         return
-    box = st.expander("The data", icon=":material/table:", key=f"data_{name}", on_change="rerun")
+    box = st.expander("The data", icon=":material/table:", key=f"data_{next(iter(tables))}", on_change="rerun")
     if box.open:
-        rows = len(next(iter(columns.values())))
-        box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {rows} rows.")
-        file = f"{name}{mark()}.csv"
-        box.download_button("CSV", as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}")
+        for name, columns in tables.items():
+            rows = len(next(iter(columns.values())))
+            box.dataframe(columns, hide_index=True, alt=f"{name}, the numbers behind the figure, {rows} rows.")
+            _offer_csv(box, f"{name}.csv", name, columns)
+
+
+def _note_table(name: str, columns: Columns) -> None:
+    shown.note(f"{name}.csv", Table(name, f"{name}.csv", columns))
+
+
+def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
+    file = f"{name}{mark()}.csv"
+    place.download_button(
+        label, lambda: as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}", **look
+    )
 
 
 def page_of(block: Block) -> str | None:
@@ -145,7 +171,8 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
     """
     settle("block", names)
     place = st.container()
-    chosen = st.select_slider(
+    row = st.container(horizontal=True, vertical_alignment="center")
+    chosen = row.select_slider(
         "Block", names, names[len(names) // 2], key="block", bind="query-params", label_visibility="collapsed"
     )
 
@@ -161,6 +188,11 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
             alt=f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}.",
             on_select=go_to,
         )
+    columns = {"block": names, label.lower(): values}
+    _note_table("strip", columns)
+    if not presenting.is_on():
+        look = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip, CSV"}
+        _offer_csv(row, "", "strip", columns, **look)
     return chosen
 
 

@@ -37,7 +37,7 @@ def draw(focus: Focus) -> None:
         low, high = gate.overall.minimum[channel], gate.overall.maximum[channel]
         st.caption(f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}.")
         edges = ["below 0", *(f"from {place / BINS:.2f}" for place in range(BINS)), "above 1"]
-        parts.data({"gate": edges, "pictures": counts.tolist()}, name="channel_values")
+        parts.data(channel_values={"gate": edges, "pictures": counts})
     with right:
         _draw_classes(focus, gate, channel)
 
@@ -75,14 +75,14 @@ def _draw_classes(focus: Focus, gate: GateSurvey, channel: int) -> None:
         if point:
             toggle_class(focus, point["customdata"][0])
 
-    parts.chart(figure, key="channel_classes", alt=_finding(focus, gate, channel), on_select=click)
+    finding = _finding(focus, gate, channel)
+    parts.chart(figure, key="channel_classes", alt=finding, table="channel", on_select=click)
     left_out = (
         f"The {half} highest and the {half} lowest of {len(order):,} classes. " if len(shown) < len(order) else ""
     )
     st.caption(f"{left_out}Dashed: the mean over all pictures. In brackets n. Click a dot to select its class.")
-    columns = {"class": [focus.held.names[number] for number in order], "mean": means[order].tolist()}
-    columns["std"] = gate.classes.std[order, channel].tolist()
-    parts.data({**columns, "n": focus.held.counts[order].tolist()}, name="channel")
+    columns = {"mean": means[order], "std": gate.classes.std[order, channel], "n": focus.held.counts[order]}
+    parts.data(channel={"class": [focus.held.names[number] for number in order], **columns})
 
 
 def _draw_exemplars(focus: Focus, gate: GateSurvey, channel: int) -> None:
@@ -121,7 +121,7 @@ def _draw_pictures(focus: Focus, label: str, ends: Exemplars, channel: int) -> N
         else:
             with place:
                 key, caption = f"{label} {rank}", f"{value:.3f}"
-                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.")
+                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.", table=None)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
