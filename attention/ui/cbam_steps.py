@@ -112,7 +112,7 @@ def draw_features(view: View, block: Block) -> None:
     parts.data({"row": rows, "column": columns, **shown}, name="features")
 
 
-def draw_code(_: View, __: Block) -> None:
+def draw_code() -> None:
     """CBAM as this project's own code, and its place in a residual block."""
     from attention.layers import CBAM, SpatialGate
 
