@@ -24,7 +24,4 @@ SECTIONS = {
     "Equal budget": sections.draw_papers,
     "In this network": lambda: sections.draw_network(view),
 }
-for tab, draw in zip(st.tabs(list(SECTIONS), key="section", bind="query-params"), SECTIONS.values(), strict=True):
-    if tab.open:
-        with tab, ui.errors():
-            draw()
+ui.tabs("section", SECTIONS)

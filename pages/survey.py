@@ -22,12 +22,7 @@ def explore(held: source.Held) -> None:
     """All views of one survey; a change here leaves the rest as it is."""
     with ui.errors():
         chosen = focus.choose(held)
-        ui.note_link("part", PARTS, f"a part that this page does not have: here is “{next(iter(PARTS))}”")
-        tabs = st.tabs(list(PARTS), key="part", bind="query-params")
-        for tab, draw in zip(tabs, PARTS.values(), strict=True):
-            if tab.open:
-                with tab, ui.errors():
-                    draw(chosen)
+        ui.tabs("part", PARTS, chosen)
 
 
 with ui.errors():

@@ -20,14 +20,6 @@ from attention.ui.view import View
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
 SCALES = ("0 to 1", "own range")
-FILM = "Through depth"
-STEPS = {
-    "How the map came about": cbam_steps.draw_derivation,
-    "Channel attention": cbam_steps.draw_channel,
-    "Before and after": cbam_steps.draw_features,
-    "Code": cbam_steps.draw_code,
-}
-TABS = ("How the map came about", "Channel attention", FILM, "Before and after", "Code")
 HEIGHT = 600
 """Of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
 FRAME_SIDE = 360
@@ -100,10 +92,16 @@ def look(view: View, block: Block) -> None:
         _draw_legend(spatial_gate(block).values[0], style)
     with place:
         _draw_overlay(view, block, style)
-    for name, tab in zip(TABS, st.tabs(TABS, key="tab", on_change="rerun", bind="query-params"), strict=True):
-        if tab.open:
-            with tab:
-                _draw_film(view, block, style) if name == FILM else STEPS[name](view, block)
+    parts.tabs(
+        "tab",
+        {
+            "How the map came about": lambda: cbam_steps.draw_derivation(view, block),
+            "Channel attention": lambda: cbam_steps.draw_channel(view, block),
+            "Through depth": lambda: _draw_film(view, block, style),
+            "Before and after": lambda: cbam_steps.draw_features(view, block),
+            "Code": cbam_steps.draw_code,
+        },
+    )
 
 
 def _draw_profiles(profiles: dict[str, Gate]) -> None:

@@ -111,7 +111,7 @@ def draw_features(view: View, block: Block) -> None:
     parts.data(features=by_place(maps))
 
 
-def draw_code(_: View, __: Block) -> None:
+def draw_code() -> None:
     """CBAM as this project's own code, and its place in a residual block."""
     from attention.layers import CBAM, SpatialGate
 

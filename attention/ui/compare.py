@@ -57,12 +57,7 @@ def draw(view: View) -> None:
         if note:
             st.caption(note)
     compare_tabs.explain(columns)
-    parts.note_link("about", TABS, f"a part that this page does not have: here is “{next(iter(TABS))}”")
-    tabs = st.tabs(list(TABS), key="about", on_change="rerun", bind="query-params")
-    for tab, draw_tab in zip(tabs, TABS.values(), strict=True):
-        if tab.open:
-            with tab, parts.errors():
-                draw_tab(views, columns)
+    parts.tabs("about", TABS, views, columns)
 
 
 def say(columns: Sequence[Column], label: str) -> str:

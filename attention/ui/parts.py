@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import re
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -266,6 +266,16 @@ def note_link(key: str, allowed: Container[str], what: str) -> None:
     asked = st.query_params.get(key)
     if asked is not None and asked not in allowed:
         st.caption(f":material/link_off: The link asks for {what}.")
+
+
+def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> None:
+    """The parts of a page by title, each drawn with what is given where it is open, and failing for itself."""
+    note_link(key, draws, f"a part that this page does not have: here is “{next(iter(draws))}”")
+    places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")
+    for place, draw in zip(places, draws.values(), strict=True):
+        if place.open:
+            with place, errors():
+                draw(*given)
 
 
 def settle(key: str, options: Sequence[Any]) -> None:
