@@ -14,16 +14,18 @@ Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 def by_place(maps: Mapping[str, NDArray[Any]]) -> Columns:
     """A row for each place of maps (H, W) of one size, and a column for each map."""
-    rows, columns = np.indices(next(iter(maps.values())).shape)
-    return {name: values.ravel() for name, values in {"row": rows, "column": columns, **maps}.items()}
+    rows, columns = np.indices(next(iter(maps.values())).shape).reshape(2, -1)
+    return {"row": rows, "column": columns, **{name: values.ravel() for name, values in maps.items()}}
 
 
 def by_map(maps: Mapping[str, NDArray[Any]]) -> Columns:
     """A row for each value of maps (H, W) of any sizes; numbers (C,) lie in one row."""
     grids = [np.atleast_2d(values) for values in maps.values()]
     names = np.repeat(np.array(list(maps), object), [grid.size for grid in grids])
-    rows, columns = np.concatenate([np.indices(grid.shape).reshape(2, -1) for grid in grids], axis=1)
-    return {"map": names, "row": rows, "column": columns, "value": np.concatenate([grid.ravel() for grid in grids])}
+    places = [np.indices(grid.shape).reshape(2, -1) for grid in grids]
+    rows, columns = np.concatenate([np.empty((2, 0), int), *places], axis=1)
+    values = np.concatenate([np.empty(0, np.float32), *(grid.ravel() for grid in grids)])
+    return {"map": names, "row": rows, "column": columns, "value": values}
 
 
 def as_csv(columns: Columns) -> str:

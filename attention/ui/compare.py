@@ -194,6 +194,7 @@ def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> Non
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
         f"{analysis.look(column.heatmap.values).place}, values {span}.",
         caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}",
+        table="class_heatmaps",
     )
 
 
@@ -222,6 +223,7 @@ def _draw_gate(place: st.delta_generator.DeltaGenerator, view: View, gate: Gate)
             key=f"gate_{view.card.name}_{gate.name}",
             alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
             caption=f"{rows} × {columns}: {gate.minimum:.2f} to {gate.maximum:.2f}",
+            table="stage_gates",
         )
 
 
@@ -236,6 +238,7 @@ def _draw_channel(column: Column) -> None:
         key=f"means_{column.card.name}",
         alt=f"Mean channel gate of each of {means.size} blocks of {column.card.name} in depth order, {span}.",
         caption=f"Mean channel gate of {means.size} blocks, first to last: {span}",
+        table="channel_means",
     )
 
 

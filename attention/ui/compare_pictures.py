@@ -12,6 +12,7 @@ from attention.answers import AnswerError
 from attention.changes import STRENGTHS, WITH_STRENGTH
 from attention.figures import comparing, overlay
 from attention.records import Floats, Gate
+from attention.report import by_map
 from attention.ui import cache, parts
 from attention.ui.compare_tabs import choose_other
 from attention.ui.view import View
@@ -137,7 +138,7 @@ def _guesses(view: View) -> list[tuple[str, float]]:
 def _draw_pictures(view: View, second: View) -> None:
     for title, each in {"First": view, "Second": second}.items():
         caption = f"{title}: {parts.literal(each.picture_name)}"
-        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.")
+        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.", table=None)
         for label, probability in _guesses(each):
             st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
 
@@ -156,7 +157,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
         "kind": [move.gate.kind for move in moves],
         "change": shown,
     }
-    parts.data({**table, f"change for {other}": yardsticks} if other else table, name="moved")
+    parts.data(moved={**table, f"change for {other}": yardsticks} if other else table)
 
 
 def _names(moves: Sequence[Move]) -> list[str]:
@@ -183,12 +184,15 @@ def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
         return
     st.markdown("**The spatial gates that moved most, before and after**")
     names = dict(zip((move.gate.name for move in moves), _names(moves), strict=True))
+    maps: dict[str, Floats] = {}
     for place, move in zip(st.columns(SHOWN), spatial, strict=False):
         with place.container(border=True):
             st.markdown(f"{names[move.gate.name]}: {move.change:.3f}")
             after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
+            maps |= {f"{move.gate.name} before": move.before, f"{move.gate.name} after": after}
             for side, each, values in zip(st.columns(2), (view, second), (move.before, after), strict=True):
                 _draw_map(side, each, values, name=names[move.gate.name])
+    parts.data(moved_maps=by_map(maps))
 
 
 def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats, *, name: str) -> None:
@@ -200,4 +204,5 @@ def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floa
             key=f"{name} over {view.key}",
             alt=f"Spatial gate {name} over {view.picture_name}, {span}.",
             caption=span,
+            table="moved_maps",
         )

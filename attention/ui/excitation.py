@@ -10,7 +10,7 @@ import streamlit as st
 from attention import analysis
 from attention.figures import channels, overlay
 from attention.records import ChannelSteps, Floats, Gate
-from attention.report import by_place
+from attention.report import Columns, by_place
 from attention.ui import parts
 from attention.ui.gates import say_notes
 from attention.ui.view import View
@@ -123,7 +123,7 @@ def draw_gate(focus: Focus) -> None:
 def draw_channel(focus: Focus) -> None:
     """The chosen channel's map on the picture, before and after its gate, on one scale; then all numbers."""
     steps, channel = focus.steps, focus.channel
-    gate = {"channel": range(len(focus.values)), "gate": focus.values}
+    gate: Columns = {"channel": range(len(focus.values)), "gate": focus.values}
     if steps is None:
         parts.data(gate=gate)
         st.info("This gate has another form than SE's and CBAM's, so only its values can be shown.")

@@ -119,18 +119,19 @@ def picture(encoded: bytes, *, key: str, alt: str, caption: str, table: str | No
 def data(**tables: Columns) -> None:
     """The numbers behind figures, folded, each table with a CSV file to take away; a presentation goes without.
 
-    The report holds them.
+    The report holds them. A table without rows is left out.
     """
-    for name, columns in tables.items():
-        _note_table(name, columns)
-    if presenting.is_on():
+    rows = {name: len(next(iter(columns.values()))) for name, columns in tables.items()}
+    filled = [name for name, count in rows.items() if count]
+    for name in filled:
+        _note_table(name, tables[name])
+    if presenting.is_on() or not filled:
         return
     box = st.expander("The data", icon=":material/table:", key=f"data_{next(iter(tables))}", on_change="rerun")
     if box.open:
-        for name, columns in tables.items():
-            rows = len(next(iter(columns.values())))
-            box.dataframe(columns, hide_index=True, alt=f"{name}, the numbers behind the figure, {rows} rows.")
-            _offer_csv(box, f"{name}.csv", name, columns)
+        for name in filled:
+            box.dataframe(tables[name], hide_index=True, alt=f"{name}, the numbers of the figure, {rows[name]} rows.")
+            _offer_csv(box, f"{name}.csv", name, tables[name])
 
 
 def _note_table(name: str, columns: Columns) -> None:

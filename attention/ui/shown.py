@@ -11,14 +11,17 @@ _SHOWN = "_shown"
 
 @dataclass
 class Shown:
-    """One page as it was drawn last: charts, pictures, and the tables of their numbers. A part of the page that is drawn anew replaces its own entries."""
+    """One page as it was drawn last: charts, pictures, and the tables of their numbers.
+
+    A part of the page that is drawn anew replaces its own entries.
+    """
 
     title: str
     items: dict[str, Chart | Picture | Table] = field(default_factory=dict)
     address: dict[str, str] = field(default_factory=dict)
 
     def sections(self) -> list[Section]:
-        """For a report: what the page showed, and what its address said; nothing of a page that shows nothing to take away."""
+        """For a report: what the page showed, and what its address said; nothing of a page that has none of it."""
         if not self.items:
             return []
         settings = Table("settings", "Settings of the page, as in its address", _columns(self.address), open=True)
