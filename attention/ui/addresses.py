@@ -10,5 +10,7 @@ INTERVENE = {"class", "seed", "reach", "section", "edits", "kind"}
 GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "layers", "shuffle"}
 SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}
 MODELS = {"fold", "depth", "find"}
+TABS = {"part", "section", "tab", "about"}
+"""By which an address names a part of a page."""
 KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS)
 """The keys of all widgets that are bound to the address, and of what a page writes there itself."""
