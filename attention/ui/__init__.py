@@ -2,6 +2,7 @@
 
 from attention.ui.frame import PAGES, draw_frame, open_page
 from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture, tabs
+from attention.ui.presenting import places
 from attention.ui.takeaway import offer_report
 from attention.ui.view import View
 
@@ -19,5 +20,6 @@ __all__ = [
     "offer_report",
     "open_page",
     "picture",
+    "places",
     "tabs",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from attention.ui.addresses import KEYS, TABS
 from attention.views import SavedView
@@ -33,6 +34,12 @@ _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going",
 def is_on() -> bool:
     """Whether this run is one of a presentation."""
     return bool(st.session_state.get(_ON))
+
+
+def places() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """For what is chosen, and for what it shows: one below the other, in a presentation the other way round."""
+    first, second = st.container(), st.container()
+    return (second, first) if is_on() else (first, second)
 
 
 def begin(page: str, pages: Iterable[str]) -> None:
