@@ -36,7 +36,7 @@ def said(app):
 
 
 def captions(app):
-    return [image.proto.imgs[0].caption for image in app.get("image")]
+    return [image.proto.imgs[0].caption.replace("\u00a0", " ") for image in app.get("image")]
 
 
 def columns(*names, label=None, random=(), methods=()):
@@ -83,11 +83,11 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
     app = opened(network="se", beside=["plain", SMALL], random=SMALL)
     both, own = app.selectbox(key="layer1"), app.selectbox(key="layer2")
     assert (
-        both.label.replace("\\", "") == "Grad-CAM reads in se, plain"
+        both.label.replace("\\", "") == "Block of se, plain"
         and both.value == "layer4.1"
         and "layer1.0" in both.options
     )
-    assert own.label.replace("\\", "") == f"Grad-CAM reads in {SMALL}" and own.value == own.options[-1]
+    assert own.label.replace("\\", "") == "Block of test_resnet" and own.value == own.options[-1]
     sound(own.set_value("layer2.0").run())
     said_of = [caption for caption in captions(app) if caption.startswith("Grad-CAM, at")]
     assert [caption.split(", ")[1] for caption in said_of] == ["at layer4.1", "at layer4.1", "at layer2.0"]

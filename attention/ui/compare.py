@@ -98,7 +98,7 @@ def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> Non
     if column.heatmap.maximum <= 0:
         st.caption(":material/block: Nothing in this map speaks for the class.")
     rows, across = column.heatmap.values.shape
-    where = f", at {column.heatmap.layer}, {rows} × {across}" if column.heatmap.layer else ""
+    where = f", at {column.heatmap.layer}, {rows}\u00a0×\u00a0{across}" if column.heatmap.layer else ""
     parts.picture(
         _laid(view, column.heatmap.values, "inferno", scale),
         key=f"heatmap_{column.card.name}",

@@ -51,7 +51,7 @@ def ask(views: Sequence[View]) -> Asked:
     guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
     named = {comparison.meaning(label): label.partition(",")[0] for view in views for label in view.labels}
     labels = [FIRST_GUESS, *named.values()]
-    controls = st.container(horizontal=True)
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
     methods = _offered(views)
     for key, options in {"class": labels, "method": methods, "heat": SCALES}.items():
         parts.note_link(key, options, f"a {key} that there is not here: this is “{options[0]}”")
@@ -93,17 +93,17 @@ def _ask_blocks(views: Sequence[View], method: str) -> dict[str, str]:
             alike.setdefault(blocks, []).append(view)
     chosen: dict[str, str] = {}
     for number, (blocks, group) in enumerate(alike.items(), start=1):
-        key, whose = f"layer{number}", ", ".join(view.card.name for view in group)
+        key, whose = f"layer{number}", ", ".join(view.card.name.rpartition("/")[2] for view in group)
         parts.note_link(key, blocks, f"a block that {whose} has not: this is the last one")
         parts.settle(key, blocks)
         name = st.selectbox(
-            "Grad-CAM reads" if len(alike) == 1 else f"Grad-CAM reads in {parts.literal(whose)}",
+            "Block" if len(alike) == 1 else f"Block of {parts.literal(whose)}",
             blocks,
             len(blocks) - 1,
             key=key,
             bind="query-params",
             disabled=method not in OF_A_BLOCK,
-            help=_HELP,
+            help=_HELP if number == 1 else None,
         )
         chosen |= {view.key: name for view in group}
     return chosen
