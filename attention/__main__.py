@@ -116,10 +116,17 @@ def cards() -> None:
 @click.option("--model", "models", multiple=True, required=True, help="By name, or a weight file; two to four of them.")
 @click.option("--class", "label", help="The class, by its label; by default the first network's first guess.")
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
+@click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
 @FOLDER
-def compare(picture: Path, models: tuple[str, ...], label: str | None, method: str, random: bool, out: Path) -> None:
-    """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png."""
+def compare(picture: Path, models: tuple[str, ...], label: str | None, random: bool, out: Path, **how: Any) -> None:
+    """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
+
+    The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
+    class heatmap. Grad-CAM reads the last block unless --layer names others, as the dashboard and the file name them.
+    """
+    import torch
+
     from attention import comparison, images
     from attention.figures import sheet
 
@@ -129,9 +136,9 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, method: s
     image, sample = images.read(data), next(s for s in images.samples() if s.path.read_bytes() != data)
     loads = [_loader(name, random=random) for name in models]
     other = images.read(sample.path.read_bytes())
-    columns = comparison.compare(loads, image, label, method=_method(method), other=other)
+    columns = comparison.compare(loads, image, label, methods=_methods(len(models), **how), other=other)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"picture": picture.name, "another picture": sample.title}
+    about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
     (out / "compare.json").write_text(json.dumps(about | comparison.told(columns), indent=1) + "\n")
     (out / "compare.png").write_bytes(sheet.draw(image, columns))
     for each in columns:
@@ -147,34 +154,36 @@ def _loader(name: str, *, random: bool) -> "Callable[[], Network]":
     return partial(zoo.load, name, random=random and name not in zoo.own.names())
 
 
-def _method(name: str) -> "Method":
-    """Raises click.UsageError where there is no such method."""
+def _methods(models: int, method: str, layers: tuple[str, ...]) -> "list[Method]":
+    """Raises click.UsageError where there is no such method, or no layer that it reads."""
     from attention import attribution
 
-    methods = {
-        each.name: each
-        for each in (
-            attribution.GradCam(),
-            attribution.GuidedGradCam(),
-            attribution.IntegratedGradients(),
-            attribution.Occlusion(),
-        )
-    }
-    if name not in methods:
-        raise click.UsageError(f"There is no method {name!r}; there are {', '.join(methods)}.")
-    return methods[name]
+    of_a_layer = {each.name: each for each in (attribution.GradCam, attribution.GuidedGradCam)}
+    of_the_picture = {each.name: each for each in (attribution.IntegratedGradients, attribution.Occlusion)}
+    if method in of_a_layer:
+        if len(layers) not in (0, 1, models):
+            raise click.UsageError(f"{len(layers)} were named with --layer; one, or one for each --model, is allowed.")
+        return [of_a_layer[method](layer) for layer in layers or (None,)]
+    if method not in of_the_picture:
+        raise click.UsageError(f"There is no method {method!r}; there are {', '.join(of_a_layer | of_the_picture)}.")
+    if layers:
+        raise click.UsageError(f"{method} reads the picture itself; --layer is for {' and '.join(of_a_layer)}.")
+    return [of_the_picture[method]()]
 
 
 def _describe(column: "Column") -> None:
     from attention import analysis
 
-    label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
     mark = " (random weights)" if column.card.random else ""
+    if column.probabilities is None:
+        click.echo(f"{column.card.name}{mark}: no score for each class")
+        return
+    label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
     click.echo(f"{column.card.name}{mark}: {label} {probability:.1%}")
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.labels[column.target]
         span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
-        click.echo(f"  P({asked}) {column.probabilities[column.target]:.1%}, {heatmap.method} {span}")
+        click.echo(f"  P({asked}) {column.probability:.1%}, {heatmap.method} {span}")
 
 
 @main.command()

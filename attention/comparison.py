@@ -1,7 +1,8 @@
-"""Several networks on one picture: which class is meant, and what their heatmaps have in common."""
+"""Several networks on one picture: which class is meant, what their heatmaps have in common, what they cost."""
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import agreement, analysis
+from attention import agreement, analysis, answers
 from attention.agreement import Agreement, Window
 from attention.records import Card, Floats, Gate, GatescopeError, Heatmap
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:  # a page reads this before torch is loaded
 
 GRID = (32, 32)
 """Where heatmaps of different grids and crops are compared."""
+BUDGET = 0.4
+"""Seconds of timing a network."""
+FEWEST = 5
+"""Passes of each, on a machine that is slower than that."""
+TIMED = f"Time is the shortest of the passes of one picture: the networks in turns, {BUDGET} s for each."
 
 
 class ComparisonError(GatescopeError):
@@ -31,7 +37,8 @@ class Column:
 
     card: Card
     labels: tuple[str, ...]
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
+    """Of each class; None where the network gives no score for each class."""
     gates: tuple[Gate, ...]
     box: Window
     """The square that the network sees, in pixels of the picture."""
@@ -39,8 +46,18 @@ class Column:
     """The class that is asked about; None where the network does not know it."""
     heatmap: Heatmap | None
     """None where the class is not known, or not computed."""
+    _: KW_ONLY
+    macs: int
+    """Multiply-accumulates of one picture."""
+    seconds: float
+    """Of one picture, as `times` has it."""
     elsewhere: tuple[Gate, ...] = ()
     """The gates for a picture of something else, where there is one."""
+
+    @property
+    def probability(self) -> float | None:
+        """Of the class that is asked about; None where it is not known."""
+        return None if self.target is None or self.probabilities is None else float(self.probabilities[self.target])
 
     @property
     def spatial(self) -> list[Gate]:
@@ -112,13 +129,38 @@ def differences(cards: Sequence[Card]) -> list[str]:
     return notes
 
 
-def classes(columns: Sequence[Column]) -> str:
-    """Said where the networks' probabilities are over different numbers of classes; "" where they are not."""
-    numbers = {column.card.name: len(column.labels) for column in columns}
-    if len(set(numbers.values())) < 2:
-        return ""
-    each = ", ".join(f"{number:,} in {name}" for name, number in numbers.items())
-    return f"P is shared out over different numbers of classes ({each}): it is easier to be sure among few."
+def classes(columns: Sequence[Column]) -> list[str]:
+    """What has to be known of the networks' classes before they are compared, a sentence each."""
+    notes = []
+    if without := [column.card.name for column in columns if column.probabilities is None]:
+        notes.append(
+            f"{' and '.join(without)}: no score for each class, so no class heatmap, no P and no top five; "
+            "gates, size and time are compared all the same."
+        )
+    known = [frozenset(map(meaning, column.labels)) for column in columns if column.labels]
+    if len(set(known)) > 1:
+        each = ", ".join(f"{len(column.labels):,} in {column.card.name}" for column in columns if column.labels)
+        notes.append(
+            f"They know different classes ({each}; {len(frozenset.intersection(*known)):,} in all of them): P is "
+            "shared out over a network's own classes, and it is easier to be sure among few."
+        )
+    return notes
+
+
+def times(networks: "Sequence[Network]", picture: Image.Image) -> list[float]:
+    """Seconds of each network's shortest pass of the picture; in turns, so that a busy machine slows all alike."""
+    import torch
+
+    batches = [network.transform(picture)[None] for network in networks]
+    shortest, turns, end = [float("inf")] * len(networks), 0, time.perf_counter() + BUDGET * len(networks)
+    with torch.inference_mode():
+        while turns < FEWEST or time.perf_counter() < end:
+            for number, (network, batch) in enumerate(zip(networks, batches, strict=True)):
+                start = time.perf_counter()
+                network.module(batch)
+                shortest[number] = min(shortest[number], time.perf_counter() - start)
+            turns += 1
+    return shortest
 
 
 def column(
@@ -126,6 +168,7 @@ def column(
     picture: Image.Image,
     label: str | None,
     *,
+    seconds: float,
     method: "Method | None" = None,
     other: Image.Image | None = None,
 ) -> Column:
@@ -133,42 +176,64 @@ def column(
     import torch
 
     from attention import attribution, capture
+    from attention.inventory.measuring import measure
 
     batch = network.transform(picture)[None]
     with torch.inference_mode():
         traced = capture.trace(network.module, batch)
         elsewhere = capture.trace(network.module, network.transform(other)[None]).gates if other else ()
-    found = analysis.probabilities(traced.output.float().numpy()[0])
-    target = int(found.argmax()) if label is None else place(network.labels, label)
+    found = scored(traced.output)
+    target = None
+    if found is not None:
+        target = int(found.argmax()) if label is None else place(network.labels, label)
     heatmap = None if target is None else attribution.Attributor(network.module)(batch, target, method=method)
     box = network.transform.box(picture.size)
-    return Column(network.card, network.labels, found, traced.gates, box, target, heatmap, elsewhere)
+    cost: dict[str, Any] = {"macs": sum(measure(network.module, batch.shape).macs.values()), "seconds": seconds}
+    known = (network.card, network.labels, found, traced.gates, box, target, heatmap)
+    return Column(*known, **cost, elsewhere=elsewhere)
+
+
+def scored(output: Any) -> NDArray[np.float64] | None:
+    """The probability of each class, (classes,); None where the network's output is no score for each class."""
+    try:
+        return analysis.probabilities(answers.scores(output))
+    except answers.AnswerError:
+        return None
 
 
 def compare(
-    networks: Sequence[Callable[[], "Network"]],
+    loads: Sequence[Callable[[], "Network"]],
     picture: Image.Image,
     label: str | None,
     *,
-    method: "Method | None" = None,
+    methods: "Sequence[Method]" = (),
     other: Image.Image | None = None,
 ) -> list[Column]:
-    """A column for each network, one class for all: by its label, or the first network's first guess.
+    """A column for each network, one class for all: by its label, or the first guess of the first that has classes.
 
-    Raises ComparisonError where no network knows the label.
+    `methods` has one for each network, or one for all; Grad-CAM of the last block by default. Raises ComparisonError
+    where no network knows the label.
     """
     found: list[Column] = []
-    for load in networks:
-        each = column(load(), picture, label, method=method, other=other)
+    networks = [load() for load in loads]
+    given: list[Method | None] = [*methods] or [None]
+    chosen = given * len(loads) if len(given) == 1 else given
+    for network, seconds, method in zip(networks, times(networks, picture), chosen, strict=True):
+        each = column(network, picture, label, seconds=seconds, method=method, other=other)
         found.append(each)
         if label is None and each.target is not None:
             label = each.labels[each.target]
-    if all(each.target is None for each in found):
-        known = ", ".join(found[0].labels[:4])
-        raise ComparisonError(
-            f"None of these networks knows one class {label!r}; {found[0].card.name} knows {known} and others."
-        )
+    if label is not None and all(each.target is None for each in found):
+        raise ComparisonError(_unknown(label, found))
     return found
+
+
+def _unknown(label: str, columns: Sequence[Column]) -> str:
+    known = next((column for column in columns if column.labels), None)
+    if known is None:
+        return f"None of these networks has classes, so none has {label!r}."
+    examples = ", ".join(known.labels[:4])
+    return f"None of these networks knows one class {label!r}; {known.card.name} knows {examples} and others."
 
 
 def told(columns: Sequence[Column]) -> dict[str, Any]:
@@ -179,20 +244,23 @@ def told(columns: Sequence[Column]) -> dict[str, Any]:
     return {
         "overlap of the top fifths": overlaps,
         "by chance": agreement.TOP,
-        "notes": [*differences(cards), *filter(None, [classes(columns)])],
+        "notes": [*differences(cards), *classes(columns)],
+        "time": TIMED,
         "networks": [_told(each) for each in columns],
     }
 
 
 def _told(column: Column) -> dict[str, Any]:
-    target, heatmap = column.target, column.heatmap
+    target, heatmap, found = column.target, column.heatmap, column.probabilities
     return {
         "name": column.card.name,
         "random weights": column.card.random,
         "parameters": column.card.parameters,
-        "top five": [list(each) for each in analysis.top(column.probabilities, column.labels)],
+        "MACs": column.macs,
+        "seconds": column.seconds,
+        "top five": None if found is None else [list(each) for each in analysis.top(found, column.labels)],
         "class": None if target is None else column.labels[target],
-        "probability": None if target is None else float(column.probabilities[target]),
+        "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
         "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},
         "spatial gates": [_told_gate(gate, column) for gate in column.spatial],

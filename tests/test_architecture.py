@@ -54,8 +54,8 @@ ROOMS = {
     "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
     "changes": Door(top={"numpy", "PIL"}),
     "comparison": Door(
-        top={"numpy", "PIL", "attention.records", "attention.analysis", "attention.agreement"},
-        inside={"torch", "attention.capture", "attention.zoo", "attention.attribution"},
+        top={"numpy", "PIL", "attention.records", "attention.answers", "attention.analysis", "attention.agreement"},
+        inside={"torch", "attention.capture", "attention.zoo", "attention.attribution", "attention.inventory"},
     ),
     "figures": Door(
         top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}

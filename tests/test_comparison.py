@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import __main__ as command
-from attention import agreement, capture, comparison, images, zoo
+from attention import agreement, capture, comparison, images, serving, zoo
 from attention.attribution import Attributor, GradCam
 from attention.comparison import Column
 from attention.figures import sheet
+from attention.inventory.measuring import measure
 from attention.records import Heatmap
+from tests import factories
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = next(sample for sample in images.samples() if sample.title == "Reims cathedral")
@@ -32,7 +35,9 @@ def heatmap(values):
 
 def column(values=None, *, box=(0.0, 0.0, 100.0, 100.0), card=CARD, gates=()):
     shares = np.full(len(CARD.labels), 1 / len(CARD.labels))
-    return Column(card, CARD.labels, shares, gates, box, 0, None if values is None else heatmap(values))
+    return Column(
+        card, CARD.labels, shares, gates, box, 0, None if values is None else heatmap(values), macs=0, seconds=0
+    )
 
 
 def bar(start):
@@ -119,7 +124,8 @@ def test_a_network_that_does_not_know_the_class_has_no_heatmap(picture):
     mobile = partial(zoo.load, "torchvision/mobilenet_v3_small", random=True)
     one, other = comparison.compare([partial(zoo.load, "plain"), mobile], picture, "goldfish")
     assert one.heatmap is None and other.heatmap is not None and other.labels[other.target] == "goldfish"
-    assert "10 in plain, 1,000 in torchvision/mobilenet_v3_small" in comparison.classes([one, other])
+    (said,) = comparison.classes([one, other])
+    assert "10 in plain, 1,000 in torchvision/mobilenet_v3_small; 10 in all of them" in said
 
 
 def test_what_has_to_be_known_before_a_comparison_is_said():
@@ -131,7 +137,9 @@ def test_what_has_to_be_known_before_a_comparison_is_said():
     assert "recipes differ" in differ and "cbam here on" in differ and "is not trained" in differ
     (differ,) = comparison.differences([CARD, zoos])
     assert "timm/seresnet50 by timm's publisher" in differ
-    assert comparison.classes([column(), column()]) == ""
+    assert comparison.classes([column(), column()]) == []
+    other = replace(column(), labels=("church", "cat"))
+    assert "different classes (10 in cbam, 2 in cbam; 1 in" in comparison.classes([column(), other])[0]
 
 
 def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
@@ -175,6 +183,66 @@ def test_the_command_writes_what_the_comparison_says(tmp_path, columns):
     assert f"cbam: {columns[1].labels[columns[1].target]} " in done.output
 
 
+def test_the_command_tells_what_each_network_costs(tmp_path):
+    done = run(SAMPLE.path, "--model", "plain", "--model", "se-resnext", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "compare.json").read_text())
+    assert told["time"] == comparison.TIMED and told["threads"] == torch.get_num_threads()
+    for one in told["networks"]:
+        loaded = zoo.load(one["name"])
+        side = loaded.card.input_size
+        assert one["MACs"] == sum(measure(loaded.module, (1, 3, side, side)).macs.values()) > 10**7
+        assert one["parameters"] == sum(parameter.numel() for parameter in loaded.module.parameters())
+        assert 0 < one["seconds"] < 60
+
+
+def test_the_time_of_a_network_is_its_shortest_pass_and_no_other_ones(picture):
+    class Sleeping(torch.nn.Module):
+        def __init__(self, seconds):
+            super().__init__()
+            self.naps = iter([seconds + 0.05, seconds, *[seconds + 0.05] * 100])
+
+        def forward(self, x):
+            time.sleep(next(self.naps))
+
+    naps = (0.05, 0.12)
+    found = comparison.times([zoo.Network(CARD, Sleeping(seconds)) for seconds in naps], picture)
+    for took, seconds in zip(found, naps, strict=True):
+        assert seconds <= took < seconds + 0.05
+
+
+@pytest.mark.parametrize("layers", [["layer2.1"], ["layer3.0", "stem"]])
+def test_the_command_reads_the_blocks_that_are_named(tmp_path, layers, picture):
+    named = [part for layer in layers for part in ("--layer", layer)]
+    done = run(SAMPLE.path, "--model", "plain", "--model", "cbam", *named, "--class", "church", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "compare.json").read_text())
+    for one, layer in zip(told["networks"], layers * (2 // len(layers)), strict=True):
+        loaded = zoo.load(one["name"])
+        target = loaded.labels.index("church")
+        wanted = Attributor(loaded.module)(loaded.transform(picture)[None], target, method=GradCam(layer))
+        assert one["heatmap"]["layer"] == layer
+        np.testing.assert_allclose(one["heatmap"]["values"], wanted.values, rtol=1e-5)
+
+
+def test_networks_without_classes_are_compared_by_what_needs_none(picture):
+    def segmenting():
+        return serving.network.network(factories.Segmenting(), "own", serving.network.Settings(image_size=64))
+
+    one, other = found = comparison.compare([segmenting, partial(zoo.load, "se")], picture, None)
+    assert one.probabilities is one.target is one.heatmap is one.probability is None and len(one.gates) == 2
+    assert other.heatmap.values.shape == (5, 5) and other.probability == other.probabilities.max()
+    told = comparison.told(found)
+    assert told["networks"][0]["top five"] is None and told["networks"][0]["MACs"] > 0
+    assert told["notes"][-1].startswith("own: no score for each class, so no class heatmap")
+    json.dumps(told)
+    assert sheet.draw(picture, found) != sheet.draw(picture, found[1:])
+    alone = comparison.compare([segmenting, segmenting], picture, None)
+    assert [each.target for each in alone] == [None, None]
+    with pytest.raises(comparison.ComparisonError, match="None of these networks has classes"):
+        comparison.compare([segmenting, segmenting], picture, "church")
+
+
 def test_the_command_marks_random_weights(tmp_path):
     done = run(SAMPLE.path, "--model", "se", "--model", "timm/test_efficientnet", "--random", "--out", tmp_path)
     assert done.exit_code == 0, done.output
@@ -213,6 +281,8 @@ def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
     [
         (["--model", "se"], "1 networks were named with --model; two to four are allowed"),
         (["--model", "se"] * 5, "5 networks were named"),
+        (["--model", "se"] * 2 + ["--layer", "stem"] * 3, "3 were named with --layer; one, or one for each --model"),
+        (["--model", "se"] * 2 + ["--layer", "stem", "--method", "occlusion"], "occlusion reads the picture itself"),
         (["--model", "se", "--model", "cbam", "--method", "lime"], "There is no method 'lime'; there are grad-cam"),
     ],
 )

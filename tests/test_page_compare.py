@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import agreement, analysis, comparison, images, zoo
+from attention.attribution import GradCam
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
 from tests.charts import numbers, sent_chart
 
@@ -35,13 +36,13 @@ def said(app):
 
 
 def captions(app):
-    return [image.proto.imgs[0].caption for image in app.get("image")]
+    return [image.proto.imgs[0].caption.replace("\u00a0", " ") for image in app.get("image")]
 
 
-def columns(*names, label=None, random=()):
+def columns(*names, label=None, random=(), methods=()):
     sample = next(sample for sample in images.samples() if sample.title == TITLE)
     loads = [lambda name=name: zoo.load(name, random=name in random) for name in names]
-    return comparison.compare(loads, images.read(sample.path.read_bytes()), label)
+    return comparison.compare(loads, images.read(sample.path.read_bytes()), label, methods=methods)
 
 
 def test_three_networks_stand_side_by_side_on_one_scale():
@@ -49,7 +50,7 @@ def test_three_networks_stand_side_by_side_on_one_scale():
     top = max(column.heatmap.maximum for column in found)
     for column in found:
         span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
-        assert f"Grad-CAM, at layer4.1: {span}; colours run from 0 to {top:.3g}" in captions(app)
+        assert f"Grad-CAM, at layer4.1, 5 × 5: {span}; colours run from 0 to {top:.3g}" in captions(app)
     metrics = {metric.value for metric in app.metric}
     assert metrics == {f"{column.probabilities[column.target]:.1%}" for column in found}
     pairs, middle = comparison.shared(found)
@@ -68,10 +69,35 @@ def test_each_heatmap_may_have_its_own_scale():
         assert any(f"colours run from 0 to {column.heatmap.maximum:.3g}" in caption for caption in captions(app))
 
 
-def test_the_class_and_the_stage_of_the_link_are_those_of_the_heatmaps():
-    app = opened(network="se", beside="plain", **{"class": "golf ball"}, stage="second last")
+@pytest.mark.parametrize("layer", ["layer3.0", "stem"])
+def test_the_class_and_the_block_of_the_link_are_those_of_the_heatmaps(layer):
+    app = opened(network="se", beside="plain", **{"class": "golf ball"}, layer1=layer)
     assert {metric.label for metric in app.metric} == {"P(golf ball)"}
-    assert sum("at layer3.1" in caption for caption in captions(app)) == 2
+    for column in columns("se", "plain", label="golf ball", methods=[GradCam(layer)]):
+        rows, across = column.heatmap.values.shape
+        span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+        assert any(caption.startswith(f"Grad-CAM, at {layer}, {rows} × {across}: {span};") for caption in captions(app))
+
+
+def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
+    app = opened(network="se", beside=["plain", SMALL], random=SMALL)
+    both, own = app.selectbox(key="layer1"), app.selectbox(key="layer2")
+    assert (
+        both.label.replace("\\", "") == "Block of se, plain" and both.value == "layer4.1" and "layer1.0" in both.options
+    )
+    assert own.label.replace("\\", "") == "Block of test_resnet" and own.value == own.options[-1]
+    sound(own.set_value("layer2.0").run())
+    said_of = [caption for caption in captions(app) if caption.startswith("Grad-CAM, at")]
+    assert [caption.split(", ")[1] for caption in said_of] == ["at layer4.1", "at layer4.1", "at layer2.0"]
+    app = opened(network="se", beside="plain", layer1="layer9.9")
+    assert "The link asks for a block that se, plain has not" in said(app)
+
+
+def test_a_method_that_is_valid_for_none_is_not_offered():
+    app = opened(network=TINY, weights="Random")
+    sound(app.multiselect(key="beside").set_value([]).run())
+    assert "Guided Grad-CAM is valid for none of these networks. Guided backpropagation changes" in said(app)
+    assert app.selectbox(key="method").options == ["Grad-CAM", "Integrated gradients", "Occlusion"]
 
 
 def test_the_first_guess_is_the_class_until_another_is_chosen():
@@ -164,7 +190,7 @@ def test_a_network_of_the_zoo_stands_beside_with_random_weights_that_are_called_
     app.pills(key="random").set_value([SMALL]).run()
     told = said(sound(app))
     assert f"**{SMALL} (random weights)**" in told and f"{SMALL}: random weights, which have learned nothing." in told
-    assert "P is shared out over different numbers of classes (10 in cbam, 1,000 in" in told
+    assert f"They know different classes (10 in cbam, 1,000 in {SMALL}; 10 in all of them): P is shared out" in told
     assert len(app.metric) == 2  # both know a church
 
 
@@ -197,7 +223,7 @@ def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     app = opened(network="se", side="Two pictures", second_kind="another picture", other="Dog")
     loaded = zoo.load("se")
     pictures = {sample.title: images.read(sample.path.read_bytes()) for sample in images.samples()}
-    one, other = (comparison.column(loaded, pictures[title], None) for title in (TITLE, "Dog"))
+    one, other = (comparison.column(loaded, pictures[title], None, seconds=0) for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
     (bars,) = sent_chart(app, "moved")["data"]
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)

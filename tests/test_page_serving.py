@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 from attention import serving, ui
 from attention.interventions import Edit, files
 from attention.serving import current
+from attention.ui import compare, compare_views
 from tests import factories
 
 SMALL = ("--image-size", "64")
@@ -85,13 +86,42 @@ def test_another_network_can_be_chosen_by_a_link(start):
     assert not app.exception and "Gated" in texts(app)
 
 
-def test_it_stands_beside_another_network_where_it_knows_classes(start):
+def test_it_stands_beside_another_network(start):
     app = start("--model", "tests.factories:classifier", *SMALL, page="compare", network="se")
     app.multiselect(key="beside").set_value(["tests.factories:classifier"]).run()
     assert not app.exception and not app.error
     assert "**tests.factories:classifier**" in texts(app).replace("\\", "") and "472 parameters" in texts(app)
-    app = start("--model", "tests.factories:Segmenting", *SMALL, page="compare", network="se")
-    assert "tests.factories:Segmenting" not in app.multiselect(key="beside").options
+    assert "different classes (10 in se, 5 in tests.factories:classifier; 0 in all" in texts(app).replace("\\", "")
+
+
+OWN_WAY = "tests.factories:Segmenting"
+WITHOUT = f"{OWN_WAY}: no score for each class, so no class heatmap, no P and no top five"
+
+
+@pytest.mark.parametrize(("network", "beside"), [(OWN_WAY, ["se", "cbam"]), ("se", [OWN_WAY, "cbam"])])
+def test_what_needs_no_classes_is_compared_without_them(start, network, beside):
+    app = start("--model", OWN_WAY, *SMALL, page="compare", network=network, about="Channel gates")
+    app.multiselect(key="beside").set_value(beside).run()
+    assert not app.exception and not app.error
+    told = texts(app).replace("\\", "")
+    assert WITHOUT in told and told.count("It gives no score for each class.") == 1
+    assert [metric.label for metric in app.metric] == ["P(church)"] * 2  # of the two that have classes
+    assert "the top fifths of the 2 heatmaps overlap" in app.subheader[0].value
+    assert told.count("MACs, ") == 3 and told.count("Spatial gates, the last of each size") == 2
+    assert f"{OWN_WAY} passes" in told and "se passes" in told
+
+
+@pytest.mark.parametrize("about", compare.TABS)
+def test_networks_of_which_none_has_classes_are_compared_by_their_gates(start, about, monkeypatch):
+    monkeypatch.setattr(compare_views, "USUAL", ())
+    app = start("--model", OWN_WAY, *SMALL, page="compare", about=about)
+    assert not app.exception and not app.error and not app.metric
+    twin = compare_views.View(app.session_state["_view"].choice, app.session_state["_view"].shown)
+    monkeypatch.setattr(compare_views, "choose", lambda view: [view, twin])
+    app.run()
+    assert not app.exception and not app.error and not app.metric
+    assert "None of these networks gives a score for each class" in app.subheader[0].value
+    assert "class" not in [box.key for box in app.selectbox]
 
 
 @pytest.mark.parametrize(

@@ -39,14 +39,17 @@ def _height(picture: Image.Image, column: Column) -> int:
 def _draw_column(sheet: Image.Image, left: int, picture: Image.Image, column: Column, scale: Scale) -> None:
     text = _Text(sheet, left, EDGE)
     text.line(f"{column.card.name} (random weights)" if column.card.random else column.card.name, size=18)
-    if column.heatmap is None or column.target is None:
+    if column.probabilities is None:
+        text.line("no score for each class")
+    elif column.heatmap is None or column.target is None:
         text.line("does not know the class")
     else:
-        text.line(f"P({column.labels[column.target]}) = {column.probabilities[column.target]:.1%}")
+        text.line(f"P({column.labels[column.target]}) = {column.probability:.1%}")
         _paste(text, _laid(picture, column, column.heatmap.values, "inferno", scale), WIDTH)
         text.line(f"{column.heatmap.method}: {column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}")
         text.line(f"colours: {scale.low:.3g} to {scale.high:.3g}", colour=PALE)
-    for label, probability in analysis.top(column.probabilities, column.labels):
+    top = [] if column.probabilities is None else analysis.top(column.probabilities, column.labels)
+    for label, probability in top:
         text.line(f"{probability:.1%}  {label.partition(',')[0][:34]}", colour=PALE)
     _draw_gates(text, picture, column)
 

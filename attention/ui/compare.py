@@ -1,7 +1,6 @@
 """Several networks on one picture, in the layout of CBAM's figure 4: one class, one scale for all heatmaps."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -11,18 +10,11 @@ from attention.agreement import TOP
 from attention.comparison import Column
 from attention.figures import comparing, overlay
 from attention.figures.overlay import Scale
-from attention.records import Card, Floats, Gate, Heatmap
-from attention.ui import compare_jobs, compare_tabs, compare_tests, compare_views, parts
+from attention.records import Card, Floats, Gate
+from attention.ui import compare_heatmaps, compare_tabs, compare_tests, compare_views, parts
+from attention.ui.compare_heatmaps import Asked
 from attention.ui.view import View
 
-if TYPE_CHECKING:  # the page is painted before torch is loaded
-    from attention.attribution import Method
-
-GRAD_CAM = "Grad-CAM"
-METHODS = (GRAD_CAM, "Guided Grad-CAM", "Integrated gradients", "Occlusion")
-STAGES = ("last stage", "second last", "third last", "fourth last")
-SCALES = ("one for all", "each its own")
-FIRST_GUESS = "the first guess"
 SIDE = 420
 """Of a picture in a column, in pixels."""
 TABS = {
@@ -34,36 +26,29 @@ TABS = {
 }
 
 
-class Asked(NamedTuple):
-    """What the controls above the columns say."""
-
-    label: str
-    method: str
-    back: int
-    """The stage whose last block Grad-CAM reads, counted from the end."""
-    own_scale: bool
-
-
 def draw(view: View) -> None:
     """The controls, a column for each network, and what explains them in tabs."""
     views = compare_views.choose(view)
-    asked = _ask(views)
+    classifiers = [each for each in views if compare_views.scores(each) is not None]
+    asked = compare_heatmaps.ask(classifiers) if classifiers else None
     answer = st.empty()
-    heatmaps = _heatmaps(views, asked)
-    columns = [compare_views.column(each, asked.label, heatmap) for each, heatmap in zip(views, heatmaps, strict=True)]
-    answer.subheader(say(columns, asked.label), anchor=False)
+    heatmaps = compare_heatmaps.heatmaps(classifiers, asked) if asked else {}
+    label = asked.label if asked else None
+    columns = compare_views.columns(views, label, [heatmaps.get(each.key) for each in views])
+    answer.subheader(say(columns, label), anchor=False)
     _draw_columns(views, columns, asked)
-    for note in [*comparison.differences([each.card for each in columns]), comparison.classes(columns)]:
-        if note:
-            st.caption(note)
+    for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
+        st.caption(parts.literal(note))
     compare_tabs.explain(columns)
     parts.tabs("about", TABS, views, columns)
 
 
-def say(columns: Sequence[Column], label: str) -> str:
+def say(columns: Sequence[Column], label: str | None) -> str:
     """Whether the networks' heatmaps agree, beside what maps reach that know nothing of the picture."""
     if len(columns) < 2:
         return "Choose another network to compare with."
+    if label is None:
+        return "None of these networks gives a score for each class: here are their gates, sizes and times."
     found = comparison.shared(columns)
     if found is None:
         return f"Fewer than two of these networks have a heatmap of “{label}” so far."
@@ -80,114 +65,35 @@ def called(card: Card) -> str:
     return f"{parts.literal(card.name)}{' (random weights)' * card.random}"
 
 
-def _ask(views: Sequence[View]) -> Asked:
-    first = views[0]
-    guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
-    named = {comparison.meaning(label): label.partition(",")[0] for view in views for label in view.labels}
-    labels = [FIRST_GUESS, *named.values()]
-    target, method, stage, scale = st.columns(4)
-    for key, options in {"class": labels, "method": METHODS, "stage": STAGES, "heat": SCALES}.items():
-        parts.note_link(key, options, f"a {key} that there is not here: this is “{options[0]}”")
-    parts.settle("class", labels)
-    label = target.selectbox("Class", labels, key="class", bind="query-params")
-    how = method.selectbox("Heatmap", METHODS, key="method", bind="query-params")
-    layer = stage.selectbox(
-        "Read at the end of", STAGES, key="stage", bind="query-params", disabled=how in METHODS[2:], help=_HELP
-    )
-    ends = scale.selectbox("Scale of the heatmaps", SCALES, key="heat", bind="query-params")
-    return Asked(guess if label == FIRST_GUESS else label, how, STAGES.index(layer), ends == SCALES[1])
-
-
-_HELP = "Grad-CAM reads the output of a block. A stage is the blocks whose maps have one size."
-
-
-def _heatmaps(views: Sequence[View], asked: Asked) -> list[Heatmap | None]:
-    """Grad-CAM at once; what takes many passes only when it was started."""
-    targets = [comparison.place(view.labels, asked.label) for view in views]
-    if asked.method == GRAD_CAM:
-        found: list[Heatmap | None] = []
-        for view, target in zip(views, targets, strict=True):
-            layer = compare_views.layer(view, asked.back)
-            found.append(None if target is None or layer is None else compare_views.grad_cam(view, target, layer))
-            if layer is None:
-                name = parts.literal(view.card.name)
-                st.caption(f":material/block: {name} has no heatmap here: it has no such stage of maps.")
-        return found
-    plans = [None if target is None else _method(view, asked) for view, target in zip(views, targets, strict=True)]
-    return _computed(views, targets, plans, asked)
-
-
-def _method(view: View, asked: Asked) -> "Method | None":
-    """The method that was asked for; None where it is not valid for the network, which is said."""
-    from attention import attribution
-
-    layer = compare_views.layer(view, asked.back)
-    methods: dict[str, Method] = {
-        METHODS[1]: attribution.GuidedGradCam(layer),
-        METHODS[2]: attribution.IntegratedGradients(),
-        METHODS[3]: attribution.Occlusion(),
-    }
-    method = methods[asked.method]
-    if reason := compare_views.obstacle(view, method):
-        st.caption(f":material/block: {parts.literal(view.card.name)} has no heatmap here. {reason}")
-        return None
-    return method
-
-
-def _computed(
-    views: Sequence[View], targets: Sequence[int | None], plans: Sequence["Method | None"], asked: Asked
-) -> list[Heatmap | None]:
-    work = [(view, target, plan) for view, target, plan in zip(views, targets, plans, strict=True) if plan]
-    shapes = [(1, 3, view.card.input_size, view.card.input_size) for view, _, _ in work]
-    passes = [plan.passes(shape) for (_, _, plan), shape in zip(work, shapes, strict=True)]
-    forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
-    slowest = max((compare_views.seconds(view) for view, _, _ in work), default=0.0)
-    key = (asked.method, asked.back, *((view.key, target) for view, target, _ in work))
-
-    def run(progress: compare_jobs.Progress) -> dict[str, Heatmap]:
-        found, before = {}, 0
-        for (view, target, plan), cost in zip(work, passes, strict=True):
-            batch = view.network.transform(view.picture)[None]
-            attribute = compare_views.attributor(view)
-            shift = _shifted(progress, before, forward)
-            found[view.key] = attribute(batch, target or 0, method=plan, progress=shift)
-            before += cost.forward
-        return found
-
-    said = f"**{asked.method}** of {len(work)} networks: {compare_jobs.cost(forward, backward, slowest)}"
-    done = compare_jobs.job("heatmap", key, said, run) if work else {}
-    return [(done or {}).get(view.key) for view in views]
-
-
-def _shifted(progress: compare_jobs.Progress, before: int, whole: int) -> compare_jobs.Progress:
-    return lambda done, total: progress(before + done, whole)
-
-
-def _draw_columns(views: Sequence[View], columns: Sequence[Column], asked: Asked) -> None:
+def _draw_columns(views: Sequence[View], columns: Sequence[Column], asked: Asked | None) -> None:
     shared = comparing.one_scale([column.heatmap.values for column in columns if column.heatmap])
     for place, view, column in zip(st.columns(len(views)), views, columns, strict=True):
         own = column.heatmap and comparing.one_scale([column.heatmap.values])
         with place.container(border=True, height="stretch"):
             st.markdown(f"**{called(column.card)}**")
-            _draw_heatmap(view, column, asked, own if asked.own_scale and own else shared)
-            _draw_guesses(column)
+            if asked and column.probabilities is not None:
+                _draw_heatmap(view, column, asked, own if asked.own_scale and own else shared)
+                _draw_guesses(analysis.top(column.probabilities, column.labels))
+            else:
+                st.info("It gives no score for each class.", icon=":material/help:")
             _draw_spatial(view, column)
             _draw_channel(column)
-            st.caption(_size(view))
+            st.caption(_size(column))
 
 
 def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> None:
     if column.target is None:
         st.info(f"It does not know the class “{asked.label}”: there is no heatmap.", icon=":material/help:")
         return
-    st.metric(f"P({column.labels[column.target].partition(',')[0]})", f"{column.probabilities[column.target]:.1%}")
+    st.metric(f"P({column.labels[column.target].partition(',')[0]})", f"{column.probability:.1%}")
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return
     span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
     if column.heatmap.maximum <= 0:
         st.caption(":material/block: Nothing in this map speaks for the class.")
-    where = f", at {column.heatmap.layer}" if column.heatmap.layer else ""
+    rows, across = column.heatmap.values.shape
+    where = f", at {column.heatmap.layer}, {rows}\u00a0×\u00a0{across}" if column.heatmap.layer else ""
     parts.picture(
         _laid(view, column.heatmap.values, "inferno", scale),
         key=f"heatmap_{column.card.name}",
@@ -198,8 +104,7 @@ def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> Non
     )
 
 
-def _draw_guesses(column: Column) -> None:
-    top = analysis.top(column.probabilities, column.labels)
+def _draw_guesses(top: Sequence[tuple[str, float]]) -> None:
     rows = [f"| {parts.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
     st.markdown("\n".join(["| top five | P |", "|:--|--:|", *rows]))
 
@@ -242,11 +147,10 @@ def _draw_channel(column: Column) -> None:
     )
 
 
-def _size(view: View) -> str:
-    cost = view.inventory.network
+def _size(column: Column) -> str:
     return (
-        f"{parts.magnitude(cost.parameters)} parameters, {parts.magnitude(cost.macs)} MACs, "
-        f"{1000 * compare_views.seconds(view):.3g} ms a picture on this machine"
+        f"{parts.magnitude(column.card.parameters)} parameters, {parts.magnitude(column.macs)} MACs, "
+        f"{1000 * column.seconds:.3g} ms a picture on this machine"
     )
 
 

@@ -11,7 +11,7 @@ from attention.figures import comparing
 from attention.figures.comparing import Against
 from attention.records import Gate
 from attention.report import Columns, by_map
-from attention.ui import cache, compare_views, frame, parts
+from attention.ui import cache, frame, parts
 from attention.ui.view import View
 
 YARDSTICK = "Another picture, as a yardstick"
@@ -48,7 +48,7 @@ def _row(column: Column) -> tuple[object, ...]:
     assert column.heatmap and column.target is not None
     name = f"{column.card.name}{' (random weights)' * column.card.random}"
     found, label = column.heatmap, column.labels[column.target]
-    return name, label, float(column.probabilities[column.target]), found.layer, found.minimum, found.maximum
+    return name, label, column.probability, found.layer, found.minimum, found.maximum
 
 
 def _explain_heatmap(columns: Sequence[Column]) -> None:
@@ -139,12 +139,12 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
     """Size, cost, measured time and origin of each network."""
     rows = {
         "parameters": [parts.magnitude(view.inventory.network.parameters) for view in views],
-        "MACs": [parts.magnitude(view.inventory.network.macs) for view in views],
+        "MACs": [parts.magnitude(column.macs) for column in columns],
         "parameters in attention": [parts.attention_share(view.inventory, "parameters") for view in views],
         "MACs in attention": [parts.attention_share(view.inventory, "macs") for view in views],
-        "time here, ms": [f"{1000 * compare_views.seconds(view):.3g}" for view in views],
+        "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
         "input, px": [str(column.card.input_size) for column in columns],
-        "classes": [f"{len(column.labels):,}" for column in columns],
+        "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
         "weights": ["random" if column.card.random else "trained" for column in columns],
     }
@@ -152,9 +152,8 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
     table = [f"| | {' | '.join(map(parts.literal, names))} |", f"|:--|{'--:|' * len(names)}"]
     st.markdown("\n".join([*table, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())]))
     st.caption(
-        f"Time is the shortest of the passes of one picture within {compare_views.BUDGET} s. Top-1 of the own networks "
-        "was measured on Imagenette's ten classes, that of the others published for ImageNet's thousand: the two do "
-        "not compare."
+        f"{comparison.TIMED} Top-1 of the own networks was measured on Imagenette's ten classes, that of the others "
+        "published for ImageNet's thousand: the two do not compare."
     )
     parts.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
 

@@ -50,7 +50,7 @@ def draw_faithfulness(views: Sequence[View], columns: Sequence[Column]) -> None:
         "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
     )
     key = (view.key, column.target, *_stamp(column), *maps)
-    said = compare_jobs.cost(passes, 0, compare_views.seconds(view))
+    said = compare_jobs.cost(passes, 0, column.seconds)
     done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(view, column, maps, progress))
     if done is not None:
         _draw_curves(done, column)
@@ -62,13 +62,13 @@ def draw_sanity(views: Sequence[View], columns: Sequence[Column]) -> None:
     if chosen is None:
         return
     view, column = views[chosen], columns[chosen]
-    layers = compare_views.attributor(view).layers((1, 3, view.card.input_size, view.card.input_size))
+    layers = compare_views.layers(view)
     steps = len(layers.blocks) + 1
     st.markdown(
         "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
         "map that stays the same although its own block is shuffled says nothing about what the network has learned."
     )
-    said = compare_jobs.cost(PASSES * steps, steps, compare_views.seconds(view))
+    said = compare_jobs.cost(PASSES * steps, steps, column.seconds)
     key = (view.key, column.target, *_stamp(column))
     done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(view, column, progress))
     if done:
@@ -206,7 +206,7 @@ def _draw_shuffled(view: View, column: Column, done: Sequence[Shuffled]) -> None
     finding = (
         "With all weights shuffled, the heatmap's rank correlation with the original is "
         f"{'not defined: it is the same everywhere' if last is None else f'{last:.2f}'}; P of the class is "
-        f"{done[-1].probability:.1%} in place of {column.probabilities[column.heatmap.target]:.1%}."
+        f"{done[-1].probability:.1%} in place of {column.probability:.1%}."
     )
     st.markdown(finding)
     parts.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding, table="shuffled")

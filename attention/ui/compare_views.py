@@ -1,13 +1,14 @@
 """What the comparison shows, by content: the networks chosen, their heatmaps, and how long a pass takes here."""
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from attention import zoo
-from attention.comparison import Column, place
+from attention.comparison import Column, place, scored, times
 from attention.records import Card, Heatmap
 from attention.ui import cache
 from attention.ui.choosing import chosen, owned
@@ -15,18 +16,15 @@ from attention.ui.parts import literal
 from attention.ui.view import View
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
-    from attention.attribution import Attributor, Method
+    from attention.attribution import Attributor, Layers
 
 MOST = 4
 USUAL = ("plain", "se", "cbam")
-BUDGET = 0.4
-"""Seconds of timing a network; the shortest of the passes counts, of FEWEST at least."""
-FEWEST = 5
 
 
 def choose(view: View) -> list[View]:
     """The sidebar's network first, then up to three others, on the same picture."""
-    own = {choice.card.name: choice for choice in owned() if choice.card.labels}
+    own = {choice.card.name: choice for choice in owned()}
     beside = [name for name in USUAL if name != view.card.name][:2]
     names = st.multiselect(
         f"Beside {literal(view.card.name)}",
@@ -45,10 +43,27 @@ def choose(view: View) -> list[View]:
     return [view, *(View(choices[name], view.shown) for name in others if name in choices and _there(choices[name]))]
 
 
-def column(view: View, label: str | None, heatmap: Heatmap | None) -> Column:
-    """One network on the picture; `label` is the class that is asked about."""
-    target = None if label is None else place(view.labels, label)
-    return Column(loaded(view), view.labels, view.probabilities, view.trace.gates, view.box, target, heatmap)
+def columns(views: Sequence[View], label: str | None, heatmaps: Sequence[Heatmap | None]) -> list[Column]:
+    """Each network on the picture; `label` is the class that is asked about."""
+    return [
+        Column(
+            loaded(view),
+            view.labels,
+            scores(view),
+            view.trace.gates,
+            view.box,
+            None if label is None else place(view.labels, label),
+            heatmap,
+            macs=view.inventory.network.macs,
+            seconds=took,
+        )
+        for view, heatmap, took in zip(views, heatmaps, seconds(views), strict=True)
+    ]
+
+
+def scores(view: View) -> NDArray[np.float64] | None:
+    """The probability of each class; None where the network gives no score for each class."""
+    return scored(view.trace.output)
 
 
 def loaded(view: View) -> Card:
@@ -56,17 +71,10 @@ def loaded(view: View) -> Card:
     return view.network.card
 
 
-def layer(view: View, back: int) -> str | None:
-    """The last block of a stage, counted from the end; None where the network has fewer stages."""
-    layers = attributor(view).layers(_shape(view))
-    ends = {layers.maps[name]: name for name in layers.blocks}
-    names = [name for name in layers.blocks if ends[layers.maps[name]] == name]
-    return names[-1 - back] if back < len(names) else None
-
-
-def obstacle(view: View, method: "Method") -> str:
-    """Why the method is not valid for the network; "" where it is."""
-    return method.obstacle(attributor(view).layers(_shape(view)))
+def layers(view: View) -> "Layers":
+    """What can be read of the network, and what it computes besides."""
+    with cache.guarded(view.card):
+        return attributor(view).layers(shape(view))
 
 
 def attributor(view: View) -> "Attributor":
@@ -79,9 +87,9 @@ def grad_cam(view: View, target: int, layer: str) -> Heatmap:
     return _grad_cam(view.key, target, layer, view)
 
 
-def seconds(view: View) -> float:
-    """The shortest of several passes of one picture on this machine."""
-    return _seconds(view.choice.key, view)
+def seconds(views: Sequence[View]) -> list[float]:
+    """Of one picture on this machine, of each network."""
+    return _seconds(" ".join(view.choice.key for view in views), views)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -100,20 +108,12 @@ def _grad_cam(key: str, target: int, layer: str, _view: View) -> Heatmap:
 
 
 @st.cache_resource(max_entries=32, show_spinner="Timing a pass")
-def _seconds(key: str, _view: View) -> float:
-    import torch
-
-    batch = _view.network.transform(_view.picture)[None]
-    runs: list[float] = []
-    with torch.inference_mode():
-        while len(runs) < FEWEST or sum(runs) < BUDGET:
-            start = time.perf_counter()
-            _view.network.module(batch)
-            runs.append(time.perf_counter() - start)
-    return min(runs)
+def _seconds(keys: str, _views: Sequence[View]) -> list[float]:
+    return times([view.network for view in _views], _views[0].picture)
 
 
-def _shape(view: View) -> tuple[int, int, int, int]:
+def shape(view: View) -> tuple[int, int, int, int]:
+    """Of what the network sees, (1, C, H, W)."""
     return (1, 3, view.card.input_size, view.card.input_size)
 
 
