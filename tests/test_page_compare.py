@@ -83,9 +83,7 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
     app = opened(network="se", beside=["plain", SMALL], random=SMALL)
     both, own = app.selectbox(key="layer1"), app.selectbox(key="layer2")
     assert (
-        both.label.replace("\\", "") == "Block of se, plain"
-        and both.value == "layer4.1"
-        and "layer1.0" in both.options
+        both.label.replace("\\", "") == "Block of se, plain" and both.value == "layer4.1" and "layer1.0" in both.options
     )
     assert own.label.replace("\\", "") == "Block of test_resnet" and own.value == own.options[-1]
     sound(own.set_value("layer2.0").run())
