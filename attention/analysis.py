@@ -156,6 +156,15 @@ def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = 5)
     return [(labels[index], float(probability[index])) for index in np.argsort(-probability, kind="stable")[:count]]
 
 
+def spread(groups: Sequence[NDArray[np.floating]]) -> dict[str, list[float]]:
+    """The ends, the quartiles and the median of each group of numbers; NaN is no number."""
+    names = ("minimum", "lower quartile", "median", "upper quartile", "maximum")
+    found = [
+        np.nanquantile(each, [0, 0.25, 0.5, 0.75, 1]) if np.isfinite(each).any() else [np.nan] * 5 for each in groups
+    ]
+    return {name: [float(row[place]) for row in found] for place, name in enumerate(names)}
+
+
 def share_saturated(values: Floats, low: float = 0.05, high: float = 0.95) -> float:
     """Share of gate values below `low` or above `high`, 0 to 1."""
     return float(((values < low) | (values > high)).mean())

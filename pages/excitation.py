@@ -23,12 +23,7 @@ def explore() -> None:
         focus = excitation.choose(view)
         excitation.draw_gate(focus)
         excitation.draw_channel(focus)
-        ui.note_link("part", PARTS, f"a part that this page does not have: here is “{next(iter(PARTS))}”")
-        tabs = st.tabs(list(PARTS), key="part", bind="query-params")
-        for tab, draw in zip(tabs, PARTS.values(), strict=True):
-            if tab.open:
-                with tab, ui.errors():
-                    draw(focus)
+        ui.tabs("part", PARTS, focus)
 
 
 with ui.errors():

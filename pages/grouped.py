@@ -11,10 +11,12 @@ from attention.ui import grouped as sections
 from attention.ui.grouped_controls import choose
 
 answer = st.container()
-convolution = choose()
-cost = grouped.of(convolution)
+numbers, figure = ui.places()
+with figure:
+    convolution = choose(numbers)
+    cost = grouped.of(convolution)
+    sections.draw_partition(convolution, cost)
 answer.subheader(sections.answer(convolution, cost), anchor=False)
-sections.draw_partition(convolution, cost)
 sections.draw_derivation(convolution, cost)
 
 SECTIONS = {
@@ -24,7 +26,4 @@ SECTIONS = {
     "Equal budget": sections.draw_papers,
     "In this network": lambda: sections.draw_network(view),
 }
-for tab, draw in zip(st.tabs(list(SECTIONS), key="section", bind="query-params"), SECTIONS.values(), strict=True):
-    if tab.open:
-        with tab, ui.errors():
-            draw()
+ui.tabs("section", SECTIONS)

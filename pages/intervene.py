@@ -44,16 +44,7 @@ def turn() -> None:
                 "Each block off": lambda: depth.draw(view, found.number, seed),
                 "Class heatmap": lambda: heatmaps.draw(view, found, history.now),
             } | sections
-        explain(sections)
-
-
-def explain(sections: Sections) -> None:
-    """The parts below the answer, by title."""
-    ui.note_link("section", sections, f"a part that this page does not have: here is “{next(iter(sections))}”")
-    for tab, draw in zip(st.tabs(list(sections), key="section", bind="query-params"), sections.values(), strict=True):
-        if tab.open:
-            with tab, ui.errors():
-                draw()
+        ui.tabs("section", sections)
 
 
 with ui.errors():

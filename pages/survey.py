@@ -20,20 +20,22 @@ PARTS = {
 @st.fragment
 def explore(held: source.Held) -> None:
     """All views of one survey; a change here leaves the rest as it is."""
+    choice, views = ui.places()
     with ui.errors():
-        chosen = focus.choose(held)
-        ui.note_link("part", PARTS, f"a part that this page does not have: here is “{next(iter(PARTS))}”")
-        tabs = st.tabs(list(PARTS), key="part", bind="query-params")
-        for tab, draw in zip(tabs, PARTS.values(), strict=True):
-            if tab.open:
-                with tab, ui.errors():
-                    draw(chosen)
+        with choice:
+            chosen = focus.choose(held)
+        with views:
+            ui.tabs("part", PARTS, chosen)
 
 
+choice, views = ui.places()
 with ui.errors():
-    if held := source.choose(view):
-        header.draw(held)
-        if held.places and held.result.pictures:
-            explore(held)
-        else:
-            source.say_empty(held)
+    with choice:
+        held = source.choose(view)
+    if held:
+        with views:
+            header.draw(held)
+            if held.places and held.result.pictures:
+                explore(held)
+            else:
+                source.say_empty(held)

@@ -43,6 +43,28 @@ def test_a_second_pass_of_every_block_judges_nothing_and_gives_the_same(name, ju
     assert torch.equal(found.output, seeded(block, batch.clone()))
 
 
+@pytest.mark.parametrize("name", EVERY)
+@torch.no_grad()
+def test_without_a_copy_a_pass_does_to_the_batch_what_a_plain_call_does(name):
+    block = gallery.made(name)
+    tracer = Tracer(block, copy=False)
+    for _ in range(2):
+        given, plain = gallery.features(), gallery.features()
+        found = seeded(tracer, given)
+        assert torch.equal(found.output, seeded(block, plain))
+        assert torch.equal(given, plain)
+        assert_alike(found, seeded(trace, block, gallery.features()))
+
+
+@torch.no_grad()
+def test_a_module_writes_over_a_copy_of_the_batch_unless_it_is_to_have_the_batch_itself():
+    block, batch = nn.ReLU(inplace=True), -torch.ones(1, 2, 3, 3)
+    Tracer(block)(batch)
+    assert batch.eq(-1).all()
+    Tracer(block, copy=False)(batch)
+    assert batch.eq(0).all()
+
+
 @pytest.mark.parametrize("variant", NAMES)
 @torch.no_grad()
 def test_the_own_networks_replay_in_every_precision_and_layout(variant, judgements):

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 BLOCKS = [f"layer{stage}.{index}.attention" for stage in range(1, 5) for index in range(2)]
 BLOCK = "layer2.1.attention"
 TITLE = images.samples()[0].title
+TABS = ["How the map came about", "Channel attention", "Through depth", "Before and after", "Code"]
 
 
 def opened(**parameters: str) -> AppTest:
@@ -213,13 +214,13 @@ def test_a_link_with_a_value_that_there_is_not_says_what_there_is(key, value, al
     assert f"The link asks for {key} “{value}”; there is {allowed}." in told
 
 
-@pytest.mark.parametrize("tab", cbam.TABS)
+@pytest.mark.parametrize("tab", TABS)
 def test_a_good_link_is_not_complained_about(tab):
     link = {"opacity": "0.3", "colours": "magma", "scale": "own range", "unit": "3", "block": BLOCK}
     assert "The link asks" not in said(opened(network="cbam", tab=tab, **link))
 
 
-@pytest.mark.parametrize("tab", cbam.TABS)
+@pytest.mark.parametrize("tab", TABS)
 def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab, monkeypatch):
     monkeypatch.setattr(View, "steps", lambda view, gate: None)
     app = opened(network="cbam", tab=tab)

@@ -1,43 +1,136 @@
-"""The numbers of the charts of the pages can be taken away, in every part of them."""
+"""Whatever a page draws of numbers, it offers as a table whose values are those that are drawn."""
 
+import ast
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-APP = Path(__file__).parents[1] / "app.py"
-PARTS = [
-    *(("excitation", "part", part) for part in ("Three steps", "Through depth", "Reduction ratio", "Second picture")),
-    *(("cbam", "tab", part) for part in ("How the map came about", "Channel attention", "Before and after")),
-    *(("survey", "part", part) for part in ("Role of excitation", "Selectivity by depth", "Gate health")),
-    *(("survey", "part", part) for part in ("One channel", "Where it looks", "Right and wrong")),
-    *(("grouped", "section", part) for part in ("Over the groups", "Equal budget")),
+from attention import ui
+from attention.interventions import Edit, files
+from attention.report import Chart, Picture, Table
+from tests import coordinate
+
+ROOT = Path(__file__).parents[1]
+DRAWING = [path for folder in ("attention/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
+TABS = {"excitation": "part", "cbam": "tab", "compare": "about", "intervene": "section", "grouped": "section"}
+TABS |= {"survey": "part"}
+"""What a link calls the open tab of a page; the others have none."""
+BLOCK = "layer4.0.attention"
+EDITS = {kind: files.compact([Edit("mean", kind, BLOCK)]) for kind in ("channel", "spatial")}
+OPENED = [
+    *((page, {"network": network}) for page in ui.PAGES if page != "compare" for network in ("se", "cbam")),
+    *((page, {"network": "timm/resnest14d", "weights": "Random"}) for page in ("overview", "excitation", "intervene")),
+    *((page, {"network": coordinate.NAME, "weights": "Random"}) for page in ("overview", "cbam")),
+    ("excitation", {"network": "timm/seresnet50", "weights": "Random"}),  # more channels than bars
+    ("compare", {"network": "cbam", "beside": "plain"}),
+    ("compare", {"network": "cbam", "side": "Two pictures"}),
+    *(
+        ("intervene", {"network": "cbam", "block": BLOCK, "kind": kind.capitalize(), "edits": edits})
+        for kind, edits in EDITS.items()
+    ),
+    ("grouped", {"network": "se-resnext"}),
 ]
-ELSEWHERE = {
-    "gate_strip": "gate",
-    "derivation": "map",
-    "branches": "channel_gate",
-    "difference": "second",
-    "channel_classes": "channel",
-    "changes": "maps",
-    **{f"{step}_{branch}": step for step in ("squeeze", "hidden") for branch in ("average", "max")},
+DERIVED = {
+    "legend": "counts of the values by bin",
+    "partition": "a drawing",
+    "proof": "colours of groups where an output answers",
 }
-"""The charts whose numbers stand under another chart's, by the name of that."""
-DRAWINGS = {"strip", "partition"}
-"""A slider in colours, and a drawing of what is counted below it."""
+"""Charts that draw something else than the numbers of their table."""
 
 
-@pytest.mark.parametrize(("page", "key", "part"), PARTS)
-def test_every_chart_has_its_data(page, key, part):
-    app = AppTest.from_file(APP, default_timeout=120)
-    app.query_params["network"] = "cbam"
-    app.query_params[key] = part
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception and not app.error
-    charts = {chart.proto.id.rsplit("-", 1)[1] for chart in app.get("plotly_chart")} - DRAWINGS
-    without = {chart for chart in charts if not has_data(app, chart)}
-    assert charts and not without
+@pytest.mark.parametrize(("page", "link"), OPENED)
+@pytest.mark.usefixtures("home")
+def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(page, link, monkeypatch):
+    coordinate.offer(monkeypatch)
+    tabs = [tab.label for tab in opened(page, link).tabs]
+    for tab in tabs or [""]:
+        shown = opened(page, link | ({TABS[page]: tab} if tab else {}))
+        for key in [button.key for button in shown.button if re.match("start_|measure", button.key or "")]:
+            sound(shown.button(key=key).click().run())
+        check(shown)
 
 
-def has_data(app: AppTest, chart: str) -> bool:
-    return f"data_{ELSEWHERE.get(chart, chart)}" in app.session_state
+def opened(page: str, link: dict[str, str]) -> AppTest:
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=180)
+    for key, value in link.items():
+        app.query_params[key] = value
+    return sound(app.switch_page(f"pages/{page}.py").run())
+
+
+def sound(app: AppTest) -> AppTest:
+    assert not app.exception and not app.error, [error.value for error in app.error]
+    return app
+
+
+def check(app: AppTest) -> None:
+    items = app.session_state["_shown"].items
+    charts = {chart.proto.id.rsplit("-", 1)[1]: chart for chart in app.get("plotly_chart")}
+    assert charts.keys() == {key for key, item in items.items() if isinstance(item, Chart)}
+    tables = {item.name: item.columns for item in items.values() if isinstance(item, Table)}
+    for key, item in items.items():
+        if isinstance(item, Chart) and key not in DERIVED:
+            measured = np.concatenate([np.empty(0), *drawn(item.figure)])
+            assert np.isin(rounded(measured), rounded(values(tables[item.table]))).all(), key
+        elif isinstance(item, Picture) and item.table:
+            named = re.findall(r"(−?-?[\d.e+-]*\d) (?:to|…) (−?-?[\d.e+-]*\d)", item.caption)
+            assert named or item.table == "reweight", item.caption
+            written = {f"{value:{form}}" for value in values(tables[item.table]) for form in (".2f", ".3f", ".3g")}
+            assert {end for ends in named for end in ends} <= written, item.caption
+
+
+def drawn(figure):
+    """The measurements in a figure's traces; where a point stands in a row of names is none."""
+    for trace in figure.data:
+        if trace.type == "heatmap":
+            yield finite(trace.z)
+        elif trace.type == "box":
+            yield from (finite(getattr(trace, name)) for name in ("lowerfence", "q1", "median", "q3", "upperfence"))
+        else:
+            base = finite(trace.base) if trace.type == "bar" and trace.base is not None else 0
+            for side in ("x", "y"):
+                found = finite(getattr(trace, side))
+                if not in_order(found) and not named(figure, trace, side):
+                    yield found + base
+
+
+def finite(numbers):
+    array = np.asarray([np.nan if each is None else each for each in np.ravel(numbers)])
+    return array[np.isfinite(array)] if array.dtype.kind in "fiu" else np.empty(0)
+
+
+def in_order(numbers):
+    """Whether these are the places of values in a row, each of them or some of them."""
+    return bool((np.diff(numbers) >= 0).all() and (2 * numbers == np.round(2 * numbers)).all())
+
+
+def named(figure, trace, side):
+    axis = getattr(trace, f"{side}axis") or side
+    return figure.layout[f"{side}axis{axis[1:]}"].ticktext is not None
+
+
+def values(columns):
+    return np.concatenate([np.empty(0), *map(finite, columns.values())])
+
+
+def rounded(numbers):
+    return np.round(numbers.astype(np.float32), 5)
+
+
+def test_what_every_call_draws_is_a_table_that_some_call_offers():
+    """In states of the pages, too, that no other test opens."""
+    calls = [
+        (path, node, node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id)
+        for path in DRAWING
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
+    ]
+    offered = {keyword.arg for _, node, name in calls if name == "data" for keyword in node.keywords} | {"strip"}
+    for path, node, name in calls:
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        if name in ("chart", "picture") and "alt" in given:
+            table = given.get("table", given["key"])
+            assert isinstance(table, ast.Constant) and table.value in {*offered, None}, f"{path}:{node.lineno}"
+        assert name != "plotly_chart" or path.name == "parts.py", f"{path}:{node.lineno}"

@@ -48,11 +48,13 @@ class Tracer:
     one differs, the rest of the pass is followed as in discovery. Nothing runs twice, so train mode, random numbers
     and counters are safe. Passes with `steps` are followed from the start: their inner values are copied on the way.
 
-    One tracer may serve many threads at a time. It keeps the module, and no tensor of a pass.
+    One tracer may serve many threads at a time. It keeps the module, and no tensor of a pass. Without `copy` the
+    module gets the batch itself, which it may write over as in a plain call.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, *, copy: bool = True) -> None:
         self._module = module
+        self._copy = copy
         self._structure = _Structure(module)
 
     def __call__(self, batch: Tensor, *, edits: Mapping[str, Edit] | None = None, steps: Iterable[str] = ()) -> Trace:
@@ -63,7 +65,8 @@ class Tracer:
         _batched(self._module, batch)
         edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
         gates, recorder = Gates(structure.owners, edits), Recorder(steps)
-        batch = batch.clone()
+        if self._copy:
+            batch = batch.clone()
         plan = empty(batch) if steps else structure.plan(batch)
         replay = Replay(plan, structure.learned, gates=gates, recorder=recorder if steps else None)
         replay.start(batch)

@@ -17,7 +17,7 @@ def large(figure: go.Figure) -> go.Figure:
         axis.update(tickfont_size=FACTOR * (axis.tickfont.size or _SIZE))
         axis.update(title_font_size=FACTOR * (axis.title.font.size or _SIZE))
     for note in figure.select_annotations():
-        note.update(font_size=FACTOR * (note.font.size or _SIZE))
+        note.update(font_size=FACTOR * (note.font.size or _SIZE), yshift=note.yshift and FACTOR * note.yshift)
     if layout.legend.font.size:
         layout.legend.font.size *= FACTOR
     return figure

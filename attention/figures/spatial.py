@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
 from attention.figures.overlay import Scale, own_range
@@ -105,6 +106,15 @@ def derivation(steps: SpatialSteps, gate: Floats) -> go.Figure:
     return _drawn(panels, height=430, arrows=arrows)
 
 
+def derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
+    """What `derivation` draws: each map (H, W), and each kernel, by what it is called."""
+    shown = {f"features, channel {channel}": steps.before[0, channel] for channel in _strongest(steps.before[0])}
+    names = [_BRANCH_NAMES[name] for name in steps.pooled]
+    pooled = {f"{name} over channels": values[0] for name, values in zip(names, steps.pooled.values(), strict=True)}
+    kernels = {f"kernel for the {name}": kernel for name, kernel in zip(names, steps.kernel, strict=True)}
+    return {**shown, **pooled, **kernels, "spatial gate": gate}
+
+
 def features(maps: dict[str, Floats], scale: Scale) -> go.Figure:
     """Feature maps (H, W) side by side by title, on one grey scale."""
     width = 1 / len(maps)
@@ -139,13 +149,16 @@ def contact_sheet(feature_map: Floats) -> Floats:
     Gaps and empty places are NaN.
     """
     height, width = feature_map.shape[1:]
-    strongest = np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
     gap = max(1, height // 12)
     sheet = np.full((TILES * (height + gap) - gap, TILES * (width + gap) - gap), np.nan, np.float32)
-    for place, channel in enumerate(strongest):
+    for place, channel in enumerate(_strongest(feature_map)):
         top, left = (place // TILES) * (height + gap), (place % TILES) * (width + gap)
         sheet[top : top + height, left : left + width] = feature_map[channel]
     return sheet
+
+
+def _strongest(feature_map: Floats) -> NDArray[np.intp]:
+    return np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
 
 
 def _drawn(panels: Sequence[_Panel], *, height: int, arrows: dict[float, str]) -> go.Figure:

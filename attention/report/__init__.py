@@ -11,6 +11,21 @@ command     the same on the command line
 from attention.report.document import Chart, Document, Item, Picture, Section, Table, html
 from attention.report.passes import Pass, passed
 from attention.report.surveys import surveyed
-from attention.report.tables import as_csv
+from attention.report.tables import Columns, as_csv, by_map, by_place
 
-__all__ = ["Chart", "Document", "Item", "Pass", "Picture", "Section", "Table", "as_csv", "html", "passed", "surveyed"]
+__all__ = [
+    "Chart",
+    "Columns",
+    "Document",
+    "Item",
+    "Pass",
+    "Picture",
+    "Section",
+    "Table",
+    "as_csv",
+    "by_map",
+    "by_place",
+    "html",
+    "passed",
+    "surveyed",
+]

@@ -24,6 +24,8 @@ class Chart:
     figure: go.Figure
     alt: str
     caption: str = ""
+    table: str = ""
+    """The name of the table that has its numbers."""
     kind: ClassVar[str] = "chart"
 
     @property
@@ -41,6 +43,8 @@ class Picture:
     data: bytes
     alt: str
     caption: str = ""
+    table: str = ""
+    """The name of the table that has its numbers; a photograph has none."""
     kind: ClassVar[str] = "picture"
 
     @property

@@ -13,6 +13,7 @@ provenance  what it rests on
 statistics  selectivity, health, entropy
 profiles    what the pages say besides
 gathered    pictures that came as bytes
+found       pictures of a result, in a folder
 background  `run` in a thread that can be followed
 """
 
@@ -21,6 +22,7 @@ from attention.survey.background import Background
 from attention.survey.errors import CancelledError, SurveyError
 from attention.survey.files import read, write
 from attention.survey.folder import Pictures, pictures
+from attention.survey.found import Found, found
 from attention.survey.gathered import called, gathered
 from attention.survey.result import Exemplars, GateSurvey, Result, Summary
 from attention.survey.running import Progress, Settings, run
@@ -30,6 +32,7 @@ __all__ = [
     "Background",
     "CancelledError",
     "Exemplars",
+    "Found",
     "GateSurvey",
     "Pictures",
     "Progress",
@@ -38,6 +41,7 @@ __all__ = [
     "Summary",
     "SurveyError",
     "called",
+    "found",
     "gathered",
     "pictures",
     "profiles",

@@ -108,7 +108,7 @@ def _members(file: Path) -> Iterable[tuple[str, int]]:
 
 
 def _listed(root: Path, files: Iterable[tuple[str, int]]) -> Pictures:
-    visible = [(path, size) for path, size in files if not _hidden(path)]
+    visible = [(path, size) for path, size in files if not hidden(path)]
     found = sorted((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
     if not found:
         others = f"{len(visible)} files and no picture among them" if visible else "no files"
@@ -118,7 +118,8 @@ def _listed(root: Path, files: Iterable[tuple[str, int]]) -> Pictures:
     return _labelled(root, rows, len(visible) - len(found))
 
 
-def _hidden(path: str) -> bool:
+def hidden(path: str) -> bool:
+    """Whether a picture of this path below a folder is passed over."""
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)
 
 

@@ -54,7 +54,7 @@ class Worker:
         from attention import capture
 
         self._job = job
-        self._trace = capture.Tracer(job.network.module)
+        self._trace = capture.Tracer(job.network.module, copy=False)
 
     def __call__(self, number: int) -> Partial:
         size = self._job.batch_size

@@ -1,7 +1,8 @@
 """What all pages share: the frame, the cache, and the parts that a page is put together from."""
 
 from attention.ui.frame import PAGES, draw_frame, open_page
-from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture
+from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture, tabs
+from attention.ui.presenting import places
 from attention.ui.takeaway import offer_report
 from attention.ui.view import View
 
@@ -19,4 +20,6 @@ __all__ = [
     "offer_report",
     "open_page",
     "picture",
+    "places",
+    "tabs",
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -13,6 +12,7 @@ from attention.figures import overlay, spatial
 from attention.figures.colours import SPATIAL_GATE
 from attention.figures.overlay import UNIT, Scale, own_range
 from attention.records import Floats, Gate
+from attention.report import by_map, by_place
 from attention.ui import cbam_steps, parts
 from attention.ui.cbam_steps import say_fallback, spatial_gate
 from attention.ui.gates import say_notes
@@ -20,14 +20,6 @@ from attention.ui.view import View
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
 SCALES = ("0 to 1", "own range")
-FILM = "Through depth"
-STEPS = {
-    "How the map came about": cbam_steps.draw_derivation,
-    "Channel attention": cbam_steps.draw_channel,
-    "Before and after": cbam_steps.draw_features,
-    "Code": cbam_steps.draw_code,
-}
-TABS = ("How the map came about", "Channel attention", FILM, "Before and after", "Code")
 HEIGHT = 600
 """Of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
 FRAME_SIDE = 360
@@ -100,10 +92,16 @@ def look(view: View, block: Block) -> None:
         _draw_legend(spatial_gate(block).values[0], style)
     with place:
         _draw_overlay(view, block, style)
-    for name, tab in zip(TABS, st.tabs(TABS, key="tab", on_change="rerun", bind="query-params"), strict=True):
-        if tab.open:
-            with tab:
-                _draw_film(view, block, style) if name == FILM else STEPS[name](view, block)
+    parts.tabs(
+        "tab",
+        {
+            "How the map came about": lambda: cbam_steps.draw_derivation(view, block),
+            "Channel attention": lambda: cbam_steps.draw_channel(view, block),
+            "Through depth": lambda: _draw_film(view, block, style),
+            "Before and after": lambda: cbam_steps.draw_features(view, block),
+            "Code": cbam_steps.draw_code,
+        },
+    )
 
 
 def _draw_profiles(profiles: dict[str, Gate]) -> None:
@@ -113,6 +111,7 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
                 spatial.profile(gate.values[0], side),
                 key=f"profile_{side}",
                 alt=f"The gate along the {side}, {gate.values.shape[1]} values from {_range(gate)}.",
+                table="profiles",
             )
             st.caption(f"Along the {side}, {_range(gate)}: the average over the channels. Bars are drawn from 0.")
     st.markdown(
@@ -122,7 +121,7 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
     numbers = {side: gate.values[0].tolist() for side, gate in profiles.items()}
     longest = max(map(len, numbers.values()))
     columns = {side: values + [None] * (longest - len(values)) for side, values in numbers.items()}
-    parts.data({"position": range(longest), **columns}, name="profiles")
+    parts.data(profiles={"position": range(longest), **columns})
 
 
 @st.fragment
@@ -142,6 +141,7 @@ def _draw_overlay(view: View, block: Block, style: Style) -> None:
             alt=f"{answer(block, name)} The map lies on {view.picture_name}, over the square that the network sees.",
             caption=f"{name}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
             "What is dimmed it does not see.",
+            table="spatial_gate",
         )
 
 
@@ -165,10 +165,10 @@ def _draw_legend(values: Floats, style: Style) -> None:
         key="legend",
         alt=f"Colour bar with the distribution of the {values.size} gate values: {found.minimum:.2f} to "
         f"{found.maximum:.2f}, mean {found.mean:.2f}.",
+        table="spatial_gate",
     )
     st.caption("Gate value of a place: 1 passes its features unchanged, 0 shuts them off.")
-    rows, columns = (place.ravel().tolist() for place in np.indices(values.shape))
-    parts.data({"row": rows, "column": columns, "gate": values.ravel().tolist()}, name="legend")
+    parts.data(spatial_gate=by_place({"gate": values}))
 
 
 def _draw_film(view: View, block: Block, style: Style) -> None:
@@ -184,8 +184,9 @@ def _draw_film(view: View, block: Block, style: Style) -> None:
             with place:
                 caption = f"{_size(values)}, {_range(gate)}"
                 alt = answer(other, view.names[other.name])
-                parts.picture(drawn, key=f"film_map_{other.name}", alt=alt, caption=caption)
+                parts.picture(drawn, key=f"film_map_{other.name}", alt=alt, caption=caption, table="film")
             _offer_block(place, other.name, view.names[other.name], chosen=other.name == block.name)
+    parts.data(film=by_map({other.name: spatial_gate(other).values[0] for other in blocks}))
 
 
 def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) -> None:

@@ -11,6 +11,7 @@ from attention.analysis import Block
 from attention.figures import spatial
 from attention.figures.overlay import own_range
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.report import by_map, by_place
 from attention.ui import parts
 from attention.ui.view import View
 
@@ -36,6 +37,7 @@ def draw_derivation(view: View, block: Block) -> None:
     parts.chart(
         spatial.derivation(steps, gate.values[0]),
         key="derivation",
+        table="map",
         alt=f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
         f"the gate from {gate.minimum:.2f} to {gate.maximum:.2f}.",
     )
@@ -50,10 +52,7 @@ def draw_derivation(view: View, block: Block) -> None:
     f = rf"f^{{{size} \times {size}}}"
     st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}(F');\ \mathrm{{MaxPool}}(F')]\right)\right)")
     st.caption(_at_the_most_open_place(steps, gate.values[0]))
-    rows, columns = np.indices(gate.values.shape[1:])
-    pooled = {f"pooled {name}": values[0].ravel() for name, values in steps.pooled.items()}
-    table = {"row": rows.ravel(), "column": columns.ravel(), **pooled, "gate": gate.values[0].ravel()}
-    parts.data({name: numbers.tolist() for name, numbers in table.items()}, name="map")
+    parts.data(map=by_map(spatial.derived(steps, gate.values[0])))
 
 
 def draw_channel(view: View, block: Block) -> None:
@@ -67,6 +66,7 @@ def draw_channel(view: View, block: Block) -> None:
     parts.chart(
         spatial.branches(steps, gate, channel),
         key="branches",
+        table="channel_gate",
         alt=f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {channel} is "
         f"marked, its gate is {gate[channel]:.2f}.",
     )
@@ -74,8 +74,9 @@ def draw_channel(view: View, block: Block) -> None:
     st.latex(numbers_of_channel(steps, gate, channel))
     pooled = " and ".join(f"{name} {values[0, channel]:.2f}" for name, values in steps.squeezed.items())
     st.caption(f"Channel {channel} over all places: {pooled}. σ is the sigmoid. arXiv 1807.06521, equation 2.")
-    branches = {f"MLP of the {name}": values[0].tolist() for name, values in steps.branches.items()}
-    parts.data({"channel": range(len(gate)), **branches, "gate": gate.tolist()}, name="channel_gate")
+    branches = {f"MLP of the {name}": values[0] for name, values in steps.branches.items()}
+    total = {"sum": sum(branches.values())} if len(branches) > 1 else {}
+    parts.data(channel_gate={"channel": range(len(gate)), **branches, **total, "gate": gate})
 
 
 def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
@@ -107,12 +108,10 @@ def draw_features(view: View, block: Block) -> None:
         f"{which}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
         "negative, and a gate only moves them towards 0."
     )
-    rows, columns = (place.ravel().tolist() for place in np.indices(next(iter(maps.values())).shape))
-    shown = {name: values.ravel().tolist() for name, values in maps.items()}
-    parts.data({"row": rows, "column": columns, **shown}, name="features")
+    parts.data(features=by_place(maps))
 
 
-def draw_code(_: View, __: Block) -> None:
+def draw_code() -> None:
     """CBAM as this project's own code, and its place in a residual block."""
     from attention.layers import CBAM, SpatialGate
 

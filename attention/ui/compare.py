@@ -43,12 +43,7 @@ def draw(view: View) -> None:
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
         st.caption(parts.literal(note))
     compare_tabs.explain(columns)
-    parts.note_link("about", TABS, f"a part that this page does not have: here is “{next(iter(TABS))}”")
-    tabs = st.tabs(list(TABS), key="about", on_change="rerun", bind="query-params")
-    for tab, draw_tab in zip(tabs, TABS.values(), strict=True):
-        if tab.open:
-            with tab, parts.errors():
-                draw_tab(views, columns)
+    parts.tabs("about", TABS, views, columns)
 
 
 def say(columns: Sequence[Column], label: str | None) -> str:
@@ -108,6 +103,7 @@ def _draw_heatmap(view: View, column: Column, asked: Asked, scale: Scale) -> Non
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
         f"{analysis.look(column.heatmap.values).place}, values {span}.",
         caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}",
+        table="class_heatmaps",
     )
 
 
@@ -135,6 +131,7 @@ def _draw_gate(place: st.delta_generator.DeltaGenerator, view: View, gate: Gate)
             key=f"gate_{view.card.name}_{gate.name}",
             alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
             caption=f"{rows} × {columns}: {gate.minimum:.2f} to {gate.maximum:.2f}",
+            table="stage_gates",
         )
 
 
@@ -149,6 +146,7 @@ def _draw_channel(column: Column) -> None:
         key=f"means_{column.card.name}",
         alt=f"Mean channel gate of each of {means.size} blocks of {column.card.name} in depth order, {span}.",
         caption=f"Mean channel gate of {means.size} blocks, first to last: {span}",
+        table="channel_means",
     )
 
 

@@ -12,11 +12,21 @@ from attention.answers import AnswerError
 from attention.changes import STRENGTHS, WITH_STRENGTH
 from attention.figures import comparing, overlay
 from attention.records import Floats, Gate
+from attention.report import by_map
 from attention.ui import cache, parts
 from attention.ui.compare_tabs import choose_other
 from attention.ui.view import View
 
 CHANGES = ("flip", *WITH_STRENGTH, "patch")
+SMALLEST = 5
+"""Side of a patch, in % of the square that the network sees."""
+PATCH = {
+    "patch_x": ("Centre of the patch, % from the left", 0, 50),
+    "patch_y": ("% from the top", 0, 50),
+    "patch_wide": ("Its width, % of the square", SMALLEST, 30),
+    "patch_high": ("Its height, % of the square", SMALLEST, 30),
+}
+"""What the sliders of the patch are called, where they begin, and where they stand at first."""
 SECONDS = ("a changed copy", "another picture")
 ACROSS = ("spatial", "full", "width", "channel-width")
 """The kinds of gates whose last axis is the width."""
@@ -87,15 +97,33 @@ def _changed(view: View, change: str) -> cache.Picture:
 
 
 def _patched(view: View) -> cache.Picture:
-    across, down, size = st.columns(3)
-    x = across.slider("Centre of the patch, % from the left", 0, 100, 50, 5, key="patch_x", bind="query-params")
-    y = down.slider("% from the top", 0, 100, 50, 5, key="patch_y", bind="query-params")
-    side = size.slider("Its side, % of the square", 5, 80, 30, 5, key="patch_side", bind="query-params")
+    """With a patch where the person draws a frame on what the network sees, or where the sliders say."""
+    drawing, sliders = st.columns([2, 3], gap="medium")
+    with sliders:
+        x, y, wide, high = (
+            st.slider(label, low, 100, usual, key=key, bind="query-params")
+            for key, (label, low, usual) in PATCH.items()
+        )
+        st.caption("Draw a frame on the picture, or move the sliders: the patch hides what lies in it.")
+    edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+    with drawing:
+        alt = f"The square that the network sees, with a patch of {wide} by {high} % at {x} %, {y} %."
+        parts.chart(comparing.framed(view.seen, edges), key="patch", alt=alt, table=None, on_select=_frame, area=True)
     left, above, right, below = view.box
-    width, half = right - left, side / 200 * (right - left)
-    middle_x, middle_y = left + x / 100 * width, above + y / 100 * (below - above)
-    box = (middle_x - half, middle_y - half, middle_x + half, middle_y + half)
-    return _copy(view, changes.patch(view.picture, box), f"patch at {x} %, {y} %, side {side} %")
+    across, down = (right - left) / 100, (below - above) / 100
+    box = (left + edges[0] * across, above + edges[1] * down, left + edges[2] * across, above + edges[3] * down)
+    return _copy(view, changes.patch(view.picture, box), f"patch of {wide} × {high} % at {x} %, {y} %")
+
+
+def _frame() -> None:
+    """A callback: the patch is the frame that was drawn."""
+    if drawn := parts.frame("patch"):
+        for (low, high), centre, length in zip(
+            drawn, ("patch_x", "patch_y"), ("patch_wide", "patch_high"), strict=True
+        ):
+            low, high = max(low, 0.0), min(high, 100.0)
+            st.session_state[centre] = round((low + high) / 2)
+            st.session_state[length] = max(round(high - low), SMALLEST)
 
 
 def _copy(view: View, image: Image.Image, what: str) -> cache.Picture:
@@ -137,7 +165,7 @@ def _guesses(view: View) -> list[tuple[str, float]]:
 def _draw_pictures(view: View, second: View) -> None:
     for title, each in {"First": view, "Second": second}.items():
         caption = f"{title}: {parts.literal(each.picture_name)}"
-        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.")
+        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.", table=None)
         for label, probability in _guesses(each):
             st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
 
@@ -156,7 +184,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
         "kind": [move.gate.kind for move in moves],
         "change": shown,
     }
-    parts.data({**table, f"change for {other}": yardsticks} if other else table, name="moved")
+    parts.data(moved={**table, f"change for {other}": yardsticks} if other else table)
 
 
 def _names(moves: Sequence[Move]) -> list[str]:
@@ -183,12 +211,15 @@ def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
         return
     st.markdown("**The spatial gates that moved most, before and after**")
     names = dict(zip((move.gate.name for move in moves), _names(moves), strict=True))
+    maps: dict[str, Floats] = {}
     for place, move in zip(st.columns(SHOWN), spatial, strict=False):
         with place.container(border=True):
             st.markdown(f"{names[move.gate.name]}: {move.change:.3f}")
             after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
+            maps |= {f"{move.gate.name} before": move.before, f"{move.gate.name} after": after}
             for side, each, values in zip(st.columns(2), (view, second), (move.before, after), strict=True):
                 _draw_map(side, each, values, name=names[move.gate.name])
+    parts.data(moved_maps=by_map(maps))
 
 
 def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats, *, name: str) -> None:
@@ -200,4 +231,5 @@ def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floa
             key=f"{name} over {view.key}",
             alt=f"Spatial gate {name} over {view.picture_name}, {span}.",
             caption=span,
+            table="moved_maps",
         )

@@ -10,6 +10,7 @@ from attention.comparison import Column
 from attention.figures import comparing
 from attention.figures.comparing import Against
 from attention.records import Gate
+from attention.report import Columns, by_map
 from attention.ui import cache, frame, parts
 from attention.ui.view import View
 
@@ -24,7 +25,23 @@ def explain(columns: Sequence[Column]) -> None:
             _explain_heatmap(columns)
     titles = ("network", "class", "P", "layer", "minimum", "maximum")
     rows = [_row(column) for column in columns if column.heatmap and column.target is not None]
-    parts.data({title: [row[number] for row in rows] for number, title in enumerate(titles)}, name="columns")
+    heatmaps = {column.card.name: column.heatmap.values for column in columns if column.heatmap}
+    gates = {
+        f"{column.card.name}: {gate.name}": gate.values[0]
+        for column in columns
+        for gate in comparison.by_stage(column.spatial)
+    }
+    means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.channel]
+    parts.data(
+        heatmaps=_table(titles, rows),
+        class_heatmaps=by_map(heatmaps),
+        stage_gates=by_map(gates),
+        channel_means=_table(("network", "gate", "mean"), means),
+    )
+
+
+def _table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Columns:
+    return {title: [row[number] for row in rows] for number, title in enumerate(titles)}
 
 
 def _row(column: Column) -> tuple[object, ...]:
@@ -114,10 +131,8 @@ def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
     parts.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
-    parts.data(
-        {"network": [row[0] for row in rows], "block": [row[1] for row in rows], "mean": [row[2] for row in rows]},
-        name="profiles",
-    )
+    spread = analysis.spread([gate for gates in gated.values() for gate in gates])
+    parts.data(profiles={**_table(("network", "block", "mean"), rows), **spread})
 
 
 def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
@@ -140,9 +155,7 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
         f"{comparison.TIMED} Top-1 of the own networks was measured on Imagenette's ten classes, that of the others "
         "published for ImageNet's thousand: the two do not compare."
     )
-    parts.data(
-        {"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}}, name="cost"
-    )
+    parts.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
 
 
 def _measured(column: Column, other: View) -> tuple[list[Agreement], list[Agreement], Agreement]:
@@ -198,7 +211,7 @@ def _offer(
         "overlap": _overlaps(every),
         "pointing": [each.pointing for each in every],
     }
-    parts.data(table, name="agreement")
+    parts.data(agreement=table)
 
 
 def _correlations(found: Sequence[Agreement]) -> list[float | None]:

@@ -12,6 +12,7 @@ from attention.comparison import Column
 from attention.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
 from attention.figures import comparing, overlay
 from attention.records import Floats
+from attention.report import Columns, by_map
 from attention.ui import compare_jobs, compare_views, parts
 from attention.ui.compare_jobs import Progress
 from attention.ui.compare_tabs import choose_network
@@ -139,7 +140,7 @@ def _draw_curves(done: Curves, column: Column) -> None:
     for name, both in every.items():
         columns[f"{name}: deletion"] = both.deletion.probabilities.tolist()
         columns[f"{name}: insertion"] = both.insertion.probabilities.tolist()
-    parts.data(columns, name="curves")
+    parts.data(curves=columns)
 
 
 def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str:
@@ -208,16 +209,15 @@ def _draw_shuffled(view: View, column: Column, done: Sequence[Shuffled]) -> None
         f"{done[-1].probability:.1%} in place of {column.probability:.1%}."
     )
     st.markdown(finding)
-    parts.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding)
+    parts.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding, table="shuffled")
     st.caption(
         "Rank correlation with the map of the trained weights, n = 1 picture, one order of the weights "
         f"(seed {SEED}). A gate sees nothing of what is above it: until its own block is shuffled it stays at 1 by "
         "construction."
     )
-    _draw_maps(view, originals, done[at])
-    parts.data(
-        {"map": list(rows), **{d: [row[n] for row in rows.values()] for n, d in enumerate(depths)}}, name="shuffled"
-    )
+    maps = _draw_maps(view, originals, done[at])
+    shuffled: Columns = {"map": list(rows), **{d: [row[n] for row in rows.values()] for n, d in enumerate(depths)}}
+    parts.data(shuffled=shuffled, shuffled_maps=by_map(maps))
 
 
 def _titles(originals: dict[str, Floats]) -> list[str]:
@@ -229,14 +229,14 @@ def _similarities(originals: dict[str, Floats], done: Sequence[Shuffled]) -> Ite
         yield [agreement.rank_correlation(values, each.maps[name]) if name in each.maps else None for each in done]
 
 
-def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> None:
-    """The heatmap and the last spatial gate, before and after."""
-    names = ["heatmap", *list(originals)[1:][-1:]]
+def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> dict[str, Floats]:
+    """The heatmap and the last spatial gate, before and after; what is drawn, by name."""
+    names, maps = ["heatmap", *list(originals)[1:][-1:]], dict[str, Floats]()
     places = iter(st.columns(4))
     picture, box = overlay.close_up(view.picture, view.box, 360)
     for name in names:
         for title, values in (("trained", originals[name]), (f"down to {shuffled.down_to}", shuffled.maps[name])):
-            heat = name == "heatmap"
+            heat, maps[f"{name}, {title}"] = name == "heatmap", values
             scale = overlay.own_range(values) if heat else overlay.UNIT
             drawn = overlay.overlay(
                 picture, values, box, colour_map="inferno" if heat else "viridis", scale=scale, opacity=0.6
@@ -244,4 +244,6 @@ def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> 
             span = f"{values.min():.3g} to {values.max():.3g}"
             with next(places):
                 key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
-                parts.picture(drawn, key=key, alt=f"{name}, {title}: {span}.", caption=f"{name}, {title}: {span}")
+                caption = f"{name}, {title}: {span}"
+                parts.picture(drawn, key=key, alt=f"{caption}.", caption=caption, table="shuffled_maps")
+    return maps

@@ -10,6 +10,7 @@ import streamlit as st
 from attention import analysis
 from attention.figures import channels, overlay
 from attention.records import ChannelSteps, Floats, Gate
+from attention.report import Columns, by_place
 from attention.ui import parts
 from attention.ui.gates import say_notes
 from attention.ui.view import View
@@ -112,7 +113,7 @@ def draw_gate(focus: Focus) -> None:
     parts.chart(channels.gate_bars(values, order, channel), key="gate", alt=finding, on_select=click)
     if len(order) < len(values):
         st.caption(f"The {len(order)} most open channels above; all {len(values)} below, {channels.STRIP_WIDTH} a row.")
-        parts.chart(channels.gate_strip(values, channel), key="gate_strip", alt=finding)
+        parts.chart(channels.gate_strip(values, channel), key="gate_strip", alt=finding, table="gate")
     st.caption(
         f"Height and colour are the gate, 0 (pale) to 1 (deep); here {values.min():.3f} to {values.max():.3f}. "
         "Channels count from 0; click one to see its map."
@@ -120,9 +121,11 @@ def draw_gate(focus: Focus) -> None:
 
 
 def draw_channel(focus: Focus) -> None:
-    """The chosen channel's map on the picture, before and after its gate, on one scale."""
+    """The chosen channel's map on the picture, before and after its gate, on one scale; then all numbers."""
     steps, channel = focus.steps, focus.channel
+    gate: Columns = {"channel": range(len(focus.values)), "gate": focus.values}
     if steps is None:
+        parts.data(gate=gate)
         st.info("This gate has another form than SE's and CBAM's, so only its values can be shown.")
         return
     before, after = steps.before[0, channel], steps.after[0, channel]
@@ -136,8 +139,8 @@ def draw_channel(focus: Focus) -> None:
         st.caption(f"Maps of {len(before)} × {before.shape[1]} values on one scale, dark low, bright high.")
     with right:
         _draw_map(focus, "after", after, scale)
-    squeezed = {f"squeezed ({branch})": vectors[0].tolist() for branch, vectors in steps.squeezed.items()}
-    parts.data({"channel": range(len(focus.values)), "gate": focus.values.tolist(), **squeezed}, name="gate")
+    squeezed = {f"squeezed ({branch})": vectors[0] for branch, vectors in steps.squeezed.items()}
+    parts.data(gate={**gate, **squeezed}, channel_map=by_place({"before": before, "after": after}))
 
 
 def complaints(focus: Focus, block: str) -> Iterator[str]:
@@ -175,6 +178,7 @@ def _draw_map(focus: Focus, when: str, features: Floats, scale: overlay.Scale) -
         key=f"map_{when}",
         alt=f"Channel {focus.channel} of {focus.name} {when} its gate, on the picture, from {extent}.",
         caption=f"{when.capitalize()}: {extent}",
+        table="channel_map",
     )
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from attention import analysis
 from attention.figures import channels
 from attention.records import ChannelSteps, Floats
+from attention.report import by_place
 from attention.ui import parts
 from attention.ui.excitation import Focus
 
@@ -42,10 +43,11 @@ def _draw_squeeze(focus: Focus, steps: ChannelSteps) -> None:
     for branch, squeezed in steps.squeezed.items():
         z = squeezed[0]
         finding = f"The {MEANING[branch]} of {len(z)} channels, from {z.min():.3f} to {z.max():.3f}."
-        parts.chart(channels.vector(z, focus.channel, MEANING[branch]), key=f"squeeze_{branch}", alt=finding)
+        figure = channels.vector(z, focus.channel, MEANING[branch])
+        parts.chart(figure, key=f"squeeze_{branch}", alt=finding, table="squeeze")
         st.latex(_pooled(branch, focus.channel, (height, width)) + f" = {z[focus.channel]:.3f}")
-    columns = {MEANING[branch]: squeezed[0].tolist() for branch, squeezed in steps.squeezed.items()}
-    parts.data({"channel": range(len(focus.values)), **columns}, name="squeeze")
+    columns = {MEANING[branch]: squeezed[0] for branch, squeezed in steps.squeezed.items()}
+    parts.data(squeeze={"channel": range(len(focus.values)), **columns})
 
 
 def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
@@ -61,10 +63,11 @@ def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
     for branch, units in steps.hidden.items():
         active = int((units > 0).sum())
         finding = f"{active} of {hidden} hidden units answer to the {MEANING[branch]}; the others are 0 after the ReLU."
-        parts.chart(channels.vector(units[0], -1, "hidden unit"), key=f"hidden_{branch}", alt=finding)
+        figure = channels.vector(units[0], -1, "hidden unit")
+        parts.chart(figure, key=f"hidden_{branch}", alt=finding, table="hidden")
         st.caption(finding)
-    columns = {f"from the {MEANING[branch]}": units[0].tolist() for branch, units in steps.hidden.items()}
-    parts.data({"hidden unit": range(hidden), **columns}, name="hidden")
+    columns = {f"from the {MEANING[branch]}": units[0] for branch, units in steps.hidden.items()}
+    parts.data(hidden={"hidden unit": range(hidden), **columns})
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
     inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
@@ -74,6 +77,7 @@ def _draw_excite(focus: Focus, steps: ChannelSteps) -> None:
 
 def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:
     c, order = focus.channel, analysis.by_strength(focus.values)
+    maps: dict[str, Floats] = {}
     st.subheader("3. Reweight", anchor=False)
     st.markdown(
         "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one scale that is "
@@ -83,13 +87,16 @@ def _draw_reweight(focus: Focus, steps: ChannelSteps) -> None:
         st.markdown(f"**{title}**")
         for rank, (place, channel) in enumerate(zip(st.columns(MAPS), map(int, some), strict=False)):
             before, after = steps.before[0, channel], steps.after[0, channel]
+            maps |= {f"channel {channel} before": before, f"channel {channel} after": after}
             with place:
                 parts.picture(
                     channels.before_after(before, after),
                     key=f"{title} {rank}",
                     alt=f"Channel {channel} of {focus.name} before and after its gate.",
                     caption=f"Channel {channel} × {focus.values[channel]:.3f}: {_range(before)} → {_range(after)}",
+                    table="reweight",
                 )
+    parts.data(reweight=by_place(maps))
     largest = float(steps.before[0, c].max())
     st.latex(
         rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {focus.values[c]:.3f} \cdot u_{{{c}}}, "

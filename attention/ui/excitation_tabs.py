@@ -36,7 +36,7 @@ def draw_depth(focus: Focus) -> None:
     _draw_health(focus)
     columns: dict[str, list[object]] = {"block": list(focus.gates), "channels": [len(gate) for gate in gates]}
     columns["mean"] = [float(gate.mean()) for gate in gates]
-    parts.data({**columns, "below 0.05": low, "above 0.95": high}, name="depth")
+    parts.data(depth={**columns, **analysis.spread(gates), "below 0.05": low, "above 0.95": high})
 
 
 def draw_ratio(focus: Focus) -> None:
@@ -53,7 +53,7 @@ def draw_ratio(focus: Focus) -> None:
     with left:
         figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
         parts.chart(figure, key="ratio", alt=f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}.")
-        parts.data({"r": ratios, "weights": weights, "with biases": whole}, name="ratio")
+        parts.data(ratio={"r": ratios, "weights": weights, "with biases": whole})
     with right:
         _draw_published()
 
@@ -79,16 +79,17 @@ def draw_second(focus: Focus) -> None:
     pictures, chart = st.columns([1, 4])
     for place, view in (("First", focus.view), ("Second", second)):
         with pictures:
-            parts.picture(view.seen, key=place, caption=place, alt=f"{place} picture: {view.picture_name}.")
+            alt = f"{place} picture: {view.picture_name}."
+            parts.picture(view.seen, key=place, caption=place, alt=alt, table=None)
     with chart:
-        parts.chart(channels.difference(change), key="difference", alt=finding)
+        parts.chart(channels.difference(change), key="difference", alt=finding, table="second")
         st.caption(
             f"Second minus first, from {change.min():.3f} to {change.max():.3f}; the scale is symmetric about 0."
         )
         rows = [f"| {c} | {focus.values[c]:.3f} | {gate[c]:.3f} | {change[c]:+.3f} |" for c in most]
         st.markdown("\n".join(["| channel | first | second | change |", "|--:|--:|--:|--:|", *rows]))
-    columns = {"first": focus.values.tolist(), "second": gate.tolist(), "change": change.tolist()}
-    parts.data({"channel": range(len(change)), **columns}, name="second")
+    columns = {"first": focus.values, "second": gate, "change": change}
+    parts.data(second={"channel": range(len(change)), **columns})
 
 
 def draw_code(focus: Focus) -> None:

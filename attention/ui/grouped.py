@@ -10,6 +10,7 @@ from attention import grouped
 from attention.figures import grouped as figures
 from attention.figures.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
+from attention.report import Columns
 from attention.ui import cache
 from attention.ui.parts import chart, clicked, data, no_gates
 from attention.ui.view import View
@@ -66,6 +67,20 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
         f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
         f"colour and number name the group. Click a group to light its path."
     )
+    data(partition=_groups(convolution, cost))
+
+
+def _groups(convolution: Convolution, cost: Cost) -> Columns:
+    """One row a group: the channels that it reads and makes, counted from 1, and its weights."""
+    g, numbers = convolution.groups, range(1, convolution.groups + 1)
+    inputs, outputs = convolution.in_channels // g, convolution.out_channels // g
+    ends = {
+        f"{end} {what}": [first + number * size for number in range(g)]
+        for what, size in (("input", inputs), ("output", outputs))
+        for end, first in (("first", 1), ("last", size))
+    }
+    weights = cost.weights // g
+    return {"group": numbers, **ends, "weights": [weights] * g, "weights, ordinary": [weights * g] * g}
 
 
 def draw_derivation(convolution: Convolution, cost: Cost) -> None:
@@ -96,7 +111,7 @@ def draw_curves(convolution: Convolution) -> None:
         "Each point is a number of groups that divides both channel counts; both axes are logarithmic. Twice the "
         "groups is half the weights and half the multiply-accumulates (MACs); only the bias stays."
     )
-    data({"groups": list(costs), "parameters": list(parameters.values()), "MACs": list(macs.values())}, name="curves")
+    data(curves={"groups": list(costs), "parameters": list(parameters.values()), "MACs": list(macs.values())})
 
 
 def draw_times(convolution: Convolution) -> None:
@@ -127,7 +142,7 @@ def draw_times(convolution: Convolution) -> None:
         f"{times.runs} runs each, in shuffled order. The dashed line is what the arithmetic alone promises."
     )
     columns = {"ms": [1e3 * s for s in times.seconds.values()], "ms in theory": [1e3 * s for s in theory.values()]}
-    data({"groups": list(speed), **columns, "GFLOP/s": list(speed.values())}, name="times")
+    data(times={"groups": list(speed), **columns, "GFLOP/s": list(speed.values())})
     published = ", ".join(f"{name} {speed:,}" for name, speed in papers.THROUGHPUT.items())
     st.caption(f"The same on a GPU: images a second at about equal MACs, as timm publishes them: {published}.")
 
@@ -158,6 +173,8 @@ def draw_proof(convolution: Convolution) -> None:
     with right:
         alt = f"Input channel 1 reaches {answered} of {outputs} output channels, {reached} of {g} groups."
         chart(figures.answers(response, groups=g), key="proof", alt=alt)
+    answers = {f"input {number} disturbed": row.astype(int) for number, row in enumerate(response.T, start=1)}
+    data(proof={"output": range(1, outputs + 1), **answers})
 
 
 def draw_papers() -> None:
@@ -175,7 +192,7 @@ def draw_papers() -> None:
     )
     st.caption(f"A block has C(256d + 9d² + 256d) weights, counted here; errors as published in {papers.RESNEXT}.")
     columns = ("cardinality", "width", "weights", "error_50", "error_101")
-    data({name: [getattr(block, name) for block in blocks] for name in columns}, name="budget")
+    data(budget={name: [getattr(block, name) for block in blocks] for name in columns})
     shuffle, alexnet = st.columns(2, gap="large")
     with shuffle:
         st.markdown("**ShuffleNet: more groups at one budget, shuffled in between**")
@@ -203,11 +220,11 @@ def draw_network(view: View) -> None:
             f"parameters, where ordinary ones would have **{sum(would):,}**."
         )
         saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
-        chart(figures.savings(names, has, would), key="savings", alt=saved)
+        chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
         st.caption(f"Counted in one forward pass of a picture of {view.card.input_size} × {view.card.input_size} px.")
     else:
         no_gates(view, "grouped convolutions", "se-resnext")
-    data(_table(layers), name="convolutions")
+    data(convolutions=_table(layers))
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")

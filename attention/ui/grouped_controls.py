@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from attention import grouped
 from attention.grouped import Convolution
@@ -35,30 +36,31 @@ EXAMPLES = {
 }
 
 
-def choose() -> Convolution:
-    """The controls; what they say when a wish could not be met stands below them."""
+def choose(place: DeltaGenerator) -> Convolution:
+    """The numbers go into `place`, the groups stand here; what they say of a wish that was not met stands below."""
     notes = _read_link()
-    columns = st.columns([*[3] * len(NUMBERS), 3], vertical_alignment="bottom")
-    numbers = {}
-    for (key, number), column in zip(NUMBERS.items(), columns, strict=False):
-        numbers[key] = column.number_input(
-            number.label, 1, number.most, number.first, key=key, help=number.help, bind="query-params"
-        )
-    bias = columns[-1].toggle("bias", key="bias", bind="query-params")
+    with place:
+        columns = st.columns([*[3] * len(NUMBERS), 3], vertical_alignment="bottom")
+        numbers = {}
+        for (key, number), column in zip(NUMBERS.items(), columns, strict=False):
+            numbers[key] = column.number_input(
+                number.label, 1, number.most, number.first, key=key, help=number.help, bind="query-params"
+            )
+        bias = columns[-1].toggle("bias", key="bias", bind="query-params")
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown("Try", width="content")
+            for name, example in EXAMPLES.items():
+                st.button(
+                    name,
+                    key=f"example_{name}",
+                    on_click=_show,
+                    args=(example,),
+                    icon=":material/arrow_forward:",
+                    type="tertiary",
+                )
     groups = _choose_groups(numbers["c1"], numbers["c2"])
     if groups != (wish := st.session_state["_wished_groups"]):
         notes.append(f"g = {wish} does not divide both C₁ and C₂; this is g = {groups}, the nearest that does.")
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.markdown("Try", width="content")
-        for name, example in EXAMPLES.items():
-            st.button(
-                name,
-                key=f"example_{name}",
-                on_click=_show,
-                args=(example,),
-                icon=":material/arrow_forward:",
-                type="tertiary",
-            )
     if notes:
         st.info("\n\n".join(notes), icon=":material/info:")
     kernel = numbers["h1"], numbers["w1"]

@@ -156,7 +156,7 @@ def _draw_blocks(view: View) -> None:
         "shown on": [pages(block) for block, _ in rows],
     }
     st.markdown("**Every gate, layer by layer**")
-    parts.data(columns, name="gates")
+    parts.data(gates=columns)
 
 
 def _draw_rejected(view: View) -> None:

@@ -8,7 +8,8 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import Block
 from attention.figures import overlay
-from attention.records import Gate
+from attention.records import Floats, Gate
+from attention.report import by_map
 from attention.ui import parts
 from attention.ui.gates import WORDS, in_unit
 from attention.ui.view import View
@@ -23,12 +24,14 @@ MAP_SIDE = 512
 def draw_network(view: View) -> None:
     """Every block with its gates, four in a row, so many at a time."""
     names = list(view.names.values())
+    drawn: dict[str, Floats] = {}
     shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, view.blocks)) else MOST_CARDS)
     for start in range(shown.start, shown.stop, ACROSS):
         row = range(start, min(start + ACROSS, shown.stop))
         for place, number in zip(st.columns(ACROSS), row, strict=False):
             with place.container(border=True, height="stretch"):
-                _draw_block(view, view.blocks[number], names[number])
+                _draw_block(view, view.blocks[number], names[number], drawn)
+    parts.data(gates=by_map(drawn))
 
 
 def draw_cost(view: View) -> None:
@@ -87,18 +90,19 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
     return shown
 
 
-def _draw_block(view: View, block: Block, name: str) -> None:
+def _draw_block(view: View, block: Block, name: str, drawn: dict[str, Floats]) -> None:
+    """A card; what is drawn in it goes into `drawn` by its name."""
     st.markdown(f"**{name}**  \n:small[{analysis.features(block.gates[0])}]")
     if gate := analysis.spatial_view(block):
-        _draw_map(view, gate, "Spatial gate" if block.spatial else "Mean over channels")
+        _draw_map(view, gate, "Spatial gate" if block.spatial else "Mean over channels", drawn)
     for side, gate in analysis.profiles(block).items():
-        _draw_cells(gate, f"Along the {side}", "viridis")
+        _draw_cells(gate, f"Along the {side}", "viridis", drawn)
     if gate := analysis.channel_view(block):
         saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if block.channel else ""
-        _draw_cells(gate, "Channel gate" if block.channel else "Mean over places", "channel", note=saturated)
+        _draw_cells(gate, "Channel gate" if block.channel else "Mean over places", "channel", drawn, saturated)
     if parts.page_of(block) is None:
         for gate in block.gates:
-            _draw_cells(gate, f"A number for {WORDS[gate.kind]}", "viridis")
+            _draw_cells(gate, f"A number for {WORDS[gate.kind]}", "viridis", drawn)
     with st.container(horizontal=True):
         if analysis.spatial_view(block) or analysis.profiles(block):
             _open("Where", "cbam", block)
@@ -106,23 +110,28 @@ def _draw_block(view: View, block: Block, name: str) -> None:
             _open("Channels", "excitation", block)
 
 
-def _draw_map(view: View, gate: Gate, what: str) -> None:
+def _draw_map(view: View, gate: Gate, what: str, drawn: dict[str, Floats]) -> None:
+    name = f"{what} of {gate.name}"
+    drawn[name] = gate.values[0]
     picture, box = overlay.close_up(view.picture, view.box, MAP_SIDE)
     parts.picture(
         overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
-        key=f"{what} of {gate.name}",
-        alt=f"{what} of {gate.name} on the picture, from {_span(gate)}.",
+        key=name,
+        alt=f"{name} on the picture, from {_span(gate)}.",
         caption=f"{what}, {_span(gate)}",
+        table="gates",
     )
 
 
-def _draw_cells(gate: Gate, what: str, colour_map: str, *, note: str = "") -> None:
-    values = np.ravel(gate.values[0])
+def _draw_cells(gate: Gate, what: str, colour_map: str, drawn: dict[str, Floats], note: str = "") -> None:
+    name = f"{what} of {gate.name}"
+    values = drawn[name] = np.ravel(gate.values[0])
     parts.picture(
         overlay.cells(values, colour_map),
-        key=f"{what} of {gate.name}",
-        alt=f"{what} of {gate.name}, {len(values)} values from {_span(gate)}.",
+        key=name,
+        alt=f"{name}, {len(values)} values from {_span(gate)}.",
         caption=f"{what}, {_span(gate)}{note}",
+        table="gates",
     )
 
 

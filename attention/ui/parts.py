@@ -3,27 +3,26 @@
 import contextlib
 import inspect
 import re
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
-from attention.figures.large import large
 from attention.records import GatescopeError, Inventory
-from attention.report import Chart, Picture, as_csv
+from attention.report import Chart, Columns, Picture, Table, as_csv
 from attention.ui import presenting, shown
 from attention.ui.cache import Choice
+from attention.ui.dress import dressed
 from attention.ui.view import View
 
 FORMATS = ["PNG", "SVG"]
 """Of a figure as a file."""
-TOOLS = 28
-"""Pixels that the tools of a figure take above it."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 ON_OFFER = "On offer"
 """Where a network comes from that is chosen by its name."""
@@ -42,16 +41,24 @@ def errors() -> Iterator[None]:
 
 
 def chart(
-    figure: go.Figure, *, key: str, alt: str, on_select: Callable[[], None] | None = None, area: bool = False
+    figure: go.Figure,
+    *,
+    key: str,
+    alt: str,
+    table: str | None = "",
+    on_select: Callable[[], None] | None = None,
+    area: bool = False,
 ) -> None:
     """A plotly figure with its finding as alternative text; a click on it calls `on_select`.
+
+    Its numbers are offered by `data` under the name of `table`, or else of its key; None is a photograph.
 
     With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead. The
     report holds the figure, and over it stand two tools: it fills the screen, and it becomes a picture in a file.
     """
-    shown.note(key, Chart(figure, alt))
+    shown.note(key, Chart(figure, alt, table=key if table == "" else table or ""))
     st.plotly_chart(
-        _inked(_below_tools(large(figure) if presenting.is_on() else figure)),
+        dressed(figure),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
@@ -67,24 +74,6 @@ def _tools(name: str) -> dict[str, Any]:
     return {"modeBarButtonsToRemove": OTHER_TOOLS, "toImageButtonOptions": file}
 
 
-def _below_tools(figure: go.Figure) -> go.Figure:
-    """The figure with room for its tools: where they stood on a point, a click would make a file of it."""
-    top, height = figure.layout.margin.t, figure.layout.height
-    if top is not None and top < TOOLS:
-        figure.update_layout(margin_t=TOOLS, height=height and height + TOOLS - top)
-    return figure
-
-
-def _inked(figure: go.Figure) -> go.Figure:
-    """The figure's text in the page's own colour: the grey that Streamlit gives it is too pale to read (WCAG 1.4.3)."""
-    ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
-    figure.update_layout(font_color=ink, legend_font_color=ink)
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickfont_color=ink, title_font_color=ink)
-    figure.for_each_annotation(lambda note: note.update(font_color=note.font.color or ink))
-    return figure
-
-
 def clicked(key: str) -> dict[str, Any] | None:
     """The point of a chart that was clicked last, for use in `on_select`."""
     points = st.session_state[key]["selection"]["points"]
@@ -97,25 +86,52 @@ def selected(key: str) -> list[int]:
     return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
 
 
-def picture(data: bytes, *, key: str, alt: str, caption: str) -> None:
+def frame(key: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The frame that was drawn on a chart, for use in `on_select`: from and to in x, and in y, the lower first."""
+    boxes = st.session_state[key]["selection"]["box"]
+    if not boxes:
+        return None
+    (left, right), (low, high) = (sorted(map(float, boxes[0][axis])) for axis in ("x", "y"))
+    return (left, right), (low, high)
+
+
+def picture(encoded: bytes, *, key: str, alt: str, caption: str, table: str | None) -> None:
     """Encoded picture bytes in the width of their place; the caption names the scale. The report holds it.
 
-    The key is that of its place: what is drawn there next takes its place in the report too.
+    The key is that of its place: what is drawn there next takes its place in the report too. `data` offers the numbers
+    of what is drawn under the name of `table`; None is a photograph.
     """
-    shown.note(key, Picture(data, alt, _read(caption)))
-    st.image(data, width="stretch", alt=alt, caption=caption)
+    shown.note(key, Picture(encoded, alt, _read(caption), table or ""))
+    st.image(encoded, width="stretch", alt=alt, caption=caption)
 
 
-def data(columns: dict[str, Sequence[Any]], *, name: str) -> None:
-    """The numbers behind a figure, folded, with a CSV file to take away; a presentation goes without."""
-    if presenting.is_on():
+def data(**tables: Columns) -> None:
+    """The numbers behind figures, folded, each table with a CSV file to take away; a presentation goes without.
+
+    The report holds them. A table without rows is left out.
+    """
+    rows = {name: len(next(iter(columns.values()))) for name, columns in tables.items()}
+    filled = [name for name, count in rows.items() if count]
+    for name in filled:
+        _note_table(name, tables[name])
+    if presenting.is_on() or not filled:
         return
-    box = st.expander("The data", icon=":material/table:", key=f"data_{name}", on_change="rerun")
+    box = st.expander("The data", icon=":material/table:", key=f"data_{next(iter(tables))}", on_change="rerun")
     if box.open:
-        rows = len(next(iter(columns.values())))
-        box.dataframe(columns, hide_index=True, alt=f"The numbers behind the figure, {rows} rows.")
-        file = f"{name}{mark()}.csv"
-        box.download_button("CSV", as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}")
+        for name in filled:
+            box.dataframe(tables[name], hide_index=True, alt=f"{name}, the numbers of the figure, {rows[name]} rows.")
+            _offer_csv(box, f"{name}.csv", name, tables[name])
+
+
+def _note_table(name: str, columns: Columns) -> None:
+    shown.note(f"{name}.csv", Table(name, f"{name}.csv", columns))
+
+
+def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
+    file = f"{name}{mark()}.csv"
+    place.download_button(
+        label, lambda: as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}", **look
+    )
 
 
 def page_of(block: Block) -> str | None:
@@ -145,7 +161,8 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
     """
     settle("block", names)
     place = st.container()
-    chosen = st.select_slider(
+    row = st.container(horizontal=True, vertical_alignment="center")
+    chosen = row.select_slider(
         "Block", names, names[len(names) // 2], key="block", bind="query-params", label_visibility="collapsed"
     )
 
@@ -161,6 +178,11 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
             alt=f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}.",
             on_select=go_to,
         )
+    columns = {"block": names, label.lower(): values}
+    _note_table("strip", columns)
+    if not presenting.is_on():
+        look = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip, CSV"}
+        _offer_csv(row, "", "strip", columns, **look)
     return chosen
 
 
@@ -234,6 +256,16 @@ def note_link(key: str, allowed: Container[str], what: str) -> None:
     asked = st.query_params.get(key)
     if asked is not None and asked not in allowed:
         st.caption(f":material/link_off: The link asks for {what}.")
+
+
+def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> None:
+    """The parts of a page by title, each drawn with what is given where it is open, and failing for itself."""
+    note_link(key, draws, f"a part that this page does not have: here is “{next(iter(draws))}”")
+    places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")
+    for place, draw in zip(places, draws.values(), strict=True):
+        if place.open:
+            with place, errors():
+                draw(*given)
 
 
 def settle(key: str, options: Sequence[Any]) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from attention.ui.addresses import KEYS
+from attention.ui.addresses import KEYS, TABS
 from attention.views import SavedView
 
 PARAMETER = "present"
@@ -21,6 +22,10 @@ STYLE = """<style>
 </style>"""
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. The air between the parts is less
 than on a page, for the figure to stand on the first screen."""
+PART_FIRST = """<style>
+[data-testid="stTabs"] { scroll-initial-target: nearest; scroll-margin-top: 0.5rem; }
+</style>"""
+"""What an address names is on the first screen, where the browser knows how to begin there (Chromium does)."""
 NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
 _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
@@ -29,6 +34,12 @@ _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going",
 def is_on() -> bool:
     """Whether this run is one of a presentation."""
     return bool(st.session_state.get(_ON))
+
+
+def places() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """For what is chosen, and for what it shows: one below the other, in a presentation the other way round."""
+    first, second = st.container(), st.container()
+    return (second, first) if is_on() else (first, second)
 
 
 def begin(page: str, pages: Iterable[str]) -> None:
@@ -42,6 +53,8 @@ def begin(page: str, pages: Iterable[str]) -> None:
         if st.query_params.get(PARAMETER) != "1":
             st.query_params[PARAMETER] = "1"
         st.html(STYLE)
+        if TABS & set(st.query_params):
+            st.html(PART_FIRST)
 
 
 def kept() -> list[SavedView]:

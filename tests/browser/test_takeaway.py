@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.test_journey import asked, main, sidebar
 
@@ -12,7 +12,15 @@ VIEWS = [
     {"title": "A cat", "page": "cbam", "query": "network=cbam&picture=Cat&block=layer2.0.attention&opacity=0.8"},
     {"title": "The same page", "page": "cbam", "query": "network=cbam&picture=Dog"},
     {"title": "Grouping", "page": "grouped", "query": "network=se&picture=Cat&g=8"},
+    {"title": "Depth", "page": "excitation", "query": "network=se&picture=Cat&part=Through+depth"},
 ]
+
+
+def begins_with_its_parts(page: Page) -> bool:
+    """Whether the tabs of the page are at the top of the screen."""
+    tabs = main(page).get_by_test_id("stTabs").bounding_box()
+    assert tabs
+    return 0 <= tabs["y"] < 100
 
 
 @pytest.mark.parametrize("appearance", ["light", "dark"])
@@ -50,22 +58,30 @@ def test_a_list_of_views_is_opened_and_stepped_through_by_the_arrow_keys(visit, 
     sidebar(page).get_by_text("Figures and views").click()
     file = {"name": "v.json", "mimeType": "application/json", "buffer": json.dumps({"views": VIEWS}).encode()}
     sidebar(page).get_by_test_id("stFileUploader").last.locator("input[type=file]").set_input_files(file)
-    expect(sidebar(page)).to_contain_text("The list has 3 views")
+    expect(sidebar(page)).to_contain_text("The list has 4 views")
     sidebar(page).get_by_role("button", name="Present").click()
-    expect(page.get_by_text("1 of 3: A cat")).to_be_visible()
+    expect(page.get_by_text("1 of 4: A cat")).to_be_visible()
     visitor.settle()
     expect(sidebar(page)).to_be_hidden()
     kept = {"picture": "Cat", "block": "layer2.0.attention", "opacity": "0.8", "present": "1"}  # cbam is the first one
     assert asked(page) == kept
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("2 of 3: The same page")).to_be_visible()
+    expect(page.get_by_text("2 of 4: The same page")).to_be_visible()
     visitor.settle()
     assert asked(page).get("picture") == "Dog" and "opacity" not in asked(page)
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile("/grouped"))
     expect(main(page)).to_contain_text("In 8 groups")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("4 of 4: Depth")).to_be_visible()
+    visitor.settle()
+    assert begins_with_its_parts(page)
     page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("2 of 3: The same page")).to_be_visible()
+    expect(main(page)).to_contain_text("In 8 groups")
+    visitor.settle()
+    assert not begins_with_its_parts(page)
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("2 of 4: The same page")).to_be_visible()
     visitor.settle()
     page.get_by_role("button", name="Leave").click()
     expect(sidebar(page)).to_be_visible()

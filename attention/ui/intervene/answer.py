@@ -1,7 +1,7 @@
 """What the edits change: probabilities, and the logit of one class beside what chance does to it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -73,8 +73,8 @@ def draw_probabilities(view: View, found: Effect) -> None:
         alt=f"P({found.label}) {before[found.number]:.1%} before, {after[found.number]:.1%} after the edits.",
     )
     st.caption("Full bars after the edits, hollow ones before; the five classes that are or were the most probable.")
-    columns = {"before": before[shown].tolist(), "after": after[shown].tolist()}
-    parts.data({"class": [view.labels[one] for one in shown], **columns}, name="probabilities")
+    columns = {"before": before[shown], "after": after[shown]}
+    parts.data(probabilities={"class": [view.labels[one] for one in shown], **columns})
 
 
 def say(view: View, found: Effect, edits: Sequence[Edit]) -> None:
@@ -113,7 +113,7 @@ def draw_chance(view: View, found: Effect, edits: Sequence[Edit], seed: int) -> 
             f"1. An edit without meaning lies outside all {band.draws} draws about once in ten times."
         )
         numbers = {"edit": ["these edits", *[f"draw {number}" for number in range(len(draws))]]}
-        parts.data({**numbers, "change of the logit": [found.change, *draws]}, name="chance")
+        parts.data(chance={**numbers, "change of the logit": [found.change, *draws]})
 
 
 def verdict(found: Effect, band: Band) -> str:
@@ -145,7 +145,7 @@ def draw_later(view: View, edits: Sequence[Edit]) -> None:
         "Mean absolute change of the values of each gate, in depth order; orange gates were edited by hand, blue ones "
         "follow because their features changed. Gates before the first edit cannot move."
     )
-    columns: dict[str, list[object]] = {"gate": [gate.name for gate in gates], "mean absolute change": [*moved]}
+    columns: dict[str, list[Any]] = {"gate": [gate.name for gate in gates], "mean absolute change": moved}
     columns["mean before"] = [float(gate.values.mean()) for gate in gates]
     columns["mean after"] = [float(after[gate.name].mean()) for gate in gates]
-    parts.data({**columns}, name="later")
+    parts.data(later=columns)

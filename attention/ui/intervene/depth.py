@@ -74,8 +74,9 @@ def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> Non
             "gates of that block have their neutral value. Grey bars: from the lowest to the highest of "
             f"{DRAWS} draws in which the same changes are dealt to random channels and places, seed {seed}."
         )
-        low, high = draws.min(1).tolist(), draws.max(1).tolist()
-        parts.data({"block": blocks, "change": changes.mean(1).tolist(), "low": low, "high": high}, name="turns")
+        each = {f"change for {view.picture_name}": one for view, one in zip(views, changes.T, strict=True)}
+        columns = {"change": changes.mean(1), **each, "low": draws.min(1), "high": draws.max(1)}
+        parts.data(turns={"block": blocks, **columns})
 
 
 def _draw_published() -> None:

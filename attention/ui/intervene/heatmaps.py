@@ -9,6 +9,7 @@ from attention.figures import overlay
 from attention.figures.overlay import Scale
 from attention.interventions import Edit
 from attention.records import Heatmap
+from attention.report import by_place
 from attention.ui import parts
 from attention.ui.intervene import passes
 from attention.ui.intervene.answer import Effect
@@ -29,6 +30,7 @@ def draw(view: View, found: Effect, edits: Sequence[Edit]) -> None:
         f"Grad-CAM of {found.label} at {maps[0].layer}, the last block with a map; both run from 0 to "
         f"{scale.high:.3g} in one scale. It shows where this class's logit draws on the block, not what a gate does."
     )
+    parts.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
 
 
 def _draw_map(view: View, title: str, one: Heatmap, scale: Scale) -> None:
@@ -39,6 +41,7 @@ def _draw_map(view: View, title: str, one: Heatmap, scale: Scale) -> None:
         key=f"heatmap_{title}",
         alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",
         caption=f"{title}: {span}",
+        table="heatmaps",
     )
     if not one.maximum:
         st.caption(":material/block: Nothing in this map speaks for the class.")

@@ -7,6 +7,7 @@ import streamlit as st
 from attention.figures import interventions as figures
 from attention.figures import overlay
 from attention.records import Floats, Gate
+from attention.report import by_place
 from attention.ui import parts
 from attention.ui.intervene.bench import Bench
 from attention.ui.intervene.controls import brush, chosen, set_places
@@ -38,6 +39,7 @@ def _draw_channels(bench: Bench, gate: Gate, after: Floats) -> None:
     parts.chart(
         _to_pick(bench, figures.channels(before, after, order, chosen(bench))),
         key="turned",
+        table="edited",
         alt=f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
         on_select=pick,
         area=True,
@@ -47,6 +49,7 @@ def _draw_channels(bench: Bench, gate: Gate, after: Floats) -> None:
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
         + (f"Channels that you pick are set to {brush():.2f}." * _settable(bench))
     )
+    parts.data(edited={"channel": range(len(before)), "before": before, "after": after})
 
 
 def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
@@ -63,13 +66,14 @@ def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
     with left:
         alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
         figure = _to_pick(bench, figures.map_to_paint(after, chosen(bench)))
-        parts.chart(figure, key="painted", alt=alt, on_select=paint, area=True)
+        parts.chart(figure, key="painted", alt=alt, table="edited", on_select=paint, area=True)
     with right:
         parts.picture(
             overlay.overlay(bench.view.picture, after, bench.view.box, colour_map="viridis", opacity=0.6),
             key="edited_map",
             alt=f"The map after the edits on {bench.view.picture_name}.",
             caption=f"After the edits: {_range(after)}",
+            table="edited",
         )
     side = figures.patch((height, width))
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
@@ -77,6 +81,7 @@ def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
         f"{gate.name}: after the edits {_range(after)}, before {_range(before)}. "
         + (f"{cell} that you pick are set to {brush():.2f}." * _settable(bench))
     )
+    parts.data(edited=by_place({"before": before, "after": after}))
 
 
 def _draw_any(gate: Gate, after: Floats) -> None:

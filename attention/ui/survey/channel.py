@@ -5,17 +5,25 @@ from zipfile import BadZipFile
 import numpy as np
 import streamlit as st
 
-from attention import images
+from attention import images, survey
 from attention.figures import overlay
 from attention.figures.surveys import channel as figures
+from attention.report import Columns
 from attention.survey.partials import BINS
 from attention.survey.result import Exemplars, GateSurvey
 from attention.ui import parts
+from attention.ui.survey import held
 from attention.ui.survey.focus import Focus, toggle_class
-from attention.ui.survey.held import Held
 
 SIDE = 160
 """Of a small picture, in pixels."""
+AtHand = survey.Pictures | survey.Found
+NAMES_ONLY = (
+    "By name only: the pictures of this survey are not at hand. The page shows them where whoever starts the server "
+    "allows the folder that was surveyed, with `--data FOLDER`."
+)
+SAME = "All pictures of the survey are there with the same path, class and size; what is in the files is not compared."
+ALIKE = "Only their names are those of the survey: the pictures may be others, or other copies of the same."
 MOST_ROWS = 24
 """Of more, as many of the highest and of the lowest are drawn as make that number."""
 
@@ -37,7 +45,7 @@ def draw(focus: Focus) -> None:
         low, high = gate.overall.minimum[channel], gate.overall.maximum[channel]
         st.caption(f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}.")
         edges = ["below 0", *(f"from {place / BINS:.2f}" for place in range(BINS)), "above 1"]
-        parts.data({"gate": edges, "pictures": counts.tolist()}, name="channel_values")
+        parts.data(channel_values={"gate": edges, "pictures": counts}, exemplars=_exemplars(focus, gate, channel))
     with right:
         _draw_classes(focus, gate, channel)
 
@@ -75,26 +83,46 @@ def _draw_classes(focus: Focus, gate: GateSurvey, channel: int) -> None:
         if point:
             toggle_class(focus, point["customdata"][0])
 
-    parts.chart(figure, key="channel_classes", alt=_finding(focus, gate, channel), on_select=click)
+    finding = _finding(focus, gate, channel)
+    parts.chart(figure, key="channel_classes", alt=finding, table="channel", on_select=click)
     left_out = (
         f"The {half} highest and the {half} lowest of {len(order):,} classes. " if len(shown) < len(order) else ""
     )
     st.caption(f"{left_out}Dashed: the mean over all pictures. In brackets n. Click a dot to select its class.")
-    columns = {"class": [focus.held.names[number] for number in order], "mean": means[order].tolist()}
-    columns["std"] = gate.classes.std[order, channel].tolist()
-    parts.data({**columns, "n": focus.held.counts[order].tolist()}, name="channel")
+    columns = {"mean": means[order], "std": gate.classes.std[order, channel], "n": focus.held.counts[order]}
+    parts.data(channel={"class": [focus.held.names[number] for number in order], **columns})
+
+
+def _ends(gate: GateSurvey) -> dict[str, Exemplars]:
+    both = {"Most open": gate.top, "Least open": gate.bottom}
+    return {label: ends for label, ends in both.items() if ends is not None}
+
+
+def _exemplars(focus: Focus, gate: GateSurvey, channel: int) -> Columns:
+    """A row for each picture of either end."""
+    ends = _ends(gate).items()
+    numbers = [int(number) for _, each in ends for number in each.pictures[:, channel]]
+    return {
+        "end": [label for label, each in ends for _ in each.pictures],
+        "gate": [float(value) for _, each in ends for value in each.values[:, channel]],
+        "picture": [focus.held.result.paths[number] for number in numbers],
+    }
 
 
 def _draw_exemplars(focus: Focus, gate: GateSurvey, channel: int) -> None:
-    both = {"Most open": gate.top, "Least open": gate.bottom}
-    kept = {label: ends for label, ends in both.items() if ends is not None}
-    if focus.held.pictures is None:
+    kept = _ends(gate)
+    pictures = held.pictures(focus.held)
+    if pictures is None:
+        st.caption(NAMES_ONLY)
         for place, (label, ends) in zip(st.columns(2, gap="large"), kept.items(), strict=False):
             with place:
                 _draw_paths(focus, label, ends, channel)
     else:
         for label, ends in kept.items():
-            _draw_pictures(focus, label, ends, channel)
+            _draw_pictures(focus, pictures, label, ends, channel)
+        if isinstance(pictures, survey.Found):
+            name = parts.literal(pictures.root.resolve().name)
+            st.caption(f"From {name}. {SAME if pictures.same else ALIKE}")
 
 
 def _draw_paths(focus: Focus, label: str, ends: Exemplars, channel: int) -> None:
@@ -110,26 +138,25 @@ def _draw_paths(focus: Focus, label: str, ends: Exemplars, channel: int) -> None
     )
 
 
-def _draw_pictures(focus: Focus, label: str, ends: Exemplars, channel: int) -> None:
+def _draw_pictures(focus: Focus, pictures: AtHand, label: str, ends: Exemplars, channel: int) -> None:
     st.markdown(f"**{label}**")
     numbers, values = ends.pictures[:, channel], ends.values[:, channel]
     for rank, (place, number, value) in enumerate(zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False)):
         path = focus.held.result.paths[int(number)]
-        small = _small(focus.held.key, int(number), focus.held)
+        small = _small(focus.held.key, str(pictures.root), int(number), pictures)
         if small is None:
             place.caption(f"{parts.literal(path)} cannot be read any more: {value:.3f}")
         else:
             with place:
                 key, caption = f"{label} {rank}", f"{value:.3f}"
-                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.")
+                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.", table=None)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _small(key: str, number: int, _held: Held) -> bytes | None:
+def _small(key: str, where: str, number: int, _pictures: AtHand) -> bytes | None:
     """A picture of the survey, small, as JPEG; None where it is not there any more."""
-    assert _held.pictures is not None
     try:
-        picture = images.read(_held.pictures.read(number))
+        picture = images.read(_pictures.read(number))
     except (images.PictureError, OSError, BadZipFile, IndexError):
         return None
     picture.thumbnail((SIDE, SIDE))

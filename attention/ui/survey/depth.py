@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
+from attention import analysis
 from attention.figures.surveys import depth
 from attention.survey.statistics import CONSTANT, HIGH, LOW, Health
 from attention.ui import parts
@@ -56,7 +57,9 @@ def draw_selectivity(focus: Focus) -> None:
         f"{focus.held.result.pictures:,} pictures. Click the dot on a median to select its block."
     )
     seen, null, _ = (list(column) for column in zip(*means, strict=True))
-    parts.data({"gate": [gate.name for gate in gates], "mean": seen, "mean, shuffled": null}, name="selectivity")
+    columns = {"mean": seen, **analysis.spread([pair.seen for pair in pairs]), "mean, shuffled": null}
+    shuffled = {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
+    parts.data(selectivity={"gate": [gate.name for gate in gates], **columns, **shuffled})
 
 
 def draw_health(focus: Focus) -> None:
@@ -85,7 +88,7 @@ def draw_health(focus: Focus) -> None:
         "channel smaller, and the output nearly the same. Click a bar to select its block."
     )
     columns = {name: [getattr(each, name) for each in found] for name in vars(found[0])}
-    parts.data({"gate": [gate.name for gate in gates], **columns}, name="health")
+    parts.data(health={"gate": [gate.name for gate in gates], **columns})
 
 
 def _health_finding(focus: Focus, found: list[Health]) -> str:

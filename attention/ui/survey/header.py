@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from attention.report import html, surveyed
-from attention.ui import parts
+from attention.ui import parts, presenting
 from attention.ui.survey.held import Held, as_file
 from attention.ui.takeaway import offer_report
 
@@ -14,7 +14,7 @@ MOST_FAILURES = 1000
 
 
 def draw(held: Held) -> None:
-    """One line of what it is, warnings, and, folded, everything that the numbers depend on."""
+    """One line of what it is, warnings, and, but in a presentation, all that the numbers rest on."""
     result, facts = held.result, held.result.provenance
     parts.mark_files(random=held.random)
     n, classes = result.pictures, int((held.counts > 0).sum())
@@ -25,6 +25,8 @@ def draw(held: Held) -> None:
     )
     for sentence in _warnings(held):
         st.caption(f":material/warning: {sentence}")
+    if presenting.is_on():
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
         name = f"{facts['network']['name'].replace('/', '_')}-survey{parts.mark()}.parquet"

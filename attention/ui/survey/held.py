@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from attention import analysis, survey
+from attention import analysis, serving, survey
 from attention.images import ASSETS
 from attention.survey import statistics
 from attention.survey.result import GateSurvey
@@ -100,6 +100,17 @@ def as_file(held: Held) -> bytes:
         path = Path(folder) / "result.parquet"
         survey.write(held.result, path)
         return path.read_bytes()
+
+
+def pictures(held: Held) -> survey.Pictures | survey.Found | None:
+    """Of the survey: those that it was made of on the page, or those of a folder that the server allows."""
+    found = (_found(held.key, str(folder), held) for folder in serving.folders().values())
+    return held.pictures or next(filter(None, found), None)
+
+
+@st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the pictures of the survey")
+def _found(key: str, folder: str, _held: Held) -> survey.Found | None:
+    return survey.found(_held.result, Path(folder))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -117,4 +117,4 @@ def _draw_data(focus: Focus, blocks: list[str], found: list[excitation.Panel]) -
             for channel, mean in zip(panel.channels.tolist(), panel.average.tolist(), strict=True)
         ]
     names = ("block", "class", "channel", "mean", "std")
-    parts.data(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)), name="role")
+    parts.data(role=dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))

@@ -42,7 +42,7 @@ def draw(focus: Focus) -> None:
         "approximation). Classes that are hard have more wrong pictures, so part of this is a difference of classes."
     )
     _draw_channels(focus)
-    parts.data({"gate": [gate.name for gate in focus.held.gates], "mean |d|": sizes}, name="verdicts")
+    parts.data(verdicts={"gate": [gate.name for gate in focus.held.gates], "mean |d|": sizes})
 
 
 def _say_why(focus: Focus, counts: list[int]) -> None:
@@ -82,5 +82,5 @@ def _draw_channels(focus: Focus) -> None:
     st.caption(
         f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences. Click a dot to select."
     )
-    columns = {verdict: getattr(gate, verdict).mean[channels].tolist() for verdict in ("right", "wrong")}
-    parts.data({"channel": channels.tolist(), **columns}, name="verdict_channels")
+    columns = {verdict: getattr(gate, verdict).mean[channels] for verdict in ("right", "wrong")}
+    parts.data(verdict_channels={"channel": channels, **columns})

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from attention import survey
 from attention.figures.surveys import maps
+from attention.report import by_place
 from attention.ui import parts
 from attention.ui.survey.focus import Focus
 
@@ -36,11 +37,9 @@ def draw(focus: Focus) -> None:
     )
     if names:
         _draw_changes(focus, average, by_class)
-    rows, across = (place.ravel().tolist() for place in np.indices(gate.shape))
-    values = dict(
-        zip(["all", *names], [average.ravel().tolist(), *(each.ravel().tolist() for each in by_class)], strict=True)
-    )
-    parts.data({"row": rows, "column": across, **values}, name="maps")
+    apart = {f"{name} − all": values for name, values in zip(names, by_class - average, strict=True)}
+    means = dict(zip(names, by_class, strict=True))
+    parts.data(maps=by_place({"all": average, "closeness to the centre": close, **means, **apart}))
 
 
 def _say_none(focus: Focus) -> None:
@@ -74,5 +73,5 @@ def _draw_changes(focus: Focus, average: NDArray[np.float64], by_class: NDArray[
     shown = [maps.change(f"{name} − all", values, reach) for name, values in zip(focus.class_names, apart, strict=True)]
     most = focus.class_names[int(np.abs(apart).max((1, 2)).argmax())]
     alt = f"The map of {most} differs most from the mean over all classes, by {reach:.3f}."
-    parts.chart(maps.side_by_side(shown), key="changes", alt=alt)
+    parts.chart(maps.side_by_side(shown), key="changes", alt=alt, table="maps")
     st.caption(f"{parts.literal(alt)} All on one scale symmetric about 0: red more open than the mean, blue less.")
