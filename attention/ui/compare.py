@@ -29,10 +29,13 @@ TABS = {
 def draw(view: View) -> None:
     """The controls, a column for each network, and what explains them in tabs."""
     views = compare_views.choose(view)
-    classifiers = [each for each in views if compare_views.scores(each) is not None]
+    with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
+        slowest = max(compare_views.seconds(views))
+        classifiers = [each for each in views if compare_views.scores(each) is not None]
     asked = compare_heatmaps.ask(classifiers) if classifiers else None
     answer = st.empty()
-    heatmaps = compare_heatmaps.heatmaps(classifiers, asked) if asked else {}
+    with st.container():
+        heatmaps = compare_heatmaps.heatmaps(classifiers, asked, slowest) if asked else {}
     label = asked.label if asked else None
     columns = compare_views.columns(views, label, [heatmaps.get(each.key) for each in views])
     answer.subheader(say(columns, label), anchor=False)

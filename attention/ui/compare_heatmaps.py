@@ -65,12 +65,15 @@ def ask(views: Sequence[View]) -> Asked:
     return Asked(guess if label == FIRST_GUESS else label, how, layers, ends == SCALES[1])
 
 
-def heatmaps(views: Sequence[View], asked: Asked) -> dict[str, Heatmap]:
-    """By the key of the view: Grad-CAM at once, what takes many passes once it was started. Says why one has none."""
+def heatmaps(views: Sequence[View], asked: Asked, slowest: float) -> dict[str, Heatmap]:
+    """By the key of the view: Grad-CAM at once, what takes many passes once it was started. Says why one has none.
+
+    `slowest` is what a pass of the slowest network takes, in seconds.
+    """
     work = [each for view in views if (each := _work(view, asked))]
     if asked.method == GRAD_CAM:
         return {view.key: compare_views.grad_cam(view, target, asked.layers[view.key]) for view, target, _ in work}
-    return _computed(work, asked) if work else {}
+    return _computed(work, asked, slowest) if work else {}
 
 
 def _offered(views: Sequence[View]) -> list[str]:
@@ -133,11 +136,10 @@ def _work(view: View, asked: Asked) -> Work | None:
     return Work(view, target, method)
 
 
-def _computed(work: Sequence[Work], asked: Asked) -> dict[str, Heatmap]:
+def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """None before they were started."""
     passes = [each.method.passes(compare_views.shape(each.view)) for each in work]
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
-    slowest = max(compare_views.seconds([each.view for each in work]))
     key = (asked.method, *((each.view.key, each.target, each.method) for each in work))
 
     def run(progress: compare_jobs.Progress) -> dict[str, Heatmap]:

@@ -37,22 +37,27 @@ class Results:
 def job(name: str, key: Sequence[object], cost: str, work: Callable[[Progress], Result]) -> Result | None:
     """The result where there is one; else its cost and a button that starts it. Not for use inside a fragment.
 
-    Cancel needs no code: a click asks Streamlit to run the page anew, and Streamlit ends the run that is under way
-    when it next draws, which the progress bar does. So does everything else that a person changes meanwhile.
+    A click on Cancel asks Streamlit to run the page anew, and Streamlit ends the run that is under way when it next
+    draws, which the progress bar does. So does everything else that a person changes meanwhile.
     """
     done = results().get((name, *key))
     if done is not None:
         return done
     said, control = st.empty(), st.empty()
-    said.markdown(cost)
+    cancelled = st.session_state.pop(f"cancelled_{name}", False)
+    said.markdown(f"{cost} Cancelled before it was done: nothing of it is kept." if cancelled else cost)
     if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
         return None
-    control.button("Cancel", key=f"cancel_{name}", icon=":material/stop:")
+    control.button("Cancel", key=f"cancel_{name}", icon=":material/stop:", on_click=_cancel, args=(name,))
     result = work(Bar(said))
     said.empty()
     control.empty()
     results().keep((name, *key), result)
     return result
+
+
+def _cancel(name: str) -> None:
+    st.session_state[f"cancelled_{name}"] = True
 
 
 @st.cache_resource(show_spinner=False)

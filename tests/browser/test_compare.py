@@ -40,6 +40,24 @@ def test_the_networks_stay_chosen_while_another_page_is_open(visit, server):
     assert "beside=se-resnext" in page.url and "plain" not in page.url
 
 
+def test_a_job_is_cancelled_and_started_anew(visit, fresh_server):
+    """Occlusion: 452 passes of two networks, which take far longer than the way to the button."""
+    visitor = visit(fresh_server)
+    visitor.open("/compare?network=timm/seresnet50&weights=Random&beside=cbam&method=Occlusion&class=church")
+    page, waiting = visitor.page, main(visitor.page).get_by_text("No heatmap yet")
+    start, cancel = (main(page).get_by_role("button", name=name) for name in ("Start", "Cancel"))
+    for _ in range(2):
+        expect(waiting).to_have_count(2)
+        start.dispatch_event("click")
+        expect(main(page).get_by_text(re.compile(r"[1-9]\d* of 452 passes"))).to_be_visible()
+        expect(start.locator("visible=true")).to_have_count(0)
+        expect(waiting).to_have_count(2)
+        cancel.dispatch_event("click")
+        expect(main(page).get_by_text("Cancelled before it was done")).to_be_visible()
+        visitor.settle()
+        expect(main(page).get_by_text(re.compile("Mean channel gate"))).to_have_count(2)
+
+
 def test_a_patch_that_a_person_draws_or_moves_moves_the_gates(visit, server):
     visitor = visit(server)
     visitor.open("/compare?network=cbam&side=Two+pictures&change=patch")
