@@ -68,3 +68,14 @@ def test_a_profile_is_the_median_and_the_middle_half_of_each_block():
     low, high, middle = comparing.profiles({"se": gates}).data
     assert [list(trace.y) for trace in (low, middle, high)] == [[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]]
     assert list(middle.x) == [1, 2]
+
+
+def test_a_frame_stands_where_it_is_said_to_on_the_picture_and_any_part_of_it_can_be_framed():
+    figure = comparing.framed(b"\xff\xd8", (10, 20, 40, 60))
+    (patch,), (photo,) = figure.layout.shapes, figure.layout.images
+    assert (patch.x0, patch.y0, patch.x1, patch.y1) == (10, 20, 40, 60)
+    assert (photo.x, photo.y, photo.sizex, photo.sizey) == (0, 0, 100, 100)
+    assert photo.source == "data:image/jpeg;base64,/9g="
+    places = set(zip(figure.data[0].x, figure.data[0].y, strict=True))
+    for left in range(95):
+        assert any(left <= x <= left + 5 and left <= y <= left + 5 for x, y in places)

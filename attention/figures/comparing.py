@@ -1,5 +1,6 @@
 """Networks and pictures beside one another: one scale for heatmaps, agreement with its null, curves, what moved."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -155,3 +156,28 @@ def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:
         figure.update_xaxes(_AXIS | {"title": "block", "dtick": max(1, len(gates) // 8)}, row=1, col=column)
     figure.update_yaxes(_AXIS | {"range": [0, 1]})
     return figure.update_layout(height=320, margin=_MARGIN)
+
+
+def framed(jpeg: bytes, edges: tuple[float, float, float, float]) -> go.Figure:
+    """A square picture to draw a frame on, in % from its upper left; `edges` are left, top, right and bottom of the
+    frame that stands. A frame is only told of where it holds points, so there are some, unseen."""
+    ticks = np.arange(0, 101, 2.5)
+    x, y = (each.ravel() for each in np.meshgrid(ticks, ticks))
+    still = {"opacity": 0}
+    unseen = {"marker": still, "selected": {"marker": still}, "unselected": {"marker": still}}
+    points = go.Scatter(x=x, y=y, mode="markers", hoverinfo="skip", **unseen)
+    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    photo = {"source": source, "xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": 100, "sizey": 100, "layer": "below"}
+    left, top, right, bottom = edges
+    patch = {"x0": left, "y0": top, "x1": right, "y1": bottom, "line": {"color": ACCENT, "width": 3}}
+    axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    layout = {
+        "height": 330,
+        "margin": _MARGIN,
+        "dragmode": "select",
+        "images": [photo],
+        "shapes": [patch],
+        "xaxis": {**axis, "range": [0, 100]},
+        "yaxis": {**axis, "range": [100, 0], "scaleanchor": "x"},
+    }
+    return go.Figure(points, layout)

@@ -4,8 +4,20 @@ EVERYWHERE = {"network", "weights", "picture", "block"}
 OVERVIEW = {"cards"}
 EXCITATION = {"order", "channel", "part", "second"}
 CBAM = {"opacity", "colours", "scale", "tab", "shown", "unit"}
-COMPARE = {"about", "class", "method", "stage", "heat", "second_kind", "change", "patch_x", "patch_y", "patch_side"}
-COMPARE |= {"by_crop", "by_blur", "by_noise", "by_brightness", "other", "beside", "random", "down", "gate", "side"}
+COMPARE = {"about", "class", "method", "stage", "heat", "second_kind", "change", "patch_x", "patch_y", "patch_wide"}
+COMPARE |= {
+    "patch_high",
+    "by_crop",
+    "by_blur",
+    "by_noise",
+    "by_brightness",
+    "other",
+    "beside",
+    "random",
+    "down",
+    "gate",
+    "side",
+}
 INTERVENE = {"class", "seed", "reach", "section", "edits", "kind"}
 GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "layers", "shuffle"}
 SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}

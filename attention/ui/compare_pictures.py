@@ -18,6 +18,15 @@ from attention.ui.compare_tabs import choose_other
 from attention.ui.view import View
 
 CHANGES = ("flip", *WITH_STRENGTH, "patch")
+SMALLEST = 5
+"""Side of a patch, in % of the square that the network sees."""
+PATCH = {
+    "patch_x": ("Centre of the patch, % from the left", 0, 50),
+    "patch_y": ("% from the top", 0, 50),
+    "patch_wide": ("Its width, % of the square", SMALLEST, 30),
+    "patch_high": ("Its height, % of the square", SMALLEST, 30),
+}
+"""What the sliders of the patch are called, where they begin, and where they stand at first."""
 SECONDS = ("a changed copy", "another picture")
 ACROSS = ("spatial", "full", "width", "channel-width")
 """The kinds of gates whose last axis is the width."""
@@ -88,15 +97,33 @@ def _changed(view: View, change: str) -> cache.Picture:
 
 
 def _patched(view: View) -> cache.Picture:
-    across, down, size = st.columns(3)
-    x = across.slider("Centre of the patch, % from the left", 0, 100, 50, 5, key="patch_x", bind="query-params")
-    y = down.slider("% from the top", 0, 100, 50, 5, key="patch_y", bind="query-params")
-    side = size.slider("Its side, % of the square", 5, 80, 30, 5, key="patch_side", bind="query-params")
+    """With a patch where the person draws a frame on what the network sees, or where the sliders say."""
+    drawing, sliders = st.columns([2, 3], gap="medium")
+    with sliders:
+        x, y, wide, high = (
+            st.slider(label, low, 100, usual, key=key, bind="query-params")
+            for key, (label, low, usual) in PATCH.items()
+        )
+        st.caption("Draw a frame on the picture, or move the sliders: the patch hides what lies in it.")
+    edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
+    with drawing:
+        alt = f"The square that the network sees, with a patch of {wide} by {high} % at {x} %, {y} %."
+        parts.chart(comparing.framed(view.seen, edges), key="patch", alt=alt, table=None, on_select=_frame, area=True)
     left, above, right, below = view.box
-    width, half = right - left, side / 200 * (right - left)
-    middle_x, middle_y = left + x / 100 * width, above + y / 100 * (below - above)
-    box = (middle_x - half, middle_y - half, middle_x + half, middle_y + half)
-    return _copy(view, changes.patch(view.picture, box), f"patch at {x} %, {y} %, side {side} %")
+    across, down = (right - left) / 100, (below - above) / 100
+    box = (left + edges[0] * across, above + edges[1] * down, left + edges[2] * across, above + edges[3] * down)
+    return _copy(view, changes.patch(view.picture, box), f"patch of {wide} × {high} % at {x} %, {y} %")
+
+
+def _frame() -> None:
+    """A callback: the patch is the frame that was drawn."""
+    if drawn := parts.frame("patch"):
+        for (low, high), centre, length in zip(
+            drawn, ("patch_x", "patch_y"), ("patch_wide", "patch_high"), strict=True
+        ):
+            low, high = max(low, 0.0), min(high, 100.0)
+            st.session_state[centre] = round((low + high) / 2)
+            st.session_state[length] = max(round(high - low), SMALLEST)
 
 
 def _copy(view: View, image: Image.Image, what: str) -> cache.Picture:

@@ -14,17 +14,15 @@ from attention import analysis, answers
 from attention.analysis import Block
 from attention.figures import strip
 from attention.figures.colours import CHANNEL_GATE
-from attention.figures.large import large
 from attention.records import GatescopeError, Inventory
 from attention.report import Chart, Columns, Picture, Table, as_csv
 from attention.ui import presenting, shown
 from attention.ui.cache import Choice
+from attention.ui.dress import dressed
 from attention.ui.view import View
 
 FORMATS = ["PNG", "SVG"]
 """Of a figure as a file."""
-TOOLS = 28
-"""Pixels that the tools of a figure take above it."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 ON_OFFER = "On offer"
 """Where a network comes from that is chosen by its name."""
@@ -47,20 +45,20 @@ def chart(
     *,
     key: str,
     alt: str,
-    table: str = "",
+    table: str | None = "",
     on_select: Callable[[], None] | None = None,
     area: bool = False,
 ) -> None:
     """A plotly figure with its finding as alternative text; a click on it calls `on_select`.
 
-    Its numbers are offered by `data` under the name of `table`, or else of its key.
+    Its numbers are offered by `data` under the name of `table`, or else of its key; None is a photograph.
 
     With `area`, where the figure's `dragmode` is "select" or "lasso", drawing around points calls it instead. The
     report holds the figure, and over it stand two tools: it fills the screen, and it becomes a picture in a file.
     """
-    shown.note(key, Chart(figure, alt, table=table or key))
+    shown.note(key, Chart(figure, alt, table=key if table == "" else table or ""))
     st.plotly_chart(
-        _inked(_below_tools(large(figure) if presenting.is_on() else figure)),
+        dressed(figure),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
@@ -76,24 +74,6 @@ def _tools(name: str) -> dict[str, Any]:
     return {"modeBarButtonsToRemove": OTHER_TOOLS, "toImageButtonOptions": file}
 
 
-def _below_tools(figure: go.Figure) -> go.Figure:
-    """The figure with room for its tools: where they stood on a point, a click would make a file of it."""
-    top, height = figure.layout.margin.t, figure.layout.height
-    if top is not None and top < TOOLS:
-        figure.update_layout(margin_t=TOOLS, height=height and height + TOOLS - top)
-    return figure
-
-
-def _inked(figure: go.Figure) -> go.Figure:
-    """The figure's text in the page's own colour: the grey that Streamlit gives it is too pale to read (WCAG 1.4.3)."""
-    ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
-    figure.update_layout(font_color=ink, legend_font_color=ink)
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickfont_color=ink, title_font_color=ink)
-    figure.for_each_annotation(lambda note: note.update(font_color=note.font.color or ink))
-    return figure
-
-
 def clicked(key: str) -> dict[str, Any] | None:
     """The point of a chart that was clicked last, for use in `on_select`."""
     points = st.session_state[key]["selection"]["points"]
@@ -104,6 +84,15 @@ def selected(key: str) -> list[int]:
     """The points of a chart's first trace that a click, a frame or a loop holds, for use in `on_select`."""
     points = st.session_state[key]["selection"]["points"]
     return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
+
+
+def frame(key: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The frame that was drawn on a chart, for use in `on_select`: from and to in x, and in y, the lower first."""
+    boxes = st.session_state[key]["selection"]["box"]
+    if not boxes:
+        return None
+    (left, right), (low, high) = (sorted(map(float, boxes[0][axis])) for axis in ("x", "y"))
+    return (left, right), (low, high)
 
 
 def picture(encoded: bytes, *, key: str, alt: str, caption: str, table: str | None) -> None:

@@ -40,13 +40,28 @@ def test_the_networks_stay_chosen_while_another_page_is_open(visit, server):
     assert "beside=se-resnext" in page.url and "plain" not in page.url
 
 
-def test_a_patch_that_a_person_moves_moves_the_gates(visit, server):
+def test_a_patch_that_a_person_draws_or_moves_moves_the_gates(visit, server):
     visitor = visit(server)
     visitor.open("/compare?network=cbam&side=Two+pictures&change=patch")
     page = visitor.page
     answer = main(page).get_by_role("heading", level=3).first
     before = answer.inner_text()
-    page.get_by_role("slider", name="Centre of the patch, % from the left").press("ArrowLeft")
+    photo = page.locator(".st-key-patch .imagelayer image").bounding_box()
+    assert photo
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return photo["x"] + x * photo["width"], photo["y"] + y * photo["height"]
+
+    page.mouse.move(*at(0.2, 0.1))
+    page.mouse.down()
+    page.mouse.move(*at(0.4, 0.3), steps=4)
+    page.mouse.move(*at(0.6, 0.7), steps=4)
+    page.mouse.up()
     expect(answer).not_to_have_text(before)
     visitor.settle()
-    assert asked(page)["patch_x"] == "45"
+    drawn = asked(page)
+    for key, share in {"patch_x": 40, "patch_y": 40, "patch_wide": 40, "patch_high": 60}.items():
+        assert abs(int(drawn[key]) - share) <= 2
+    page.get_by_role("slider", name="Centre of the patch, % from the left").press("ArrowLeft")
+    expect(page).to_have_url(re.compile(f"patch_x={int(drawn['patch_x']) - 1}"))
+    assert asked(page)["patch_high"] == drawn["patch_high"]
