@@ -181,8 +181,8 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
     columns = {"block": names, label.lower(): values}
     _note_table("strip", columns)
     if not presenting.is_on():
-        look = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip, CSV"}
-        _offer_csv(row, "", "strip", columns, **look)
+        look = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip above"}
+        _offer_csv(row, "CSV", "strip", columns, **look)
     return chosen
 
 
