@@ -109,3 +109,13 @@ def test_the_report_holds_every_captioned_picture_and_chart_of_a_page(page):
     shown |= {chart.proto.alt for chart in app.get("plotly_chart")}
     shown = {alt for alt in shown if "the square that the network sees lit" not in alt}  # the report has its own
     assert shown and shown == set(held)
+
+
+@pytest.mark.parametrize(("page", "figure", "choice"), [("survey", "role", "unit"), ("grouped", "partition", "c1")])
+def test_a_presented_page_shows_its_figure_before_what_is_chosen(page, figure, choice):
+    def order(**asked: str) -> list[str]:
+        keys = [getattr(each, "key", None) for each in opened(page, network="cbam", **asked).main]
+        return [key for key in keys if key in (figure, choice)]
+
+    assert order() == [choice, figure]
+    assert order(present="1") == [figure, choice]

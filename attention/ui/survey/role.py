@@ -6,7 +6,7 @@ import streamlit as st
 from attention import survey
 from attention.figures.surveys import excitation
 from attention.survey.result import GateSurvey
-from attention.ui import parts
+from attention.ui import parts, presenting
 from attention.ui.survey import held
 from attention.ui.survey.focus import Focus, select
 
@@ -22,7 +22,8 @@ def draw(focus: Focus) -> None:
     if not blocks:
         st.info("This network has no gates by channel. “Where it looks” shows its maps.", icon=":material/info:")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    settings, view = presenting.places()
+    with settings.container(horizontal=True, vertical_alignment="bottom"):
         most = int(_choose("Channels, at most", SAMPLES, "sampled"))
         own = _choose("Scale", SCALES, "scale") == SCALES[1]
         band = st.toggle("One standard deviation", key="band", bind="query-params")
@@ -35,11 +36,12 @@ def draw(focus: Focus) -> None:
             select(focus.held, blocks[int(place)], int(channel))
 
     finding = _finding(focus, blocks)
-    st.markdown(f"##### {finding}")
     figure = excitation.role(found, focus.class_names, band=band, own_scale=own)
-    parts.chart(figure, key="role", alt=finding, on_select=click)
-    st.caption(_caption(focus, blocks))
-    _draw_data(focus, blocks, found)
+    with view:
+        st.markdown(f"##### {finding}")
+        parts.chart(figure, key="role", alt=finding, on_select=click)
+        st.caption(_caption(focus, blocks))
+        _draw_data(focus, blocks, found)
 
 
 def panels(focus: Focus) -> list[str]:
