@@ -30,8 +30,8 @@ def draw(view: View) -> None:
     """The controls, a column for each network, and what explains them in tabs."""
     views = compare_views.choose(view)
     with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
-        slowest = max(compare_views.seconds(views))
         classifiers = [each for each in views if compare_views.scores(each) is not None]
+        slowest = max(compare_views.seconds(views))
     asked = compare_heatmaps.ask(classifiers) if classifiers else None
     answer = st.empty()
     with st.container():
