@@ -67,11 +67,12 @@ def draw_layers(view: View) -> None:
         st.info("No layer has this in its name, class or form of attention. Try “conv”, or “se”.")
         return
     gates = {gate.name: gate for gate in view.trace.gates}
+    shown = _filled(table(rows, gates))
     event = st.dataframe(
-        _filled(table(rows, gates)),
+        shown,
         hide_index=True,
         height=ROW_HEIGHT * (min(len(rows), MOST_ROWS) + 1) + 3,
-        column_config=_columns(),
+        column_config=_columns(max(map(len, shown.get("gates", [""])))),
         placeholder="",
         on_select="rerun",
         selection_mode="single-row",
@@ -174,10 +175,12 @@ def _filled(columns: Columns) -> Columns:
     return {name: values for name, values in columns.items() if set(values) - nothing.get(name, {"", None})}
 
 
-def _columns() -> dict[str, Any]:
+def _columns(longest: int) -> dict[str, Any]:
+    """By name; `longest` is how many letters the gates of a row take, of which Streamlit tries the first rows alone."""
     number = st.column_config.NumberColumn
     return {
-        "layer": st.column_config.TextColumn(pinned=True, width=160),
+        "layer": st.column_config.TextColumn(pinned=True, width=154),
+        "gates": st.column_config.TextColumn(width=25 + round(5.45 * longest)),
         **{name: number(format="localized") for name in ("parameters", "MACs", "groups")},
         "saved": number(format="localized", help="Parameters that groups save against one group."),
     }
