@@ -264,10 +264,10 @@ def test_the_first_thing_a_page_does_is_to_open_itself_through_ui(path):
 @pytest.mark.parametrize("path", CODE, ids=relative)
 def test_files_and_functions_stay_small(path):
     source = read(path)
-    assert source.count("\n") <= 300
+    assert source.count("\n") <= 500
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno < 40, f"{node.name}, line {node.lineno}, is longer than 40 lines"
+            assert node.end_lineno - node.lineno < 50, f"{node.name}, line {node.lineno}, is longer than 50 lines"
 
 
 UNWANTED = {
