@@ -5,18 +5,17 @@ import pytest
 
 from attention import survey
 from attention.survey import statistics
-from attention.survey.partials import Block
-from attention.survey.result import result
+from attention.survey.partials import GateColumns, assemble
 from benchmarks.survey_page import summarised
 
 
 def surveyed(values, labels):
     """The record of one channel gate with these values, (N, C), of pictures of these classes."""
     classes = int(labels.max()) + 1
-    block = Block("gate", "channel", "sigmoid", values.shape[1:], "")
-    partial = summarised(values.astype(np.float64), labels, (block,))
+    columns = GateColumns("gate", "channel", "sigmoid", values.shape[1:], "")
+    partial = summarised(values.astype(np.float64), labels, (columns,))
     names = tuple(map(str, range(classes)))
-    return result(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]
+    return assemble(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from dataclasses import asdict
 import numpy as np
 
 from attention import analysis
+from attention.figures import surveys as figures
 from attention.figures.depth import plain
-from attention.figures.surveys import depth, excitation, maps
 from attention.report.document import Chart, Document, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.report.tables import Columns, said
 from attention.survey import GateSurvey, Result, statistics
-from attention.survey.profiles import class_names, last_of_stages, mean_over_classes, sampled
+from attention.survey.statistics import class_names, evenly_spaced, last_of_stages, mean_over_classes
 
 MOST_CLASSES = 5
 """Lines in one panel."""
@@ -104,7 +104,7 @@ def _chosen(result: Result) -> list[int]:
     """Classes that have pictures, spread evenly over all of them."""
     counts = np.bincount(result.predictions[:, 0], result.predictions[:, 2], len(result.classes))
     used = np.flatnonzero(counts)
-    return used[sampled(len(used), MOST_CLASSES)].tolist()
+    return used[evenly_spaced(len(used), MOST_CLASSES)].tolist()
 
 
 def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterator[Section]:
@@ -114,7 +114,7 @@ def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, s
     shown = [gates[place] for place in last_of_stages(gates)]
     panels = [_panel(gate, names[gate], chosen) for gate in shown]
     words = [f"{plain(called[number])}, n = {shown[0].classes.count[number]:,}" for number in chosen]
-    figure = excitation.role(panels, words, band=True, own_scale=False)
+    figure = figures.excitation_role(panels, words, band=True, own_scale=False)
     apart = [float(np.ptp(gate.classes.mean[chosen], axis=0).mean()) for gate in shown]
     most = shown[int(np.argmax(apart))]
     alt = (
@@ -128,11 +128,11 @@ def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, s
     )
 
 
-def _panel(gate: GateSurvey, name: str, chosen: list[int]) -> excitation.Panel:
-    places = sampled(gate.shape[0], MOST_POINTS)
+def _panel(gate: GateSurvey, name: str, chosen: list[int]) -> figures.RolePanel:
+    places = evenly_spaced(gate.shape[0], MOST_POINTS)
     part = np.ix_(np.array(chosen), places)
     average = mean_over_classes(gate)[places]
-    return excitation.Panel(name, places, gate.classes.mean[part], gate.classes.std[part], average, None)
+    return figures.RolePanel(name, places, gate.classes.mean[part], gate.classes.std[part], average, None)
 
 
 def _table(result: Result, gates: Sequence[GateSurvey]) -> Columns:
@@ -154,8 +154,8 @@ def _selectivity(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> I
     found = [statistics.class_selectivity(gate) for gate in gates]
     if not any(np.isfinite(each.index).any() for each in found):
         return
-    pairs = [depth.Pair(each.index, each.shuffled) for each in found]
-    figure = depth.boxes([names[gate] for gate in gates], pairs, -1, "class selectivity")
+    pairs = [figures.MeasuredIndex(each.index, each.shuffled) for each in found]
+    figure = figures.index_boxes([names[gate] for gate in gates], pairs, -1, "class selectivity")
     index, shuffled = ([float(np.nanmean(getattr(each, side))) for each in found] for side in ("index", "shuffled"))
     most = int(np.nanargmax(index))
     alt = (
@@ -181,12 +181,12 @@ def _health(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterat
         return
     found = [statistics.health(gate) for gate in gates]
     rows = [
-        depth.Row("values below 0.05", [each.low for each in found], 1.0),
-        depth.Row("values of 0.95 and above", [each.high for each in found], 1.0),
-        depth.Row("constant channels or places", [each.constant for each in found], 1.0),
-        depth.Row("standard deviation over the pictures", [each.deviation for each in found]),
+        figures.GateNumbers("values below 0.05", [each.low for each in found], 1.0),
+        figures.GateNumbers("values of 0.95 and above", [each.high for each in found], 1.0),
+        figures.GateNumbers("constant channels or places", [each.constant for each in found], 1.0),
+        figures.GateNumbers("standard deviation over the pictures", [each.deviation for each in found]),
     ]
-    figure = depth.bars([names[gate] for gate in gates], rows, -1)
+    figure = figures.gate_bars([names[gate] for gate in gates], rows, -1)
     idle = max(range(len(found)), key=lambda place: found[place].constant)
     alt = f"{found[idle].constant:.0%} of {gates[idle].name} is constant over the pictures, the most of all gates."
     facts = [asdict(each) for each in found]
@@ -208,8 +208,8 @@ def _maps(result: Result, names: dict[GateSurvey, str]) -> Iterator[Section]:
     gates = [gate for gate in result.gates if len(gate.shape) == 2 and not gate.by_channel]
     if not gates or not result.pictures:
         return
-    shown = [gates[place] for place in sampled(len(gates), MOST_MAPS)]
-    figure = maps.side_by_side([maps.gate(names[gate], gate.overall.mean) for gate in shown])
+    shown = [gates[place] for place in evenly_spaced(len(gates), MOST_MAPS)]
+    figure = figures.map_grid([figures.gate_map(names[gate], gate.overall.mean) for gate in shown])
     widest = max(shown, key=lambda gate: float(np.ptp(gate.overall.mean)))
     alt = (
         f"Of the mean maps of {len(shown)} of {len(gates)} spatial gates, that of {widest.name} differs most from "
