@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from attention.figures import surveys as figures
-from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
-from attention.figures.surveys import ALL, CLASSES, FINDING
+from attention.charts import surveys as figures
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
+from attention.charts.surveys import ALL, CLASSES, FINDING
 from tests.charts import colours, texts
 
 NAMES = ("a", "b", "c")

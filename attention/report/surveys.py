@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 
 from attention import analysis
-from attention.figures import surveys as figures
-from attention.figures.depth import plain
+from attention.charts import surveys as figures
+from attention.charts.depth import plain
 from attention.report.document import Chart, Document, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.report.tables import Columns, said

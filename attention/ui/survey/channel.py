@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from attention import images, survey
-from attention.figures import overlay
-from attention.figures import surveys as figures
+from attention.charts import overlay
+from attention.charts import surveys as figures
 from attention.report import Columns
 from attention.survey.result import BINS, Exemplars, GateSurvey
 from attention.ui import parts

@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from attention import analysis, survey
-from attention.figures import surveys as figures
+from attention.charts import surveys as figures
 from attention.report import by_place
 from attention.survey.result import GateSurvey
 from attention.survey.statistics import CONSTANT, HIGH, LOW, GroupDifference, Health
