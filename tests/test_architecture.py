@@ -46,8 +46,8 @@ ROOMS = {
     "analysis": Door(top={"numpy", "attention.records"}),
     "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
-        top={"numpy", "attention.records", "attention.images", "attention.zoo"},
-        inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
+        top={"numpy", "attention.records", "attention.images", "attention.zoo", "attention.analysis"},
+        inside={"torch", "pyarrow", "ray", "timm", "attention.capture"},
     ),
     "changes": Door(top={"numpy", "PIL"}),
     "comparison": Door(
@@ -81,9 +81,7 @@ ROOMS = {
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
         | {"attention.zoo"}
     ),
-    "evaluation": Door(
-        top={"click", "numpy", "torch", "attention.records", "attention.images", "attention.capture", "attention.zoo"}
-    ),
+    "evaluation": Door(top={"numpy", "attention.records", "attention.survey", "attention.zoo"}),
     "ablation": Door(
         top={"click", "numpy", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
         | {"attention.interventions", "attention.charts"},

@@ -70,4 +70,4 @@ def test_the_statistics_of_a_large_survey_are_those_of_a_loop(large):
         assert contrast[channel] == pytest.approx((max(means) - others) / (max(means) + others))
     assert share[::5].min() > 0.9 > share[1::5].max()  # every fifth channel was made to tell the classes apart
     assert statistics.mean_over_classes(large.result.gates[2]).shape == (SIDE, SIDE)
-    assert statistics.health(gate).dead == 0
+    assert statistics.gate_health(gate).dead == 0

@@ -70,7 +70,7 @@ def test_health_counts_values_and_channels(values):
     random = np.random.default_rng(3)
     shut, wide = random.uniform(0, 0.04, 200), random.uniform(0.96, 1, 200)
     gate = surveyed(np.stack([values[0][:, 1], values[0][:, 2], shut, wide], 1).astype(np.float32), values[1])
-    found = statistics.health(gate)
+    found = statistics.gate_health(gate)
     held = np.stack([values[0][:, 1], values[0][:, 2], shut, wide], 1).astype(np.float32).astype(float)
     assert found.low == (held < 0.05).mean() and found.high == (held >= 0.95).mean()
     assert (found.dead, found.open) == (0.25, 0.25)

@@ -1,7 +1,6 @@
 """The report of a survey: what every gate does over a whole folder of pictures, and whether it does anything."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import numpy as np
 
@@ -29,8 +28,8 @@ SELECTIVITY = (
     "but the highest (A. S. Morcos et al., arXiv 1803.06959, 2.3); grey: the classes shuffled once among the pictures."
 )
 HEALTH = (
-    "Low and high: share of all values below 0.05, and of 0.95 and above. Dead: channels that no picture opens to "
-    "0.05. Open: channels that no picture closes to 0.95. Constant: channels whose standard deviation over the "
+    "Low and high: share of all values below 0.05, and of 0.95 and above. Dead: channels that are low for every "
+    "picture. Open: channels that are high for every picture. Constant: channels whose standard deviation over the "
     "pictures is below 0.02, which the weights could take in. Deviation and entropy (bits) are means over the channels."
 )
 
@@ -62,7 +61,7 @@ def _short(gates: Sequence[GateSurvey]) -> list[str]:
 def _answer(result: Result) -> str:
     if not result.gates:
         return "This network applied no gates."
-    checked = [statistics.health(gate) for gate in result.gates]
+    checked = [statistics.gate_health(gate) for gate in result.gates]
     constant = sum(health.constant * np.prod(gate.shape) for health, gate in zip(checked, result.gates, strict=True))
     whole = sum(np.prod(gate.shape) for gate in result.gates)
     most = max(range(len(checked)), key=lambda place: checked[place].deviation)
@@ -179,7 +178,7 @@ def _selectivity(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> I
 def _health(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterator[Section]:
     if not gates:
         return
-    found = [statistics.health(gate) for gate in gates]
+    found = [statistics.gate_health(gate) for gate in gates]
     rows = [
         figures.GateNumbers("values below 0.05", [each.low for each in found], 1.0),
         figures.GateNumbers("values of 0.95 and above", [each.high for each in found], 1.0),
@@ -189,15 +188,15 @@ def _health(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterat
     figure = figures.gate_bars([names[gate] for gate in gates], rows, -1)
     idle = max(range(len(found)), key=lambda place: found[place].constant)
     alt = f"{found[idle].constant:.0%} of {gates[idle].name} is constant over the pictures, the most of all gates."
-    facts = [asdict(each) for each in found]
+    facts = {name: [getattr(each, name) for each in found] for name in vars(found[0])}
     columns: Columns = {
-        "gate": [gate.name for gate in gates],
-        "kind": [gate.kind for gate in gates],
+        "gate": facts.pop("name"),
+        "kind": facts.pop("kind"),
         "averaged over": [gate.averaged or "nothing" for gate in gates],
         "minimum": [float(gate.overall.minimum.min()) for gate in gates],
         "mean": [float(gate.overall.mean.mean()) for gate in gates],
         "maximum": [float(gate.overall.maximum.max()) for gate in gates],
-        **{name: [each[name] for each in facts] for name in facts[0]},
+        **facts,
     }
     yield Section(
         "Does each gate do anything?", [alt, Chart(figure, alt, HEALTH), Table("health", "Every gate", columns)]

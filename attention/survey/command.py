@@ -19,7 +19,7 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings) -> N
     """Run a survey and print what came of it. Raises GatescopeError."""
     pictures = list_pictures(source)
     pictures = pictures.limited(limit) if limit else pictures
-    result = run(_network(model), pictures, settings=settings, progress=_print_progress(), cancel=_ctrl_c())
+    result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=_ctrl_c())
     print("\n".join([*summary(result), f"The result is in {settings.out}."]))
 
 
@@ -47,7 +47,7 @@ def summary(result: Result) -> list[str]:
     return lines
 
 
-def _print_progress() -> Callable[[Progress], None]:
+def print_progress() -> Callable[[Progress], None]:
     """Progress in one line that is written over, where there is a terminal; else a line each tenth."""
     terminal, shown = sys.stderr.isatty(), -1
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
@@ -63,10 +63,13 @@ class PictureList:
         """At most so many of the pictures, spread evenly over the list, so that each class keeps its share."""
         if count >= len(self):
             return self
-        kept = [number * len(self) // count for number in range(count)]
-        paths = tuple(self.paths[number] for number in kept)
-        sizes = tuple(self.sizes[number] for number in kept)
-        return replace(self, paths=paths, labels=self.labels[kept], sizes=sizes)
+        return self.chosen([number * len(self) // count for number in range(count)])
+
+    def chosen(self, numbers: Sequence[int]) -> "PictureList":
+        """The pictures of these numbers, in their order."""
+        paths = tuple(self.paths[number] for number in numbers)
+        sizes = tuple(self.sizes[number] for number in numbers)
+        return replace(self, paths=paths, labels=self.labels[list(numbers)], sizes=sizes)
 
     @cached_property
     def _open(self) -> Callable:

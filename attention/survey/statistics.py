@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.survey.result import Doubles, GateSurvey, Integers, Result
+from attention.analysis import health
+from attention.records import GateHealth
+from attention.survey.result import BINS, Doubles, GateSurvey, Integers, Result
 
-LOW, HIGH = 0.05, 0.95
-CONSTANT = 0.02
-"""Standard deviation over the pictures below which a channel counts as constant."""
+_LOW_END, _HIGH_START = 1 + round(health.LOW * BINS), 1 + round(health.HIGH * BINS)
+"""The bins of a histogram that hold the low values end before the one, those of the high values start at the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,36 +49,32 @@ def share_between(gate: GateSurvey) -> Selectivity:
 
 
 @dataclass(frozen=True)
-class Health:
-    """Does a gate do anything? Shares are of its channels or places, or of all their values over the pictures."""
+class SurveyedHealth(GateHealth):
+    """What a survey knows of a gate's health besides: shares are of its channels or places."""
 
-    low: float
-    """Share of the values below 0.05."""
-    high: float
-    """Share of the values of 0.95 and above."""
     dead: float
-    """Share of the channels that no picture opens to 0.05."""
+    """Share of the channels that are low for every picture."""
     open: float
-    """Share of the channels that no picture closes to 0.95 or below."""
+    """Share of the channels that are high for every picture."""
     constant: float
-    """Share of the channels whose deviation over the pictures is below 0.02: the weights could take them in."""
-    deviation: float
-    """Standard deviation over the pictures, averaged over the channels."""
+    """Share of the channels that are nearly the same for every picture: the weights could take them in."""
     entropy: float
     """Entropy of a channel's values over the pictures, in bits, averaged over the channels: see `entropy`."""
 
 
-def health(gate: GateSurvey) -> Health:
-    """The summary of a gate over all pictures; NaN where none could be used."""
+def gate_health(gate: GateSurvey) -> SurveyedHealth:
+    """The health of a gate over all pictures; NaN where none could be used."""
     values, pictures = gate.overall, gate.histogram.sum()
-    edge = gate.histogram.reshape(-1, gate.histogram.shape[-1])
-    return Health(
-        low=float(edge[:, :2].sum() / pictures),
-        high=float(edge[:, -2:].sum() / pictures),
-        dead=float((values.maximum < LOW).mean()),
-        open=float((values.minimum > HIGH).mean()),
-        constant=float((values.std < CONSTANT).mean()),
+    bins = gate.histogram.reshape(-1, BINS + 2).sum(0)
+    return SurveyedHealth(
+        gate.name,
+        gate.kind,
+        low=float(bins[:_LOW_END].sum() / pictures),
+        high=float(bins[_HIGH_START:].sum() / pictures),
         deviation=float(values.std.mean()),
+        dead=float(health.is_dead(values.maximum).mean()),
+        open=float(health.is_open(values.minimum).mean()),
+        constant=float(health.is_constant(values.std).mean()),
         entropy=float(entropy(gate.histogram).mean()),
     )
 

@@ -7,10 +7,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from attention import analysis, survey
+from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import surveys as figures
 from attention.report import by_place
 from attention.survey.result import GateSurvey
-from attention.survey.statistics import CONSTANT, HIGH, LOW, GroupDifference, Health
+from attention.survey.statistics import GroupDifference, SurveyedHealth
 from attention.ui import parts, presenting
 from attention.ui.survey import loading
 from attention.ui.survey.selection import Selection, select, select_gate
@@ -196,7 +197,7 @@ def draw_health(selection: Selection) -> None:
             f"share of the channels that never reach {LOW} (dead)", [each.dead for each in checked], 1.0
         ),
         figures.GateNumbers(
-            f"share of the channels that never leave {HIGH} to 1", [each.open for each in checked], 1.0
+            f"share of the channels that never fall below {HIGH} (open)", [each.open for each in checked], 1.0
         ),
         figures.GateNumbers(
             f"share of the channels that are constant (deviation below {CONSTANT})",
@@ -224,10 +225,10 @@ def draw_health(selection: Selection) -> None:
         "channel smaller, and the output nearly the same. Click a bar to select its block."
     )
     columns = {name: [getattr(each, name) for each in checked] for name in vars(checked[0])}
-    parts.data(health={"gate": [gate.name for gate in gates], **columns})
+    parts.data(health={"gate": columns.pop("name"), **columns})
 
 
-def _health_headline(selection: Selection, checked: list[Health]) -> str:
+def _health_headline(selection: Selection, checked: list[SurveyedHealth]) -> str:
     gates = selection.survey.gates
     by_channel = [number for number, gate in enumerate(gates) if gate.by_channel]
     if not by_channel:

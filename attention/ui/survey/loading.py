@@ -131,9 +131,9 @@ def selectivity(
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def health(key: str, gate: str, _loaded: LoadedSurvey) -> statistics.Health:
+def health(key: str, gate: str, _loaded: LoadedSurvey) -> statistics.SurveyedHealth:
     """What a gate does, and whether it does anything."""
-    return statistics.health(_gate(_loaded, gate))
+    return statistics.gate_health(_gate(_loaded, gate))
 
 
 def _gate(loaded: LoadedSurvey, name: str) -> GateSurvey:
