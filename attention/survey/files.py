@@ -19,12 +19,12 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Kind
+from attention.kinds import KINDS
 from attention.survey.passes import FORMAT
 from attention.survey.result import BINS, Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
@@ -326,7 +326,7 @@ def _judge_provenance(facts: dict[str, Any]) -> None:
 
 
 def _judge_gate(gate: GateSurvey, classes: int) -> None:
-    _insist(gate.kind in get_args(Kind) and gate.by_channel <= (len(gate.shape) == 1))
+    _insist(gate.kind in KINDS and gate.by_channel <= (len(gate.shape) == 1))
     _insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
     _insist(math.prod(gate.shape) > 0)
     _judge_summary(gate.classes, (classes,), gate.shape)

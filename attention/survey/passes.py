@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import images
+from attention.kinds import KINDS
 from attention.records import Floats, Gate
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, histogram, ranked
 from attention.survey.pictures import PictureList
@@ -153,9 +154,9 @@ def _reduce(gate: Gate) -> tuple[Floats, str]:
     values = gate.values
     if GateColumns(gate.name, gate.kind, "", (), "").by_channel:
         return (values.mean(tuple(range(2, values.ndim))), "the places") if values.ndim > 2 else (values, "")
-    if gate.kind == "spatial" and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
+    if KINDS[gate.kind].is_map and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
         return _average_tiles(values)
-    if gate.kind != "spatial" and values[0].size > BY_CLASS:
+    if not KINDS[gate.kind].is_map and values[0].size > BY_CLASS:
         return values.reshape(len(values), -1).mean(1, keepdims=True), "all of it"
     return values.reshape(len(values), -1) if values.ndim == 1 else values, ""
 
