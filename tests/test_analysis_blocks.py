@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention import analysis, capture, zoo
+from attention import analysis, capture
+from attention.models import zoo
 from attention.records import Gate
 from tests import coordinate
 

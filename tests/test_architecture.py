@@ -29,25 +29,23 @@ ROOMS = {
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
-    "checkpoints": Door(top={"torch", "attention.records"}),
     "labels": Door(top={"attention.records"}),
-    "recognition": Door(
-        top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
-    ),
+    "cost": Door(top={"torch"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
     "inventory": Door(top={"torch", "attention.records"}),
-    "zoo": Door(
-        top={"attention.records", "attention.images", "attention.labels"},
-        inside={"torch", "torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub"}
-        | {"tqdm", "attention.networks", "attention.capture", "attention.checkpoints", "attention.recognition"},
+    "answers": Door(top={"numpy", "attention.records"}),
+    "models": Door(
+        top={"torch", "attention.records", "attention.images", "attention.networks", "attention.labels"}
+        | {"attention.answers"},
+        inside={"torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub", "tqdm"}
+        | {"attention.cost", "attention.capture"},
     ),
     "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
-    "answers": Door(top={"numpy", "attention.records"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
-        top={"numpy", "attention.records", "attention.images", "attention.zoo"},
+        top={"numpy", "attention.records", "attention.images", "attention.models"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
     ),
     "agreement": Door(top={"numpy", "attention.records"}),
@@ -55,47 +53,58 @@ ROOMS = {
     "changes": Door(top={"numpy", "PIL"}),
     "comparison": Door(
         top={"numpy", "PIL", "attention.records", "attention.answers", "attention.analysis", "attention.agreement"},
-        inside={"torch", "attention.capture", "attention.zoo", "attention.attribution", "attention.inventory"},
+        inside={"torch", "attention.capture", "attention.models", "attention.attribution", "attention.inventory"},
     ),
     "figures": Door(
         top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
         | {"attention.comparison"}
     ),
-    "serving": Door(
-        top={"click", "attention.records", "attention.images", "attention.labels", "attention.zoo"}
-        | {"attention.answers"},
-        inside={"torch", "streamlit", "attention.capture", "attention.checkpoints", "attention.recognition"},
-    ),
+    "serving": Door(top={"click", "attention.records", "attention.models"}, inside={"torch", "streamlit"}),
     "views": Door(top={"attention.records"}),
     "report": Door(
-        top={"numpy", "plotly", "PIL", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
+        top={
+            "numpy",
+            "plotly",
+            "PIL",
+            "attention.records",
+            "attention.images",
+            "attention.models",
+            "attention.analysis",
+        }
         | {"attention.answers", "attention.survey", "attention.figures"},
         inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
     ),
     "ui": Door(
-        top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.zoo"}
+        top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.models"}
         | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
         | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
         | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey", "attention.views"}
         | {"attention.report"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.checkpoints", "attention.recognition"}
-        | {"attention.attribution"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.attribution"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
-        | {"attention.zoo"}
+        | {"attention.models"}
     ),
     "evaluation": Door(
-        top={"click", "numpy", "torch", "attention.records", "attention.images", "attention.capture", "attention.zoo"}
+        top={
+            "click",
+            "numpy",
+            "torch",
+            "attention.records",
+            "attention.images",
+            "attention.capture",
+            "attention.models",
+        }
     ),
     "ablation": Door(
-        top={"click", "numpy", "attention.records", "attention.images", "attention.zoo", "attention.analysis"}
+        top={"click", "numpy", "attention.records", "attention.images", "attention.models", "attention.analysis"}
         | {"attention.interventions", "attention.figures"},
         inside={"torch", "attention.capture"},
     ),
     "__main__": Door(
         top={"click", "attention.records", "attention.serving"},
-        inside={"torch", "attention.images", "attention.zoo", "attention.analysis", "attention.figures"}
+        inside={"torch", "attention.images", "attention.models", "attention.analysis", "attention.figures"}
         | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
         | {"attention.survey", "attention.ablation", "attention.report"},
     ),
@@ -215,14 +224,17 @@ def test_data_flows_one_way():
         ("attention.labels", set()),
         ("attention.inventory", set()),
         ("attention.inventory.known", set()),
-        ("attention.zoo", set()),
+        *(
+            (f"attention.models.{name}", set())
+            for name in ("zoo", "own", "libraries", "downloads", "weight_files", "code")
+        ),
         ("attention.survey", set()),
         ("attention.report", set()),
         ("attention.views", set()),
         ("attention.serving", set()),
         *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
-        ("attention.checkpoints", {"torch"}),
-        ("attention.recognition", {"torch"}),
+        ("attention.models.checkpoints", {"torch"}),
+        ("attention.models.recognise", {"torch"}),
         ("attention.ui", {"streamlit"}),
     ],
 )
@@ -232,7 +244,7 @@ def test_light_rooms_load_nothing_heavy(module, may_load):
 
 def test_names_and_cards_on_offer_are_read_without_torch_and_without_their_libraries():
     read_all = "for name in zoo.names(): zoo.card(name), zoo.here(name)"
-    assert not loaded_by(f"from attention import zoo\n{read_all}") & HEAVY
+    assert not loaded_by(f"from attention.models import zoo\n{read_all}") & HEAVY
 
 
 def test_the_frame_is_painted_before_torch_is_imported():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import agreement, analysis, comparison, images, zoo
+from attention import agreement, analysis, comparison, images
 from attention.attribution import GradCam
+from attention.models import zoo
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
 from tests.charts import numbers, sent_chart
 
