@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from attention import capture, images
-from attention.records import Card, Gate, GateHealth, GatescopeError
-from attention.zoo import Network
+from attention.models import Network
+from attention.records import Gate, GateHealth, GatescopeError, ModelCard
 
 LOW, HIGH = 0.05, 0.95
 
@@ -31,7 +31,7 @@ def opened(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def measured(network: Network, folder: Path, batch_size: int = 32) -> Card:
+def measured(network: Network, folder: Path, batch_size: int = 32) -> ModelCard:
     """The network's card with what every picture of a directory of class folders gives: accuracy and gate health.
 
     Raises GatescopeError where the network names no class folders, or one of them is missing from the directory.

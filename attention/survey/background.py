@@ -4,12 +4,12 @@ import threading
 import weakref
 from concurrent.futures import Future
 
+from attention.models import Network
 from attention.survey.errors import SurveyError
 from attention.survey.folder import Pictures
 from attention.survey.gathered import called
 from attention.survey.result import Result
 from attention.survey.running import Progress, run
-from attention.zoo import Network
 
 # A survey takes all processors.
 _alone = threading.Lock()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from attention import zoo
+from attention.models import zoo
 from attention.survey.folder import pictures
 from attention.survey.result import Result
 from attention.survey.running import Progress, Settings, run
@@ -25,7 +25,7 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings) -> N
 
 def _network(model: str) -> zoo.Network:
     """One of the zoo, or that of a weight file of the person's own."""
-    return zoo.load(Path(model) if Path(model).is_file() else model)
+    return zoo.load(zoo.file_or_name(model))
 
 
 def summary(result: Result) -> list[str]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from attention import images
 from attention.kinds import KINDS
+from attention.models import Network
 from attention.records import Floats, Gate
 from attention.survey.errors import SurveyError
 from attention.survey.folder import Pictures
 from attention.survey.partials import Block, Failure, Highest, Means, Moments, Partial, Whole, histogram, ranked
-from attention.zoo import Network
 
 if TYPE_CHECKING:  # a result is read without torch
     from torch import Tensor

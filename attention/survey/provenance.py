@@ -7,9 +7,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from attention.models import Network
 from attention.survey.folder import Pictures
 from attention.survey.passes import SEED, Job
-from attention.zoo import Network
 
 if TYPE_CHECKING:  # a result is read without torch
     from torch import nn

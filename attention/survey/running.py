@@ -9,13 +9,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
+from attention.models import Network
 from attention.survey import checkpoint, files, local, on_ray, provenance, result
 from attention.survey.errors import CancelledError, SurveyError
 from attention.survey.folder import Pictures
 from attention.survey.partials import Partial
 from attention.survey.passes import Job, Worker
 from attention.survey.result import Result
-from attention.zoo import Network
 
 Engine = Literal["local", "ray"]
 LARGEST_BATCH = 255
