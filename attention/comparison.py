@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import agreement, analysis, answers
-from attention.agreement import Agreement, Window
+from attention import analysis
+from attention.analysis import agreement, predictions
+from attention.analysis.agreement import Agreement, Window
+from attention.kinds import KINDS
 from attention.records import Card, Floats, Gate, GatescopeError, Heatmap
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
@@ -62,12 +64,12 @@ class Column:
     @property
     def spatial(self) -> list[Gate]:
         """The spatial gates, in depth order."""
-        return [gate for gate in self.gates if gate.kind == "spatial"]
+        return [gate for gate in self.gates if KINDS[gate.kind].is_map]
 
     @property
     def channel(self) -> list[Gate]:
         """The channel gates, in depth order."""
-        return [gate for gate in self.gates if gate.kind == "channel"]
+        return [gate for gate in self.gates if KINDS[gate.kind].is_vector]
 
 
 def meaning(label: str) -> str:
@@ -196,8 +198,8 @@ def column(
 def scored(output: Any) -> NDArray[np.float64] | None:
     """The probability of each class, (classes,); None where the network's output is no score for each class."""
     try:
-        return analysis.probabilities(answers.scores(output))
-    except answers.AnswerError:
+        return analysis.probabilities(predictions.scores(output))
+    except predictions.PredictionError:
         return None
 
 

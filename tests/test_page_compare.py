@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import agreement, analysis, comparison, images, zoo
+from attention import analysis, comparison, images, zoo
+from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
 from tests.charts import numbers, sent_chart

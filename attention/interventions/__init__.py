@@ -9,7 +9,6 @@ resuming   passes that begin at the edited part
 edited     the network with the edits, as a module; it and resuming load torch, and are opened by name
 depth      each block switched off in turn
 files      edits as JSON, and as a short code for a link
-papers     networks that were trained without some of their gates
 
 The others need no torch before a pass is run.
 """
@@ -18,14 +17,14 @@ from attention.interventions import ranges
 from attention.interventions.applying import Given, applied, neutral
 from attention.interventions.chance import DRAWS, Band, band, drawn
 from attention.interventions.depth import Turn, turn
-from attention.interventions.edits import ANY, RULES, Action, Edit, EditError, targets, unnamed
+from attention.interventions.edits import ANY, NEEDS, Action, Edit, EditError, targets, unnamed
 from attention.interventions.files import Sheet, load_edits
 from attention.interventions.running import Subject, changes, logits
 
 __all__ = [
     "ANY",
     "DRAWS",
-    "RULES",
+    "NEEDS",
     "Action",
     "Band",
     "Edit",

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attention import answers, labels
+from attention import labels
+from attention.analysis import predictions
 from attention.images import Preprocessing
 from attention.records import Card, GatescopeError, Trace
 from attention.serving.factories import failure
@@ -119,8 +120,8 @@ def _hint(module: "nn.Module", error: Exception) -> str:
 def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
     """A name for each class; none where the network does not give a score for each."""
     try:
-        classes = len(answers.scores(trace.output))
-    except answers.AnswerError as error:
+        classes = len(predictions.scores(trace.output))
+    except predictions.PredictionError as error:
         if settings.labels is None:
             return ()
         raise ServingError(f"Labels were given, and there is nothing to label: {error}") from error

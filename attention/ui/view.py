@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attention import analysis, zoo
-from attention.figures import overlay
+from attention.charts import overlay
 from attention.records import Card, Inventory, Steps, Trace
 from attention.ui import cache
 

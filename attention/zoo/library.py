@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from attention.records import Card, Kind, Trace
+from attention.kinds import Kind
+from attention.records import Card, Trace
 from attention.zoo.downloads import Weights
 from attention.zoo.network import ZooError
 
