@@ -53,7 +53,9 @@ ROOMS = {
     "attribution": door("torch", "records", inside="captum"),
     "grouped": door("numpy torch", "records layers"),
     "interventions": door("numpy torch", "records capture"),
-    "survey": door("numpy", "records images models", inside="torch click pyarrow ray timm", inside_house="capture"),
+    "survey": door(
+        "numpy", "records images models analysis", inside="torch click pyarrow ray timm", inside_house="capture"
+    ),
     "changes": door("numpy PIL"),
     "comparison": door(
         "numpy PIL", "records analysis", inside="torch", inside_house="capture models attribution inventory"
@@ -75,7 +77,7 @@ ROOMS = {
         inside_house="layers capture attribution",
     ),
     "training": door("click numpy torch PIL", "records images networks models"),
-    "evaluation": door("click numpy torch", "records images capture models"),
+    "evaluation": door("click numpy torch", "records images capture models survey"),
     "ablation": door(
         "click numpy", "records images models analysis interventions charts", inside="torch", inside_house="capture"
     ),

@@ -8,7 +8,6 @@ from io import BytesIO
 import pytest
 from huggingface_hub import constants
 
-from attention.kinds import KINDS
 from attention.models import downloads
 from attention.models.downloads import FILES, DownloadError, OnHub, OnServer
 from tests import servers
