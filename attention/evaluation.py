@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from attention import survey
-from attention.records import Card, GateHealth, GatescopeError
+from attention.models import Network
+from attention.records import GateHealth, GatescopeError, ModelCard
 from attention.survey.command import print_progress
 from attention.survey.statistics import gate_health
-from attention.zoo import Network
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def opened(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def measured(network: Network, folder: Path, batch_size: int = 8) -> Card:
+def measured(network: Network, folder: Path, batch_size: int = 8) -> ModelCard:
     """The network's card with what every picture of a directory of class folders gives: accuracy and gate health.
 
     Raises GatescopeError where the network names no class folders, one of them is missing from the directory, or a

@@ -124,7 +124,7 @@ class GateHealth:
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class ModelCard:
     """What is known of a network: where it comes from, what it sees, how well it does, and who measured that."""
 
     name: str

@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import images, survey, zoo
+from attention import images, survey
+from attention.models import Network, zoo
 from attention.survey import engines, passes
-from attention.zoo import Network
 
 
 def bare(network: Network, pictures: survey.PictureList, batch_size: int) -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from attention import capture, images, survey
-from attention.records import Card
-from attention.zoo import Network
+from attention.models import Network
+from attention.records import ModelCard
 
 
 class Tiny(nn.Module):
@@ -48,8 +48,8 @@ def network(module: nn.Module | None = None, size: int = 8, classes: tuple[str, 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         module = module or Tiny(len(classes))
-    card = Card("tiny", "Tiny", "", "own", "MIT", 0, size, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), classes=classes)
-    card = Card(**vars(card) | {"labels": classes})
+    card = ModelCard("tiny", "Tiny", "", "own", "MIT", 0, size, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), classes=classes)
+    card = ModelCard(**vars(card) | {"labels": classes})
     return Network(card, module.eval())
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from attention import analysis, networks, zoo
+from attention import analysis, networks
+from attention.models import zoo
 from attention.records import Gate
 
 gates = arrays(np.float32, st.integers(1, 300), elements=st.floats(0, 1, width=32))

@@ -8,7 +8,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, images, zoo
+from attention import capture, images
+from attention.models import zoo
 from attention.records import GateHealth, Trace
 from attention.ui import cache, excitation_steps
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from attention import images, survey, zoo
+from attention import images, survey
+from attention.models import own, zoo
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ def test_its_python_runs_and_prints_every_gate(tmp_path, monkeypatch, capsys):
     assert len(printed) == len(zoo.card("cbam").gate_health)
 
 
-@pytest.mark.parametrize("name", zoo.own.names())
+@pytest.mark.parametrize("name", own.names())
 def test_its_table_says_what_the_card_says(name):
     card = zoo.card(name)
     row = f"| {name} | {card.parameters / 1e6:.2f} M | {card.input_size} px | {card.accuracy:.1%} |"
@@ -29,7 +30,7 @@ def test_its_table_says_what_the_card_says(name):
 
 def test_its_table_has_every_network_and_no_other():
     rows = re.findall(r"^\| (\S+) \| [\d.]+ M \|", README, re.MULTILINE)
-    assert tuple(rows) == zoo.own.names()
+    assert tuple(rows) == own.names()
 
 
 def test_its_pictures_exist_and_are_small():

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import __main__ as line
-from attention import capture, images, survey, zoo
+from attention import capture, images, survey
+from attention.models import zoo
 from attention.records import GatescopeError
 from attention.report import Chart, Document, Pass, Picture, Section, Table, html, passed, surveyed
 from attention.report.passes import scores

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from attention import survey, zoo
+from attention import survey
+from attention.models import zoo
 from attention.survey import passes, running
 from tests.surveys import Tiny, all_values, folder, network, same
 

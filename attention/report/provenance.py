@@ -5,18 +5,18 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from attention.records import Card
+from attention.records import ModelCard
 from attention.report.document import Table
 
 if TYPE_CHECKING:  # a report of a survey is made without torch
-    from attention.zoo import Network
+    from attention.models import Network
 
 Facts = dict[str, str]
 RANDOM = "The weights are random ones: what follows shows how the network is built, not what it has learned."
 VERSIONS = ("torch", "torchvision", "timm", "pytorchcv", "numpy", "pillow", "plotly")
 
 
-def card_facts(card: Card) -> Facts:
+def card_facts(card: ModelCard) -> Facts:
     """The card of a network, a line each; what nobody states says so."""
     accuracy = "not stated" if card.accuracy is None else f"{card.accuracy:.2%} top-1"
     if card.validation_pictures:

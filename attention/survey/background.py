@@ -4,10 +4,10 @@ import threading
 import weakref
 from concurrent.futures import Future
 
+from attention.models import Network
 from attention.survey.pictures import PictureList
 from attention.survey.result import Result, SurveyError, with_root
 from attention.survey.running import Progress, run
-from attention.zoo import Network
 
 # A survey takes all processors.
 _alone = threading.Lock()

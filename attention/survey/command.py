@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from attention import zoo
+from attention.models import zoo
 from attention.survey.pictures import list_pictures
 from attention.survey.result import Result
 from attention.survey.running import Progress, Settings, run

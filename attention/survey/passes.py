@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from attention import images
 from attention.kinds import KINDS
+from attention.models import Network
 from attention.records import Floats, Gate
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, histogram, ranked
 from attention.survey.pictures import PictureList
 from attention.survey.result import Failure, Integers, SurveyError
-from attention.zoo import Network
 
 if TYPE_CHECKING:  # a result is read without torch
     from torch import Tensor, nn

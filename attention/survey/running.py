@@ -15,12 +15,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.models import Network
 from attention.survey import engines, files
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
 from attention.survey.passes import BatchPlan, Worker, class_outputs, provenance
 from attention.survey.pictures import PictureList
 from attention.survey.result import CancelledError, Failure, Result, SurveyError
-from attention.zoo import Network
 
 Engine = Literal["local", "ray"]
 LARGEST_BATCH = 255

@@ -1,15 +1,19 @@
-"""Residual networks with the names that the published SE and CBAM code gives their parts, so that its weights load.
+"""The layouts of the published SE, CBAM and BAM code, and of this project's own networks.
 
-Both compute what their papers state, with these choices of the code: SE without biases; CBAM's MLP with them, its
-pooled maps in the order maximum, mean, and a batch normalisation behind its 7x7 convolution.
+The published code is not installed: its residual networks are built here, with its names for their parts, so that its
+weights load. SE and CBAM compute what their papers state, with these choices of the code: SE without biases; CBAM's
+MLP with them, its pooled maps in the order maximum, mean, and a batch normalisation behind its 7x7 convolution.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from attention.recognition.shapes import Residual
+from attention import networks
+from attention.models import families
+from attention.models.families import Candidate, Family, Residual, Shapes
 
 MakeAttention = Callable[[int], nn.Module]
 
@@ -169,3 +173,86 @@ def _conv_norm(
 ) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return conv, nn.BatchNorm2d(outputs)
+
+
+NAMES = families.Names(block=lambda stage, block: f"layer{stage + 1}.{block}.")
+LAYOUT = "the published code's layout"
+
+
+def _sizes(shapes: Shapes) -> families.Residual:
+    return families.read_residual(shapes, NAMES)
+
+
+def _se(shapes: Shapes) -> Iterator[Candidate]:
+    sizes, reduction = _sizes(shapes), families.reduction(shapes, "layer1.0.se.fc.0.weight")
+
+    def attention(channels: int) -> nn.Module:
+        return SE(channels, channels // reduction)
+
+    build = partial(ResNet, sizes, ("se", attention))
+    yield Candidate(sizes.settings | {"reduction": reduction}, build)
+
+
+def _cbam(shapes: Shapes) -> Iterator[Candidate]:
+    sizes, reduction = _sizes(shapes), families.reduction(shapes, "layer1.0.cbam.ChannelGate.mlp.1.weight")
+    kernel = shapes.get("layer1.0.cbam.SpatialGate.spatial.conv.weight", (None,))[-1]
+
+    def attention(channels: int) -> nn.Module:
+        return CBAM(channels, channels // reduction, kernel)
+
+    settings = sizes.settings | {"reduction": reduction, "spatial kernel": kernel}
+    yield Candidate(settings, partial(ResNet, sizes, ("cbam", attention)))
+
+
+def _bam(shapes: Shapes) -> Iterator[Candidate]:
+    sizes, reduction = _sizes(shapes), families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight")
+
+    def between(channels: int) -> nn.Module:
+        return BAM(channels, channels // reduction)
+
+    build = partial(ResNet, sizes, ("none", nn.Identity), between)
+    yield Candidate(sizes.settings | {"reduction": reduction}, build)
+
+
+OWN_CLUES = {
+    "plain": {},
+    "se": {"layer1.0.attention.gate.mlp.0.weight": "squeeze-and-excitation"},
+    "cbam": {"layer1.0.attention.spatial.gate.conv.weight": "CBAM's spatial attention"},
+    "se-resnext": {
+        "layer1.0.attention.gate.mlp.0.weight": "squeeze-and-excitation",
+        "layer1.0.branch.6.weight": "the third convolution of a bottleneck",
+    },
+}
+
+
+def _own(variant: str) -> Callable[[Shapes], Iterator[Candidate]]:
+    def candidates(shapes: Shapes) -> Iterator[Candidate]:
+        classes = shapes["head.2.weight"][0]
+        blocks = (networks.BLOCKS_PER_STAGE,) * len(networks.WIDTHS)
+        settings: dict[str, object] = {"stages": blocks, "widths": networks.WIDTHS, "classes": classes}
+        settings |= {"groups": networks.CARDINALITY} if variant == "se-resnext" else {}
+        settings |= {"reduction": networks.REDUCTION} if variant != "plain" else {}
+        yield Candidate(settings, partial(networks.build, variant, classes))
+
+    return candidates
+
+
+OWN = {f"{networks.DESCRIPTIONS[variant][0]}, this project's layout": variant for variant in networks.VARIANTS}
+"""This project's own families, each with the name of its network."""
+PUBLISHED = (
+    *(
+        Family(
+            family,
+            {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant],
+            _own(variant),
+        )
+        for family, variant in OWN.items()
+    ),
+    Family(f"SE-ResNet, {LAYOUT}", {"layer1.0.se.fc.0.weight": "squeeze-and-excitation without biases"}, _se),
+    Family(f"CBAM-ResNet, {LAYOUT}", {"layer1.0.cbam.ChannelGate.mlp.1.weight": "CBAM's shared MLP"}, _cbam),
+    Family(
+        f"BAM-ResNet, {LAYOUT}",
+        {"bam1.channel_att.gate_c.gate_c_fc_0.weight": "BAM's channel branch, behind a stage"},
+        _bam,
+    ),
+)

@@ -34,8 +34,8 @@ class _Watch(TorchDispatchMode):
         return result
 
 
-def of(build: Callable[[], nn.Module], size: int) -> Pass:
-    """Of a picture of (size, size) pixels. Raises RuntimeError where the network cannot see such a one."""
+def cost_of_pass(build: Callable[[], nn.Module], size: int) -> Pass:
+    """What a network takes for a picture of (size, size) pixels. Raises RuntimeError where it cannot see such a one."""
     # Inference mode would let operations through that are made of others, which have no formula of their own.
     with torch.device("meta"), torch.inference_mode(mode=False), torch.no_grad():
         module, picture = build().eval(), torch.empty(1, 3, size, size)

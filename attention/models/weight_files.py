@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
 from attention.images import Preprocessing
-from attention.records import Card
-from attention.zoo import from_torchvision, library, own
-from attention.zoo.downloads import hash_of
-from attention.zoo.network import Network, ZooError
+from attention.models import libraries, own
+from attention.models.downloads import hash_of
+from attention.models.network import Network, ZooError, gate_counts, on_noise
+from attention.records import ModelCard
 
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
     from torch import Tensor
 
-    from attention.recognition import Architecture
+    from attention.models.families import Architecture
 
 USUAL = Preprocessing(
     224,
@@ -51,7 +51,7 @@ class WeightFile:
 
 def families() -> tuple[str, ...]:
     """What `family` may be: the names of all networks that can be recognised."""
-    from attention.recognition import FAMILIES
+    from attention.models.recognise import FAMILIES
 
     return FAMILIES
 
@@ -62,23 +62,23 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -
     `family`, one of `families()`, overrides what the keys say. Raises CheckpointError where the file is not read, and
     RecognitionError where its weights are those of no network that is known.
     """
-    from attention import checkpoints, recognition
+    from attention.models import checkpoints, recognise
 
     state, notes = checkpoints.contents(source)
     if isinstance(source, bytes):
         digest = hashlib.sha256(source).hexdigest()
     else:
         name, digest = name or source.name, hash_of(source, "sha256")
-    return WeightFile(PurePath(name).name, digest, state, recognition.recognise(state, family), notes)
+    return WeightFile(PurePath(name).name, digest, state, recognise.recognise(state, family), notes)
 
 
-def usual(found: "Architecture") -> Preprocessing:
+def usual(architecture: "Architecture") -> Preprocessing:
     """How the pictures of such a network are mostly prepared: this project's own see what `train` shows them."""
-    from attention.recognition import OWN
+    from attention.models.published import OWN
 
-    if found.family not in OWN:
+    if architecture.family not in OWN:
         return USUAL
-    known = own.card(OWN[found.family])
+    known = own.card(OWN[architecture.family])
     return replace(USUAL, size=known.input_size, crop=known.crop)
 
 
@@ -102,21 +102,21 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     where the network cannot see pictures of this size or scores one as NaN, or where a pass would take more than the
     limits allow.
     """
-    from attention import recognition
+    from attention.models import recognise
 
     if labels and len(labels) != file.classes:
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     seen = seen or usual(file.architecture)
-    module = recognition.load(file.state, file.architecture)
+    module = recognise.load(file.state, file.architecture)
     _check_pass(file, seen.size)
     card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
-    trace = library.on_noise(module, card)
+    trace = on_noise(module, card)
     if not trace.output.isfinite().all():
         raise ZooError(f"{file.name} scores a picture of noise as NaN or infinite; only finite scores are allowed.")
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Network(replace(card, parameters=parameters, gates=library.kinds(trace)), module)
+    return Network(replace(card, parameters=parameters, gates=gate_counts(trace)), module)
 
 
 def load(path: Path) -> Network:
@@ -124,15 +124,16 @@ def load(path: Path) -> Network:
     return assemble(opened(path))
 
 
-def _card(file: WeightFile, seen: Preprocessing) -> Card:
+def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     """What is known before a pass, and what is assumed: each part of `seen` that is the usual one."""
-    found, expected = file.architecture, usual(file.architecture)
+    architecture = file.architecture
+    expected = usual(architecture)
     said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
-    alike = f"the family: {found.family}; the same keys and shapes have {'; '.join(found.alternatives)}"
-    return Card(
+    alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
+    return ModelCard(
         name=file.name,
         title=file.name,
-        description=f"recognised as {found.family}: {'; '.join(found.evidence + file.notes)}",
+        description=f"recognised as {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
         source="file",
         licence="not stated: a file of your own",
         parameters=0,
@@ -141,26 +142,26 @@ def _card(file: WeightFile, seen: Preprocessing) -> Card:
         std=seen.std,
         crop=seen.crop,
         interpolation=seen.interpolation,
-        assumed=tuple(unsaid(seen, said)) + ((alike,) if found.alternatives else ()),
+        assumed=tuple(unsaid(seen, said)) + ((alike,) if architecture.alternatives else ()),
         sha256=file.sha256,
     )
 
 
 def usual_labels(classes: int) -> tuple[str, ...]:
     """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
-    return from_torchvision.labels("resnet50") if classes == 1000 else class_names.default(classes)
+    return libraries.imagenet_labels() if classes == 1000 else class_names.default(classes)
 
 
 def _check_pass(file: WeightFile, size: int) -> None:
     """Raises ZooError where one pass over a picture would be too large, or impossible."""
-    from attention.checkpoints import Limits
-    from attention.recognition import passes
+    from attention.cost import cost_of_pass
+    from attention.models.limits import Limits
 
     limits = Limits.of_environment()
     if file.classes > limits.classes:
         raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
     try:
-        cost = passes.of(file.architecture.build, size)
+        cost = cost_of_pass(file.architecture.build, size)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error

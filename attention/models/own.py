@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attention.images import ASSETS
-from attention.records import Card, GateHealth
-from attention.zoo.network import Network, ZooError
+from attention.models.network import Network, ZooError
+from attention.records import GateHealth, ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
     from torch import Tensor, nn
@@ -22,14 +22,14 @@ def names() -> tuple[str, ...]:
     return tuple(name for name in NAMES if _card_file(name).exists())
 
 
-def card(name: str) -> Card:
+def card(name: str) -> ModelCard:
     """The card of a network. Raises ZooError where there is no such network."""
     if name not in names():
         raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
     fields: dict[str, Any] = json.loads(_card_file(name).read_text())
     fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
     lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
-    return Card(**fields | lists)
+    return ModelCard(**fields | lists)
 
 
 def load(name: str) -> Network:
@@ -37,7 +37,7 @@ def load(name: str) -> Network:
     return assemble(card(name))
 
 
-def assemble(known: Card) -> Network:
+def assemble(known: ModelCard) -> Network:
     """The network that a card describes. Raises ZooError where the weight file is not the card's."""
     from safetensors.torch import load as load_tensors
 
@@ -52,7 +52,7 @@ def assemble(known: Card) -> Network:
     return Network(known, module.eval())
 
 
-def build(known: Card) -> "nn.Module":
+def build(known: ModelCard) -> "nn.Module":
     """The network that a card describes, with random weights."""
     from attention import networks
 
@@ -70,7 +70,7 @@ def save_weights(name: str, state: "dict[str, Tensor]") -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def save_card(known: Card) -> None:
+def save_card(known: ModelCard) -> None:
     """Write a card beside its weight file."""
     _card_file(known.name).write_text(json.dumps(asdict(known), indent=1) + "\n")
 

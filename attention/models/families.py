@@ -1,11 +1,84 @@
-"""What the shapes of residual networks say, whatever a library calls their parts."""
+"""What networks are told by: the records, and what the shapes of residual networks say in any library's layout."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, takewhile
 
-from attention.recognition.records import Shapes
+from torch import nn
+
+from attention.records import GatescopeError
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of every tensor in a state dict, by its key."""
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Keys that a file lacks, keys that it has besides, and keys of another shape. False where there are none."""
+
+    missing: tuple[str, ...] = ()
+    left_over: tuple[str, ...] = ()
+    misshapen: tuple[str, ...] = ()
+    """Each with both shapes."""
+
+    def __len__(self) -> int:
+        return len(self.missing) + len(self.left_over) + len(self.misshapen)
+
+    def __str__(self) -> str:
+        kinds = {"missing": self.missing, "left over": self.left_over, "of another shape": self.misshapen}
+        return "; ".join(f"{len(keys)} {kind} ({first(keys)})" for kind, keys in kinds.items() if keys)
+
+
+class RecognitionError(GatescopeError):
+    """Weights that no network is known for, or that do not fit the one that was chosen.
+
+    The message names the first few keys that differ, `differences` all of them.
+    """
+
+    def __init__(self, sentence: str, differences: Differences | None = None) -> None:
+        super().__init__(sentence)
+        self.differences = differences or Differences()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that may be the one: what was read off the shapes, and how to build it."""
+
+    settings: Mapping[str, object]
+    build: Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Networks of one make, with the keys that tell it."""
+
+    name: str
+    clues: Mapping[str, str]
+    """Keys that weights of this family have, each with what it is."""
+    candidates: Callable[[Shapes], Iterator[Candidate]]
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """A network recognised from its weights: `build()` makes it, with weights of its own."""
+
+    family: str
+    """One of `FAMILIES`."""
+    evidence: tuple[str, ...]
+    """Which keys and shapes said so, a phrase each."""
+    settings: Mapping[str, object]
+    """What was read off the shapes: depth, stages, widths, groups, reduction, kernel, classes ..., where there are."""
+    alternatives: tuple[str, ...]
+    """Families whose networks have the same keys and shapes; what they compute may differ in a stride or a padding."""
+    build: Callable[[], nn.Module]
+
+
+def first(keys: Iterable[str]) -> str:
+    """The first few, for a message; a stranger's names are cut short."""
+    listed = [key if len(key) <= 80 else f"{key[:77]}..." for key in keys]
+    return ", ".join(listed[:SHOWN]) + " ..." * (len(listed) > SHOWN)
 
 
 @dataclass(frozen=True)
@@ -31,7 +104,7 @@ class Residual:
     outputs: tuple[int, ...]
     """Channels that each stage gives on."""
     groups: int
-    """Of the 3x3 convolutions."""
+    """Groups of the 3x3 convolutions."""
     stem: int
     """Channels of the first convolution."""
     stem_kernel: int
@@ -57,7 +130,7 @@ class Residual:
         }
 
 
-def read(shapes: Shapes, names: Names) -> Residual:
+def read_residual(shapes: Shapes, names: Names) -> Residual:
     """Raises KeyError where the keys are not those of such a network."""
     stages = tuple(takewhile(bool, (_blocks(shapes, names, stage) for stage in count())))
     bottleneck = names.block(0, 0) + names.conv.format(3) in shapes
@@ -79,15 +152,15 @@ def read(shapes: Shapes, names: Names) -> Residual:
 
 
 def _blocks(shapes: Shapes, names: Names, stage: int) -> int:
-    return run(shapes, lambda block: names.block(stage, block) + names.conv.format(1))
+    return count_run(shapes, lambda block: names.block(stage, block) + names.conv.format(1))
 
 
-def run(shapes: Shapes, key: Callable[[int], str]) -> int:
+def count_run(shapes: Shapes, key: Callable[[int], str]) -> int:
     """How many of the keys numbered from 0 are there, until one is not."""
     return next(number for number in count() if key(number) not in shapes)
 
 
-def ratio(shapes: Shapes, layer: str) -> tuple[int, int]:
+def squeeze_widths(shapes: Shapes, layer: str) -> tuple[int, int]:
     """(hidden, channels) of the first layer of a squeeze, by its key."""
     hidden, channels, *_ = shapes[layer]
     return hidden, channels
@@ -95,7 +168,7 @@ def ratio(shapes: Shapes, layer: str) -> tuple[int, int]:
 
 def reduction(shapes: Shapes, layer: str) -> int:
     """Channels to one hidden unit."""
-    hidden, channels = ratio(shapes, layer)
+    hidden, channels = squeeze_widths(shapes, layer)
     return channels // hidden
 
 
