@@ -53,9 +53,8 @@ ROOMS = {
     "attribution": door("torch", "records", inside="captum"),
     "grouped": door("numpy torch", "records layers"),
     "interventions": door("numpy torch", "records capture"),
-    "survey": door(
-        "numpy", "records images models analysis", inside="torch click pyarrow ray timm", inside_house="capture"
-    ),
+    "jobs": door("", "records"),
+    "survey": door("numpy", "records images models analysis", inside="torch pyarrow ray timm", inside_house="capture"),
     "changes": door("numpy PIL"),
     "comparison": door(
         "numpy PIL", "records analysis", inside="torch", inside_house="capture models attribution inventory"
@@ -72,12 +71,12 @@ ROOMS = {
     "ui": door(
         "streamlit numpy PIL plotly",
         "records images models inventory grouped charts analysis changes comparison serving labels interventions "
-        "survey views report",
+        "jobs survey views report",
         inside="torch",
         inside_house="layers capture attribution",
     ),
     "training": door("click numpy torch PIL", "records images networks models"),
-    "evaluation": door("click numpy torch", "records images capture models survey"),
+    "evaluation": door("numpy", "records models survey"),
     "ablation": door(
         "click numpy", "records images models analysis interventions charts", inside="torch", inside_house="capture"
     ),
@@ -206,6 +205,7 @@ def test_data_flows_one_way():
             for name in ("zoo", "own", "libraries", "downloads", "weight_files", "code")
         ),
         ("attention.survey", set()),
+        ("attention.jobs", set()),
         ("attention.report", set()),
         ("attention.views", set()),
         ("attention.serving", set()),

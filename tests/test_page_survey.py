@@ -1,6 +1,5 @@
 """The page of the surveys says what the survey says, in every view, and takes every link."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from attention import images, survey
 from attention.ui.survey import loading
 from benchmarks.survey_page import PARTS
+from tests import jobs
 from tests.charts import numbers, sent_chart
 from tests.surveys import folder, network
 
@@ -133,10 +133,7 @@ def test_what_is_no_result_is_refused_in_one_sentence():
 
 def finished(app: AppTest) -> AppTest:
     """The page once the survey that was started on it is done."""
-    until = time.monotonic() + 120
-    while "_survey_running" in app.session_state and time.monotonic() < until:
-        time.sleep(0.2)
-        app.run()
+    app = jobs.finished(app)
     assert "_survey_running" not in app.session_state
     return sound(app)
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from attention import comparison
 from attention.records import Heatmap
-from attention.ui import compare_jobs, compare_views, parts
+from attention.ui import cache, compare_views, jobs, parts
 from attention.ui.view import View
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -142,18 +142,21 @@ def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, H
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
     key = (asked.method, *((each.view.key, each.target, each.method) for each in work))
 
-    def run(progress: compare_jobs.Progress) -> dict[str, Heatmap]:
-        found, before = {}, 0
-        for (view, target, method), cost in zip(work, passes, strict=True):
-            batch = view.network.transform(view.picture)[None]
+    attributors = [(compare_views.attributor(each.view), each.view.network.transform) for each in work]
+
+    def run(progress: jobs.Report) -> dict[str, Heatmap]:
+        heatmaps, before = {}, 0
+        for (view, target, method), (attributor, transform), cost in zip(work, attributors, passes, strict=True):
             shift = _shifted(progress, before, forward)
-            found[view.key] = compare_views.attributor(view)(batch, target, method=method, progress=shift)
+            with cache.guarded(view.card):
+                batch = transform(view.picture)[None]
+                heatmaps[view.key] = attributor(batch, target, method=method, progress=shift)
             before += cost.forward
-        return found
+        return heatmaps
 
-    said = f"**{asked.method}** of {len(work)} networks: {compare_jobs.cost(forward, backward, slowest)}"
-    return compare_jobs.job("heatmap", key, said, run) or {}
+    said = f"**{asked.method}** of {len(work)} networks: {jobs.cost(forward, backward, slowest)}"
+    return jobs.result_of("heatmap", key, said, run) or {}
 
 
-def _shifted(progress: compare_jobs.Progress, before: int, whole: int) -> compare_jobs.Progress:
+def _shifted(progress: jobs.Report, before: int, whole: int) -> jobs.Report:
     return lambda done, total: progress(before + done, whole)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from attention import analysis
 from attention.analysis import agreement
@@ -13,15 +14,17 @@ from attention.analysis.faithfulness import STEPS, Faithfulness, faithfulness, r
 from attention.charts import comparing, overlay
 from attention.comparison import Column
 from attention.kinds import KINDS
+from attention.models import Network
 from attention.records import Floats
 from attention.report import Columns, by_map
-from attention.ui import compare_jobs, compare_views, parts
-from attention.ui.compare_jobs import Progress
+from attention.ui import compare_views, jobs, parts
 from attention.ui.compare_tabs import choose_network
 from attention.ui.view import View
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from torch import Tensor, nn
+
+    from attention.attribution import Layers
 
 DRAWS = 5
 AT_ONCE = 7
@@ -52,8 +55,9 @@ def draw_faithfulness(views: Sequence[View], columns: Sequence[Column]) -> None:
         "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
     )
     key = (view.key, column.target, *_stamp(column), *maps)
-    said = compare_jobs.cost(passes, 0, column.seconds)
-    done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(view, column, maps, progress))
+    said = jobs.cost(passes, 0, column.seconds)
+    network, picture = view.network, view.picture
+    done = jobs.result_of("faithfulness", key, said, lambda report: _remove(network, picture, column, maps, report))
     if done is not None:
         _draw_curves(done, column)
 
@@ -70,9 +74,10 @@ def draw_sanity(views: Sequence[View], columns: Sequence[Column]) -> None:
         "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
         "map that stays the same although its own block is shuffled says nothing about what the network has learned."
     )
-    said = compare_jobs.cost(PASSES * steps, steps, column.seconds)
+    said = jobs.cost(PASSES * steps, steps, column.seconds)
     key = (view.key, column.target, *_stamp(column))
-    done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(view, column, progress))
+    network, picture = view.network, view.picture
+    done = jobs.result_of("sanity", key, said, lambda report: _shuffle(network, picture, layers, column, report))
     if done:
         _draw_shuffled(view, column, done)
 
@@ -99,8 +104,10 @@ Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
 """Of the maps by name, and of the random ones."""
 
 
-def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progress) -> Curves:
-    picture = view.network.transform(view.picture).numpy()
+def _remove(
+    network: Network, shown: Image.Image, column: Column, maps: dict[str, Floats], report: jobs.Report
+) -> Curves:
+    picture = network.transform(shown).numpy()
     grid = list(maps.values())[-1].shape
     rows = [*maps.values(), *random_maps((grid[0], grid[1]), DRAWS, SEED)]
     total = 2 * len(rows) * (STEPS + 1)
@@ -110,9 +117,9 @@ def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progr
         nonlocal done
         found = []
         for start in range(0, len(pictures), AT_ONCE):
-            progress(done, total)
+            report(done, total)
             batch = pictures[start : start + AT_ONCE]
-            found.append(_probabilities(view, batch, column.target or 0))
+            found.append(_probabilities(network, batch, column.target or 0))
             done += len(batch)
         return np.concatenate(found)
 
@@ -120,11 +127,11 @@ def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progr
     return dict(zip(maps, curves, strict=False)), curves[len(maps) :]
 
 
-def _probabilities(view: View, pictures: Floats, target: int) -> NDArray[np.float64]:
+def _probabilities(network: Network, pictures: Floats, target: int) -> NDArray[np.float64]:
     import torch
 
     with torch.inference_mode():
-        return analysis.probabilities(view.network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
+        return analysis.probabilities(network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
 
 
 def _draw_curves(done: Curves, column: Column) -> None:
@@ -164,18 +171,19 @@ def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str
     )
 
 
-def _shuffle(view: View, column: Column, progress: Progress) -> list[Shuffled]:
+def _shuffle(
+    network: Network, shown: Image.Image, layers: "Layers", column: Column, report: jobs.Report
+) -> list[Shuffled]:
     import torch
 
     from attention import attribution
 
-    batch = view.network.transform(view.picture)[None]
-    layers = compare_views.attributor(view).layers(batch.shape)
+    batch = network.transform(shown)[None]
     total = PASSES * (len(layers.blocks) + 1)
     found: list[Shuffled] = []
     with torch.inference_mode(False):
-        for down_to, copy in attribution.randomised(view.network.module, layers, SEED):
-            progress(PASSES * len(found), total)
+        for down_to, copy in attribution.randomised(network.module, layers, SEED):
+            report(PASSES * len(found), total)
             found.append(_seen(column, down_to, copy, batch))
     return found
 
