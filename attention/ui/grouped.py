@@ -10,10 +10,9 @@ from attention import grouped
 from attention.charts import grouped as figures
 from attention.charts.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
+from attention.observe import Observation, guarded
 from attention.report import Columns
-from attention.ui import cache
 from attention.ui.parts import chart, clicked, data, no_gates
-from attention.ui.view import View
 
 if TYPE_CHECKING:
     from attention.grouped.census import Layer
@@ -208,22 +207,23 @@ def draw_papers() -> None:
         _draw_alexnet()
 
 
-def draw_network(view: View) -> None:
+def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, with what they save."""
-    layers = _convolutions(view.choice.key, view)
+    layers = _convolutions(observation.choice.key, observation)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
         names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
         has, would = [layer.cost.parameters for layer in inside], [layer.ungrouped.parameters for layer in inside]
         st.markdown(
-            f"**{len(inside)} of {len(layers)}** convolutions of {view.card.title} are grouped: **{sum(has):,}** "
-            f"parameters, where ordinary ones would have **{sum(would):,}**."
+            f"**{len(inside)} of {len(layers)}** convolutions of {observation.card.title} are grouped: "
+            f"**{sum(has):,}** parameters, where ordinary ones would have **{sum(would):,}**."
         )
         saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
         chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
-        st.caption(f"Counted in one forward pass of a picture of {view.card.input_size} × {view.card.input_size} px.")
+        side = observation.card.input_size
+        st.caption(f"Counted in one forward pass of a picture of {side} × {side} px.")
     else:
-        no_gates(view, "grouped convolutions", "se-resnext")
+        no_gates(observation, "grouped convolutions", "se-resnext")
     data(convolutions=_table(layers))
 
 
@@ -270,11 +270,13 @@ def _draw_alexnet() -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Listing the network's convolutions")
-def _convolutions(key: str, _view: View) -> "tuple[Layer, ...]":
+def _convolutions(key: str, _observation: Observation) -> "tuple[Layer, ...]":
     from attention.grouped.census import convolutions
 
-    with cache.guarded(_view.card):
-        return convolutions(_view.network.module, (3, _view.card.input_size, _view.card.input_size))
+    with guarded(_observation.card):
+        return convolutions(
+            _observation.network.module, (3, _observation.card.input_size, _observation.card.input_size)
+        )
 
 
 def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:
