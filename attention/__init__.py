@@ -2,7 +2,7 @@
 
 Data flows one way, and the rooms of the house stand in that order:
 
-    bytes -> images -> network -> capture (one forward pass) -> Trace -> analysis -> figures -> page
+    bytes -> images -> network -> capture (one forward pass) -> Trace -> analysis -> charts -> page
 
 records      what passes between the rooms, and the package's errors
 images       a stranger's bytes -> an upright picture -> the crop the network sees
@@ -14,16 +14,13 @@ models       networks: cards, `zoo.load(name)`, weight files, a person's own cod
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 attribution  heatmaps of a class; the only captum
-answers      what a network returns, in words where it is no score for each class
 analysis     numbers out of arrays
 survey       every gate over a folder of pictures
-agreement    how far two maps agree
-faithfulness whether a map names the pixels that count
 changes      small changes of a picture
 comparison   several networks on one picture
 serving      the dashboard started on a person's own network
 interventions  gates turned by hand: edits, what they change, and what chance does
-figures      records -> plotly figures and overlays; the only plotly
+charts       records -> figures and overlays; the only plotly
 views        saved views of the pages, as a file
 report       what a person takes away: one HTML file
 ui           what all pages share; the only streamlit

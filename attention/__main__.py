@@ -129,7 +129,7 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, random: b
     import torch
 
     from attention import comparison, images
-    from attention.figures import sheet
+    from attention.charts import sheet
 
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from attention import analysis, images, interventions
-from attention.figures import printed
+from attention.charts import printed
 from attention.interventions import Subject, files
 from attention.models import zoo
 from attention.records import Floats, GatescopeError

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import agreement, analysis, answers
-from attention.agreement import Agreement, Window
+from attention import analysis
+from attention.analysis import agreement, predictions
+from attention.analysis.agreement import Agreement, Window
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
@@ -196,8 +197,8 @@ def column(
 def scored(output: Any) -> NDArray[np.float64] | None:
     """The probability of each class, (classes,); None where the network's output is no score for each class."""
     try:
-        return analysis.probabilities(answers.scores(output))
-    except answers.AnswerError:
+        return analysis.probabilities(predictions.scores(output))
+    except predictions.PredictionError:
         return None
 
 

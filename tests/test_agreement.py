@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from attention import agreement, faithfulness
-from attention.agreement import centre_blob, overlap, rank_correlation, sampled, top
+from attention.analysis import agreement, faithfulness
+from attention.analysis.agreement import centre_blob, overlap, rank_correlation, sampled, top
 from tests import references
 
 MAPS = arrays.arrays(np.float32, (4, 5), elements=st.integers(0, 6).map(float))

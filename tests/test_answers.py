@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from attention import answers
+from attention.analysis import predictions
 
 
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
 def test_scores_are_the_first_pictures_row(kind):
-    assert answers.scores(kind([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist() == [1, 2, 3]
+    assert predictions.scores(kind([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def test_scores_are_the_first_pictures_row(kind):
     ],
 )
 def test_what_is_no_score_for_each_class_is_described(output, said):
-    with pytest.raises(answers.AnswerError) as raised:
-        answers.scores(output)
+    with pytest.raises(predictions.PredictionError) as raised:
+        predictions.scores(output)
     assert f"The network returns {said}" in str(raised.value)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_scores_that_are_no_numbers_predict_nothing(wrong):
-    with pytest.raises(answers.AnswerError, match="finite"):
-        answers.scores(torch.tensor([[0.0, wrong]]))
+    with pytest.raises(predictions.PredictionError, match="finite"):
+        predictions.scores(torch.tensor([[0.0, wrong]]))

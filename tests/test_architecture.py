@@ -33,31 +33,27 @@ ROOMS = {
     "cost": Door(top={"torch"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
     "inventory": Door(top={"torch", "attention.records"}),
-    "answers": Door(top={"numpy", "attention.records"}),
+    "analysis": Door(top={"numpy", "attention.records"}),
     "models": Door(
         top={"torch", "attention.records", "attention.images", "attention.networks", "attention.labels"}
-        | {"attention.answers"},
+        | {"attention.analysis"},
         inside={"torchvision", "timm", "pytorchcv", "safetensors", "filelock", "httpx2", "huggingface_hub", "tqdm"}
         | {"attention.cost", "attention.capture"},
     ),
     "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
     "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
-    "analysis": Door(top={"numpy", "attention.records"}),
     "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
         top={"numpy", "attention.records", "attention.images", "attention.models"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
     ),
-    "agreement": Door(top={"numpy", "attention.records"}),
-    "faithfulness": Door(top={"numpy", "attention.records", "attention.agreement"}),
     "changes": Door(top={"numpy", "PIL"}),
     "comparison": Door(
-        top={"numpy", "PIL", "attention.records", "attention.answers", "attention.analysis", "attention.agreement"},
+        top={"numpy", "PIL", "attention.records", "attention.analysis"},
         inside={"torch", "attention.capture", "attention.models", "attention.attribution", "attention.inventory"},
     ),
-    "figures": Door(
-        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis", "attention.faithfulness"}
-        | {"attention.comparison"}
+    "charts": Door(
+        top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"} | {"attention.comparison"}
     ),
     "serving": Door(top={"click", "attention.records", "attention.models"}, inside={"torch", "streamlit"}),
     "views": Door(top={"attention.records"}),
@@ -71,13 +67,13 @@ ROOMS = {
             "attention.models",
             "attention.analysis",
         }
-        | {"attention.answers", "attention.survey", "attention.figures"},
+        | {"attention.survey", "attention.charts"},
         inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.models"}
-        | {"attention.inventory", "attention.grouped", "attention.answers", "attention.analysis", "attention.figures"}
-        | {"attention.agreement", "attention.faithfulness", "attention.changes", "attention.comparison"}
+        | {"attention.inventory", "attention.grouped", "attention.charts"}
+        | {"attention.analysis", "attention.changes", "attention.comparison"}
         | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey", "attention.views"}
         | {"attention.report"},
         inside={"torch", "attention.layers", "attention.capture", "attention.attribution"},
@@ -99,12 +95,12 @@ ROOMS = {
     ),
     "ablation": Door(
         top={"click", "numpy", "attention.records", "attention.images", "attention.models", "attention.analysis"}
-        | {"attention.interventions", "attention.figures"},
+        | {"attention.interventions", "attention.charts"},
         inside={"torch", "attention.capture"},
     ),
     "__main__": Door(
         top={"click", "attention.records", "attention.serving"},
-        inside={"torch", "attention.images", "attention.models", "attention.analysis", "attention.figures"}
+        inside={"torch", "attention.images", "attention.models", "attention.analysis", "attention.charts"}
         | {"attention.attribution", "attention.comparison", "attention.training", "attention.evaluation"}
         | {"attention.survey", "attention.ablation", "attention.report"},
     ),
@@ -112,7 +108,7 @@ ROOMS = {
 }
 ROUTER = Door(top={"streamlit", "attention.ui"})
 PAGE = Door(
-    top={"streamlit", "attention.ui", "attention.analysis", "attention.figures", "attention.grouped"},
+    top={"streamlit", "attention.ui", "attention.analysis", "attention.charts", "attention.grouped"},
     inside={"attention.layers"},
 )
 HEAVY = {"torch", "torchvision", "timm", "pytorchcv", "captum", "pandas", "matplotlib", "streamlit"}
@@ -213,10 +209,10 @@ def test_data_flows_one_way():
         ("attention", set()),
         ("attention.records", set()),
         ("attention.images", set()),
-        ("attention.answers", set()),
+        ("attention.analysis.predictions", set()),
         ("attention.analysis", set()),
-        ("attention.agreement", set()),
-        ("attention.faithfulness", set()),
+        ("attention.analysis.agreement", set()),
+        ("attention.analysis.faithfulness", set()),
         ("attention.changes", set()),
         ("attention.comparison", set()),
         ("attention.grouped.papers", set()),
@@ -232,7 +228,7 @@ def test_data_flows_one_way():
         ("attention.report", set()),
         ("attention.views", set()),
         ("attention.serving", set()),
-        *((f"attention.figures.{p.stem}", set()) for p in sorted((ROOT / "attention/figures").glob("[!_]*.py"))),
+        *((f"attention.charts.{p.stem}", set()) for p in sorted((ROOT / "attention/charts").glob("[!_]*.py"))),
         ("attention.models.checkpoints", {"torch"}),
         ("attention.models.recognise", {"torch"}),
         ("attention.ui", {"streamlit"}),

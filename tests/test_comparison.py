@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import __main__ as command
-from attention import agreement, capture, comparison, images
+from attention import capture, comparison, images
+from attention.analysis import agreement
 from attention.attribution import Attributor, GradCam
+from attention.charts import sheet
 from attention.comparison import Column
-from attention.figures import sheet
 from attention.inventory.measuring import measure
 from attention.models import code, zoo
 from attention.records import Heatmap

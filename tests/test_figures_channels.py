@@ -11,8 +11,8 @@ from PIL import Image
 from plotly.colors import sample_colorscale
 
 from attention.analysis import excitation_parameters
-from attention.figures import channels
-from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE
+from attention.charts import channels
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE
 
 UNIT = st.floats(0, 1, width=32)
 few = settings(max_examples=20)  # a figure takes plotly a thousand times longer than its numbers take numpy

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from attention.faithfulness import Curve, Faithfulness
-from attention.figures import comparing
-from attention.figures.colours import ACCENT, NULL
-from attention.figures.comparing import Against
+from attention.analysis.faithfulness import Curve, Faithfulness
+from attention.charts import comparing
+from attention.charts.colours import ACCENT, NULL
+from attention.charts.comparing import Against
 
 
 def test_one_scale_runs_from_nothing_to_the_largest_value_of_all_maps():

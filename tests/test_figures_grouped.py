@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attention.figures import grouped as figures
-from attention.figures.colours import OKABE_ITO
-from attention.figures.partition import CELLS, LANES, Panel, Partition, colour, diagram, shown_groups
+from attention.charts import grouped as figures
+from attention.charts.colours import OKABE_ITO
+from attention.charts.partition import CELLS, LANES, Panel, Partition, colour, diagram, shown_groups
 
 TITLES = ("Ordinary", "Grouped")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attention.figures import interventions as figures
-from attention.figures import printed
-from attention.figures.colours import ACCENT, CHANNEL_GATE, NULL
+from attention.charts import interventions as figures
+from attention.charts import printed
+from attention.charts.colours import ACCENT, CHANNEL_GATE, NULL
 from tests.charts import colours
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
-from attention.figures import overlay
-from attention.figures.colours import CLASS_HEATMAP, COLOUR_MAPS
-from attention.figures.overlay import Scale
+from attention.charts import overlay
+from attention.charts.colours import CLASS_HEATMAP, COLOUR_MAPS
+from attention.charts.overlay import Scale
 
 BOX = (40, 0, 200, 160)
 JPEG_NOISE = 6  # grey levels, on smooth pictures

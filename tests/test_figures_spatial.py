@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attention.figures import overlay, spatial
-from attention.figures.colours import CHANGE, COLOUR_MAPS, SPATIAL_GATE
-from attention.figures.overlay import Scale
+from attention.charts import overlay, spatial
+from attention.charts.colours import CHANGE, COLOUR_MAPS, SPATIAL_GATE
+from attention.charts.overlay import Scale
 from attention.records import ChannelSteps, SpatialSteps
 from tests.charts import colours, texts
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
-from attention.figures.surveys import channel, depth, excitation, maps
-from attention.figures.surveys.style import ALL, CLASSES, FINDING
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
+from attention.charts.surveys import channel, depth, excitation, maps
+from attention.charts.surveys.style import ALL, CLASSES, FINDING
 from tests.charts import colours, texts
 
 NAMES = ("a", "b", "c")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
 from attention.analysis import Block
-from attention.figures.colours import COLOUR_MAPS, SPATIAL_GATE
+from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
 from attention.models import own, zoo
 from attention.records import Gate, GateHealth, Trace
 from attention.ui import cbam

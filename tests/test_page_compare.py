@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import agreement, analysis, comparison, images
+from attention import analysis, comparison, images
+from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests

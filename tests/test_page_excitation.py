@@ -183,7 +183,7 @@ def test_a_gate_of_another_form_shows_what_applies_and_says_what_does_not(monkey
 
 
 def test_a_gate_with_more_channels_than_bars_shows_the_top_and_a_strip_of_all(monkeypatch):
-    monkeypatch.setattr("attention.figures.channels.MOST_BARS", 100)
+    monkeypatch.setattr("attention.charts.channels.MOST_BARS", 100)
     app = opened(network="se", block="layer3.0.attention")
     charts = [json.loads(each.proto.spec) for each in app.get("plotly_chart") if "layer3.0" in each.proto.alt]
     assert [each["data"][0]["type"] for each in charts] == ["bar", "heatmap"]

@@ -9,7 +9,6 @@ resuming   passes that begin at the edited part
 edited     the network with the edits, as a module; it and resuming load torch, and are opened by name
 depth      each block switched off in turn
 files      edits as JSON, and as a short code for a link
-papers     networks that were trained without some of their gates
 
 The others need no torch before a pass is run.
 """

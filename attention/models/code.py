@@ -12,7 +12,8 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
-from attention import answers, labels
+from attention import labels
+from attention.analysis import predictions
 from attention.images import Preprocessing
 from attention.models.network import SEED, Network, gate_counts, seeded
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_labels
@@ -128,8 +129,8 @@ def _hint(module: "nn.Module", error: Exception) -> str:
 def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
     """A name for each class; none where the network does not give a score for each."""
     try:
-        classes = len(answers.scores(trace.output))
-    except answers.AnswerError as error:
+        classes = len(predictions.scores(trace.output))
+    except predictions.PredictionError as error:
         if settings.labels is None:
             return ()
         raise CodeError(f"Labels were given, and there is nothing to label: {error}") from error

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from attention import analysis, answers
-from attention.analysis import Block
-from attention.figures import channels, depth, overlay, spatial
-from attention.figures.overlay import UNIT
+from attention import analysis
+from attention.analysis import Block, predictions
+from attention.charts import channels, depth, overlay, spatial
+from attention.charts.overlay import UNIT
 from attention.records import Floats, Gate, Inventory, ModelCard, Trace
 from attention.report.document import Chart, Document, Item, Picture, Section, Table
 from attention.report.provenance import RANDOM, Facts, card_facts, facts_table
@@ -60,8 +60,8 @@ def passed(subject: Pass, *first: Section) -> Document:
 def scores(trace: Trace) -> Floats | None:
     """The logits of the one picture, (classes,); None where the network gives something else."""
     try:
-        return answers.scores(trace.output)
-    except answers.AnswerError:
+        return predictions.scores(trace.output)
+    except predictions.PredictionError:
         return None
 
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 
 from attention import analysis
-from attention.figures.depth import plain
-from attention.figures.surveys import depth, excitation, maps
+from attention.charts.depth import plain
+from attention.charts.surveys import depth, excitation, maps
 from attention.report.document import Chart, Document, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.report.tables import Columns, said

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 from PIL import Image
 
-from attention import answers, images
+from attention import images
+from attention.analysis import predictions
 from attention.models import zoo
 from attention.models.code import CodeError, failure
 from attention.records import Floats, GatescopeError, Inventory, ModelCard, Steps, Trace
@@ -98,8 +99,8 @@ def steps(key: str, picture_key: str, gate: str, _choice: Choice, _image: Image.
 
 
 def logits(traced: Trace) -> Floats:
-    """The network's output for the one picture, (classes,). Raises AnswerError where it is none for each class."""
-    return answers.scores(traced.output)
+    """The network's output for the one picture, (classes,). Raises PredictionError where it is none for each class."""
+    return predictions.scores(traced.output)
 
 
 def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:

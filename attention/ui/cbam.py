@@ -8,9 +8,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis
 from attention.analysis import Block
-from attention.figures import overlay, spatial
-from attention.figures.colours import SPATIAL_GATE
-from attention.figures.overlay import UNIT, Scale, own_range
+from attention.charts import overlay, spatial
+from attention.charts.colours import SPATIAL_GATE
+from attention.charts.overlay import UNIT, Scale, own_range
 from attention.records import Floats, Gate
 from attention.report import by_map, by_place
 from attention.ui import cbam_steps, parts

@@ -8,8 +8,8 @@ import streamlit as st
 
 from attention import analysis
 from attention.analysis import Block
-from attention.figures import spatial
-from attention.figures.overlay import own_range
+from attention.charts import spatial
+from attention.charts.overlay import own_range
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.report import by_map, by_place
 from attention.ui import parts

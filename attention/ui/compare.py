@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis, comparison
-from attention.agreement import TOP
+from attention.analysis.agreement import TOP
+from attention.charts import comparing, overlay
+from attention.charts.overlay import Scale
 from attention.comparison import Column
-from attention.figures import comparing, overlay
-from attention.figures.overlay import Scale
 from attention.records import Floats, Gate, ModelCard
 from attention.ui import compare_heatmaps, compare_tabs, compare_tests, compare_views, parts
 from attention.ui.compare_heatmaps import Asked

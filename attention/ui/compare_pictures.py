@@ -8,9 +8,9 @@ import streamlit as st
 from PIL import Image
 
 from attention import analysis, changes
-from attention.answers import AnswerError
+from attention.analysis.predictions import PredictionError
 from attention.changes import STRENGTHS, WITH_STRENGTH
-from attention.figures import comparing, overlay
+from attention.charts import comparing, overlay
 from attention.records import Floats, Gate
 from attention.report import by_map
 from attention.ui import cache, parts
@@ -158,7 +158,7 @@ def _guesses(view: View) -> list[tuple[str, float]]:
     """The two best; none where the network does not answer with a score for each class."""
     try:
         return [(label.partition(",")[0], share) for label, share in analysis.top(view.probabilities, view.labels, 2)]
-    except AnswerError:
+    except PredictionError:
         return []
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from attention import agreement, analysis, comparison
-from attention.agreement import Agreement
+from attention import analysis, comparison
+from attention.analysis import agreement
+from attention.analysis.agreement import Agreement
+from attention.charts import comparing
+from attention.charts.comparing import Against
 from attention.comparison import Column
-from attention.figures import comparing
-from attention.figures.comparing import Against
 from attention.records import Gate
 from attention.report import Columns, by_map
 from attention.ui import cache, frame, parts

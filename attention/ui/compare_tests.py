@@ -7,10 +7,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from attention import agreement, analysis
+from attention import analysis
+from attention.analysis import agreement
+from attention.analysis.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
+from attention.charts import comparing, overlay
 from attention.comparison import Column
-from attention.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
-from attention.figures import comparing, overlay
 from attention.records import Floats
 from attention.report import Columns, by_map
 from attention.ui import compare_jobs, compare_views, parts

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 import streamlit as st
 
-from attention.figures.large import large
+from attention.charts.large import large
 from attention.ui import presenting
 
 TOOLS = 28

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.figures import channels, overlay
+from attention.charts import channels, overlay
 from attention.records import ChannelSteps, Floats, Gate
 from attention.report import Columns, by_place
 from attention.ui import parts

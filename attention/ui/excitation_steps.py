@@ -3,7 +3,7 @@
 import streamlit as st
 
 from attention import analysis
-from attention.figures import channels
+from attention.charts import channels
 from attention.records import ChannelSteps, Floats
 from attention.report import by_place
 from attention.ui import parts

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.figures import channels
+from attention.charts import channels
 from attention.ui import cache, frame, parts
 from attention.ui.excitation import Focus, complaints
 

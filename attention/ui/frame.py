@@ -5,8 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from attention import analysis, answers, serving
-from attention.figures import overlay
+from attention import analysis, serving
+from attention.analysis import predictions
+from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.ui import cache, presenting, takeaway
 from attention.ui.choosing import choose_network, fetch
@@ -123,7 +124,7 @@ def _show_prediction(view: View) -> None:
     st.markdown("**What the network says**")
     try:
         found = analysis.top(view.probabilities, view.labels)
-    except answers.AnswerError as error:
+    except predictions.PredictionError as error:
         st.caption(literal(str(error)))
         return
     for label, probability in found:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attention import grouped
-from attention.figures import grouped as figures
-from attention.figures.partition import Partition, diagram
+from attention.charts import grouped as figures
+from attention.charts.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
 from attention.report import Columns
 from attention.ui import cache

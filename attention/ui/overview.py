@@ -7,7 +7,7 @@ import streamlit as st
 
 from attention import analysis
 from attention.analysis import Block
-from attention.figures import overlay
+from attention.charts import overlay
 from attention.records import Floats, Gate
 from attention.report import by_map
 from attention.ui import parts

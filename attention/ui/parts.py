@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from attention import analysis, answers
-from attention.analysis import Block
-from attention.figures import strip
-from attention.figures.colours import CHANNEL_GATE
+from attention import analysis
+from attention.analysis import Block, predictions
+from attention.charts import strip
+from attention.charts.colours import CHANNEL_GATE
 from attention.records import GatescopeError, Inventory
 from attention.report import Chart, Columns, Picture, Table, as_csv
 from attention.ui import presenting, shown
@@ -34,7 +34,7 @@ def errors() -> Iterator[None]:
     """What a person can put right is said in one sentence, in the place where the result would be."""
     try:
         yield
-    except answers.AnswerError as error:  # nothing is wrong with such a network
+    except predictions.PredictionError as error:  # nothing is wrong with such a network
         st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
         st.error(str(error), icon=":material/error:")

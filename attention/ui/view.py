@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attention import analysis
-from attention.figures import overlay
+from attention.charts import overlay
 from attention.models import zoo
 from attention.records import Inventory, ModelCard, Steps, Trace
 from attention.ui import cache

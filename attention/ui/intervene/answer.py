@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis, interventions
-from attention.figures import interventions as figures
+from attention.charts import interventions as figures
 from attention.interventions import Band, Edit
 from attention.records import Floats, Trace
 from attention.ui import cache, parts

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.figures import interventions as figures
-from attention.interventions import papers
+from attention.analysis import excitation
+from attention.charts import interventions as figures
 from attention.records import Floats
 from attention.ui import cache, frame, parts
 from attention.ui.intervene import passes
@@ -81,9 +81,9 @@ def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> Non
 
 def _draw_published() -> None:
     st.markdown("**Trained without, as published**")
-    rows = [f"| {one.gates} | {one.top1:.2f} % |" for one in papers.SE_BY_STAGE]
+    rows = [f"| {one.gates} | {one.top1:.2f} % |" for one in excitation.SE_BY_STAGE]
     st.markdown("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]))
     st.caption(
-        f"{papers.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
+        f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
         "miss a gate that their other layers count on. The two are not to be compared number by number."
     )

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from attention import agreement, analysis
-from attention.figures import overlay
-from attention.figures.overlay import Scale
+from attention import analysis
+from attention.analysis import agreement
+from attention.charts import overlay
+from attention.charts.overlay import Scale
 from attention.interventions import Edit
 from attention.records import Heatmap
 from attention.report import by_place

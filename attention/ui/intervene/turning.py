@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from attention.figures import interventions as figures
-from attention.figures import overlay
+from attention.charts import interventions as figures
+from attention.charts import overlay
 from attention.records import Floats, Gate
 from attention.report import by_place
 from attention.ui import parts

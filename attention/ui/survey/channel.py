@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from attention import images, survey
-from attention.figures import overlay
-from attention.figures.surveys import channel as figures
+from attention.charts import overlay
+from attention.charts.surveys import channel as figures
 from attention.report import Columns
 from attention.survey.partials import BINS
 from attention.survey.result import Exemplars, GateSurvey

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.figures.surveys import depth
+from attention.charts.surveys import depth
 from attention.survey.statistics import CONSTANT, HIGH, LOW, Health
 from attention.ui import parts
 from attention.ui.survey import held

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from attention import survey
-from attention.figures.surveys import excitation
+from attention.charts.surveys import excitation
 from attention.survey.result import GateSurvey
 from attention.ui import parts, presenting
 from attention.ui.survey import held

@@ -4,8 +4,8 @@ import numpy as np
 import streamlit as st
 
 from attention import survey
-from attention.figures.surveys import channel as figures
-from attention.figures.surveys import depth
+from attention.charts.surveys import channel as figures
+from attention.charts.surveys import depth
 from attention.survey.profiles import Effect
 from attention.ui import parts
 from attention.ui.survey.focus import Focus, select, select_gate

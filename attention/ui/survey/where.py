@@ -5,7 +5,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from attention import survey
-from attention.figures.surveys import maps
+from attention.charts.surveys import maps
 from attention.report import by_place
 from attention.ui import parts
 from attention.ui.survey.focus import Focus

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from attention.figures.colours import NULL, OKABE_ITO
+from attention.charts.colours import NULL, OKABE_ITO
 
 Part = dict[str, Any]
 """A trace or an annotation; plotly checks them all at once, since one by one takes ten times as long."""

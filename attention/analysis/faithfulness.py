@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.agreement import sampled
+from attention.analysis.agreement import sampled
 from attention.records import Floats
 
 Predict = Callable[[Floats], NDArray[np.floating]]

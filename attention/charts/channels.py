@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attention.analysis import by_strength
-from attention.figures import overlay
-from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL
+from attention.charts import overlay
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL
 from attention.records import Floats
 
 MOST_BARS = 256

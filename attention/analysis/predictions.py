@@ -1,28 +1,29 @@
-"""What a network returns: a score for each class, or something else that is described in words."""
+"""What a network returns: logits, the probabilities they stand for, or something else that is described in words."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attention.records import Floats, GatescopeError
 
 
-class AnswerError(GatescopeError):
+class PredictionError(GatescopeError):
     """A network that does not answer with a score for each class; the message says with what."""
 
 
 def scores(output: Any) -> Floats:
     """A network's answer to the first picture, (classes,), where it is a tensor (N, classes) of at least two classes.
 
-    Raises AnswerError where it is anything else, or where a score is not finite.
+    Raises PredictionError where it is anything else, or where a score is not finite.
     """
     shape: Sequence[int] = getattr(output, "shape", ())
     if len(shape) != 2 or shape[1] < 2:
-        raise AnswerError(f"The network returns {returned(output)}, not a score for each class: it predicts none.")
+        raise PredictionError(f"The network returns {returned(output)}, not a score for each class: it predicts none.")
     values = np.asarray(output)[0]
     if not np.isfinite(values).all():
-        raise AnswerError("The network's scores are not all finite numbers, so it predicts no class.")
+        raise PredictionError("The network's scores are not all finite numbers, so it predicts no class.")
     return values
 
 
@@ -40,3 +41,14 @@ def returned(output: Any, most: int = 3) -> str:
     if not parts:
         return f"a {kind} of {len(output)}"
     return f"a {kind} of {', '.join(parts)}{' and others' * (len(output) > most)}"
+
+
+def probabilities(logits: Floats) -> NDArray[np.float64]:
+    """Softmax of the logits, (..., classes)."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
+    """The most probable classes of one picture, (classes,), with their probabilities, the most probable first."""
+    return [(labels[index], float(probability[index])) for index in np.argsort(-probability, kind="stable")[:count]]

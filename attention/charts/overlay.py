@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from plotly.colors import sample_colorscale
 
-from attention.figures.colours import COLOUR_MAPS
+from attention.charts.colours import COLOUR_MAPS
 from attention.records import Floats
 
 Box = tuple[float, float, float, float]

@@ -4,7 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from attention.figures.colours import OKABE_ITO
+from attention.charts.colours import OKABE_ITO
 
 FONT = {"size": 14}
 CLASSES = OKABE_ITO[:5] + OKABE_ITO[6:7]

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.figures.colours import ACCENT
-from attention.figures.surveys.style import ALL, CLASSES, finished, translucent
+from attention.charts.colours import ACCENT
+from attention.charts.surveys.style import ALL, CLASSES, finished, translucent
 
 HEIGHT = 250
 """Of a row of panels, in pixels."""

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from attention.figures.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
-from attention.figures.overlay import Scale, own_range
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.charts.overlay import Scale, own_range
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
 BINS = 25

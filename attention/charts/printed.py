@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from attention.figures.colours import ACCENT, NULL, OKABE_ITO
-from attention.figures.overlay import png
+from attention.charts.colours import ACCENT, NULL, OKABE_ITO
+from attention.charts.overlay import png
 
 WIDTH, ROW, TOP, BOTTOM = 1200, 40, 90, 60
 LEFT, RIGHT = 380, 1040

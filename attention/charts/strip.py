@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from attention.analysis import short_names
-from attention.figures.colours import ACCENT, CHANNEL_GATE
+from attention.charts.colours import ACCENT, CHANNEL_GATE
 
 MOST_LETTERS = 128
 """Names that would need more, each as wide as the longest, do not fit below the cells."""

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from attention import analysis, comparison
+from attention.charts import comparing, overlay
+from attention.charts.overlay import UNIT, Scale
 from attention.comparison import Column
-from attention.figures import comparing, overlay
-from attention.figures.overlay import UNIT, Scale
 from attention.records import Floats
 
 WIDTH, EDGE, LINE = 320, 16, 22

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.figures.colours import CHANGE, SPATIAL_GATE
-from attention.figures.surveys.style import finished
+from attention.charts.colours import CHANGE, SPATIAL_GATE
+from attention.charts.surveys.style import finished
 
 ACROSS = 6
 SIDE = 210

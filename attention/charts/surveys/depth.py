@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.figures.colours import ACCENT, NULL
-from attention.figures.surveys.style import FINDING, finished, translucent
+from attention.charts.colours import ACCENT, NULL
+from attention.charts.surveys.style import FINDING, finished, translucent
 
 Doubles = NDArray[np.float64]
 MOST_NAMES = 40

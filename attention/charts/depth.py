@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from attention.figures.colours import CHANNEL_GATE, NULL
+from attention.charts.colours import CHANNEL_GATE, NULL
 from attention.records import Floats
 
 _BLUE = CHANNEL_GATE[1][1]

@@ -1,4 +1,4 @@
-"""Numbers out of arrays: what the pages say about a trace."""
+"""Gates in blocks, in simpler views, and in the numbers that are said of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -145,17 +145,6 @@ def short_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def probabilities(logits: Floats) -> NDArray[np.float64]:
-    """Softmax of the logits, (..., classes)."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
-
-
-def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
-    """The most probable classes of one picture, (classes,), with their probabilities, the most probable first."""
-    return [(labels[index], float(probability[index])) for index in np.argsort(-probability, kind="stable")[:count]]
-
-
 def spread(groups: Sequence[NDArray[np.floating]]) -> dict[str, list[float]]:
     """The ends, the quartiles and the median of each group of numbers; NaN is no number."""
     names = ("minimum", "lower quartile", "median", "upper quartile", "maximum")
@@ -235,35 +224,6 @@ def hardly_varies(health: GateHealth) -> bool:
 def saturates(health: GateHealth) -> bool:
     """Whether more than half of the gate's values over the pictures are below 0.05 or above 0.95."""
     return health.low + health.high > 0.5
-
-
-def excitation_parameters(channels: Sequence[int], reduction: int, *, biases: bool) -> int:
-    """Parameters of one SE gate for each of the blocks' numbers of channels: C -> C // r -> C.
-
-    Without biases, and where r divides every C, this is (2 / r) sum N_s C_s^2 (arXiv 1709.01507, eq. 5).
-    """
-    return sum(2 * c * (c // reduction) + biases * (c // reduction + c) for c in channels)
-
-
-@dataclass(frozen=True)
-class PublishedRatio:
-    """SE-ResNet-50 on ImageNet at one reduction ratio; None is ResNet-50 without SE. Errors in percent."""
-
-    reduction: int | None
-    top1: float
-    top5: float
-    parameters: float
-    """Million."""
-
-
-PUBLISHED_RATIOS = (
-    PublishedRatio(4, 22.25, 6.09, 35.7),
-    PublishedRatio(8, 22.26, 5.99, 30.7),
-    PublishedRatio(16, 22.28, 6.03, 28.1),
-    PublishedRatio(32, 22.72, 6.20, 26.9),
-    PublishedRatio(None, 23.30, 6.55, 25.6),
-)
-"""As Hu et al. published them, arXiv 1709.01507, the table on the reduction ratio."""
 
 
 def _owner(gate: Gate) -> str:

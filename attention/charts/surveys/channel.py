@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from attention.figures.colours import ACCENT, CHANNEL_GATE, NULL
-from attention.figures.surveys.style import ALL, FINDING, finished, translucent
+from attention.charts.colours import ACCENT, CHANNEL_GATE, NULL
+from attention.charts.surveys.style import ALL, FINDING, finished, translucent
 
 Doubles = NDArray[np.float64]
 

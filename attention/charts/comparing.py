@@ -8,9 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from attention.faithfulness import Faithfulness
-from attention.figures.colours import ACCENT, CHANGE, NULL, OKABE_ITO
-from attention.figures.overlay import Scale
+from attention.analysis.faithfulness import Faithfulness
+from attention.charts.colours import ACCENT, CHANGE, NULL, OKABE_ITO
+from attention.charts.overlay import Scale
 from attention.records import Floats
 
 COARSE = 64

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.figures.colours import ACCENT, NULL, OKABE_ITO
-from attention.figures.partition import colour
+from attention.charts.colours import ACCENT, NULL, OKABE_ITO
+from attention.charts.partition import colour
 
 PARAMETERS, MACS, MEASURED = OKABE_ITO[0], OKABE_ITO[2], OKABE_ITO[5]
 THEORY = {"color": NULL, "dash": "dash", "width": 3}

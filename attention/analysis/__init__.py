@@ -1,0 +1,61 @@
+"""Numbers out of arrays, by numpy alone: what is said of gates, predictions and maps.
+
+gates         gates in blocks, in simpler views, and in numbers
+predictions   logits and probabilities out of what a network returns
+agreement     how far two maps agree
+faithfulness  whether a map names the pixels that count
+excitation    what SE costs by its reduction ratio, and its paper's tables
+"""
+
+from attention.analysis.excitation import PUBLISHED_RATIOS, PublishedRatio, excitation_parameters
+from attention.analysis.gates import (
+    AXES,
+    NINTHS,
+    Block,
+    Look,
+    Passing,
+    averaged,
+    blocks,
+    branches,
+    by_strength,
+    channel_view,
+    features,
+    hardly_varies,
+    look,
+    passing,
+    profiles,
+    saturates,
+    share_saturated,
+    short_names,
+    spatial_view,
+    spread,
+)
+from attention.analysis.predictions import probabilities, top
+
+__all__ = [
+    "AXES",
+    "NINTHS",
+    "PUBLISHED_RATIOS",
+    "Block",
+    "Look",
+    "Passing",
+    "PublishedRatio",
+    "averaged",
+    "blocks",
+    "branches",
+    "by_strength",
+    "channel_view",
+    "excitation_parameters",
+    "features",
+    "hardly_varies",
+    "look",
+    "passing",
+    "probabilities",
+    "profiles",
+    "saturates",
+    "share_saturated",
+    "short_names",
+    "spatial_view",
+    "spread",
+    "top",
+]
