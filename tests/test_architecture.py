@@ -26,6 +26,7 @@ class Door(NamedTuple):
 # In the order of the data: a room imports only rooms that stand above it. "" is the front door, which opens last.
 ROOMS = {
     "records": Door(top={"numpy"}),
+    "threads": Door(top=set(), inside={"torch"}),
     "images": Door(top={"numpy", "PIL", "attention.records"}, inside={"torch"}),
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
@@ -41,10 +42,10 @@ ROOMS = {
         | {"attention.cost", "attention.capture"},
     ),
     "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
-    "grouped": Door(top={"numpy", "torch", "attention.records", "attention.layers"}),
+    "grouped": Door(top={"numpy", "torch", "attention.records", "attention.threads", "attention.layers"}),
     "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
-        top={"numpy", "attention.records", "attention.images", "attention.models"},
+        top={"numpy", "attention.records", "attention.threads", "attention.images", "attention.models"},
         inside={"torch", "click", "pyarrow", "ray", "timm", "attention.capture"},
     ),
     "changes": Door(top={"numpy", "PIL"}),
@@ -208,6 +209,7 @@ def test_data_flows_one_way():
     [
         ("attention", set()),
         ("attention.records", set()),
+        ("attention.threads", set()),
         ("attention.images", set()),
         ("attention.analysis.predictions", set()),
         ("attention.analysis", set()),

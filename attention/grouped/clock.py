@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attention.grouped.counting import Convolution, GroupingError, curve, of
+from attention.threads import one_thread_each
 
 BUDGET = 0.35
 """Seconds of measuring."""
@@ -48,13 +49,8 @@ def measure(convolution: Convolution) -> Times:
     Raises GroupingError where one run would be too long for a page, or the tensors too large.
     """
     _check_size(convolution)
-    with _ONE_AT_A_TIME:
-        threads = torch.get_num_threads()
-        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
-            worker.submit(torch.get_num_threads).result()
-            # A thread keeps the number it was given; what threads to come are given is the others' business.
-            torch.set_num_threads(threads)
-            return worker.submit(_race, convolution).result()
+    with _ONE_AT_A_TIME, one_thread_each(), ThreadPoolExecutor(1) as worker:
+        return worker.submit(_race, convolution).result()
 
 
 @torch.inference_mode()
