@@ -177,7 +177,7 @@ def column(
     import torch
 
     from attention import attribution, capture
-    from attention.inventory.measuring import measure
+    from attention.cost import measure
 
     batch = network.transform(picture)[None]
     with torch.inference_mode():
@@ -189,7 +189,7 @@ def column(
         target = int(found.argmax()) if label is None else place(network.labels, label)
     heatmap = None if target is None else attribution.Attributor(network.module)(batch, target, method=method)
     box = network.transform.box(picture.size)
-    cost: dict[str, Any] = {"macs": sum(measure(network.module, batch.shape).macs.values()), "seconds": seconds}
+    cost: dict[str, Any] = {"macs": measure(network.module, batch.shape).total_macs, "seconds": seconds}
     known = (network.card, network.labels, found, traced.gates, box, target, heatmap)
     return Column(*known, **cost, elsewhere=elsewhere)
 

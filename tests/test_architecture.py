@@ -31,9 +31,9 @@ ROOMS = {
     "layers": Door(top={"torch"}),
     "networks": Door(top={"torch", "attention.layers"}),
     "labels": Door(top={"attention.records"}),
-    "cost": Door(top={"torch"}),
+    "cost": Door(top={"torch", "attention.records"}),
     "capture": Door(top={"numpy", "torch", "attention.records"}),
-    "inventory": Door(top={"torch", "attention.records"}),
+    "inventory": Door(top={"torch", "attention.records", "attention.cost"}),
     "analysis": Door(top={"numpy", "attention.records"}),
     "models": Door(
         top={"torch", "attention.records", "attention.images", "attention.networks", "attention.labels"}
@@ -42,7 +42,9 @@ ROOMS = {
         | {"attention.cost", "attention.capture"},
     ),
     "attribution": Door(top={"torch", "attention.records"}, inside={"captum"}),
-    "grouped": Door(top={"numpy", "torch", "attention.records", "attention.threads", "attention.layers"}),
+    "grouped": Door(
+        top={"numpy", "torch", "attention.records", "attention.threads", "attention.layers", "attention.cost"}
+    ),
     "interventions": Door(top={"numpy", "torch", "attention.records", "attention.capture"}),
     "survey": Door(
         top={"numpy", "attention.records", "attention.threads", "attention.images", "attention.models"},
@@ -51,7 +53,7 @@ ROOMS = {
     "changes": Door(top={"numpy", "PIL"}),
     "comparison": Door(
         top={"numpy", "PIL", "attention.records", "attention.analysis"},
-        inside={"torch", "attention.capture", "attention.models", "attention.attribution", "attention.inventory"},
+        inside={"torch", "attention.capture", "attention.models", "attention.attribution", "attention.cost"},
     ),
     "charts": Door(
         top={"numpy", "plotly", "PIL", "attention.records", "attention.analysis"} | {"attention.comparison"}
@@ -69,7 +71,7 @@ ROOMS = {
             "attention.analysis",
         }
         | {"attention.survey", "attention.charts"},
-        inside={"torch", "jinja2", "attention.capture", "attention.inventory"},
+        inside={"torch", "jinja2", "attention.capture", "attention.cost", "attention.inventory"},
     ),
     "ui": Door(
         top={"streamlit", "numpy", "PIL", "plotly", "attention.records", "attention.images", "attention.models"}
@@ -77,11 +79,11 @@ ROOMS = {
         | {"attention.analysis", "attention.changes", "attention.comparison"}
         | {"attention.serving", "attention.labels", "attention.interventions", "attention.survey", "attention.views"}
         | {"attention.report"},
-        inside={"torch", "attention.layers", "attention.capture", "attention.attribution"},
+        inside={"torch", "attention.layers", "attention.capture", "attention.attribution", "attention.cost"},
     ),
     "training": Door(
         top={"click", "numpy", "torch", "PIL", "attention.records", "attention.images", "attention.networks"}
-        | {"attention.models"}
+        | {"attention.models", "attention.cost"}
     ),
     "evaluation": Door(
         top={

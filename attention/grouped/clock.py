@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from attention.grouped.counting import Convolution, GroupingError, curve, of
+from attention.grouped.counting import GroupingError, cost_of, curve
+from attention.records import Convolution
 from attention.threads import one_thread_each
 
 BUDGET = 0.35
@@ -38,7 +39,7 @@ class Times:
 
     def speed(self, groups: int) -> float:
         """Arithmetic done per second, in GFLOP/s, two operations a multiply-accumulate."""
-        return 2 * of(replace(self.convolution, groups=groups)).macs / self.seconds[groups] / 1e9
+        return 2 * cost_of(replace(self.convolution, groups=groups)).macs / self.seconds[groups] / 1e9
 
 
 def measure(convolution: Convolution) -> Times:
@@ -83,7 +84,7 @@ def _tensors(convolution: Convolution) -> tuple[Tensor, dict[int, tuple[Tensor, 
 
 
 def _check_size(convolution: Convolution) -> None:
-    ordinary = of(replace(convolution, groups=1))
+    ordinary = cost_of(replace(convolution, groups=1))
     if ordinary.macs > MAC_LIMIT:
         raise GroupingError(
             f"One ordinary run takes {ordinary.macs / 1e9:,.1f} G MACs, and this page times up to "

@@ -55,7 +55,7 @@ def _pass(network: zoo.Network, picture: Image.Image, data: bytes, name: str) ->
     import torch
 
     from attention import capture
-    from attention.inventory.measuring import measure
+    from attention.cost import measure
     from attention.inventory.tree import inventory
 
     with torch.inference_mode():

@@ -17,7 +17,7 @@ from attention.records import Floats, GatescopeError, Inventory, ModelCard, Step
 
 if TYPE_CHECKING:
     from attention.capture import Tracer
-    from attention.inventory.measuring import Measured
+    from attention.cost import Measured
 
 LONGEST_SIDE = 1024
 
@@ -114,7 +114,7 @@ def _trace(choice: Choice, image: Image.Image, *gates: str) -> Trace:
 @st.cache_resource(max_entries=8, show_spinner="Counting parameters and MACs")
 def measured(key: str, _choice: Choice) -> "Measured":
     """What every module of the network computes and gives for one picture."""
-    from attention.inventory.measuring import measure
+    from attention.cost import measure
 
     loaded = network(key, _choice)
     with guarded(_choice.card):
