@@ -13,6 +13,7 @@ from PIL import Image
 from attention import analysis
 from attention.analysis import agreement, predictions
 from attention.analysis.agreement import Agreement, Window
+from attention.kinds import KINDS
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
@@ -63,12 +64,12 @@ class Column:
     @property
     def spatial(self) -> list[Gate]:
         """The spatial gates, in depth order."""
-        return [gate for gate in self.gates if gate.kind == "spatial"]
+        return [gate for gate in self.gates if KINDS[gate.kind].is_map]
 
     @property
     def channel(self) -> list[Gate]:
         """The channel gates, in depth order."""
-        return [gate for gate in self.gates if gate.kind == "channel"]
+        return [gate for gate in self.gates if KINDS[gate.kind].is_vector]
 
 
 def meaning(label: str) -> str:

@@ -6,15 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.kinds import Kind
+
 Floats = NDArray[np.float32]
 Source = Literal["own", "torchvision", "timm", "pytorchcv", "file", "code"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-Kind = Literal[
-    "channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample",
-    "volume", "depth", "channel-depth", "depth-height", "depth-width",
-]  # fmt: skip
-"""The axes that a gate varies over besides N: "full" over the channels and all places, "token" over the places of a
-sequence, "volume" over those of a 3-D feature map, "sample" over none."""
 
 
 class GatescopeError(ValueError):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention import analysis, capture
+from attention.kinds import KINDS
 from attention.models import zoo
 from attention.records import Gate
 from tests import coordinate
@@ -80,7 +81,7 @@ def test_a_full_gate_joins_no_neighbour():
 def test_an_average_is_a_slow_loop_over_what_falls_away(kind, wanted):
     own = gate("a", kind)
     found = analysis.averaged(own, wanted)
-    axes, kept = analysis.AXES[kind], analysis.AXES[wanted]
+    axes, kept = KINDS[kind].axes, KINDS[wanted].axes
     if not set(kept) <= set(axes):
         assert found is None
         return

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from attention.capture import TraceError, Tracer, mode, trace
+from attention.capture import TraceError, Tracer, discovery, trace
 from attention.layers import SE
 from tests import gallery
 from tests.alike import assert_alike, assert_same, seeded
@@ -24,8 +24,8 @@ EVERY = list(gallery.blocks())
 @pytest.fixture
 def judgements(monkeypatch):
     """How many products discovery has looked at so far."""
-    judged, seen = mode.judged, []
-    monkeypatch.setattr(mode, "judged", lambda *given: seen.append(given) or judged(*given))
+    match_gate, seen = discovery.match_gate, []
+    monkeypatch.setattr(discovery, "match_gate", lambda *given: seen.append(given) or match_gate(*given))
     return seen
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from attention.capture import mode
+from attention.capture import discovery
 from attention.models import zoo
 from attention.ui import cache
 
@@ -12,8 +12,8 @@ from attention.ui import cache
 @pytest.fixture
 def judgements(monkeypatch):
     """How many products discovery has looked at so far."""
-    judged, seen = mode.judged, []
-    monkeypatch.setattr(mode, "judged", lambda *given: seen.append(given) or judged(*given))
+    match_gate, seen = discovery.match_gate, []
+    monkeypatch.setattr(discovery, "match_gate", lambda *given: seen.append(given) or match_gate(*given))
     return seen
 
 

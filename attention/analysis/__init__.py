@@ -9,7 +9,6 @@ excitation    what SE costs by its reduction ratio, and its paper's tables
 
 from attention.analysis.excitation import PUBLISHED_RATIOS, PublishedRatio, excitation_parameters
 from attention.analysis.gates import (
-    AXES,
     NINTHS,
     Block,
     Look,
@@ -33,7 +32,6 @@ from attention.analysis.gates import (
 from attention.analysis.predictions import probabilities, top
 
 __all__ = [
-    "AXES",
     "NINTHS",
     "PUBLISHED_RATIOS",
     "Block",

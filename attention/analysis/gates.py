@@ -6,31 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Floats, Gate, GateHealth, Kind
-
-AXES: dict[Kind, str] = {
-    "channel": "C",
-    "spatial": "HW",
-    "full": "CHW",
-    "height": "H",
-    "width": "W",
-    "channel-height": "CH",
-    "channel-width": "CW",
-    "token": "L",
-    "sample": "",
-    "volume": "DHW",
-    "depth": "D",
-    "channel-depth": "CD",
-    "depth-height": "DH",
-    "depth-width": "DW",
-}
-"""What a gate's values vary over, after N: channel, depth, height, width, or a place of unknown shape (L)."""
-
-_FULL = {3: "CL", 4: "CHW", 5: "CDHW"}
-"""The same for a full gate, by the rank of its values."""
-
-_JOINED = frozenset(AXES) - {"full", "token", "sample"}
-"""Kinds that neighbours in one attention module may have: CBAM's two gates, the three of triplet attention."""
+from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
+from attention.records import Floats, Gate, GateHealth
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +46,7 @@ def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
         return False
     if _owner(gate) == _owner(group[0]):
         return True
-    return _parent(gate) == _parent(group[0]) and kinds | {gate.kind} <= _JOINED
+    return _parent(gate) == _parent(group[0]) and all(KINDS[kind].shares_block for kind in kinds | {gate.kind})
 
 
 def _block(group: Sequence[Gate], taken: set[str]) -> Block:
@@ -80,35 +57,34 @@ def _block(group: Sequence[Gate], taken: set[str]) -> Block:
     name = common if several and common and common not in taken else first.name
     taken.add(name)
     by_kind = {gate.kind: gate for gate in group}
-    others = tuple(gate for gate in group if gate.kind not in ("channel", "spatial"))
-    return Block(name, by_kind.get("channel"), by_kind.get("spatial"), others)
+    others = tuple(gate for gate in group if gate.kind not in (CHANNEL, SPATIAL))
+    return Block(name, by_kind.get(CHANNEL), by_kind.get(SPATIAL), others)
 
 
 def averaged(gate: Gate, kind: Kind) -> Gate | None:
     """The gate as one of another kind, averaged over all else; None where it does not vary over what those do."""
-    own = _FULL.get(gate.values.ndim, "") if gate.kind == "full" else AXES[gate.kind]
-    if not set(AXES[kind]) <= set(own) or gate.values.ndim != len(own) + 1:
+    axes, kept = KINDS[gate.kind].axes_of(gate.values.ndim), set(KINDS[kind].axes)
+    if not kept <= set(axes) or gate.values.ndim != len(axes) + 1:
         return None
-    values = gate.values.mean(tuple(place for place, axis in enumerate(own, start=1) if axis not in AXES[kind]))
+    values = gate.values.mean(tuple(place for place, axis in enumerate(axes, start=1) if axis not in kept))
     return replace(gate, kind=kind, values=values, minimum=float(values.min()), maximum=float(values.max()))
 
 
 def channel_view(block: Block) -> Gate | None:
     """A number for each channel: the channel gate, or the first other gate that has channels, averaged."""
-    return block.channel or _first_averaged(block, "channel")
+    return block.channel or _first_averaged(block, CHANNEL)
 
 
 def spatial_view(block: Block) -> Gate | None:
     """A number for each place: the spatial gate, or the first other gate that has a map, averaged over channels."""
-    return block.spatial or _first_averaged(block, "spatial")
+    return block.spatial or _first_averaged(block, SPATIAL)
 
 
 def profiles(block: Block) -> dict[str, Gate]:
     """A number for each row, `"height"`, and each column, `"width"`, of a block that has no map."""
     if spatial_view(block):
         return {}
-    sides: tuple[Kind, Kind] = ("height", "width")
-    return {side: gate for side in sides if (gate := _first_averaged(block, side))}
+    return {side: gate for side in SIDES if (gate := _first_averaged(block, side))}
 
 
 def _first_averaged(block: Block, kind: Kind) -> Gate | None:
@@ -121,7 +97,7 @@ def features(gate: Gate) -> str:
     if len(shape) == 4:
         return f"{shape[0]} branches of {shape[1]} channels at {shape[2]} × {shape[3]}"
     if len(shape) == 3:
-        last = gate.kind == "channel" and gate.values.shape[1] == shape[2] != shape[0]
+        last = KINDS[gate.kind].is_vector and gate.values.shape[1] == shape[2] != shape[0]
         channels, height, width = (shape[2], *shape[:2]) if last else shape
         return f"{channels} channels at {height} × {width}"
     return "features of " + " × ".join(map(str, shape))
@@ -130,7 +106,7 @@ def features(gate: Gate) -> str:
 def branches(gate: Gate) -> int:
     """How many branches a channel gate weighs against each other, its numbers adding up to 1 over them; else 1."""
     count, channels = gate.feature_shape[1:3] if len(gate.feature_shape) == 5 else (1, 0)
-    if gate.kind != "channel" or gate.values.shape[1] != count * channels:
+    if not KINDS[gate.kind].is_vector or gate.values.shape[1] != count * channels:
         return 1
     sums = gate.values.reshape(-1, count, channels).sum(1)
     return count if np.allclose(sums, 1, atol=1e-4) else 1

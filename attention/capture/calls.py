@@ -1,11 +1,85 @@
-"""One call of a torch function, as the rules read it."""
+"""One call of a torch function, as the rules of propagation read it, and what is known of the tensors of a pass.
 
-from collections.abc import Callable, Iterator
-from typing import Any
+What is known is kept beside the tensors and not on them.
+"""
 
-from torch import Tensor
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from attention.capture.notes import Note, Notes
+from torch import Tensor, nn
+
+from attention.capture.axes import Axes
+
+_serial = itertools.count(1)
+
+
+def new_preactivation() -> frozenset[int]:
+    """The name of a tensor that is no elementwise function of an earlier one."""
+    return frozenset((next(_serial),))
+
+
+class TensorInfo(NamedTuple):
+    """What is known of one tensor that came out of the pass."""
+
+    preactivations: frozenset[int]
+    """The tensors of which it is an elementwise function: x and sigmoid(x) have the same."""
+    axes: Axes | None = None
+    """What its axes mean; None where they are as PyTorch's layers lay them out."""
+    constant: frozenset[int] = frozenset()
+    """The dimensions that only repeat one value: expanded, repeated or upsampled from extent 1."""
+    activation: str = ""
+    """The last bounded activation, as long as nothing undid it."""
+    pooled: int = 0
+    """1 after a reduction, 2 after a learned layer on top of one."""
+    sliced_from: int = 0
+    """The pre-activation of the tensor that this one was sliced from: two halves of one tensor are a GLU."""
+    projected_from: frozenset[int] = frozenset()
+    """The pre-activations of the tensor that one learned layer made it of: two projections of one tensor are a GLU."""
+    depends: bool = True
+    """Whether it depends on the input."""
+
+
+CONSTANT = TensorInfo(frozenset(), depends=False)
+UNKNOWN = TensorInfo(frozenset())
+
+Value = TypeVar("Value")
+
+
+class TensorTable(Generic[Value]):
+    """What is known of living tensors, by identity.
+
+    A tensor's death leaves a stale row, which the next tensor at its address takes over, so the table does
+    not grow beyond the tensors that lived at one time.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
+
+    def get(self, tensor: Tensor) -> Value | None:
+        row = self._rows.get(id(tensor))
+        return row[1] if row is not None and row[0]() is tensor else None
+
+    def put(self, tensor: Tensor, value: Value) -> None:
+        self._rows[id(tensor)] = (weakref.ref(tensor), value)
+
+
+class TensorInfos(TensorTable[TensorInfo]):
+    """What is known of the tensors of one pass. `learned` are the parameters and buffers: constants of the pass."""
+
+    def __init__(self, learned: Iterable[Tensor]) -> None:
+        super().__init__()
+        self._learned = {id(tensor) for tensor in learned}
+
+    def of(self, tensor: Tensor) -> TensorInfo:
+        """What is known of a tensor; one that nobody saw being made may depend on the input (`UNKNOWN`)."""
+        info = self.get(tensor)
+        if info is not None:
+            return info
+        learned = id(tensor) in self._learned or isinstance(tensor, nn.Parameter)
+        return CONSTANT if learned or not tensor.is_floating_point() else UNKNOWN
+
 
 _ALIASES = {
     "__add__": "add",
@@ -70,9 +144,9 @@ def tensors(arguments: Any) -> Iterator[Tensor]:
 
 
 class Call:
-    """A call that has run: its name, arguments and one output, with the notes of the tensors it read."""
+    """A call that has run: its name, arguments and one output, with what is known of the tensors that it read."""
 
-    def __init__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], notes: Notes) -> None:
+    def __init__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], infos: TensorInfos) -> None:
         self.name = name
         self.args = args
         self.kwargs = kwargs
@@ -81,10 +155,10 @@ class Call:
             self.inputs += tensors(kwargs.values())
         if name.endswith("_as"):
             del self.inputs[1:]  # expand_as reads the other's shape alone
-        self.notes = [notes.of(tensor) for tensor in self.inputs]
-        self.dependent = [note for note in self.notes if note.depends]
+        self.infos = [infos.of(tensor) for tensor in self.inputs]
+        self.dependent = [info for info in self.infos if info.depends]
         self.depends = bool(self.dependent)
-        self.main = self.notes.index(self.dependent[0]) if self.depends else 0
+        self.main = self.infos.index(self.dependent[0]) if self.depends else 0
         self.output: Tensor
 
     @property
@@ -93,8 +167,8 @@ class Call:
         return self.inputs[self.main]
 
     @property
-    def note(self) -> Note:
-        return self.notes[self.main]
+    def info(self) -> TensorInfo:
+        return self.infos[self.main]
 
     @property
     def same_shape(self) -> bool:

@@ -1,7 +1,8 @@
 """How a gate came about, step by step, where its form is SE's (arXiv 1709.01507) or CBAM's (arXiv 1807.06521).
 
-A lineage follows the small tensors from a pooling to the gate: vectors and maps are copied when they are made,
-since a module may write over them. Any operation that the papers' forms do not have ends a lineage.
+A lineage follows the small tensors from a pooling to the gate: vectors and maps are copied on their device when they
+are made, since a module may write over them, and come to the host after the pass. Any operation that the papers' forms
+do not have ends a lineage.
 """
 
 import itertools
@@ -13,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attention.capture import axes, shapes
-from attention.capture.calls import Call
-from attention.capture.gates import numbers, spellings
-from attention.capture.notes import Ledger
-from attention.capture.rules import SQUASHES
+from attention.capture import axes
+from attention.capture.calls import Call, TensorTable
+from attention.capture.gates import own_copy, possible_names, to_host
+from attention.capture.propagation import ACTIVATIONS, CASTS, EXPANSIONS, PERMUTATIONS, RESHAPES
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, Steps
 
 Form = Literal["channel", "spatial"]
@@ -46,11 +46,11 @@ class Lineage:
     form: Form
     stage: Stage
     serial: int
-    squeezed: dict[str, Floats]
-    hidden: dict[str, Floats] = field(default_factory=dict)
-    output: dict[str, Floats] = field(default_factory=dict)
-    kernel: Floats | None = None
-    logits: Floats | None = None
+    squeezed: dict[str, Tensor]
+    hidden: dict[str, Tensor] = field(default_factory=dict)
+    output: dict[str, Tensor] = field(default_factory=dict)
+    kernel: Tensor | None = None
+    logits: Tensor | None = None
 
     def of(self, form: Form, stage: Stage) -> bool:
         return self.form == form and self.stage == stage
@@ -61,9 +61,9 @@ class Recorder:
 
     def __init__(self, asked: Collection[str]) -> None:
         self._asked = frozenset(asked)
-        self._lineages: Ledger[Lineage | None] = Ledger()
+        self._lineages: TensorTable[Lineage | None] = TensorTable()
         self._serial = itertools.count()
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _GateSteps] = {}
 
     def follow(self, call: Call) -> None:
         """Writes down the lineage of the output of a call; an old one ends where it was overwritten."""
@@ -74,56 +74,57 @@ class Recorder:
     def _next(self, call: Call) -> Lineage | None:
         if call.name in _POOLINGS:
             return _squeezed(call, next(self._serial))
-        step = _STEPS.get(call.name)
+        transition = _TRANSITIONS.get(call.name)
         lineages = [self._lineages.get(tensor) for tensor in call.inputs]
         known = [lineage for lineage in lineages if lineage is not None]
-        if step is None or not known or len(known) != len(call.dependent):
+        if transition is None or not known or len(known) != len(call.dependent):
             return None
-        return step(call, known)
+        return transition(call, known)
 
     def asked(self, owner: str, number: int) -> tuple[str, ...]:
         """The names under which this gate's steps were asked for."""
-        return tuple(name for name in spellings(owner, number) if name in self._asked)
+        return tuple(name for name in possible_names(owner, number) if name in self._asked)
 
-    def keep(self, names: tuple[str, ...], gate: Tensor, before: Floats | None, after: Floats | None) -> None:
+    def keep(self, names: tuple[str, ...], gate: Tensor, before: Tensor | None, after: Tensor | None) -> None:
         """Keeps how the gate came about, beside the feature map before and after it."""
         coarse = gate.dtype in (torch.float16, torch.bfloat16)
         for name in names:
-            self._kept[name] = _Kept(self._lineages.get(gate), before, after, 2e-2 if coarse else 1e-4)
+            self._kept[name] = _GateSteps(self._lineages.get(gate), before, after, 2e-2 if coarse else 1e-4)
 
     def steps(self, gate: Gate) -> Steps | None:
         """The steps of a gate of this pass; None where its form is another."""
         return self._kept[gate.name].steps(gate)
 
 
-def features(tensor: Tensor, meaning: axes.Axes) -> Floats | None:
+def features(tensor: Tensor, meaning: axes.Axes) -> Tensor | None:
     """A feature map as (N, C, H, W), however the module lays it out; None where it has other axes."""
     if axes.letters(meaning, range(len(meaning))) != {"C", "H", "W"}:
         return None
-    return numbers(axes.Layout(meaning, frozenset("CHW")).values(tensor))
+    return _kept(axes.Layout(meaning, frozenset("CHW")).values(tensor))
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
+class _GateSteps:
     lineage: Lineage | None
-    before: Floats | None
-    after: Floats | None
+    before: Tensor | None
+    after: Tensor | None
     tolerance: float
 
     def steps(self, gate: Gate) -> Steps | None:
         lineage, before, after = self.lineage, self.before, self.after
         if lineage is None or before is None or after is None or not self._explains(lineage, gate):
             return None
+        host = to_host([before, after])
         if lineage.kernel is not None:
-            return SpatialSteps(lineage.squeezed, lineage.kernel, before, after)
-        return ChannelSteps(lineage.squeezed, lineage.hidden, lineage.output, before, after)
+            return SpatialSteps(_arrays(lineage.squeezed), *to_host([lineage.kernel]), *host)
+        return ChannelSteps(_arrays(lineage.squeezed), _arrays(lineage.hidden), _arrays(lineage.output), *host)
 
     def _explains(self, lineage: Lineage, gate: Gate) -> bool:
         """Whether the activation of the logits is the gate: 1 - sigmoid is another form."""
         activation = _GATES.get(gate.activation)
         if lineage.form != gate.kind or lineage.logits is None or activation is None:
             return False
-        expected = activation(torch.from_numpy(lineage.logits)).numpy()
+        (expected,) = to_host([activation(lineage.logits)])
         return expected.shape == gate.values.shape and np.allclose(expected, gate.values, atol=self.tolerance)
 
 
@@ -132,10 +133,10 @@ def _squeezed(call: Call, serial: int) -> Lineage | None:
     shape, dimensions = call.tensor.shape, _reduced(call)
     if not dimensions or len(call.inputs) > 1 or 0 in dimensions:
         return None
-    meaning = axes.fitted(call.note.axes, shape)
+    meaning = axes.fitted(call.info.axes, shape)
     rest = [d for d in range(1, len(shape)) if d not in dimensions]
     gone, left = axes.letters(meaning, dimensions), axes.letters(meaning, rest)
-    pooling, pooled = _POOLINGS[call.name], numbers(call.output)
+    pooling, pooled = _POOLINGS[call.name], _kept(call.output)
     if left == {"C"} and gone and gone <= {"H", "W", "L"}:
         return Lineage("channel", "squeezed", serial, {pooling: pooled.reshape(shape[0], -1)})
     if gone == {"C"} and left == {"H", "W"} and len(rest) == 2:
@@ -182,7 +183,7 @@ def _convolution(call: Call, lineage: Lineage, weight: Tensor) -> Lineage | None
     maps = list(lineage.squeezed.values())
     if tuple(weight.shape[:2]) != (1, len(maps)) or tuple(call.output.shape[2:]) != maps[0].shape[1:]:
         return None
-    return replace(lineage, stage="restored", kernel=numbers(weight[0]), logits=numbers(call.output[:, 0]))
+    return replace(lineage, stage="restored", kernel=_kept(weight[0]), logits=_kept(call.output[:, 0]))
 
 
 def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
@@ -190,14 +191,14 @@ def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
     lineage = known[0]
     if lineage.of("channel", "reduced"):
         return replace(lineage, stage="hidden", hidden=dict.fromkeys(lineage.squeezed, _vector(call)))
-    gating = call.name in SQUASHES or call.name in ("relu6", "clamp", "hardtanh")
+    gating = call.name in ACTIVATIONS or call.name in ("relu6", "clamp", "hardtanh")
     return lineage if lineage.stage == "restored" and gating else None
 
 
 def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
     lineage = known[0]
     if lineage.of("spatial", "restored"):
-        return replace(lineage, logits=numbers(call.output[:, 0]))
+        return replace(lineage, logits=_kept(call.output[:, 0]))
     return lineage if lineage.of("channel", "reduced") else None
 
 
@@ -216,7 +217,7 @@ def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
         squeezed=_united([lineage.squeezed for lineage in known]),
         hidden=_united([lineage.hidden for lineage in known]),
         output=output,
-        logits=np.sum(list(output.values()), axis=0),
+        logits=torch.stack(list(output.values())).sum(0),
     )
 
 
@@ -228,8 +229,16 @@ def _stacked(call: Call, known: list[Lineage]) -> Lineage | None:
     return replace(known[0], squeezed=_united([lineage.squeezed for lineage in known]))
 
 
-def _vector(call: Call) -> Floats:
-    return numbers(call.output).reshape(call.output.shape[0], -1)
+def _kept(tensor: Tensor) -> Tensor:
+    return own_copy(tensor).float()
+
+
+def _arrays(tensors: dict[str, Tensor]) -> dict[str, Floats]:
+    return dict(zip(tensors, to_host(list(tensors.values())), strict=True))
+
+
+def _vector(call: Call) -> Tensor:
+    return _kept(call.output).reshape(call.output.shape[0], -1)
 
 
 def _distinct(known: list[Lineage]) -> bool:
@@ -237,14 +246,14 @@ def _distinct(known: list[Lineage]) -> bool:
     return len(_united([lineage.squeezed for lineage in known])) == sum(len(lineage.squeezed) for lineage in known)
 
 
-def _united(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+def _united(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {pooling: array for part in parts for pooling, array in part.items()}
 
 
-_Step = Callable[[Call, list[Lineage]], Lineage | None]
+_Transition = Callable[[Call, list[Lineage]], Lineage | None]
 _ACTIVATIONS = "relu leaky_relu elu gelu silu mish hardswish prelu relu6 sigmoid hardsigmoid tanh clamp hardtanh exp"
-_MOVES = f"{shapes.RESHAPES} {shapes.EXPANSIONS} {shapes.PERMUTATIONS} {shapes.CASTS} __getitem__ __get__ interpolate"
-_STEPS: dict[str, _Step] = {
+_MOVES = f"{RESHAPES} {EXPANSIONS} {PERMUTATIONS} {CASTS} __getitem__ __get__ interpolate"
+_TRANSITIONS: dict[str, _Transition] = {
     **dict.fromkeys(_MOVES.split(), _same),
     **dict.fromkeys(("linear", "conv1d", "conv2d"), _layer),
     **dict.fromkeys(_ACTIVATIONS.split(), _activation),

@@ -7,10 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attention.capture.gates import Edit, Gates, TraceError, known
-from attention.capture.plan import Plan, empty
-from attention.capture.replay import Replay
-from attention.capture.stack import Owners
+from attention.capture.gates import Edit, Gates, Owners, TraceError, check_names
+from attention.capture.replay import Plan, ReplayMode, empty_plan
 from attention.capture.steps import Recorder
 from attention.records import Trace
 
@@ -67,15 +65,15 @@ class Tracer:
         gates, recorder = Gates(structure.owners, edits), Recorder(steps)
         if self._copy:
             batch = batch.clone()
-        plan = empty(batch) if steps else structure.plan(batch)
-        replay = Replay(plan, structure.learned, gates=gates, recorder=recorder if steps else None)
+        plan = empty_plan(batch) if steps else structure.plan(batch)
+        replay = ReplayMode(plan, structure.learned, gates=gates, recorder=recorder if steps else None)
         replay.start(batch)
         with replay:
             output = self._module(batch)
         structure.keep(batch, replay.departed())
         named = gates.named()
-        known(edits, named, "an edit was given for")
-        known(steps, named, "steps were asked for")
+        check_names(edits, named, "an edit was given for")
+        check_names(steps, named, "steps were asked for")
         kept = {name: recorder.steps(named[name]) for name in steps}
         return Trace(output, tuple(named.values()), kept, gates.rejected())
 
@@ -104,7 +102,7 @@ class _Structure:
 
     def plan(self, batch: Tensor) -> Plan:
         plan = self._plans.get(self._key(batch))
-        return plan if plan is not None and plan.holds() else empty(batch)
+        return plan if plan is not None and plan.holds() else empty_plan(batch)
 
     def keep(self, batch: Tensor, plan: Plan | None) -> None:
         """Keeps the newest plans; those that read other parameters are gone with these."""

@@ -17,14 +17,14 @@ from attention.interventions import ranges
 from attention.interventions.applying import Given, applied, neutral
 from attention.interventions.chance import DRAWS, Band, band, drawn
 from attention.interventions.depth import Turn, turn
-from attention.interventions.edits import ANY, RULES, Action, Edit, EditError, targets, unnamed
+from attention.interventions.edits import ANY, NEEDS, Action, Edit, EditError, targets, unnamed
 from attention.interventions.files import Sheet, load_edits
 from attention.interventions.running import Subject, changes, logits
 
 __all__ = [
     "ANY",
     "DRAWS",
-    "RULES",
+    "NEEDS",
     "Action",
     "Band",
     "Edit",

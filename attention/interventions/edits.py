@@ -4,11 +4,11 @@ import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, cast
 
-from attention.records import Gate, GatescopeError, Kind
+from attention.kinds import ANYWHERE, KINDS, Action, Kind
+from attention.records import Gate, GatescopeError
 
-Action = Literal["off", "mean", "shuffle", "top", "top-off", "set", "replace", "invert", "move"]
 ANY: Literal["any"] = "any"
 
 
@@ -44,32 +44,24 @@ class Edit:
     pictures: tuple[str, ...] = ()
 
 
-class Rule(NamedTuple):
-    """What an action needs besides its place, and the kinds of gates that it is for; None is every kind."""
-
-    needs: str | None = None
-    kinds: tuple[str, ...] | None = None
-
-
-_PLACED = tuple(kind for kind in get_args(Kind) if kind != "sample")
-"""Kinds whose gates have places to choose among."""
-RULES: dict[Action, Rule] = {
-    "off": Rule(),
-    "mean": Rule(),
-    "shuffle": Rule("seed"),
-    "top": Rule("count", _PLACED),
-    "top-off": Rule("count", _PLACED),
-    "set": Rule("points", _PLACED),
-    "replace": Rule("pictures"),
-    "invert": Rule(None, ("spatial",)),
-    "move": Rule("shift", ("spatial",)),
+NEEDS: dict[Action, str] = {
+    "off": "",
+    "mean": "",
+    "shuffle": "seed",
+    "top": "count",
+    "top-off": "count",
+    "set": "points",
+    "replace": "pictures",
+    "invert": "",
+    "move": "shift",
 }
+"""What an action needs besides its place: a field of `Edit`, or nothing."""
 _EVERYWHERE = {"action", "kind", "block", "size", "name"}
 
 
 def possible(kind: str) -> tuple[Action, ...]:
     """The actions that gates of this kind allow; "any" is what all of them do."""
-    return tuple(action for action, rule in RULES.items() if rule.kinds is None or kind in rule.kinds)
+    return tuple(action for action in NEEDS if action in (ANYWHERE if kind == ANY else KINDS[cast(Kind, kind)].edits))
 
 
 def targets(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
@@ -90,25 +82,22 @@ def check(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
 
 def check_form(edit: Edit) -> None:
     """What can be told without the gates. Raises EditError."""
-    rule = RULES.get(edit.action)
-    if rule is None:
-        raise EditError(f"There is no action {edit.action!r}; there are {', '.join(RULES)}.")
-    if rule.kinds and edit.kind not in rule.kinds:
-        raise EditError(
-            f"The action {edit.action!r} is for gates of the kind {' or '.join(rule.kinds)}, not {edit.kind}."
-        )
-    if edit.kind not in (ANY, *get_args(Kind)):
-        raise EditError(f"There is no kind of gates {edit.kind!r}; there are any, {', '.join(get_args(Kind))}.")
+    if edit.action not in NEEDS:
+        raise EditError(f"There is no action {edit.action!r}; there are {', '.join(NEEDS)}.")
+    if edit.kind not in (ANY, *KINDS):
+        raise EditError(f"There is no kind of gates {edit.kind!r}; there are any, {', '.join(KINDS)}.")
+    if edit.action not in possible(edit.kind):
+        kinds = " or ".join(kind for kind, known in KINDS.items() if edit.action in known.edits)
+        raise EditError(f"The action {edit.action!r} is for gates of the kind {kinds}, not {edit.kind}.")
+    needs = NEEDS[edit.action]
     if edit.block and edit.size:
         raise EditError(f"An edit is for the block {edit.block!r} and for a size; only one of the two is allowed.")
     for field in fields(edit):
         given = getattr(edit, field.name) != field.default
-        if given and field.name not in _EVERYWHERE and field.name != rule.needs:
-            raise EditError(
-                f"The action {edit.action!r} has no {field.name!r}; it takes {rule.needs or 'nothing more'}."
-            )
-    if rule.needs and getattr(edit, rule.needs) == Edit.__dataclass_fields__[rule.needs].default:
-        raise EditError(f"The action {edit.action!r} needs {rule.needs!r}, and none is given.")
+        if given and field.name not in _EVERYWHERE and field.name != needs:
+            raise EditError(f"The action {edit.action!r} has no {field.name!r}; it takes {needs or 'nothing more'}.")
+    if needs and getattr(edit, needs) == Edit.__dataclass_fields__[needs].default:
+        raise EditError(f"The action {edit.action!r} needs {needs!r}, and none is given.")
 
 
 def unnamed(edits: Sequence[Edit]) -> tuple[Edit, ...]:

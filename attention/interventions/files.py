@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from attention.interventions.applying import Function, Given, applied
-from attention.interventions.edits import RULES, Edit, EditError, check_form
+from attention.interventions.edits import NEEDS, Edit, EditError, check_form
 from attention.records import Floats, Trace
 
 FORMAT = "gatescope edits 1"
@@ -114,7 +114,7 @@ def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:
         raise EditError(f"An edit has the entry {_shown(unknown[0])}; there are {', '.join(_FIELDS)} and values.")
     checked = {key: _FIELDS[key](value) for key, value in record.items() if key != "values"}
     if "action" not in checked:
-        raise EditError(f"An edit names no action; there are {', '.join(RULES)}.")
+        raise EditError(f"An edit names no action; there are {', '.join(NEEDS)}.")
     edit = Edit(**checked)
     check_form(edit)
     if "values" in record and edit.action != "replace":

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Floats, Kind
+from attention.kinds import KINDS, Kind
+from attention.records import Floats
 from attention.survey.errors import SurveyError
 
 Doubles = NDArray[np.float64]
@@ -40,7 +41,7 @@ class Block(NamedTuple):
 
     @property
     def by_channel(self) -> bool:
-        return self.kind.startswith("channel") or self.kind == "full"
+        return KINDS[self.kind].by_channel
 
 
 def ranked(blocks: tuple[Block, ...]) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import images
+from attention.kinds import KINDS
 from attention.models import Network
 from attention.records import Floats, Gate
 from attention.survey.errors import SurveyError
@@ -146,9 +147,9 @@ def _reduced(gate: Gate) -> tuple[Floats, str]:
     values = gate.values
     if Block(gate.name, gate.kind, "", (), "").by_channel:
         return (values.mean(tuple(range(2, values.ndim))), "the places") if values.ndim > 2 else (values, "")
-    if gate.kind == "spatial" and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
+    if KINDS[gate.kind].is_map and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
         return _tiled(values)
-    if gate.kind != "spatial" and values[0].size > BY_CLASS:
+    if not KINDS[gate.kind].is_map and values[0].size > BY_CLASS:
         return values.reshape(len(values), -1).mean(1, keepdims=True), "all of it"
     return values.reshape(len(values), -1) if values.ndim == 1 else values, ""
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Floats, Kind
+from attention.kinds import Kind
+from attention.records import Floats
 from attention.survey.partials import Block, Doubles, Failure, Highest, Means, Moments, Partial, Whole, ranked, total
 
 

@@ -8,11 +8,11 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from attention.records import Kind
+from attention.kinds import KINDS
 from attention.survey import files
 from attention.survey.errors import SurveyError
 from attention.survey.partials import BINS
@@ -134,7 +134,7 @@ def _judge_provenance(facts: dict[str, Any]) -> None:
 
 
 def _judge_gate(gate: GateSurvey, classes: int) -> None:
-    _insist(gate.kind in get_args(Kind) and gate.by_channel <= (len(gate.shape) == 1))
+    _insist(gate.kind in KINDS and gate.by_channel <= (len(gate.shape) == 1))
     _insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
     _insist(math.prod(gate.shape) > 0)
     _judge_summary(gate.classes, (classes,), gate.shape)

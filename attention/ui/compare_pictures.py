@@ -11,6 +11,7 @@ from attention import analysis, changes
 from attention.analysis.predictions import PredictionError
 from attention.changes import STRENGTHS, WITH_STRENGTH
 from attention.charts import comparing, overlay
+from attention.kinds import KINDS
 from attention.records import Floats, Gate
 from attention.report import by_map
 from attention.ui import cache, parts
@@ -28,8 +29,6 @@ PATCH = {
 }
 """What the sliders of the patch are called, where they begin, and where they stand at first."""
 SECONDS = ("a changed copy", "another picture")
-ACROSS = ("spatial", "full", "width", "channel-width")
-"""The kinds of gates whose last axis is the width."""
 SHOWN = 3
 """Spatial gates that are drawn before and after, those that moved most."""
 
@@ -137,7 +136,7 @@ def _moves(view: View, second: View, other: View, *, mirrored: bool) -> list[Mov
     found = []
     for gate in view.trace.gates:
         values = after[gate.name].values[0]
-        if mirrored and gate.kind in ACROSS:
+        if mirrored and KINDS[gate.kind].along_width:
             values = values[..., ::-1]
         found.append(Move(gate, gate.values[0], values, elsewhere[gate.name].values[0]))
     return found
@@ -206,7 +205,7 @@ def _places(kind: str, *, flipped: bool) -> str:
 
 
 def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
-    spatial = [move for move in moves if move.gate.kind == "spatial"][:SHOWN]
+    spatial = [move for move in moves if KINDS[move.gate.kind].is_map][:SHOWN]
     if not spatial:
         return
     st.markdown("**The spatial gates that moved most, before and after**")

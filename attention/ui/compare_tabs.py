@@ -10,6 +10,7 @@ from attention.analysis.agreement import Agreement
 from attention.charts import comparing
 from attention.charts.comparing import Against
 from attention.comparison import Column
+from attention.kinds import KINDS
 from attention.records import Gate
 from attention.report import Columns, by_map
 from attention.ui import cache, frame, parts
@@ -160,7 +161,7 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
 
 
 def _measured(column: Column, other: View) -> tuple[list[Agreement], list[Agreement], Agreement]:
-    elsewhere = [gate for gate in other.trace.gates if gate.kind == "spatial"]
+    elsewhere = [gate for gate in other.trace.gates if KINDS[gate.kind].is_map]
     own, others = (comparison.against_heatmap(column, gates) for gates in (column.spatial, elsewhere))
     return own, others, comparison.blob_against_heatmap(column)
 

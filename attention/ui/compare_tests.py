@@ -12,6 +12,7 @@ from attention.analysis import agreement
 from attention.analysis.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
 from attention.charts import comparing, overlay
 from attention.comparison import Column
+from attention.kinds import KINDS
 from attention.records import Floats
 from attention.report import Columns, by_map
 from attention.ui import compare_jobs, compare_views, parts
@@ -190,7 +191,7 @@ def _seen(column: Column, down_to: str, copy: "nn.Module", batch: "Tensor") -> S
         traced = capture.trace(copy, batch)
     heatmap = Attributor(copy)(batch, column.heatmap.target, method=GradCam(column.heatmap.layer))
     maps = {"heatmap": heatmap.values}
-    maps |= {gate.name: gate.values[0] for gate in traced.gates if gate.kind == "spatial"}
+    maps |= {gate.name: gate.values[0] for gate in traced.gates if KINDS[gate.kind].is_map}
     found = analysis.probabilities(traced.output.numpy())[0]
     return Shuffled(down_to, maps, float(found[column.heatmap.target]))
 

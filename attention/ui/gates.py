@@ -3,26 +3,9 @@
 import streamlit as st
 
 from attention import analysis
-from attention.records import Gate, Kind
+from attention.kinds import KINDS
+from attention.records import Gate
 from attention.ui.view import View
-
-WORDS: dict[Kind, str] = {
-    "channel": "each channel",
-    "spatial": "each place",
-    "full": "each channel and place",
-    "height": "each row",
-    "width": "each column",
-    "channel-height": "each channel and row",
-    "channel-width": "each channel and column",
-    "token": "each token",
-    "sample": "the whole picture",
-    "volume": "each place in space",
-    "depth": "each slice",
-    "channel-depth": "each channel and slice",
-    "depth-height": "each slice and row",
-    "depth-width": "each slice and column",
-}
-"""What a gate of a kind has a number for."""
 
 
 def in_unit(gate: Gate) -> bool:
@@ -35,7 +18,8 @@ def say_notes(view: View, shown: Gate) -> None:
     gate = next(gate for gate in view.trace.gates if gate.name == shown.name)
     if gate.kind != shown.kind:
         st.info(
-            f"This gate has a number for {WORDS[gate.kind]}. Shown is the average: a number for {WORDS[shown.kind]}.",
+            f"This gate has a number for {KINDS[gate.kind].number_for}. Shown is the average: a number for "
+            f"{KINDS[shown.kind].number_for}.",
             icon=":material/info:",
         )
     if (branches := analysis.branches(gate)) > 1:

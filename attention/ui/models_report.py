@@ -9,6 +9,7 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import Block
 from attention.inventory.known import WITHOUT_GATE
+from attention.kinds import KINDS
 from attention.records import Known, Rejected
 from attention.ui import parts
 from attention.ui.view import View
@@ -34,17 +35,6 @@ FORMS = {
     "triplet attention": "three gates, each constant along one side, whose results are averaged",
 }
 """In what a form differs from SE and CBAM."""
-KINDS = {
-    "full": "averaged to a map, and to a number for each channel",
-    "channel-height": "as a profile along the height, and averaged to a number for each channel",
-    "channel-width": "as a profile along the width, and averaged to a number for each channel",
-    "height": "as a profile along the height",
-    "width": "as a profile along the width",
-    "token": "on the overview only: its tokens have no known place in the picture",
-    "sample": "on the overview only: it is one number for the whole picture",
-}
-"""How the pages show a gate that is neither a channel's nor a place's."""
-
 NO_GATES = (
     "Attention here is what multiplies features by a gate. Self-attention, as in a vision transformer, mixes places or "
     "channels in a matrix product instead: it has no gate, and is not counted as attention."
@@ -109,7 +99,7 @@ def differences(view: View) -> list[str]:
         if form not in STEPPED
     ]
     kinds = dict.fromkeys(gate.kind for gate in view.trace.gates)
-    return said + [f"A **{kind}** gate is shown {KINDS[kind]}." for kind in kinds if kind in KINDS]
+    return said + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
 
 
 def pages(block: Block) -> str:

@@ -8,10 +8,11 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import Block
 from attention.charts import overlay
+from attention.kinds import KINDS
 from attention.records import Floats, Gate
 from attention.report import by_map
 from attention.ui import parts
-from attention.ui.gates import WORDS, in_unit
+from attention.ui.gates import in_unit
 from attention.ui.view import View
 
 ACROSS = 4
@@ -55,9 +56,8 @@ def draw_cost(view: View) -> None:
 def answer(view: View) -> str:
     """What attention does in this network with this picture, in one sentence."""
     found: list[str] = []
-    for kind, name in (("channel", "channel gates"), ("spatial", "spatial gates"), (None, "gates of other kinds")):
-        gates = [gate for block in view.blocks for gate in block.gates if _of(kind, gate)]
-        if gates:
+    for name in dict.fromkeys(kind.called for kind in KINDS.values()):
+        if gates := [gate for block in view.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
             passes = "pass" if len(gates) > 1 else "passes"
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             what = " of what reaches them on average" if not found else ""
@@ -71,10 +71,6 @@ def scale(view: View) -> str:
     if all(map(in_unit, view.trace.gates)):
         return ends
     return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."
-
-
-def _of(kind: str | None, gate: Gate) -> bool:
-    return gate.kind == kind if kind else gate.kind not in ("channel", "spatial")
 
 
 def _choose_cards(names: Sequence[str], most: int) -> range:
@@ -102,7 +98,7 @@ def _draw_block(view: View, block: Block, name: str, drawn: dict[str, Floats]) -
         _draw_cells(gate, "Channel gate" if block.channel else "Mean over places", "channel", drawn, saturated)
     if parts.page_of(block) is None:
         for gate in block.gates:
-            _draw_cells(gate, f"A number for {WORDS[gate.kind]}", "viridis", drawn)
+            _draw_cells(gate, f"A number for {KINDS[gate.kind].number_for}", "viridis", drawn)
     with st.container(horizontal=True):
         if analysis.spatial_view(block) or analysis.profiles(block):
             _open("Where", "cbam", block)

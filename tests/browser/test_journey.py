@@ -123,7 +123,7 @@ def test_channels_and_cells_are_picked_by_a_click_a_frame_and_a_loop(visit, serv
     main(page).get_by_text("Loop", exact=True).click()
     visitor.settle()
     draw(page, ".st-key-painted", [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)])
-    expect(page.get_by_role("textbox", name="Cells")).to_have_value(re.compile(r"^\d+-\d+, "))
+    expect(page.get_by_role("textbox", name="Places")).to_have_value(re.compile(r"^\d+-\d+, "))
     visitor.settle()
 
 

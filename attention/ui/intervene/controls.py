@@ -4,8 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from attention.interventions import ANY, RULES, Action, Edit, EditError, ranges
+from attention.interventions import ANY, NEEDS, Action, Edit, EditError, ranges
 from attention.interventions.edits import places, possible, size, size_in_words, targets
+from attention.kinds import KINDS
 from attention.records import Gate
 from attention.ui import frame, parts
 from attention.ui.intervene.bench import Bench, History, Target, complain
@@ -128,7 +129,7 @@ def _begin(bench: Bench, action: Action) -> Edit:
         "shift": (max(1, width // 4), 0),
         "pictures": (first,),
     }
-    needs = RULES[action].needs
+    needs = NEEDS[action]
     return Edit(action, kind, block, stage, **({needs: start[needs]} if needs else {}))  # type: ignore[arg-type]
 
 
@@ -140,7 +141,7 @@ def _put(bench: Bench, action: Action, *, what: object = None, **parameters: Any
 def _choose_count(bench: Bench, edit: Edit) -> None:
     most = min(map(places, bench.gates))
     st.session_state["count"] = edit.count
-    what = "channels" if bench.target.kind == "channel" else "places"
+    what = KINDS[bench.gates[0].kind].values if bench.target.kind != ANY else "values"
     st.slider(
         f"How many {what} of each gate",
         1,
@@ -190,7 +191,7 @@ def _choose_shift(bench: Bench, edit: Edit) -> None:
 
 def _choose_points(bench: Bench, edit: Edit) -> None:
     values, numbers = dict(edit.points), chosen(bench)
-    what = "Channels" if bench.gate.kind == "channel" else "Cells"
+    what = KINDS[bench.gate.kind].values.capitalize()
     st.session_state.brush = float(values[numbers[0]])
     st.session_state.places = ranges.written(numbers)
     left, right = st.columns([2, 3])

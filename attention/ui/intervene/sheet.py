@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from attention.interventions import ANY, RULES, Edit, EditError, Sheet, files
+from attention.interventions import ANY, NEEDS, Edit, EditError, Sheet, files
 from attention.interventions.edits import check, size_in_words
 from attention.interventions.ranges import written
 from attention.ui import parts
@@ -49,7 +49,7 @@ def described(edit: Edit) -> str:
         "shift": f"{edit.shift[0]:+d} right, {edit.shift[1]:+d} down",
         "pictures": ", ".join(edit.pictures),
     }
-    needs = RULES[edit.action].needs
+    needs = NEEDS[edit.action]
     return f"{where}, {kind}: {WORDS[edit.action].lower()}" + (f" ({how[needs]})" if needs else "")
 
 

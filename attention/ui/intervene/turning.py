@@ -6,6 +6,7 @@ import streamlit as st
 
 from attention.charts import interventions as figures
 from attention.charts import overlay
+from attention.kinds import KINDS
 from attention.records import Floats, Gate
 from attention.report import by_place
 from attention.ui import parts
@@ -19,9 +20,9 @@ PICKS = {"Click": None, "Frame": "select", "Loop": "lasso"}
 def draw(bench: Bench, after: Floats) -> None:
     """The gate of the block that is shown; `after` is what multiplies the features, without N."""
     gate = bench.gate
-    if gate.kind == "channel" and after.ndim == 1:
+    if KINDS[gate.kind].is_vector and after.ndim == 1:
         _draw_channels(bench, gate, after)
-    elif gate.kind == "spatial" and after.ndim == 2:
+    elif KINDS[gate.kind].is_map and after.ndim == 2:
         _draw_map(bench, gate, after)
     else:
         _draw_any(gate, after)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from attention import analysis, serving, survey
 from attention.images import ASSETS
+from attention.kinds import KINDS
 from attention.survey import statistics
 from attention.survey.result import GateSurvey
 
@@ -52,7 +53,7 @@ class Held:
         for block in analysis.blocks(cast("list", self.result.gates)):  # it reads their names and kinds alone
             gates = cast(tuple[GateSurvey, ...], block.gates)
             channel = next((gate for gate in gates if gate.by_channel), None)
-            spatial = next((gate for gate in gates if gate.kind == "spatial" and len(gate.shape) == 2), None)
+            spatial = next((gate for gate in gates if KINDS[gate.kind].is_map and len(gate.shape) == 2), None)
             if channel or spatial:
                 found[block.name] = Place(channel, spatial)
         return found

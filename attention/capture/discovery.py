@@ -1,0 +1,113 @@
+"""Discovery of the gates: a mode of the calling thread that sees each torch function before and after it runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from attention.capture.calls import CONSTANT, Call, TensorInfo, TensorInfos, in_place, new_preactivation, operation
+from attention.capture.calls import tensors as tensors_in
+from attention.capture.gates import Gates, fused_attention
+from attention.capture.matching import MATRIX, PRODUCTS, GateMatch, Product, Rejection, match_gate
+from attention.capture.propagation import MATRICES, info_of_output, makes_new_numbers, weighing_activation
+from attention.capture.steps import Recorder, features
+
+Function = Callable[..., Any]
+WRITING = ("__setitem__", "copy")
+"""The operations that write into their first argument."""
+
+
+class DiscoveryMode(TorchFunctionMode):
+    """Keeps what is known of every tensor that depends on the input, and hands the products with a gate to `gates`."""
+
+    def __init__(self, infos: TensorInfos, gates: Gates, recorder: Recorder | None) -> None:
+        super().__init__()
+        self._infos = infos
+        self._gates = gates
+        self._recorder = recorder
+        self._outcome: GateMatch | Rejection | None = None
+
+    def __torch_function__(
+        self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name, kwargs = operation(func), kwargs or {}
+        if name == "__iter__" and args[0].dim():
+            return iter(self.__torch_function__(Tensor.unbind, types, args))
+        parse = PRODUCTS.get(name)
+        product = parse(args, kwargs) if parse else None
+        if product is not None:
+            infos = (self._infos.of(product.operands[0]), self._infos.of(product.operands[1]))
+            outcome = match_gate(product, infos)
+            if isinstance(outcome, GateMatch):
+                return self._gate(func, product, infos, outcome)
+            self._reject(outcome)
+        elif name in MATRICES and (activation := weighing_activation(Call(name, args, kwargs, self._infos))):
+            self._reject(Rejection(activation, MATRIX))
+        output = run(name, func, args, kwargs)
+        self._follow_call(name, args, kwargs, output)
+        return output
+
+    def _reject(self, rejection: Rejection | None) -> None:
+        self._outcome = rejection
+        if rejection is not None:
+            self._gates.reject(rejection)
+
+    def _follow_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if name in WRITING:
+            self._follow_writing(Call(name, args, kwargs, self._infos))
+        elif results := [tensor for tensor in tensors_in((output,)) if tensor.is_floating_point()]:
+            self._follow_results(Call(name, args, kwargs, self._infos), results)
+
+    def _follow_results(self, call: Call, results: list[Tensor]) -> None:
+        constant = not call.depends or makes_new_numbers(call.name)
+        for tensor in results:
+            call.output = tensor
+            self._infos.put(tensor, CONSTANT if constant else info_of_output(call))
+            if self._recorder is not None and not constant:
+                self._recorder.follow(call)
+
+    def _follow_writing(self, call: Call) -> None:
+        """What is written into a part of a buffer is what the buffer holds."""
+        target, source = call.args[0], call.inputs[-1]
+        info = self._infos.of(source)
+        if not info.depends or source is target:
+            return
+        for buffer in (target, target._base):
+            if buffer is not None and buffer.is_floating_point():
+                old = self._infos.of(buffer)
+                known = old.depends and old.preactivations
+                activation = "" if known and old.activation != info.activation else info.activation
+                held = TensorInfo(new_preactivation(), old.axes, activation=activation, pooled=info.pooled)
+                self._infos.put(buffer, held)
+
+    def _gate(self, func: Function, product: Product, infos: tuple[TensorInfo, TensorInfo], match: GateMatch) -> Tensor:
+        """Runs a product that has a gate, with its edit where there is one."""
+        self._outcome, which, recorder = match, match.which, self._recorder
+        gate, feature = product.operands[which], product.aligned[1 - which]
+        owner, number, edited = self._gates.add(product.aligned[which], match)
+        asked = recorder.asked(owner, number) if recorder is not None else ()
+        before = features(feature, match.axes) if asked else None
+        output = multiplied(func, product, match, edited)
+        gated = infos[1 - which]
+        self._infos.put(output, TensorInfo(new_preactivation(), gated.axes, pooled=gated.pooled))
+        if recorder is not None and asked:
+            recorder.keep(asked, gate, before, features(output, match.axes))
+        return output
+
+
+def run(name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the call gives when nobody watches."""
+    attended = fused_attention() if name == "multi_head_attention_forward" else None
+    return func(*args, **kwargs) if attended is None else attended
+
+
+def multiplied(func: Function, product: Product, match: GateMatch, edited: Tensor | None) -> Tensor:
+    """The product as the module wrote it, of the same operands in the same order, but for an edited gate."""
+    if edited is None:
+        return func(*product.args, **product.kwargs)
+    if in_place(func) and product.positions[match.which] == 0:
+        args, kwargs = product.replaced(match.which, edited.expand(match.shape).clone())
+        return product.operands[match.which].copy_(func(*args, **kwargs))
+    args, kwargs = product.replaced(match.which, edited)
+    return func(*args, **kwargs)
