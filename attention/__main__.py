@@ -241,7 +241,7 @@ def ablate(out: Path, **request: Any) -> None:
 def _report(card: ModelCard) -> None:
     click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
     for gate in card.gate_health:
-        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} > 0.95, deviation {gate.deviation:.3f}")
+        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
 
 
 def run() -> None:

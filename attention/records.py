@@ -116,9 +116,9 @@ class GateHealth:
     name: str
     kind: Kind
     low: float
-    """Share of the gate values below 0.05."""
+    """Share of its values that are low, below 0.05: see `attention.analysis.health`."""
     high: float
-    """Share of the gate values above 0.95."""
+    """Share of its values that are high, 0.95 or above."""
     deviation: float
     """Standard deviation over the pictures, of each channel or place, averaged over those."""
 

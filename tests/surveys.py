@@ -64,16 +64,16 @@ def folder(root: Path, counts: dict[str, int], side: int = 10) -> Path:
     return root
 
 
-def all_values(net: Network, pictures: survey.Pictures) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def all_values(net: Network, pictures: survey.PictureList) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Every gate value of every picture, one pass each, and the outputs named first: what a survey never holds."""
-    values, said = {}, []
+    values, predicted = {}, []
     for number in range(len(pictures)):
         with torch.inference_mode():
             trace = capture.trace(net.module, net.transform(images.read(pictures.read(number)))[None])
-        said.append(int(trace.output.argmax()))
+        predicted.append(int(trace.output.argmax()))
         for gate in trace.gates:
             values.setdefault(gate.name, []).append(gate.values[0])
-    return {name: np.stack(each).astype(np.float64) for name, each in values.items()}, np.array(said)
+    return {name: np.stack(each).astype(np.float64) for name, each in values.items()}, np.array(predicted)
 
 
 def same(one: Any, two: Any) -> bool:

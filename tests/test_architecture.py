@@ -55,7 +55,10 @@ ROOMS = {
     "grouped": door("numpy torch", "records threads layers cost"),
     "interventions": door("numpy torch", "records capture"),
     "survey": door(
-        "numpy", "records threads images models", inside="torch click pyarrow ray timm", inside_house="capture"
+        "numpy",
+        "records threads images models analysis",
+        inside="torch click pyarrow ray timm",
+        inside_house="capture",
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy PIL", "records analysis", inside="torch", inside_house="capture models attribution cost"),
@@ -76,7 +79,7 @@ ROOMS = {
         inside_house="layers capture attribution cost",
     ),
     "training": door("click numpy torch PIL", "records images networks models cost"),
-    "evaluation": door("click numpy torch", "records images capture models"),
+    "evaluation": door("click numpy torch", "records images capture models survey"),
     "ablation": door(
         "click numpy", "records images models analysis interventions charts", inside="torch", inside_house="capture"
     ),

@@ -71,7 +71,7 @@ def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
     assert [gate.name for gate in card.gate_health] == list(values)
     for gate in card.gate_health:
         stacked = np.stack(values[gate.name]).astype(np.float64)
-        assert gate.low == (stacked < 0.05).mean() and gate.high == (stacked > 0.95).mean()
+        assert gate.low == (stacked < 0.05).mean() and gate.high == (stacked >= 0.95).mean()
         assert gate.deviation == pytest.approx(stacked.std(0).mean(), abs=1e-5)
 
 
@@ -98,6 +98,18 @@ def test_a_network_that_names_no_class_folders_is_refused(tmp_path):
     network = zoo.load("torchvision/shufflenet_v2_x0_5", random=True)
     with pytest.raises(GatescopeError, match="shufflenet_v2_x0_5 names no class folders"):
         evaluation.measured(network, tmp_path)
+
+
+def test_other_folders_are_left_out_and_a_broken_picture_is_refused(folder, tmp_path, weights):
+    network = zoo.own.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48))
+    before = evaluation.measured(network, folder / "val")
+    (folder / "val" / "others").mkdir()
+    (folder / "val" / "n1" / "0.png").rename(folder / "val" / "others" / "0.png")
+    (folder / "val" / "n1" / "notes.txt").touch()
+    assert (before.validation_pictures, evaluation.measured(network, folder / "val").validation_pictures) == (8, 7)
+    (folder / "val" / "n1" / "1.png").write_bytes(b"broken")
+    with pytest.raises(GatescopeError, match=r"1 pictures of .* cannot be used; n1/1.png: The file is not a picture"):
+        evaluation.measured(network, folder / "val")
 
 
 def test_torch_is_left_as_it_was(folder, tmp_path, weights):

@@ -234,7 +234,7 @@ def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab
     [
         (GateHealth("", "spatial", low=0.1, high=0.1, deviation=0.3), []),
         (GateHealth("", "spatial", low=0.1, high=0.1, deviation=0.001), ["standard deviation of 0.001"]),
-        (GateHealth("", "spatial", low=0.5, high=0.4, deviation=0.3), ["50% are below 0.05, 40% above 0.95"]),
+        (GateHealth("", "spatial", low=0.5, high=0.4, deviation=0.3), ["50% are below 0.05, 40% of 0.95 and above"]),
     ],
 )
 def test_a_gate_that_does_little_over_the_validation_pictures_is_told(health, told, monkeypatch):

@@ -62,7 +62,7 @@ def test_its_reading_of_the_role_of_excitation_is_measured():
     assert f"{last.index.mean():.1%}".replace("%", " %") + " of a channel's variance" in text
     assert f"({last.shuffled.mean():.1%}".replace("%", " %") + " where they are shuffled)" in text
     third = next(gate for gate in result.gates if gate.name == "layer3.1.attention")
-    assert survey.statistics.health(third).constant == 1
-    counts = dict(zip(survey.profiles.class_names(result), result.gates[0].classes.count, strict=True))
+    assert survey.statistics.gate_health(third).constant == 1
+    counts = dict(zip(survey.statistics.class_names(result), result.gates[0].classes.count, strict=True))
     n = f"n = {counts['tench']} tenches, {counts['church']} churches and {counts['parachute']} parachutes"
     assert n in text

@@ -123,7 +123,7 @@ def _through_depth(blocks: tuple[Block, ...]) -> Iterator[Section]:
         "minimum": [gate.minimum for _, gate in gates],
         "mean": means,
         "maximum": [gate.maximum for _, gate in gates],
-        "below 0.05 or above 0.95": [analysis.share_saturated(gate.values) for _, gate in gates],
+        "below 0.05, or 0.95 and above": [analysis.share_saturated(gate.values) for _, gate in gates],
     }
     yield Section("How open is each gate?", [Chart(figure, alt, caption), Table("gates", "Every gate", table), SCALE])
 

@@ -36,7 +36,7 @@ def card_facts(card: ModelCard) -> Facts:
 
 def pass_facts(network: "Network", picture: str) -> Facts:
     """Weights as they are in memory, preprocessing, the SHA-256 of the picture that is given, and versions."""
-    from attention.survey.provenance import weights_sha256
+    from attention.survey.passes import weights_sha256
 
     prepared = asdict(network.transform)
     return {
