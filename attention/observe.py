@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a page reads this before torch is loaded
 
     from attention.attribution import Attributor, Layers, Method
     from attention.capture import Tracer
-    from attention.inventory.measuring import Measured
+    from attention.cost import Measured
 
 Kept = TypeVar("Kept")
 Box = tuple[float, float, float, float]
@@ -159,8 +159,12 @@ class Observation:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
         from attention.inventory.tree import inventory
 
-        measured = self.store.get("cost", self.choice.key, self._measured)
-        return self.keep("inventory", (), lambda: inventory(self.network.module, measured, self.trace.gates))
+        return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, self.trace.gates))
+
+    @property
+    def cost(self) -> "Measured":
+        """What every module of the network computes and gives for one picture."""
+        return self.store.get("cost", self.choice.key, self._measured)
 
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
@@ -198,7 +202,7 @@ class Observation:
             return self.tracer(self.batch, steps=gates)
 
     def _measured(self) -> "Measured":
-        from attention.inventory.measuring import measure
+        from attention.cost import measure
 
         with guarded(self.card):
             return measure(self.network.module, self.shape)

@@ -14,7 +14,7 @@ answer = st.container()
 numbers, figure = ui.places()
 with figure:
     convolution = choose(numbers)
-    cost = grouped.of(convolution)
+    cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
 answer.subheader(sections.answer(convolution, cost), anchor=False)
 sections.draw_derivation(convolution, cost)

@@ -20,7 +20,7 @@ from attention.analysis import agreement
 from attention.attribution import Attributor, GradCam
 from attention.charts import sheet
 from attention.comparison import Compared
-from attention.inventory.measuring import measure
+from attention.cost import measure
 from attention.models import code, zoo
 from attention.observe import observe, read_picture
 from attention.records import Heatmap

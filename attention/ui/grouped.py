@@ -10,7 +10,7 @@ from attention import grouped
 from attention.charts import grouped as figures
 from attention.charts.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
-from attention.observe import Observation, guarded
+from attention.observe import Observation
 from attention.report import Columns
 from attention.ui.parts import chart, clicked, data, no_gates
 
@@ -209,7 +209,9 @@ def draw_papers() -> None:
 
 def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, with what they save."""
-    layers = _convolutions(observation.choice.key, observation)
+    from attention.grouped.census import convolutions
+
+    layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
         names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
@@ -258,8 +260,8 @@ def _draw_alexnet() -> None:
     layers = {name: layer for name, layer in papers.ALEXNET_CONVOLUTIONS.items() if layer.groups > 1}
     columns = {
         "layer": [*layers, "whole network"],
-        "two groups": [*(grouped.of(layer).parameters for layer in layers.values()), two],
-        "one group": [*(grouped.of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
+        "two groups": [*(grouped.cost_of(layer).parameters for layer in layers.values()), two],
+        "one group": [*(grouped.cost_of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
     }
     numbers = {name: st.column_config.NumberColumn(format="localized") for name in ("two groups", "one group")}
     st.dataframe(columns, hide_index=True, column_config=numbers, alt=f"{two:,} parameters, {one:,} with one group.")
@@ -267,16 +269,6 @@ def _draw_alexnet() -> None:
         f"Counted here from the layers of {papers.ALEXNET}. In every run, they write, one group's filters were largely "
         "colour-agnostic and the other's colour-specific."
     )
-
-
-@st.cache_resource(max_entries=8, show_spinner="Listing the network's convolutions")
-def _convolutions(key: str, _observation: Observation) -> "tuple[Layer, ...]":
-    from attention.grouped.census import convolutions
-
-    with guarded(_observation.card):
-        return convolutions(
-            _observation.network.module, (3, _observation.card.input_size, _observation.card.input_size)
-        )
 
 
 def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:
