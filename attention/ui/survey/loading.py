@@ -19,7 +19,7 @@ from attention.kinds import KINDS
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError
 from attention.report import html, surveyed
-from attention.survey import files, statistics
+from attention.survey import checks, statistics
 from attention.survey.command import format_progress
 from attention.survey.result import GateSurvey
 from attention.ui import frame, parts, presenting
@@ -143,7 +143,7 @@ def _gate(loaded: LoadedSurvey, name: str) -> GateSurvey:
 
 SOURCES = ["Ready-made", "Start one", "Open a file"]
 SAMPLES, UPLOAD = "The samples", "Your pictures"
-MEGABYTES = files.MAX_BYTES // 2**20
+MEGABYTES = checks.UPLOAD.file // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
 NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
@@ -226,7 +226,7 @@ def _uploads() -> list[tuple[str, bytes]]:
     allowed = [*frame.EXTENSIONS, "zip"]
     chosen = st.file_uploader(NO_FILES, allowed, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES) or []
     size = sum(file.size for file in chosen)
-    if size > files.MAX_BYTES:
+    if size > checks.UPLOAD.file:
         raise survey.SurveyError(f"The files have {size / 2**20:,.0f} MB; {MEGABYTES} are allowed in all.")
     return [(file.name, file.getvalue()) for file in chosen]
 
