@@ -35,7 +35,7 @@ ROOMS = {
     "recognition": Door(
         top={"torch", "attention.records", "attention.networks"}, inside={"torchvision", "timm", "pytorchcv"}
     ),
-    "capture": Door(top={"numpy", "torch", "attention.records"}),
+    "capture": Door(top={"numpy", "torch", "attention.kinds", "attention.records"}),
     "inventory": Door(top={"torch", "attention.records"}),
     "zoo": Door(
         top={"attention.records", "attention.images", "attention.labels"},
