@@ -18,7 +18,7 @@ SURVEYS = Path(__file__).parent / "surveys"
 
 def main(name: str, *files: str) -> None:
     for file in map(Path, files):
-        survey.write(survey.called(survey.read(file), name), SURVEYS / file.name)
+        survey.write(survey.with_root(survey.read(file), name), SURVEYS / file.name)
 
 
 if __name__ == "__main__":

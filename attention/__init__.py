@@ -2,17 +2,16 @@
 
 Data flows one way, and the rooms of the house stand in that order:
 
-    bytes -> images -> zoo network -> capture (one forward pass) -> Trace -> analysis -> charts -> page
+    bytes -> images -> network -> capture (one forward pass) -> Trace -> analysis -> figures -> page
 
 kinds        the kinds of gates: axes, words, how each is drawn and edited
 records      what passes between the rooms, and the package's errors
 images       a stranger's bytes -> an upright picture -> the crop the network sees
 layers       squeeze-and-excitation, CBAM, channel shuffle, as their papers state them
 networks     the residual networks that the project trains itself
-checkpoints  a stranger's weight file -> names and tensors
 labels       a file of a person's own -> the names of the classes
-recognition  names and shapes of tensors -> the network they belong to
-zoo          cards and `load(name)`
+cost         what a network computes and stores
+models       networks: cards, `zoo.load(name)`, weight files, a person's own code
 capture      one forward pass of any module -> Trace
 grouped      grouped convolution: cost, partition, measured time
 attribution  heatmaps of a class; the only captum
@@ -20,7 +19,7 @@ analysis     numbers out of arrays
 survey       every gate over a folder of pictures
 changes      small changes of a picture
 comparison   several networks on one picture
-serving      a person's own network, and the dashboard started on it
+serving      the dashboard started on a person's own network
 interventions  gates turned by hand: edits, what they change, and what chance does
 charts       records -> figures and overlays; the only plotly
 views        saved views of the pages, as a file

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attention import serving
-from attention.records import Card, GatescopeError
+from attention.records import GatescopeError, ModelCard
 
 if TYPE_CHECKING:
     from attention.attribution import Method
     from attention.comparison import Column
-    from attention.zoo import Network
+    from attention.models import Network
 
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
@@ -75,7 +75,7 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
     """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
     from attention import evaluation, training
-    from attention.zoo import own
+    from attention.models import own
 
     called = json.loads(labels.read_text()) if labels else {}
     with evaluation.opened(data) as folder:
@@ -91,7 +91,8 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @DATA
 def evaluate(name: str, data: Path) -> None:
     """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
-    from attention import evaluation, zoo
+    from attention import evaluation
+    from attention.models import zoo
 
     network = zoo.load(name)
     with evaluation.opened(data) as folder:
@@ -104,9 +105,9 @@ def evaluate(name: str, data: Path) -> None:
 @main.command()
 def cards() -> None:
     """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
-    from attention.zoo import curated
+    from attention.models import zoo
 
-    for card in curated.save():
+    for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
         click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
 
@@ -147,11 +148,10 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, random: b
 
 def _loader(name: str, *, random: bool) -> "Callable[[], Network]":
     """Of a weight file, or of a network by name; only the other libraries' take random weights."""
-    from attention import zoo
+    from attention.models import own, zoo
 
-    if Path(name).is_file():
-        return partial(zoo.load, Path(name))
-    return partial(zoo.load, name, random=random and name not in zoo.own.names())
+    given = zoo.file_or_name(name)
+    return partial(zoo.load, given, random=random and isinstance(given, str) and given not in own.names())
 
 
 def _methods(models: int, method: str, layers: tuple[str, ...]) -> "list[Method]":
@@ -238,10 +238,10 @@ def ablate(out: Path, **request: Any) -> None:
     ablation.ablate(ablation.Request(**request), out)
 
 
-def _report(card: Card) -> None:
+def _report(card: ModelCard) -> None:
     click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
     for gate in card.gate_health:
-        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} > 0.95, deviation {gate.deviation:.3f}")
+        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
 
 
 def run() -> None:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from attention import analysis, images, interventions, zoo
+from attention import analysis, images, interventions
 from attention.charts import printed
 from attention.interventions import Subject, files
+from attention.models import zoo
 from attention.records import Floats, GatescopeError
 
 HONEST = "Switched off or edited at inference, not retrained."
@@ -51,7 +52,7 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    network = zoo.load(Path(request.model) if Path(request.model).is_file() else request.model, random=request.random)
+    network = zoo.load(zoo.file_or_name(request.model), random=request.random)
     subject = _subject(network, request.picture)
     logits = interventions.logits(subject.before)[0]
     number = int(logits.argmax())

@@ -14,11 +14,11 @@ from attention import analysis
 from attention.analysis import agreement, predictions
 from attention.analysis.agreement import Agreement, Window
 from attention.kinds import KINDS
-from attention.records import Card, Floats, Gate, GatescopeError, Heatmap
+from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.attribution import Method
-    from attention.zoo import Network
+    from attention.models import Network
 
 GRID = (32, 32)
 """Where heatmaps of different grids and crops are compared."""
@@ -37,7 +37,7 @@ class ComparisonError(GatescopeError):
 class Column:
     """What one network makes of the picture."""
 
-    card: Card
+    card: ModelCard
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64] | None
     """Of each class; None where the network gives no score for each class."""
@@ -115,7 +115,7 @@ def blob_against_heatmap(column: Column) -> Agreement:
     return agreement.agreement(agreement.centre_blob(GRID), column.heatmap.values)
 
 
-def differences(cards: Sequence[Card]) -> list[str]:
+def differences(cards: Sequence[ModelCard]) -> list[str]:
     """What a person has to know before two networks' numbers are compared, a sentence each."""
     notes = []
     if random := [card.name for card in cards if card.random]:
@@ -292,7 +292,7 @@ def _overlap(box: Window, values: Floats, other_box: Window, other_values: Float
     return agreement.overlap(first, agreement.sampled(other_values, GRID, agreement.inside(part, other_box)))
 
 
-def _recipe(card: Card) -> str:
+def _recipe(card: ModelCard) -> str:
     if card.random:
         return "is not trained"
     if card.source == "own":

@@ -116,15 +116,15 @@ class GateHealth:
     name: str
     kind: Kind
     low: float
-    """Share of the gate values below 0.05."""
+    """Share of its values that are low, below 0.05: see `attention.analysis.health`."""
     high: float
-    """Share of the gate values above 0.95."""
+    """Share of its values that are high, 0.95 or above."""
     deviation: float
     """Standard deviation over the pictures, of each channel or place, averaged over those."""
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class ModelCard:
     """What is known of a network: where it comes from, what it sees, how well it does, and who measured that."""
 
     name: str

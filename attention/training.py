@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from attention import images, networks
-from attention.records import Card, GatescopeError
-from attention.zoo import own
+from attention.models import own
+from attention.records import GatescopeError, ModelCard
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -86,7 +86,7 @@ def train(variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = R
     return module.eval()
 
 
-def export(variant: str, checkpoint: Path, data: str, input_size: int) -> Card:
+def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelCard:
     """Write the weight file of a finished run; its card, still without what evaluation measures.
 
     Raises GatescopeError where the run is not finished.
@@ -97,7 +97,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> Card:
         raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
     module = networks.build(variant, len(state["classes"]))
     title, description = networks.DESCRIPTIONS[variant]
-    return Card(
+    return ModelCard(
         name=variant,
         title=title,
         description=description,

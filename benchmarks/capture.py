@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from attention import zoo
 from attention.capture import Tracer, trace
+from attention.models import own, zoo
 
 NAMES = (
-    *zoo.own.names(),
+    *own.names(),
     "torchvision/mobilenet_v3_small",
     "torchvision/efficientnet_b0",
     "timm/seresnet50",

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from attention import zoo
 from attention.attribution import Attributor, GradCam, Method
+from attention.models import zoo
 from benchmarks.capture import paired, ratios
 
 NAMES = ("cbam", "torchvision/mobilenet_v3_large", "torchvision/efficientnet_b0", "timm/seresnet50")

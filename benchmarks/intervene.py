@@ -6,10 +6,11 @@ from collections.abc import Callable
 import click
 import torch
 
-from attention import analysis, interventions, zoo
+from attention import analysis, interventions
 from attention.capture import Tracer
 from attention.interventions import Edit, Subject
 from attention.interventions.resuming import Chain
+from attention.models import own, zoo
 
 NAMES = ("se", "cbam", "timm/seresnet50", "torchvision/efficientnet_b0", "torchvision/mobilenet_v3_small")
 
@@ -36,7 +37,7 @@ def main(names: tuple[str, ...], rounds: int) -> None:
     torch.set_num_threads(1)
     click.echo(f"shortest of {rounds}; the whole pass -> from the edited block on")
     for name in names or NAMES:
-        network = zoo.load(name, random=name not in zoo.own.names())
+        network = zoo.load(name, random=name not in own.names())
         side = network.card.input_size
         picture, tracer = torch.randn(1, 3, side, side), Tracer(network.module)
         with torch.inference_mode():

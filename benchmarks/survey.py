@@ -22,28 +22,28 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import images, survey, zoo
-from attention.survey import local, passes
-from attention.zoo import Network
+from attention import images, survey
+from attention.models import Network, zoo
+from attention.survey import engines, passes
 
 
-def bare(network: Network, pictures: survey.Pictures, batch_size: int) -> None:
+def bare(network: Network, pictures: survey.PictureList, batch_size: int) -> None:
     """The survey's own loader and threads, and predictions alone."""
-    job = passes.Job(network, pictures, (), batch_size)
+    plan = passes.BatchPlan(network, pictures, (), batch_size)
 
     def predicted(number: int) -> list[int]:
-        batch, _ = passes.read(job, range(number * batch_size, min((number + 1) * batch_size, len(pictures))))
+        batch, _ = passes.read_batch(plan, range(number * batch_size, min((number + 1) * batch_size, len(pictures))))
         with torch.inference_mode():
             return network.module(batch).argmax(1).tolist()
 
-    for _ in local.ordered(predicted, range(len(job)), local.workers()):
+    for _ in engines.map_ordered(predicted, range(len(plan)), engines.processors()):
         pass
 
 
 class Dataset(torch.utils.data.Dataset):
     """Pictures as the usual loop has them."""
 
-    def __init__(self, network: Network, pictures: survey.Pictures) -> None:
+    def __init__(self, network: Network, pictures: survey.PictureList) -> None:
         self.network, self.pictures = network, pictures
 
     def __len__(self) -> int:
@@ -53,10 +53,10 @@ class Dataset(torch.utils.data.Dataset):
         return self.network.transform(images.read(self.pictures.read(number)))
 
 
-def usual(network: Network, pictures: survey.Pictures, loaders: int) -> None:
+def usual(network: Network, pictures: survey.PictureList, loaders: int) -> None:
     """A DataLoader with batches of 32, and predictions alone; torch takes a thread for each processor."""
     before = torch.get_num_threads()
-    torch.set_num_threads(local.workers())
+    torch.set_num_threads(engines.processors())
     with torch.inference_mode():
         for batch in torch.utils.data.DataLoader(Dataset(network, pictures), 32, num_workers=loaders):
             network.module(batch).argmax(1).tolist()
@@ -86,17 +86,17 @@ def noise(folder: Path, count: int, side: int) -> Path:
 
 def peak(folder: Path, model: str) -> float:
     """MB that a process surveying the folder held at most; the pictures are shown to it at 32 px, to be quick."""
-    code = "from benchmarks.survey import held; held()"
+    code = "from benchmarks.survey import print_peak; print_peak()"
     run = subprocess.run([sys.executable, "-c", code, str(folder), model], capture_output=True, text=True, check=True)
     return float(run.stdout)
 
 
-def held() -> None:
+def print_peak() -> None:
     """In a process of its own: survey the folder, and print the peak of its memory in MB."""
     folder, model = sys.argv[1:]
     network = zoo.load(model, random=True)
     network = Network(replace(network.card, input_size=32), network.module)
-    survey.run(network, survey.pictures(Path(folder)), settings=survey.Settings(batch_size=32))
+    survey.run(network, survey.list_pictures(Path(folder)), settings=survey.Settings(batch_size=32))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -112,7 +112,7 @@ def main(model: str, count: int, rounds: int, memory: bool, against: tuple[str, 
         if memory:
             _print_memory(Path(folder), model)
             return
-        pictures = survey.pictures(noise(Path(folder), count, 256))
+        pictures = survey.list_pictures(noise(Path(folder), count, 256))
         network = zoo.load(model, random=True)
         loops: dict[str, Callable[[], object]] = {"survey": lambda: survey.run(network, pictures)}
         if "bare" in against:
@@ -122,11 +122,11 @@ def main(model: str, count: int, rounds: int, memory: bool, against: tuple[str, 
         if "ray" in against:
             loops["survey on Ray"] = lambda: survey.run(network, pictures, settings=survey.Settings(engine="ray"))
         best = least(loops, rounds)
-    click.echo(f"{model}, {count} pictures, {local.workers()} processors; load {os.getloadavg()[0]:.1f}")
+    click.echo(f"{model}, {count} pictures, {engines.processors()} processors; load {os.getloadavg()[0]:.1f}")
     for name, (clock, work) in best.items():
         ratios = best[name] / best["survey"]
-        told = f"{count / clock:6.1f} pictures/s, {1e3 * work / count:5.1f} ms of work a picture"
-        click.echo(f"{name:24} {told}; over the survey: time x {ratios[0]:.2f}, work x {ratios[1]:.2f}")
+        speed = f"{count / clock:6.1f} pictures/s, {1e3 * work / count:5.1f} ms of work a picture"
+        click.echo(f"{name:24} {speed}; over the survey: time x {ratios[0]:.2f}, work x {ratios[1]:.2f}")
 
 
 def _print_memory(folder: Path, model: str) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from attention.survey.partials import Block, Highest, Means, Moments, Partial, histogram
-from attention.survey.result import Result, result
-from attention.ui.survey.held import Held
+from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, histogram
+from attention.survey.result import Result
+from attention.ui.survey.loading import LoadedSurvey
 
 APP = Path(__file__).parents[1] / "app.py"
 PARTS = (
@@ -28,21 +28,21 @@ SIDE, EACH = 7, 3
 """Of the map, and the pictures of each class."""
 
 
-def summarised(values: NDArray[np.float64], labels: NDArray[np.int64], blocks: tuple[Block, ...]) -> Partial:
+def summarised(values: NDArray[np.float64], labels: NDArray[np.int64], gates: tuple[GateColumns, ...]) -> Partial:
     """What a survey keeps of the values, (N, F), of N pictures with these classes; every third one is named wrong."""
     names = tuple(range(int(labels.max()) + 1))
     shuffled = np.random.default_rng(0).permutation(labels)
     right = np.arange(len(labels)) % 3 > 0
-    ranked = values[:, : sum(block.width for block in blocks if block.by_channel)].astype(np.float32)
+    ranked = values[:, : sum(gate.width for gate in gates if gate.by_channel)].astype(np.float32)
     return Partial(
         len(values),
-        blocks,
-        {name: Moments.of(values[labels == name]) for name in names},
-        {verdict: Moments.of(values[right == verdict]) for verdict in (False, True)},
-        {name: Means.of(values[shuffled == name]) for name in names},
+        gates,
+        {name: Moments.from_rows(values[labels == name]) for name in names},
+        {correct: Moments.from_rows(values[right == correct]) for correct in (False, True)},
+        {name: Means.from_rows(values[shuffled == name]) for name in names},
         histogram(values),
-        Highest.of(ranked, np.arange(len(values))),
-        Highest.of(-ranked, np.arange(len(values))),
+        TopK.from_rows(ranked, np.arange(len(values))),
+        TopK.from_rows(-ranked, np.arange(len(values))),
     )
 
 
@@ -52,23 +52,23 @@ def generated(channels: int, classes: int) -> Result:
     labels = np.arange(EACH * classes) % classes
     values = random.uniform(0, 1, (len(labels), 2 * channels + SIDE**2))
     values[:, ::5] = 0.8 * (labels / classes)[:, None] + 0.2 * values[:, ::5]
-    blocks = tuple(Block(f"layer4.{place}.channel", "channel", "sigmoid", (channels,), "") for place in range(2))
-    blocks += (Block("layer4.1.spatial", "spatial", "sigmoid", (SIDE, SIDE), ""),)
-    partial = summarised(values.astype(np.float32).astype(np.float64), labels, blocks)
+    gates = tuple(GateColumns(f"layer4.{place}.channel", "channel", "sigmoid", (channels,), "") for place in range(2))
+    gates += (GateColumns("layer4.1.spatial", "spatial", "sigmoid", (SIDE, SIDE), ""),)
+    partial = summarised(values.astype(np.float32).astype(np.float64), labels, gates)
     for label in labels.tolist():
         partial.predictions[(label, label)] += 1
     names = tuple(f"class {number}" for number in range(classes))
     facts = {"network": {"name": "large", "title": "Large", "random": False}, "pictures": {"root": "nowhere"}}
     paths = {number: f"{number}.jpg" for number in range(len(labels))}
-    return result(partial, names, provenance=facts, outputs=tuple(range(classes)), labels=names, paths=paths)
+    return assemble(partial, names, provenance=facts, outputs=tuple(range(classes)), labels=names, paths=paths)
 
 
-def opened(held: Held, part: str) -> AppTest:
+def opened(loaded: LoadedSurvey, part: str) -> AppTest:
     """The page with one of its views of the survey."""
     app = AppTest.from_file(APP, default_timeout=120)
     app.query_params["part"] = part
     app.session_state["survey_from"] = "Open a file"
-    app.session_state["_survey_opened"] = held
+    app.session_state["_survey_opened"] = loaded
     return app.switch_page("pages/survey.py").run()
 
 
@@ -77,13 +77,13 @@ def opened(held: Held, part: str) -> AppTest:
 @click.option("--classes", default=1000, show_default=True)
 def main(channels: int, classes: int) -> None:
     """Times each view twice: what is computed once is computed in the first run."""
-    held = Held("large", generated(channels, classes))
-    opened(Held("small", generated(8, 2)), PARTS[0])  # loads the network and what draws
+    loaded = LoadedSurvey("large", generated(channels, classes))
+    opened(LoadedSurvey("small", generated(8, 2)), PARTS[0])  # loads the network and what draws
     for part in PARTS:
         took = []
         for _ in range(2):
             start = time.perf_counter()
-            app = opened(held, part)
+            app = opened(loaded, part)
             took.append(time.perf_counter() - start)
         sent = sum(len(chart.proto.spec) for chart in app.get("plotly_chart"))
         click.echo(f"{part:22} {took[0]:5.2f} s, again {took[1]:5.2f} s; charts of {sent / 1024:,.0f} kB")

@@ -3,27 +3,27 @@
 import streamlit as st
 
 from attention import ui
-from attention.ui.survey import channel, depth, focus, header, role, source, verdicts, where
+from attention.ui.survey import channel, gates, loading, selection
 
 view = ui.open_page()
 
 PARTS = {
-    "Role of excitation": role.draw,
-    "Selectivity by depth": depth.draw_selectivity,
-    "Gate health": depth.draw_health,
-    "One channel": channel.draw,
-    "Where it looks": where.draw,
-    "Right and wrong": verdicts.draw,
+    "Role of excitation": gates.draw_role,
+    "Selectivity by depth": gates.draw_selectivity,
+    "Gate health": gates.draw_health,
+    "One channel": channel.draw_channel,
+    "Where it looks": gates.draw_maps,
+    "Right and wrong": gates.draw_correctness,
 }
 
 
 @st.fragment
-def explore(held: source.Held) -> None:
+def explore(loaded: loading.LoadedSurvey) -> None:
     """All views of one survey; a change here leaves the rest as it is."""
     choice, views = ui.places()
     with ui.errors():
         with choice:
-            chosen = focus.choose(held)
+            chosen = selection.choose(loaded)
         with views:
             ui.tabs("part", PARTS, chosen)
 
@@ -31,11 +31,11 @@ def explore(held: source.Held) -> None:
 choice, views = ui.places()
 with ui.errors():
     with choice:
-        held = source.choose(view)
-    if held:
+        loaded = loading.choose_survey(view)
+    if loaded:
         with views:
-            header.draw(held)
-            if held.places and held.result.pictures:
-                explore(held)
+            loading.draw_header(loaded)
+            if loaded.blocks and loaded.result.pictures:
+                explore(loaded)
             else:
-                source.say_empty(held)
+                loading.say_empty(loaded)

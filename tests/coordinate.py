@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import timm
 
-from attention import zoo
+from attention.models import network, zoo
 
 NAME = "timm/resnet14t"
 BLOCKS = 8
@@ -13,11 +13,11 @@ BLOCKS = 8
 
 def offer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `zoo.load` give it by this name, with random weights, in place of the network that has the name."""
-    own = zoo.load
+    real = zoo.load
 
     def load(name: str, *, random: bool = False, progress: zoo.Progress | None = None) -> zoo.Network:
-        network = own(name, random=random, progress=progress)
-        return replace(network, module=zoo.library.seeded(_build)) if name == NAME else network
+        loaded = real(name, random=random, progress=progress)
+        return replace(loaded, module=network.seeded(_build)) if name == NAME else loaded
 
     monkeypatch.setattr(zoo, "load", load)
 

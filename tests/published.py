@@ -1,6 +1,6 @@
 """The published SE, CBAM and BAM networks once more, on torchvision's residual network: what their weights must give.
 
-Shares no code with `attention.recognition.published`. The parts bear the names of the published code.
+Shares no code with `attention.models.published`. The parts bear the names of the published code.
 """
 
 import torch

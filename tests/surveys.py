@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from attention import capture, images, survey
-from attention.records import Card
-from attention.zoo import Network
+from attention.models import Network
+from attention.records import ModelCard
 
 
 class Tiny(nn.Module):
@@ -48,8 +48,8 @@ def network(module: nn.Module | None = None, size: int = 8, classes: tuple[str, 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         module = module or Tiny(len(classes))
-    card = Card("tiny", "Tiny", "", "own", "MIT", 0, size, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), classes=classes)
-    card = Card(**vars(card) | {"labels": classes})
+    card = ModelCard("tiny", "Tiny", "", "own", "MIT", 0, size, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), classes=classes)
+    card = ModelCard(**vars(card) | {"labels": classes})
     return Network(card, module.eval())
 
 
@@ -64,16 +64,16 @@ def folder(root: Path, counts: dict[str, int], side: int = 10) -> Path:
     return root
 
 
-def all_values(net: Network, pictures: survey.Pictures) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def all_values(net: Network, pictures: survey.PictureList) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Every gate value of every picture, one pass each, and the outputs named first: what a survey never holds."""
-    values, said = {}, []
+    values, predicted = {}, []
     for number in range(len(pictures)):
         with torch.inference_mode():
             trace = capture.trace(net.module, net.transform(images.read(pictures.read(number)))[None])
-        said.append(int(trace.output.argmax()))
+        predicted.append(int(trace.output.argmax()))
         for gate in trace.gates:
             values.setdefault(gate.name, []).append(gate.values[0])
-    return {name: np.stack(each).astype(np.float64) for name, each in values.items()}, np.array(said)
+    return {name: np.stack(each).astype(np.float64) for name, each in values.items()}, np.array(predicted)
 
 
 def same(one: Any, two: Any) -> bool:

@@ -10,9 +10,10 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from attention import capture, images, interventions, zoo
+from attention import capture, images, interventions
 from attention.__main__ import main
 from attention.interventions import DRAWS, Edit, Sheet, Subject, files
+from attention.models import own, zoo
 from attention.records import GatescopeError
 from tests.own import BLOCKS
 
@@ -69,7 +70,7 @@ def test_a_file_of_edits_is_measured_as_one(tmp_path):
 
 
 def test_a_weight_file_is_a_network_too(tmp_path):
-    weights = zoo.own.WEIGHTS / "se.safetensors"
+    weights = own.WEIGHTS / "se.safetensors"
     assert run("--model", weights, "--out", tmp_path).exit_code == 0
     assert [row["name"] for row in written(tmp_path)["results"]] == BLOCKS
 

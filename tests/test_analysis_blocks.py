@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention import analysis, capture, zoo
+from attention import analysis, capture
 from attention.kinds import KINDS
+from attention.models import zoo
 from attention.records import Gate
 from tests import coordinate
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from attention import zoo
 from attention.capture import trace
+from attention.models import zoo
 from benchmarks import capture as benchmark
 
 

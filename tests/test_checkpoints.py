@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save as save_safetensors
 
-from attention import checkpoints
+from attention.models import checkpoints
 from tests import attacks
 
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
@@ -163,7 +163,7 @@ def test_the_readme_states_every_limit():
 def test_the_defaults_let_the_largest_networks_that_are_recognised_through():
     from torchvision.models import resnet152
 
-    from attention.checkpoints.limits import Claim, check_claims, check_size
+    from attention.models.limits import Claim, check_claims, check_size
 
     with torch.device("meta"):
         claims = {name: Claim(tuple(tensor.shape), tensor.dtype) for name, tensor in resnet152().state_dict().items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attention import checkpoints
+from attention.models import checkpoints
 from attention.records import GatescopeError
 from tests import attacks
 
@@ -59,7 +59,7 @@ def test_torch_itself_would_let_growing_pickles_through():
 MEASURE = """
 import sys
 from pathlib import Path
-from attention import checkpoints
+from attention.models import checkpoints
 
 def memory(what):
     lines = Path("/proc/self/status").read_text().splitlines()

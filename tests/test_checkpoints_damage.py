@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as save_safetensors
 
-from attention import checkpoints
+from attention.models import checkpoints
 from tests import attacks
 
 STATE = {"module.a": torch.ones(3, 2), "module.b": torch.nn.Parameter(torch.ones(2)), "module.n": torch.tensor(3)}

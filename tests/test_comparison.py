@@ -15,12 +15,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import __main__ as command
-from attention import capture, comparison, images, serving, zoo
+from attention import capture, comparison, images
 from attention.analysis import agreement
 from attention.attribution import Attributor, GradCam
 from attention.charts import sheet
 from attention.comparison import Column
 from attention.inventory.measuring import measure
+from attention.models import code, zoo
 from attention.records import Heatmap
 from tests import factories
 
@@ -228,7 +229,7 @@ def test_the_command_reads_the_blocks_that_are_named(tmp_path, layers, picture):
 
 def test_networks_without_classes_are_compared_by_what_needs_none(picture):
     def segmenting():
-        return serving.network.network(factories.Segmenting(), "own", serving.network.Settings(image_size=64))
+        return code.network(factories.Segmenting(), "own", code.Settings(image_size=64))
 
     one, other = found = comparison.compare([segmenting, partial(zoo.load, "se")], picture, None)
     assert one.probabilities is one.target is one.heatmap is one.probability is None and len(one.gates) == 2

@@ -9,8 +9,9 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from attention import capture, evaluation, training, zoo
+from attention import capture, evaluation, training
 from attention.__main__ import main
+from attention.models import own, zoo
 from attention.records import GatescopeError
 from attention.training import Recipe
 
@@ -30,7 +31,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo.own, "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(own, "WEIGHTS", tmp_path / "weights")
     return tmp_path / "weights"
 
 
@@ -56,7 +57,7 @@ def test_a_network_goes_from_training_to_a_card_that_evaluation_reproduces(folde
 
 def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
     checkpoint = trained(folder, tmp_path, "se")
-    network = zoo.own.assemble(training.export("se", checkpoint, "noise", 48))
+    network = own.assemble(training.export("se", checkpoint, "noise", 48))
     card = evaluation.measured(network, folder / "val", batch_size=3)
     right, values = [], {}
     for index, name in enumerate(("n1", "n2")):
@@ -70,7 +71,7 @@ def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
     assert [gate.name for gate in card.gate_health] == list(values)
     for gate in card.gate_health:
         stacked = np.stack(values[gate.name]).astype(np.float64)
-        assert gate.low == (stacked < 0.05).mean() and gate.high == (stacked > 0.95).mean()
+        assert gate.low == (stacked < 0.05).mean() and gate.high == (stacked >= 0.95).mean()
         assert gate.deviation == pytest.approx(stacked.std(0).mean(), abs=1e-5)
 
 
@@ -99,8 +100,20 @@ def test_a_network_that_names_no_class_folders_is_refused(tmp_path):
         evaluation.measured(network, tmp_path)
 
 
+def test_other_folders_are_left_out_and_a_broken_picture_is_refused(folder, tmp_path, weights):
+    network = zoo.own.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48))
+    before = evaluation.measured(network, folder / "val")
+    (folder / "val" / "others").mkdir()
+    (folder / "val" / "n1" / "0.png").rename(folder / "val" / "others" / "0.png")
+    (folder / "val" / "n1" / "notes.txt").touch()
+    assert (before.validation_pictures, evaluation.measured(network, folder / "val").validation_pictures) == (8, 7)
+    (folder / "val" / "n1" / "1.png").write_bytes(b"broken")
+    with pytest.raises(GatescopeError, match=r"1 pictures of .* cannot be used; n1/1.png: The file is not a picture"):
+        evaluation.measured(network, folder / "val")
+
+
 def test_torch_is_left_as_it_was(folder, tmp_path, weights):
     before = torch.get_num_threads(), torch.is_grad_enabled()
     card = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
-    evaluation.measured(zoo.own.assemble(card), folder / "val")
+    evaluation.measured(own.assemble(card), folder / "val")
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == before

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from attention.charts import surveys as figures
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
-from attention.charts.surveys import channel, depth, excitation, maps
-from attention.charts.surveys.style import ALL, CLASSES, FINDING
+from attention.charts.surveys import ALL, CLASSES, FINDING
 from tests.charts import colours, texts
 
 NAMES = ("a", "b", "c")
@@ -14,42 +14,47 @@ NAMES = ("a", "b", "c")
 def panel(count=4, channels=5, chosen=None):
     random = np.random.default_rng(channels)
     means, deviations = random.random((count, channels)), random.random((count, channels)) / 9
-    return excitation.Panel("gate", 3 * np.arange(channels), means, deviations, random.random(channels), chosen)
+    return figures.RolePanel("gate", 3 * np.arange(channels), means, deviations, random.random(channels), chosen)
 
 
 def gate_boxes():
     """Of two gates: as they were measured, and by chance."""
     random = np.random.default_rng(0)
-    pairs = [depth.Pair(random.random(9), random.random(9) / 9), depth.Pair(random.random(5), random.random(5) / 9)]
-    return pairs, depth.boxes(["one", "two"], pairs, 1, "index")
+    pairs = [
+        figures.MeasuredIndex(random.random(9), random.random(9) / 9),
+        figures.MeasuredIndex(random.random(5), random.random(5) / 9),
+    ]
+    return pairs, figures.index_boxes(["one", "two"], pairs, 1, "index")
 
 
 def gate_bars():
-    rows = [depth.Row("share", [0.2, 0.9, 0.4], 1.0), depth.Row("size", [3.0, 1.0, 2.0], null=0.25)]
-    return rows, depth.bars(["one", "two", "three"], rows, 2)
+    rows = [figures.GateNumbers("share", [0.2, 0.9, 0.4], 1.0), figures.GateNumbers("size", [3.0, 1.0, 2.0], null=0.25)]
+    return rows, figures.gate_bars(["one", "two", "three"], rows, 2)
 
 
 def classes_of_a_channel():
-    found = channel.ByClass(NAMES, np.array([0.9, 0.5, 0.1]), np.array([0.1, 0.2, 0.05]), np.array([3, 4000, 5]))
-    return found, channel.by_class(found, 0.6, ["b"])
+    found = figures.ClassMeans(NAMES, np.array([0.9, 0.5, 0.1]), np.array([0.1, 0.2, 0.05]), np.array([3, 4000, 5]))
+    return found, figures.class_dots(found, 0.6, ["b"])
 
 
-def verdicts():
-    return channel.right_and_wrong(np.array([7, 2, 9]), np.array([0.1, 0.2, 0.3]), np.array([0.4, 0.6, 0.8]), 2)
+def correct_dots():
+    return figures.correct_and_wrong(np.array([7, 2, 9]), np.array([0.1, 0.2, 0.3]), np.array([0.4, 0.6, 0.8]), 2)
 
 
 def two_maps():
     values = np.arange(6).reshape(2, 3) / 5
-    return maps.side_by_side([maps.gate("all", values), maps.change("a", -values, 2.0), maps.closeness("near", values)])
+    return figures.map_grid(
+        [figures.gate_map("all", values), figures.change_map("a", -values, 2.0), figures.closeness_map("near", values)]
+    )
 
 
 FIGURES = {
-    "role": lambda: excitation.role([panel(), panel()], list("wxyz"), band=True, own_scale=False),
+    "role": lambda: figures.excitation_role([panel(), panel()], list("wxyz"), band=True, own_scale=False),
     "boxes": lambda: gate_boxes()[1],
     "bars": lambda: gate_bars()[1],
-    "histogram": lambda: channel.histogram(np.arange(22)),
+    "histogram": lambda: figures.channel_histogram(np.arange(22)),
     "by class": lambda: classes_of_a_channel()[1],
-    "right and wrong": verdicts,
+    "right and wrong": correct_dots,
     "maps": two_maps,
 }
 
@@ -63,7 +68,7 @@ def test_no_axis_moves_under_the_mouse(name):
 
 def test_the_role_of_excitation_is_a_line_a_class_and_their_mean_in_each_panel():
     panels = [panel(), panel(channels=6, chosen=3), panel(channels=7)]
-    figure = excitation.role(panels, list("wxyz"), band=False, own_scale=False)
+    figure = figures.excitation_role(panels, list("wxyz"), band=False, own_scale=False)
     assert len(figure.data) == 3 * 5
     for place, each in enumerate(panels):
         lines = figure.data[5 * place : 5 * place + 5]
@@ -83,13 +88,13 @@ def test_the_role_of_excitation_is_a_line_a_class_and_their_mean_in_each_panel()
 
 
 def test_the_scale_of_the_role_of_excitation_is_the_figures_own_where_that_is_asked_for():
-    figure = excitation.role([panel()], list("wxyz"), band=False, own_scale=True)
+    figure = figures.excitation_role([panel()], list("wxyz"), band=False, own_scale=True)
     assert [axis.range for axis in figure.select_yaxes()] == [None]
 
 
 def test_the_band_reaches_one_deviation_to_both_sides():
     each = panel(count=1)
-    band, line, _ = excitation.role([each], ["w"], band=True, own_scale=False).data
+    band, line, _ = figures.excitation_role([each], ["w"], band=True, own_scale=False).data
     np.testing.assert_allclose(np.split(band.y, 2)[0], each.means[0] + each.deviations[0], rtol=1e-6)
     np.testing.assert_allclose(np.split(band.y, 2)[1][::-1], each.means[0] - each.deviations[0], rtol=1e-6)
     np.testing.assert_array_equal(np.split(band.x, 2)[1][::-1], line.x)
@@ -99,7 +104,11 @@ def test_a_box_is_the_quartiles_and_the_ends_and_chance_is_grey():
     pairs, figure = gate_boxes()
     seen, chosen, null = drawn_boxes = [trace for trace in figure.data if trace.type == "box"]
     assert [box.line.color for box in drawn_boxes] == [FINDING, ACCENT, NULL]
-    for box, values in ((seen, [pairs[0].seen]), (chosen, [pairs[1].seen]), (null, [each.null for each in pairs])):
+    for box, values in (
+        (seen, [pairs[0].measured]),
+        (chosen, [pairs[1].measured]),
+        (null, [each.null for each in pairs]),
+    ):
         drawn = np.array([box.lowerfence, box.q1, box.median, box.q3, box.upperfence]).T
         np.testing.assert_allclose(drawn, [np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
     medians = [trace for trace in figure.data if trace.type == "scatter"]
@@ -108,12 +117,12 @@ def test_a_box_is_the_quartiles_and_the_ends_and_chance_is_grey():
 
 
 def test_a_gate_whose_index_is_not_defined_has_no_box():
-    nothing = depth.Pair(np.full(3, np.nan), np.full(3, np.nan))
+    nothing = figures.MeasuredIndex(np.full(3, np.nan), np.full(3, np.nan))
     pairs, _ = gate_boxes()
-    figure = depth.boxes(["none", "two"], [nothing, pairs[1]], 1, "index")
+    figure = figures.index_boxes(["none", "two"], [nothing, pairs[1]], 1, "index")
     found = [(trace.name, len(trace.x)) for trace in figure.data if trace.type == "box"]
     assert found == [("the chosen gate", 1), ("classes shuffled", 1)]
-    assert [list(trace.x) for trace in figure.data if trace.type == "scatter"] == [[1 + depth.BESIDE]]
+    assert [list(trace.x) for trace in figure.data if trace.type == "scatter"] == [[1 + figures.BESIDE]]
 
 
 def test_bars_have_a_row_a_number_and_chance_is_a_grey_line():
@@ -131,7 +140,7 @@ def test_bars_have_a_row_a_number_and_chance_is_a_grey_line():
 @pytest.mark.parametrize(("below", "above"), [(0, 0), (3, 0), (0, 4), (3, 4)])
 def test_a_histogram_draws_every_picture_once_and_the_ends_where_there_are_any(below, above):
     counts = np.array([below, *range(1, 21), above])
-    figure = channel.histogram(counts)
+    figure = figures.channel_histogram(counts)
     (bars,) = figure.data
     assert list(bars.y) == [count for count in counts if count]
     within = (np.arange(20) + 0.5) / 20
@@ -157,19 +166,19 @@ def test_a_class_is_a_dot_with_its_deviation_and_the_chosen_ones_stand_out():
     assert (mean.x0, mean.x1, mean.line.color) == (0.6, 0.6, ALL)
 
 
-def test_right_and_wrong_are_two_dots_a_channel_joined_by_a_grey_line():
-    joined, right, wrong = verdicts().data
-    np.testing.assert_allclose(right.y, [0.1, 0.2, 0.3], rtol=1e-6)
+def test_correct_and_wrong_are_two_dots_a_channel_joined_by_a_grey_line():
+    joined, correct, wrong = correct_dots().data
+    np.testing.assert_allclose(correct.y, [0.1, 0.2, 0.3], rtol=1e-6)
     np.testing.assert_allclose(wrong.y, [0.4, 0.6, 0.8], rtol=1e-6)
-    np.testing.assert_allclose(joined.y.reshape(3, 3)[:, :2], np.stack([right.y, wrong.y], 1))
+    np.testing.assert_allclose(joined.y.reshape(3, 3)[:, :2], np.stack([correct.y, wrong.y], 1))
     assert np.isnan(joined.y.reshape(3, 3)[:, 2]).all() and joined.line.color == NULL
-    assert list(right.customdata) == list(wrong.customdata) == [7, 2, 9]
-    (chosen,) = verdicts().layout.shapes
+    assert list(correct.customdata) == list(wrong.customdata) == [7, 2, 9]
+    (chosen,) = correct_dots().layout.shapes
     assert (chosen.x0, chosen.x1) == (0.5, 1.5)
 
 
 def test_a_channel_that_is_not_among_those_drawn_is_not_marked():
-    figure = channel.right_and_wrong(np.array([7, 2]), np.array([0.1, 0.2]), np.array([0.4, 0.6]), 5)
+    figure = figures.correct_and_wrong(np.array([7, 2]), np.array([0.1, 0.2]), np.array([0.4, 0.6]), 5)
     assert not figure.layout.shapes
 
 
@@ -187,6 +196,6 @@ def test_each_map_is_drawn_on_its_scale_with_its_ends_written_above():
 
 
 def test_maps_beyond_the_width_go_to_another_row():
-    figure = maps.side_by_side([maps.gate(str(number), np.eye(2)) for number in range(maps.ACROSS + 1)])
+    figure = figures.map_grid([figures.gate_map(str(number), np.eye(2)) for number in range(figures.MAPS_ACROSS + 1)])
     heights = {axis.domain for axis in figure.select_yaxes()}
-    assert len(heights) == 2 and len(figure.data) == maps.ACROSS + 1
+    assert len(heights) == 2 and len(figure.data) == figures.MAPS_ACROSS + 1

@@ -4,8 +4,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from attention import zoo
 from attention.attribution import Attributor, GradCam
+from attention.models import zoo
 from benchmarks import heatmaps as benchmark
 
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from attention import capture, interventions, zoo
+from attention import capture, interventions
 from attention.interventions import Edit, Subject
 from attention.interventions.resuming import Chain
 from attention.layers import SE
+from attention.models import zoo
 from tests.own import BLOCKS, network, pictures
 
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from attention import capture, networks, zoo
+from attention import capture, networks
 from attention.inventory import COUNTS, every, folded
 from attention.inventory.measuring import InventoryError, measure
 from attention.inventory.rows import alike
 from attention.inventory.tree import inventory
+from attention.models import zoo
 from attention.records import Inventory, Part
 from attention.ui import parts
 

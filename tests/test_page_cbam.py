@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, images, zoo
+from attention import capture, images
 from attention.analysis import Block
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
+from attention.models import own, zoo
 from attention.records import Gate, GateHealth, Trace
 from attention.ui import cbam
 from attention.ui.view import View
@@ -62,7 +63,7 @@ def block_of(values: np.ndarray) -> Block:
     return Block("layer1.0.attention", None, gate)
 
 
-@pytest.mark.parametrize("network", [name for name in zoo.own.NAMES if name != "cbam"])
+@pytest.mark.parametrize("network", [name for name in own.NAMES if name != "cbam"])
 def test_a_network_without_spatial_gates_says_so_and_offers_one_that_has_them(network):
     app = opened(network=network)
     assert "has no spatial gates" in app.info[0].value
@@ -233,7 +234,7 @@ def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab
     [
         (GateHealth("", "spatial", low=0.1, high=0.1, deviation=0.3), []),
         (GateHealth("", "spatial", low=0.1, high=0.1, deviation=0.001), ["standard deviation of 0.001"]),
-        (GateHealth("", "spatial", low=0.5, high=0.4, deviation=0.3), ["50% are below 0.05, 40% above 0.95"]),
+        (GateHealth("", "spatial", low=0.5, high=0.4, deviation=0.3), ["50% are below 0.05, 40% of 0.95 and above"]),
     ],
 )
 def test_a_gate_that_does_little_over_the_validation_pictures_is_told(health, told, monkeypatch):

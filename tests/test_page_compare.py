@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import analysis, comparison, images, zoo
+from attention import analysis, comparison, images
 from attention.analysis import agreement
 from attention.attribution import GradCam
+from attention.models import zoo
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
 from tests.charts import numbers, sent_chart
 

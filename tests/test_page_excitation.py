@@ -8,7 +8,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, images, zoo
+from attention import capture, images
+from attention.models import zoo
 from attention.records import GateHealth, Trace
 from attention.ui import cache, excitation_steps
 
@@ -195,7 +196,7 @@ def test_the_depth_figure_has_every_block_and_the_shares_that_are_saturated():
     found = [gate for gate in traced("cbam", TITLE).gates if gate.kind == "channel"]
     expected = [
         f"{gate.name.removesuffix('.attention.channel')}<br>"
-        f"{np.mean(gate.values < 0.05):.0%} · {np.mean(gate.values > 0.95):.0%}"
+        f"{np.mean(gate.values < 0.05):.0%} · {np.mean(gate.values.astype(float) >= 0.95):.0%}"
         for gate in found
     ]
     assert ticks == expected
@@ -205,7 +206,7 @@ def test_the_depth_figure_has_every_block_and_the_shares_that_are_saturated():
     ("health", "sentence"),
     [
         ((0.0, 0.0, 0.001), "these gates hardly change from picture to picture (a standard deviation of 0.001"),
-        ((0.2, 0.7, 0.1), "most of these gates are saturated (20% below 0.05, 70% above 0.95"),
+        ((0.2, 0.7, 0.1), "most of these gates are saturated (20% below 0.05, 70% of 0.95 and above"),
         ((0.1, 0.1, 0.1), "every block's gates vary, and in none are most of them saturated"),
     ],
 )

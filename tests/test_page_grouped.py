@@ -6,8 +6,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from attention import grouped, zoo
+from attention import grouped
 from attention.grouped import Convolution
+from attention.models import zoo
 from attention.records import GatescopeError
 from attention.ui.grouped_controls import EXAMPLES, NUMBERS
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attention import analysis, capture, images, interventions, zoo
+from attention import analysis, capture, images, interventions
 from attention.interventions import Edit, Sheet, Subject, files
+from attention.models import zoo
 from attention.ui.intervene.controls import NOTHING, WORDS
 from attention.ui.intervene.depth import DRAWS
 from tests.charts import numbers, sent_chart

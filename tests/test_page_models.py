@@ -9,7 +9,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, inventory, zoo
+from attention import capture, inventory
+from attention.models import own, zoo
 from attention.records import Gate, Known, Part
 from attention.ui import cache, models, models_report, parts
 from attention.ui.cache import Choice
@@ -46,7 +47,7 @@ def of(network: str) -> Part:
     return View(choice, cache.sample(next(iter(cache.samples())))).inventory.network
 
 
-@pytest.mark.parametrize("network", zoo.own.names())
+@pytest.mark.parametrize("network", own.names())
 def test_every_network_opens_with_its_layers_and_its_cost(network):
     app = opened(network=network)
     assert app.title[0].value == "What is in this network?"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attention import ui, zoo
+from attention import ui
+from attention.models import zoo
 from tests import coordinate
 
 APP = Path(__file__).parents[1] / "app.py"

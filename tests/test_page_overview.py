@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, images, zoo
+from attention import capture, images
+from attention.models import own, zoo
 from attention.records import Trace
 from attention.ui import parts
 
 ROOT = Path(__file__).parents[1]
-EVERY = pytest.mark.parametrize("network", zoo.own.NAMES)
+EVERY = pytest.mark.parametrize("network", own.NAMES)
 
 
 def opened(**parameters: str) -> AppTest:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import images, survey
-from attention.ui.survey import held
+from attention.ui.survey import loading
 from benchmarks.survey_page import PARTS
 from tests.charts import numbers, sent_chart
 from tests.surveys import folder, network
@@ -41,7 +41,7 @@ def small(tmp_path_factory) -> bytes:
     root = tmp_path_factory.mktemp("small")
     pictures = folder(root / "pictures", {"a": 12, "b": 9, "odd *name*": 4})
     (pictures / "a" / "00003.png").write_bytes(b"broken")
-    survey.write(survey.run(network(), survey.pictures(pictures)), root / "r.parquet")
+    survey.write(survey.run(network(), survey.list_pictures(pictures)), root / "r.parquet")
     return (root / "r.parquet").read_bytes()
 
 
@@ -72,7 +72,7 @@ def test_every_view_of_an_uploaded_result_opens(small, part):
 
 def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
     app = opened(network="se", classes="tench")
-    result = held.ready("se").result
+    result = loading.ready("se").result
     gates = {gate.name: gate for gate in result.gates}
     tench = result.classes.index("n01440764")
     lines = [trace for trace in sent_chart(app, "role")["data"] if trace["name"] == "tench"]
@@ -87,14 +87,14 @@ def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
 
 def test_the_mean_over_all_classes_is_drawn_beside_them():
     app = opened(network="se", block="layer4.1.attention")
-    gate = next(gate for gate in held.ready("se").result.gates if gate.name == "layer4.1.attention")
+    gate = next(gate for gate in loading.ready("se").result.gates if gate.name == "layer4.1.attention")
     line = [trace for trace in sent_chart(app, "role")["data"] if trace["name"] == "mean over all classes"][-1]
     np.testing.assert_allclose(numbers(line["y"]), gate.classes.mean.mean(0)[numbers(line["x"])], rtol=1e-6)
 
 
 def test_the_band_is_one_deviation_within_the_class():
     app = opened(network="se", classes="tench", band="true", block="layer4.1.attention")
-    gate = next(gate for gate in held.ready("se").result.gates if gate.name == "layer4.1.attention")
+    gate = next(gate for gate in loading.ready("se").result.gates if gate.name == "layer4.1.attention")
     band = [trace for trace in sent_chart(app, "role")["data"] if trace.get("fill") == "toself"][-1]
     channels, edge = np.split(numbers(band["x"]), 2)[0], np.split(numbers(band["y"]), 2)[0]
     np.testing.assert_allclose(edge, (gate.classes.mean + gate.classes.std)[0, channels], rtol=1e-6)
@@ -116,7 +116,7 @@ def test_links_to_what_is_not_there_say_so():
 
 def test_a_channel_that_nobody_chose_is_the_most_class_specific_one():
     app = opened(network="se", block="layer4.1.attention")
-    gate = next(gate for gate in held.ready("se").result.gates if gate.name == "layer4.1.attention")
+    gate = next(gate for gate in loading.ready("se").result.gates if gate.name == "layer4.1.attention")
     assert app.number_input(key="unit").value == np.nanargmax(survey.statistics.share_between(gate).index)
 
 

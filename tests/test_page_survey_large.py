@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from attention.survey import profiles, statistics
-from attention.ui.survey.held import Held
+from attention.survey import statistics
+from attention.ui.survey.loading import LoadedSurvey
 from benchmarks.survey_page import EACH, PARTS, SIDE, generated, opened
 from tests.charts import numbers, sent_chart
 from tests.test_page_survey import said, sound
@@ -17,14 +17,14 @@ MOST = 5_000
 
 
 @pytest.fixture(scope="module")
-def large() -> Held:
-    return Held("large", generated(CHANNELS, CLASSES))
+def large() -> LoadedSurvey:
+    return LoadedSurvey("large", generated(CHANNELS, CLASSES))
 
 
 @pytest.fixture(scope="module")
-def smaller() -> Held:
+def smaller() -> LoadedSurvey:
     """Large enough that every view leaves something out."""
-    return Held("smaller", generated(256, 50))
+    return LoadedSurvey("smaller", generated(256, 50))
 
 
 def sent(app) -> int:
@@ -69,5 +69,5 @@ def test_the_statistics_of_a_large_survey_are_those_of_a_loop(large):
         others = (sum(means) - max(means)) / (CLASSES - 1)
         assert contrast[channel] == pytest.approx((max(means) - others) / (max(means) + others))
     assert share[::5].min() > 0.9 > share[1::5].max()  # every fifth channel was made to tell the classes apart
-    assert profiles.mean_over_classes(large.result.gates[2]).shape == (SIDE, SIDE)
-    assert statistics.health(gate).dead == 0
+    assert statistics.mean_over_classes(large.result.gates[2]).shape == (SIDE, SIDE)
+    assert statistics.gate_health(gate).dead == 0

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest
 
-from attention import checkpoints, images, serving, ui, zoo
+from attention import images, serving, ui
+from attention.models import checkpoints, own
 from tests import attacks, published
 from tests.test_recognition import LAYOUTS
 
@@ -170,7 +171,7 @@ def test_pictures_and_classes_are_prepared_as_the_person_says(cbam):
 
 
 def test_the_projects_own_weights_see_what_the_network_on_offer_sees():
-    app = sound(uploaded(opened(), "mine.safetensors", zoo.own.weights_file("cbam").read_bytes()))
+    app = sound(uploaded(opened(), "mine.safetensors", own.weights_file("cbam").read_bytes()))
     assert "pictures of 160 px; their central 100.0%" in texts(app)
     assert "160 × 160 px" in texts(app)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from attention import images, survey, zoo
+from attention import images, survey
+from attention.models import own, zoo
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ def test_its_python_runs_and_prints_every_gate(tmp_path, monkeypatch, capsys):
     assert len(printed) == len(zoo.card("cbam").gate_health)
 
 
-@pytest.mark.parametrize("name", zoo.own.names())
+@pytest.mark.parametrize("name", own.names())
 def test_its_table_says_what_the_card_says(name):
     card = zoo.card(name)
     row = f"| {name} | {card.parameters / 1e6:.2f} M | {card.input_size} px | {card.accuracy:.1%} |"
@@ -29,7 +30,7 @@ def test_its_table_says_what_the_card_says(name):
 
 def test_its_table_has_every_network_and_no_other():
     rows = re.findall(r"^\| (\S+) \| [\d.]+ M \|", README, re.MULTILINE)
-    assert tuple(rows) == zoo.own.names()
+    assert tuple(rows) == own.names()
 
 
 def test_its_pictures_exist_and_are_small():
@@ -61,7 +62,7 @@ def test_its_reading_of_the_role_of_excitation_is_measured():
     assert f"{last.index.mean():.1%}".replace("%", " %") + " of a channel's variance" in text
     assert f"({last.shuffled.mean():.1%}".replace("%", " %") + " where they are shuffled)" in text
     third = next(gate for gate in result.gates if gate.name == "layer3.1.attention")
-    assert survey.statistics.health(third).constant == 1
-    counts = dict(zip(survey.profiles.class_names(result), result.gates[0].classes.count, strict=True))
+    assert survey.statistics.gate_health(third).constant == 1
+    counts = dict(zip(survey.statistics.class_names(result), result.gates[0].classes.count, strict=True))
     n = f"n = {counts['tench']} tenches, {counts['church']} churches and {counts['parachute']} parachutes"
     assert n in text

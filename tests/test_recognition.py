@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save as save_safetensors
 
-from attention import checkpoints, networks, recognition
-from attention.recognition import passes
+from attention import networks
+from attention.cost import cost_of_pass
+from attention.models import checkpoints, recognise
 from tests import attacks, published
 
 ONE = (1, 1, 1, 1)
@@ -271,11 +272,11 @@ def test_weights_are_written_read_recognised_and_give_the_same_logits(name):
         else:
             data = save_safetensors(state)
         read = checkpoints.read(data)
-        architecture = recognition.recognise(read)
-        assert architecture.family == family and family in recognition.FAMILIES
+        architecture = recognise.recognise(read)
+        assert architecture.family == family and family in recognise.FAMILIES
         assert settings.items() <= architecture.settings.items()
-        loaded = recognition.load(read, architecture)
+        loaded = recognise.load(read, architecture)
         assert not loaded.training
         assert torch.allclose(loaded(picture), source(picture), rtol=1e-4, atol=1e-5)
         assert loaded(picture).std() > 1e-3
-        assert passes.of(architecture.build, side).macs == multiply_accumulates(loaded, picture)
+        assert cost_of_pass(architecture.build, side).macs == multiply_accumulates(loaded, picture)

@@ -5,7 +5,8 @@ import re
 import pytest
 import torch
 
-from attention import networks, recognition
+from attention import networks
+from attention.models import recognise
 from attention.records import GatescopeError
 from tests import published
 
@@ -67,13 +68,13 @@ FULL = {
 def test_a_network_of_a_zoo_is_recognised_at_its_full_size(name):
     library, architecture = name.split()
     state_of, settings = FULL[name]
-    recognised = recognition.recognise(state_of(architecture))
+    recognised = recognise.recognise(state_of(architecture))
     assert library in recognised.family and settings.items() <= recognised.settings.items()
 
 
 def test_the_published_cbam_resnet_50_is_recognised_with_its_evidence():
     state = meta(lambda: published.cbam_resnet((3, 4, 6, 3), classes=1000))
-    recognised = recognition.recognise(state)
+    recognised = recognise.recognise(state)
     assert recognised.family == "CBAM-ResNet, the published code's layout" and recognised.alternatives == ()
     assert recognised.evidence == (
         "layer1.0.cbam.ChannelGate.mlp.1.weight [16, 256]: CBAM's shared MLP",
@@ -90,20 +91,20 @@ def test_the_published_cbam_resnet_50_is_recognised_with_its_evidence():
 
 def test_weights_that_two_networks_have_name_the_other():
     state = timm_state("efficientnet_b0")
-    recognised = recognition.recognise(state)
+    recognised = recognise.recognise(state)
     other = "EfficientNet, timm's layout, TensorFlow's padding"
     assert (recognised.family, recognised.alternatives) == ("EfficientNet, timm's layout", (other,))
-    assert recognition.recognise(state, family=other).family == other
+    assert recognise.recognise(state, family=other).family == other
 
 
 def test_the_stride_of_a_bottleneck_is_a_choice():
     from pytorchcv.models.resnet import ResBottleneck
 
     state = pytorchcv_state("resnet50b")
-    recognised = recognition.recognise(state)
+    recognised = recognise.recognise(state)
     other = "ResNet, pytorchcv's layout, stride in the 3x3"
     assert other in recognised.alternatives
-    chosen = recognition.recognise(state, family=other)
+    chosen = recognise.recognise(state, family=other)
     with torch.device("meta"):
         blocks = [module for module in chosen.build().modules() if isinstance(module, ResBottleneck)]
     assert {block.conv1.conv.stride for block in blocks} == {(1, 1)}
@@ -112,17 +113,17 @@ def test_the_stride_of_a_bottleneck_is_a_choice():
 def test_old_files_may_lack_the_counters_of_training_steps():
     source = networks.build("cbam", 5).eval()
     state = {key: value for key, value in source.state_dict().items() if not key.endswith("num_batches_tracked")}
-    recognised = recognition.recognise(state)
+    recognised = recognise.recognise(state)
     assert "num_batches_tracked, which counts training steps, is missing" in recognised.evidence[-1]
     picture = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        assert torch.equal(recognition.load(state, recognised)(picture), source(picture))
+        assert torch.equal(recognise.load(state, recognised)(picture), source(picture))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_another_precision_become_the_networks(dtype):
     state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in networks.build("se", 5).state_dict().items()}
-    module = recognition.load(state, recognition.recognise(state))
+    module = recognise.load(state, recognise.recognise(state))
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     assert torch.equal(module.head[2].weight, state["head.2.weight"].float())
 
@@ -133,8 +134,8 @@ def test_weights_of_another_precision_become_the_networks(dtype):
 def test_whole_numbers_are_no_weights_and_fractions_no_counters(key, kind):
     state = networks.build("se", 5).state_dict()
     state[key] = state[key].to(kind)
-    with pytest.raises(recognition.RecognitionError, match=rf"1 of another kind of number \({key}\)"):
-        recognition.load(state, recognition.recognise(state))
+    with pytest.raises(recognise.RecognitionError, match=rf"1 of another kind of number \({key}\)"):
+        recognise.load(state, recognise.recognise(state))
 
 
 def changed_state():
@@ -151,13 +152,13 @@ def test_what_does_not_fit_is_listed_and_nothing_is_ignored():
         "1 of another shape (layer1.0.branch.0.weight [1, 2] instead of [32, 32, 3, 3])"
     )
     with pytest.raises(
-        recognition.RecognitionError, match=re.escape(f"come closest to {family}, but do not fit it: {sentence}")
+        recognise.RecognitionError, match=re.escape(f"come closest to {family}, but do not fit it: {sentence}")
     ):
-        recognition.recognise(state)
-    chosen = recognition.recognise(state, family=family)
+        recognise.recognise(state)
+    chosen = recognise.recognise(state, family=family)
     assert chosen.evidence[-1] == f"chosen by hand, and the keys differ: {sentence}"
-    with pytest.raises(recognition.RecognitionError, match=re.escape(f"do not fit {family}: {sentence}.")) as caught:
-        recognition.load(state, chosen)
+    with pytest.raises(recognise.RecognitionError, match=re.escape(f"do not fit {family}: {sentence}.")) as caught:
+        recognise.load(state, chosen)
     assert isinstance(caught.value, GatescopeError)
     differences = caught.value.differences
     assert (differences.missing, differences.left_over) == (("head.2.bias",), ("extra.weight", "extra.bias"))
@@ -166,26 +167,26 @@ def test_what_does_not_fit_is_listed_and_nothing_is_ignored():
 def test_a_long_list_is_cut_in_the_sentence_and_whole_beside_it():
     state = networks.build("se", 5).state_dict() | {f"extra.{number}": torch.ones(1) for number in range(99)}
     with pytest.raises(
-        recognition.RecognitionError, match=r"99 left over \(extra.0, extra.1, extra.2 \.\.\.\)"
+        recognise.RecognitionError, match=r"99 left over \(extra.0, extra.1, extra.2 \.\.\.\)"
     ) as caught:
-        recognition.recognise(state)
+        recognise.recognise(state)
     assert caught.value.differences.left_over == tuple(f"extra.{number}" for number in range(99))
 
 
 def test_each_single_change_of_a_key_is_refused_by_load():
     state = networks.build("plain", 5).state_dict()
-    recognised = recognition.recognise(state)
+    recognised = recognise.recognise(state)
     for key in [key for key in state if not key.endswith("num_batches_tracked")][::7]:
         without = {name: value for name, value in state.items() if name != key}
         for wrong in (without, without | {f"{key}2": state[key]}, state | {key: state[key][None]}):
-            with pytest.raises(recognition.RecognitionError, match=re.escape(key)):
-                recognition.load(wrong, recognised)
+            with pytest.raises(recognise.RecognitionError, match=re.escape(key)):
+                recognise.load(wrong, recognised)
 
 
 def test_unknown_weights_are_described_with_what_can_be_done():
     state = {f"encoder.{number}.w": torch.ones(2) for number in range(5)}
-    with pytest.raises(recognition.RecognitionError) as caught:
-        recognition.recognise(state)
+    with pytest.raises(recognise.RecognitionError) as caught:
+        recognise.recognise(state)
     assert str(caught.value) == (
         "The 5 keys (encoder.0.w, encoder.1.w, encoder.2.w ...) are those of no network that is known here; choose a "
         "family, or start the dashboard with a factory of your own (--model package.module:factory)."
@@ -193,10 +194,10 @@ def test_unknown_weights_are_described_with_what_can_be_done():
 
 
 def test_a_family_whose_keys_are_not_there_is_refused():
-    with pytest.raises(recognition.RecognitionError, match="are not those of RegNet, torchvision's layout"):
-        recognition.recognise({"a": torch.ones(1)}, family="RegNet, torchvision's layout")
-    with pytest.raises(recognition.RecognitionError, match="no family 'VGG'; there are Plain ResNet"):
-        recognition.recognise({"a": torch.ones(1)}, family="VGG")
+    with pytest.raises(recognise.RecognitionError, match="are not those of RegNet, torchvision's layout"):
+        recognise.recognise({"a": torch.ones(1)}, family="RegNet, torchvision's layout")
+    with pytest.raises(recognise.RecognitionError, match="no family 'VGG'; there are Plain ResNet"):
+        recognise.recognise({"a": torch.ones(1)}, family="VGG")
 
 
 SHAPES = [(), (0,), (0, 0, 0, 0), (1, 0, 3, 3), (2**30, 2**30, 1, 1), (3,)]
@@ -204,18 +205,18 @@ SHAPES = [(), (0,), (0, 0, 0, 0), (1, 0, 3, 3), (2**30, 2**30, 1, 1), (3,)]
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_of_no_network_are_refused_and_nothing_breaks(shape):
-    from attention.recognition.families import KNOWN
+    from attention.models.recognise import KNOWN
 
     for family in KNOWN:
         state = {key: torch.empty(shape[:2] or shape, device="meta") for key in family.clues}
         more = ("stem.0.weight", "conv1.weight", "fc.weight", "layer1.0.conv2.weight", "layer1.0.conv3.weight")
         state |= {key: torch.empty(shape if shape != (2**30, 2**30, 1, 1) else (2**20,), device="meta") for key in more}
-        with pytest.raises(recognition.RecognitionError):
-            recognition.recognise(state)
+        with pytest.raises(recognise.RecognitionError):
+            recognise.recognise(state)
 
 
 def test_each_family_has_a_name_of_its_own_and_keys_that_tell_it():
-    from attention.recognition.families import KNOWN
+    from attention.models.recognise import KNOWN
 
-    assert len(set(recognition.FAMILIES)) == len(recognition.FAMILIES) == len(KNOWN)
+    assert len(set(recognise.FAMILIES)) == len(recognise.FAMILIES) == len(KNOWN)
     assert all(family.clues for family in KNOWN)

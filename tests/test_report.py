@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import __main__ as line
-from attention import capture, images, survey, zoo
+from attention import capture, images, survey
+from attention.models import zoo
 from attention.records import GatescopeError
 from attention.report import Chart, Document, Pass, Picture, Section, Table, html, passed, surveyed
 from attention.report.passes import scores
@@ -173,7 +174,7 @@ def test_a_picture_is_named_by_what_it_is():
 def result(tmp_path_factory):
     source = surveys.folder(tmp_path_factory.mktemp("pictures"), {"a": 3, "b": 2, "<b>": 2})
     (source / "a" / "broken.png").write_bytes(b"nothing")
-    return survey.run(surveys.network(), survey.pictures(source), settings=survey.Settings(batch_size=2))
+    return survey.run(surveys.network(), survey.list_pictures(source), settings=survey.Settings(batch_size=2))
 
 
 def test_a_survey_says_its_pictures_failures_and_provenance(result):

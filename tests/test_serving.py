@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from attention import capture, checkpoints, labels, serving, zoo
+from attention import capture, labels, serving
+from attention.models import checkpoints, weight_files
+from attention.models.code import CodeError
 from attention.records import GatescopeError
 from attention.serving import current
 from attention.serving.options import parsed
@@ -39,7 +41,7 @@ def test_random_weights_are_the_same_every_time_and_the_generator_stays_as_it_wa
 
 def test_a_thousand_classes_are_taken_for_imagenets_and_that_is_said():
     network = network_of("--model", NAME + "imagenet", *SMALL)
-    assert network.labels[0] == "tench" and zoo.files.IMAGENET in network.card.assumed
+    assert network.labels[0] == "tench" and weight_files.IMAGENET in network.card.assumed
 
 
 def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
@@ -65,7 +67,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     state = factories.Gated(classes=7).state_dict() | {"more": torch.zeros(1)}
     del state["first.weight"]
     torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(serving.ServingError) as raised:
+    with pytest.raises(CodeError) as raised:
         network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "other.pt"))
     for said in ("1 missing (first.weight)", "1 left over (more)", "last.weight [7, 8] instead of [5, 8]"):
         assert said in str(raised.value)
@@ -132,7 +134,7 @@ def test_a_module_that_cannot_be_imported_says_where(tmp_path, monkeypatch):
     (tmp_path / "half_written.py").write_text("import torch\n\nimport not_installed_anywhere\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(serving.ServingError, match=r"not_installed_anywhere.*half_written\.py, line 3"):
+    with pytest.raises(CodeError, match=r"not_installed_anywhere.*half_written\.py, line 3"):
         network_of("--model", "half_written:make")
 
 
@@ -151,7 +153,7 @@ def test_every_mistake_in_the_settings_is_one_sentence(settings, said):
 
 
 def test_labels_for_what_is_no_class_are_refused():
-    with pytest.raises(serving.ServingError, match="nothing to label: The network returns a dict of out"):
+    with pytest.raises(CodeError, match="nothing to label: The network returns a dict of out"):
         serving.serve(factories.Segmenting(), image_size=64, labels=["one"])
 
 

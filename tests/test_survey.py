@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from attention import survey, zoo
-from attention.survey import checkpoint, provenance
+from attention import survey
+from attention.models import zoo
+from attention.survey import passes, running
 from tests.surveys import Tiny, all_values, folder, network, same
 
 COUNTS = {"a": 11, "b": 7, "strange": 5}
@@ -18,7 +19,7 @@ COUNTS = {"a": 11, "b": 7, "strange": 5}
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    return survey.pictures(folder(tmp_path_factory.mktemp("pictures"), COUNTS))
+    return survey.list_pictures(folder(tmp_path_factory.mktemp("pictures"), COUNTS))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_every_statistic_is_that_of_all_values_at_once(result, reference, pictur
         agrees(gate.overall, held)
         for number in range(3):
             agrees(row(gate.classes, number), held[pictures.labels == number])
-        agrees(gate.right, held[(said == expected)])
+        agrees(gate.correct, held[(said == expected)])
         agrees(gate.wrong, held[(said != expected) & (expected >= 0)])
         assert gate.histogram.sum(-1).tolist() == np.full(gate.shape, len(held)).tolist()
 
@@ -149,7 +150,7 @@ def test_a_damaged_unfinished_survey_is_refused(tiny, pictures, tmp_path, held):
 
 
 def test_a_survey_saves_itself_now_and_then(tiny, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "EVERY", 0)
+    monkeypatch.setattr(running, "EVERY", 0)
     found = []
     settings = survey.Settings(batch_size=4, out=tmp_path / "r.parquet")
     survey.run(tiny, pictures, settings=settings, progress=lambda _: found.append([*tmp_path.iterdir()]))
@@ -160,7 +161,7 @@ def test_progress_counts_all_pictures_and_the_failed_ones(tiny, tmp_path):
     source = folder(tmp_path, {"a": 5})
     (source / "a" / "00001.png").write_bytes(b"broken")
     seen = []
-    survey.run(tiny, survey.pictures(source), settings=survey.Settings(batch_size=2), progress=seen.append)
+    survey.run(tiny, survey.list_pictures(source), settings=survey.Settings(batch_size=2), progress=seen.append)
     assert [(at.done, at.total, at.failed) for at in seen] == [(2, 5, 1), (4, 5, 1), (5, 5, 1)]
     assert all(at.rate > 0 for at in seen) and seen[-1].seconds_left == 0 < seen[0].seconds_left
 
@@ -172,7 +173,7 @@ def spoiled(source):
     files[1].write_bytes(b"%PDF-1.7")
     files[2].write_bytes(files[2].read_bytes()[:60])
     Image.new("1", (8000, 8000)).save(files[3])
-    pictures = survey.pictures(source)
+    pictures = survey.list_pictures(source)
     files[4].unlink()
     return pictures
 
@@ -190,7 +191,7 @@ def test_a_folder_without_one_usable_picture_gives_a_result_without_numbers(tiny
     source = folder(tmp_path, {"a": 2})
     for path in (source / "a").iterdir():
         path.write_bytes(b"broken")
-    result = survey.run(tiny, survey.pictures(source))
+    result = survey.run(tiny, survey.list_pictures(source))
     assert result.gates == () and result.pictures == 0 and result.accuracy is None and len(result.failures) == 2
 
 
@@ -204,7 +205,7 @@ class Infinite(Tiny):
 def test_a_picture_for_which_the_network_has_no_finite_numbers_is_a_failure(tmp_path):
     source = folder(tmp_path, {"a": 3})
     Image.new("RGB", (8, 8)).save(source / "a" / "00001.png")
-    result = survey.run(network(Infinite()), survey.pictures(source))
+    result = survey.run(network(Infinite()), survey.list_pictures(source))
     assert [failure.path for failure in result.failures] == ["a/00001.png"] and result.pictures == 2
     assert np.isfinite(result.gates[0].overall.mean).all()
 
@@ -275,7 +276,7 @@ def test_surveys_that_overlap_leave_torch_as_it_was(tiny, pictures):
 
 def test_the_provenance_says_what_the_numbers_rest_on(result, tiny, pictures):
     known = json.loads(json.dumps(result.provenance))
-    assert known["network"]["weights_sha256"] == provenance.weights_sha256(tiny.module)
+    assert known["network"]["weights_sha256"] == passes.weights_sha256(tiny.module)
     assert known["pictures"]["fingerprint"] == pictures.fingerprint and known["pictures"]["count"] == 23
     assert known["preprocessing"]["size"] == 8 and known["versions"]["torch"] == torch.__version__.split("+")[0]
 
@@ -283,15 +284,15 @@ def test_the_provenance_says_what_the_numbers_rest_on(result, tiny, pictures):
 def test_a_changed_weight_changes_the_weights_hash():
     one, other = Tiny(), Tiny()
     other.load_state_dict(one.state_dict())
-    assert provenance.weights_sha256(one) == provenance.weights_sha256(other)
+    assert passes.weights_sha256(one) == passes.weights_sha256(other)
     with torch.no_grad():
         other.head.bias[0] += 1e-3
-    assert provenance.weights_sha256(one) != provenance.weights_sha256(other)
+    assert passes.weights_sha256(one) != passes.weights_sha256(other)
 
 
 def test_classes_are_known_by_folder_label_or_wordnet_id():
     cbam = zoo.load("cbam")
-    assert provenance.outputs(cbam, ("n03888257", "Golf Ball", "pug")) == (9, 8, -1)
+    assert passes.class_outputs(cbam, ("n03888257", "Golf Ball", "pug")) == (9, 8, -1)
     imagenet = network(nn.Identity(), classes=tuple(f"class {number}" for number in range(1000)))
-    assert provenance.outputs(imagenet, ("n01440764", "n03888257")) == (0, 701)
-    assert provenance.outputs(imagenet, ("n01440764", "class 3")) == (-1, 3)
+    assert passes.class_outputs(imagenet, ("n01440764", "n03888257")) == (0, 701)
+    assert passes.class_outputs(imagenet, ("n01440764", "class 3")) == (-1, 3)

@@ -32,7 +32,7 @@ def ended() -> bool:
 
 @pytest.fixture
 def pictures(tmp_path):
-    return survey.pictures(folder(tmp_path / "pictures", {"a": 40, "b": 40}))
+    return survey.list_pictures(folder(tmp_path / "pictures", {"a": 40, "b": 40}))
 
 
 def test_the_result_is_that_of_a_survey_in_the_foreground_under_another_name(pictures):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attention import survey
-from attention.survey.command import said, summary
+from attention.survey.command import format_progress, summary
 from tests.surveys import folder, network
 
 ROOT = Path(__file__).parents[1]
@@ -68,13 +68,13 @@ def test_what_is_wrong_is_said_in_one_sentence(arguments, message, tmp_path):
 
 def test_progress_has_a_rate_and_the_time_left():
     at = survey.Progress(done=1000, total=4000, failed=2, rate=20.0)
-    assert said(at) == "1,000 of 4,000 pictures, 2 could not be read, 20.0 a second, 2:30 left"
+    assert format_progress(at) == "1,000 of 4,000 pictures, 2 could not be read, 20.0 a second, 2:30 left"
 
 
 def test_a_summary_names_the_first_failures_and_counts_the_others(tmp_path):
     source = folder(tmp_path, {"a": 13})
     for path in sorted((source / "a").iterdir())[:12]:
         path.write_bytes(b"")
-    lines = summary(survey.run(network(), survey.pictures(source)))
+    lines = summary(survey.run(network(), survey.list_pictures(source)))
     assert "12 pictures could not be used:" in lines and lines[-1] == "  and 2 more, which the result names."
     assert sum("The file is empty" in line for line in lines) == 10

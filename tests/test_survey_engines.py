@@ -37,13 +37,13 @@ def finished(process, within=300):
 
 SLOW = """
 import time
-from attention.survey import checkpoint
-checkpoint.EVERY = 0
+from attention.survey import running
+running.EVERY = 0
 source, out, seconds = sys.argv[1:]
 settings = survey.Settings(batch_size=4, out=Path(out), resume=True)
 def progress(at):
     time.sleep(float(seconds))
-survey.run(network(), survey.pictures(Path(source)), settings=settings, progress=progress)
+survey.run(network(), survey.list_pictures(Path(source)), settings=settings, progress=progress)
 """
 
 
@@ -63,7 +63,7 @@ def test_a_killed_survey_goes_on_to_the_same_bits(tmp_path):
     assert 0 < found.provenance["run"]["resumed_at"] < 80
     whole = survey.run(
         network(),
-        survey.pictures(source),
+        survey.list_pictures(source),
         settings=survey.Settings(batch_size=4, out=tmp_path / "w.parquet"),
     )
     assert same(survey.read(tmp_path / "w.parquet"), found) and whole.pictures == found.pictures == 80
@@ -74,11 +74,11 @@ import ray, torch
 source, out, grave = map(Path, sys.argv[1:])
 net = network(Mortal(grave))
 net.module.load_state_dict(network().module.state_dict())
-survey.run(net, survey.pictures(source), settings=survey.Settings(engine="ray", batch_size=4, out=out))
+survey.run(net, survey.list_pictures(source), settings=survey.Settings(engine="ray", batch_size=4, out=out))
 assert not ray.is_initialized()
 ray.init(include_dashboard=False, log_to_driver=False)
 try:
-    survey.run(network(torch.nn.Conv2d(3, 3, 1)), survey.pictures(source), settings=survey.Settings(engine="ray"))
+    survey.run(network(torch.nn.Conv2d(3, 3, 1)), survey.list_pictures(source), settings=survey.Settings(engine="ray"))
 except survey.SurveyError as error:
     assert ray.is_initialized()
     print(error)
@@ -99,7 +99,7 @@ def on_ray(tmp_path_factory):
 def test_ray_gives_the_same_bits_as_threads_though_a_worker_was_killed(on_ray, tmp_path):
     source, result, _ = on_ray
     out = tmp_path / "local.parquet"
-    survey.run(network(), survey.pictures(source), settings=survey.Settings(batch_size=4, out=out))
+    survey.run(network(), survey.list_pictures(source), settings=survey.Settings(batch_size=4, out=out))
     one, two = survey.read(out), survey.read(result)
     assert same(one, two) and one.pictures == 104
 
@@ -110,20 +110,20 @@ def test_what_is_wrong_with_the_network_comes_back_from_ray_as_one_sentence(on_r
 
 def test_without_ray_a_sentence_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    pictures = survey.pictures(folder(tmp_path, {"a": 1}))
+    pictures = survey.list_pictures(folder(tmp_path, {"a": 1}))
     with pytest.raises(survey.SurveyError, match=r"Ray is not installed; `pip install -r requirements-ray\.txt`"):
         survey.run(network(), pictures, settings=survey.Settings(engine="ray"))
 
 
 def test_a_module_that_kills_leaves_its_maker_alive(tmp_path):
     module = Mortal(tmp_path / "grave")
-    survey.run(network(module), survey.pictures(folder(tmp_path / "pictures", {"a": 1})))
+    survey.run(network(module), survey.list_pictures(folder(tmp_path / "pictures", {"a": 1})))
     assert not module.grave.exists()
 
 
 def test_ten_thousand_pictures_are_each_counted_once(tmp_path):
     random_classes = {f"class {number}": 500 for number in range(20)}
-    pictures = survey.pictures(folder(tmp_path, random_classes, side=4))
+    pictures = survey.list_pictures(folder(tmp_path, random_classes, side=4))
     result = survey.run(network(size=4), pictures, settings=survey.Settings(batch_size=200))
     assert result.pictures == 10_000 and result.failures == ()
     for gate in result.gates:

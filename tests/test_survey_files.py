@@ -17,7 +17,7 @@ def saved(tmp_path_factory):
     root = tmp_path_factory.mktemp("saved")
     source = folder(root / "pictures", {"a": 5, "b": 4, "odd, \udcff": 2})
     (source / "a" / "00001.png").write_bytes(b"broken")
-    result = survey.run(network(), survey.pictures(source), settings=survey.Settings(out=root / "r.parquet"))
+    result = survey.run(network(), survey.list_pictures(source), settings=survey.Settings(out=root / "r.parquet"))
     return result, root / "r.parquet"
 
 
@@ -50,7 +50,7 @@ def test_a_row_is_a_class_and_a_channel_of_a_channel_gate(saved):
 def test_a_class_without_a_usable_picture_has_a_row_without_numbers(tmp_path):
     source = folder(tmp_path / "pictures", {"a": 2, "b": 1})
     (source / "b" / "00000.png").write_bytes(b"broken")
-    survey.run(network(), survey.pictures(source), settings=survey.Settings(out=tmp_path / "r.parquet"))
+    survey.run(network(), survey.list_pictures(source), settings=survey.Settings(out=tmp_path / "r.parquet"))
     last = pq.read_table(tmp_path / "r.parquet").to_pylist()[-1]
     assert last["class"] == "b" and last["count"] == 0 and np.isnan(last["mean"])
     assert np.isnan(survey.read(tmp_path / "r.parquet").gates[0].classes.mean[1]).all()

@@ -11,7 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import survey
-from attention.survey.found import inside
+from attention.survey.pictures import inside
 from attention.ui.survey import channel
 from tests.surveys import folder, network
 
@@ -25,11 +25,11 @@ def root(tmp_path) -> Path:
 
 @pytest.fixture
 def result(root) -> survey.Result:
-    return survey.run(network(), survey.pictures(root))
+    return survey.run(network(), survey.list_pictures(root))
 
 
 def test_the_same_folder_has_the_pictures_and_says_that_all_are_the_same(root, result):
-    found = survey.found(result, root)
+    found = survey.locate_pictures(result, root)
     assert found.same
     assert {found.read(number) for number in result.paths} == {
         (root / path).read_bytes() for path in result.paths.values()
@@ -37,7 +37,7 @@ def test_the_same_folder_has_the_pictures_and_says_that_all_are_the_same(root, r
 
 
 def test_a_share_of_a_folder_is_the_same_share_again(root):
-    assert survey.found(survey.run(network(), survey.pictures(root).limited(7)), root).same
+    assert survey.locate_pictures(survey.run(network(), survey.list_pictures(root).limited(7)), root).same
 
 
 @pytest.mark.parametrize("change", ["a file of another size", "another file beside them", "another class"])
@@ -48,14 +48,14 @@ def test_where_anything_differs_only_the_names_agree(root, result, change):
         Image.new("RGB", (4, 4)).save(root / "a" / "new.png")
     else:
         result = replace(result, provenance=result.provenance | {"pictures": {"count": "21", "fingerprint": "0"}})
-    assert survey.found(result, root).same is False
+    assert survey.locate_pictures(result, root).same is False
 
 
 def test_a_folder_that_lacks_one_of_them_has_none(root, result, tmp_path):
     (root / next(iter(result.paths.values()))).unlink()
-    assert survey.found(result, root) is None
-    assert survey.found(result, tmp_path / "nowhere") is None
-    assert survey.found(replace(result, paths={}), root) is None
+    assert survey.locate_pictures(result, root) is None
+    assert survey.locate_pictures(result, tmp_path / "nowhere") is None
+    assert survey.locate_pictures(replace(result, paths={}), root) is None
 
 
 @pytest.fixture
@@ -89,15 +89,15 @@ def test_no_other_file_is_ever_read(root, result, outside, asked):
     assert inside(root, asked) is None
     number = next(iter(result.paths))
     hostile = replace(result, paths=result.paths | {number: asked})
-    assert survey.found(hostile, root) is None
+    assert survey.locate_pictures(hostile, root) is None
     with pytest.raises(FileNotFoundError):
-        survey.Found(root, hostile.paths, same=True).read(number)
+        survey.LocatedPictures(root, hostile.paths, same=True).read(number)
 
 
 def test_a_folder_may_itself_be_a_link_and_links_inside_it_may_stay_inside(root, result, tmp_path):
     (tmp_path / "data").symlink_to(root, target_is_directory=True)
     (root / "again.png").symlink_to(root / "a" / "00000.png")
-    assert survey.found(result, tmp_path / "data") is not None
+    assert survey.locate_pictures(result, tmp_path / "data") is not None
     assert inside(tmp_path / "data", "again.png") == root / "a" / "00000.png"
 
 
@@ -139,7 +139,7 @@ def test_without_such_a_folder_there_are_names_and_the_way_to_the_pictures(resul
 
 
 def test_the_small_picture_is_the_picture(root, result):
-    found = survey.found(result, root)
+    found = survey.locate_pictures(result, root)
     number, path = next(iter(result.paths.items()))
     small = np.asarray(Image.open(io.BytesIO(channel._small("k", str(root), number, found))), float)
     assert np.abs(small - np.asarray(Image.open(root / path).convert("RGB"), float)).mean() < 40

@@ -36,7 +36,7 @@ HOSTILE = [
 
 
 def test_files_are_kept_under_their_last_name_alone():
-    found = survey.gathered([(name, png(number)) for number, name in enumerate(HOSTILE)], 100)
+    found = survey.uploaded_pictures([(name, png(number)) for number, name in enumerate(HOSTILE)], 100)
     names = ["up.png", "abs.png", "drive.png", "hidden.png", "a" * 96 + ".png", "nul.png"]  # "png" is no picture's
     assert sorted(found.paths) == sorted(names) and found.left_out == 1
     assert all("/" not in path and "\\" not in path for path in found.paths)
@@ -44,14 +44,14 @@ def test_files_are_kept_under_their_last_name_alone():
 
 
 def test_equal_names_are_kept_apart():
-    found = survey.gathered([("a.png", png(1)), ("a.png", png(2)), ("x/a.png", png(3))], 100)
+    found = survey.uploaded_pictures([("a.png", png(1)), ("a.png", png(2)), ("x/a.png", png(3))], 100)
     assert sorted(found.paths) == ["2 a.png", "3 a.png", "a.png"]
     assert sorted(found.read(number) for number in range(3)) == sorted(map(png, (1, 2, 3)))
 
 
 def test_a_zip_file_has_the_classes_of_its_folders_and_gives_a_share():
     files = {f"{name}/{number}.png": png(number) for name in ("cat", "dog") for number in range(10)}
-    found = survey.gathered([("pets.zip", zipped(files))], 10)
+    found = survey.uploaded_pictures([("pets.zip", zipped(files))], 10)
     assert found.classes == ("cat", "dog") and len(found) == 10
     assert found.labels.tolist() == [0] * 5 + [1] * 5
     assert found.read(0) == png(0)
@@ -69,12 +69,12 @@ def test_a_zip_file_has_the_classes_of_its_folders_and_gives_a_share():
 def test_what_holds_no_pictures_is_refused_and_leaves_nothing(files, said, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(survey.SurveyError, match=said):
-        survey.gathered(files, 10)
+        survey.uploaded_pictures(files, 10)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_folder_goes_with_the_pictures():
-    found = survey.gathered([("a.png", png(1))], 10)
+    found = survey.uploaded_pictures([("a.png", png(1))], 10)
     root = found.root
     assert root.is_dir()
     del found

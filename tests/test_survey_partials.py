@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from attention.survey import SurveyError
-from attention.survey.partials import BINS, KEPT, Block, Highest, Means, Moments, Partial, histogram, total
+from attention.survey.partials import BINS, KEPT, GateColumns, Means, Moments, Partial, TopK, histogram, merge_all
 
 COLUMNS = 4
-BLOCKS = (Block("channels", "channel", "sigmoid", (COLUMNS,), ""),)
+BLOCKS = (GateColumns("channels", "channel", "sigmoid", (COLUMNS,), ""),)
 gates = st.integers(2, 40).flatmap(
     lambda n: arrays.arrays(np.float32, (n, COLUMNS), elements=st.floats(-0.5, 1.5, width=16))
 )
@@ -24,13 +24,13 @@ def part(values, numbers, labels):
     rows = values.astype(np.float64)
     return Partial(
         pictures=len(values),
-        blocks=BLOCKS,
-        classes={int(key): Moments.of(rows[labels == key]) for key in np.unique(labels)},
-        verdicts={bool(key): Moments.of(rows[labels == key]) for key in np.unique(labels) if key < 2},
-        shuffled={int(key): Means.of(rows[labels == key]) for key in np.unique(labels)},
+        gates=BLOCKS,
+        classes={int(key): Moments.from_rows(rows[labels == key]) for key in np.unique(labels)},
+        correctness={bool(key): Moments.from_rows(rows[labels == key]) for key in np.unique(labels) if key < 2},
+        shuffled={int(key): Means.from_rows(rows[labels == key]) for key in np.unique(labels)},
         histogram=histogram(rows),
-        top=Highest.of(values, numbers),
-        bottom=Highest.of(-values, numbers),
+        top=TopK.from_rows(values, numbers),
+        bottom=TopK.from_rows(-values, numbers),
         predictions=Counter((int(label), 0) for label in labels),
     )
 
@@ -62,7 +62,7 @@ def test_any_split_order_and_grouping_gives_the_statistics_of_all_values(values,
         np.testing.assert_array_equal([moments.low, moments.high], [rows.min(0), rows.max(0)])
         np.testing.assert_allclose(found.shuffled[int(label)].mean, rows.mean(0), rtol=1e-12, atol=1e-15)
         assert found.predictions[int(label), 0] == len(rows)
-    assert set(found.classes) == set(labels.tolist()) and set(found.verdicts) == set(labels[labels < 2].tolist())
+    assert set(found.classes) == set(labels.tolist()) and set(found.correctness) == set(labels[labels < 2].tolist())
 
 
 @given(gates, seeds, st.lists(st.integers(0, 40), max_size=6))
@@ -95,7 +95,7 @@ def test_the_same_parts_in_the_same_order_give_the_same_bits(values, one, two):
 
 def test_small_deviations_about_a_large_mean_survive_merging():
     values = 1 + np.random.default_rng(0).normal(0, 1e-6, (1000, 1))
-    found = total(Moments.of(values[start : start + 7]) for start in range(0, 1000, 7))
+    found = merge_all(Moments.from_rows(values[start : start + 7]) for start in range(0, 1000, 7))
     assert np.sqrt(found.m2 / found.count) == pytest.approx(values.std(0), rel=1e-9)
 
 
@@ -117,6 +117,6 @@ def test_parts_without_a_usable_picture_change_nothing_but_the_count():
 
 def test_parts_of_other_gates_do_not_merge():
     one, other = (part(np.ones((2, COLUMNS), np.float32), np.arange(2), np.zeros(2, int)) for _ in "ab")
-    other.blocks = (BLOCKS[0]._replace(name="another"),)
+    other.gates = (BLOCKS[0]._replace(name="another"),)
     with pytest.raises(SurveyError, match="applies other gates to some pictures"):
         one.add(other)

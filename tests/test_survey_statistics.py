@@ -5,18 +5,17 @@ import pytest
 
 from attention import survey
 from attention.survey import statistics
-from attention.survey.partials import Block
-from attention.survey.result import result
+from attention.survey.partials import GateColumns, assemble
 from benchmarks.survey_page import summarised
 
 
 def surveyed(values, labels):
     """The record of one channel gate with these values, (N, C), of pictures of these classes."""
     classes = int(labels.max()) + 1
-    block = Block("gate", "channel", "sigmoid", values.shape[1:], "")
-    partial = summarised(values.astype(np.float64), labels, (block,))
+    columns = GateColumns("gate", "channel", "sigmoid", values.shape[1:], "")
+    partial = summarised(values.astype(np.float64), labels, (columns,))
     names = tuple(map(str, range(classes)))
-    return result(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]
+    return assemble(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def test_health_counts_values_and_channels(values):
     random = np.random.default_rng(3)
     shut, wide = random.uniform(0, 0.04, 200), random.uniform(0.96, 1, 200)
     gate = surveyed(np.stack([values[0][:, 1], values[0][:, 2], shut, wide], 1).astype(np.float32), values[1])
-    found = statistics.health(gate)
+    found = statistics.gate_health(gate)
     held = np.stack([values[0][:, 1], values[0][:, 2], shut, wide], 1).astype(np.float32).astype(float)
     assert found.low == (held < 0.05).mean() and found.high == (held >= 0.95).mean()
     assert (found.dead, found.open) == (0.25, 0.25)

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from attention import survey
-from attention.survey import files, uploads
+from attention.survey import files
 from tests.surveys import folder, network, same
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
-    result = survey.run(network(), survey.pictures(folder(root / "pictures", {"a": 5, "b": 4})))
+    result = survey.run(network(), survey.list_pictures(folder(root / "pictures", {"a": 5, "b": 4})))
     survey.write(result, root / "r.parquet")
     return result, (root / "r.parquet").read_bytes()
 
@@ -55,14 +55,14 @@ def repacked(change):
 
 def test_what_the_survey_wrote_is_read(whole):
     result, data = whole
-    found = survey.received(data, "r.parquet")
+    found = survey.read_upload(data, "r.parquet")
     assert same(found.gates, result.gates) and found.paths == result.paths
-    assert same(survey.received(rebuilt(data), "r.parquet").gates, result.gates)
+    assert same(survey.read_upload(rebuilt(data), "r.parquet").gates, result.gates)
 
 
 def refused(data: bytes, said: str = "is no result of a survey; only what the survey wrote is allowed") -> None:
     with pytest.raises(survey.SurveyError, match=said):
-        survey.received(data, "r.parquet")
+        survey.read_upload(data, "r.parquet")
 
 
 def test_other_files_are_refused():
@@ -81,7 +81,9 @@ def test_damage_is_refused_or_harmless(whole):
         for place in random.integers(0, len(data), random.integers(1, 6)):
             hurt[place] = random.integers(0, 256)
         try:
-            found = survey.received(bytes(hurt[: None if random.random() < 0.8 else random.integers(len(data))]), "r")
+            found = survey.read_upload(
+                bytes(hurt[: None if random.random() < 0.8 else random.integers(len(data))]), "r"
+            )
         except survey.SurveyError:
             ends += 1
         else:
@@ -90,13 +92,13 @@ def test_damage_is_refused_or_harmless(whole):
 
 
 def test_a_file_that_is_too_large_is_not_opened(whole, monkeypatch):
-    monkeypatch.setattr(uploads, "MAX_BYTES", 10)
+    monkeypatch.setattr(files, "MAX_BYTES", 10)
     refused(whole[1], "at most 0 are allowed")
 
 
 @pytest.mark.parametrize("limit", ["MAX_ROWS", "MAX_TEXT", "MAX_ARRAYS", "MAX_GATES", "MAX_CLASSES"])
 def test_what_a_file_says_of_itself_is_judged_before_it_is_read(whole, monkeypatch, limit):
-    monkeypatch.setattr(uploads, limit, 1)
+    monkeypatch.setattr(files, limit, 1)
     monkeypatch.setattr(files, "read", lambda path: pytest.fail("it was read"))
     refused(whole[1], "at most 1 are allowed|at most 64 are allowed")
 

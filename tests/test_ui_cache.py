@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from attention import zoo
 from attention.capture import discovery
+from attention.models import zoo
 from attention.ui import cache
 
 

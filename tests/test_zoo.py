@@ -5,15 +5,16 @@ import hashlib
 import pytest
 import torch
 
-from attention import networks, zoo
+from attention import networks
+from attention.models import own, zoo
 
-EVERY = pytest.mark.parametrize("name", zoo.own.NAMES)
+EVERY = pytest.mark.parametrize("name", own.NAMES)
 
 
 def test_all_four_networks_are_there_and_differ_in_the_block_alone():
-    assert zoo.own.names() == zoo.own.NAMES == tuple(networks.VARIANTS) == zoo.names()[:4]
-    trainings = [zoo.card(name).training for name in zoo.own.names()]
-    assert all(zoo.here(name) for name in zoo.own.names())
+    assert own.names() == own.NAMES == tuple(networks.VARIANTS) == zoo.names()[:4]
+    trainings = [zoo.card(name).training for name in own.names()]
+    assert all(zoo.here(name) for name in own.names())
     assert all(training == trainings[0] for training in trainings)
 
 
@@ -30,7 +31,7 @@ def test_a_card_describes_its_network(name):
 
 @EVERY
 def test_a_weight_file_is_small_and_the_one_its_card_names(name):
-    data = zoo.own.weights_file(name).read_bytes()
+    data = own.weights_file(name).read_bytes()
     assert len(data) <= 8_000_000
     assert hashlib.sha256(data).hexdigest() == zoo.card(name).sha256
 
@@ -45,15 +46,15 @@ def test_the_card_has_the_health_of_every_gate(name):
 
 
 def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
-    card, data = zoo.card("se"), bytearray(zoo.own.weights_file("se").read_bytes())
-    monkeypatch.setattr(zoo.own, "WEIGHTS", tmp_path)
+    card, data = zoo.card("se"), bytearray(own.weights_file("se").read_bytes())
+    monkeypatch.setattr(own, "WEIGHTS", tmp_path)
     data[-1] ^= 1
-    zoo.own.weights_file("se").write_bytes(data)
+    own.weights_file("se").write_bytes(data)
     with pytest.raises(zoo.ZooError, match="not the weight file"):
-        zoo.own.assemble(card)
-    zoo.own.weights_file("se").unlink()
+        own.assemble(card)
+    own.weights_file("se").unlink()
     with pytest.raises(zoo.ZooError, match="not the weight file"):
-        zoo.own.assemble(card)
+        own.assemble(card)
 
 
 def test_an_unknown_network_is_refused_with_names_that_are_near():

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torchvision import transforms
 
-from attention import images, zoo
-from attention.zoo import curated
-from attention.zoo.curated import LIBRARIES
+from attention import images
+from attention.models import own, zoo
+from attention.models.libraries import LIBRARIES
 
-NAMES = curated.names()
+NAMES = zoo.curated_names()
 COUNTED = {"parameters", "gates", "download", "assumed"}
 LEVELS = 4
 """Of 255: Pillow rounds between its two passes, and where they start on fractions of a pixel the last bit differs."""
@@ -23,8 +23,8 @@ def library(name):
 
 
 def test_the_names_on_offer_are_the_own_ones_and_then_each_library_s():
-    assert zoo.names() == zoo.own.names() + NAMES
-    assert set(curated.entries()) == set(NAMES) and len(NAMES) == len(set(NAMES))
+    assert zoo.names() == own.names() + NAMES
+    assert set(zoo.curated_entries()) == set(NAMES) and len(NAMES) == len(set(NAMES))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +34,7 @@ def test_a_card_says_what_its_library_says_today(name):
     told, card = asdict(source.describe(short)), asdict(zoo.card(name))
     assert {key: card[key] for key in told.keys() - COUNTED} == {key: told[key] for key in told.keys() - COUNTED}
     assert set(told["assumed"]) <= set(card["assumed"])
-    assert curated.entries()[name].weights == source.weights(short)
+    assert zoo.curated_entries()[name].weights == source.weights(short)
     assert card["download"] > 0 or "no trained weights are published" in card["assumed"]
 
 
@@ -42,8 +42,8 @@ def test_a_card_says_what_its_library_says_today(name):
     "name", ["torchvision/mobilenet_v3_small", "timm/test_efficientnet", "pytorchcv/cbam_resnet18"]
 )
 def test_a_card_is_what_a_fresh_computation_gives(name):
-    fresh = curated.entry(name)
-    assert asdict(fresh.card) == asdict(zoo.card(name)) and fresh.weights == curated.entries()[name].weights
+    fresh = zoo.computed_entry(name)
+    assert asdict(fresh.card) == asdict(zoo.card(name)) and fresh.weights == zoo.curated_entries()[name].weights
 
 
 def test_the_parameters_are_as_many_as_the_libraries_say():
@@ -152,7 +152,7 @@ def test_what_cannot_be_shown_is_refused_with_what_can(name, said):
 
 @pytest.mark.parametrize("shape", [(3, 224, 160), (1, 224, 224)])
 def test_pictures_that_are_not_square_or_not_in_colour_are_refused(shape):
-    from attention.zoo.library import square
+    from attention.models.libraries import square
 
     with pytest.raises(zoo.ZooError, match="3 channels and square pictures are allowed"):
         square("a network", shape)

@@ -8,9 +8,8 @@ from io import BytesIO
 import pytest
 from huggingface_hub import constants
 
-from attention.zoo import DownloadError, downloads
-from attention.zoo.downloads import OnServer
-from attention.zoo.hub import FILES, OnHub
+from attention.models import downloads
+from attention.models.downloads import FILES, DownloadError, OnHub, OnServer
 from tests import servers
 
 DATA = bytes(range(256)) * 4096

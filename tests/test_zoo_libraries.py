@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from attention import zoo
-from attention.zoo.curated import LIBRARIES
+from attention.models import zoo
+from attention.models.libraries import LIBRARIES
 from tests import servers
 
 NAMES = {

@@ -2,6 +2,7 @@
 
 gates         gates in blocks, in simpler views, and in numbers
 predictions   logits and probabilities out of what a network returns
+health        whether a gate does anything: saturated, dead, constant
 agreement     how far two maps agree
 faithfulness  whether a map names the pixels that count
 excitation    what SE costs by its reduction ratio, and its paper's tables
@@ -19,16 +20,14 @@ from attention.analysis.gates import (
     by_strength,
     channel_view,
     features,
-    hardly_varies,
     look,
     passing,
     profiles,
-    saturates,
-    share_saturated,
     short_names,
     spatial_view,
     spread,
 )
+from attention.analysis.health import hardly_varies, saturates, share_high, share_low, share_saturated
 from attention.analysis.predictions import probabilities, top
 
 __all__ = [
@@ -51,6 +50,8 @@ __all__ = [
     "probabilities",
     "profiles",
     "saturates",
+    "share_high",
+    "share_low",
     "share_saturated",
     "short_names",
     "spatial_view",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
-from attention.records import Floats, Gate, GateHealth
+from attention.records import Floats, Gate
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +130,6 @@ def spread(groups: Sequence[NDArray[np.floating]]) -> dict[str, list[float]]:
     return {name: [float(row[place]) for row in found] for place, name in enumerate(names)}
 
 
-def share_saturated(values: Floats, low: float = 0.05, high: float = 0.95) -> float:
-    """Share of gate values below `low` or above `high`, 0 to 1."""
-    return float(((values < low) | (values > high)).mean())
-
-
 NINTHS = (
     ("upper left", "upper middle", "upper right"),
     ("left", "centre", "right"),
@@ -190,16 +185,6 @@ def passing(gate: Floats) -> Passing:
 def by_strength(values: Floats) -> NDArray[np.intp]:
     """The channels of (C,) values, the largest first; equal ones in the order of the channels."""
     return np.argsort(-values, kind="stable")
-
-
-def hardly_varies(health: GateHealth) -> bool:
-    """Whether the gate does nearly the same to every picture: a deviation over the pictures below 0.02."""
-    return health.deviation < 0.02
-
-
-def saturates(health: GateHealth) -> bool:
-    """Whether more than half of the gate's values over the pictures are below 0.05 or above 0.95."""
-    return health.low + health.high > 0.5
 
 
 def _owner(gate: Gate) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from attention import images, survey, zoo
+from attention import images, survey
+from attention.models import zoo
 from attention.records import GatescopeError
 from attention.report.document import Document, html
 from attention.report.passes import Pass, passed, scores
@@ -46,7 +47,7 @@ def _of_picture(source: Path, model: str | None, *, random: bool) -> Document:
         raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
     data = source.read_bytes()
     picture = images.read(data)
-    network = zoo.load(Path(model) if Path(model).is_file() else model, random=random)
+    network = zoo.load(zoo.file_or_name(model), random=random)
     return passed(_pass(network, picture, data, source.name))
 
 

@@ -10,7 +10,7 @@ from attention import analysis
 from attention.analysis import Block, predictions
 from attention.charts import channels, depth, overlay, spatial
 from attention.charts.overlay import UNIT
-from attention.records import Card, Floats, Gate, Inventory, Trace
+from attention.records import Floats, Gate, Inventory, ModelCard, Trace
 from attention.report.document import Chart, Document, Item, Picture, Section, Table
 from attention.report.provenance import RANDOM, Facts, card_facts, facts_table
 from attention.report.tables import Columns, said
@@ -32,7 +32,7 @@ SCALE = (
 class Pass:
     """One forward pass, N = 1, with the picture it was run on."""
 
-    card: Card
+    card: ModelCard
     trace: Trace
     picture: Image.Image
     picture_name: str
@@ -123,7 +123,7 @@ def _through_depth(blocks: tuple[Block, ...]) -> Iterator[Section]:
         "minimum": [gate.minimum for _, gate in gates],
         "mean": means,
         "maximum": [gate.maximum for _, gate in gates],
-        "below 0.05 or above 0.95": [analysis.share_saturated(gate.values) for _, gate in gates],
+        "below 0.05, or 0.95 and above": [analysis.share_saturated(gate.values) for _, gate in gates],
     }
     yield Section("How open is each gate?", [Chart(figure, alt, caption), Table("gates", "Every gate", table), SCALE])
 

@@ -5,18 +5,18 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from attention.records import Card
+from attention.records import ModelCard
 from attention.report.document import Table
 
 if TYPE_CHECKING:  # a report of a survey is made without torch
-    from attention.zoo import Network
+    from attention.models import Network
 
 Facts = dict[str, str]
 RANDOM = "The weights are random ones: what follows shows how the network is built, not what it has learned."
 VERSIONS = ("torch", "torchvision", "timm", "pytorchcv", "numpy", "pillow", "plotly")
 
 
-def card_facts(card: Card) -> Facts:
+def card_facts(card: ModelCard) -> Facts:
     """The card of a network, a line each; what nobody states says so."""
     accuracy = "not stated" if card.accuracy is None else f"{card.accuracy:.2%} top-1"
     if card.validation_pictures:
@@ -36,7 +36,7 @@ def card_facts(card: Card) -> Facts:
 
 def pass_facts(network: "Network", picture: str) -> Facts:
     """Weights as they are in memory, preprocessing, the SHA-256 of the picture that is given, and versions."""
-    from attention.survey.provenance import weights_sha256
+    from attention.survey.passes import weights_sha256
 
     prepared = asdict(network.transform)
     return {

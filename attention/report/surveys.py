@@ -1,18 +1,17 @@
 """The report of a survey: what every gate does over a whole folder of pictures, and whether it does anything."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 import numpy as np
 
 from attention import analysis
+from attention.charts import surveys as figures
 from attention.charts.depth import plain
-from attention.charts.surveys import depth, excitation, maps
 from attention.report.document import Chart, Document, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.report.tables import Columns, said
 from attention.survey import GateSurvey, Result, statistics
-from attention.survey.profiles import class_names, last_of_stages, mean_over_classes, sampled
+from attention.survey.statistics import class_names, evenly_spaced, last_of_stages, mean_over_classes
 
 MOST_CLASSES = 5
 """Lines in one panel."""
@@ -29,8 +28,8 @@ SELECTIVITY = (
     "but the highest (A. S. Morcos et al., arXiv 1803.06959, 2.3); grey: the classes shuffled once among the pictures."
 )
 HEALTH = (
-    "Low and high: share of all values below 0.05, and of 0.95 and above. Dead: channels that no picture opens to "
-    "0.05. Open: channels that no picture closes to 0.95. Constant: channels whose standard deviation over the "
+    "Low and high: share of all values below 0.05, and of 0.95 and above. Dead: channels that are low for every "
+    "picture. Open: channels that are high for every picture. Constant: channels whose standard deviation over the "
     "pictures is below 0.02, which the weights could take in. Deviation and entropy (bits) are means over the channels."
 )
 
@@ -62,7 +61,7 @@ def _short(gates: Sequence[GateSurvey]) -> list[str]:
 def _answer(result: Result) -> str:
     if not result.gates:
         return "This network applied no gates."
-    checked = [statistics.health(gate) for gate in result.gates]
+    checked = [statistics.gate_health(gate) for gate in result.gates]
     constant = sum(health.constant * np.prod(gate.shape) for health, gate in zip(checked, result.gates, strict=True))
     whole = sum(np.prod(gate.shape) for gate in result.gates)
     most = max(range(len(checked)), key=lambda place: checked[place].deviation)
@@ -104,7 +103,7 @@ def _chosen(result: Result) -> list[int]:
     """Classes that have pictures, spread evenly over all of them."""
     counts = np.bincount(result.predictions[:, 0], result.predictions[:, 2], len(result.classes))
     used = np.flatnonzero(counts)
-    return used[sampled(len(used), MOST_CLASSES)].tolist()
+    return used[evenly_spaced(len(used), MOST_CLASSES)].tolist()
 
 
 def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterator[Section]:
@@ -114,7 +113,7 @@ def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, s
     shown = [gates[place] for place in last_of_stages(gates)]
     panels = [_panel(gate, names[gate], chosen) for gate in shown]
     words = [f"{plain(called[number])}, n = {shown[0].classes.count[number]:,}" for number in chosen]
-    figure = excitation.role(panels, words, band=True, own_scale=False)
+    figure = figures.excitation_role(panels, words, band=True, own_scale=False)
     apart = [float(np.ptp(gate.classes.mean[chosen], axis=0).mean()) for gate in shown]
     most = shown[int(np.argmax(apart))]
     alt = (
@@ -128,11 +127,11 @@ def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, s
     )
 
 
-def _panel(gate: GateSurvey, name: str, chosen: list[int]) -> excitation.Panel:
-    places = sampled(gate.shape[0], MOST_POINTS)
+def _panel(gate: GateSurvey, name: str, chosen: list[int]) -> figures.RolePanel:
+    places = evenly_spaced(gate.shape[0], MOST_POINTS)
     part = np.ix_(np.array(chosen), places)
     average = mean_over_classes(gate)[places]
-    return excitation.Panel(name, places, gate.classes.mean[part], gate.classes.std[part], average, None)
+    return figures.RolePanel(name, places, gate.classes.mean[part], gate.classes.std[part], average, None)
 
 
 def _table(result: Result, gates: Sequence[GateSurvey]) -> Columns:
@@ -154,8 +153,8 @@ def _selectivity(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> I
     found = [statistics.class_selectivity(gate) for gate in gates]
     if not any(np.isfinite(each.index).any() for each in found):
         return
-    pairs = [depth.Pair(each.index, each.shuffled) for each in found]
-    figure = depth.boxes([names[gate] for gate in gates], pairs, -1, "class selectivity")
+    pairs = [figures.MeasuredIndex(each.index, each.shuffled) for each in found]
+    figure = figures.index_boxes([names[gate] for gate in gates], pairs, -1, "class selectivity")
     index, shuffled = ([float(np.nanmean(getattr(each, side))) for each in found] for side in ("index", "shuffled"))
     most = int(np.nanargmax(index))
     alt = (
@@ -179,25 +178,25 @@ def _selectivity(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> I
 def _health(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterator[Section]:
     if not gates:
         return
-    found = [statistics.health(gate) for gate in gates]
+    found = [statistics.gate_health(gate) for gate in gates]
     rows = [
-        depth.Row("values below 0.05", [each.low for each in found], 1.0),
-        depth.Row("values of 0.95 and above", [each.high for each in found], 1.0),
-        depth.Row("constant channels or places", [each.constant for each in found], 1.0),
-        depth.Row("standard deviation over the pictures", [each.deviation for each in found]),
+        figures.GateNumbers("values below 0.05", [each.low for each in found], 1.0),
+        figures.GateNumbers("values of 0.95 and above", [each.high for each in found], 1.0),
+        figures.GateNumbers("constant channels or places", [each.constant for each in found], 1.0),
+        figures.GateNumbers("standard deviation over the pictures", [each.deviation for each in found]),
     ]
-    figure = depth.bars([names[gate] for gate in gates], rows, -1)
+    figure = figures.gate_bars([names[gate] for gate in gates], rows, -1)
     idle = max(range(len(found)), key=lambda place: found[place].constant)
     alt = f"{found[idle].constant:.0%} of {gates[idle].name} is constant over the pictures, the most of all gates."
-    facts = [asdict(each) for each in found]
+    facts = {name: [getattr(each, name) for each in found] for name in vars(found[0])}
     columns: Columns = {
-        "gate": [gate.name for gate in gates],
-        "kind": [gate.kind for gate in gates],
+        "gate": facts.pop("name"),
+        "kind": facts.pop("kind"),
         "averaged over": [gate.averaged or "nothing" for gate in gates],
         "minimum": [float(gate.overall.minimum.min()) for gate in gates],
         "mean": [float(gate.overall.mean.mean()) for gate in gates],
         "maximum": [float(gate.overall.maximum.max()) for gate in gates],
-        **{name: [each[name] for each in facts] for name in facts[0]},
+        **facts,
     }
     yield Section(
         "Does each gate do anything?", [alt, Chart(figure, alt, HEALTH), Table("health", "Every gate", columns)]
@@ -208,8 +207,8 @@ def _maps(result: Result, names: dict[GateSurvey, str]) -> Iterator[Section]:
     gates = [gate for gate in result.gates if len(gate.shape) == 2 and not gate.by_channel]
     if not gates or not result.pictures:
         return
-    shown = [gates[place] for place in sampled(len(gates), MOST_MAPS)]
-    figure = maps.side_by_side([maps.gate(names[gate], gate.overall.mean) for gate in shown])
+    shown = [gates[place] for place in evenly_spaced(len(gates), MOST_MAPS)]
+    figure = figures.map_grid([figures.gate_map(names[gate], gate.overall.mean) for gate in shown])
     widest = max(shown, key=lambda gate: float(np.ptp(gate.overall.mean)))
     alt = (
         f"Of the mean maps of {len(shown)} of {len(gates)} spatial gates, that of {widest.name} differs most from "

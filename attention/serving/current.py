@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from attention.models import Network
 from attention.serving.options import network_of, parsed
-from attention.zoo import Network
 
 APP = Path(__file__).parents[2] / "app.py"
 """The dashboard."""

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from attention.serving.factories import FORM, made
-from attention.serving.network import LARGEST, Settings, network
-from attention.serving.records import ServingError
-from attention.zoo import Network
+from attention.models import Network
+from attention.models.code import FORM, LARGEST, CodeError, Settings, fill, make, network
+from attention.records import GatescopeError
 
-if TYPE_CHECKING:  # options are read without torch
-    from torch import nn
+
+class ServingError(GatescopeError):
+    """The dashboard cannot be started, or not with these arguments."""
+
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -41,26 +42,12 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def network_of(options: Mapping[str, Any]) -> Network:
-    """The network that the options name. Raises ServingError, and what the reading of weights and labels raises."""
+    """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
     if options["model"] is None:
-        raise ServingError(f"No network is named; --model {FORM} is what names one.")
+        raise CodeError(f"No network is named; --model {FORM} is what names one.")
     names = ("labels", "image_size", "mean", "std")
     settings = Settings(**{name: options[name] for name in names})
-    module = made(options["model"])
+    module = make(options["model"])
     if options["weights"]:
-        _fill(module, options["model"], options["weights"])
+        fill(module, options["model"], options["weights"])
     return network(module, options["model"], settings)
-
-
-def _fill(module: "nn.Module", model: str, weights: Path) -> None:
-    """Every weight out of a file, and none left over."""
-    from attention import checkpoints
-    from attention.recognition.differences import between, shapes_of
-
-    own, state = module.state_dict(), checkpoints.read(weights)
-    prefix = f"{next(iter(own), '').partition('.')[0]}."
-    if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in state):
-        state = {f"{prefix}{key}": value for key, value in state.items()}  # `model.`, say, which the reading took off
-    if differences := between(shapes_of(own), shapes_of(state)):
-        raise ServingError(f"The weights in {weights.name} do not fit {model}: {differences}.")
-    module.load_state_dict(state, strict=False)  # what may be missing are counters of training steps

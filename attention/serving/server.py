@@ -7,10 +7,10 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from attention.models import Network
+from attention.models.code import Settings, network
 from attention.serving.current import APP, put
-from attention.serving.network import Settings, network
-from attention.serving.records import ServingError
-from attention.zoo import Network
+from attention.serving.options import ServingError
 
 if TYPE_CHECKING:
     from streamlit.web.server import Server

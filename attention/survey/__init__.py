@@ -1,53 +1,48 @@
 """Every gate over a folder of pictures: mergeable statistics, two engines, one file.
 
-folder      what pictures there are, and of which class
+result      what a survey comes to, as records
+pictures    what pictures there are, and of which class
 partials    the statistics of a part of them, and how parts merge
-passes      one batch -> Partial
-local       the engine on this machine; on_ray: the one on a cluster
-checkpoint  an unfinished survey in a file
-running     `run`: all of it, from the first batch to the result
-result      what was found, as records
-files       the result as a Parquet file
-uploads     the same of a person who may be hostile
-provenance  what it rests on
-statistics  selectivity, health, entropy
-profiles    what the pages say besides
-gathered    pictures that came as bytes
-found       pictures of a result, in a folder
+passes      one batch -> Partial; and what the numbers rest on
+engines     the batches on this machine, or on a cluster
+running     `run`: from the first batch, or from where it was left, to the result
+files       the result as a file, also of a person who may be hostile
+statistics  selectivity, health, correct against wrong
 background  `run` in a thread that can be followed
 """
 
-from attention.survey import profiles, statistics
+from attention.survey import statistics
 from attention.survey.background import Background
-from attention.survey.errors import CancelledError, SurveyError
-from attention.survey.files import read, write
-from attention.survey.folder import Pictures, pictures
-from attention.survey.found import Found, found
-from attention.survey.gathered import called, gathered
-from attention.survey.result import Exemplars, GateSurvey, Result, Summary
+from attention.survey.files import read, read_upload, write
+from attention.survey.pictures import (
+    LocatedPictures,
+    PictureList,
+    list_pictures,
+    locate_pictures,
+    uploaded_pictures,
+)
+from attention.survey.result import CancelledError, Exemplars, GateSurvey, Result, Summary, SurveyError, with_root
 from attention.survey.running import Progress, Settings, run
-from attention.survey.uploads import received
 
 __all__ = [
     "Background",
     "CancelledError",
     "Exemplars",
-    "Found",
     "GateSurvey",
-    "Pictures",
+    "LocatedPictures",
+    "PictureList",
     "Progress",
     "Result",
     "Settings",
     "Summary",
     "SurveyError",
-    "called",
-    "found",
-    "gathered",
-    "pictures",
-    "profiles",
+    "list_pictures",
+    "locate_pictures",
     "read",
-    "received",
+    "read_upload",
     "run",
     "statistics",
+    "uploaded_pictures",
+    "with_root",
     "write",
 ]

@@ -4,12 +4,10 @@ import threading
 import weakref
 from concurrent.futures import Future
 
-from attention.survey.errors import SurveyError
-from attention.survey.folder import Pictures
-from attention.survey.gathered import called
-from attention.survey.result import Result
+from attention.models import Network
+from attention.survey.pictures import PictureList
+from attention.survey.result import Result, SurveyError, with_root
 from attention.survey.running import Progress, run
-from attention.zoo import Network
 
 # A survey takes all processors.
 _alone = threading.Lock()
@@ -18,7 +16,7 @@ _alone = threading.Lock()
 class Background:
     """A survey that runs until it is done, cancelled, or until nobody holds this any more."""
 
-    def __init__(self, network: Network, pictures: Pictures, name: str) -> None:
+    def __init__(self, network: Network, pictures: PictureList, name: str) -> None:
         """Starts it; `name` stands in the result in place of the path of the pictures.
 
         Raises SurveyError where another one runs in this process.
@@ -62,15 +60,15 @@ class _Inside:
         self.progress: Progress | None = None
         self.future: Future[Result] = Future()
 
-    def work(self, network: Network, pictures: Pictures, name: str) -> None:
+    def work(self, network: Network, pictures: PictureList, name: str) -> None:
         try:
-            found = called(run(network, pictures, progress=self._follow, cancel=self.cancel), name)
+            result = with_root(run(network, pictures, progress=self._follow, cancel=self.cancel), name)
         except BaseException as error:  # whoever asks for the result gets it
             _alone.release()
             self.future.set_exception(error)
         else:
             _alone.release()
-            self.future.set_result(found)
+            self.future.set_result(result)
 
     def _follow(self, progress: Progress) -> None:
         self.progress = progress

@@ -6,25 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from attention import zoo
-from attention.survey.folder import pictures
+from attention.models import zoo
+from attention.survey.pictures import list_pictures
 from attention.survey.result import Result
 from attention.survey.running import Progress, Settings, run
 
 SHOWN = 10
-"""Of the pictures that could not be read."""
+"""How many of the pictures that could not be read are named."""
 
 
 def survey(source: Path, model: str, limit: int | None, settings: Settings) -> None:
     """Run a survey and print what came of it. Raises GatescopeError."""
-    found = pictures(source)
-    found = found.limited(limit) if limit else found
-    result = run(_network(model), found, settings=settings, progress=_line(), cancel=_ctrl_c())
+    pictures = list_pictures(source)
+    pictures = pictures.limited(limit) if limit else pictures
+    result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=_ctrl_c())
     print("\n".join([*summary(result), f"The result is in {settings.out}."]))
 
 
 def _network(model: str) -> zoo.Network:
-    """One of the zoo, or that of a weight file of the person's own."""
+    """A network of the zoo, or that of a weight file of the person's own."""
     return zoo.load(Path(model) if Path(model).is_file() else model)
 
 
@@ -47,7 +47,7 @@ def summary(result: Result) -> list[str]:
     return lines
 
 
-def _line() -> Callable[[Progress], None]:
+def print_progress() -> Callable[[Progress], None]:
     """Progress in one line that is written over, where there is a terminal; else a line each tenth."""
     terminal, shown = sys.stderr.isatty(), -1
 
@@ -56,12 +56,16 @@ def _line() -> Callable[[Progress], None]:
         tenth = 10 * progress.done // progress.total
         if terminal or tenth > shown:
             shown = tenth
-            print(said(progress), end="\r" if terminal and progress.done < progress.total else "\n", file=sys.stderr)
+            print(
+                format_progress(progress),
+                end="\r" if terminal and progress.done < progress.total else "\n",
+                file=sys.stderr,
+            )
 
     return show
 
 
-def said(progress: Progress) -> str:
+def format_progress(progress: Progress) -> str:
     """How far a survey is, in words."""
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     failed = f", {progress.failed:,} could not be read" if progress.failed else ""

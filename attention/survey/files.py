@@ -4,32 +4,40 @@ One row is a (gate, class, channel). The key `gatescope` of the file's metadata 
 `arrays` it names the place of a .npz with the arrays that do not fit the table, under zstd: offset, bytes, and bytes
 without compression. It lies between the last row and the footer, where readers of Parquet do not look, and where it
 may be of any size.
+
+`read_upload` reads the file of a person who may be hostile: it is judged by what it says of itself before memory is
+spent on it.
 """
 
 import io
 import json
+import math
+import struct
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.survey.errors import SurveyError
-from attention.survey.partials import Failure
-from attention.survey.provenance import FORMAT
-from attention.survey.result import Exemplars, GateSurvey, Result, Summary
+from attention.records import Kind
+from attention.survey.passes import FORMAT
+from attention.survey.result import BINS, Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
 TEXT = b"gatescope"
-MAX_BYTES = 2**32
-"""Of the arrays without compression; those of 15,000 channels and 1,000 classes take 130 MB."""
+MAX_OWN_ARRAYS = 2**32
+"""Bytes of the arrays without compression; those of 15,000 channels and 1,000 classes take 130 MB."""
 COLUMNS = ("mean", "std", "min", "max")
-SUMMARIES = ("classes", "overall", "right", "wrong")
+SUMMARIES = {"classes": "classes", "overall": "overall", "correct": "right", "wrong": "wrong"}
+"""The summaries of a gate, and what the file calls them."""
 
 
 def write(result: Result, path: Path) -> None:
@@ -42,9 +50,9 @@ def write(result: Result, path: Path) -> None:
         for gate in result.gates:
             if gate.by_channel:
                 table.write_table(_rows(gate, result.classes, schema))
-        held, size = _packed(result)
-        place = [raw.tell(), len(held), size]
-        raw.write(held)
+        packed, size = _pack(result)
+        place = [raw.tell(), len(packed), size]
+        raw.write(packed)
         table.add_key_value_metadata({TEXT: json.dumps(_text(result) | {"arrays": place})})
     writing.replace(path)
 
@@ -62,7 +70,7 @@ def read(path: Path) -> Result:
             table = file.read(["count", *COLUMNS])
             start, length, size = text["arrays"]
             raw.seek(start)
-            return _result(text, _unpacked(raw.read(length), size), table)
+            return _result(text, _unpack(raw.read(length), size), table)
     except (
         pa.ArrowException,
         zipfile.BadZipFile,
@@ -85,7 +93,7 @@ def _schema() -> "pa.Schema":
     return pa.schema(columns | dict.fromkeys(COLUMNS[:2], pa.float64()) | dict.fromkeys(COLUMNS[2:], pa.float32()))
 
 
-def _packed(result: Result) -> tuple[bytes, int]:
+def _pack(result: Result) -> tuple[bytes, int]:
     """The arrays as a .npz under zstd, and their bytes without it."""
     import pyarrow as pa
 
@@ -94,12 +102,12 @@ def _packed(result: Result) -> tuple[bytes, int]:
     return pa.compress(packed.getbuffer(), "zstd", asbytes=True), packed.getbuffer().nbytes
 
 
-def _unpacked(held: bytes, size: int) -> Any:
+def _unpack(packed: bytes, size: int) -> Any:
     import pyarrow as pa
 
-    if not 0 < size <= MAX_BYTES:
+    if not 0 < size <= MAX_OWN_ARRAYS:
         raise ValueError("more bytes than a result has")
-    return np.load(io.BytesIO(pa.decompress(held, size, "zstd", asbytes=True)), allow_pickle=False)
+    return np.load(io.BytesIO(pa.decompress(packed, size, "zstd", asbytes=True)), allow_pickle=False)
 
 
 def _rows(gate: GateSurvey, classes: tuple[str, ...], schema: "pa.Schema") -> "pa.Table":
@@ -141,14 +149,14 @@ def _text(result: Result) -> dict[str, Any]:
 def _arrays(result: Result) -> Iterator[tuple[str, NDArray]]:
     yield "predictions", result.predictions
     for number, gate in enumerate(result.gates):
-        for summary in SUMMARIES[gate.by_channel :]:
-            held = getattr(gate, summary)
-            yield from ((f"{number}/{summary}/{field.name}", getattr(held, field.name)) for field in fields(Summary))
+        for name, stored in list(SUMMARIES.items())[gate.by_channel :]:
+            summary = getattr(gate, name)
+            yield from ((f"{number}/{stored}/{field.name}", getattr(summary, field.name)) for field in fields(Summary))
         yield f"{number}/histogram", gate.histogram
         yield from zip((f"{number}/shuffled/count", f"{number}/shuffled/mean"), gate.shuffled, strict=True)
         for end in ("top", "bottom") if gate.by_channel else ():
-            held = getattr(gate, end)
-            yield from ((f"{number}/{end}/{field.name}", getattr(held, field.name)) for field in fields(Exemplars))
+            exemplars = getattr(gate, end)
+            yield from ((f"{number}/{end}/{field.name}", getattr(exemplars, field.name)) for field in fields(Exemplars))
 
 
 def _result(text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
@@ -161,7 +169,7 @@ def _result(text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
         by_class = None
         if facts["by_channel"]:
             rows = classes * facts["shape"][0]
-            by_class = _of_rows(table.slice(start, rows), classes)
+            by_class = _class_summary(table.slice(start, rows), classes)
             start += rows
         gates.append(_gate(facts, number, arrays, by_class))
     return Result(
@@ -176,7 +184,7 @@ def _result(text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
     )
 
 
-def _of_rows(table: "pa.Table", classes: int) -> Summary:
+def _class_summary(table: "pa.Table", classes: int) -> Summary:
     count, *numbers = (table[name].to_numpy().reshape(classes, -1) for name in ("count", *COLUMNS))
     return Summary(count[:, 0], *numbers)
 
@@ -193,9 +201,149 @@ def _gate(facts: dict[str, Any], number: int, arrays: Any, by_class: Summary | N
         tuple(facts["shape"]),
         facts["averaged"],
         classes=by_class or record(Summary, "classes"),
-        **{name: record(Summary, name) for name in SUMMARIES[1:]},
+        **{name: record(Summary, stored) for name, stored in list(SUMMARIES.items())[1:]},
         shuffled=(arrays[f"{number}/shuffled/count"], arrays[f"{number}/shuffled/mean"]),
         histogram=arrays[f"{number}/histogram"],
         top=record(Exemplars, "top") if ranked else None,
         bottom=record(Exemplars, "bottom") if ranked else None,
     )
+
+
+MAX_BYTES = 200 * 2**20
+"""Bytes of an uploaded file."""
+MAX_ROWS = 20_000_000
+"""Rows of its table: 15 million are SE-ResNet-50 over 1,000 classes."""
+MAX_TEXT = 64 * 2**20
+MAX_ARRAYS = 2**30
+"""Bytes of the arrays beside the table, unpacked."""
+MAX_GATES = 2_000
+MAX_CLASSES = 50_000
+
+
+def read_upload(data: bytes, name: str) -> Result:
+    """The result in the bytes of a file of this name. Raises SurveyError, in one sentence, for anything else."""
+    if len(data) > MAX_BYTES:
+        raise SurveyError(f"{name} has {len(data) / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} are allowed.")
+    try:
+        _weigh(data)
+        result = _read_bytes(data)
+        _judge(result)
+    except SurveyError:
+        raise
+    except _errors() as error:
+        raise SurveyError(f"{name} is no result of a survey; only what the survey wrote is allowed.") from error
+    return result
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What pyarrow, zipfile, numpy and json raise for files that are not as they say."""
+    import pyarrow as pa
+
+    lookups = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
+    reading = (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile, RuntimeError, MemoryError)
+    return (pa.ArrowException, *lookups, *reading)
+
+
+def _read_bytes(data: bytes) -> Result:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "The file"
+        path.write_bytes(data)
+        return read(path)
+
+
+def _weigh(data: bytes) -> None:
+    """Whether the sizes that the file states are allowed, and fit each other."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(io.BytesIO(data)) as file:
+        facts = file.metadata
+        groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
+        _most("rows", facts.num_rows, MAX_ROWS)
+        _most("bytes of table", sum(group.total_byte_size for group in groups), 64 * MAX_ROWS)
+        _most("bytes of text", len(facts.metadata[TEXT]), MAX_TEXT)
+        text = json.loads(facts.metadata[TEXT])
+    _most("gates", len(text["gates"]), MAX_GATES)
+    _most("classes", len(text["classes"]), MAX_CLASSES)
+    rows = sum(gate["shape"][0] for gate in text["gates"] if gate["by_channel"]) * len(text["classes"])
+    _insist(rows == facts.num_rows)
+    start, length, size = text["arrays"]
+    _insist(0 <= start <= start + length <= len(data))
+    _most("bytes of arrays", size, MAX_ARRAYS)
+    _weigh_arrays(pa.decompress(data[start : start + length], size, "zstd", asbytes=True))
+
+
+def _weigh_arrays(packed: bytes) -> None:
+    """Whether every array is as large as its header says; the headers are read without their arrays."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        _insist(sum(member.file_size for member in archive.infolist()) <= len(packed))
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                first = version == (1, 0)
+                header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+                shape, _, kind = header(file)
+                _insist(kind.kind in "iuf" and math.prod(shape) * kind.itemsize + file.tell() == member.file_size)
+
+
+def _most(what: str, number: int, allowed: int) -> None:
+    if not 0 <= number <= allowed:
+        raise SurveyError(f"The file has {number:,} {what}; at most {allowed:,} are allowed.")
+
+
+def _insist(condition: Any) -> None:
+    if not condition:
+        raise ValueError
+
+
+def _judge(result: Result) -> None:
+    """Whether all parts fit each other, so that whoever draws them need not ask."""
+    classes = len(result.classes)
+    _insist(len(result.outputs) == classes and all(-1 <= number < len(result.labels) for number in result.outputs))
+    _insist(all(isinstance(name, str) for name in (*result.classes, *result.labels, *result.paths.values())))
+    _insist(all(isinstance(text, str) for failure in result.failures for text in failure))
+    _insist(len({gate.name for gate in result.gates}) == len(result.gates))
+    _judge_predictions(result)
+    _judge_provenance(result.provenance)
+    for gate in result.gates:
+        _judge_gate(gate, classes)
+        for kept in (gate.top, gate.bottom):
+            _insist(kept is None or set(np.unique(kept.pictures).tolist()) <= result.paths.keys())
+
+
+def _judge_predictions(result: Result) -> None:
+    rows, ends = result.predictions, (len(result.classes), len(result.labels), 2**40)
+    _insist(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
+    _insist((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
+
+
+def _judge_provenance(facts: dict[str, Any]) -> None:
+    network, pictures = facts["network"], facts["pictures"]
+    _insist(all(isinstance(network[name], str) for name in ("name", "title", "weights_sha256")))
+    _insist(isinstance(network["random"], bool) and isinstance(pictures["root"], str))
+    _insist(all(isinstance(pictures[name], int) for name in ("count", "classes", "left_out")))
+    _insist(all(isinstance(facts[name], dict) for name in ("preprocessing", "versions", "run")))
+
+
+def _judge_gate(gate: GateSurvey, classes: int) -> None:
+    _insist(gate.kind in get_args(Kind) and gate.by_channel <= (len(gate.shape) == 1))
+    _insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
+    _insist(math.prod(gate.shape) > 0)
+    _judge_summary(gate.classes, (classes,), gate.shape)
+    for summary in (gate.overall, gate.correct, gate.wrong):
+        _judge_summary(summary, (), gate.shape)
+    counts, means = gate.shuffled
+    _insist(counts.shape == (classes,) and means.shape == (classes, *gate.shape))
+    _insist(gate.histogram.shape == (*gate.shape, BINS + 2) and gate.histogram.dtype.kind in "iu")
+    for kept in filter(None, (gate.top, gate.bottom)):
+        _insist(len(kept.values) and kept.values.ndim == 2 and kept.values.shape[1:] == gate.shape)
+        _insist(kept.pictures.shape == kept.values.shape and kept.pictures.dtype.kind == "i")
+
+
+def _judge_summary(summary: Summary, rows: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    _insist(np.shape(summary.count) == rows and np.asarray(summary.count).dtype.kind == "i")
+    _insist(np.min(summary.count, initial=0) >= 0)
+    for numbers in (summary.mean, summary.std, summary.minimum, summary.maximum):
+        _insist(numbers.shape == (*rows, *shape) and numbers.dtype.kind == "f")
+        known = numbers[np.asarray(summary.count) > 0]
+        _insist(np.isfinite(known).all())

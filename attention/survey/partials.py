@@ -5,26 +5,32 @@ for the rounding of float64, and exact to the last bit where the same parts are 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.kinds import KINDS, Kind
-from attention.records import Floats
-from attention.survey.errors import SurveyError
+from attention.kinds import KINDS
+from attention.records import Floats, Kind
+from attention.survey.result import (
+    BINS,
+    Doubles,
+    Exemplars,
+    Failure,
+    GateSurvey,
+    Integers,
+    Result,
+    Summary,
+    SurveyError,
+)
 
-Doubles = NDArray[np.float64]
-Whole = NDArray[np.int64]
-BINS = 20
-"""Of equal width over 0 to 1; the first is below 0.05, the last from 0.95 to 1 inclusive."""
 KEPT = 9
-"""How many pictures of the highest, and of the lowest gate each channel keeps."""
+"""Pictures that each channel keeps, those of its highest gates and as many of its lowest."""
 
 
-class Block(NamedTuple):
+class GateColumns(NamedTuple):
     """A gate of the network, and which columns of the table are its."""
 
     name: str
@@ -44,27 +50,20 @@ class Block(NamedTuple):
         return KINDS[self.kind].by_channel
 
 
-def ranked(blocks: tuple[Block, ...]) -> NDArray[np.bool_]:
+def ranked(gates: tuple[GateColumns, ...]) -> NDArray[np.bool_]:
     """The columns of the gates by channel, for which single pictures are kept."""
-    return np.repeat([block.by_channel for block in blocks], [block.width for block in blocks]).astype(bool)
-
-
-class Failure(NamedTuple):
-    """A picture that could not be used, and why."""
-
-    path: str
-    reason: str
+    return np.repeat([gate.by_channel for gate in gates], [gate.width for gate in gates]).astype(bool)
 
 
 @dataclass(eq=False)
 class Means:
-    """Of n rows, by column: the mean."""
+    """The mean of n rows, by column."""
 
     count: int
     mean: Doubles
 
     @classmethod
-    def of(cls, rows: Doubles) -> "Means":
+    def from_rows(cls, rows: Doubles) -> "Means":
         return cls(len(rows), rows.mean(0))
 
     def merged(self, other: "Means") -> "Means":
@@ -74,7 +73,7 @@ class Means:
 
 @dataclass(eq=False)
 class Moments:
-    """Of n rows, by column: mean, sum of squared distances from it (M2), minimum and maximum."""
+    """Mean of n rows, sum of squared distances from it (M2), minimum and maximum, by column."""
 
     count: int
     mean: Doubles
@@ -83,7 +82,7 @@ class Moments:
     high: Floats
 
     @classmethod
-    def of(cls, rows: Doubles) -> "Moments":
+    def from_rows(cls, rows: Doubles) -> "Moments":
         mean = rows.mean(0)
         low, high = (extreme.astype(np.float32) for extreme in (rows.min(0), rows.max(0)))
         return cls(len(rows), mean, ((rows - mean) ** 2).sum(0), low, high)
@@ -97,7 +96,7 @@ class Moments:
         return Moments(count, mean, m2, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
 
-def total(parts: Iterable[Moments]) -> Moments | None:
+def merge_all(parts: Iterable[Moments]) -> Moments | None:
     """All parts as one; None where there is none."""
     merged: Moments | None = None
     for part in parts:
@@ -106,40 +105,40 @@ def total(parts: Iterable[Moments]) -> Moments | None:
 
 
 @dataclass(eq=False)
-class Highest:
-    """Of each column the KEPT highest values so far, and the pictures they are of; unordered until there are more.
+class TopK:
+    """The KEPT highest values of each column so far, and the pictures they are of; unordered until there are more.
 
-    Of equal values those of earlier pictures stay. Rows that no picture has filled yet are not there.
+    Of equal values, those of earlier pictures stay. Rows that no picture has filled yet are not there.
     """
 
     values: Floats
-    pictures: Whole
+    pictures: Integers
 
     @classmethod
-    def of(cls, values: Floats, pictures: Whole) -> "Highest":
+    def from_rows(cls, values: Floats, pictures: Integers) -> "TopK":
         numbers = np.broadcast_to(pictures[:, None], values.shape)
-        return cls(*_first(values, numbers) if len(values) > KEPT else (values, numbers))
+        return cls(*_largest(values, numbers) if len(values) > KEPT else (values, numbers))
 
-    def merged(self, other: "Highest") -> "Highest":
+    def merged(self, other: "TopK") -> "TopK":
         """The columns in which the other has nothing to add are left as they are."""
         if len(self.values) < KEPT:
-            return Highest(*_first(*_joined(self, other, slice(None))))
+            return TopK(*_largest(*_joined(self, other, slice(None))))
         later = other.pictures.size and other.pictures.min() > self.pictures.max(initial=-1)
         beats = np.greater if later else np.greater_equal  # of equal values those of later pictures change nothing
         news = np.flatnonzero(beats(other.values.max(0, initial=-np.inf), self.values.min(0)))
         if not len(news):
             return self
         values, pictures = self.values.copy(), self.pictures.copy()
-        values[:, news], pictures[:, news] = _first(*_joined(self, other, news))
-        return Highest(values, pictures)
+        values[:, news], pictures[:, news] = _largest(*_joined(self, other, news))
+        return TopK(values, pictures)
 
 
-def _joined(one: Highest, other: Highest, columns: NDArray[np.intp] | slice) -> tuple[Floats, Whole]:
+def _joined(one: TopK, other: TopK, columns: NDArray[np.intp] | slice) -> tuple[Floats, Integers]:
     values = np.concatenate([one.values[:, columns], other.values[:, columns]])
     return values, np.concatenate([one.pictures[:, columns], other.pictures[:, columns]])
 
 
-def _first(values: Floats, pictures: Whole) -> tuple[Floats, Whole]:
+def _largest(values: Floats, pictures: Integers) -> tuple[Floats, Integers]:
     order = np.lexsort((pictures, -values), axis=0)[:KEPT]
     return np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0)
 
@@ -149,10 +148,10 @@ def histogram(values: Doubles) -> NDArray[np.integer]:
 
     In float64 the product of a float32 value and BINS is exact, and so is the bin.
     """
-    places = np.floor(values * BINS).clip(-1, BINS).astype(np.int64) + 1
-    places[values == 1] = BINS
+    bins = np.floor(values * BINS).clip(-1, BINS).astype(np.int64) + 1
+    bins[values == 1] = BINS
     width = BINS + 2
-    flat = (places + np.arange(values.shape[1]) * width).ravel()
+    flat = (bins + np.arange(values.shape[1]) * width).ravel()
     counts = np.bincount(flat, minlength=values.shape[1] * width).reshape(-1, width)
     return counts.astype(np.min_scalar_type(len(values)))
 
@@ -162,17 +161,17 @@ class Partial:
     """What is kept of some of the pictures; `add` takes in that of others."""
 
     pictures: int = 0
-    blocks: tuple[Block, ...] | None = None
+    gates: tuple[GateColumns, ...] | None = None
     """None until a picture could be used."""
     classes: dict[int, Moments] = field(default_factory=dict)
-    verdicts: dict[bool, Moments] = field(default_factory=dict)
-    """Of the pictures whose class the network named first, and of those where it named another."""
+    correctness: dict[bool, Moments] = field(default_factory=dict)
+    """By whether the network named the picture's class first; those of classes that it knows."""
     shuffled: dict[int, Means] = field(default_factory=dict)
     """By class, after the classes were shuffled among the pictures: what classes look like by chance."""
     histogram: NDArray[np.integer] = field(default_factory=lambda: np.zeros((0, BINS + 2), np.int64))
-    top: Highest | None = None
-    """Of the columns of gates by channel, in their order."""
-    bottom: Highest | None = None
+    top: TopK | None = None
+    """The highest values of the columns of gates by channel, in their order."""
+    bottom: TopK | None = None
     """The same of the negated values."""
     predictions: Counter[tuple[int, int]] = field(default_factory=Counter)
     """How many pictures of a class were taken for an output of the network, by (class, output)."""
@@ -182,20 +181,20 @@ class Partial:
         """Take in the pictures of another part. Raises SurveyError where its gates are others."""
         self.pictures += other.pictures
         self.failures += other.failures
-        if other.blocks is None:
+        if other.gates is None:
             return
-        if self.blocks is None:
-            self.blocks, self.top, self.bottom = other.blocks, other.top, other.bottom
+        if self.gates is None:
+            self.gates, self.top, self.bottom = other.gates, other.top, other.bottom
             self.histogram = other.histogram.astype(np.int64)
         else:
-            self._meet(other)
+            self._merge_gates(other)
         _merge(self.classes, other.classes)
-        _merge(self.verdicts, other.verdicts)
+        _merge(self.correctness, other.correctness)
         _merge(self.shuffled, other.shuffled)
         self.predictions.update(other.predictions)
 
-    def _meet(self, other: "Partial") -> None:
-        if self.blocks != other.blocks:
+    def _merge_gates(self, other: "Partial") -> None:
+        if self.gates != other.gates:
             raise SurveyError(
                 "The network applies other gates to some pictures; only the same ones for all are allowed."
             )
@@ -208,3 +207,76 @@ class Partial:
 def _merge(mine: dict[Any, Any], others: Mapping[Any, Moments | Means]) -> None:
     for key, part in others.items():
         mine[key] = mine[key].merged(part) if key in mine else part
+
+
+def assemble(partial: Partial, classes: tuple[str, ...], **rest: Any) -> Result:
+    """The records of all that was kept; `rest` are the fields that the statistics do not know."""
+    counts = sorted((*key, count) for key, count in partial.predictions.items())
+    predictions = np.array(counts, np.int64).reshape(-1, 3)
+    surveyed = tuple(_gate_surveys(partial, len(classes)))
+    return Result(classes=classes, gates=surveyed, predictions=predictions, failures=tuple(partial.failures), **rest)
+
+
+def exemplar_numbers(partial: Partial) -> list[int]:
+    """The pictures that are an exemplar of any channel."""
+    kept = [each.pictures.ravel() for each in (partial.top, partial.bottom) if each]
+    return np.unique(np.concatenate(kept)).tolist() if kept else []
+
+
+def _gate_surveys(partial: Partial, classes: int) -> Iterator[GateSurvey]:
+    gates = partial.gates or ()
+    by_class = [partial.classes.get(number) for number in range(classes)]
+    overall = merge_all(part for part in by_class if part)
+    ranks = np.cumsum(ranked(gates)) - 1
+    start = 0
+    for gate in gates:
+        columns = slice(start, start := start + gate.width)
+        channels = slice(ranks[columns][0], ranks[columns][-1] + 1) if gate.by_channel else None
+        yield GateSurvey(
+            *gate,
+            classes=_summary(by_class, columns, gate.shape),
+            overall=_single(overall, columns, gate.shape),
+            correct=_single(partial.correctness.get(True), columns, gate.shape),
+            wrong=_single(partial.correctness.get(False), columns, gate.shape),
+            shuffled=_shuffled(partial.shuffled, classes, columns, gate),
+            histogram=partial.histogram[columns].reshape(*gate.shape, -1),
+            top=_exemplars(partial.top, channels, 1),
+            bottom=_exemplars(partial.bottom, channels, -1),
+        )
+
+
+def _summary(parts: "list[Moments | None]", columns: slice, shape: tuple[int, ...]) -> Summary:
+    width = columns.stop - columns.start
+
+    def stacked(name: str, kind: type) -> NDArray:
+        rows = np.full((len(parts), width), np.nan, kind)
+        for row, part in zip(rows, parts, strict=True):
+            if part:
+                row[:] = getattr(part, name)[columns]
+        return rows.reshape(len(parts), *shape)
+
+    counts = np.array([part.count if part else 0 for part in parts], np.int64)
+    n = counts.clip(1).reshape(-1, *(1 for _ in shape))
+    std = np.sqrt(stacked("m2", np.float64) / n)
+    return Summary(counts, stacked("mean", np.float64), std, stacked("low", np.float32), stacked("high", np.float32))
+
+
+def _single(part: Moments | None, columns: slice, shape: tuple[int, ...]) -> Summary:
+    rows = _summary([part], columns, shape)
+    return Summary(*(getattr(rows, field.name)[0] for field in fields(Summary)))
+
+
+def _shuffled(parts: dict[int, Means], classes: int, columns: slice, gate: GateColumns) -> tuple[Integers, Doubles]:
+    counts = np.array([parts[number].count if number in parts else 0 for number in range(classes)], np.int64)
+    means = np.full((classes, gate.width), np.nan)
+    for number, part in parts.items():
+        means[number] = part.mean[columns]
+    return counts, means.reshape(classes, *gate.shape)
+
+
+def _exemplars(kept: TopK | None, columns: slice | None, sign: int) -> Exemplars | None:
+    if kept is None or columns is None:
+        return None
+    values, pictures = kept.values[:, columns], kept.pictures[:, columns]
+    order = np.lexsort((pictures, -values), axis=0)
+    return Exemplars(sign * np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0))

@@ -1,8 +1,12 @@
-"""One batch of pictures -> the partial statistics of it."""
+"""One batch of pictures -> the partial statistics of it; and all that these rest on, written down."""
 
+import hashlib
+import platform
+import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 from zlib import error as ZlibError
 
@@ -11,33 +15,34 @@ from numpy.typing import NDArray
 
 from attention import images
 from attention.kinds import KINDS
+from attention.models import Network
 from attention.records import Floats, Gate
-from attention.survey.errors import SurveyError
-from attention.survey.folder import Pictures
-from attention.survey.partials import Block, Failure, Highest, Means, Moments, Partial, Whole, histogram, ranked
-from attention.zoo import Network
+from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, histogram, ranked
+from attention.survey.pictures import PictureList
+from attention.survey.result import Failure, Integers, SurveyError
 
 if TYPE_CHECKING:  # a result is read without torch
-    from torch import Tensor
+    from torch import Tensor, nn
+
 
 SEED = 0
-"""Of the shuffle of the classes."""
+"""Seed of the shuffle of the classes."""
 LARGEST = 64
 """Side of a map that is kept place by place; a larger one is averaged over tiles."""
 BY_CLASS = 2**12
-"""Columns of one gate that vary over neither channels nor places alone; where there are more, their mean is kept."""
+"""Columns that a gate over neither channels nor places alone may have; where there are more, their mean is kept."""
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class BatchPlan:
     """What is surveyed, cut into batches: picture i is in batch i // batch_size, whoever runs it."""
 
     network: Network
-    pictures: Pictures
+    pictures: PictureList
     outputs: tuple[int, ...]
     """The output of the network that each class of the pictures is; -1 for one that it does not know."""
     batch_size: int
-    shuffled: Whole = field(init=False)
+    shuffled: Integers = field(init=False)
     """The class of each picture after they were shuffled among the pictures."""
 
     def __post_init__(self) -> None:
@@ -49,35 +54,35 @@ class Job:
 
 
 class Worker:
-    """`worker(number)` is the Partial of a batch of the job; one worker may serve many threads."""
+    """`worker(number)` is the Partial of a batch of the plan; one worker may serve many threads at once."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, plan: BatchPlan) -> None:
         from attention import capture
 
-        self._job = job
-        self._trace = capture.Tracer(job.network.module, copy=False)
+        self._plan = plan
+        self._trace = capture.Tracer(plan.network.module, copy=False)
 
     def __call__(self, number: int) -> Partial:
-        size = self._job.batch_size
-        numbers = range(number * size, min((number + 1) * size, len(self._job.pictures)))
-        batch, failed = read(self._job, numbers)
+        size = self._plan.batch_size
+        numbers = range(number * size, min((number + 1) * size, len(self._plan.pictures)))
+        batch, failed = read_batch(self._plan, numbers)
         usable = np.array([number for number in numbers if number not in failed], np.int64)
-        found = self._counted(usable, batch, failed) if len(usable) else Partial()
-        found.pictures = len(numbers)
-        found.failures = [Failure(self._job.pictures.paths[number], failed[number]) for number in sorted(failed)]
-        return found
+        partial = self._count(usable, batch, failed) if len(usable) else Partial()
+        partial.pictures = len(numbers)
+        partial.failures = [Failure(self._plan.pictures.paths[number], failed[number]) for number in sorted(failed)]
+        return partial
 
-    def _counted(self, numbers: Whole, batch: "Tensor", failed: dict[int, str]) -> Partial:
-        """Of the pictures in the batch; those that come to no finite numbers go to `failed`."""
-        blocks, values, logits = self._passed(batch)
+    def _count(self, numbers: Integers, batch: "Tensor", failed: dict[int, str]) -> Partial:
+        """The statistics of the pictures in the batch; those that come to no finite numbers go to `failed`."""
+        gates, values, logits = self._forward(batch)
         finite = np.isfinite(values).all(1) & np.isfinite(logits).all(1)
         failed.update({int(number): "the network's numbers for it are not finite" for number in numbers[~finite]})
         if not finite.any():
             return Partial()
-        return self._summed(blocks, numbers[finite], values[finite], logits[finite].argmax(1))
+        return self._summarise(gates, numbers[finite], values[finite], logits[finite].argmax(1))
 
-    def _passed(self, batch: "Tensor") -> tuple[tuple[Block, ...], Floats, Floats]:
-        """The blocks, the table of gate values, and the logits. Raises SurveyError where there are none."""
+    def _forward(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
+        """The gates, the table of their values, and the logits. Raises SurveyError where there are none."""
         import torch
 
         with torch.inference_mode():
@@ -88,31 +93,33 @@ class Worker:
             )
         return *table(trace.gates, len(batch)), trace.output.float().numpy()
 
-    def _summed(self, blocks: tuple[Block, ...], numbers: Whole, values: Floats, said: NDArray[np.intp]) -> Partial:
-        rows, single = values.astype(np.float64), values[:, ranked(blocks)]
-        classes, shuffled = self._job.pictures.labels[numbers], self._job.shuffled[numbers]
-        expected = np.array(self._job.outputs)[classes]
-        verdicts = np.where(expected < 0, -1, said == expected)
+    def _summarise(
+        self, gates: tuple[GateColumns, ...], numbers: Integers, values: Floats, predicted: NDArray[np.intp]
+    ) -> Partial:
+        rows, single = values.astype(np.float64), values[:, ranked(gates)]
+        classes, shuffled = self._plan.pictures.labels[numbers], self._plan.shuffled[numbers]
+        expected = np.array(self._plan.outputs)[classes]
+        correct = np.where(expected < 0, -1, predicted == expected)
         return Partial(
-            blocks=blocks,
-            classes={int(key): Moments.of(rows[classes == key]) for key in np.unique(classes)},
-            verdicts={bool(key): Moments.of(rows[verdicts == key]) for key in np.unique(verdicts) if key >= 0},
-            shuffled={int(key): Means.of(rows[shuffled == key]) for key in np.unique(shuffled)},
+            gates=gates,
+            classes={int(key): Moments.from_rows(rows[classes == key]) for key in np.unique(classes)},
+            correctness={bool(key): Moments.from_rows(rows[correct == key]) for key in np.unique(correct) if key >= 0},
+            shuffled={int(key): Means.from_rows(rows[shuffled == key]) for key in np.unique(shuffled)},
             histogram=histogram(rows),
-            top=Highest.of(single, numbers),
-            bottom=Highest.of(-single, numbers),
-            predictions=Counter(zip(classes.tolist(), said.tolist(), strict=True)),
+            top=TopK.from_rows(single, numbers),
+            bottom=TopK.from_rows(-single, numbers),
+            predictions=Counter(zip(classes.tolist(), predicted.tolist(), strict=True)),
         )
 
 
-def read(job: Job, numbers: range) -> "tuple[Tensor, dict[int, str]]":
+def read_batch(plan: BatchPlan, numbers: range) -> "tuple[Tensor, dict[int, str]]":
     """The pictures that can be read, float32 (N, 3, S, S), channels last; and of the others the reason why not."""
     import torch
 
     tensors, failed = [], {}
     for number in numbers:
         try:
-            tensors.append(job.network.transform(images.read(job.pictures.read(number))))
+            tensors.append(plan.network.transform(images.read(plan.pictures.read(number))))
         except (images.PictureError, OSError, BadZipFile, ZlibError, RuntimeError) as error:
             failed[number] = _reason(error)
     return _channels_last(torch.stack(tensors) if tensors else torch.empty(0)), failed
@@ -132,29 +139,29 @@ def _reason(error: Exception) -> str:
     return f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
-def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[Block, ...], Floats]:
-    """The gates of a pass -> the blocks and the table of their values, (pictures, columns), side by side."""
-    blocks, parts = [], []
+def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:
+    """The gates of a pass -> their columns and the table of their values, (pictures, columns), side by side."""
+    columns, parts = [], []
     for gate in gates:
-        values, averaged = _reduced(gate)
-        blocks.append(Block(gate.name, gate.kind, gate.activation, values.shape[1:], averaged))
+        values, averaged = _reduce(gate)
+        columns.append(GateColumns(gate.name, gate.kind, gate.activation, values.shape[1:], averaged))
         parts.append(values.reshape(len(values), -1))
-    return tuple(blocks), np.concatenate(parts, 1) if parts else np.zeros((pictures, 0), np.float32)
+    return tuple(columns), np.concatenate(parts, 1) if parts else np.zeros((pictures, 0), np.float32)
 
 
-def _reduced(gate: Gate) -> tuple[Floats, str]:
+def _reduce(gate: Gate) -> tuple[Floats, str]:
     """What is kept of a gate of one pass: one value a channel or place of each picture."""
     values = gate.values
-    if Block(gate.name, gate.kind, "", (), "").by_channel:
+    if GateColumns(gate.name, gate.kind, "", (), "").by_channel:
         return (values.mean(tuple(range(2, values.ndim))), "the places") if values.ndim > 2 else (values, "")
     if KINDS[gate.kind].is_map and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
-        return _tiled(values)
+        return _average_tiles(values)
     if not KINDS[gate.kind].is_map and values[0].size > BY_CLASS:
         return values.reshape(len(values), -1).mean(1, keepdims=True), "all of it"
     return values.reshape(len(values), -1) if values.ndim == 1 else values, ""
 
 
-def _tiled(values: Floats) -> tuple[Floats, str]:
+def _average_tiles(values: Floats) -> tuple[Floats, str]:
     """(N, H, W) -> the means of tiles, so large that at most LARGEST lie side by side; the last may be smaller."""
     tile = -(-max(values.shape[1:]) // LARGEST)
     for axis in (1, 2):
@@ -163,3 +170,66 @@ def _tiled(values: Floats) -> tuple[Floats, str]:
         sums = np.add.reduceat(values, starts, axis)
         values = (sums / np.expand_dims(widths, tuple({0, 1, 2} - {axis}))).astype(np.float32)
     return values, f"tiles of {tile} x {tile} places"
+
+
+IMAGENET = 1000
+"""Outputs of a network of ImageNet's classes."""
+FORMAT = 1
+"""The layout of the result file; it counts up when that changes."""
+
+
+def class_outputs(network: Network, classes: tuple[str, ...]) -> tuple[int, ...]:
+    """The output that each class is, -1 for one that the network does not know.
+
+    A class goes by the name of the network's class folder, by its label in any case, or, where the network has
+    ImageNet's 1,000 outputs and every class is named by a WordNet id, by that.
+    """
+    known = {label.casefold(): number for number, label in reversed(list(enumerate(network.labels)))}
+    known |= {name: number for number, name in enumerate(network.card.classes)}
+    if len(network.labels) == IMAGENET and all(re.fullmatch(r"n\d{8}", name) for name in classes):
+        known = {name: number for number, name in enumerate(_wordnet_ids())}
+    return tuple(known.get(name, known.get(name.casefold(), -1)) for name in classes)
+
+
+def provenance(plan: BatchPlan) -> dict[str, Any]:
+    """Everything that the numbers depend on, but for the processor. Two surveys with equal ones give equal numbers."""
+    card = plan.network.card
+    return {
+        "format": FORMAT,
+        "network": {"name": card.name, "title": card.title, "random": card.random, "file_sha256": card.sha256}
+        | {"weights_sha256": weights_sha256(plan.network.module)},
+        "preprocessing": asdict(plan.network.transform),
+        "pictures": _picture_facts(plan.pictures),
+        "batch_size": plan.batch_size,
+        "shuffle_seed": SEED,
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "numpy", "pillow")},
+    }
+
+
+def weights_sha256(module: "nn.Module") -> str:
+    """SHA-256 over the names, types and values of all parameters and buffers, as they are in memory."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(_bytes()).numpy().data)
+    return digest.hexdigest()
+
+
+def _bytes() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def _picture_facts(pictures: PictureList) -> dict[str, Any]:
+    root = str(pictures.root.resolve()).encode("utf-8", "backslashreplace").decode()
+    facts = {"root": root, "count": len(pictures), "classes": len(pictures.classes)}
+    return facts | {"left_out": pictures.left_out, "fingerprint": pictures.fingerprint}
+
+
+def _wordnet_ids() -> list[str]:
+    """ImageNet's WordNet ids in the order of its 1,000 outputs, as timm has them."""
+    from timm.data.imagenet_info import ImageNetInfo
+
+    return ImageNetInfo("imagenet-1k").label_names()

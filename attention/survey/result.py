@@ -1,25 +1,42 @@
-"""What a survey found, as records of numpy arrays."""
+"""What a survey comes to, as records of numpy arrays; and what goes wrong in one."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.kinds import Kind
-from attention.records import Floats
-from attention.survey.partials import Block, Doubles, Failure, Highest, Means, Moments, Partial, Whole, ranked, total
+from attention.records import Floats, GatescopeError, Kind
+
+Doubles = NDArray[np.float64]
+Integers = NDArray[np.int64]
+BINS = 20
+"""Bins of equal width over 0 to 1; the first is below 0.05, the last from 0.95 to 1 inclusive."""
+
+
+class SurveyError(GatescopeError):
+    """A survey that cannot be made, gone on with or read; the message says why."""
+
+
+class CancelledError(SurveyError):
+    """Somebody asked the survey to stop."""
+
+
+class Failure(NamedTuple):
+    """A picture that could not be used, and why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Of the gate over some pictures, by channel or place: (*shape), or (classes, *shape) with a count for each.
+    """A gate over some pictures, by channel or place: (*shape), or (classes, *shape) with a count for each class.
 
     Where the count is 0, the numbers are NaN.
     """
 
-    count: Whole
+    count: Integers
     mean: Doubles
     std: Doubles
     """With n as the divisor."""
@@ -32,7 +49,7 @@ class Exemplars:
     """The pictures in which each channel's gate is highest (or lowest), (k, C), the most extreme first."""
 
     values: Floats
-    pictures: Whole
+    pictures: Integers
     """Keys of `Result.paths`."""
 
 
@@ -49,11 +66,11 @@ class GateSurvey:
     classes: Summary
     """Row i is class i of the result."""
     overall: Summary
-    right: Summary
-    """Of the pictures whose class the network named first."""
+    correct: Summary
+    """The same over the pictures whose class the network named first."""
     wrong: Summary
-    """Of those where it named another."""
-    shuffled: tuple[Whole, Doubles]
+    """The same over those where it named another."""
+    shuffled: tuple[Integers, Doubles]
     """Counts (classes,) and means (classes, *shape) after the classes were shuffled once among the pictures."""
     histogram: NDArray[np.integer]
     """(*shape, BINS + 2) counts: below 0, BINS of equal width over 0 to 1, above 1."""
@@ -80,11 +97,11 @@ class Result:
     """What a person calls the network's outputs."""
     gates: tuple[GateSurvey, ...]
     """In the order of execution."""
-    predictions: Whole
+    predictions: Integers
     """(M, 3): class, output, number of pictures of that class which were taken for that output."""
     failures: tuple[Failure, ...]
     paths: dict[int, str]
-    """Of the exemplars, by their number."""
+    """The path of each exemplar, by its number."""
 
     @property
     def pictures(self) -> int:
@@ -93,7 +110,7 @@ class Result:
 
     @property
     def accuracy(self) -> float | None:
-        """Top-1 of the pictures whose class the network knows, 0 to 1; None where there are none."""
+        """Top-1 over the pictures whose class the network knows, 0 to 1; None where there are none."""
         expected = np.array(self.outputs, np.int64)[self.predictions[:, 0]]
         known = expected >= 0
         judged = self.predictions[known, 2].sum()
@@ -102,74 +119,7 @@ class Result:
         )
 
 
-def result(partial: Partial, classes: tuple[str, ...], **rest: Any) -> Result:
-    """The records of all that was kept; `rest` are the fields that the statistics do not know."""
-    counts = sorted((*key, count) for key, count in partial.predictions.items())
-    predictions = np.array(counts, np.int64).reshape(-1, 3)
-    gates = tuple(_gates(partial, len(classes)))
-    return Result(classes=classes, gates=gates, predictions=predictions, failures=tuple(partial.failures), **rest)
-
-
-def numbers_of(partial: Partial) -> list[int]:
-    """The pictures that are an exemplar of any channel."""
-    kept = [each.pictures.ravel() for each in (partial.top, partial.bottom) if each]
-    return np.unique(np.concatenate(kept)).tolist() if kept else []
-
-
-def _gates(partial: Partial, classes: int) -> Iterator[GateSurvey]:
-    blocks = partial.blocks or ()
-    by_class = [partial.classes.get(number) for number in range(classes)]
-    overall = total(part for part in by_class if part)
-    ranks = np.cumsum(ranked(blocks)) - 1
-    start = 0
-    for block in blocks:
-        columns = slice(start, start := start + block.width)
-        channels = slice(ranks[columns][0], ranks[columns][-1] + 1) if block.by_channel else None
-        yield GateSurvey(
-            *block,
-            classes=_summary(by_class, columns, block.shape),
-            overall=_single(overall, columns, block.shape),
-            right=_single(partial.verdicts.get(True), columns, block.shape),
-            wrong=_single(partial.verdicts.get(False), columns, block.shape),
-            shuffled=_shuffled(partial.shuffled, classes, columns, block),
-            histogram=partial.histogram[columns].reshape(*block.shape, -1),
-            top=_exemplars(partial.top, channels, 1),
-            bottom=_exemplars(partial.bottom, channels, -1),
-        )
-
-
-def _summary(parts: "list[Moments | None]", columns: slice, shape: tuple[int, ...]) -> Summary:
-    width = columns.stop - columns.start
-
-    def stacked(name: str, kind: type) -> NDArray:
-        rows = np.full((len(parts), width), np.nan, kind)
-        for row, part in zip(rows, parts, strict=True):
-            if part:
-                row[:] = getattr(part, name)[columns]
-        return rows.reshape(len(parts), *shape)
-
-    counts = np.array([part.count if part else 0 for part in parts], np.int64)
-    n = counts.clip(1).reshape(-1, *(1 for _ in shape))
-    std = np.sqrt(stacked("m2", np.float64) / n)
-    return Summary(counts, stacked("mean", np.float64), std, stacked("low", np.float32), stacked("high", np.float32))
-
-
-def _single(part: Moments | None, columns: slice, shape: tuple[int, ...]) -> Summary:
-    rows = _summary([part], columns, shape)
-    return Summary(*(getattr(rows, field.name)[0] for field in fields(Summary)))
-
-
-def _shuffled(parts: dict[int, Means], classes: int, columns: slice, block: Block) -> tuple[Whole, Doubles]:
-    counts = np.array([parts[number].count if number in parts else 0 for number in range(classes)], np.int64)
-    means = np.full((classes, block.width), np.nan)
-    for number, part in parts.items():
-        means[number] = part.mean[columns]
-    return counts, means.reshape(classes, *block.shape)
-
-
-def _exemplars(kept: Highest | None, columns: slice | None, sign: int) -> Exemplars | None:
-    if kept is None or columns is None:
-        return None
-    values, pictures = kept.values[:, columns], kept.pictures[:, columns]
-    order = np.lexsort((pictures, -values), axis=0)
-    return Exemplars(sign * np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0))
+def with_root(result: Result, name: str) -> Result:
+    """The result with a name in place of the path at which the pictures lie on this machine."""
+    facts = result.provenance["pictures"] | {"root": name}
+    return replace(result, provenance=result.provenance | {"pictures": facts})

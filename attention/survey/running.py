@@ -2,23 +2,30 @@
 
 import contextlib
 import datetime
+import json
 import time
+import zipfile
+from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from attention.survey import checkpoint, files, local, on_ray, provenance, result
-from attention.survey.errors import CancelledError, SurveyError
-from attention.survey.folder import Pictures
-from attention.survey.partials import Partial
-from attention.survey.passes import Job, Worker
-from attention.survey.result import Result
-from attention.zoo import Network
+import numpy as np
+from numpy.typing import NDArray
+
+from attention.models import Network
+from attention.survey import engines, files
+from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
+from attention.survey.passes import BatchPlan, Worker, class_outputs, provenance
+from attention.survey.pictures import PictureList
+from attention.survey.result import CancelledError, Failure, Result, SurveyError
 
 Engine = Literal["local", "ray"]
 LARGEST_BATCH = 255
+EVERY = 10.0
+"""Seconds between two savings, or twenty times what the last one took: at most a twentieth of the time."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Progress:
     """How far a survey is."""
 
     done: int
-    """Pictures, those that could not be read among them."""
+    """PictureList, those that could not be read among them."""
     total: int
     failed: int
     rate: float
@@ -63,9 +70,120 @@ class Progress:
         return (self.total - self.done) / self.rate if self.rate else float("inf")
 
 
+class _Group(NamedTuple):
+    """Statistics by a key: how an unfinished survey calls them, and their record."""
+
+    stored: str
+    record: type
+
+
+GROUPS = {
+    "classes": _Group("classes", Moments),
+    "correctness": _Group("verdicts", Moments),
+    "shuffled": _Group("shuffled", Means),
+}
+"""The fields of a Partial that are statistics by a key."""
+
+
+class Checkpoint:
+    """The file beside a result that is not finished: its name with `.partial` after it."""
+
+    def __init__(self, result: Path, provenance: dict[str, Any]) -> None:
+        self.path = result.with_name(result.name + ".partial")
+        self._writing = self.path.with_name(self.path.name + ".writing")
+        self._provenance = provenance
+        self._due = time.monotonic() + EVERY
+
+    def begin(self, resume: bool) -> tuple[Partial, int]:
+        """What was counted before, and the batches of it; nothing where there is no file.
+
+        Raises SurveyError where there is one and nobody asked to go on with it, or where it is of another survey.
+        """
+        if not self.path.exists():
+            return Partial(), 0
+        if not resume:
+            raise SurveyError(f"{self.path} holds an unfinished survey; go on with --resume, or delete it.")
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                header = json.loads(str(arrays["header"]))
+                self._insist_same(header["provenance"])
+                return _unpack(header, arrays), header["batches"]
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+            if isinstance(error, SurveyError):
+                raise
+            raise SurveyError(f"{self.path} is no unfinished survey; delete it, and start again.") from error
+
+    def _insist_same(self, before: dict[str, Any]) -> None:
+        now = json.loads(json.dumps(self._provenance))
+        if differs := [name for name in now if now[name] != before.get(name)]:
+            raise SurveyError(
+                f"{self.path} is of another survey (other {', '.join(differs)}); only the same one can be gone on with."
+            )
+
+    def save_when_due(self, partial: Partial, batches: int) -> None:
+        """Save, if it has been long enough since the last time."""
+        if time.monotonic() >= self._due:
+            self.save(partial, batches)
+
+    def save(self, partial: Partial, batches: int) -> None:
+        """Replace the file in one step, so that a kill leaves the last one whole."""
+        start = time.monotonic()
+        header = _header(partial) | {"provenance": self._provenance, "batches": batches}
+        with self._writing.open("wb") as file:
+            np.savez(file, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
+        self._writing.replace(self.path)
+        self._due = time.monotonic() + max(EVERY, 20 * (time.monotonic() - start))
+
+    def remove(self) -> None:
+        """The survey is finished."""
+        self.path.unlink(missing_ok=True)
+        self._writing.unlink(missing_ok=True)
+
+
+def _header(partial: Partial) -> dict[str, Any]:
+    return {
+        "pictures": partial.pictures,
+        "blocks": partial.gates,
+        "predictions": [[*key, count] for key, count in partial.predictions.items()],
+        "failures": partial.failures,
+        "groups": {group.stored: sorted(map(int, getattr(partial, name))) for name, group in GROUPS.items()},
+        "ranked": partial.top is not None,
+    }
+
+
+def _arrays(partial: Partial, header: str) -> dict[str, NDArray]:
+    arrays: dict[str, NDArray] = {"header": np.array(header), "histogram": partial.histogram}
+    for field_name, group in GROUPS.items():
+        for key, part in getattr(partial, field_name).items():
+            arrays |= {f"{group.stored}/{int(key)}/{name}": np.asarray(value) for name, value in vars(part).items()}
+    for end in ("top", "bottom"):
+        if kept := getattr(partial, end):
+            arrays |= {f"{end}/{name}": value for name, value in vars(kept).items()}
+    return arrays
+
+
+def _unpack(header: dict[str, Any], arrays: Any) -> Partial:
+    partial = Partial(header["pictures"], histogram=arrays["histogram"])
+    if header["blocks"] is not None:
+        partial.gates = tuple(
+            GateColumns(name, kind, act, tuple(shape), how) for name, kind, act, shape, how in header["blocks"]
+        )
+    partial.predictions = Counter({(label, output): count for label, output, count in header["predictions"]})
+    partial.failures = [Failure(*failure) for failure in header["failures"]]
+    for field_name, (stored, record) in GROUPS.items():
+        for key in header["groups"][stored]:
+            count, *rest = (arrays[f"{stored}/{int(key)}/{field.name}"] for field in fields(record))
+            getattr(partial, field_name)[bool(key) if field_name == "correctness" else key] = record(int(count), *rest)
+    if header["ranked"]:
+        partial.top, partial.bottom = (
+            TopK(arrays[f"{end}/values"], arrays[f"{end}/pictures"]) for end in ("top", "bottom")
+        )
+    return partial
+
+
 def run(
     network: Network,
-    pictures: Pictures,
+    pictures: PictureList,
     *,
     settings: Settings = Settings(),
     progress: Callable[[Progress], None] | None = None,
@@ -77,45 +195,45 @@ def run(
     bits. `progress` is called after each batch, in the calling thread. Once `cancel` is set, the survey stops after
     the batch at hand and raises CancelledError. Raises SurveyError where it cannot be made, or gone on with.
     """
-    job = Job(network, pictures, provenance.outputs(network, pictures.classes), settings.batch_size)
-    known = provenance.of(job)
-    store = checkpoint.Checkpoint(settings.out, known) if settings.out else None
+    plan = BatchPlan(network, pictures, class_outputs(network, pictures.classes), settings.batch_size)
+    facts = provenance(plan)
+    store = Checkpoint(settings.out, facts) if settings.out else None
     partial, start = store.begin(settings.resume) if store else (Partial(), 0)
     clock = _Clock(partial.pictures, len(pictures))
-    with contextlib.closing(_parts(job, start, settings)) as parts:
+    with contextlib.closing(_parts(plan, start, settings)) as parts:
         for batches, part in enumerate(parts, start=start + 1):
             partial.add(part)
             if store:
                 store.save_when_due(partial, batches)
             if progress:
                 progress(clock.read(partial))
-            if cancel and cancel.is_set() and batches < len(job):
+            if cancel and cancel.is_set() and batches < len(plan):
                 if store:
                     store.save(partial, batches)
-                raise CancelledError(_stopped(partial, job, store))
-    found = _result(partial, job, known | {"run": clock.run(settings)})
+                raise CancelledError(_stopped(partial, plan, store))
+    result = _result(partial, plan, facts | {"run": clock.run(settings)})
     if store and settings.out:
-        files.write(found, settings.out)
+        files.write(result, settings.out)
         store.remove()
-    return found
+    return result
 
 
-def _parts(job: Job, start: int, settings: Settings) -> Generator[Partial]:
+def _parts(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
     if settings.engine == "ray":
-        return on_ray.partials(job, start, settings.workers)
-    return local.ordered(Worker(job), range(start, len(job)), settings.workers or local.workers())
+        return engines.ray_partials(plan, start, settings.workers)
+    return engines.map_ordered(Worker(plan), range(start, len(plan)), settings.workers or engines.processors())
 
 
-def _result(partial: Partial, job: Job, known: dict[str, Any]) -> Result:
-    paths = {number: job.pictures.paths[number] for number in result.numbers_of(partial)}
-    return result.result(
-        partial, job.pictures.classes, provenance=known, outputs=job.outputs, labels=job.network.labels, paths=paths
+def _result(partial: Partial, plan: BatchPlan, facts: dict[str, Any]) -> Result:
+    paths = {number: plan.pictures.paths[number] for number in exemplar_numbers(partial)}
+    return assemble(
+        partial, plan.pictures.classes, provenance=facts, outputs=plan.outputs, labels=plan.network.labels, paths=paths
     )
 
 
-def _stopped(partial: Partial, job: Job, store: checkpoint.Checkpoint | None) -> str:
+def _stopped(partial: Partial, plan: BatchPlan, store: Checkpoint | None) -> str:
     where = f"{store.path} holds them, and --resume goes on" if store else "nothing is kept without a result file"
-    return f"The survey was stopped after {partial.pictures:,} of {len(job.pictures):,} pictures; {where}."
+    return f"The survey was stopped after {partial.pictures:,} of {len(plan.pictures):,} pictures; {where}."
 
 
 class _Clock:

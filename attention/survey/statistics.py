@@ -1,16 +1,17 @@
-"""What a survey says about a gate, in numbers: how much it tells classes apart, and whether it does anything."""
+"""What a survey says in numbers: how much a gate tells classes apart, whether it does anything, errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.survey.partials import Doubles, Whole
-from attention.survey.result import GateSurvey
+from attention.analysis import health
+from attention.records import GateHealth
+from attention.survey.result import BINS, Doubles, GateSurvey, Integers, Result
 
-LOW, HIGH = 0.05, 0.95
-CONSTANT = 0.02
-"""Standard deviation over the pictures below which a channel counts as constant."""
+_LOW_END, _HIGH_START = 1 + round(health.LOW * BINS), 1 + round(health.HIGH * BINS)
+"""The bins of a histogram that hold the low values end before the one, those of the high values start at the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ def class_selectivity(gate: GateSurvey) -> Selectivity:
     NaN where there are fewer than two classes, or where both are 0. A gate that stays near 0.5 comes to little, and
     one that is nearly shut to much, however small the difference: `share_between` looks at the differences alone.
     """
-    seen, shuffled = (means[counts > 0] for counts, means in _seen_and_shuffled(gate))
+    seen, shuffled = (means[counts > 0] for counts, means in _class_means(gate))
     return Selectivity(_contrast(seen), _contrast(shuffled))
 
 
@@ -41,43 +42,39 @@ def share_between(gate: GateSurvey) -> Selectivity:
     mean. NaN where a channel is the same for every picture, or there are fewer than two classes.
     """
     everything = gate.overall.count * gate.overall.std**2
-    seen, shuffled = (_between(counts, means) for counts, means in _seen_and_shuffled(gate))
+    seen, shuffled = (_between(counts, means) for counts, means in _class_means(gate))
     if (gate.classes.count > 0).sum() < 2:
         everything = np.zeros_like(everything)
     return Selectivity(_ratio(seen, everything), _ratio(shuffled, everything))
 
 
 @dataclass(frozen=True)
-class Health:
-    """Does a gate do anything? Shares are of its channels or places, or of all their values over the pictures."""
+class SurveyedHealth(GateHealth):
+    """What a survey knows of a gate's health besides: shares are of its channels or places."""
 
-    low: float
-    """Share of the values below 0.05."""
-    high: float
-    """Share of the values of 0.95 and above."""
     dead: float
-    """Share of the channels that no picture opens to 0.05."""
+    """Share of the channels that are low for every picture."""
     open: float
-    """Share of the channels that no picture closes to 0.95 or below."""
+    """Share of the channels that are high for every picture."""
     constant: float
-    """Share of the channels whose deviation over the pictures is below 0.02: the weights could take them in."""
-    deviation: float
-    """Standard deviation over the pictures, averaged over the channels."""
+    """Share of the channels that are nearly the same for every picture: the weights could take them in."""
     entropy: float
-    """Of a channel's values over the pictures, in bits, averaged over the channels: see `entropy`."""
+    """Entropy of a channel's values over the pictures, in bits, averaged over the channels: see `entropy`."""
 
 
-def health(gate: GateSurvey) -> Health:
-    """The summary of a gate over all pictures; NaN where none could be used."""
+def gate_health(gate: GateSurvey) -> SurveyedHealth:
+    """The health of a gate over all pictures; NaN where none could be used."""
     values, pictures = gate.overall, gate.histogram.sum()
-    edge = gate.histogram.reshape(-1, gate.histogram.shape[-1])
-    return Health(
-        low=float(edge[:, :2].sum() / pictures),
-        high=float(edge[:, -2:].sum() / pictures),
-        dead=float((values.maximum < LOW).mean()),
-        open=float((values.minimum > HIGH).mean()),
-        constant=float((values.std < CONSTANT).mean()),
+    bins = gate.histogram.reshape(-1, BINS + 2).sum(0)
+    return SurveyedHealth(
+        gate.name,
+        gate.kind,
+        low=float(bins[:_LOW_END].sum() / pictures),
+        high=float(bins[_HIGH_START:].sum() / pictures),
         deviation=float(values.std.mean()),
+        dead=float(health.is_dead(values.maximum).mean()),
+        open=float(health.is_open(values.minimum).mean()),
+        constant=float(health.is_constant(values.std).mean()),
         entropy=float(entropy(gate.histogram).mean()),
     )
 
@@ -88,7 +85,7 @@ def entropy(histogram: NDArray[np.integer]) -> Doubles:
     return -(shares * np.log2(shares, where=shares > 0, out=np.zeros_like(shares))).sum(-1) + 0.0
 
 
-def _seen_and_shuffled(gate: GateSurvey) -> tuple[tuple[Whole, Doubles], tuple[Whole, Doubles]]:
+def _class_means(gate: GateSurvey) -> tuple[tuple[Integers, Doubles], tuple[Integers, Doubles]]:
     return (gate.classes.count, gate.classes.mean), gate.shuffled
 
 
@@ -101,7 +98,7 @@ def _contrast(means: Doubles) -> Doubles:
     return _ratio(highest - others, highest + others)
 
 
-def _between(counts: Whole, means: Doubles) -> Doubles:
+def _between(counts: Integers, means: Doubles) -> Doubles:
     weights = counts[counts > 0].reshape(-1, *(1 for _ in means.shape[1:]))
     seen = means[counts > 0]
     centre = (weights * seen).sum(0) / weights.sum()
@@ -110,3 +107,74 @@ def _between(counts: Whole, means: Doubles) -> Doubles:
 
 def _ratio(part: Doubles, whole: Doubles) -> Doubles:
     return np.divide(part, whole, where=whole != 0, out=np.full(np.shape(part), np.nan))
+
+
+def class_names(result: Result) -> tuple[str, ...]:
+    """What a person calls each class: the network's own word where it knows the class, else the folder's name."""
+    words = [result.labels[output] if output >= 0 else "" for output in result.outputs]
+    return tuple(
+        word if word and words.count(word) == 1 else name for word, name in zip(words, result.classes, strict=True)
+    )
+
+
+def evenly_spaced(channels: int, count: int) -> NDArray[np.int64]:
+    """At most `count` of the channels, spread evenly from the first one on."""
+    count = min(count, channels)
+    return np.arange(count, dtype=np.int64) * channels // count
+
+
+def last_of_stages(gates: Sequence[GateSurvey]) -> list[int]:
+    """The indices of the last gate of each stage; a stage is a run of gates with equally many channels."""
+    widths = [gate.shape[0] for gate in gates]
+    return [index for index, width in enumerate(widths) if index + 1 == len(widths) or widths[index + 1] != width]
+
+
+def mean_over_classes(gate: GateSurvey) -> Doubles:
+    """The mean of the class means, (*shape): each class counts alike. NaN where no picture could be used."""
+    seen = gate.classes.mean[gate.classes.count > 0]
+    return seen.mean(0) if len(seen) else np.full(gate.shape, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupDifference:
+    """The gate for the pictures that the network got wrong, against those that it got correct."""
+
+    difference: Doubles
+    """Mean of the wrong ones minus that of the correct ones, (*shape)."""
+    size: Doubles
+    """The difference in standard deviations within the two groups, (*shape)."""
+    chance: float
+    """What the mean of |size| is in a large sample where there is no difference at all."""
+
+
+def wrong_against_correct(gate: GateSurvey) -> GroupDifference:
+    """J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.2: d = (m_w - m_c) / s.
+
+    s^2 = (n_w s_w^2 + n_c s_c^2) / (n_w + n_c - 2) with deviations whose divisor is n. Without a difference d is
+    normal with the variance 1 / n_w + 1 / n_c, so |d| is sqrt(2 / pi) of its root in the mean.
+    NaN where one of the groups is empty, or where a channel is the same for every picture.
+    """
+    correct, wrong = gate.correct, gate.wrong
+    difference = wrong.mean - correct.mean
+    if not min(correct.count, wrong.count) or correct.count + wrong.count < 3:
+        return GroupDifference(difference, np.full(gate.shape, np.nan), float("nan"))
+    squares = correct.count * correct.std**2 + wrong.count * wrong.std**2
+    pooled = np.sqrt(squares / (correct.count + wrong.count - 2))
+    size = np.divide(difference, pooled, where=pooled > 0, out=np.full(gate.shape, np.nan))
+    return GroupDifference(difference, size, float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count))))
+
+
+def closeness(shape: tuple[int, int]) -> Doubles:
+    """How close each place of a map lies to its centre: 1 at the centre, 0 at the corners, linear between."""
+    rows, columns = (np.abs(np.arange(side) - (side - 1) / 2) for side in shape)
+    distance = np.hypot(rows[:, None], columns[None])
+    return 1 - distance / (distance.max() or 1.0)
+
+
+def centre_bias(maps: Doubles) -> Doubles:
+    """(..., H, W) -> (...): the correlation over the places with `closeness`, -1 to 1; NaN where a map is constant."""
+    close = closeness((maps.shape[-2], maps.shape[-1]))
+    close = close - close.mean()
+    apart = maps - maps.mean((-2, -1), keepdims=True)
+    norm = np.sqrt((apart**2).sum((-2, -1)) * (close**2).sum())
+    return np.divide((apart * close).sum((-2, -1)), norm, where=norm > 1e-12, out=np.full(np.shape(norm), np.nan))

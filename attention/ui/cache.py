@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 from PIL import Image
 
-from attention import images, serving, zoo
+from attention import images
 from attention.analysis import predictions
-from attention.records import Card, Floats, GatescopeError, Inventory, Steps, Trace
+from attention.models import zoo
+from attention.models.code import CodeError, failure
+from attention.records import Floats, GatescopeError, Inventory, ModelCard, Steps, Trace
 
 if TYPE_CHECKING:
     from attention.capture import Tracer
@@ -24,7 +26,7 @@ LONGEST_SIDE = 1024
 class Choice:
     """A network that was chosen and need not be loaded yet."""
 
-    card: Card
+    card: ModelCard
     """What is known of it before it is loaded."""
     key: str
     """The same for the same network, weights and labels, and for no others."""
@@ -129,7 +131,7 @@ def inventory(key: str, picture_key: str, _choice: Choice, _image: Image.Image) 
 
 
 @contextlib.contextmanager
-def guarded(card: Card) -> Iterator[None]:
+def guarded(card: ModelCard) -> Iterator[None]:
     """What a person's own code raises becomes one sentence; what anything else raises is a mistake of this project."""
     try:
         yield
@@ -138,4 +140,4 @@ def guarded(card: Card) -> Iterator[None]:
     except Exception as error:
         if card.source != "code":
             raise
-        raise serving.ServingError(f"{card.name} failed: {serving.failure(error)}.") from error
+        raise CodeError(f"{card.name} failed: {failure(error)}.") from error

@@ -75,7 +75,7 @@ def say_health(view: View, block: Block) -> None:
         if analysis.saturates(health):
             st.warning(
                 f"Most values of this gate are saturated {over}: {health.low:.0%} are below 0.05, {health.high:.0%} "
-                "above 0.95.",
+                "of 0.95 and above.",
                 icon=":material/info:",
             )
 

@@ -5,8 +5,9 @@ import time
 
 import streamlit as st
 
-from attention import serving, zoo
-from attention.records import Card, GatescopeError
+from attention import serving
+from attention.models import libraries, zoo
+from attention.records import GatescopeError, ModelCard
 from attention.ui import cache
 from attention.ui.parts import ON_OFFER, errors, literal, note_link
 from attention.ui.weights import choose_weights, uploaded
@@ -61,7 +62,7 @@ def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
     return chosen(card, random=random)
 
 
-def chosen(card: Card, *, random: bool) -> cache.Choice:
+def chosen(card: ModelCard, *, random: bool) -> cache.Choice:
     """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
     return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
@@ -93,7 +94,7 @@ def _served() -> serving.Served | None:
 def fetch(choice: cache.Choice) -> None:
     """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops."""
     card = choice.card
-    about = "about " if zoo.library.ABOUT in card.assumed else ""
+    about = "about " if libraries.ABOUT in card.assumed else ""
     size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
     st.info(f"The weights of {card.name}{size} are not on this machine.", icon=":material/download:")
     with st.container(horizontal=True):
@@ -108,7 +109,7 @@ def fetch(choice: cache.Choice) -> None:
     st.stop()
 
 
-def _card(name: str) -> Card:
+def _card(name: str) -> ModelCard:
     try:
         with st.spinner("Looking the network up", show_time=True):
             return zoo.card(name)
@@ -128,7 +129,7 @@ def _choose_random() -> None:
     st.session_state.weights = "Random"
 
 
-def _describe(card: Card, *, random: bool) -> None:
+def _describe(card: ModelCard, *, random: bool) -> None:
     size = f"{card.parameters:,} parameters" if card.parameters < 1e5 else f"{card.parameters / 1e6:.2f} M parameters"
     if random:
         st.caption(f"**{card.title}** of {card.source}, built here with random weights. {size}.")
@@ -143,7 +144,7 @@ def _describe(card: Card, *, random: bool) -> None:
     else:
         known = "accuracy not published" if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
         st.caption(f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.")
-    if assumed := [phrase for phrase in card.assumed if phrase != zoo.library.ABOUT]:
+    if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
         st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
 
 

@@ -10,7 +10,7 @@ from attention.analysis.agreement import TOP
 from attention.charts import comparing, overlay
 from attention.charts.overlay import Scale
 from attention.comparison import Column
-from attention.records import Card, Floats, Gate
+from attention.records import Floats, Gate, ModelCard
 from attention.ui import compare_heatmaps, compare_tabs, compare_tests, compare_views, parts
 from attention.ui.compare_heatmaps import Asked
 from attention.ui.view import View
@@ -63,7 +63,7 @@ def say(columns: Sequence[Column], label: str | None) -> str:
     )
 
 
-def called(card: Card) -> str:
+def called(card: ModelCard) -> str:
     """A network's name for markdown, marked where its weights are random."""
     return f"{parts.literal(card.name)}{' (random weights)' * card.random}"
 

@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from attention import zoo
 from attention.comparison import Column, place, scored, times
-from attention.records import Card, Heatmap
+from attention.models import zoo
+from attention.records import Heatmap, ModelCard
 from attention.ui import cache
 from attention.ui.choosing import chosen, owned
 from attention.ui.parts import literal
@@ -66,7 +66,7 @@ def scores(view: View) -> NDArray[np.float64] | None:
     return scored(view.trace.output)
 
 
-def loaded(view: View) -> Card:
+def loaded(view: View) -> ModelCard:
     """The card of the network as it was loaded: with its labels, and with random weights where they are."""
     return view.network.card
 
@@ -117,7 +117,7 @@ def shape(view: View) -> tuple[int, int, int, int]:
     return (1, 3, view.card.input_size, view.card.input_size)
 
 
-def _card(name: str) -> Card | None:
+def _card(name: str) -> ModelCard | None:
     try:
         return zoo.card(name)
     except zoo.ZooError as error:

@@ -154,8 +154,8 @@ def complaints(focus: Focus, block: str) -> Iterator[str]:
             )
         if health.name == focus.gates[block].name and analysis.saturates(health):
             yield (
-                f"{name}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} above "
-                f"0.95, {over})."
+                f"{name}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of 0.95 "
+                f"and above, {over})."
             )
 
 

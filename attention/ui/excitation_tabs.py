@@ -22,11 +22,11 @@ return self.relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its fo
 def draw_depth(focus: Focus) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
     names, gates = list(focus.names.values()), [gate.values[0] for gate in focus.gates.values()]
-    low = [analysis.share_saturated(gate, high=np.inf) for gate in gates]
-    high = [analysis.share_saturated(gate, low=-np.inf) for gate in gates]
+    low = [analysis.share_low(gate) for gate in gates]
+    high = [analysis.share_high(gate) for gate in gates]
     widest = max(range(len(gates)), key=lambda place: float(np.ptp(gates[place])))
     finding = f"The gates spread most in {names[widest]}, from {gates[widest].min():.3f} to {gates[widest].max():.3f}."
-    st.markdown(f"{finding} The shares of saturated gates, below 0.05 and above 0.95, stand under each block.")
+    st.markdown(f"{finding} The shares of saturated gates, below 0.05 or of 0.95 and above, stand under each block.")
     shares = [f"{name}<br>{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
     parts.chart(channels.through_depth(shares, gates, names.index(focus.name)), key="depth", alt=finding)
     st.caption(
@@ -36,7 +36,7 @@ def draw_depth(focus: Focus) -> None:
     _draw_health(focus)
     columns: dict[str, list[object]] = {"block": list(focus.gates), "channels": [len(gate) for gate in gates]}
     columns["mean"] = [float(gate.mean()) for gate in gates]
-    parts.data(depth={**columns, **analysis.spread(gates), "below 0.05": low, "above 0.95": high})
+    parts.data(depth={**columns, **analysis.spread(gates), "below 0.05": low, "0.95 and above": high})
 
 
 def draw_ratio(focus: Focus) -> None:

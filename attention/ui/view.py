@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import analysis, zoo
+from attention import analysis
 from attention.charts import overlay
-from attention.records import Card, Inventory, Steps, Trace
+from attention.models import zoo
+from attention.records import Inventory, ModelCard, Steps, Trace
 from attention.ui import cache
 
 
@@ -26,7 +27,7 @@ class View:
         return f"{self.choice.key}-{self.shown.key}"
 
     @property
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         """What is known of the network without loading it."""
         return self.choice.card
 

@@ -11,18 +11,19 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from attention import labels, zoo
+from attention import labels
 from attention.images import Preprocessing
+from attention.models import weight_files, zoo
+from attention.models.code import LARGEST
+from attention.models.weight_files import WeightFile
 from attention.records import GatescopeError
-from attention.serving import LARGEST
 from attention.ui.cache import Choice
 from attention.ui.parts import literal
-from attention.zoo.files import WeightFile
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from attention.recognition import Architecture
+    from attention.models.families import Architecture
 
 EXTENSIONS = ["safetensors", "pt", "pth", "bin", "tar", "zip"]
 """The first bytes say what a file is; `.pth.tar` and `.bin` are habits of those who publish weights."""
@@ -53,7 +54,7 @@ def choose_weights() -> Choice | None:
         with st.expander("How it was recognised", icon=":material/fingerprint:"):
             found = _choose_family(upload)
         with st.expander("Its pictures and classes", icon=":material/tune:"):
-            seen = _choose_pictures(zoo.files.usual(found))
+            seen = _choose_pictures(weight_files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, found.family, seen, names)).encode()).hexdigest()
         network = _network(key, upload, found, _prepared=(seen, names))
@@ -108,7 +109,7 @@ def _keep(file: UploadedFile) -> None:
 
 def _choose_family(upload: Upload) -> "Architecture":
     """What the keys say it is, or what the person says; below that, why."""
-    family = st.selectbox("Family", [RECOGNISED, *zoo.files.families()], key="family")
+    family = st.selectbox("Family", [RECOGNISED, *weight_files.families()], key="family")
     found = _architecture(upload.sha256, None if family == RECOGNISED else family)
     phrases = (*found.evidence, *_state(upload.sha256, None)[1])
     st.caption("\n".join(f"- {phrase}" for phrase in map(literal, phrases)))
@@ -148,7 +149,7 @@ def _describe(upload: Upload, network: zoo.Network, found: "Architecture") -> No
 
 def _draw_differences(error: GatescopeError) -> None:
     """Every key that the network lacks, has besides, or has in another shape, where the sentence names the first."""
-    from attention.recognition import RecognitionError
+    from attention.models.families import RecognitionError
 
     if isinstance(error, RecognitionError) and error.differences:
         found = error.differences
@@ -160,7 +161,7 @@ def _draw_differences(error: GatescopeError) -> None:
 @st.cache_resource(max_entries=4, show_spinner="Reading the weights")
 def _state(sha256: str, _data: bytes | None) -> "tuple[dict[str, Tensor], tuple[str, ...]]":
     """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
-    from attention import checkpoints
+    from attention.models import checkpoints
 
     if _data is None:
         raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
@@ -169,9 +170,9 @@ def _state(sha256: str, _data: bytes | None) -> "tuple[dict[str, Tensor], tuple[
 
 @st.cache_resource(max_entries=16, show_spinner="Recognising the network")
 def _architecture(sha256: str, family: str | None) -> "Architecture":
-    from attention import recognition
+    from attention.models import recognise
 
-    return recognition.recognise(_state(sha256, None)[0], family)
+    return recognise.recognise(_state(sha256, None)[0], family)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Building the network")
@@ -180,4 +181,4 @@ def _network(
 ) -> zoo.Network:
     state, notes = _state(_upload.sha256, None)
     file = WeightFile(_upload.name, _upload.sha256, state, _found, notes)
-    return zoo.files.assemble(file, seen=_prepared[0], labels=_prepared[1])
+    return weight_files.assemble(file, seen=_prepared[0], labels=_prepared[1])

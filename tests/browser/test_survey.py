@@ -84,7 +84,7 @@ def test_a_channel_that_is_clicked_in_one_chart_is_what_the_others_show(visit, s
     survey.turn_to("One channel")
     expect(survey.content).to_contain_text("Channel 5 of layer1.1:")
     survey.turn_to("Right and wrong")
-    survey.click("verdict_channels", 3)
+    survey.click("correctness_channels", 3)
     chosen = survey.asked("unit")
     survey.turn_to("One channel")
     expect(survey.content).to_contain_text(f"Channel {chosen} of layer1.1:")

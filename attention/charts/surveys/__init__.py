@@ -1,1 +1,0 @@
-"""What a survey found, as plotly figures: pure functions of arrays."""

@@ -1,0 +1,245 @@
+"""A person's own code -> a network for the pages, after one pass that shows that it works.
+
+The code that is run is the one that whoever starts the server names, `package.module:factory`, or a module in memory.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from traceback import extract_tb
+from typing import TYPE_CHECKING, Any
+
+from attention import labels
+from attention.analysis import predictions
+from attention.images import Preprocessing
+from attention.models.network import SEED, Network, gate_counts, seeded
+from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_labels
+from attention.records import GatescopeError, ModelCard, Trace
+
+if TYPE_CHECKING:  # options are read without torch
+    from torch import nn
+
+FORM = "package.module:factory"
+HOUSE = Path(__file__).parents[1]
+LARGEST = 1024
+"""Side of the picture that a network sees, in pixels."""
+
+Colours = tuple[float, float, float]
+
+
+class CodeError(GatescopeError):
+    """A network of a person's own that cannot be shown as it was given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a module does not say of itself; None where it is left to be assumed, as `weight_files.USUAL` has it."""
+
+    labels: Sequence[str] | Path | None = None
+    """What a person calls the classes, in the order of the outputs, or the path of a file as `labels.read` takes."""
+    image_size: int | None = None
+    """Side of the square picture that the network sees, in pixels."""
+    mean: Colours | None = None
+    """Taken off the picture's values of 0 to 1: red, green, blue."""
+    std: Colours | None = None
+    """What the rest is divided by."""
+
+    def __post_init__(self) -> None:
+        if self.image_size is not None and not 1 <= self.image_size <= LARGEST:
+            raise CodeError(f"The image size is {self.image_size}; 1 to {LARGEST} pixels are allowed.")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != 3:
+                raise CodeError(f"The {name} has {len(values)} numbers; three are allowed: red, green, blue.")
+
+    def seen(self) -> Preprocessing:
+        """How pictures are prepared. Raises GatescopeError where that makes no sense."""
+        size, mean, std = self.image_size or USUAL.size, self.mean or USUAL.mean, self.std or USUAL.std
+        return replace(USUAL, size=size, mean=mean, std=std)
+
+    def assumed(self) -> Iterator[str]:
+        """A phrase for each thing that nobody said."""
+        parts = {"size": self.image_size, "mean": self.mean, "std": self.std}
+        return unsaid(USUAL, [name for name, value in parts.items() if value is not None])
+
+
+def network(module: "nn.Module", name: str, settings: Settings) -> Network:
+    """A module with its card, after one pass over a picture of noise; `name` is what it is called.
+
+    The module is moved to the CPU, to float32 and to eval mode. Raises CodeError where it does not run or the
+    labels are not its, and what the trace and the reading of labels raise.
+    """
+    seen = settings.seen()
+    card = ModelCard(
+        name,
+        title=type(module).__name__,
+        description="a network of your own",
+        source="code",
+        licence="your own",
+        parameters=0,
+        input_size=seen.size,
+        mean=seen.mean,
+        std=seen.std,
+        crop=seen.crop,
+        interpolation=seen.interpolation,
+        assumed=tuple(settings.assumed()),
+    )
+    trace = _tried(module, card)
+    parameters = sum(parameter.numel() for parameter in module.parameters())  # a lazy module has them from now on
+    names = _labels(trace, settings)
+    if settings.labels is None and len(names) == 1000:
+        card = replace(card, assumed=(*card.assumed, IMAGENET))
+    return Network(replace(card, parameters=parameters, gates=gate_counts(trace), labels=names), module)
+
+
+def _tried(module: "nn.Module", card: ModelCard) -> Trace:
+    import torch
+
+    from attention import capture
+
+    size = card.input_size
+    noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(SEED))
+    try:
+        module.to("cpu", torch.float32).eval()
+        if any(map(torch.nn.parameter.is_lazy, module.parameters())):
+            with torch.no_grad():
+                module(noise)  # learns its shapes
+        with torch.inference_mode():
+            return capture.trace(module, noise)
+    except GatescopeError:
+        raise
+    except Exception as error:  # it is a person's own code, and may raise anything
+        tried = f"{card.name} does not run on a picture of 3 channels and {size} × {size} pixels"
+        raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error)}.") from error
+
+
+def _hint(module: "nn.Module", error: Exception) -> str:
+    from torch import nn
+
+    if isinstance(error, TypeError):
+        return "it has to run on a batch of pictures and nothing else"
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    if first is not None and first.in_channels != 3:
+        return f"the channels that its first convolution reads are {first.in_channels}, and those of a picture are 3"
+    return "another image size may be the right one"
+
+
+def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
+    """A name for each class; none where the network does not give a score for each."""
+    try:
+        classes = len(predictions.scores(trace.output))
+    except predictions.PredictionError as error:
+        if settings.labels is None:
+            return ()
+        raise CodeError(f"Labels were given, and there is nothing to label: {error}") from error
+    if settings.labels is None:
+        return usual_labels(classes)
+    if isinstance(settings.labels, str | Path):
+        return labels.read(_bytes(Path(settings.labels)), Path(settings.labels).name, classes)
+    if len(settings.labels) != classes:
+        given = f"{len(settings.labels):,} labels were given"
+        raise CodeError(f"{given} and the network has {classes:,} classes; one each is allowed.")
+    return tuple(map(str, settings.labels))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CodeError(f"The labels {path.name} cannot be read: {error.strerror or error}.") from error
+
+
+def make(spec: str) -> "nn.Module":
+    """The module of this name, or what the function or class of this name gives when it is called without arguments.
+
+    The working directory is looked in first, as by `python -m`. Random weights are those of a fixed seed.
+    Raises CodeError where there is no such thing, where it fails, or where it is no torch module.
+    """
+    from torch import nn
+
+    named = _named(spec)
+    if isinstance(named, nn.Module):
+        return named
+    if not callable(named):
+        raise CodeError(f"{spec} is of the type {type(named).__name__}; a torch module, or what makes one, is allowed.")
+    return seeded(lambda: _called(spec, named))
+
+
+def failure(error: Exception) -> str:
+    """What a person's own code raised, and where, on one line."""
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not {"site-packages", str(HOUSE)} & {*_folders(frame.filename)}]
+    place = (own or frames)[-1]
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{said[:300]} ({Path(place.filename).name}, line {place.lineno})"
+
+
+def _folders(file: str) -> Iterator[str]:
+    """The names of the folders above a file, and their whole paths."""
+    for folder in Path(file).parents:
+        yield from (folder.name, str(folder))
+
+
+def _named(spec: str) -> Any:
+    path, _, name = spec.partition(":")
+    if not path or not all(part.isidentifier() for part in [*path.split("."), *name.split(".")]):
+        raise CodeError(f"The model {spec!r} names nothing; {FORM} is allowed, such as nets:small.")
+    named = _imported(path)
+    for part in name.split("."):
+        if not hasattr(named, part):
+            raise CodeError(f"There is no {name} in {path}; {_names(named)}.")
+        named = getattr(named, part)
+    return named
+
+
+def _imported(path: str) -> Any:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name and f"{path}.".startswith(f"{error.name}."):
+            where = "in the working directory or among what is installed"
+            raise CodeError(f"There is no module {error.name!r} {where}.") from error
+        raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
+    except Exception as error:  # it is a person's own code, and may raise anything
+        raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
+
+
+def _called(spec: str, factory: Any) -> "nn.Module":
+    from torch import nn
+
+    try:
+        module = factory()
+    except Exception as error:  # it is a person's own code, and may raise anything
+        raise CodeError(f"{spec} failed: {failure(error)}.") from error
+    if not isinstance(module, nn.Module):
+        raise CodeError(f"{spec} returned something of the type {type(module).__name__}; a torch module is allowed.")
+    return module
+
+
+def _names(module: Any) -> str:
+    """What could have been meant."""
+    own = [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("_") and value.__module__ == getattr(module, "__name__", None)
+    ]
+    return f"there is {', '.join(own[:6])}" if own else "nothing is defined there that could be called"
+
+
+def fill(module: "nn.Module", model: str, weights: Path) -> None:
+    """Every weight out of a file, and none left over."""
+    from attention.models import checkpoints
+    from attention.models.recognise import differences_between, shapes_of
+
+    own, state = module.state_dict(), checkpoints.read(weights)
+    prefix = f"{next(iter(own), '').partition('.')[0]}."
+    if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in state):
+        state = {f"{prefix}{key}": value for key, value in state.items()}  # `model.`, say, which the reading took off
+    if differences := differences_between(shapes_of(own), shapes_of(state)):
+        raise CodeError(f"The weights in {weights.name} do not fit {model}: {differences}.")
+    module.load_state_dict(state, strict=False)  # what may be missing are counters of training steps

@@ -1,0 +1,84 @@
+"""The networks that this project trained; a weight file is checked against its card before a tensor is read."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attention.images import ASSETS
+from attention.models.network import Network, ZooError
+from attention.records import GateHealth, ModelCard
+
+if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
+    from torch import Tensor, nn
+
+WEIGHTS = ASSETS / "weights"
+NAMES = ("plain", "se", "cbam", "se-resnext")
+
+
+def names() -> tuple[str, ...]:
+    """The networks that have weights here, in the order in which the subjects build on one another."""
+    return tuple(name for name in NAMES if _card_file(name).exists())
+
+
+def card(name: str) -> ModelCard:
+    """The card of a network. Raises ZooError where there is no such network."""
+    if name not in names():
+        raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
+    fields: dict[str, Any] = json.loads(_card_file(name).read_text())
+    fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
+    lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return ModelCard(**fields | lists)
+
+
+def load(name: str) -> Network:
+    """A network with its trained weights. Raises ZooError where the name or the weight file is not right."""
+    return assemble(card(name))
+
+
+def assemble(known: ModelCard) -> Network:
+    """The network that a card describes. Raises ZooError where the weight file is not the card's."""
+    from safetensors.torch import load as load_tensors
+
+    file = weights_file(known.name)
+    data = file.read_bytes() if file.exists() else b""
+    if hashlib.sha256(data).hexdigest() != known.sha256:
+        raise ZooError(
+            f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
+        )
+    module = build(known)
+    module.load_state_dict({key: value.to(module.state_dict()[key].dtype) for key, value in load_tensors(data).items()})
+    return Network(known, module.eval())
+
+
+def build(known: ModelCard) -> "nn.Module":
+    """The network that a card describes, with random weights."""
+    from attention import networks
+
+    return networks.build(known.name, len(known.classes))
+
+
+def save_weights(name: str, state: "dict[str, Tensor]") -> str:
+    """Write a state dict with its floats in half precision; the SHA-256 of the file."""
+    from safetensors.torch import save as save_tensors
+
+    half = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
+    data = save_tensors(half)
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    weights_file(name).write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def save_card(known: ModelCard) -> None:
+    """Write a card beside its weight file."""
+    _card_file(known.name).write_text(json.dumps(asdict(known), indent=1) + "\n")
+
+
+def weights_file(name: str) -> Path:
+    """Where the weights of a network lie."""
+    return WEIGHTS / f"{name}.safetensors"
+
+
+def _card_file(name: str) -> Path:
+    return WEIGHTS / f"{name}.json"

@@ -1,0 +1,168 @@
+"""Which network do these weights belong to, and the network with them in it: every key and shape, none left over.
+
+state dict -> families whose keys it has -> settings read off the shapes -> the network with exactly these keys
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from attention.models import layouts, published
+from attention.models.families import (
+    Architecture,
+    Candidate,
+    Differences,
+    Family,
+    RecognitionError,
+    Shapes,
+    first,
+)
+
+KNOWN = (*published.PUBLISHED, *layouts.TORCHVISION, *layouts.TIMM, *layouts.PYTORCHCV)
+"""All families, in the order in which they are tried: the first whose network has exactly the keys is taken."""
+FAMILIES = tuple(family.name for family in KNOWN)
+"""The names of all families, for whoever knows better than the keys."""
+COUNTER = "num_batches_tracked"
+UNBUILDABLE = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What the reading of shapes of another network raises, and what libraries do with settings that make no sense."""
+
+Attempt = tuple[Family, Candidate, Differences]
+WORDS = {
+    "reduction": "reduction {}",
+    "spatial kernel": "spatial kernel {0}x{0}",
+    "groups": "3x3 convolutions in {} groups",
+    "size": "size {}",
+    "width": "width {}",
+}
+UNSAID = {"groups": 1, "width": 1.0, "spatial kernel": None}
+"""Settings of what is no feature of a network."""
+
+
+def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Architecture:
+    """The network that a state dict belongs to, by its keys and shapes; of `family`, where one of FAMILIES is given.
+
+    Raises RecognitionError where there is none, and says what the keys look like. A family that was asked for is
+    taken at its word: whether each key fits is said by `load`.
+    """
+    if family is not None and family not in FAMILIES:
+        raise RecognitionError(f"There is no family {family!r}; there are {'; '.join(FAMILIES)}.")
+    shapes = shapes_of(state)
+    families = [known for known in KNOWN if known.name == (family or known.name)]
+    attempts = [attempt for known in families for attempt in _attempts(known, shapes)]
+    fitting = [attempt for attempt in attempts if not attempt[2]]
+    nearest = min(attempts, key=lambda attempt: len(attempt[2]), default=None)
+    if nearest is None or (nearest[2] and family is None):
+        raise RecognitionError(_refusal(shapes, nearest, family), nearest and nearest[2])
+    chosen, candidate, differences = nearest
+    return Architecture(
+        chosen.name,
+        _evidence(shapes, chosen, candidate, differences),
+        candidate.settings,
+        tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen)),
+        candidate.build,
+    )
+
+
+def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
+    """The network with these weights, in eval mode, its floats in its own precision; tensors that fit are shared.
+
+    Raises RecognitionError where a key is missing, left over or of another shape, or holds whole numbers in place of
+    floats. `num_batches_tracked`, which files of before torch 0.4.1 lack, is the one thing that may be missing: it
+    counts training steps.
+    """
+    with torch.device("meta"):
+        module = architecture.build()
+    own = module.state_dict()
+    if differences := differences_between(shapes_of(own), shapes_of(state)):
+        raise RecognitionError(f"The weights do not fit {architecture.family}: {differences}.", differences)
+    if mistyped := [name for name in state if state[name].is_floating_point() != own[name].is_floating_point()]:
+        given = f"{len(mistyped)} of another kind of number ({first(mistyped)})"
+        raise RecognitionError(f"The weights do not fit {architecture.family}: {given}; floats are allowed for floats.")
+    counters = {name: torch.tensor(0) for name in own if name.endswith(COUNTER) and name not in state}
+    weights = {name: value.to(own[name].dtype).contiguous() for name, value in state.items()}
+    module.load_state_dict(weights | counters, assign=True)
+    return module.eval()
+
+
+def _attempts(family: Family, shapes: Shapes) -> list[Attempt]:
+    """The candidates of a family up to one that fits; none where the keys are not the family's."""
+    attempts: list[Attempt] = []
+    for candidate in _candidates(family, shapes):
+        if (own := _shapes(candidate)) is not None:
+            attempts.append((family, candidate, differences_between(own, shapes)))
+            if not attempts[-1][2]:
+                break
+    return attempts
+
+
+def _candidates(family: Family, shapes: Shapes) -> list[Candidate]:
+    if not all(clue in shapes for clue in family.clues):
+        return []
+    try:
+        return list(family.candidates(shapes))
+    except UNBUILDABLE:
+        return []
+
+
+def _shapes(candidate: Candidate) -> Shapes | None:
+    try:
+        with torch.device("meta"):
+            return shapes_of(candidate.build().state_dict())
+    except UNBUILDABLE:
+        return None
+
+
+def shapes_of(state: Mapping[str, Tensor]) -> Shapes:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def differences_between(network: Shapes, shapes: Shapes) -> Differences:
+    """The counters of training steps may be missing from a file, and nothing else."""
+    return Differences(
+        missing=tuple(key for key in network if key not in shapes and not key.endswith(COUNTER)),
+        left_over=tuple(key for key in shapes if key not in network),
+        misshapen=tuple(
+            f"{key} {list(shapes[key])} instead of {list(network[key])}"
+            for key in network
+            if key in shapes and shapes[key] != network[key]
+        ),
+    )
+
+
+def _evidence(shapes: Shapes, family: Family, candidate: Candidate, differences: Differences) -> tuple[str, ...]:
+    """A phrase for each clue, for the settings read off the shapes, and for how the keys compare."""
+    clues = (f"{key} {list(shapes[key])}: {meaning}" for key, meaning in family.clues.items())
+    return (*clues, *_settings(candidate.settings), *_keys(shapes, differences))
+
+
+def _refusal(shapes: Shapes, nearest: tuple[Family, Candidate, Differences] | None, family: str | None) -> str:
+    """The sentence for weights that no network, or none of the family, has."""
+    way = "choose a family, or start the dashboard with a factory of your own (--model package.module:factory)"
+    given = f"The {len(shapes):,} keys ({first(shapes)})"
+    if family is not None:
+        return f"{given} are not those of {family}; choose another family."
+    if nearest is None:
+        return f"{given} are those of no network that is known here; {way}."
+    return f"{given} come closest to {nearest[0].name}, but do not fit it: {nearest[2]}; {way}."
+
+
+def _settings(settings: Mapping[str, object]) -> Iterator[str]:
+    stages = settings.get("stages")
+    if isinstance(stages, tuple):
+        layers = f": {settings['depth']} layers" if "depth" in settings else ""
+        kind = f"{settings['block']} " if "block" in settings else ""
+        yield f"{sum(stages)} {kind}blocks in stages of {', '.join(map(str, stages))}{layers}"
+    for name, words in WORDS.items():
+        if name in settings and UNSAID.get(name, ...) != settings[name]:
+            yield words.format(settings[name])
+    yield f"{settings['classes']:,} classes"
+
+
+def _keys(shapes: Shapes, differences: Differences) -> Iterator[str]:
+    if differences:
+        yield f"chosen by hand, and the keys differ: {differences}"
+        return
+    yield f"all {len(shapes):,} keys and shapes are those of this network"
+    if not any(key.endswith(COUNTER) for key in shapes):
+        yield f"{COUNTER}, which counts training steps, is missing, as in files of before torch 0.4.1"

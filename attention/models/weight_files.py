@@ -1,0 +1,174 @@
+"""Weight files that a person brings: read by the rules for strangers' files, recognised, and made a network."""
+
+import hashlib
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, cast
+
+from attention import labels as class_names
+from attention.images import Preprocessing
+from attention.models import libraries, own
+from attention.models.downloads import hash_of
+from attention.models.network import Network, ZooError, gate_counts, on_noise
+from attention.records import ModelCard
+
+if TYPE_CHECKING:  # a page takes this module's defaults without torch
+    from torch import Tensor
+
+    from attention.models.families import Architecture
+
+USUAL = Preprocessing(
+    224,
+    crop=0.875,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    interpolation="bilinear",
+    whole_pixels=True,
+)
+"""How pictures of ImageNet are mostly prepared: 256 px on the shorter side, and the central 224 of them."""
+PARTS = ("size", "crop", "interpolation", "mean", "std")
+IMAGENET = "the names of the classes: ImageNet-1k's in their usual order, because there are 1,000"
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFile:
+    """A weight file that was read and recognised, and of which no network has been made yet."""
+
+    name: str
+    """Without its folders."""
+    sha256: str
+    state: "Mapping[str, Tensor]"
+    architecture: "Architecture"
+    notes: tuple[str, ...]
+    """What was taken out of what, and off the keys, before it was recognised."""
+
+    @property
+    def classes(self) -> int:
+        """How many, which is how many labels may be given."""
+        return cast(int, self.architecture.settings["classes"])
+
+
+def families() -> tuple[str, ...]:
+    """What `family` may be: the names of all networks that can be recognised."""
+    from attention.models.recognise import FAMILIES
+
+    return FAMILIES
+
+
+def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -> WeightFile:
+    """A .safetensors, .pt or .pth file, or such a file's bytes, under a name, with the network that it belongs to.
+
+    `family`, one of `families()`, overrides what the keys say. Raises CheckpointError where the file is not read, and
+    RecognitionError where its weights are those of no network that is known.
+    """
+    from attention.models import checkpoints, recognise
+
+    state, notes = checkpoints.contents(source)
+    if isinstance(source, bytes):
+        digest = hashlib.sha256(source).hexdigest()
+    else:
+        name, digest = name or source.name, hash_of(source, "sha256")
+    return WeightFile(PurePath(name).name, digest, state, recognise.recognise(state, family), notes)
+
+
+def usual(architecture: "Architecture") -> Preprocessing:
+    """How the pictures of such a network are mostly prepared: this project's own see what `train` shows them."""
+    from attention.models.published import OWN
+
+    if architecture.family not in OWN:
+        return USUAL
+    known = own.card(OWN[architecture.family])
+    return replace(USUAL, size=known.input_size, crop=known.crop)
+
+
+def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
+    """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
+    if "size" not in said:
+        yield f"pictures of {taken.size} px"
+    if "crop" not in said:
+        yield f"their central {taken.crop:.1%}"
+    if "interpolation" not in said:
+        yield f"{taken.interpolation} interpolation"
+    colours = {"mean": "mean", "std": "standard deviation"}
+    if missing := [word for name, word in colours.items() if name not in said]:
+        yield f"ImageNet's {' and '.join(missing)}"
+
+
+def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Sequence[str] = ()) -> Network:
+    """The network with the weights of the file; `seen` says how pictures are prepared, `labels` name the classes.
+
+    Raises RecognitionError where a key does not fit, and ZooError where the labels are not as many as the classes,
+    where the network cannot see pictures of this size or scores one as NaN, or where a pass would take more than the
+    limits allow.
+    """
+    from attention.models import recognise
+
+    if labels and len(labels) != file.classes:
+        raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
+    seen = seen or usual(file.architecture)
+    module = recognise.load(file.state, file.architecture)
+    _check_pass(file, seen.size)
+    card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
+    if not labels and file.classes == 1000:
+        card = replace(card, assumed=(*card.assumed, IMAGENET))
+    trace = on_noise(module, card)
+    if not trace.output.isfinite().all():
+        raise ZooError(f"{file.name} scores a picture of noise as NaN or infinite; only finite scores are allowed.")
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    return Network(replace(card, parameters=parameters, gates=gate_counts(trace)), module)
+
+
+def load(path: Path) -> Network:
+    """The network of a weight file, with everything assumed that weights do not say. Raises as the two before it."""
+    return assemble(opened(path))
+
+
+def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
+    """What is known before a pass, and what is assumed: each part of `seen` that is the usual one."""
+    architecture = file.architecture
+    expected = usual(architecture)
+    said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
+    alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
+    return ModelCard(
+        name=file.name,
+        title=file.name,
+        description=f"recognised as {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
+        source="file",
+        licence="not stated: a file of your own",
+        parameters=0,
+        input_size=seen.size,
+        mean=seen.mean,
+        std=seen.std,
+        crop=seen.crop,
+        interpolation=seen.interpolation,
+        assumed=tuple(unsaid(seen, said)) + ((alike,) if architecture.alternatives else ()),
+        sha256=file.sha256,
+    )
+
+
+def usual_labels(classes: int) -> tuple[str, ...]:
+    """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
+    return libraries.imagenet_labels() if classes == 1000 else class_names.default(classes)
+
+
+def _check_pass(file: WeightFile, size: int) -> None:
+    """Raises ZooError where one pass over a picture would be too large, or impossible."""
+    from attention.cost import cost_of_pass
+    from attention.models.limits import Limits
+
+    limits = Limits.of_environment()
+    if file.classes > limits.classes:
+        raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
+    try:
+        cost = cost_of_pass(file.architecture.build, size)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error
+    for taken, allowed, what in (
+        (cost.largest, limits.feature_bytes, "bytes for its largest tensor"),
+        (cost.macs, limits.macs, "multiply-accumulates"),
+    ):
+        if taken > allowed:
+            given = f"One pass of {file.name} at {size} px takes {taken:,} {what}"
+            raise ZooError(f"{given}; at most {allowed:,} are allowed.")

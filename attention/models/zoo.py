@@ -1,0 +1,198 @@
+"""The networks on offer: their names, cards that are read without torch or a library, and `load(name)`."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attention.images import ASSETS
+from attention.models import own, weight_files
+from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
+from attention.models.libraries import LIBRARIES, counted, trained
+from attention.models.network import Network, ZooError, preprocessing, seeded
+from attention.records import ModelCard
+
+if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
+    from torch import nn
+
+__all__ = ["DownloadError", "Network", "Progress", "ZooError", "card", "here", "load", "names", "preprocessing"]
+
+FILE = ASSETS / "zoo" / "cards.json"
+CURATED = {
+    "torchvision": """
+        mobilenet_v3_small mobilenet_v3_large efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3
+        efficientnet_b4 regnet_y_400mf regnet_y_800mf regnet_y_1_6gf regnet_y_3_2gf regnet_y_8gf regnet_y_16gf
+        regnet_y_32gf maxvit_t resnet18 resnet50 resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0
+        mobilenet_v2 squeezenet1_1""",
+    "timm": """
+        seresnet50 seresnext50_32x4d legacy_seresnet50 ecaresnet50d gcresnet50t skresnet18 skresnet34 skresnet50
+        resnest14d resnest50d cs3sedarknet_l cs3sedarknet_x cs3se_edgenet_x efficientnet_b0
+        efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnetv2_rw_t efficientnetv2_rw_s
+        gc_efficientnetv2_rw_t mobilenetv3_small_050 regnety_002 test_efficientnet test_byobnet test_nfnet
+        resnet18 resnet50 test_resnet""",
+    "pytorchcv": """
+        resnet10 resnet50 seresnet10 seresnet50 bam_resnet50 cbam_resnet18 cbam_resnet50 resnext50_32x4d
+        seresnext50_32x4d shufflenet_g1_w1 shufflenet_g2_w1 shufflenet_g3_w1 shufflenet_g4_w1 shufflenet_g8_w1""",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A network on offer, and where its weights come from."""
+
+    card: ModelCard
+    weights: Weights | None
+
+
+def names() -> tuple[str, ...]:
+    """The networks on offer: the own ones, in the order in which the subjects build on one another, then the zoos'."""
+    return own.names() + curated_names()
+
+
+def card(name: str) -> ModelCard:
+    """The card of a network: one of `names()`, or any other of the zoos, which is then built once to count its gates.
+
+    Raises ZooError where there is no such network, or where it is no classifier of square pictures in colour.
+    """
+    return own.card(name) if name in own.names() else _entry(name).card
+
+
+def here(name: str) -> bool:
+    """Whether the weights are on this machine already. Raises ZooError where there is no such network."""
+    if name in own.names():
+        return own.weights_file(name).exists()
+    weights = _entry(name).weights
+    return weights is not None and weights.here() is not None
+
+
+def file_or_name(given: str) -> str | Path:
+    """What a person typed for a network: the path of a weight file where there is such a file, else a name."""
+    return Path(given) if Path(given).is_file() else given
+
+
+def load(name: str | Path, *, random: bool = False, progress: Progress | None = None) -> Network:
+    """A network with its trained weights, or with random ones of a fixed seed (0) where that is asked for.
+
+    Weights that are not on this machine are downloaded; `progress` is called with the bytes that have come, and those
+    that will come in all, or None. Raises ZooError where there is no such network, and its kind DownloadError where
+    the weights cannot be had. A Path is that of a weight file, as `weight_files.load` takes it.
+    """
+    if isinstance(name, Path):
+        return _of_file(name, random=random)
+    known = card(name)
+    if random:
+        return Network(_of_random_weights(known, name), _built(known, name))
+    if name in own.names():
+        return own.load(name)
+    return _trained(known, name, progress or _ignore)
+
+
+def curated_names() -> tuple[str, ...]:
+    """In the order of the libraries, with the library's name before each."""
+    return tuple(f"{library}/{name}" for library, listed in CURATED.items() for name in listed.split())
+
+
+def save_cards() -> Iterator[ModelCard]:
+    """Make the cards anew, one by one, and write them when all are there."""
+    stored = {}
+    for name in curated_names():
+        made = computed_entry(name)
+        stored[name] = {"card": _stated(made.card), "weights": _stated(made.weights)}
+        yield made.card
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+
+
+def _of_file(path: Path, *, random: bool) -> Network:
+    if random:
+        raise ZooError(f"{path.name} is a file of weights; random ones are allowed for networks by name.")
+    return weight_files.load(path)
+
+
+def _trained(known: ModelCard, name: str, progress: Progress) -> Network:
+    source, _, short = name.partition("/")
+    weights = LIBRARIES[source].weights(short)
+    if weights is None:
+        raise DownloadError(f"{source} publishes no weights for {short}; random weights are the only ones to be had.")
+    file = weights.fetch(progress)
+    module, assumed = trained(LIBRARIES[source], short, file)
+    if not weights.checksum():
+        assumed = (*assumed, "that the weight file is whole and unchanged: nobody states its checksum")
+    labels = LIBRARIES[source].labels(short)
+    known = replace(known, labels=labels, assumed=known.assumed + assumed, sha256=hash_of(file, "sha256"))
+    return Network(known, module)
+
+
+def _built(known: ModelCard, name: str) -> "nn.Module":
+    if known.source == "own":
+        return seeded(lambda: own.build(known))
+    source, _, short = name.partition("/")
+    return seeded(lambda: LIBRARIES[source].build(short))
+
+
+def _of_random_weights(known: ModelCard, name: str) -> ModelCard:
+    """What is still true of a network when its weights are random: nothing that was measured."""
+    source, _, short = name.partition("/")
+    labels = known.labels or LIBRARIES[source].labels(short)
+    unmeasured = replace(known, random=True, labels=labels, accuracy=None, download=0, sha256="")
+    return replace(unmeasured, validation_pictures=0, training={}, gate_health=())
+
+
+def _entry(name: str) -> Entry:
+    on_offer = curated_entries()
+    if name in on_offer:
+        return on_offer[name]
+    source, _, short = name.partition("/")
+    known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
+    if short not in known:
+        raise ZooError(f"There is no classifier {name!r}; {_close(name, known)}.")
+    return _looked_up(name)
+
+
+@lru_cache(maxsize=64)
+def _looked_up(name: str) -> Entry:
+    return computed_entry(name)
+
+
+def _close(name: str, known: set[str]) -> str:
+    """Which names may have been meant: of the library that was named, or else of those on offer."""
+    source, _, short = name.rpartition("/")
+    candidates = [f"{source}/{each}" for each in sorted(known)] or names()
+    ends = difflib.get_close_matches(short, {each.rpartition("/")[2] for each in candidates})
+    close = [each for end in ends for each in candidates if each.rpartition("/")[2] == end]
+    return f"near it are {', '.join(close[:4])}" if close else f"there are {', '.join(candidates[:6])} and others"
+
+
+def _ignore(done: int, total: int | None) -> None:
+    """Progress that nobody asked for."""
+
+
+@cache
+def curated_entries() -> dict[str, Entry]:
+    """Every network on offer by name, as the file has them."""
+    return {name: _stored_entry(stored) for name, stored in json.loads(FILE.read_text()).items()}
+
+
+def computed_entry(name: str) -> Entry:
+    """Computed anew with the library: "timm/seresnet50" takes seconds. Raises ZooError."""
+    library, _, rest = name.partition("/")
+    return Entry(counted(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
+
+
+def _stated(record: Any) -> dict[str, Any]:
+    """The fields of a record that differ from their defaults."""
+    if record is None:
+        return {}
+    usual = {field.name: field.default for field in fields(record)}
+    usual |= {field.name: field.default_factory() for field in fields(record) if field.default_factory is not MISSING}
+    return {key: value for key, value in asdict(record).items() if value != usual[key]}
+
+
+def _stored_entry(stored: dict[str, Any]) -> Entry:
+    lists: dict[str, Any] = {key: tuple(value) for key, value in stored["card"].items() if isinstance(value, list)}
+    weights = stored["weights"]
+    made = (OnServer(**weights) if "url" in weights else OnHub(**weights)) if weights else None
+    return Entry(ModelCard(**stored["card"] | lists), made)

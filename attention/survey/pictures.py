@@ -1,0 +1,245 @@
+"""What pictures a survey is over, and of which class: a folder, a zip file, a CSV file, uploaded files; and the
+pictures of a result, found again in a folder."""
+
+import csv
+import hashlib
+import os
+import shutil
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import takewhile
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention import images
+from attention.survey.result import Result, SurveyError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+MAX_MEMBERS = 200_000
+"""Members that a zip file may have."""
+ALLOWED = "a folder of pictures, a zip file of one, or a CSV file with the columns path and label"
+
+
+@dataclass(frozen=True, eq=False)
+class PictureList:
+    """A list of pictures in a fixed order, each with its class; the bytes stay where they are until they are read."""
+
+    root: Path
+    """The folder, the zip file or the CSV file."""
+    paths: tuple[str, ...]
+    """Below the folder, inside the zip file, or as the CSV file has them."""
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    """The class of each picture, an index into `classes`, (N,)."""
+    sizes: tuple[int, ...]
+    """The size of each file in bytes; -1 where there is no such file."""
+    left_out: int = 0
+    """How many files of the folder or zip file are no pictures by their name."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, number: int) -> bytes:
+        """The bytes of a picture, at most `images.MAX_BYTES` + 1 of them. Raises OSError or BadZipFile."""
+        with self._open(self.paths[number]) as file:
+            return file.read(images.MAX_BYTES + 1)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the path, class and size of every picture, in order: not over what the files hold."""
+        digest = hashlib.sha256()
+        for path, label, size in zip(self.paths, self.labels, self.sizes, strict=True):
+            digest.update(f"{path}\0{self.classes[label]}\0{size}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+    def limited(self, count: int) -> "PictureList":
+        """At most so many of the pictures, spread evenly over the list, so that each class keeps its share."""
+        if count >= len(self):
+            return self
+        return self.chosen([number * len(self) // count for number in range(count)])
+
+    def chosen(self, numbers: Sequence[int]) -> "PictureList":
+        """The pictures of these numbers, in their order."""
+        paths = tuple(self.paths[number] for number in numbers)
+        sizes = tuple(self.sizes[number] for number in numbers)
+        return replace(self, paths=paths, labels=self.labels[list(numbers)], sizes=sizes)
+
+    @cached_property
+    def _open(self) -> Callable:
+        if zipfile.is_zipfile(self.root):
+            return zipfile.ZipFile(self.root).open
+        base = self.root.parent if self.root.is_file() else self.root
+        return lambda path: (base / path).open("rb")
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name != "_open"}
+
+
+def list_pictures(source: Path) -> PictureList:
+    """The pictures of a folder, zip file or CSV file, in the order of their names (a CSV's: of its rows).
+
+    The class of a picture is the first folder below which the pictures lie apart; where all lie in one folder, it is
+    that one. Hidden files and folders are passed over. Raises SurveyError where there is no picture.
+    """
+    if source.is_dir():
+        return _from_names(source, _folder_files(source))
+    if zipfile.is_zipfile(source):
+        return _from_names(source, _zip_members(source))
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return _from_table(source)
+    raise SurveyError(f"{source} is {'another file' if source.exists() else 'not there'}; {ALLOWED} is allowed.")
+
+
+def _folder_files(root: Path) -> Iterable[tuple[str, int]]:
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for path in (Path(folder, name) for name in files):
+            yield path.relative_to(root).as_posix(), path.stat().st_size if path.exists() else -1
+
+
+def _zip_members(file: Path) -> Iterable[tuple[str, int]]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise SurveyError(f"{file.name} is a damaged zip file; {ALLOWED} is allowed.") from error
+    if len(members) > MAX_MEMBERS:
+        raise SurveyError(f"{file.name} has {len(members):,} members; at most {MAX_MEMBERS:,} are allowed.")
+    return [(member.filename, member.file_size) for member in members if not member.is_dir()]
+
+
+def _from_names(root: Path, files: Iterable[tuple[str, int]]) -> PictureList:
+    visible = [(path, size) for path, size in files if not hidden(path)]
+    pictures = sorted((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
+    if not pictures:
+        others = f"{len(visible)} files and no picture among them" if visible else "no files"
+        raise SurveyError(f"{root} holds {others}; pictures named {', '.join(ENDINGS)} are allowed.")
+    names = _class_names(root, [path for path, _ in pictures])
+    rows = [(path, name, size) for (path, size), name in zip(pictures, names, strict=True)]
+    return _with_classes(root, rows, len(visible) - len(pictures))
+
+
+def hidden(path: str) -> bool:
+    """Whether a picture of this path below a folder is passed over."""
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)
+
+
+def _class_names(root: Path, paths: list[str]) -> list[str]:
+    """The class of each path: its folder below those that all share, or the innermost shared one."""
+    folders = [PurePosixPath(path).parts[:-1] for path in paths]
+    ends = zip(min(folders), max(folders), strict=False)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    innermost = folders[0][shared - 1] if shared else root.resolve().stem
+    return [folder[shared] if len(folder) > shared else innermost for folder in folders]
+
+
+def _from_table(file: Path) -> PictureList:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as rows:
+            table = list(csv.DictReader(rows))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SurveyError(f"{file.name} is no table of text in UTF-8; {ALLOWED} is allowed.") from error
+    if not table or not {"path", "label"} <= table[0].keys():
+        columns = ", ".join(map(str, table[0])) if table else "no rows"
+        raise SurveyError(f"{file.name} has {columns}; rows under the columns path and label are allowed.")
+    for number, row in enumerate(table, start=2):
+        if not row["path"] or not row["label"]:
+            raise SurveyError(f"{file.name} lacks a path or a label in line {number}; each row must have both.")
+    files = [file.parent / row["path"] for row in table]
+    sizes = [each.stat().st_size if each.is_file() else -1 for each in files]
+    return _with_classes(file, [(row["path"], row["label"], size) for row, size in zip(table, sizes, strict=True)])
+
+
+def _with_classes(root: Path, rows: list[tuple[str, str, int]], left_out: int = 0) -> PictureList:
+    """The list of pictures from the path, class and size of each."""
+    paths, names, sizes = zip(*rows, strict=True)
+    classes = tuple(sorted(set(names)))
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = np.array([numbers[name] for name in names], np.int64)
+    return PictureList(root, paths, classes, labels, sizes, left_out)
+
+
+LONGEST_NAME = 100
+"""Characters of an uploaded file's name; of a longer one the end is kept."""
+
+
+def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureList:
+    """At most `most` pictures out of files by name, or out of one zip file, in a folder that lives as long as they do.
+
+    Raises SurveyError where there is no picture.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="gatescope-"))
+    try:
+        written = [_write(folder, name, data) for name, data in files]
+        zipped = [path for path in written if path.suffix.lower() == ".zip"]
+        if zipped and len(written) > 1:
+            count = len(written)
+            raise SurveyError(f"There are {count} files, a zip file among them; one zip file, or pictures alone.")
+        pictures = replace(list_pictures(zipped[0] if zipped else folder).limited(most))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(pictures, shutil.rmtree, folder, ignore_errors=True)
+    return pictures
+
+
+def _write(folder: Path, name: str, data: bytes) -> Path:
+    """The file, under its last name without the folders before it; a second one of a name gets a number before it."""
+    last = PureWindowsPath(name).name.lstrip(".").replace("\0", "")[-LONGEST_NAME:] or "picture"
+    path = folder / last
+    for number in range(2, 1_000_000):
+        if not path.exists():
+            break
+        path = folder / f"{number} {last}"
+    path.write_bytes(data)
+    return path
+
+
+class LocatedPictures(NamedTuple):
+    """A folder with the pictures that a result names."""
+
+    root: Path
+    paths: Mapping[int, str]
+    same: bool
+    """Whether all pictures of the survey have the same path, class and size there; else the names alone agree."""
+
+    def read(self, number: int) -> bytes:
+        """The bytes of a picture, at most `images.MAX_BYTES` + 1 of them. Raises OSError where it is not there."""
+        path = inside(self.root, self.paths[number])
+        if path is None:
+            raise FileNotFoundError(self.paths[number])
+        with path.open("rb") as file:
+            return file.read(images.MAX_BYTES + 1)
+
+
+def locate_pictures(result: Result, folder: Path) -> LocatedPictures | None:
+    """The pictures that the result names, in the folder; None where it does not have all of them."""
+    if not result.paths or not all(inside(folder, path) for path in result.paths.values()):
+        return None
+    facts = result.provenance["pictures"]
+    count = facts.get("count")
+    same = isinstance(count, int) and list_pictures(folder).limited(count).fingerprint == facts.get("fingerprint")
+    return LocatedPictures(folder, result.paths, same)
+
+
+def inside(folder: Path, path: str) -> Path | None:
+    """The file of a picture below the folder, by a path that a result names.
+
+    None where there is no such file, and for whatever a survey of the folder would not list or that lies outside of it:
+    an absolute path, one with `..`, a hidden one, a link that leads out.
+    """
+    named = PurePosixPath(path)
+    if named.is_absolute() or ".." in named.parts or hidden(path) or not path.lower().endswith(ENDINGS):
+        return None
+    try:
+        file = (folder / named).resolve()
+        return file if file.is_file() and file.is_relative_to(folder.resolve()) else None
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name that no file can have
+        return None

@@ -1,0 +1,345 @@
+"""Which survey the page shows: one that is ready, one that is run here, or an opened file; and what it rests on."""
+
+import hashlib
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from attention import analysis, serving, survey
+from attention.images import ASSETS
+from attention.kinds import KINDS
+from attention.records import GatescopeError
+from attention.report import html, surveyed
+from attention.survey import files, statistics
+from attention.survey.command import format_progress
+from attention.survey.result import GateSurvey
+from attention.ui import cache, frame, parts, presenting
+from attention.ui.takeaway import offer_report
+from attention.ui.view import View
+
+READY = ASSETS / "surveys"
+"""The surveys that come with the project, by the name of their network."""
+INDICES = {
+    "Share between classes": statistics.share_between,
+    "Class selectivity": statistics.class_selectivity,
+}
+
+
+class SurveyedBlock(NamedTuple):
+    """One block of the network: its gate by channel and its map; None where it has none."""
+
+    channel: GateSurvey | None
+    spatial: GateSurvey | None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedSurvey:
+    """A survey with the pictures it was made of, where these are at hand."""
+
+    key: str
+    """The same for the same numbers, and for no others."""
+    result: survey.Result
+    pictures: survey.PictureList | None = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls the classes."""
+        return survey.statistics.class_names(self.result)
+
+    @cached_property
+    def blocks(self) -> dict[str, SurveyedBlock]:
+        """The blocks in depth order; those whose gates stand for neither channels nor places are left out."""
+        shown = {}
+        for block in analysis.blocks(cast("list", self.result.gates)):  # it reads their names and kinds alone
+            gates = cast(tuple[GateSurvey, ...], block.gates)
+            channel = next((gate for gate in gates if gate.by_channel), None)
+            spatial = next((gate for gate in gates if KINDS[gate.kind].is_map and len(gate.shape) == 2), None)
+            if channel or spatial:
+                shown[block.name] = SurveyedBlock(channel, spatial)
+        return shown
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """The pictures of each class that could be used."""
+        gates = self.result.gates
+        if gates:
+            return gates[0].classes.count
+        classes, _, pictures = self.result.predictions.T
+        return np.bincount(classes, pictures, len(self.result.classes)).astype(np.int64)
+
+    @property
+    def gates(self) -> list[GateSurvey]:
+        """The gates of these blocks in depth order."""
+        return [gate for block in self.blocks.values() for gate in block if gate]
+
+    @property
+    def title(self) -> str:
+        """What its network is called."""
+        return str(self.result.provenance["network"]["title"])
+
+    @property
+    def random(self) -> bool:
+        """Whether the network had random weights."""
+        return bool(self.result.provenance["network"]["random"])
+
+
+def just_made(result: survey.Result, pictures: survey.PictureList) -> LoadedSurvey:
+    """A survey that was just made."""
+    return LoadedSurvey(secrets.token_hex(8), result, pictures)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the survey")
+def ready(network: str) -> LoadedSurvey | None:
+    """The survey of a network of the project's own that comes with it; None where there is none."""
+    path = READY / f"{Path(network).name}.parquet"
+    return LoadedSurvey(f"ready {network}", survey.read(path)) if path.is_file() else None
+
+
+def as_file(loaded: LoadedSurvey) -> bytes:
+    """The survey as a Parquet file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "result.parquet"
+        survey.write(loaded.result, path)
+        return path.read_bytes()
+
+
+def pictures_at_hand(loaded: LoadedSurvey) -> survey.PictureList | survey.LocatedPictures | None:
+    """The pictures that the survey was made of on the page, or those of a folder that the server allows."""
+    located = (_located(loaded.key, str(folder), loaded) for folder in serving.folders().values())
+    return loaded.pictures or next(filter(None, located), None)
+
+
+@st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the pictures of the survey")
+def _located(key: str, folder: str, _loaded: LoadedSurvey) -> survey.LocatedPictures | None:
+    return survey.locate_pictures(_loaded.result, Path(folder))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def selectivity(
+    key: str, gate: str, index: str, _loaded: LoadedSurvey
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The index of every channel or place of a gate, (*shape), and the same of the shuffled classes."""
+    selectivity = INDICES[index](_gate(_loaded, gate))
+    return selectivity.index, selectivity.shuffled
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def health(key: str, gate: str, _loaded: LoadedSurvey) -> statistics.SurveyedHealth:
+    """What a gate does, and whether it does anything."""
+    return statistics.gate_health(_gate(_loaded, gate))
+
+
+def _gate(loaded: LoadedSurvey, name: str) -> GateSurvey:
+    return next(gate for gate in loaded.result.gates if gate.name == name)
+
+
+SOURCES = ["Ready-made", "Start one", "Open a file"]
+SAMPLES, UPLOAD = "The samples", "Your pictures"
+MEGABYTES = files.MAX_BYTES // 2**20
+USUAL, MOST = 500, 100_000
+"""Pictures of one survey."""
+NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
+_RUNNING, _MADE, _OPENED, _NOTE, _COUNT = (f"_survey_{name}" for name in ("running", "made", "opened", "note", "count"))
+
+
+def choose_survey(view: View) -> LoadedSurvey | None:
+    """The survey that the page shows; None where there is none yet, with what to do next."""
+    _collect()
+    origin = st.segmented_control(
+        "Survey", SOURCES, default=SOURCES[0], required=True, key="survey_from", persist_state="session"
+    )
+    if origin == "Ready-made":
+        return _ready(view)
+    return _started(view) if origin == "Start one" else _opened()
+
+
+def _ready(view: View) -> LoadedSurvey | None:
+    loaded = None if view.choice.random else ready(view.card.name)
+    if loaded is None:
+        st.info(
+            f"There is no ready-made survey of {view.card.title}. Start one, open a result file, or choose another "
+            "network of Gatescope's own.",
+            icon=":material/info:",
+        )
+    return loaded
+
+
+def _opened() -> LoadedSurvey | None:
+    file = st.file_uploader("Result file", ["parquet"], key="survey_file", max_upload_size=MEGABYTES, help=_HELP)
+    if file is not None:
+        data = file.getvalue()
+        key = hashlib.sha256(data).hexdigest()
+        if key != getattr(st.session_state.get(_OPENED), "key", None):
+            with st.spinner("Reading the survey"):
+                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, parts.literal(file.name)))
+    loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
+    if loaded is None:
+        st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
+    return loaded
+
+
+_COMMAND = "python -m attention survey FOLDER --model NAME --out RESULT.parquet"
+_HELP = f"What `{_COMMAND}` wrote, or what this page offered for download; {MEGABYTES} MB at most."
+
+
+def _started(view: View) -> LoadedSurvey | None:
+    """The survey that was started here last; the place to start another one, or to watch it."""
+    if running := st.session_state.get(_RUNNING):
+        _follow(running)
+    else:
+        _offer(view)
+    if note := st.session_state.get(_NOTE):
+        st.warning(note, icon=":material/info:")
+    loaded: LoadedSurvey | None = st.session_state.get(_MADE)
+    return loaded
+
+
+def _offer(view: View) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        folders = serving.folders()
+        names = [SAMPLES, UPLOAD, *folders]
+        name = st.selectbox("Pictures", names, key="survey_pictures", persist_state="session", width=360)
+        most = int(st.number_input("At most", 1, MOST, USUAL, key="survey_most", persist_state="session", width=160))
+    uploaded = _uploads() if name == UPLOAD else None
+    start = f"Survey them with {view.card.title}"
+    if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
+        with st.spinner("Loading the network and listing the pictures"):
+            pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
+            st.session_state[_RUNNING] = survey.Background(view.network, pictures, name)
+        st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1  # lets the uploaded bytes go
+        st.session_state.pop(_NOTE, None)
+        st.rerun()
+    st.caption("It runs on the server while you look at other pages. Where there are more pictures, a share is taken.")
+
+
+def _uploads() -> list[tuple[str, bytes]]:
+    """The uploaded files by name. Raises SurveyError where they are too large."""
+    key = f"survey_files_{st.session_state.get(_COUNT, 0)}"
+    allowed = [*frame.EXTENSIONS, "zip"]
+    chosen = st.file_uploader(NO_FILES, allowed, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES) or []
+    size = sum(file.size for file in chosen)
+    if size > files.MAX_BYTES:
+        raise survey.SurveyError(f"The files have {size / 2**20:,.0f} MB; {MEGABYTES} are allowed in all.")
+    return [(file.name, file.getvalue()) for file in chosen]
+
+
+def _in_folder(folder: Path | None, most: int) -> survey.PictureList:
+    """The pictures of a folder that is allowed, or else the samples."""
+    return survey.list_pictures(folder or ASSETS / "samples").limited(most)
+
+
+@st.fragment(run_every=1.0)
+def _follow(running: survey.Background) -> None:
+    """How far it is, once a second; the whole page runs anew when it is done."""
+    if running.finished:
+        st.rerun()
+    progress = running.progress
+    share = progress.done / progress.total if progress else 0.0
+    text = format_progress(progress) if progress else f"0 of {len(running.pictures):,} pictures"
+    st.progress(share, f"{running.card.title} over {parts.literal(running.name)}: {text}")
+    if running.cancelled:
+        st.caption("It stops after the pictures at hand.")
+    elif st.button("Stop it", key="survey_stop", icon=":material/stop:"):
+        running.cancel()
+        st.rerun(scope="fragment")
+
+
+def _collect() -> None:
+    """Take what a survey in the background has come to, once it is there."""
+    running: survey.Background | None = st.session_state.get(_RUNNING)
+    if running is None or not running.finished:
+        return
+    del st.session_state[_RUNNING]
+    try:
+        with cache.guarded(running.card):
+            st.session_state[_MADE] = just_made(running.result(), running.pictures)
+    except GatescopeError as error:
+        st.session_state[_NOTE] = str(error)
+
+
+def say_empty(loaded: LoadedSurvey) -> None:
+    """Said where a survey has nothing to show, with what to do next."""
+    if not loaded.result.pictures:
+        sentence = "None of the pictures could be used; “What it rests on” names them."
+    elif not loaded.result.gates:
+        sentence = (
+            f"{parts.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
+        )
+    else:
+        sentence = (
+            "None of its gates stands for channels or for the places of a picture; the file holds their statistics."
+        )
+    st.info(sentence, icon=":material/info:")
+
+
+MOST_FAILURES = 1000
+"""Pictures in the table of those that could not be used; the file has all."""
+
+
+def draw_header(loaded: LoadedSurvey) -> None:
+    """One line of what it is, warnings, and, but in a presentation, all that the numbers rest on."""
+    result, facts = loaded.result, loaded.result.provenance
+    parts.mark_files(random=loaded.random)
+    classes = int((loaded.counts > 0).sum())
+    counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
+    known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
+    st.markdown(f"**{parts.literal(loaded.title)}** over {counted}: {parts.literal(facts['pictures']['root'])}.{known}")
+    for sentence in _warnings(loaded):
+        st.caption(f":material/warning: {sentence}")
+    if presenting.is_on():
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
+        name = f"{facts['network']['name'].replace('/', '_')}-survey{parts.mark()}.parquet"
+        st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
+        offer_report(name.removesuffix(f"{parts.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report")
+    if box.open:
+        with box:
+            _draw_facts(loaded)
+
+
+def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
+    result = loaded.result
+    if loaded.random:
+        yield "The network had random weights: this shows how it is built, not what it has learned."
+    if result.failures:
+        yield f"{len(result.failures):,} pictures could not be used; “What it rests on” names them."
+    unknown = sum(output < 0 for output, count in zip(result.outputs, loaded.counts, strict=True) if count)
+    if unknown:
+        yield (
+            f"The network knows no class by the name of {unknown:,} of these: their pictures count everywhere but in "
+            "right and wrong."
+        )
+    if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
+        yield f"Some gates were averaged over {parts.literal(' or '.join(averaged))} before they were counted."
+    if left := len(result.gates) - len(loaded.gates):
+        yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
+
+
+def _draw_facts(loaded: LoadedSurvey) -> None:
+    facts = list(_flatten("", loaded.result.provenance))
+    st.dataframe(
+        {"fact": [name for name, _ in facts], "value": [value for _, value in facts]},
+        hide_index=True,
+        alt=f"{len(facts)} facts that the numbers rest on.",
+    )
+    if failures := loaded.result.failures[:MOST_FAILURES]:
+        st.markdown(f"{len(loaded.result.failures):,} pictures could not be used:")
+        columns = {"picture": [each.path for each in failures], "why": [each.reason for each in failures]}
+        st.dataframe(columns, hide_index=True, alt=f"The first is {failures[0].path}.")
+
+
+def _flatten(before: str, facts: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            yield from _flatten(f"{before}{name} ", value)
+        else:
+            yield f"{before}{name}".replace("_", " "), str(value)
