@@ -25,12 +25,12 @@ class Lane:
     """Jobs of which one at a time may run in this process; `busy` is said where another one is under way."""
 
     def __init__(self, busy: str) -> None:
-        self._lock, self._busy = threading.Lock(), busy
+        self._lock, self.busy = threading.Lock(), busy
 
     def enter(self) -> None:
         """Raises JobError where another job is under way."""
         if not self._lock.acquire(blocking=False):
-            raise JobError(self._busy)
+            raise JobError(self.busy)
 
     def leave(self) -> None:
         """Lets the next one in."""

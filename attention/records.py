@@ -169,6 +169,21 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """The numbers that a two-dimensional convolution's cost depends on."""
+
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, int]
+    """Height and width, h1 and w1."""
+    groups: int
+    height: int
+    """Of the output, like `width`."""
+    width: int
+    bias: bool
+
+
+@dataclass(frozen=True)
 class Part:
     """One module of a network. The numbers are of it and of all that is in it, for one picture."""
 

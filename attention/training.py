@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from attention import images, networks
+from attention.cost import count_parameters
 from attention.models import own
 from attention.records import GatescopeError, ModelCard
 
@@ -103,7 +104,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
         description=description,
         source="own",
         licence="MIT",
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=count_parameters(module),
         input_size=input_size,
         mean=MEAN,
         std=STD,

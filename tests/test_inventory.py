@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from attention import capture, networks
+from attention.cost import CostError, measure
 from attention.inventory import COUNTS, every, folded
-from attention.inventory.measuring import InventoryError, measure
 from attention.inventory.rows import alike
 from attention.inventory.tree import inventory
 from attention.models import zoo
@@ -219,7 +219,7 @@ def test_a_module_that_looks_at_its_numbers_is_run_and_says_so():
 
 
 def test_a_module_that_cannot_run_is_named_in_one_sentence():
-    with pytest.raises(InventoryError, match=r"^Conv2d cannot be counted on an input of 1 × 3 × 16 × 16: \w+Error"):
+    with pytest.raises(CostError, match=r"^Conv2d cannot be counted on an input of 1 × 3 × 16 × 16: \w+Error"):
         measure(nn.Conv2d(4, 8, 3), (1, 3, 16, 16))
 
 
@@ -240,7 +240,7 @@ def test_attention_between_tokens_is_counted_with_and_without_numbers(monkeypatc
     def refuse(*_):
         raise NotImplementedError
 
-    monkeypatch.setattr("attention.inventory.measuring._shadow", refuse)
+    monkeypatch.setattr("attention.cost._shadow", refuse)
     assert sum(measure(Attending(), (1, 8, 4, 4)).macs.values()) == projections + products
 
 

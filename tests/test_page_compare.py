@@ -1,5 +1,7 @@
 """The comparison's page says what traces and heatmaps of the same picture say, beside what knows nothing of it."""
 
+import gc
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,10 @@ from attention import analysis, comparison, images
 from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
+from attention.observe import observe, read_picture
 from attention.ui import compare, compare_pictures, compare_tabs, compare_tests, jobs
 from tests.charts import numbers, sent_chart
-from tests.jobs import finished
+from tests.jobs import ended, finished, under_way
 
 APP = Path(__file__).parents[1] / "app.py"
 TITLE = "Reims cathedral"
@@ -44,8 +47,9 @@ def captions(app):
 
 def columns(*names, label=None, random=(), methods=()):
     sample = next(sample for sample in images.samples() if sample.title == TITLE)
-    loads = [lambda name=name: zoo.load(name, random=name in random) for name in names]
-    return comparison.compare(loads, images.read(sample.path.read_bytes()), label, methods=methods)
+    seen = read_picture(sample.path)
+    observations = [observe(zoo.load(name, random=name in random), seen) for name in names]
+    return comparison.compare(observations, label, methods=methods)
 
 
 def test_three_networks_stand_side_by_side_on_one_scale():
@@ -225,8 +229,8 @@ def test_every_change_shows_which_gates_moved_the_most_first(change):
 def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     app = opened(network="se", side="Two pictures", second_kind="another picture", other="Dog")
     loaded = zoo.load("se")
-    pictures = {sample.title: images.read(sample.path.read_bytes()) for sample in images.samples()}
-    one, other = (comparison.column(loaded, pictures[title], None, seconds=0) for title in (TITLE, "Dog"))
+    pictures = {sample.title: read_picture(sample.path) for sample in images.samples()}
+    one, other = (observe(loaded, pictures[title]).trace for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
     (bars,) = sent_chart(app, "moved")["data"]
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)
@@ -267,3 +271,46 @@ def test_a_gate_counts_as_agreeing_only_where_it_beats_all_that_knows_nothing():
     blob = agreement.Agreement(None, 0.4, 0)
     assert "**1 of 3** spatial gates agree" in compare_tabs._found(own, others, blob)
     assert "**0 of 3**" in compare_tabs._found(own, others, agreement.Agreement(None, 0.5, 0))
+
+
+@pytest.fixture
+def slow(monkeypatch) -> threading.Event:
+    """Curves report their first pass again and again until this is set."""
+    go = threading.Event()
+
+    def remove(observation, column, maps, report):
+        while not go.wait(0.01):
+            report(1, 294)
+
+    monkeypatch.setattr(compare_tests, "_remove", remove)
+    monkeypatch.setattr(jobs, "AT_ONCE", 0)
+    return go
+
+
+def test_a_job_is_stopped_and_started_anew_and_says_so_without_an_error(slow):
+    app = opened(network="se", beside="plain", about="Deletion and insertion")
+    for _ in range(2):
+        sound(app.button(key="start_faithfulness").click().run())
+        assert len(under_way()) == 1 and "start_faithfulness" not in [button.key for button in app.button]
+        sound(app.button(key="stop_faithfulness").click().run())
+        app = sound(finished(app))
+        assert "Stopped before it was done: nothing of it is kept." in said(app)
+
+
+def test_a_job_ends_where_something_else_is_asked_for(slow):
+    app = opened(network="se", beside="plain", about="Deletion and insertion")
+    sound(app.button(key="start_faithfulness").click().run())
+    assert under_way()
+    app.query_params["class"] = "tench"
+    sound(app.selectbox(key="class").set_value("tench").run())
+    assert ended() and "start_faithfulness" in [button.key for button in app.button]
+    assert "Stopped" not in said(app)
+
+
+def test_the_job_of_a_session_that_ends_ends_too(slow):
+    app = opened(network="se", beside="plain", about="Deletion and insertion")
+    sound(app.button(key="start_faithfulness").click().run())
+    assert under_way()
+    del app
+    gc.collect()
+    assert ended()

@@ -68,13 +68,14 @@ def trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, tuple[
 
 def counted(library: Library, name: str) -> ModelCard:
     """The full card of a network: its metadata, and what one real forward pass with random weights shows."""
+    from attention.cost import count_parameters
+
     card = library.describe(name)
     try:
         module = seeded(lambda: library.build(name))
     except Exception as error:  # a person may type any name, and what a library's builders raise is anything
         raise ZooError(f"{card.name} cannot be built here: {type(error).__name__}: {error}") from error
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    card = replace(card, parameters=parameters, gates=gate_counts(on_noise(module, card)))
+    card = replace(card, parameters=count_parameters(module), gates=gate_counts(on_noise(module, card)))
     if library.weights(name) is None:
         return replace(card, assumed=(*card.assumed, "no trained weights are published"))
     if not card.download:

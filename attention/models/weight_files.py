@@ -102,6 +102,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     where the network cannot see pictures of this size or scores one as NaN, or where a pass would take more than the
     limits allow.
     """
+    from attention.cost import count_parameters
     from attention.models import recognise
 
     if labels and len(labels) != file.classes:
@@ -115,8 +116,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     trace = on_noise(module, card)
     if not trace.output.isfinite().all():
         raise ZooError(f"{file.name} scores a picture of noise as NaN or infinite; only finite scores are allowed.")
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Network(replace(card, parameters=parameters, gates=gate_counts(trace)), module)
+    return Network(replace(card, parameters=count_parameters(module), gates=gate_counts(trace)), module)
 
 
 def load(path: Path) -> Network:
@@ -154,20 +154,20 @@ def usual_labels(classes: int) -> tuple[str, ...]:
 
 def _check_pass(file: WeightFile, size: int) -> None:
     """Raises ZooError where one pass over a picture would be too large, or impossible."""
-    from attention.cost import cost_of_pass
+    from attention.cost import measure_built
     from attention.models.limits import Limits
 
     limits = Limits.of_environment()
     if file.classes > limits.classes:
         raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
     try:
-        cost = cost_of_pass(file.architecture.build, size)
+        cost = measure_built(file.architecture.build, (1, 3, size, size))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error
     for taken, allowed, what in (
         (cost.largest, limits.feature_bytes, "bytes for its largest tensor"),
-        (cost.macs, limits.macs, "multiply-accumulates"),
+        (cost.total_macs, limits.macs, "multiply-accumulates"),
     ):
         if taken > allowed:
             given = f"One pass of {file.name} at {size} px takes {taken:,} {what}"

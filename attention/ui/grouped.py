@@ -10,10 +10,9 @@ from attention import grouped
 from attention.charts import grouped as figures
 from attention.charts.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
+from attention.observe import Observation
 from attention.report import Columns
-from attention.ui import cache
 from attention.ui.parts import chart, clicked, data, no_gates
-from attention.ui.view import View
 
 if TYPE_CHECKING:
     from attention.grouped.census import Layer
@@ -208,22 +207,25 @@ def draw_papers() -> None:
         _draw_alexnet()
 
 
-def draw_network(view: View) -> None:
+def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, with what they save."""
-    layers = _convolutions(view.choice.key, view)
+    from attention.grouped.census import convolutions
+
+    layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
         names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
         has, would = [layer.cost.parameters for layer in inside], [layer.ungrouped.parameters for layer in inside]
         st.markdown(
-            f"**{len(inside)} of {len(layers)}** convolutions of {view.card.title} are grouped: **{sum(has):,}** "
-            f"parameters, where ordinary ones would have **{sum(would):,}**."
+            f"**{len(inside)} of {len(layers)}** convolutions of {observation.card.title} are grouped: "
+            f"**{sum(has):,}** parameters, where ordinary ones would have **{sum(would):,}**."
         )
         saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
         chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
-        st.caption(f"Counted in one forward pass of a picture of {view.card.input_size} × {view.card.input_size} px.")
+        side = observation.card.input_size
+        st.caption(f"Counted in one forward pass of a picture of {side} × {side} px.")
     else:
-        no_gates(view, "grouped convolutions", "se-resnext")
+        no_gates(observation, "grouped convolutions", "se-resnext")
     data(convolutions=_table(layers))
 
 
@@ -258,8 +260,8 @@ def _draw_alexnet() -> None:
     layers = {name: layer for name, layer in papers.ALEXNET_CONVOLUTIONS.items() if layer.groups > 1}
     columns = {
         "layer": [*layers, "whole network"],
-        "two groups": [*(grouped.of(layer).parameters for layer in layers.values()), two],
-        "one group": [*(grouped.of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
+        "two groups": [*(grouped.cost_of(layer).parameters for layer in layers.values()), two],
+        "one group": [*(grouped.cost_of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
     }
     numbers = {name: st.column_config.NumberColumn(format="localized") for name in ("two groups", "one group")}
     st.dataframe(columns, hide_index=True, column_config=numbers, alt=f"{two:,} parameters, {one:,} with one group.")
@@ -267,14 +269,6 @@ def _draw_alexnet() -> None:
         f"Counted here from the layers of {papers.ALEXNET}. In every run, they write, one group's filters were largely "
         "colour-agnostic and the other's colour-specific."
     )
-
-
-@st.cache_resource(max_entries=8, show_spinner="Listing the network's convolutions")
-def _convolutions(key: str, _view: View) -> "tuple[Layer, ...]":
-    from attention.grouped.census import convolutions
-
-    with cache.guarded(_view.card):
-        return convolutions(_view.network.module, (3, _view.card.input_size, _view.card.input_size))
 
 
 def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:
