@@ -37,7 +37,8 @@ ROOMS = {
     "kinds": door(),
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
-    "images": door("numpy PIL", "records", inside="torch"),
+    "filters": door(),
+    "images": door("numpy PIL", "records filters", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
     "labels": door("", "records"),
@@ -51,7 +52,7 @@ ROOMS = {
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
-    "attribution": door("torch", "records", inside="captum"),
+    "attribution": door("torch", "records filters", inside="captum"),
     "grouped": door("numpy torch", "records threads layers cost"),
     "store": door(),
     "observe": door(

@@ -73,9 +73,10 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
         running = None
     if (done := results().get(key)) is not None:
         return done
-    if running is None and not _asked_for(name, cost):
+    if running is None and not _asked_for(name, key, cost):
         return None
     if running is None:
+        st.session_state.pop(f"_stopped_{name}", None)
         running = st.session_state[slot] = _Running(key, Job("The job", _counted(work), seconds=SECONDS))
     if not running.job.wait(0 if running.job.progress else AT_ONCE):
         follow(running.job, f"stop_{name}", _passes)
@@ -84,10 +85,10 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
     return _kept(name, running)
 
 
-def _asked_for(name: str, cost: str) -> bool:
+def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
     """Whether the job is to start: its cost, and the button that says so."""
     message, control = st.empty(), st.empty()
-    stopped = st.session_state.pop(f"_stopped_{name}", False)
+    stopped = st.session_state.get(f"_stopped_{name}") == key
     message.markdown(f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost)
     if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
         return False
@@ -105,7 +106,7 @@ def _kept(name: str, running: _Running) -> Any:
     try:
         result = running.job.result()
     except StoppedError:
-        st.session_state[f"_stopped_{name}"] = True
+        st.session_state[f"_stopped_{name}"] = running.key
         st.rerun()
     results().keep(running.key, result)
     return result
