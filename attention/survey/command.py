@@ -40,7 +40,7 @@ def summary(result: Result) -> list[str]:
     if unknown := result.outputs.count(-1):
         lines.append(f"The network knows no class named as {unknown:,} of these are: they have no right and wrong.")
     if facts["left_out"]:
-        lines.append(f"{facts['left_out']:,} files that are no pictures by their name were left out.")
+        lines.append(f"{facts['left_out']:,} files were left out: no pictures by their name, or no plain files.")
     if result.failures:
         lines.append(f"{len(result.failures):,} pictures could not be used:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:SHOWN]]
