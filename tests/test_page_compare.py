@@ -42,7 +42,7 @@ def said(app):
 
 
 def captions(app):
-    return [image.proto.imgs[0].caption.replace("\u00a0", " ") for image in app.get("image")]
+    return [image.proto.imgs[0].caption.replace("\u00a0", " ").replace("\\", "") for image in app.get("image")]
 
 
 def columns(*names, label=None, random=(), methods=()):
@@ -97,7 +97,7 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
     said_of = [caption for caption in captions(app) if caption.startswith("Grad-CAM, at")]
     assert [caption.split(", ")[1] for caption in said_of] == ["at layer4.1", "at layer4.1", "at layer2.0"]
     app = opened(network="se", beside="plain", layer1="layer9.9")
-    assert "The link asks for a block that se, plain has not" in said(app)
+    assert "The link asks for layer1 “layer9.9”; there is" in said(app)
 
 
 def test_a_method_that_is_valid_for_none_is_not_offered():

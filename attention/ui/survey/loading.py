@@ -24,8 +24,8 @@ from attention.report import html, surveyed
 from attention.survey import checks, statistics
 from attention.survey.command import format_progress
 from attention.survey.result import GateSurvey
-from attention.ui import frame, jobs, parts, presenting
-from attention.ui.takeaway import offer_report
+from attention.ui import frame, jobs, presenting, widgets
+from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
 """The surveys that come with the project, by the name of their network."""
@@ -185,7 +185,7 @@ def _opened() -> LoadedSurvey | None:
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
             with st.spinner("Reading the survey"):
-                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, parts.literal(file.name)))
+                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, widgets.literal(file.name)))
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
         st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
@@ -255,7 +255,7 @@ class _Running(NamedTuple):
         """How far it is: a share of 1, and in words."""
         share = progress.done / progress.total if progress else 0.0
         text = format_progress(progress) if progress else f"0 of {len(self.pictures):,} pictures"
-        return share, f"{parts.literal(self.card.title)} over {parts.literal(self.name)}: {text}"
+        return share, f"{widgets.literal(self.card.title)} over {widgets.literal(self.name)}: {text}"
 
 
 def _start(network: Network, pictures: survey.PictureList, name: str) -> _Running:
@@ -284,7 +284,7 @@ def say_empty(loaded: LoadedSurvey) -> None:
         sentence = "None of the pictures could be used; “What it rests on” names them."
     elif not loaded.result.gates:
         sentence = (
-            f"{parts.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
+            f"{widgets.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
         )
     else:
         sentence = (
@@ -300,20 +300,24 @@ MOST_FAILURES = 1000
 def draw_header(loaded: LoadedSurvey) -> None:
     """One line of what it is, warnings, and, but in a presentation, all that the numbers rest on."""
     result, facts = loaded.result, loaded.result.provenance
-    parts.mark_files(random=loaded.random)
+    widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
     counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
-    st.markdown(f"**{parts.literal(loaded.title)}** over {counted}: {parts.literal(facts['pictures']['root'])}.{known}")
+    st.markdown(
+        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}"
+    )
     for sentence in _warnings(loaded):
         st.caption(f":material/warning: {sentence}")
     if presenting.is_on():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
-        name = f"{facts['network']['name'].replace('/', '_')}-survey{parts.mark()}.parquet"
+        name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
         st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
-        offer_report(name.removesuffix(f"{parts.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report")
+        offer_report(
+            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report"
+        )
     if box.open:
         with box:
             _draw_facts(loaded)
@@ -332,7 +336,7 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
             "right and wrong."
         )
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
-        yield f"Some gates were averaged over {parts.literal(' or '.join(averaged))} before they were counted."
+        yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
     if left := len(result.gates) - len(loaded.gates):
         yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
 
