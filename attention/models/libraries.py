@@ -11,6 +11,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from attention import labels
 from attention.models.downloads import OnHub, OnServer, Weights
 from attention.models.network import ZooError, gate_counts, on_noise, seeded
 from attention.records import ModelCard
@@ -318,7 +319,7 @@ class Pytorchcv:
         return module, (left_out,) if extra else ()
 
     def labels(self, name: str) -> tuple[str, ...]:
-        return imagenet_labels()
+        return tuple(labels.imagenet().values())
 
 
 def _pytorchcv_table() -> dict[str, dict[str, str]]:
@@ -349,8 +350,3 @@ def _pytorchcv_page() -> str:
 
 
 LIBRARIES: dict[str, Library] = {"torchvision": Torchvision(), "timm": Timm(), "pytorchcv": Pytorchcv()}
-
-
-def imagenet_labels() -> tuple[str, ...]:
-    """What a person calls the classes of ImageNet-1k, in their usual order."""
-    return LIBRARIES["torchvision"].labels("resnet50")
