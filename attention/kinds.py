@@ -9,10 +9,10 @@ from typing import Literal
 
 Kind = Literal[
     "channel", "spatial", "full", "height", "width", "channel-height", "channel-width", "token", "sample",
-    "volume", "depth", "channel-depth", "depth-height", "depth-width",
+    "volume", "depth", "channel-depth", "depth-height", "depth-width", "branch",
 ]  # fmt: skip
 """The axes that a gate varies over besides N: "full" over the channels and all places, "token" over the places of a
-sequence, "volume" over those of a 3-D feature map, "sample" over none."""
+sequence, "volume" over those of a 3-D feature map, "branch" over parallel branches, "sample" over none."""
 Action = Literal["off", "mean", "shuffle", "top", "top-off", "set", "replace", "invert", "move"]
 """What an edit does with the values of a gate."""
 
@@ -35,7 +35,8 @@ class GateKind:
     """What there is to know of one kind of gates."""
 
     axes: str
-    """What the values vary over, after N: channel (C), depth (D), height (H), width (W), place of a sequence (L)."""
+    """What the values vary over, after N: branch (B), channel (C), depth (D), height (H), width (W), place of a
+    sequence (L)."""
     number_for: str
     """What the gate has a number for: `"each channel"`."""
     shown: str = ""
@@ -113,4 +114,5 @@ KINDS: dict[Kind, GateKind] = {
     "channel-depth": GateKind("CD", "each channel and slice", "as a number for each channel"),
     "depth-height": GateKind("DH", "each slice and row", "as a profile along the height"),
     "depth-width": GateKind("DW", "each slice and column", "as a profile along the width"),
+    "branch": GateKind("B", "each branch", "on the overview only: branches have no place in the picture"),
 }

@@ -2,7 +2,7 @@
 
 from attention import ui
 
-view = ui.open_page()
+observation = ui.open_page()
 
 import streamlit as st
 
@@ -15,4 +15,4 @@ side = st.segmented_control(
     "Compare", list(SIDES), default="Several networks", required=True, key="side", bind="query-params"
 )
 with ui.errors():
-    SIDES[side](view)
+    SIDES[side](observation)

@@ -5,7 +5,7 @@ import streamlit as st
 from attention import analysis, ui
 from attention.ui import excitation, excitation_steps, excitation_tabs
 
-view = ui.open_page()
+observation = ui.open_page()
 
 PARTS = {
     "Three steps": excitation_steps.draw,
@@ -20,14 +20,14 @@ PARTS = {
 def explore() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
     with ui.errors():
-        focus = excitation.choose(view)
+        focus = excitation.choose(observation)
         excitation.draw_gate(focus)
         excitation.draw_channel(focus)
         ui.tabs("part", PARTS, focus)
 
 
 with ui.errors():
-    if any(map(analysis.channel_view, view.blocks)):
+    if any(map(analysis.channel_view, observation.blocks)):
         explore()
     else:
-        ui.no_gates(view, "channel gates", "se")
+        ui.no_gates(observation, "channel gates", "se")

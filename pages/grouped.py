@@ -2,7 +2,7 @@
 
 from attention import ui
 
-view = ui.open_page()
+observation = ui.open_page()
 
 import streamlit as st
 
@@ -24,6 +24,6 @@ SECTIONS = {
     "Time, measured": lambda: sections.draw_times(convolution),
     "The proof": lambda: sections.draw_proof(convolution),
     "Equal budget": sections.draw_papers,
-    "In this network": lambda: sections.draw_network(view),
+    "In this network": lambda: sections.draw_network(observation),
 }
 ui.tabs("section", SECTIONS)

@@ -5,7 +5,7 @@ import streamlit as st
 from attention import ui
 from attention.ui.survey import channel, gates, loading, selection
 
-view = ui.open_page()
+observation = ui.open_page()
 
 PARTS = {
     "Role of excitation": gates.draw_role,
@@ -31,7 +31,7 @@ def explore(loaded: loading.LoadedSurvey) -> None:
 choice, views = ui.places()
 with ui.errors():
     with choice:
-        loaded = loading.choose_survey(view)
+        loaded = loading.choose_survey(observation)
     if loaded:
         with views:
             loading.draw_header(loaded)

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 CHANNELS, HEIGHT, WIDTH = 8, 6, 5
 
 Block = Callable[[nn.Module, Tensor], Tensor]
+Found = tuple[str, str, str]
+"""What `trace` is to say of a gate: name, kind and activation."""
 
 
 class Function(nn.Module):

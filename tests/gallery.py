@@ -7,10 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests import gated
-from tests.blocks import CHANNELS, HEIGHT, WIDTH, Function, linear, logits, pointwise, square
+from tests.blocks import CHANNELS, HEIGHT, WIDTH, Found, Function, linear, logits, pointwise, square
+from tests.handmade import BETWEEN, HANDMADE
 from tests.ungated import UNGATED
-
-Found = tuple[str, str, str]
 
 SIGMOID: Found = ("", "channel", "sigmoid")
 HARD: Found = ("", "channel", "hardsigmoid")
@@ -114,6 +113,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
         lambda: Function(lambda m, x: x * logits(m, x).clamp(0, 1), **pointwise()),
         [("", "channel", "clamp")],
     ),
+    **HANDMADE,
 }
 """By what people call them: a maker, and the gates in the order of execution."""
 
@@ -121,7 +121,9 @@ _BETWEEN = """
     addcmul, augmented assignment, residual tanh, selective kernels, selective kernels by view, after a layer,
     trunk and mask, self-calibrated, bounded features, gated attention"""
 DIRECT = [
-    name for name, (_, gates) in GATED.items() if len(gates) == 1 and name not in " ".join(_BETWEEN.split()).split(", ")
+    name
+    for name, (_, gates) in GATED.items()
+    if len(gates) == 1 and name not in BETWEEN | set(" ".join(_BETWEEN.split()).split(", "))
 ]
 """Those whose output is the input times the one gate."""
 

@@ -53,7 +53,14 @@ ROOMS = {
     ),
     "attribution": door("torch", "records", inside="captum"),
     "grouped": door("numpy torch", "records threads layers cost"),
-    "interventions": door("numpy torch", "records capture"),
+    "store": door(),
+    "observe": door(
+        "numpy PIL",
+        "records analysis images models store",
+        inside="torch",
+        inside_house="capture cost inventory attribution",
+    ),
+    "interventions": door("numpy torch", "records capture observe"),
     "survey": door(
         "numpy",
         "records threads images models analysis",
@@ -61,34 +68,31 @@ ROOMS = {
         inside_house="capture",
     ),
     "changes": door("numpy PIL"),
-    "comparison": door("numpy PIL", "records analysis", inside="torch", inside_house="capture models attribution cost"),
+    "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
     "charts": door("numpy plotly PIL", "records analysis comparison"),
     "serving": door("click", "records models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
-        "records images models analysis survey charts",
-        inside="torch jinja2",
-        inside_house="capture cost inventory",
+        "records images models analysis observe survey charts",
+        inside="jinja2",
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records images models inventory grouped charts analysis changes comparison serving labels interventions "
-        "survey views report",
+        "records images models inventory grouped charts analysis changes store observe comparison serving labels "
+        "interventions survey views report",
         inside="torch",
-        inside_house="layers capture attribution cost",
+        inside_house="layers capture attribution",
     ),
     "training": door("click numpy torch PIL", "records images networks models cost"),
     "evaluation": door("click numpy torch", "records images capture models survey"),
-    "ablation": door(
-        "click numpy", "records images models analysis interventions charts", inside="torch", inside_house="capture"
-    ),
-    "__main__": door(
-        "click",
-        "records serving",
+    "cli": door(
+        "click numpy",
+        "records analysis charts interventions observe serving survey report",
         inside="torch",
-        inside_house="images models analysis charts attribution comparison training evaluation survey ablation report",
+        inside_house="images models attribution comparison training evaluation",
     ),
+    "__main__": door("", "cli"),
     "": door(inside="torch", inside_house="serving"),
 }
 ROUTER = door("streamlit", "ui")

@@ -13,20 +13,50 @@ PARTS = "a GLU: two parts of one tensor"
 PROJECTIONS = "a GLU: two projections of one tensor"
 NORMALISATION = "pooled features without a learned layer, as in a normalisation"
 
+MATRIX = "attention weights in a matrix product"
+SCORES = "a matrix product of features"
+UNBOUNDED = "neither side is bounded, and none is made of the other by several layers"
+UNLEARNED = "the side of fewer axes is neither bounded nor learned from pooled features"
+NEIGHBOURS = "weights over a neighbourhood, as in local attention"
+OUT_OF_SIGHT = "a tensor made out of sight: by scripted code or numpy, or before the pass"
+
 SAID = {
     "swish by hand": [("sigmoid", ACTIVATION, 1)],
     "mish by hand": [("tanh", ACTIVATION, 1)],
+    "squared": [("none", ACTIVATION, 1)],
+    "own mask": [("threshold", ACTIVATION, 2)],
     "halves of one tensor": [("sigmoid", PARTS, 1)],
     "normalised halves": [("sigmoid", PARTS, 1)],
+    "simple halves": [("none", PARTS, 1)],
+    "gated linear unit": [("sigmoid", PARTS, 1)],
     "two projections": [("sigmoid", PROJECTIONS, 1)],
     "gated convolution": [("sigmoid", PROJECTIONS, 1)],
     "gated tanh unit": [("tanh", PROJECTIONS, 1)],
     "tanh of a projection": [("tanh", PROJECTIONS, 1)],
+    "two projections through silu": [("none", PROJECTIONS, 1)],
+    "two branches": [("none", UNBOUNDED, 1)],
+    "spatial gating unit": [("none", UNBOUNDED, 1)],
     "normalisation by hand": [("none", NORMALISATION, 1)],
-    "global response normalisation": [("none", NORMALISATION, 1)],
-    "attention": [("softmax", "attention weights in a matrix product", 1)],
+    "by its deviation": [("none", NORMALISATION, 1)],
+    "global response normalisation": [("none", NORMALISATION, 2)],
+    "attention": [("none", SCORES, 1), ("softmax", MATRIX, 1)],
+    "fused attention": [("softmax", MATRIX, 1)],
+    "linear attention": [("none", SCORES, 2)],
+    "diagonal": [("sigmoid", MATRIX, 1)],
+    "local attention": [("none", UNLEARNED, 1), ("softmax", NEIGHBOURS, 1)],
+    "local attention by windows": [("softmax", NEIGHBOURS, 1)],
+    "local attention in rows": [("none", UNLEARNED, 1), ("softmax", NEIGHBOURS, 1)],
+    "involution": [("none", UNLEARNED, 1)],
+    "masks": [("threshold", "a mask of the same axes, from comparing what is not bounded", 1)],
+    "blend": [("sigmoid", "a blend of two tensors by torch.lerp", 1)],
+    "quotient": [("sigmoid", "a quotient: features are divided by something computed from the input", 1)],
+    "choice": [("step", "a choice by a mask that is computed from the input", 1)],
+    "kernel of the picture": [("sigmoid", "a layer's weight that is computed from the input", 1)],
+    "by a scripted gate": [("none", OUT_OF_SIGHT, 1)],
+    "through numpy": [("none", OUT_OF_SIGHT, 1)],
+    "through a copy of an array": [("none", OUT_OF_SIGHT, 1)],
 }
-FAR = ["layer scale", "drop path", "masks", "learned constant", "silu", "gated linear unit", "spatial gating unit"]
+FAR = ["layer scale", "drop path", "learned constant", "silu", "constant", "dropout"]
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -48,7 +78,14 @@ def test_what_is_far_from_a_gate_is_not_listed(name):
 def test_no_product_is_both_a_gate_and_rejected(name):
     """Of the blocks with gates, only those that compute one by products have more to say."""
     rejected = trace(gallery.made(name), gallery.features()).rejected
-    assert {each.reason for each in rejected} <= {NORMALISATION}
+    assert {each.reason for each in rejected} <= {NORMALISATION, ACTIVATION, MATRIX}
+
+
+@torch.no_grad()
+def test_what_reads_a_tensor_made_out_of_sight_is_listed_where_it_reads_it():
+    found = trace(gallery.made("by a scripted block"), gallery.features())
+    assert found.rejected == (Rejected("mix", "none", OUT_OF_SIGHT, 1),)
+    assert trace(gallery.made("recurrent"), gallery.features()).rejected[0].name == "cell"
 
 
 @torch.no_grad()

@@ -14,9 +14,9 @@ from attention import capture, images
 from attention.analysis import Block
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
 from attention.models import own, zoo
+from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.ui import cbam
-from attention.ui.view import View
 from tests.charts import colours, numbers, sent_chart
 
 ROOT = Path(__file__).parents[1]
@@ -223,7 +223,7 @@ def test_a_good_link_is_not_complained_about(tab):
 
 @pytest.mark.parametrize("tab", TABS)
 def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab, monkeypatch):
-    monkeypatch.setattr(View, "steps", lambda view, gate: None)
+    monkeypatch.setattr(Observation, "steps", lambda observation, gate: None)
     app = opened(network="cbam", tab=tab)
     assert app.subheader[0].value.startswith("layer")
     assert len(app.info) == (0 if tab in ("Through depth", "Code") else 1)

@@ -10,6 +10,7 @@ from attention import analysis, comparison, images
 from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
+from attention.observe import observe, read_picture
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
 from tests.charts import numbers, sent_chart
 
@@ -43,8 +44,9 @@ def captions(app):
 
 def columns(*names, label=None, random=(), methods=()):
     sample = next(sample for sample in images.samples() if sample.title == TITLE)
-    loads = [lambda name=name: zoo.load(name, random=name in random) for name in names]
-    return comparison.compare(loads, images.read(sample.path.read_bytes()), label, methods=methods)
+    seen = read_picture(sample.path)
+    observations = [observe(zoo.load(name, random=name in random), seen) for name in names]
+    return comparison.compare(observations, label, methods=methods)
 
 
 def test_three_networks_stand_side_by_side_on_one_scale():
@@ -224,8 +226,8 @@ def test_every_change_shows_which_gates_moved_the_most_first(change):
 def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     app = opened(network="se", side="Two pictures", second_kind="another picture", other="Dog")
     loaded = zoo.load("se")
-    pictures = {sample.title: images.read(sample.path.read_bytes()) for sample in images.samples()}
-    one, other = (comparison.column(loaded, pictures[title], None, seconds=0) for title in (TITLE, "Dog"))
+    pictures = {sample.title: read_picture(sample.path) for sample in images.samples()}
+    one, other = (observe(loaded, pictures[title]).trace for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
     (bars,) = sent_chart(app, "moved")["data"]
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 from attention import interventions
 from attention.attribution import Attributor
 from attention.interventions import Edit
-from attention.interventions.edited import Edited
+from attention.interventions.modules import Edited
 from attention.models import zoo
 from tests.test_page_intervene import BLOCK, TITLE, link, opened, said, subject
 

@@ -11,10 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, inventory
 from attention.models import own, zoo
+from attention.observe import NetworkChoice, Observation
 from attention.records import Gate, Known, Part
 from attention.ui import cache, models, models_report, parts
-from attention.ui.cache import Choice
-from attention.ui.view import View
 from tests import coordinate
 
 ROOT = Path(__file__).parents[1]
@@ -43,8 +42,8 @@ def rows(app: AppTest) -> dict[str, list]:
 
 def of(network: str) -> Part:
     """The layers as the page has them."""
-    choice = Choice(zoo.card(network), network, lambda: zoo.load(network, random=True))
-    return View(choice, cache.sample(next(iter(cache.samples())))).inventory.network
+    choice = NetworkChoice(zoo.card(network), network, lambda: zoo.load(network, random=True))
+    return Observation(choice, cache.sample(next(iter(cache.samples())))).inventory.network
 
 
 @pytest.mark.parametrize("network", own.names())

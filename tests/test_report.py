@@ -11,17 +11,16 @@ from importlib.metadata import version
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-import torch
 from click.testing import CliRunner
 from PIL import Image
+from torch import nn
 
-from attention import __main__ as line
-from attention import capture, images, survey
+from attention import cli as line
+from attention import images, survey
 from attention.models import zoo
+from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
-from attention.report import Chart, Document, Pass, Picture, Section, Table, html, passed, surveyed
-from attention.report.passes import scores
-from attention.report.provenance import pass_facts
+from attention.report import Chart, Document, Picture, Section, Table, html, report_of, surveyed
 from attention.report.tables import said
 from tests import surveys
 
@@ -56,23 +55,19 @@ class Reader(HTMLParser):
             self.text += data
 
 
-def a_pass(name="cbam", called="dog.jpg", random=False) -> Pass:
-    network = zoo.load(name, random=random)
-    picture = images.read(images.samples()[0].path.read_bytes())
-    with torch.inference_mode():
-        trace = capture.trace(network.module, network.transform(picture)[None])
-    box, facts = network.transform.box(picture.size), pass_facts(network, "0123")
-    return Pass(network.card, trace, picture, called, box, scores(trace), None, facts)
+def observation(name="cbam", called="dog.jpg", random=False) -> Observation:
+    picture = picture_of(called, images.samples()[0].path.read_bytes())
+    return observe(zoo.load(name, random=random), picture)
 
 
 @pytest.fixture(scope="module")
-def subject() -> Pass:
-    return a_pass(called=HOSTILE)
+def subject() -> Observation:
+    return observation(called=HOSTILE)
 
 
 @pytest.fixture(scope="module")
 def page(subject) -> Reader:
-    return Reader(html(passed(subject)))
+    return Reader(html(report_of(subject)))
 
 
 def test_it_is_well_formed_and_refers_to_nothing_outside(page):
@@ -112,7 +107,7 @@ def test_every_picture_and_chart_says_its_finding(page):
 
 
 def test_the_tables_hold_true_minima_and_maxima(subject):
-    document = passed(subject)
+    document = report_of(subject)
     table = next(
         item for section in document.sections for item in section.items if getattr(item, "name", "") == "gates"
     )
@@ -131,13 +126,14 @@ def test_every_block_has_a_section_and_what_it_rests_on_is_said(subject, page):
 
 
 def test_random_weights_are_marked():
-    read = Reader(html(passed(a_pass("se", random=True))))
+    read = Reader(html(report_of(observation("se", random=True))))
     assert "The weights are random ones" in read.text
 
 
 def test_a_network_without_gates_or_classes_is_still_reported(subject):
-    bare = replace(subject, trace=replace(subject.trace, gates=()), scores=None)
-    read = Reader(html(passed(bare)))
+    network = zoo.load("plain")
+    features = replace(network, module=nn.Sequential(network.module, nn.Unflatten(1, (5, 2))))
+    read = Reader(html(report_of(observe(features, subject.picture))))
     assert "applied no gates" in read.text and "no number for each class" in read.text
 
 

@@ -1,7 +1,9 @@
 """What multiplies features and is no gate: activations, linear units, masks, normalisation, attention."""
 
+import warnings
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -145,6 +147,125 @@ def query_times_keys(m: nn.Module, x: Tensor) -> Tensor:
     return (m.up(tokens[:, :1]) * m.down(tokens)).sum(-1)
 
 
+def local_attention(m: nn.Module, x: Tensor) -> Tensor:
+    """The softmax over the neighbours of each place weighs them."""
+    n, c, h, w = x.shape
+    around = F.unfold(m.mix(x), 3, padding=1).view(n, c, 9, h * w)
+    scores = (m.other(x).view(n, c, 1, h * w) * around).sum(1, keepdim=True)
+    return (scores.softmax(2) * around).sum(2).view(x.shape)
+
+
+def local_attention_by_windows(m: nn.Module, x: Tensor) -> Tensor:
+    around = F.pad(m.mix(x), (1, 1, 1, 1)).unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
+    weights = torch.softmax(m.nine(x).flatten(2).transpose(1, 2).view(x.size(0), 1, HEIGHT, WIDTH, 9), -1)
+    return (around * weights).sum(-1)
+
+
+def local_attention_in_rows(m: nn.Module, x: Tensor) -> Tensor:
+    """With the places folded into the first axis."""
+    n, c, h, w = x.shape
+    around = F.unfold(m.mix(x), 3, padding=1).view(n, c, 9, h * w).permute(0, 3, 2, 1).reshape(n * h * w, 9, c)
+    scores = (around * m.other(x).flatten(2).transpose(1, 2).reshape(n * h * w, 1, c)).sum(-1, keepdim=True)
+    return (around * scores.softmax(1)).sum(1).view(n, h * w, c).transpose(1, 2).reshape(x.shape)
+
+
+def involution(m: nn.Module, x: Tensor) -> Tensor:
+    n, c, h, w = x.shape
+    kernel = m.nine(x).view(n, 1, 9, h, w)
+    return (F.unfold(x, 3, padding=1).view(n, c, 9, h, w) * kernel).sum(2)
+
+
+def two_branches(m: nn.Module, x: Tensor) -> Tensor:
+    """Neither is bounded, and neither is made of the other."""
+    return m.mix(x) * m.other(F.relu(m.wide(x))[:, :CHANNELS])
+
+
+def simple_halves(m: nn.Module, x: Tensor) -> Tensor:
+    a, b = m.wide(x).chunk(2, dim=1)
+    return a * b
+
+
+def squared(m: nn.Module, x: Tensor) -> Tensor:
+    return m.mix(x * x)
+
+
+def own_mask(m: nn.Module, x: Tensor) -> Tensor:
+    """A leaky relu by hand."""
+    return x * (x > 0).to(x.dtype) + 0.1 * x * (x <= 0)
+
+
+def linear_attention(m: nn.Module, x: Tensor) -> Tensor:
+    y = x.flatten(2)
+    return ((y @ y.transpose(1, 2)) @ y).view(x.shape)
+
+
+def fused_attention(m: nn.Module, x: Tensor) -> Tensor:
+    y = x.flatten(2).transpose(1, 2)[:, None]
+    return F.scaled_dot_product_attention(y, y, y)[:, 0].transpose(1, 2).reshape(x.shape)
+
+
+def blend(m: nn.Module, x: Tensor) -> Tensor:
+    return torch.lerp(x, m.mix(x), torch.sigmoid(m.other(x)))
+
+
+def quotient(m: nn.Module, x: Tensor) -> Tensor:
+    return x / (1 + torch.exp(-m.mix(x)))
+
+
+def choice(m: nn.Module, x: Tensor) -> Tensor:
+    return torch.where(torch.sigmoid(m.mix(x)) > 0.5, x, torch.zeros((), dtype=x.dtype))
+
+
+def diagonal(m: nn.Module, x: Tensor) -> Tensor:
+    weights = torch.diag_embed(torch.sigmoid(m.up(x.mean((2, 3)))))
+    return (weights @ x.flatten(2)).view(x.shape)
+
+
+def kernel_of_the_picture(m: nn.Module, x: Tensor) -> Tensor:
+    n, c, h, w = x.shape
+    weight = torch.sigmoid(m.up(x.mean((2, 3)))).view(n * c, 1, 1, 1)
+    return F.conv2d(x.reshape(1, n * c, h, w), weight, groups=n * c).view(x.shape)
+
+
+def by_the_mean(m: nn.Module, x: Tensor) -> Tensor:
+    return x / x.std((2, 3), keepdim=True)
+
+
+def scripted_gate(x: Tensor) -> Tensor:
+    return torch.sigmoid(x.mean((2, 3), keepdim=True))
+
+
+def scripted_block(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(x.mean((2, 3), keepdim=True))
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch has deprecated scripts, and many modules have them
+    scripted_gate = torch.jit.script(scripted_gate)
+    scripted_block = torch.jit.script(scripted_block)
+
+
+def by_scripted_gate(m: nn.Module, x: Tensor) -> Tensor:
+    return m.mix(x) * scripted_gate(x)
+
+
+def by_scripted_block(m: nn.Module, x: Tensor) -> Tensor:
+    return m.mix(scripted_block(x))
+
+
+def through_numpy(m: nn.Module, x: Tensor) -> Tensor:
+    array = 1 / (1 + np.exp(-m.mix(x).detach().mean((2, 3), keepdim=True).numpy()))
+    return x * torch.from_numpy(array)
+
+
+def through_a_copy_of_an_array(m: nn.Module, x: Tensor) -> Tensor:
+    return x * torch.as_tensor(np.tanh(m.mix(x).detach().numpy()))
+
+
+def recurrent(m: nn.Module, x: Tensor) -> Tensor:
+    return m.cell(x.flatten(2).transpose(1, 2))[0].transpose(1, 2).reshape(x.shape)
+
+
 def detached_constant(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.full((1, CHANNELS, 1, 1), 0.5, dtype=x.dtype)
 
@@ -202,6 +323,27 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "learned constant": lambda: Function(learned_constant, norm=nn.BatchNorm2d(CHANNELS)),
     "star": _named(mix=square(), other=square())(star),
     "constant": lambda: Function(detached_constant),
+    "local attention": _named(mix=square(), other=square())(local_attention),
+    "local attention by windows": _named(mix=square(), nine=nn.Conv2d(CHANNELS, 9, 1))(local_attention_by_windows),
+    "local attention in rows": _named(mix=square(), other=square())(local_attention_in_rows),
+    "involution": _named(nine=nn.Conv2d(CHANNELS, 9, 1))(involution),
+    "two branches": _named(mix=square(), other=square(), wide=_double())(two_branches),
+    "simple halves": _named(wide=_double())(simple_halves),
+    "squared": _named(mix=square())(squared),
+    "own mask": _named()(own_mask),
+    "linear attention": _named()(linear_attention),
+    "fused attention": _named()(fused_attention),
+    "blend": _named(mix=square(), other=square())(blend),
+    "quotient": _named(mix=square())(quotient),
+    "choice": _named(mix=square())(choice),
+    "diagonal": _named(up=nn.Linear(CHANNELS, CHANNELS))(diagonal),
+    "kernel of the picture": _named(up=nn.Linear(CHANNELS, CHANNELS))(kernel_of_the_picture),
+    "by its deviation": _named()(by_the_mean),
+    "by a scripted gate": _named(mix=square())(by_scripted_gate),
+    "by a scripted block": _named(mix=square())(by_scripted_block),
+    "through numpy": _named(mix=square())(through_numpy),
+    "through a copy of an array": _named(mix=square())(through_a_copy_of_an_array),
+    "recurrent": _named(cell=nn.LSTM(CHANNELS, CHANNELS, batch_first=True))(recurrent),
     "layer normalisation": lambda: nn.LayerNorm([CHANNELS, HEIGHT, WIDTH]),
 }
 """What multiplies features and is no gate."""

@@ -1,38 +1,26 @@
-"""What the axes of a tensor mean: sample (N), channel (C), depth (D), height (H), width (W), or a place in a row (L).
+"""What the axes of a tensor mean: sample (N), branch (B), channel (C), neighbour (K), depth (D), height (H), width (W),
+or a place in a row (L).
 
 An axis is a tuple of factors (letter, extent): an image flattened to tokens has the axis H·W, groups folded into
 the batch have N·C. Reshapes regroup the factors, so the meaning survives them.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
-from attention.records import Kind
+from attention.kinds import KINDS, Kind
 
 Factor = tuple[str, int]
 Axes = tuple[tuple[Factor, ...], ...]
 
-# Five axes are stacked branches (selective kernels): a channel belongs to a branch.
-_LAYOUTS = {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCCHW"}
+# Five axes are stacked branches (selective kernels), six windows or neighbourhoods by nobody's rule.
+_LAYOUTS = {2: "NC", 3: "NCL", 4: "NCHW", 5: "NBCHW"}
 _PLACES = frozenset("DHWL")
-_ORDER = "NCDHWL"
-_KINDS: dict[frozenset[str], Kind] = {
-    frozenset(""): "sample",
-    frozenset("C"): "channel",
-    frozenset("HW"): "spatial",
-    frozenset("CHW"): "full",
-    frozenset("H"): "height",
-    frozenset("W"): "width",
-    frozenset("CH"): "channel-height",
-    frozenset("CW"): "channel-width",
-    frozenset("D"): "depth",
-    frozenset("CD"): "channel-depth",
-    frozenset("DH"): "depth-height",
-    frozenset("DW"): "depth-width",
-    frozenset("DHW"): "volume",
-}
+_ORDER = "NBCKDHWL"
+_KINDS: dict[frozenset[str], Kind] = {frozenset(row.axes): kind for kind, row in KINDS.items()}
 
 
 def standard(shape: Sequence[int]) -> Axes:
@@ -122,9 +110,33 @@ def letters(axes: Axes, dimensions: Iterable[int]) -> frozenset[str]:
 
 def kind(letters: frozenset[str]) -> Kind:
     """The kind of a gate that varies over these axes: with channels and several axes of places it is a full one."""
+    letters = merged(letters)
     if "L" in letters:
         return "full" if "C" in letters else "token"
     return _KINDS.get(letters, "full")
+
+
+def merged(letters: frozenset[str]) -> frozenset[str]:
+    """Channels of branches are channels: only a gate over the branches alone has the axis of branches."""
+    return letters - {"B"} | {"C"} if "B" in letters and letters - {"N", "B"} else letters
+
+
+def unfolded(axes: Axes, shape: Sequence[int], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Axes | None:
+    """The axes after `Tensor.unfold`, which puts windows last, or `F.unfold`, which puts them beside the channels."""
+    if len(shape) == len(axes) + 1:
+        return (*axes, (("K", shape[-1]),))
+    if len(axes) != 4 or len(shape) != 3:
+        return None
+    names = ("kernel_size", "dilation", "padding", "stride")
+    given = [kwargs.get(name, args[i] if len(args) > i else i % 2) for i, name in enumerate(names, start=1)]
+    kernel, dilation, padding, stride = ((each, each) if isinstance(each, int) else tuple(each) for each in given)
+    window = math.prod(kernel)
+    places = tuple(
+        (letter, (size + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1)
+        for i, axis in enumerate(axes[2:])
+        for letter, size in axis[:1]
+    )
+    return (axes[0], (("C", shape[1] // window), ("K", window)), places)
 
 
 def widened(letters: frozenset[str], axes: Axes, shape: Sequence[int]) -> frozenset[str]:
@@ -143,7 +155,9 @@ class Layout:
     """
 
     def __init__(self, axes: Axes, kept: frozenset[str]) -> None:
-        self._kept = kept | {"N"}
+        if merged(kept) != kept:
+            axes = tuple(tuple(("C" if letter == "B" else letter, size) for letter, size in axis) for axis in axes)
+        self._kept = merged(kept) | {"N"}
         self._axes = axes
         factors = [factor for axis in axes for factor in axis]
         self._letters = [letter for letter, _ in factors]
@@ -152,6 +166,8 @@ class Layout:
         self.shape = tuple(self._extent(letter) for letter in _ORDER if letter in self._kept)
         self.sizes = tuple(math.prod(self._broadcast(axis)) for axis in axes)
         self._ordered = self._order == sorted(self._order)
+        self.holds_samples = not axes[0] or "N" in dict(axes[0])
+        """Whether the first axis of the product is that of the samples."""
 
     def values(self, gate: Tensor) -> Tensor:
         """The gate, of as many dimensions as the product and of extent 1 where it is constant -> its values."""

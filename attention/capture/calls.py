@@ -33,16 +33,29 @@ class TensorInfo(NamedTuple):
     """The last bounded activation, as long as nothing undid it."""
     pooled: int = 0
     """1 after a reduction, 2 after a learned layer on top of one."""
-    sliced_from: int = 0
-    """The pre-activation of the tensor that this one was sliced from: two halves of one tensor are a GLU."""
+    part: tuple[int, tuple[Any, ...]] | None = None
+    """Which part of which tensor it was cut out as: two parts of one tensor are a GLU."""
     projected_from: frozenset[int] = frozenset()
-    """The pre-activations of the tensor that one learned layer made it of: two projections of one tensor are a GLU."""
+    """The pre-activations of what one learned layer made it of: two projections of one tensor are a GLU."""
+    layers: frozenset[int] = frozenset()
+    """Which layer that was, by its weight; several after a sum of projections."""
+    ancestors: tuple[frozenset[int], ...] = ()
+    """From which pre-activations it comes, by the number of learned layers between; none: from its own alone."""
+    reduced_from: frozenset[int] = frozenset()
+    """The pre-activations whose sum or extreme it is: what these are divided by bounds them."""
+    positive: bool = False
+    """Whether no number of it is below 0."""
+    spans: bool = False
+    """Whether it is the difference of two extremes."""
+    samples: tuple[int, int] | None = None
+    """Which pictures of the batch it belongs to, the first and how many, where a loop took a part of the batch."""
     depends: bool = True
     """Whether it depends on the input."""
 
 
 CONSTANT = TensorInfo(frozenset(), depends=False)
 UNKNOWN = TensorInfo(frozenset())
+"""Of a tensor that no torch function of the pass made: by scripted code or numpy, or before the pass."""
 
 Value = TypeVar("Value")
 
@@ -77,8 +90,10 @@ class TensorInfos(TensorTable[TensorInfo]):
         info = self.get(tensor)
         if info is not None:
             return info
-        learned = id(tensor) in self._learned or isinstance(tensor, nn.Parameter)
-        return CONSTANT if learned or not tensor.is_floating_point() else UNKNOWN
+        return CONSTANT if self.is_learned(tensor) or not tensor.is_floating_point() else UNKNOWN
+
+    def is_learned(self, tensor: Tensor) -> bool:
+        return id(tensor) in self._learned or isinstance(tensor, nn.Parameter)
 
 
 _ALIASES = {
@@ -101,7 +116,16 @@ _ALIASES = {
     "__rtruediv__": "rdiv",
     "__matmul__": "matmul",
     "__pow__": "pow",
+    "__ne__": "ne",
+    "__eq__": "eq",
+    "__le__": "le",
+    "__ge__": "ge",
+    "__lt__": "lt",
+    "__gt__": "gt",
     "__neg__": "neg",
+    "__and__": "logical_and",
+    "__or__": "logical_or",
+    "__invert__": "logical_not",
     "negative": "neg",
     "absolute": "abs",
     "expit": "sigmoid",
@@ -134,7 +158,7 @@ def in_place(function: Callable[..., Any]) -> bool:
     return spelled == "__imul__" or (spelled.endswith("_") and not spelled.endswith("__"))
 
 
-def tensors(arguments: Any) -> Iterator[Tensor]:
+def tensors_in(arguments: Any) -> Iterator[Tensor]:
     """The tensors among the arguments, and in lists of them."""
     for argument in arguments:
         if isinstance(argument, Tensor):
@@ -150,15 +174,16 @@ class Call:
         self.name = name
         self.args = args
         self.kwargs = kwargs
-        self.inputs = list(tensors(args))
+        self.inputs = list(tensors_in(args))
         if kwargs:
-            self.inputs += tensors(kwargs.values())
+            self.inputs += tensors_in(kwargs.values())
         if name.endswith("_as"):
             del self.inputs[1:]  # expand_as reads the other's shape alone
         self.infos = [infos.of(tensor) for tensor in self.inputs]
+        self.is_learned = infos.is_learned
         self.dependent = [info for info in self.infos if info.depends]
         self.depends = bool(self.dependent)
-        self.main = self.infos.index(self.dependent[0]) if self.depends else 0
+        self.main = next((i for i, info in enumerate(self.infos) if info.depends), 0)
         self.output: Tensor
 
     @property

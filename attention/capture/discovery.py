@@ -3,14 +3,32 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from attention.capture.calls import CONSTANT, Call, TensorInfo, TensorInfos, in_place, new_preactivation, operation
-from attention.capture.calls import tensors as tensors_in
+from attention.capture.calls import (
+    CONSTANT,
+    UNKNOWN,
+    Call,
+    TensorInfo,
+    TensorInfos,
+    in_place,
+    new_preactivation,
+    operation,
+    tensors_in,
+)  # fmt: skip
 from attention.capture.gates import Gates, fused_attention
-from attention.capture.matching import MATRIX, PRODUCTS, GateMatch, Product, Rejection, match_gate
-from attention.capture.propagation import MATRICES, info_of_output, makes_new_numbers, weighing_activation
+from attention.capture.matching import (
+    OUT_OF_SIGHT,
+    PRODUCTS,
+    GateMatch,
+    Product,
+    Rejection,
+    match_gate,
+    multiplies_inside,
+)  # fmt: skip
+from attention.capture.propagation import info_of_output, makes_new_numbers
 from attention.capture.steps import Recorder, features
 
 Function = Callable[..., Any]
@@ -31,7 +49,7 @@ class DiscoveryMode(TorchFunctionMode):
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        name, kwargs = operation(func), kwargs or {}
+        name, kwargs, self._outcome = operation(func), kwargs or {}, None
         if name == "__iter__" and args[0].dim():
             return iter(self.__torch_function__(Tensor.unbind, types, args))
         parse = PRODUCTS.get(name)
@@ -42,8 +60,6 @@ class DiscoveryMode(TorchFunctionMode):
             if isinstance(outcome, GateMatch):
                 return self._gate(func, product, infos, outcome)
             self._reject(outcome)
-        elif name in MATRICES and (activation := weighing_activation(Call(name, args, kwargs, self._infos))):
-            self._reject(Rejection(activation, MATRIX))
         output = run(name, func, args, kwargs)
         self._follow_call(name, args, kwargs, output)
         return output
@@ -56,16 +72,31 @@ class DiscoveryMode(TorchFunctionMode):
     def _follow_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if name in WRITING:
             self._follow_writing(Call(name, args, kwargs, self._infos))
-        elif results := [tensor for tensor in tensors_in((output,)) if tensor.is_floating_point()]:
+        elif results := list(tensors_in((output,))):
             self._follow_results(Call(name, args, kwargs, self._infos), results)
 
     def _follow_results(self, call: Call, results: list[Tensor]) -> None:
         constant = not call.depends or makes_new_numbers(call.name)
+        if constant:
+            results = [tensor for tensor in results if tensor.is_floating_point()]
+            known = UNKNOWN if any(isinstance(each, np.ndarray) for each in call.args) else CONSTANT
+        else:
+            self._look_inside(call)
         for tensor in results:
             call.output = tensor
-            self._infos.put(tensor, CONSTANT if constant else info_of_output(call))
+            self._infos.put(tensor, known if constant else info_of_output(call))
             if self._recorder is not None and not constant:
                 self._recorder.follow(call)
+
+    def _look_inside(self, call: Call) -> None:
+        """Writes down what multiplies and is no product, and what reads a tensor that nobody saw being made."""
+        if self._outcome is None:
+            self._reject(multiplies_inside(call))
+        for tensor, info in zip(call.inputs, call.infos, strict=True):
+            if info is UNKNOWN:
+                self._infos.put(tensor, UNKNOWN._replace(preactivations=new_preactivation()))
+                if self._outcome is None:
+                    self._reject(OUT_OF_SIGHT)
 
     def _follow_writing(self, call: Call) -> None:
         """What is written into a part of a buffer is what the buffer holds."""
@@ -90,7 +121,8 @@ class DiscoveryMode(TorchFunctionMode):
         before = features(feature, match.axes) if asked else None
         output = multiplied(func, product, match, edited)
         gated = infos[1 - which]
-        self._infos.put(output, TensorInfo(new_preactivation(), gated.axes, pooled=gated.pooled))
+        followed = TensorInfo(new_preactivation(), gated.axes, pooled=gated.pooled, samples=match.samples)
+        self._infos.put(output, followed)
         if recorder is not None and asked:
             recorder.keep(asked, gate, before, features(output, match.axes))
         return output
@@ -106,6 +138,8 @@ def multiplied(func: Function, product: Product, match: GateMatch, edited: Tenso
     """The product as the module wrote it, of the same operands in the same order, but for an edited gate."""
     if edited is None:
         return func(*product.args, **product.kwargs)
+    if not product.operands[match.which].is_floating_point():  # a mask, which multiplies in the features' precision
+        edited = edited.to(product.operands[1 - match.which].dtype)
     if in_place(func) and product.positions[match.which] == 0:
         args, kwargs = product.replaced(match.which, edited.expand(match.shape).clone())
         return product.operands[match.which].copy_(func(*args, **kwargs))

@@ -1,6 +1,7 @@
 """The gates of one pass: which module applies each, its values, and the edits of them."""
 
 import difflib
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,19 +33,17 @@ class _AppliedGate(NamedTuple):
     narrow: Tensor
     match: GateMatch
 
-    def gate(self, name: str, values: Floats) -> Gate:
-        match = self.match
-        return Gate(name, match.kind, match.activation, values, match.shape, float(values.min()), float(values.max()))
-
 
 class Gates:
-    """Collects the gates in the order of execution and applies the edits."""
+    """Collects the gates in the order of execution and applies the edits. `pictures` is the number of the batch."""
 
-    def __init__(self, owners: "Owners", edits: Mapping[str, Edit]) -> None:
+    def __init__(self, owners: "Owners", edits: Mapping[str, Edit], pictures: int) -> None:
         self._owners = owners
         self._edits = edits
+        self._pictures = pictures
         self._applied: list[_AppliedGate] = []
-        self._counts: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+        self._turns: Counter[tuple[str, tuple[int, int]]] = Counter()
         self._rejections: Counter[tuple[str, Rejection]] = Counter()
 
     def reject(self, rejection: Rejection) -> None:
@@ -57,24 +56,86 @@ class Gates:
 
     def add(self, gate: Tensor, match: GateMatch) -> tuple[str, int, Tensor | None]:
         """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""
-        owner = self._owners.running()
-        number = self._counts[owner] = self._counts.get(owner, 0) + 1
-        layout = match.layout
+        if torch._C._functorch.is_functorch_wrapped_tensor(gate):
+            raise TraceError(
+                "the module runs under torch.func, whose tensors have no values of their own: trace it plain"
+            )
+        owner, layout = self._owners.running(), match.layout
+        number = self._number(owner, match.samples)
         narrow = gate if gate.shape == layout.sizes else narrowed(gate, match.varying, len(match.shape))
         self._applied.append(_AppliedGate(owner, number, own_copy(narrow), match))
         for name in possible_names(owner, number) if self._edits else ():
             if name in self._edits:
-                edited = _edited(name, self._edits[name], layout.values(narrow))
+                edited = self._edited(name, layout.values(narrow), match.samples)
                 return owner, number, _alike(layout.gate(edited), gate)
         return owner, number, None
 
+    def _number(self, owner: str, samples: tuple[int, int] | None) -> int:
+        """A loop over the pictures of a batch applies one gate, picture by picture: each turn counts from one."""
+        if samples is None:
+            self._counts[owner] += 1
+            return self._counts[owner]
+        self._turns[owner, samples] += 1
+        self._counts[owner] = max(self._counts[owner], self._turns[owner, samples])
+        return self._turns[owner, samples]
+
+    def _edited(self, name: str, values: Tensor, samples: tuple[int, int] | None) -> Tensor:
+        edit = self._edits[name]
+        given = edit(values.clone()) if callable(edit) else edit
+        if not isinstance(given, Tensor | np.ndarray):
+            raise TraceError(f"the edit of {name!r} gives {type(given).__name__}, and must give an array or a tensor")
+        edited, shape = torch.as_tensor(given), tuple(values.shape)
+        if samples is not None and not callable(edit):
+            shape = (self._pictures, *shape[1:])
+        if tuple(edited.shape) != shape:
+            raise TraceError(f"the edit of {name!r} has the shape {tuple(edited.shape)}, and the gate has {shape}")
+        if samples is not None and not callable(edit):
+            edited = edited[samples[0] : sum(samples)]
+        dtype = values.dtype if values.is_floating_point() else torch.float32
+        return edited.to(dtype=dtype, device=values.device)
+
     def named(self) -> dict[str, Gate]:
         """The gates by name: `#1`, `#2` ... where a module applied several."""
-        several = {owner for owner, count in self._counts.items() if count > 1}
-        names = [f"{each.owner}#{each.number}" if each.owner in several else each.owner for each in self._applied]
+        groups: dict[tuple[str, int], list[int]] = {}
+        for index, each in enumerate(self._applied):
+            groups.setdefault((each.owner, each.number), []).append(index)
+        loose = {owner for (owner, _), group in groups.items() if not self._fit_together(group)}
+        if loose:
+            self._check_edits_of(loose)
+            numbers = Counter[str]()
+            groups = {}
+            for index, each in enumerate(self._applied):
+                numbers[each.owner] += each.owner in loose
+                number = numbers[each.owner] if each.owner in loose else each.number
+                groups.setdefault((each.owner, number), []).append(index)
+        several = {owner for owner, number in groups if number > 1}
         values = to_host([each.match.layout.values(each.narrow) for each in self._applied])
-        gates = zip(names, self._applied, values, strict=True)
-        return {name: applied.gate(name, array) for name, applied, array in gates}
+        gates = {}
+        for (owner, number), group in groups.items():
+            name = f"{owner}#{number}" if owner in several else owner
+            gates[name] = _gate(name, [(self._applied[index].match, values[index]) for index in group])
+        return gates
+
+    def _fit_together(self, group: list[int]) -> bool:
+        """Whether these are the turns of one loop: of other pictures each, and of one form."""
+        matches = [self._applied[index].match for index in group]
+        ends = sorted((first, first + count) for first, count in (each.samples or (0, 0) for each in matches))
+        disjoint = all(one[1] <= other[0] for one, other in itertools.pairwise(ends))
+        return len(matches) == 1 or (disjoint and len({(each.kind, each.layout.shape[1:]) for each in matches}) == 1)
+
+    def _check_edits_of(self, owners: set[str]) -> None:
+        for name in self._edits:
+            if name.partition("#")[0] in owners:
+                raise TraceError(f"an edit was given for {name!r}, whose gates have another form for each picture")
+
+
+def _gate(name: str, turns: list[tuple[GateMatch, Floats]]) -> Gate:
+    """One gate; the turns of a loop over the pictures are put together in the order of the pictures."""
+    (match, array), shape = turns[0], turns[0][0].shape
+    if match.samples is not None:
+        array = np.concatenate([values for _, values in sorted(turns, key=lambda turn: turn[0].samples or ())])
+        shape = (len(array), *(shape[1:] if match.layout.holds_samples else shape))
+    return Gate(name, match.kind, match.activation, array, shape, float(array.min()), float(array.max()))
 
 
 def possible_names(owner: str, number: int) -> tuple[str, ...]:
@@ -111,20 +172,10 @@ def own_copy(tensor: Tensor) -> Tensor:
     return (tensor.detach() if tensor.requires_grad else tensor).clone(memory_format=torch.contiguous_format)
 
 
-def _edited(name: str, edit: Edit, values: Tensor) -> Tensor:
-    given = edit(values.clone()) if callable(edit) else edit
-    if not isinstance(given, Tensor | np.ndarray):
-        raise TraceError(f"the edit of {name!r} gives {type(given).__name__}, and must give an array or a tensor")
-    edited, shape = torch.as_tensor(given), tuple(values.shape)
-    if edited.shape != values.shape:
-        raise TraceError(f"the edit of {name!r} has the shape {tuple(edited.shape)}, and the gate has {shape}")
-    return edited.to(dtype=values.dtype, device=values.device)
-
-
 def _alike(edited: Tensor, gate: Tensor) -> Tensor:
     """The edited gate, laid out in memory like the original, so that the product is laid out the same."""
     if edited.shape == gate.shape:
-        return torch.empty_like(gate).copy_(edited)
+        return torch.empty_like(gate, dtype=edited.dtype).copy_(edited)
     return torch.broadcast_tensors(edited, gate)[0]
 
 
@@ -149,13 +200,31 @@ class Owners:
 
     def __init__(self, parts: Mapping[str, nn.Module]) -> None:
         self._names = {id(part): name for name, part in parts.items()}
+        self._graphs = any(isinstance(part, torch.fx.GraphModule) for part in parts.values())
 
     def running(self) -> str:
         for call in _running_calls():
             name = self._names.get(id(call["self"]))
             if name is not None:
-                return name
+                inside = _running_node(call["self"]) if self._graphs else ""
+                return f"{name}.{inside}".strip(".") if inside else name
         return ""
+
+
+def _running_node(module: nn.Module) -> str:
+    """The path of the module that a line of a torch.fx graph was traced from; "" where the graph does not say."""
+    if not isinstance(module, torch.fx.GraphModule):
+        return ""
+    code, frame = type(module).forward.__code__, sys._getframe(1)
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back  # type: ignore[assignment]
+    lines = module._lineno_map or {}
+    number = lines.get(frame.f_lineno - module._prologue_start) if frame is not None else None
+    if number is None:
+        return ""
+    stack = list(module.graph.nodes)[number].meta.get("nn_module_stack") or {}
+    paths = [path for path, _ in stack.values()]
+    return paths[-1].removeprefix("L['self'].") if paths else ""
 
 
 def fused_attention() -> tuple[Tensor, Tensor | None] | None:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from attention.capture import axes
 from attention.capture.axes import Layout
-from attention.capture.calls import TensorInfo
-from attention.capture.propagation import PARTIAL
-from attention.records import Kind
+from attention.capture.calls import UNKNOWN, Call, TensorInfo
+from attention.capture.propagation import FUSED_ATTENTION, MATRICES, NORMALISED, PARTIAL
+from attention.kinds import Kind
 
 
 class Product(NamedTuple):
@@ -100,17 +100,25 @@ PRODUCTS: dict[str, Callable[[tuple[Any, ...], dict[str, Any]], Product | None]]
 }
 
 
-_UNBOUNDED: tuple[Kind, ...] = ("channel", "spatial", "channel-height", "channel-width")
-_ACTIVATION = "an activation: both sides come from the same tensor"
-_HALVES = "a GLU: two parts of one tensor"
-_PROJECTIONS = "a GLU: two projections of one tensor"
-_BOUNDED = "both sides are bounded: neither is a plain feature map"
-_STEP = "one step of an activation that is written by hand"
-_VECTORS = "two vectors: there is no map to gate"
-_WIDER = "the bounded side varies over axes that the other does not"
-_POOLED = "pooled features without a learned layer, as in a normalisation"
-_BOTH_POOLED = "both sides are pooled features"
+_LEARNED_KINDS: tuple[Kind, ...] = ("channel", "spatial", "channel-height", "channel-width")
+"""What a gate without a bounded activation may vary over, if it was learned from pooled features."""
+
+ACTIVATION = "an activation: both sides come from the same tensor"
+HALVES = "a GLU: two parts of one tensor"
+PROJECTIONS = "a GLU: two projections of one tensor"
+BOUNDED = "both sides are bounded: neither is a plain feature map"
+STEP = "one step of an activation that is written by hand"
+MASK = "a mask of the same axes, from comparing what is not bounded"
+VECTORS = "two vectors: there is no map to gate"
+WIDER = "the bounded side varies over axes that the other does not"
+POOLED = "pooled features without a learned layer, as in a normalisation"
+BOTH_POOLED = "both sides are pooled features"
+UNBOUNDED = "neither side is bounded, and none is made of the other by several layers"
+UNLEARNED = "the side of fewer axes is neither bounded nor learned from pooled features"
+NEIGHBOURS = "weights over a neighbourhood, as in local attention"
+SHIFTED = "its first axis is not the samples"
 MATRIX = "attention weights in a matrix product"
+SCORES = "a matrix product of features"
 
 
 class Operand(NamedTuple):
@@ -136,6 +144,8 @@ class GateMatch(NamedTuple):
     layout: Layout
     position: int | None
     """Where the gate stands among the positional arguments, in the product's own form; None where it does not."""
+    samples: tuple[int, int] | None
+    """Which pictures of the batch it belongs to, the first and how many, where a loop took a part of the batch."""
 
 
 class Rejection(NamedTuple):
@@ -145,10 +155,14 @@ class Rejection(NamedTuple):
     reason: str
 
 
+OUT_OF_SIGHT = Rejection("none", "a tensor made out of sight: by scripted code or numpy, or before the pass")
+"""Of what reads a tensor that no torch function of the pass made, and that no module holds."""
+
+
 def match_gate(product: Product, infos: tuple[TensorInfo, TensorInfo]) -> GateMatch | Rejection | None:
-    """Whether one operand gates the other; None where neither comes close."""
+    """Whether one operand gates the other, or why not; None where only one of them depends on the input."""
     left, right = product.aligned
-    if not (infos[0].depends and infos[1].depends and left.is_floating_point() and right.is_floating_point()):
+    if not (infos[0].depends and infos[1].depends and (left.is_floating_point() or right.is_floating_point())):
         return None
     shape = axes.broadcast(left.shape, right.shape)
     if shape is None or len(shape) < 2:
@@ -162,7 +176,11 @@ def match_gate(product: Product, infos: tuple[TensorInfo, TensorInfo]) -> GateMa
     if isinstance(first, GateMatch):
         return first
     second = _match(product, 1, sides, shape)
-    return second if isinstance(second, GateMatch) else first or second
+    if isinstance(second, GateMatch):
+        return second
+    if any(info is UNKNOWN for info in infos):
+        return OUT_OF_SIGHT
+    return second if first is None or (second is not None and first.activation == "none") else first
 
 
 def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int, ...]) -> GateMatch | Rejection | None:
@@ -174,52 +192,138 @@ def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int,
         letters = axes.widened(letters, meaning, shape)
         reason = _broadcast(gate.info, feature.info, letters, len(shape))
     elif gate.varying == feature.varying:
-        reason = _elementwise(gate.info, feature.info, shape)
+        inside = [size for d, size in enumerate(shape) if "N" not in dict(meaning[d]) or len(meaning[d]) > 1]
+        reason = _elementwise(gate.info, feature.info, inside)
     else:
-        reason = _WIDER if gate.info.activation and gate.info.activation not in PARTIAL else ""
+        reason = WIDER if gate.info.activation and gate.info.activation not in PARTIAL else ""
     activation = gate.info.activation or "none"
+    if reason is None and "K" in letters:
+        reason = NEIGHBOURS
     if reason is not None:
         return Rejection(activation, reason) if reason else None
     position = product.positions[which]
     plain = position if isinstance(position, int) and product.restore is None else None
     kind, layout = axes.kind(letters), Layout(meaning, letters)
-    return GateMatch(which, kind, activation, meaning, gate.varying, shape, layout, plain)
+    samples = gate.info.samples or feature.info.samples
+    return GateMatch(which, kind, activation, meaning, gate.varying, shape, layout, plain, samples)
 
 
 def _broadcast(gate: TensorInfo, feature: TensorInfo, letters: frozenset[str], rank: int) -> str | None:
     """None for a gate over fewer axes: bounded, or learned from pooled features, or a learned map. Else why it is none.
 
-    "" is far off: a query that is multiplied by all keys is one projection, over the channels, and no gate.
+    A query that is multiplied by all keys is one projection, over the channels, and no gate.
     """
     if gate.activation:
-        return None if letters or rank > 2 else _VECTORS
+        return None if letters or rank > 2 else VECTORS
     if gate.pooled == 1:
-        return _POOLED
+        return POOLED
     if gate.pooled and feature.pooled:
-        return _BOTH_POOLED
+        return BOTH_POOLED
     if not letters:
-        return ""
+        return UNLEARNED
     kind = axes.kind(letters)
-    learned = kind in _UNBOUNDED if gate.pooled == 2 else gate.projected_from and kind == "spatial"
-    return None if learned else ""
+    learned = kind in _LEARNED_KINDS if gate.pooled == 2 else gate.projected_from and kind == "spatial"
+    return None if learned else UNLEARNED
 
 
-def _elementwise(gate: TensorInfo, feature: TensorInfo, shape: tuple[int, ...]) -> str | None:
-    """A gate over all axes is bounded on this side only, and neither an activation nor a GLU."""
-    if not gate.activation:
-        return ""
+def _elementwise(gate: TensorInfo, feature: TensorInfo, sizes: list[int]) -> str | None:
+    """None for a gate over all axes, the samples aside of these sizes: bounded on this side only, and neither an
+    activation nor a GLU, or made of the features by several layers. Else why it is none."""
     if gate.preactivations == feature.preactivations or (
         len(gate.preactivations) == 1 and gate.preactivations <= feature.preactivations
     ):
-        return _ACTIVATION
-    if gate.sliced_from and gate.sliced_from == feature.sliced_from:
-        return _HALVES
-    if gate.projected_from and gate.projected_from == feature.projected_from:
-        return _PROJECTIONS
+        return ACTIVATION
+    if gate.part and feature.part and gate.part[0] == feature.part[0] and gate.part != feature.part:
+        return HALVES
+    parts = [side.part and side.part[1] for side in (gate, feature)]
+    one_layer = len(gate.layers) == 1 and gate.layers == feature.layers and parts[0] == parts[1]
+    if gate.projected_from and gate.projected_from == feature.projected_from and not one_layer:
+        return PROJECTIONS
+    places = sum(size > 1 for size in sizes)
+    one_place = gate.pooled and not feature.pooled and places and all(size == 1 for size in sizes[1:])
+    if places < 2 and not one_place:
+        return VECTORS if gate.activation else UNBOUNDED
+    if not gate.activation:
+        return None if _made_by_layers(gate, feature) else UNBOUNDED
     if gate.activation in PARTIAL:
-        return _STEP
-    if feature.activation and feature.activation not in PARTIAL:
-        return _BOUNDED
-    places = sum(size > 1 for size in shape[1:])
-    one_place = gate.pooled and not feature.pooled and places and all(size == 1 for size in shape[2:])
-    return None if one_place or places >= 2 else _VECTORS
+        return MASK if gate.activation == "threshold" else STEP
+    if feature.activation and feature.activation not in PARTIAL and NORMALISED not in (feature.activation,):
+        return BOUNDED
+    return None
+
+
+def _made_by_layers(gate: TensorInfo, feature: TensorInfo) -> bool:
+    """Whether two or more learned layers made the gate of the very features that it multiplies."""
+    return bool(feature.preactivations) and any(feature.preactivations <= level for level in gate.ancestors[2:])
+
+
+def multiplies_inside(call: Call) -> Rejection | None:
+    """Why a call that multiplies two tensors of the pass, but not as a product, shows no gate; None where none does."""
+    reason = _INSIDE.get(call.name)
+    return reason(call) if reason is not None else None
+
+
+def _in_a_matrix(call: Call) -> Rejection | None:
+    bounded = next((info.activation for info in call.dependent if info.activation not in ("", *PARTIAL)), "")
+    if bounded:
+        return Rejection(bounded, MATRIX)
+    return Rejection("none", SCORES) if len(call.dependent) > 1 else None
+
+
+def _in_attention(call: Call) -> Rejection | None:
+    return Rejection("softmax", MATRIX) if call.depends else None
+
+
+def _in_a_weight(call: Call) -> Rejection | None:
+    """A layer whose weight is a function of the input: a gate by a depthwise convolution, or a dynamic convolution."""
+    if len(call.dependent) < 2 or len(call.inputs) < 2 or not call.infos[1].depends:
+        return None
+    return Rejection(call.infos[1].activation or "none", "a layer's weight that is computed from the input")
+
+
+def _in_a_blend(call: Call) -> Rejection | None:
+    weight = call.infos[-1]
+    return Rejection(weight.activation or "none", "a blend of two tensors by torch.lerp") if weight.depends else None
+
+
+def _in_a_quotient(call: Call) -> Rejection | None:
+    """Division by something learned is a gate below the line, by the own sum a softmax, by a deviation a norm."""
+    above, below = call.infos[0], call.infos[-1]
+    if len(call.dependent) < 2 or (below.reduced_from and below.reduced_from <= above.preactivations):
+        return None
+    if below.pooled == 1:
+        return Rejection("none", POOLED)
+    activation = "sigmoid" if below.activation == "exp" else below.activation or "none"
+    return Rejection(activation, "a quotient: features are divided by something computed from the input")
+
+
+def _in_a_choice(call: Call) -> Rejection | None:
+    """`where` and `masked_fill` by a mask that is made of something else than the features: a hard gate."""
+    masks = [i for i, tensor in enumerate(call.inputs) if not tensor.is_floating_point() and call.infos[i].depends]
+    chosen = [info for tensor, info in zip(call.inputs, call.infos, strict=True) if tensor.is_floating_point()]
+    chosen = [info for info in chosen if info.depends]
+    if not masks or not chosen or any(call.infos[masks[0]].preactivations & info.preactivations for info in chosen):
+        return None
+    return Rejection(call.infos[masks[0]].activation or "none", "a choice by a mask that is computed from the input")
+
+
+def _in_a_glu(call: Call) -> Rejection | None:
+    return Rejection("sigmoid", HALVES) if call.depends else None
+
+
+def _in_a_cell(call: Call) -> Rejection | None:
+    return Rejection("sigmoid", "a recurrent cell, whose gates stand inside one call") if call.depends else None
+
+
+_INSIDE: dict[str, Callable[[Call], Rejection | None]] = {
+    **dict.fromkeys(MATRICES, _in_a_matrix),
+    **dict.fromkeys(FUSED_ATTENTION, _in_attention),
+    **dict.fromkeys(
+        (*(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)), "linear"), _in_a_weight
+    ),
+    **dict.fromkeys(["where", "masked_fill"], _in_a_choice),
+    **dict.fromkeys(["lstm", "gru", "lstm_cell", "gru_cell"], _in_a_cell),
+    "lerp": _in_a_blend,
+    "div": _in_a_quotient,
+    "glu": _in_a_glu,
+}

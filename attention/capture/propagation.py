@@ -1,13 +1,14 @@
 """What is known of the output of a call, from what is known of its inputs: a rule a family of operations.
 
-The first half has the operations that compute, the second those that move numbers: reshapes, permutations, slices.
+Operations that only move numbers (reshapes, permutations, slices ...) have their rules in `moves`.
 """
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from attention.capture.axes import Axes, fitted, regrouped, runs
+from attention.capture import moves
+from attention.capture.axes import Axes, fitted, unfolded
 from attention.capture.calls import Call, TensorInfo, new_preactivation
 
 Rule = Callable[[Call], TensorInfo]
@@ -20,19 +21,44 @@ ACTIVATIONS = {
     "gumbel_softmax": "softmax",
     "tanh": "tanh",
     "softsign": "softsign",
+    "erf": "erf",
+    "atan": "atan",
     "exp": "exp",
+    "logsigmoid": "log-sigmoid",
+    "log_softmax": "log-softmax",
 }
-PARTIAL = ("exp", "relu6")
-"""Steps of a sigmoid or hardsigmoid written by hand. They bound one side only, or are used on features too."""
+_OF_LOGARITHMS = {"log-sigmoid": "sigmoid", "log-softmax": "softmax"}
+PARTIAL = ("exp", "relu6", "threshold", "log-sigmoid", "log-softmax")
+"""Steps of an activation written by hand, and masks by comparing what is not bounded: relu is one times its input."""
+NORMALISED = "normalised"
+"""Divided by its own sum or span: a softmax or a min-max map by hand, or features on their way."""
 
-MATRICES = frozenset(("matmul", "bmm", "mm", "mv"))
+MATRICES = frozenset(("matmul", "bmm", "mm", "mv", "baddbmm", "addmm", "addbmm", "einsum", "bilinear"))
+FUSED_ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
 _POOLINGS = ("max", "avg", "lp", "adaptive_avg", "adaptive_max", "fractional_max")
-_SELECTIONS = frozenset(("max", "min", "amax", "amin", "mean", "median"))
+_SELECTIONS = frozenset(
+    ("max", "min", "amax", "amin", "mean", "median", "nanmean", "topk", "kthvalue", "sort", "argmax", "argmin")
+)
+_EXTREMES = frozenset(["sum", "nansum", "max", "amax", "min", "amin"])
+_POSITIVE = frozenset(("exp", "sigmoid", "hardsigmoid", "softmax", "softplus", "relu", "relu6", "abs", "square"))
 _FACTORY = re.compile(r"new_|zeros|ones|empty|rand|full|arange|eye|linspace|bernoulli|normal|tensor$|as_tensor$|scalar")
 
 
+def made(call: Call, axes: Axes | None = None, *, activation: str = "", pooled: int = 0) -> TensorInfo:
+    """A tensor that is no elementwise function of what it was made of."""
+    return TensorInfo(new_preactivation(), axes, activation=activation, pooled=pooled)
+
+
+def keeping(activation: str) -> str:
+    """The activation after an average or a selection, which keeps the bounds of what is bounded on both sides."""
+    return "" if activation in PARTIAL else activation
+
+
 def bounded(call: Call) -> TensorInfo:
-    return call.info._replace(activation=ACTIVATIONS[call.name])
+    activation = ACTIVATIONS[call.name]
+    if call.name == "exp":
+        activation = _OF_LOGARITHMS.get(call.info.activation, activation)
+    return call.info._replace(activation=activation, positive=call.name in _POSITIVE)
 
 
 def clamped(call: Call) -> TensorInfo:
@@ -41,8 +67,9 @@ def clamped(call: Call) -> TensorInfo:
         low, high = 0.0, 6.0
     else:
         low, high = _bounds(call)
-    activation = "clamp" if low >= -1 and high <= 1 else "relu6" if (low, high) == (0, 6) else ""
-    return call.info._replace(activation=activation)
+    kept = keeping(call.info.activation)
+    activation = kept or ("clamp" if low >= -1 and high <= 1 else "relu6" if (low, high) == (0, 6) else "")
+    return call.info._replace(activation=activation, positive=low >= 0)
 
 
 def _bounds(call: Call) -> tuple[float, float]:
@@ -57,8 +84,12 @@ def affine(call: Call) -> TensorInfo:
     """Sums, differences and quotients: a bounded tensor stays bounded, if all that depends on the batch is."""
     if len(call.dependent) == 1:
         activation = _by_hand(call, call.info.activation)
-        return call.info._replace(activation=activation, axes=_axes(call), constant=joint(call))
-    return combined(call)
+        positive = call.info.positive and (call.scalar() or 0) >= 0 and call.name in ("add", "mul", "div")
+        return call.info._replace(
+            activation=activation, axes=_axes(call), constant=joint(call), positive=positive or call.name == "square"
+        )
+    info = combined(call)
+    return info._replace(activation=_quotient(call)) if call.name == "div" else info
 
 
 def _by_hand(call: Call, activation: str) -> str:
@@ -73,24 +104,42 @@ def _by_hand(call: Call, activation: str) -> str:
     return activation
 
 
+def _quotient(call: Call) -> str:
+    """A quotient is bounded by what it is divided by: its own sum, if it has one sign, or its own span."""
+    above, below = call.infos[0], call.infos[-1]
+    if not below.reduced_from or not below.reduced_from <= above.preactivations:
+        return ""
+    if above.activation == "exp":
+        return "softmax"
+    return keeping(above.activation) or (NORMALISED if above.positive or below.spans else "")
+
+
 def combined(call: Call) -> TensorInfo:
     """An elementwise function of several tensors that depend on the batch."""
     dependent = call.dependent
     shaped = [n for t, n in zip(call.inputs, call.infos, strict=True) if n.depends and t.shape == call.output.shape]
+    every = all(info.activation for info in dependent)
     return TensorInfo(
-        preactivations=frozenset().union(*(info.preactivations for info in dependent)),
+        preactivations=_union(info.preactivations for info in dependent),
         axes=next((info.axes for info in shaped if info.axes), None),
         constant=joint(call),
-        activation=dependent[0].activation if all(info.activation for info in dependent) else "",
+        activation=dependent[0].activation if every else "",
         pooled=min(info.pooled for info in dependent),
-        projected_from=_projected_from(dependent),
+        projected_from=_union_if_all([info.projected_from for info in dependent]),
+        layers=_union_if_all([info.layers for info in dependent]),
+        reduced_from=_union_if_all([info.reduced_from for info in dependent]),
+        positive=call.name in ("add", "mul", "div") and all(info.positive for info in dependent),
+        spans=call.name == "sub" and all(info.reduced_from for info in dependent),
     )
 
 
-def _projected_from(infos: list[TensorInfo]) -> frozenset[int]:
+def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
+    return frozenset().union(*sets)
+
+
+def _union_if_all(sets: list[frozenset[int]]) -> frozenset[int]:
     """A sum of projections is one of all their tensors; of anything else, none."""
-    parents = [info.projected_from for info in infos]
-    return frozenset().union(*parents) if all(parents) else frozenset()
+    return _union(sets) if all(sets) else frozenset()
 
 
 def joint(call: Call) -> frozenset[int]:
@@ -104,69 +153,128 @@ def joint(call: Call) -> frozenset[int]:
 
 
 def elementwise(call: Call) -> TensorInfo:
-    preactivations = (
-        call.info.preactivations
-        if len(call.dependent) == 1
-        else frozenset().union(*(n.preactivations for n in call.dependent))
-    )
-    return call.info._replace(activation="", axes=_axes(call), preactivations=preactivations)
+    preactivations = _union(info.preactivations for info in call.dependent)
+    positive = call.name in _POSITIVE
+    return call.info._replace(activation="", axes=_axes(call), preactivations=preactivations, positive=positive)
+
+
+def monotonic(call: Call) -> TensorInfo:
+    """relu, rounding and cuts keep the bounds of what is bounded, and so do the greater and lesser of such."""
+    info = combined(call) if len(call.dependent) > 1 else call.info._replace(axes=_axes(call), constant=joint(call))
+    return info._replace(activation=keeping(info.activation), positive=call.name == "relu" or info.positive)
+
+
+def chosen(call: Call) -> TensorInfo:
+    """`where` and `masked_fill` keep bounds where all that they choose from has them; the mask chooses only."""
+    offered = [info for tensor, info in zip(call.inputs, call.infos, strict=True) if tensor.is_floating_point()]
+    numbers = [value for value in (*call.args, *call.kwargs.values()) if isinstance(value, int | float)]
+    info, dependent = combined(call), [info for info in offered if info.depends]
+    every = dependent and all(keeping(info.activation) for info in dependent) and all(abs(n) <= 1 for n in numbers)
+    masked = call.name == "where" and not dependent and all(abs(n) <= 1 for n in numbers)
+    return info._replace(activation=dependent[0].activation if every else info.activation if masked else "")
+
+
+def compared(call: Call) -> TensorInfo:
+    """A comparison is 0 or 1: a gate where what it compares is bounded, and else perhaps the half of a relu."""
+    info = combined(call) if len(call.dependent) > 1 else call.info._replace(axes=_axes(call), constant=joint(call))
+    every = all(keeping(each.activation) for each in call.dependent)
+    return info._replace(activation="step" if every else "threshold", positive=True)
+
+
+def logical(call: Call) -> TensorInfo:
+    info = combined(call) if len(call.dependent) > 1 else call.info
+    return info._replace(activation="step" if call.info.activation == "step" else "threshold", positive=True)
+
+
+def marked(call: Call) -> TensorInfo:
+    """Ones written where the greatest numbers stand, such as a top-k mask: 0 or 1."""
+    every = all(keeping(info.activation) for info in call.dependent)
+    return made(call, activation="step" if every else "threshold", pooled=call.info.pooled)
 
 
 def root(call: Call) -> TensorInfo:
     """A division by a standard deviation is a normalisation, whatever it was pooled from."""
-    return elementwise(call)._replace(pooled=min(call.info.pooled, 1))
+    kept = keeping(call.info.activation) if call.name == "sqrt" else ""
+    return elementwise(call)._replace(pooled=min(call.info.pooled, 1), activation=kept, positive=True)
 
 
 def power(call: Call) -> TensorInfo:
     exponent = call.argument(1, "exponent")
     if isinstance(exponent, float) and not exponent.is_integer():
-        return root(call)
-    return affine(call)
+        kept = keeping(call.info.activation) if exponent > 0 else ""
+        return root(call)._replace(activation=kept)
+    even = isinstance(exponent, int | float) and exponent % 2 == 0
+    return affine(call)._replace(positive=even or call.info.positive)
 
 
 def extreme(call: Call) -> TensorInfo:
     """torch.max(a, b) is elementwise, torch.max(a) and torch.max(a, dim) reduce."""
-    return combined(call) if len(call.inputs) > 1 else reduced(call)
+    return monotonic(call) if len(call.inputs) > 1 else reduced(call)
 
 
 def reduced(call: Call) -> TensorInfo:
     """The greatest, least, middle and mean of bounded numbers are bounded."""
-    axes = call.info.axes if call.output.dim() == call.tensor.dim() else None
-    activation = call.info.activation if call.name in _SELECTIONS else ""
-    return TensorInfo(new_preactivation(), axes, activation=activation, pooled=max(1, call.info.pooled))
+    activation = keeping(call.info.activation) if call.name in _SELECTIONS else ""
+    info = made(call, _left_by(call), activation=activation, pooled=max(1, call.info.pooled))
+    divisor = call.info.preactivations if call.name in _EXTREMES else frozenset()
+    return info._replace(reduced_from=divisor, positive=call.info.positive or "norm" in call.name)
+
+
+def _left_by(call: Call) -> Axes | None:
+    """The axes that a reduction leaves, where it says over which it goes."""
+    rank, given = call.tensor.dim(), call.argument(1, "dim", call.kwargs.get("axis"))
+    if call.output.dim() == rank:
+        return call.info.axes
+    gone = {given} if isinstance(given, int) else set(given) if isinstance(given, tuple | list) else set()
+    if not all(isinstance(d, int) for d in gone) or call.output.dim() != rank - len(gone) or call.name in _NO_DIM:
+        return None
+    axes = fitted(call.info.axes, call.tensor.shape)
+    return tuple(axis for d, axis in enumerate(axes) if d not in {each % rank for each in gone})
+
+
+_NO_DIM = frozenset(["norm", "vector_norm", "linalg_vector_norm", "topk", "kthvalue", "logsumexp"])
 
 
 def convolved(call: Call) -> TensorInfo:
-    return TensorInfo(
-        new_preactivation(),
-        _new_channels(call),
-        pooled=2 if call.info.pooled else 0,
-        projected_from=call.info.preactivations,
-    )
-
-
-def pooled(call: Call) -> TensorInfo:
-    whole = "adaptive" in call.name or all(size == 1 for size in call.output.shape[2:])
-    return TensorInfo(new_preactivation(), _new_channels(call), pooled=call.info.pooled or int(whole))
-
-
-def _new_channels(call: Call) -> Axes | None:
-    """The second axis of a convolution is the channel's; the others mean what they meant before it."""
-    axes, output = call.info.axes, call.output
-    if axes is None or len(axes) != output.dim():
-        return None
-    return (axes[0], (("C", output.shape[1]),), *axes[2:])
+    return _layer(call, _new_channels(call))
 
 
 def projected(call: Call) -> TensorInfo:
     """A linear layer makes channels of whatever its last axis was, where that had to do with channels."""
     axes = fitted(call.info.axes, call.tensor.shape)
-    if call.output.dim() > 2 and "C" in dict(axes[-1]):
+    if call.output.dim() > 2 and {"C", "B"} & dict(axes[-1]).keys():
         axes = (*axes[:-1], (("C", call.output.shape[-1]),))
-    kept = axes if call.output.dim() > 2 else None
-    return TensorInfo(
-        new_preactivation(), kept, pooled=2 if call.info.pooled else 0, projected_from=call.info.preactivations
-    )
+    return _layer(call, axes if call.output.dim() > 2 else None)
+
+
+def _layer(call: Call, axes: Axes | None) -> TensorInfo:
+    """The output of a learned layer: a projection of its input, told from others by the layer's weight."""
+    weight = call.inputs[1] if len(call.inputs) > 1 else None
+    learned = weight is not None and call.is_learned(weight)
+    layers = frozenset((id(weight),)) if learned else new_preactivation()
+    info = made(call, axes, pooled=2 if call.info.pooled else 0)
+    return info._replace(projected_from=call.info.preactivations, layers=layers)
+
+
+def pooled(call: Call) -> TensorInfo:
+    whole = "adaptive" in call.name or all(size == 1 for size in call.output.shape[2:])
+    kept = keeping(call.info.activation)
+    return made(call, _new_channels(call), activation=kept, pooled=call.info.pooled or int(whole))
+
+
+def _new_channels(call: Call) -> Axes | None:
+    """The second axis of a convolution is the channel's; the others mean what they meant before it.
+
+    A picture without the axis of the samples has its channels first.
+    """
+    axes, output = call.info.axes, call.output
+    if axes is None or len(axes) != output.dim():
+        return None
+    rank = int(re.sub(r"\D", "", call.name)[:1] or 2)
+    place = output.dim() - rank - 1
+    if place < 0 or ("C", output.shape[place]) in axes[place]:
+        return axes
+    return (*axes[:place], (("C", output.shape[place]),), *axes[place + 1 :])
 
 
 def contracted(call: Call) -> TensorInfo:
@@ -175,23 +283,23 @@ def contracted(call: Call) -> TensorInfo:
     if len(call.dependent) < 2 or first.dim() != last.dim() or call.output.dim() != first.dim():
         return other(call)
     axes = (*fitted(call.infos[0].axes, first.shape)[:-1], fitted(call.infos[-1].axes, last.shape)[-1])
-    return TensorInfo(new_preactivation(), axes, pooled=call.info.pooled)
-
-
-def weighing_activation(call: Call) -> str:
-    """The bounded activation of what is multiplied as a matrix, "" where nothing is bounded."""
-    return next((info.activation for info in call.dependent if info.activation not in ("", *PARTIAL)), "")
+    return made(call, axes, pooled=call.info.pooled)
 
 
 def normalised(call: Call) -> TensorInfo:
+    """F.normalize divides by a norm, which keeps the bounds of what is bounded; other normalisations do not."""
     constant = call.info.constant if call.same_shape else frozenset()
-    return call.info._replace(preactivations=new_preactivation(), axes=_axes(call), constant=constant, activation="")
+    activation = keeping(call.info.activation) if call.name == "normalize" else ""
+    return call.info._replace(
+        preactivations=new_preactivation(), axes=_axes(call), constant=constant, activation=activation, positive=False
+    )
 
 
 def moved(call: Call) -> TensorInfo:
     """Shifted or padded places are other numbers on the same axes."""
     same = call.output.dim() == call.tensor.dim()
-    return TensorInfo(new_preactivation(), call.info.axes if same else None, pooled=call.info.pooled)
+    kept = keeping(call.info.activation)
+    return made(call, call.info.axes if same else None, activation=kept, pooled=call.info.pooled)
 
 
 def resampled(call: Call) -> TensorInfo:
@@ -199,158 +307,96 @@ def resampled(call: Call) -> TensorInfo:
     constant = frozenset(d for d in range(len(new)) if old[d] == 1 < new[d]) | call.info.constant
     if call.info.activation:
         return call.info._replace(constant=constant)
-    return call.info._replace(preactivations=new_preactivation(), constant=constant, sliced_from=0)
+    return call.info._replace(preactivations=new_preactivation(), constant=constant, part=None)
+
+
+def sampled(call: Call) -> TensorInfo:
+    """Pixel shuffle, grid sampling, gathering: other places of the same map, or the same ones several times."""
+    if call.main:
+        return other(call)
+    old, new = call.tensor.shape, call.output.shape
+    same = len(old) == len(new)
+    info = made(call, call.info.axes if same else None, activation=keeping(call.info.activation))
+    constant = frozenset(d for d in range(len(new)) if same and (old[d] == 1 < new[d] or d in call.info.constant))
+    return info._replace(constant=constant, pooled=call.info.pooled)
+
+
+def neighbourhoods(call: Call) -> TensorInfo:
+    """The places around each place, side by side: an axis K of their own."""
+    axes = unfolded(fitted(call.info.axes, call.tensor.shape), call.output.shape, call.args, call.kwargs)
+    return made(call, axes, activation=keeping(call.info.activation), pooled=call.info.pooled)
 
 
 def joined(call: Call) -> TensorInfo:
     activation = call.info.activation if all(info.activation for info in call.dependent) else ""
-    together = TensorInfo(
-        new_preactivation(), call.info.axes, activation=activation, pooled=min(info.pooled for info in call.dependent)
-    )
-    if call.name == "cat":
-        return together
-    axes, place = fitted(call.info.axes, call.tensor.shape), call.argument(1, "dim", 0) % call.output.dim()
-    letter = "C" if "N" in dict(factor for axis in axes for factor in axis) else "N"  # branches, or the samples again
-    return together._replace(axes=(*axes[:place], ((letter, call.output.shape[place]),), *axes[place:]))
+    pooled = min(info.pooled for info in call.dependent)
+    together = made(call, call.info.axes, activation=activation, pooled=pooled)
+    rank = call.output.dim()
+    dim = call.argument(1, "dim", call.kwargs.get("axis", 0)) % rank
+    once = call.name == "stack" or call.tensor.shape[dim] == 1
+    if once and len({id(tensor) for tensor in call.inputs}) == 1:  # the same map again and again
+        together = together._replace(constant=frozenset((dim,)))
+    axes = fitted(call.info.axes, call.tensor.shape)
+    if call.name == "stack":
+        letter = "B" if "N" in dict(factor for axis in axes for factor in axis) else "N"  # branches, or the samples
+        return together._replace(axes=(*axes[:dim], ((letter, call.output.shape[dim]),), *axes[dim:]))
+    size, count = call.tensor.shape[dim], len(call.inputs)
+    alike = count > 1 and len({tensor.shape for tensor in call.inputs}) == 1 and len(call.dependent) == count
+    if alike and axes[dim] == (("C", size),):
+        return together._replace(axes=(*axes[:dim], (("B", count), ("C", size)), *axes[dim + 1 :]))
+    if alike and axes[dim] == () and size == 1 and not any("N" in dict(axis) for axis in axes):
+        return together._replace(axes=(*axes[:dim], (("N", count),), *axes[dim + 1 :]))
+    return together
+
+
+def diagonal(call: Call) -> TensorInfo:
+    return made(call, activation=call.info.activation, pooled=call.info.pooled)
 
 
 def other(call: Call) -> TensorInfo:
     """Whatever has no rule makes something new, which is bounded by nothing."""
-    return TensorInfo(new_preactivation(), _axes(call), pooled=call.info.pooled)
+    return made(call, _axes(call), pooled=call.info.pooled)
 
 
 def _axes(call: Call) -> Axes | None:
     return call.info.axes if call.same_shape else None
 
 
-def unchanged(call: Call) -> TensorInfo:
-    return call.info if call.same_shape else call.info._replace(axes=None, constant=frozenset())
-
-
-def reshaped(call: Call) -> TensorInfo:
-    info, old, new = call.info, call.tensor.shape, call.output.shape
-    if not call.tensor.numel() or call.tensor.numel() != call.output.numel():  # empty, or viewed as another dtype
-        return info._replace(axes=None, constant=frozenset())
-    constant = [
-        d for left, right in runs(old, new) if all(i in info.constant or old[i] == 1 for i in left) for d in right
-    ]
-    axes = regrouped(info.axes, old, new)
-    return info._replace(axes=axes, constant=frozenset(constant) if info.constant else info.constant)
-
-
-def expanded(call: Call) -> TensorInfo:
-    info, old, new = call.info, call.tensor.shape, call.output.shape
-    offset = len(new) - len(old)
-    repeated = {d for d, size in enumerate(new) if d < offset or old[d - offset] == 1 < size}
-    kept = {d + offset for d in info.constant}
-    return info._replace(axes=None if offset else info.axes, constant=frozenset(repeated | kept))
-
-
-def permuted(call: Call) -> TensorInfo:
-    order = _ORDERS[call.name](call)
-    info, axes = call.info, fitted(call.info.axes, call.tensor.shape)
-    constant = frozenset(i for i, d in enumerate(order) if d in info.constant)
-    return info._replace(axes=tuple(axes[d] for d in order), constant=constant)
-
-
-def attribute(call: Call) -> TensorInfo:
-    """`x.T`, `x.mT`, `x.H` and `x.mH` permute; `x.data` does not."""
-    if call.tensor.dim() < 2 or call.output.stride() == call.tensor.stride():
-        return unchanged(call)
-    axes, rank = fitted(call.info.axes, call.tensor.shape), call.tensor.dim()
-    order = [*range(rank - 2), rank - 1, rank - 2]
-    return call.info._replace(axes=tuple(axes[d] for d in order), constant=frozenset())
-
-
-def sliced(call: Call) -> TensorInfo:
-    """A part of a tensor is a pre-activation of its own, and remembers the whole."""
-    if call.same_shape:
-        return call.info
-    info = call.info._replace(preactivations=new_preactivation(), sliced_from=min(call.info.preactivations, default=0))
-    if call.output.dim() != call.tensor.dim():
-        return _subscripted(call, info)
-    return info
-
-
-def _subscripted(call: Call, info: TensorInfo) -> TensorInfo:
-    """`x[:, :, None]` adds an axis, select and unbind drop one; the others keep their meaning."""
-    if call.tensor.numel() == call.output.numel():
-        return reshaped(call)
-    if call.name not in ("select", "unbind"):
-        return info._replace(axes=None, constant=frozenset())
-    axes = list(fitted(info.axes, call.tensor.shape))
-    del axes[call.argument(1, "dim", 0)]
-    return info._replace(axes=tuple(axes), constant=frozenset())
-
-
-def _permutation(call: Call) -> list[int]:
-    given = call.args[1:] or (call.kwargs["dims"],)
-    dimensions = given[0] if isinstance(given[0], tuple | list) else given
-    return [d % call.tensor.dim() for d in dimensions]
-
-
-def _transposition(call: Call) -> list[int]:
-    order = list(range(call.tensor.dim()))
-    first = call.argument(1, "dim0", call.kwargs.get("axis0"))
-    second = call.argument(2, "dim1", call.kwargs.get("axis1"))
-    order[first], order[second] = order[second], order[first]
-    return order
-
-
-def _reversal(call: Call) -> list[int]:
-    return list(reversed(range(call.tensor.dim())))
-
-
-def _movement(call: Call) -> list[int]:
-    rank = call.tensor.dim()
-    ends = [call.argument(1, "source"), call.argument(2, "destination")]
-    sources, targets = ([d % rank for d in ([end] if isinstance(end, int) else end)] for end in ends)
-    rest = iter(d for d in range(rank) if d not in sources)
-    taken = dict(zip(targets, sources, strict=True))
-    return [taken[d] if d in taken else next(rest) for d in range(rank)]
-
-
-_ORDERS = {"permute": _permutation, "transpose": _transposition, "t": _reversal, "movedim": _movement}
-RESHAPES = "view reshape flatten unflatten unsqueeze squeeze view_as reshape_as ravel"
-EXPANSIONS = "expand expand_as repeat tile"
-PERMUTATIONS = " ".join(_ORDERS)
-SLICES = "chunk split split_with_sizes tensor_split hsplit vsplit dsplit unbind __getitem__ narrow select index_select"
-CASTS = "contiguous clone to float half double bfloat16 detach type type_as alias cpu cuda requires_grad"
-SIGNS = "abs neg positive"
-DROPOUTS = "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
-
-
 def _table() -> dict[str, Rule]:
     families: list[tuple[Rule, str]] = [
         (bounded, " ".join(ACTIVATIONS)),
         (clamped, "clamp hardtanh relu6"),
-        (affine, "add sub rsub div rdiv mul square reciprocal"),
+        (affine, "add sub rsub div rdiv mul square reciprocal addcmul addcdiv"),
         (power, "pow"),
         (root, "sqrt rsqrt"),
-        (elementwise, "relu leaky_relu elu selu celu gelu silu mish hardswish softplus logsigmoid prelu threshold"),
-        (elementwise, "log log1p erf sin cos where sign floor round nan_to_num clamp_min clamp_max maximum minimum"),
+        (elementwise, "leaky_relu elu selu celu gelu silu mish hardswish softplus prelu log log1p sin cos nan_to_num"),
+        (monotonic, "relu threshold sign floor ceil round clamp_min clamp_max maximum minimum fmax fmin"),
+        (chosen, "where masked_fill"),
+        (compared, "gt lt ge le eq ne greater less greater_equal less_equal heaviside"),
+        (logical, "logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not"),
+        (marked, "scatter scatter_add index_fill index_put one_hot"),
         (extreme, "max min"),
         (reduced, "mean sum amax amin std var norm logsumexp median nanmean nansum prod aminmax std_mean var_mean"),
-        (reduced, "vector_norm linalg_vector_norm"),
-        (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d"),
+        (reduced, "vector_norm linalg_vector_norm topk kthvalue argmax argmin"),
+        (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
         (pooled, " ".join(f"{kind}_pool{rank}d" for kind in _POOLINGS for rank in (1, 2, 3))),
         (projected, "linear"),
-        (contracted, f"{' '.join(MATRICES)} scaled_dot_product_attention"),
+        (contracted, "matmul bmm mm mv scaled_dot_product_attention"),
         (normalised, "batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize"),
-        (moved, "pad constant_pad_nd roll flip"),
+        (moved, "pad constant_pad_nd roll flip sort argsort cumsum"),
         (resampled, "interpolate upsample"),
+        (sampled, "pixel_shuffle pixel_unshuffle grid_sample channel_shuffle repeat_interleave gather take_along_dim"),
+        (neighbourhoods, "unfold im2col"),
         (joined, "cat stack"),
-        (unchanged, f"{CASTS} {SIGNS} {DROPOUTS}"),
-        (reshaped, RESHAPES),
-        (expanded, EXPANSIONS),
-        (permuted, PERMUTATIONS),
-        (sliced, SLICES),
-        (attribute, "__get__"),
+        (diagonal, "diag diag_embed"),
+        *moves.FAMILIES,
     ]
     return {name: rule for rule, names in families for name in names.split()}
 
 
 RULES = _table()
+LAYERS: tuple[Rule, ...] = (convolved, projected)
+NORMS: tuple[Rule, ...] = (normalised,)
 _factories: dict[str, bool] = {}
 
 
@@ -358,10 +404,34 @@ def makes_new_numbers(name: str) -> bool:
     """Whether the operation makes new numbers, whatever tensor gave the shape."""
     known = _factories.get(name)
     if known is None:
-        known = _factories[name] = _FACTORY.match(name) is not None
+        known = _factories[name] = _FACTORY.match(name) is not None and name != "normalize"
     return known
 
 
 def info_of_output(call: Call) -> TensorInfo:
     """What is known of the output of a call that read something that depends on the batch."""
-    return RULES.get(call.name, other)(call)
+    rule = RULES.get(call.name, other)
+    info = rule(call)
+    samples = info.samples or _samples(call)
+    if info.preactivations is call.info.preactivations and len(call.dependent) == 1:
+        return info if samples == info.samples else info._replace(samples=samples)
+    return info._replace(ancestors=_ancestors(call, info, learned=rule in LAYERS), samples=samples)
+
+
+def _samples(call: Call) -> tuple[int, int] | None:
+    """Which pictures of the batch the inputs belong to, where that is one and the same part of it."""
+    parts = {info.samples for info in call.dependent}
+    return parts.pop() if len(parts) == 1 else None
+
+
+_DEPTH = 8
+
+
+def _ancestors(call: Call, info: TensorInfo, *, learned: bool) -> tuple[frozenset[int], ...]:
+    """From which pre-activations the output comes, by the number of learned layers between, itself at none."""
+    above = [each.ancestors or (each.preactivations,) for each in call.dependent]
+    longest = max(map(len, above))
+    levels = [_union(each[i] for each in above if i < len(each)) for i in range(longest)]
+    if learned:
+        return (info.preactivations, *levels[: _DEPTH - 1])
+    return (levels[0] | info.preactivations, *levels[1:])

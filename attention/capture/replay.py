@@ -5,21 +5,21 @@ tensors of which shapes they read. A pass that repeats them all has the same gat
 """
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from attention.capture.axes import volumes
-from attention.capture.calls import CONSTANT, TensorInfo, TensorInfos, new_preactivation, operation
-from attention.capture.calls import tensors as tensors_in
+from attention.capture.calls import CONSTANT, TensorInfo, TensorInfos, new_preactivation, operation, tensors_in
 from attention.capture.discovery import WRITING, DiscoveryMode, Function, multiplied, run
 from attention.capture.gates import Gates
 from attention.capture.matching import PRODUCTS, GateMatch, Product, Rejection
-from attention.capture.propagation import RULES, convolved, normalised, projected
+from attention.capture.propagation import LAYERS, NORMS, RULES
 from attention.capture.steps import Recorder
 
 
@@ -64,12 +64,12 @@ class PlanTensors:
 
 
 class OutsideTensor(NamedTuple):
-    """A tensor that no call of the pass made and that is not learned: its form counts, not which one it is."""
+    """A tensor or array that no call of the pass made and that is not learned: its form counts, not which one it is."""
 
     constant: bool
-    shape: torch.Size
+    shape: tuple[int, ...]
     stride: tuple[int, ...]
-    dtype: torch.dtype
+    dtype: torch.dtype | np.dtype[Any]
 
 
 class Items(NamedTuple):
@@ -108,13 +108,14 @@ class Plan(NamedTuple):
         return all(tensor.shape == entry.shape for tensor, entry in self.shaped)
 
 
-_LAYERS = (convolved, projected, normalised)
+_SHAPES_UNREAD = (*LAYERS, *NORMS)
+"""The rules that read no shape but that of what is made of their parameters."""
 
 
 def plan_of(batch: PlanTensor, learned: Mapping[int, LearnedTensor], calls: Iterable[PlannedCall]) -> Plan:
     """The plan of a pass that has run."""
     calls = tuple(calls)
-    read = {id(each): each for call in calls if RULES.get(call.name) not in _LAYERS for each in call.arguments}
+    read = {id(each): each for call in calls if RULES.get(call.name) not in _SHAPES_UNREAD for each in call.arguments}
     return Plan(batch, learned, calls, tuple(each for identity, each in learned.items() if identity in read))
 
 
@@ -141,6 +142,8 @@ def _form(argument: Any, known: PlanTensors) -> Any:
         items = tuple(_form(item, known) for item in argument)
         plain = isinstance(argument, tuple) and all(one is other for one, other in zip(items, argument, strict=True))
         return argument if plain else Items(items)
+    if isinstance(argument, np.ndarray):
+        return OutsideTensor(False, argument.shape, argument.strides, argument.dtype)
     return argument if isinstance(argument, _PLAIN) else object()  # what cannot be compared equals nothing
 
 
@@ -162,6 +165,14 @@ def _learned(tensors: Iterable[Tensor], known: Mapping[int, LearnedTensor]) -> d
     }
 
 
+class Constants(Protocol):
+    """What is not computed from the input."""
+
+    def learned(self) -> Iterable[Tensor]: ...
+
+    def held(self) -> Iterable[Tensor]: ...
+
+
 _END = PlannedCall(object, (), (), None, None, "")
 """Equal to no call."""
 _NONE: dict[str, Any] = {}
@@ -172,15 +183,13 @@ class ReplayMode(DiscoveryMode):
 
     The entries of the calls before hold what discovery would know by then, so no part of a pass runs twice: it may
     depart from its plan anywhere, in train mode and after edits. Discovery is the replay of an empty plan.
-    `learned` gives the parameters and buffers; it is called where the pass departs.
+    `constants` gives the parameters, buffers and plain attributes; it is asked where the pass departs.
     """
 
-    def __init__(
-        self, plan: Plan, learned: Callable[[], Iterable[Tensor]], *, gates: Gates, recorder: Recorder | None
-    ) -> None:
+    def __init__(self, plan: Plan, constants: Constants, *, gates: Gates, recorder: Recorder | None) -> None:
         super().__init__(TensorInfos(()), gates, recorder)
         self._plan = plan
-        self._learned = learned
+        self._constants = constants
         self._known = PlanTensors(plan.learned)
         self._rows = self._known.rows
         self._coming: tuple[PlannedCall, ...] = (*plan.calls, _END)
@@ -230,7 +239,7 @@ class ReplayMode(DiscoveryMode):
         """Runs a product that came close, one with a gate with its edit where there is one."""
         if isinstance(outcome, Rejection):
             self._gates.reject(outcome)
-            return call.function(*args, **kwargs)
+            return run(call.name, call.function, args, kwargs)
         position = outcome.position
         gate = _product(call, args, kwargs).aligned[outcome.which] if position is None else args[position]
         *_, edited = self._gates.add(gate, outcome)
@@ -259,9 +268,9 @@ class ReplayMode(DiscoveryMode):
         """From here on the pass is followed, with what is known of all that it has made so far."""
         self._calls, self._departed = list(self._plan.calls[: self._position]), True
         self._coming, self._position = (_END,), 0
-        parameters = list(self._learned())
+        parameters = list(self._constants.learned())
         self._known.learned = _learned(parameters, self._plan.learned)
-        self._infos = TensorInfos(parameters)
+        self._infos = TensorInfos([*parameters, *self._constants.held()])
         for tensor, entry in self._known.living():
             self._infos.put(tensor, entry.info)
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from attention.capture import axes
 from attention.capture.calls import Call, TensorTable
 from attention.capture.gates import own_copy, possible_names, to_host
-from attention.capture.propagation import ACTIVATIONS, CASTS, EXPANSIONS, PERMUTATIONS, RESHAPES
+from attention.capture.moves import CASTS, EXPANSIONS, PERMUTATIONS, RESHAPES
+from attention.capture.propagation import ACTIVATIONS
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, Steps
 
 Form = Literal["channel", "spatial"]

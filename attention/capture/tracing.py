@@ -1,12 +1,13 @@
 """One forward pass of a module, and every gate in it written down."""
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from attention.capture.calls import tensors_in
 from attention.capture.gates import Edit, Gates, Owners, TraceError, check_names
 from attention.capture.replay import Plan, ReplayMode, empty_plan
 from attention.capture.steps import Recorder
@@ -60,13 +61,17 @@ class Tracer:
         if not structure.stands():
             structure = self._structure = _Structure(self._module)
         _check(batch)
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            raise TraceError(
+                "the call stands under torch.func (vmap, jvp ...), where tensors have no values: trace it plain"
+            )
         _batched(self._module, batch)
         edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
-        gates, recorder = Gates(structure.owners, edits), Recorder(steps)
+        gates, recorder = Gates(structure.owners, edits, len(batch)), Recorder(steps)
         if self._copy:
             batch = batch.clone()
         plan = empty_plan(batch) if steps else structure.plan(batch)
-        replay = ReplayMode(plan, structure.learned, gates=gates, recorder=recorder if steps else None)
+        replay = ReplayMode(plan, structure, gates=gates, recorder=recorder if steps else None)
         replay.start(batch)
         with replay:
             output = self._module(batch)
@@ -79,6 +84,7 @@ class Tracer:
 
 
 _PLANS = 8
+_REGISTRIES = frozenset(nn.Module().__dict__)
 _STATE = operator.attrgetter("_modules", "_compiled_call_impl")
 
 
@@ -99,6 +105,14 @@ class _Structure:
 
     def learned(self) -> Iterator[Tensor]:
         return (tensor for part in self._parts for tensor in _learned(part))
+
+    def held(self) -> Iterator[Tensor]:
+        """The tensors that are plain attributes of a part, or stand in a list or dictionary there."""
+        for part in self._parts:
+            for name, value in part.__dict__.items():
+                if name not in _REGISTRIES and value is not None and not isinstance(value, bool | int | float | str):
+                    values = value.values() if isinstance(value, dict) else value
+                    yield from tensors_in((value, list(values) if isinstance(values, Collection) else None))
 
     def plan(self, batch: Tensor) -> Plan:
         plan = self._plans.get(self._key(batch))

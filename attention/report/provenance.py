@@ -3,13 +3,11 @@
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from attention.observe import Observation
 from attention.records import ModelCard
 from attention.report.document import Table
-
-if TYPE_CHECKING:  # a report of a survey is made without torch
-    from attention.models import Network
 
 Facts = dict[str, str]
 RANDOM = "The weights are random ones: what follows shows how the network is built, not what it has learned."
@@ -35,14 +33,15 @@ def card_facts(card: ModelCard) -> Facts:
     }
 
 
-def pass_facts(network: "Network", picture: str) -> Facts:
-    """Weights as they are in memory, preprocessing, the SHA-256 of the picture that is given, and versions."""
+def observation_facts(observation: Observation) -> Facts:
+    """Weights as they are in memory, preprocessing, the SHA-256 of the picture's file, and versions."""
     from attention.survey.passes import weights_sha256
 
+    network = observation.network
     prepared = asdict(network.transform)
     return {
         "SHA-256 of the weights in memory": weights_sha256(network.module),
-        "SHA-256 of the picture": picture,
+        "SHA-256 of the picture": observation.picture.key,
         **{f"preprocessing: {name}": str(value) for name, value in prepared.items()},
         **versions(),
     }

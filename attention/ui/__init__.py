@@ -1,14 +1,14 @@
 """What all pages share: the frame, the cache, and the parts that a page is put together from."""
 
+from attention.observe import Observation
 from attention.ui.frame import PAGES, draw_frame, open_page
 from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture, tabs
 from attention.ui.presenting import places
 from attention.ui.takeaway import offer_report
-from attention.ui.view import View
 
 __all__ = [
     "PAGES",
-    "View",
+    "Observation",
     "chart",
     "code",
     "data",

@@ -11,12 +11,12 @@ from attention.analysis import Block
 from attention.charts import overlay, spatial
 from attention.charts.colours import SPATIAL_GATE
 from attention.charts.overlay import UNIT, Scale, own_range
+from attention.observe import Observation
 from attention.records import Floats, Gate
 from attention.report import by_map, by_place
 from attention.ui import cbam_steps, parts
 from attention.ui.cbam_steps import say_fallback, spatial_gate
 from attention.ui.gates import say_notes
-from attention.ui.view import View
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
 SCALES = ("0 to 1", "own range")
@@ -58,12 +58,12 @@ def answer(block: Block, name: str) -> str:
     return f"{name} looks most at the {found.place}: from place to place it {numbers}."
 
 
-def say_health(view: View, block: Block) -> None:
+def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
     for gate in _shown(block):
-        say_notes(view, gate)
-    over = f"over the {view.card.validation_pictures:,} validation pictures"
-    for health in view.card.gate_health:
+        say_notes(observation, gate)
+    over = f"over the {observation.card.validation_pictures:,} validation pictures"
+    for health in observation.card.gate_health:
         if health.name not in [gate.name for gate in _shown(block)]:
             continue
         if analysis.hardly_varies(health):
@@ -81,7 +81,7 @@ def say_health(view: View, block: Block) -> None:
 
 
 @st.fragment
-def look(view: View, block: Block) -> None:
+def look(observation: Observation, block: Block) -> None:
     """The map on the picture, and below it, in tabs, what explains it; of a block without a map, its profiles."""
     if profiles := analysis.profiles(block):
         _draw_profiles(profiles)
@@ -91,14 +91,14 @@ def look(view: View, block: Block) -> None:
         style = _choose_style()
         _draw_legend(spatial_gate(block).values[0], style)
     with place:
-        _draw_overlay(view, block, style)
+        _draw_overlay(observation, block, style)
     parts.tabs(
         "tab",
         {
-            "How the map came about": lambda: cbam_steps.draw_derivation(view, block),
-            "Channel attention": lambda: cbam_steps.draw_channel(view, block),
-            "Through depth": lambda: _draw_film(view, block, style),
-            "Before and after": lambda: cbam_steps.draw_features(view, block),
+            "How the map came about": lambda: cbam_steps.draw_derivation(observation, block),
+            "Channel attention": lambda: cbam_steps.draw_channel(observation, block),
+            "Through depth": lambda: _draw_film(observation, block, style),
+            "Before and after": lambda: cbam_steps.draw_features(observation, block),
             "Code": cbam_steps.draw_code,
         },
     )
@@ -125,20 +125,26 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
 
 
 @st.fragment
-def _draw_overlay(view: View, block: Block, style: Style) -> None:
+def _draw_overlay(observation: Observation, block: Block, style: Style) -> None:
     gate = spatial_gate(block)
-    values, name = gate.values[0], view.names[block.name]
-    slot = st.container(width=round(HEIGHT * view.picture.width / view.picture.height))
+    values, name = gate.values[0], observation.names[block.name]
+    slot = st.container(width=round(HEIGHT * observation.image.width / observation.image.height))
     say_fallback("opacity", _is_share, "0 to 1")
     opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.5, 0.05, key="opacity", bind="query-params")
     drawn = overlay.overlay(
-        view.picture, values, view.box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
+        observation.image,
+        values,
+        observation.box,
+        colour_map=style.colour_map,
+        scale=style.scale(values),
+        opacity=opacity,
     )
     with slot:
         parts.picture(
             drawn,
             key="map_over_picture",
-            alt=f"{answer(block, name)} The map lies on {view.picture_name}, over the square that the network sees.",
+            alt=f"{answer(block, name)} The map lies on {observation.picture.name}, over the square that the network "
+            "sees.",
             caption=f"{name}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
             "What is dimmed it does not see.",
             table="spatial_gate",
@@ -171,11 +177,11 @@ def _draw_legend(values: Floats, style: Style) -> None:
     parts.data(spatial_gate=by_place({"gate": values}))
 
 
-def _draw_film(view: View, block: Block, style: Style) -> None:
-    blocks = [other for other in view.blocks if analysis.spatial_view(other)]
+def _draw_film(observation: Observation, block: Block, style: Style) -> None:
+    blocks = [other for other in observation.blocks if analysis.spatial_view(other)]
     scale = "each on its own range" if style.own else "all on the scale 0 to 1"
     st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
-    picture, box = overlay.close_up(view.picture, view.box, FRAME_SIDE)
+    picture, box = overlay.close_up(observation.image, observation.box, FRAME_SIDE)
     for start in range(0, len(blocks), ACROSS):
         for place, other in zip(st.columns(ACROSS), blocks[start : start + ACROSS], strict=False):
             gate = spatial_gate(other)
@@ -183,9 +189,9 @@ def _draw_film(view: View, block: Block, style: Style) -> None:
             drawn = overlay.overlay(picture, values, box, colour_map=style.colour_map, scale=style.scale(values))
             with place:
                 caption = f"{_size(values)}, {_range(gate)}"
-                alt = answer(other, view.names[other.name])
+                alt = answer(other, observation.names[other.name])
                 parts.picture(drawn, key=f"film_map_{other.name}", alt=alt, caption=caption, table="film")
-            _offer_block(place, other.name, view.names[other.name], chosen=other.name == block.name)
+            _offer_block(place, other.name, observation.names[other.name], chosen=other.name == block.name)
     parts.data(film=by_map({other.name: spatial_gate(other).values[0] for other in blocks}))
 
 

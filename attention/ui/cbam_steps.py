@@ -10,10 +10,10 @@ from attention import analysis
 from attention.analysis import Block
 from attention.charts import spatial
 from attention.charts.overlay import own_range
+from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.report import by_map, by_place
 from attention.ui import parts
-from attention.ui.view import View
 
 AVERAGED = ("mean over channels", "most open channel")
 PLACEMENT = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
@@ -26,10 +26,10 @@ USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the blo
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
-def draw_derivation(view: View, block: Block) -> None:
+def draw_derivation(observation: Observation, block: Block) -> None:
     """The spatial gate from left to right, as the paper draws it."""
     gate = spatial_gate(block)
-    steps = view.steps(gate.name)
+    steps = observation.steps(gate.name)
     if not isinstance(steps, SpatialSteps):
         st.info("This gate is not of CBAM's form: it has no pooled maps and no kernel to show, only the map above.")
         return
@@ -55,9 +55,9 @@ def draw_derivation(view: View, block: Block) -> None:
     parts.data(map=by_map(spatial.derived(steps, gate.values[0])))
 
 
-def draw_channel(view: View, block: Block) -> None:
+def draw_channel(observation: Observation, block: Block) -> None:
     """The channel gate, split into the branches of its MLP up to their sum and the sigmoid."""
-    steps = view.steps(block.channel.name) if block.channel else None
+    steps = observation.steps(block.channel.name) if block.channel else None
     if not block.channel or not isinstance(steps, ChannelSteps):
         st.info("This block has no channel gate of CBAM's form: the gate above stands alone.")
         return
@@ -87,9 +87,9 @@ def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
     return rf"M_c[{channel}] = \sigma({summed}) {total}= {gate[channel]:.2f}"
 
 
-def draw_features(view: View, block: Block) -> None:
+def draw_features(observation: Observation, block: Block) -> None:
     """The feature map before, after the channel gate, and after the spatial gate, on one scale."""
-    stages = _stages(view, block)
+    stages = _stages(observation, block)
     if not stages:
         st.info("This gate is not of CBAM's form: the features before and after it are not at hand.")
         return
@@ -163,10 +163,10 @@ def _choose_channel(gate: Floats) -> int:
     return strongest if asked is None else asked
 
 
-def _stages(view: View, block: Block) -> dict[str, Floats]:
+def _stages(observation: Observation, block: Block) -> dict[str, Floats]:
     """The feature maps (C, H, W) by what has happened to them; empty where the gates are not of CBAM's form."""
-    channel = view.steps(block.channel.name) if block.channel else None
-    last = view.steps(spatial_gate(block).name)
+    channel = observation.steps(block.channel.name) if block.channel else None
+    last = observation.steps(spatial_gate(block).name)
     if not isinstance(last, SpatialSteps):
         return {}
     stages = {"before": last.before[0]}

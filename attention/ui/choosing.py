@@ -7,8 +7,8 @@ import streamlit as st
 
 from attention import serving
 from attention.models import libraries, zoo
+from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
-from attention.ui import cache
 from attention.ui.parts import ON_OFFER, errors, literal, note_link
 from attention.ui.weights import choose_weights, uploaded
 
@@ -25,7 +25,7 @@ ANY = (
 )
 
 
-def choose_network() -> cache.Choice:
+def choose_network() -> NetworkChoice:
     """The network and its weights, by widgets in the place where this is called. A network by name is not loaded yet;
     one of a person's own code comes first, where the server was started on it."""
     served = _served()
@@ -52,7 +52,7 @@ def _mark_chosen() -> None:
     st.session_state[_CHOSEN] = True
 
 
-def _choose_on_offer(served: serving.Served | None) -> cache.Choice:
+def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     name = st.selectbox(
         "Network on offer",
@@ -68,7 +68,7 @@ def _choose_on_offer(served: serving.Served | None) -> cache.Choice:
     return _by_name(name, served)
 
 
-def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
+def _by_name(name: str, served: serving.Served | None) -> NetworkChoice:
     if served and name == served.network.card.name:
         _describe(served.network.card, random=False)
         return _of(served)
@@ -78,13 +78,13 @@ def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
     return chosen(card, random=random)
 
 
-def chosen(card: ModelCard, *, random: bool) -> cache.Choice:
+def chosen(card: ModelCard, *, random: bool) -> NetworkChoice:
     """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
-    return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
+    return NetworkChoice(card, key, lambda: zoo.load(card.name, random=random), random)
 
 
-def owned() -> list[cache.Choice]:
+def owned() -> list[NetworkChoice]:
     """A person's own networks, chosen in the sidebar or not: the one of their code, and the one uploaded last."""
     found = uploaded()
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
@@ -93,8 +93,8 @@ def owned() -> list[cache.Choice]:
     return found
 
 
-def _of(served: serving.Served) -> cache.Choice:
-    return cache.Choice(served.network.card, served.key, lambda: served.network)
+def _of(served: serving.Served) -> NetworkChoice:
+    return NetworkChoice(served.network.card, served.key, lambda: served.network)
 
 
 def _served() -> serving.Served | None:
@@ -107,7 +107,7 @@ def _served() -> serving.Served | None:
         return None
 
 
-def fetch(choice: cache.Choice) -> None:
+def fetch(choice: NetworkChoice) -> None:
     """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops."""
     card = choice.card
     about = "about " if libraries.ABOUT in card.assumed else ""

@@ -9,17 +9,17 @@ from attention.analysis import agreement
 from attention.analysis.agreement import Agreement
 from attention.charts import comparing
 from attention.charts.comparing import Against
-from attention.comparison import Column
+from attention.comparison import Compared
 from attention.kinds import KINDS
+from attention.observe import Observation, Picture
 from attention.records import Gate
 from attention.report import Columns, by_map
 from attention.ui import cache, frame, parts
-from attention.ui.view import View
 
 YARDSTICK = "Another picture, as a yardstick"
 
 
-def explain(columns: Sequence[Column]) -> None:
+def explain(columns: Sequence[Compared]) -> None:
     """The equations, and the numbers of all columns, folded."""
     box = st.expander("The equations", icon=":material/function:", key="equations", on_change="rerun")
     if box.open:
@@ -46,14 +46,14 @@ def _table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Columns
     return {title: [row[number] for row in rows] for number, title in enumerate(titles)}
 
 
-def _row(column: Column) -> tuple[object, ...]:
+def _row(column: Compared) -> tuple[object, ...]:
     assert column.heatmap and column.target is not None
     name = f"{column.card.name}{' (random weights)' * column.card.random}"
     found, label = column.heatmap, column.labels[column.target]
     return name, label, column.probability, found.layer, found.minimum, found.maximum
 
 
-def _explain_heatmap(columns: Sequence[Column]) -> None:
+def _explain_heatmap(columns: Sequence[Compared]) -> None:
     st.markdown(
         "Grad-CAM: $A^k$ is channel k of the layer's output, with Z places, and $y^c$ the logit of class c. What is "
         "negative is left out (Selvaraju et al., arXiv 1610.02391, eqs. 1 and 2)."
@@ -70,19 +70,20 @@ def _explain_heatmap(columns: Sequence[Column]) -> None:
     st.markdown(r"Overlap, of the fifths $T$ of the places with the largest values: $|T_1 \cap T_2| / |T_1|$.")
 
 
-def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_agreement(columns: Sequence[Compared]) -> None:
     """Each spatial gate against the class heatmap, beside what agrees without knowing the picture."""
     chosen = choose_network(
         columns, "spatial gates and a heatmap", lambda column: bool(column.spatial and column.heatmap)
     )
     if chosen is None:
         return
-    view, column = views[chosen], columns[chosen]
-    other = view.beside(choose_other(view))
+    column = columns[chosen]
+    observation = column.observation
+    other = observation.of(choose_other(observation))
     own, others, blob = _measured(column, other)
     names = analysis.short_names([gate.name for gate in column.spatial])
     st.markdown(f"{_found(own, others, blob)} {_constant(names, column.spatial)}")
-    title = f"its gate for {other.picture_name}"
+    title = f"its gate for {other.picture.name}"
     measures = [
         Against("rank correlation", _correlations(own), _correlations(others), blob.correlation, (-1.02, 1.02)),
         Against("overlap of the top fifths", _overlaps(own), _overlaps(others), blob.overlap, (-0.02, 1.02)),
@@ -98,7 +99,7 @@ def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
     _offer(names, column.spatial, own, others, blob)
 
 
-def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column], bool]) -> int | None:
+def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> int | None:
     """Which column a part below is about; None, and said, where none has what is wanted."""
     names = {column.card.name: number for number, column in enumerate(columns) if has(column)}
     if not names:
@@ -112,16 +113,16 @@ def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column
     return names[name]
 
 
-def choose_other(view: View, title: str = YARDSTICK) -> cache.Picture:
+def choose_other(observation: Observation, title: str = YARDSTICK) -> Picture:
     """A picture of something else."""
-    others = {name: own for name, own in frame.pictures().items() if name != view.picture_name}
+    others = {name: own for name, own in frame.pictures().items() if name != observation.picture.name}
     parts.note_link("other", others, "another picture that is not at hand: here is one that is")
     parts.settle("other", list(others))
     name = st.selectbox(title, list(others), key="other", bind="query-params")
     return others[name] or cache.sample(name)
 
 
-def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_channels(columns: Sequence[Compared]) -> None:
     """Every network's channel gates by depth."""
     gated = {column.card.name: [gate.values[0] for gate in column.channel] for column in columns if column.channel}
     if not gated:
@@ -137,13 +138,16 @@ def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
     parts.data(profiles={**_table(("network", "block", "mean"), rows), **spread})
 
 
-def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_cost(columns: Sequence[Compared]) -> None:
     """Size, cost, measured time and origin of each network."""
+    observations = [column.observation for column in columns]
     rows = {
-        "parameters": [parts.magnitude(view.inventory.network.parameters) for view in views],
+        "parameters": [parts.magnitude(observation.inventory.network.parameters) for observation in observations],
         "MACs": [parts.magnitude(column.macs) for column in columns],
-        "parameters in attention": [parts.attention_share(view.inventory, "parameters") for view in views],
-        "MACs in attention": [parts.attention_share(view.inventory, "macs") for view in views],
+        "parameters in attention": [
+            parts.attention_share(observation.inventory, "parameters") for observation in observations
+        ],
+        "MACs in attention": [parts.attention_share(observation.inventory, "macs") for observation in observations],
         "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
         "input, px": [str(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
@@ -160,7 +164,7 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
     parts.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
 
 
-def _measured(column: Column, other: View) -> tuple[list[Agreement], list[Agreement], Agreement]:
+def _measured(column: Compared, other: Observation) -> tuple[list[Agreement], list[Agreement], Agreement]:
     elsewhere = [gate for gate in other.trace.gates if KINDS[gate.kind].is_map]
     own, others = (comparison.against_heatmap(column, gates) for gates in (column.spatial, elsewhere))
     return own, others, comparison.blob_against_heatmap(column)

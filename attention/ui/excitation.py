@@ -9,11 +9,11 @@ import streamlit as st
 
 from attention import analysis
 from attention.charts import channels, overlay
+from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
 from attention.report import Columns, by_place
 from attention.ui import parts
 from attention.ui.gates import say_notes
-from attention.ui.view import View
 
 ORDERS = ["Sorted", "By channel"]
 
@@ -22,7 +22,7 @@ ORDERS = ["Sorted", "By channel"]
 class Focus:
     """What the page is about: one channel of one block's channel gate, among all of the network."""
 
-    view: View
+    observation: Observation
     gates: dict[str, Gate]
     """The channel gates in depth order, by the name of their block; another kind's is averaged to one."""
     block: str
@@ -53,7 +53,7 @@ class Focus:
     @cached_property
     def steps(self) -> ChannelSteps | None:
         """How the gate came about; None where it has neither SE's nor CBAM's form."""
-        steps = self.view.steps(self.gate.name)
+        steps = self.observation.steps(self.gate.name)
         return steps if isinstance(steps, ChannelSteps) else None
 
     @property
@@ -65,9 +65,9 @@ class Focus:
         return len(self.values) // hidden.shape[1]
 
 
-def choose(view: View) -> Focus:
+def choose(observation: Observation) -> Focus:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
-    gates = {block.name: gate for block in view.blocks if (gate := analysis.channel_view(block))}
+    gates = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
     parts.note_link("block", gates, "a block that this network does not have: here is another")
     block = parts.depth_strip(list(gates), [float(gate.values.mean()) for gate in gates.values()], label="Mean gate")
     values = gates[block].values[0]
@@ -79,11 +79,11 @@ def choose(view: View) -> Focus:
         order = st.segmented_control(
             "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"
         )
-        channel = _choose_channel(f"{view.choice.key} {block}", values)
-    focus = Focus(view, gates, block, channel, order == "Sorted")
+        channel = _choose_channel(f"{observation.choice.key} {block}", values)
+    focus = Focus(observation, gates, block, channel, order == "Sorted")
     said.subheader(answer(focus), anchor=False)
     with said:
-        say_notes(view, focus.gate)
+        say_notes(observation, focus.gate)
     for sentence in complaints(focus, block):
         said.caption(f":material/warning: {sentence}")
     return focus
@@ -130,7 +130,7 @@ def draw_channel(focus: Focus) -> None:
         return
     before, after = steps.before[0, channel], steps.after[0, channel]
     scale = overlay.own_range(np.stack([before, after]))
-    width = min(focus.view.picture.width / focus.view.picture.height, 1)
+    width = min(focus.observation.image.width / focus.observation.image.height, 1)
     left, middle, right, _ = st.columns([width, 0.55, width, 2.01 - 2 * width], vertical_alignment="center")
     with left:
         _draw_map(focus, "before", before, scale)
@@ -145,8 +145,8 @@ def draw_channel(focus: Focus) -> None:
 
 def complaints(focus: Focus, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
-    name, over = focus.names[block], f"over {focus.view.card.validation_pictures:,} validation pictures"
-    for health in focus.view.card.gate_health:
+    name, over = focus.names[block], f"over {focus.observation.card.validation_pictures:,} validation pictures"
+    for health in focus.observation.card.gate_health:
         if health.name == focus.gates[block].name and analysis.hardly_varies(health):
             yield (
                 f"{name}: these gates hardly change from picture to picture (a standard deviation of "
@@ -172,9 +172,9 @@ def _choose_channel(where: str, values: Floats) -> int:
 
 def _draw_map(focus: Focus, when: str, features: Floats, scale: overlay.Scale) -> None:
     extent = f"{features.min():.2f} to {features.max():.2f}"
-    where = f"{focus.view.key} {focus.gate.name} {focus.channel} {when}"
+    where = f"{focus.observation.key} {focus.gate.name} {focus.channel} {when}"
     parts.picture(
-        _on_picture(where, focus.view, features, _scale=scale),
+        _on_picture(where, focus.observation, features, _scale=scale),
         key=f"map_{when}",
         alt=f"Channel {focus.channel} of {focus.name} {when} its gate, on the picture, from {extent}.",
         caption=f"{when.capitalize()}: {extent}",
@@ -183,8 +183,10 @@ def _draw_map(focus: Focus, when: str, features: Floats, scale: overlay.Scale) -
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _on_picture(where: str, _view: View, _features: Floats, *, _scale: overlay.Scale) -> bytes:
-    return overlay.overlay(_view.picture, _features, _view.box, colour_map=channels.FEATURES, scale=_scale, opacity=0.7)
+def _on_picture(where: str, _observation: Observation, _features: Floats, *, _scale: overlay.Scale) -> bytes:
+    return overlay.overlay(
+        _observation.image, _features, _observation.box, colour_map=channels.FEATURES, scale=_scale, opacity=0.7
+    )
 
 
 def _are(count: int) -> str:

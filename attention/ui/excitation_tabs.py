@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.charts import channels
+from attention.charts import channels, overlay
 from attention.ui import cache, frame, parts
 from attention.ui.excitation import Focus, complaints
 
@@ -48,7 +48,7 @@ def draw_ratio(focus: Focus) -> None:
     current = focus.ratio
     if current is None:
         st.info(f"This gate has another form than SE's; the formula is for SE gates in its place, with r = {USUAL}.")
-    _draw_formula(sizes, current or USUAL, focus.view.card.parameters)
+    _draw_formula(sizes, current or USUAL, focus.observation.card.parameters)
     left, right = st.columns([3, 2], gap="large")
     with left:
         figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
@@ -60,11 +60,11 @@ def draw_ratio(focus: Focus) -> None:
 
 def draw_second(focus: Focus) -> None:
     """The same gate for a second picture, and the channels that differ most."""
-    others = {name: own for name, own in frame.pictures().items() if name != focus.view.picture_name}
+    others = {name: own for name, own in frame.pictures().items() if name != focus.observation.picture.name}
     parts.note_link("second", others, "a second picture that is not at hand: here is another")
     parts.settle("second", list(others))
     name = st.selectbox("Second picture", list(others), key="second", bind="query-params")
-    second = focus.view.beside(others[name] or cache.sample(name))
+    second = focus.observation.of(others[name] or cache.sample(name))
     same = next(gate for gate in second.trace.gates if gate.name == focus.gate.name)
     averaged = analysis.averaged(same, "channel")
     assert averaged is not None
@@ -77,10 +77,10 @@ def draw_second(focus: Focus) -> None:
     )
     st.markdown(finding)
     pictures, chart = st.columns([1, 4])
-    for place, view in (("First", focus.view), ("Second", second)):
+    for place, observation in (("First", focus.observation), ("Second", second)):
         with pictures:
-            alt = f"{place} picture: {view.picture_name}."
-            parts.picture(view.seen, key=place, caption=place, alt=alt, table=None)
+            alt = f"{place} picture: {observation.picture.name}."
+            parts.picture(overlay.jpeg(observation.square), key=place, caption=place, alt=alt, table=None)
     with chart:
         parts.chart(channels.difference(change), key="difference", alt=finding, table="second")
         st.caption(
@@ -103,7 +103,7 @@ def draw_code(focus: Focus) -> None:
 
 
 def _draw_health(focus: Focus) -> None:
-    measured = {health.name for health in focus.view.card.gate_health}
+    measured = {health.name for health in focus.observation.card.gate_health}
     sentences = [sentence for block in focus.gates for sentence in complaints(focus, block)]
     if not sentences and all(gate.name in measured for gate in focus.gates.values()):
         sentences = ["Over the validation pictures every block's gates vary, and in none are most of them saturated."]

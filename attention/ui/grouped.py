@@ -10,10 +10,9 @@ from attention import grouped
 from attention.charts import grouped as figures
 from attention.charts.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
+from attention.observe import Observation
 from attention.report import Columns
-from attention.ui import cache
 from attention.ui.parts import chart, clicked, data, no_gates
-from attention.ui.view import View
 
 if TYPE_CHECKING:
     from attention.grouped.census import Layer
@@ -208,24 +207,25 @@ def draw_papers() -> None:
         _draw_alexnet()
 
 
-def draw_network(view: View) -> None:
+def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, with what they save."""
     from attention.grouped.census import convolutions
 
-    layers = convolutions(cache.measured(view.choice.key, view.choice))
+    layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
         names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
         has, would = [layer.cost.parameters for layer in inside], [layer.ungrouped.parameters for layer in inside]
         st.markdown(
-            f"**{len(inside)} of {len(layers)}** convolutions of {view.card.title} are grouped: **{sum(has):,}** "
-            f"parameters, where ordinary ones would have **{sum(would):,}**."
+            f"**{len(inside)} of {len(layers)}** convolutions of {observation.card.title} are grouped: "
+            f"**{sum(has):,}** parameters, where ordinary ones would have **{sum(would):,}**."
         )
         saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
         chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
-        st.caption(f"Counted in one forward pass of a picture of {view.card.input_size} × {view.card.input_size} px.")
+        side = observation.card.input_size
+        st.caption(f"Counted in one forward pass of a picture of {side} × {side} px.")
     else:
-        no_gates(view, "grouped convolutions", "se-resnext")
+        no_gates(observation, "grouped convolutions", "se-resnext")
     data(convolutions=_table(layers))
 
 

@@ -9,11 +9,11 @@ from attention import analysis
 from attention.analysis import Block
 from attention.charts import overlay
 from attention.kinds import KINDS
+from attention.observe import Observation
 from attention.records import Floats, Gate
 from attention.report import by_map
 from attention.ui import parts
 from attention.ui.gates import in_unit
-from attention.ui.view import View
 
 ACROSS = 4
 MOST_CARDS, MOST_MAPS = 16, 8
@@ -22,42 +22,47 @@ MAP_SIDE = 512
 """Of the picture in a card, in pixels."""
 
 
-def draw_network(view: View) -> None:
+def draw_network(observation: Observation) -> None:
     """Every block with its gates, four in a row, so many at a time."""
-    names = list(view.names.values())
+    names = list(observation.names.values())
     drawn: dict[str, Floats] = {}
-    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, view.blocks)) else MOST_CARDS)
+    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, observation.blocks)) else MOST_CARDS)
     for start in range(shown.start, shown.stop, ACROSS):
         row = range(start, min(start + ACROSS, shown.stop))
         for place, number in zip(st.columns(ACROSS), row, strict=False):
             with place.container(border=True, height="stretch"):
-                _draw_block(view, view.blocks[number], names[number], drawn)
+                _draw_block(observation, observation.blocks[number], names[number], drawn)
     parts.data(gates=by_map(drawn))
 
 
-def draw_cost(view: View) -> None:
+def draw_cost(observation: Observation) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
-    network = view.inventory.network
+    network = observation.inventory.network
     figures = {"Parameters": parts.magnitude(network.parameters), "MACs, one picture": parts.magnitude(network.macs)}
-    if view.blocks:
-        figures["Attention parameters"] = parts.attention_share(view.inventory, "parameters")
-        figures["Attention MACs"] = parts.attention_share(view.inventory, "macs")
+    if observation.blocks:
+        figures["Attention parameters"] = parts.attention_share(observation.inventory, "parameters")
+        figures["Attention MACs"] = parts.attention_share(observation.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
-    seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
+    seen.image(
+        overlay.jpeg(observation.square),
+        width="stretch",
+        alt=f"The central square of {observation.picture.name}, as the network sees it.",
+    )
     for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
+    side = observation.card.input_size
     st.caption(
-        f"For the picture as the network sees it, {view.card.input_size} × {view.card.input_size} px. MACs are the "
-        "multiply-accumulates of convolutions and matrix products; the products with the gates are not counted."
+        f"For the picture as the network sees it, {side} × {side} px. MACs are the multiply-accumulates of "
+        "convolutions and matrix products; the products with the gates are not counted."
     )
 
 
-def answer(view: View) -> str:
+def answer(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
     found: list[str] = []
     for name in dict.fromkeys(kind.called for kind in KINDS.values()):
-        if gates := [gate for block in view.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
+        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
             passes = "pass" if len(gates) > 1 else "passes"
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             what = " of what reaches them on average" if not found else ""
@@ -65,10 +70,10 @@ def answer(view: View) -> str:
     return f"With this picture, {' and '.join(found)}; 100% would be no gate at all."
 
 
-def scale(view: View) -> str:
+def scale(observation: Observation) -> str:
     """What the colours mean, and whether all gates stay within them."""
     ends = "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1)."
-    if all(map(in_unit, view.trace.gates)):
+    if all(map(in_unit, observation.trace.gates)):
         return ends
     return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."
 
@@ -86,11 +91,11 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
     return shown
 
 
-def _draw_block(view: View, block: Block, name: str, drawn: dict[str, Floats]) -> None:
+def _draw_block(observation: Observation, block: Block, name: str, drawn: dict[str, Floats]) -> None:
     """A card; what is drawn in it goes into `drawn` by its name."""
     st.markdown(f"**{name}**  \n:small[{analysis.features(block.gates[0])}]")
     if gate := analysis.spatial_view(block):
-        _draw_map(view, gate, "Spatial gate" if block.spatial else "Mean over channels", drawn)
+        _draw_map(observation, gate, "Spatial gate" if block.spatial else "Mean over channels", drawn)
     for side, gate in analysis.profiles(block).items():
         _draw_cells(gate, f"Along the {side}", "viridis", drawn)
     if gate := analysis.channel_view(block):
@@ -106,10 +111,10 @@ def _draw_block(view: View, block: Block, name: str, drawn: dict[str, Floats]) -
             _open("Channels", "excitation", block)
 
 
-def _draw_map(view: View, gate: Gate, what: str, drawn: dict[str, Floats]) -> None:
+def _draw_map(observation: Observation, gate: Gate, what: str, drawn: dict[str, Floats]) -> None:
     name = f"{what} of {gate.name}"
     drawn[name] = gate.values[0]
-    picture, box = overlay.close_up(view.picture, view.box, MAP_SIDE)
+    picture, box = overlay.close_up(observation.image, observation.box, MAP_SIDE)
     parts.picture(
         overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
         key=name,

@@ -14,12 +14,11 @@ from attention import analysis
 from attention.analysis import Block, predictions
 from attention.charts import strip
 from attention.charts.colours import CHANNEL_GATE
+from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError, Inventory
 from attention.report import Chart, Columns, Picture, Table, as_csv
 from attention.ui import presenting, shown
-from attention.ui.cache import Choice
 from attention.ui.dress import dressed
-from attention.ui.view import View
 
 FORMATS = ["PNG", "SVG"]
 """Of a figure as a file."""
@@ -216,7 +215,7 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
 
 
-def mark_random(choice: Choice) -> None:
+def mark_random(choice: NetworkChoice) -> None:
     """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
     mark_files(random=choice.random)
     if choice.random:
@@ -274,11 +273,11 @@ def settle(key: str, options: Sequence[Any]) -> None:
         del st.session_state[key]
 
 
-def no_gates(view: View, wanted: str, network: str) -> None:
+def no_gates(observation: Observation, wanted: str, network: str) -> None:
     """Said where a network has nothing to show, with what to do next."""
 
     def choose() -> None:
         st.session_state.update(network=network, origin=ON_OFFER)
 
-    st.info(f"{view.card.title} has no {wanted}: {view.card.description}.", icon=":material/info:")
+    st.info(f"{observation.card.title} has no {wanted}: {observation.card.description}.", icon=":material/info:")
     st.button(f"Open {network} instead", on_click=choose, key=f"instead_{network}")

@@ -28,7 +28,7 @@ def draw_role(selection: Selection) -> None:
     if not blocks:
         st.info("This network has no gates by channel. “Where it looks” shows its maps.", icon=":material/info:")
         return
-    settings, view = presenting.places()
+    settings, observation = presenting.places()
     with settings.container(horizontal=True, vertical_alignment="bottom"):
         most = int(_choose("Channels, at most", SAMPLES, "sampled"))
         own = _choose("Scale", SCALES, "scale") == SCALES[1]
@@ -43,7 +43,7 @@ def draw_role(selection: Selection) -> None:
 
     headline = _role_headline(selection, blocks)
     figure = figures.excitation_role(panels, selection.class_names, band=band, own_scale=own)
-    with view:
+    with observation:
         st.markdown(f"##### {headline}")
         parts.chart(figure, key="role", alt=headline, on_select=click)
         st.caption(_role_caption(selection, blocks))

@@ -1,18 +1,18 @@
 """The report of one forward pass: what a network makes of a picture, and every gate in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from attention import analysis
-from attention.analysis import Block, predictions
+from attention.analysis import Block
 from attention.charts import channels, depth, overlay, spatial
 from attention.charts.overlay import UNIT
-from attention.records import Floats, Gate, Inventory, ModelCard, Trace
+from attention.observe import Observation
+from attention.records import Floats, Gate, Trace
 from attention.report.document import Chart, Document, Item, Picture, Section, Table
-from attention.report.provenance import RANDOM, Facts, card_facts, facts_table
+from attention.report.provenance import RANDOM, card_facts, facts_table, observation_facts
 from attention.report.tables import Columns, said
 
 MAP_SIDE = 512
@@ -28,41 +28,16 @@ SCALE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Pass:
-    """One forward pass, N = 1, with the picture it was run on."""
-
-    card: ModelCard
-    trace: Trace
-    picture: Image.Image
-    picture_name: str
-    box: overlay.Box
-    """The crop that the network saw, in pixels of the picture."""
-    scores: Floats | None
-    """The logits, (classes,); None where the network gives no number for each class."""
-    inventory: Inventory | None
-    """What stands in the network and costs how much; None where nobody counted it."""
-    provenance: Facts
-
-
-def passed(subject: Pass, *first: Section) -> Document:
-    """The report of a pass; sections of the caller's own come `first`."""
-    blocks = analysis.blocks(subject.trace.gates)
-    sections = [_seen(subject), *first, *_through_depth(blocks), *_by_block(subject, blocks), *_costs(subject)]
+def report_of(observation: Observation, *first: Section) -> Document:
+    """The report of an observation; sections of the caller's own come `first`."""
+    blocks, trace = observation.blocks, observation.trace
+    sections = [_seen(observation), *first, *_through_depth(blocks), *_by_block(observation, blocks)]
     return Document(
-        f"What does attention do to “{subject.picture_name}” in {subject.card.title}?",
+        f"What does attention do to “{observation.picture.name}” in {observation.card.title}?",
         _answer(blocks),
-        [RANDOM] * subject.card.random,
-        [*sections, *_rejected(subject.trace), _origin(subject)],
+        [RANDOM] * observation.network.card.random,
+        [*sections, *_costs(observation), *_rejected(trace), _origin(observation)],
     )
-
-
-def scores(trace: Trace) -> Floats | None:
-    """The logits of the one picture, (classes,); None where the network gives something else."""
-    try:
-        return predictions.scores(trace.output)
-    except predictions.PredictionError:
-        return None
 
 
 def _answer(blocks: tuple[Block, ...]) -> str:
@@ -77,30 +52,27 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     )
 
 
-def _seen(subject: Pass) -> Section:
-    picture, box = overlay.reduced(subject.picture, subject.box, 2 * MAP_SIDE)
-    seen = f"The network sees the lit square, at {subject.card.input_size} px."
-    shown = Picture(overlay.dimmed(picture, box), f"{subject.picture_name}, with the square that it sees lit.", seen)
-    if subject.scores is None:
+def _seen(observation: Observation) -> Section:
+    picture, box = overlay.reduced(observation.image, observation.box, 2 * MAP_SIDE)
+    seen = f"The network sees the lit square, at {observation.card.input_size} px."
+    shown = Picture(
+        overlay.dimmed(picture, box), f"{observation.picture.name}, with the square that it sees lit.", seen
+    )
+    probabilities = observation.probabilities_or_none
+    if probabilities is None:
         return Section("What did the network see?", [shown, "It gives no number for each class."])
-    found = analysis.top(analysis.probabilities(subject.scores), _labels(subject), MOST_CLASSES)
+    found = analysis.top(probabilities, observation.labels, MOST_CLASSES)
     table: Columns = {"class": [label for label, _ in found], "probability": [share for _, share in found]}
     best, share = found[0]
     figure = depth.likely([label for label, _ in found[:5]], [share for _, share in found[:5]])
     alt = f"The most probable class is {best}, {share:.1%}."
-    caption = f"The five most probable of {len(subject.scores):,} classes; it must choose among them."
+    caption = f"The five most probable of {len(probabilities):,} classes; it must choose among them."
     items: list[Item] = [
         shown,
         Chart(figure, alt, caption),
         Table("prediction", "The most probable classes", table, open=True),
     ]
     return Section("What did the network see, and say?", items)
-
-
-def _labels(subject: Pass) -> tuple[str, ...]:
-    count = len(subject.scores if subject.scores is not None else ())
-    named = subject.card.labels
-    return named if len(named) == count else tuple(f"class {number}" for number in range(count))
 
 
 def _through_depth(blocks: tuple[Block, ...]) -> Iterator[Section]:
@@ -128,8 +100,8 @@ def _through_depth(blocks: tuple[Block, ...]) -> Iterator[Section]:
     yield Section("How open is each gate?", [Chart(figure, alt, caption), Table("gates", "Every gate", table), SCALE])
 
 
-def _by_block(subject: Pass, blocks: tuple[Block, ...]) -> Iterator[Section]:
-    small = overlay.reduced(subject.picture, subject.box, MAP_SIDE)
+def _by_block(observation: Observation, blocks: tuple[Block, ...]) -> Iterator[Section]:
+    small = overlay.reduced(observation.image, observation.box, MAP_SIDE)
     for block in blocks:
         items: list[Item] = [f"It gates {analysis.features(block.gates[0])}."]
         if gate := analysis.spatial_view(block):
@@ -190,10 +162,8 @@ def _span(gate: Gate) -> str:
     return f"{said(gate.minimum)} to {said(gate.maximum)}"
 
 
-def _costs(subject: Pass) -> Iterator[Section]:
-    if subject.inventory is None:
-        return
-    network, bound = subject.inventory.network, "≤ " if subject.inventory.unlisted else ""
+def _costs(observation: Observation) -> Iterator[Section]:
+    network, bound = observation.inventory.network, "≤ " if observation.inventory.unlisted else ""
     columns: Columns = {
         "what": ["parameters", "MACs"],
         "network": [network.parameters, network.macs],
@@ -220,6 +190,6 @@ def _rejected(trace: Trace) -> Iterator[Section]:
         )
 
 
-def _origin(subject: Pass) -> Section:
-    facts = {**card_facts(subject.card), **subject.provenance}
+def _origin(observation: Observation) -> Section:
+    facts = {**card_facts(observation.network.card), **observation_facts(observation)}
     return Section("What does this rest on?", [facts_table(facts)])
