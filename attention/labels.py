@@ -11,7 +11,7 @@ from attention.records import GatescopeError
 MAX_BYTES = 2**20
 """ImageNet-21k's names take 400 kB."""
 MAX_LENGTH = 200
-"""Of one name, in characters; ImageNet's longest has 121."""
+"""Length of one name, in characters; ImageNet's longest has 121."""
 ALLOWED = 'one name a line, or JSON: a list of names, or {"0": "name", ...}'
 
 
