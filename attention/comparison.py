@@ -272,4 +272,6 @@ def _recipe(card: ModelCard) -> str:
         return "is not trained"
     if card.source == "own":
         return f"here on {card.training['data']}"
+    if card.source == "converted":
+        return f"by {card.training['by']} on {card.training['data']}"
     return "elsewhere" if card.source in ("file", "code") else f"by {card.source}'s publisher"

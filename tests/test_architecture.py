@@ -41,7 +41,7 @@ ROOMS = {
     "images": door("numpy PIL", "records filters", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
-    "labels": door("", "records"),
+    "labels": door("", "records images"),
     "cost": door("torch", "records"),
     "analysis": door("numpy", "records"),
     "capture": door("numpy torch", "records"),

@@ -94,6 +94,28 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     assert [caption for caption in app.caption if "It knows 10 classes" in caption.value]
 
 
+def bring_a_picture(app):
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), (10, 120, 200)).save(picture, "PNG")
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    return sound(app.file_uploader(key="upload").set_value([("blue.png", picture.getvalue(), "image/png")]).run())
+
+
+def test_a_picture_of_a_persons_own_opens_with_the_network_of_a_thousand_classes():
+    app = bring_a_picture(sound(opened()))
+    assert app.selectbox(key="network").value == "efficientnet-b0"
+    assert [caption for caption in app.caption if "It knows 1,000 classes" in caption.value]
+    (about,) = [caption for caption in app.caption if "EfficientNet-B0" in caption.value]
+    assert "accuracy not measured here" in about.value and "not stated for the weights" in about.value
+
+
+def test_a_network_that_was_chosen_stays_with_a_picture_of_a_persons_own():
+    app = sound(opened())
+    for name in ("se", "cbam"):  # and back to the one that comes first, which is in no address
+        sound(app.selectbox(key="network").set_value(name).run())
+    assert bring_a_picture(app).selectbox(key="network").value == "cbam"
+
+
 def test_a_page_opened_alone_runs_the_router_first():
     app = AppTest.from_file(ROOT / "pages" / "overview.py", default_timeout=60).run()
     assert sound(app).title[0].value == "What does attention do here?"

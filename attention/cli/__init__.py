@@ -96,7 +96,7 @@ def evaluate(name: str, data: Path) -> None:
     with evaluation.opened(data) as folder:
         card = evaluation.measured(network, folder / "val")
     _report(card)
-    if card.accuracy != network.card.accuracy:
+    if network.card.accuracy not in (None, card.accuracy):
         click.echo(f"The card says {network.card.accuracy:.2%}.")
 
 

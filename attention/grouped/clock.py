@@ -30,7 +30,7 @@ class Times:
     """What was timed, at one group."""
     seconds: dict[int, float]
     runs: int
-    """Of each number of groups."""
+    """How often each number of groups was run."""
     threads: int
 
     def theory(self, groups: int) -> float:

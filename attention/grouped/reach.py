@@ -14,7 +14,7 @@ from attention.records import Convolution
 
 Answers = NDArray[np.bool_]
 SIDE = 5
-"""Of the picture of noise, in pixels."""
+"""Side of the picture of noise, in pixels."""
 
 
 def excerpt(convolution: Convolution, limit: int) -> Convolution:

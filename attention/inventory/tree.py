@@ -16,7 +16,7 @@ def inventory(module: nn.Module, measured: Measured, gates: Sequence[Gate]) -> I
     """What stands in a network, by its measure and the gates that a pass found in it."""
     attention = Attention(module, gates)
     network = _Tree(attention, measured).part("", module, attends=False)
-    return Inventory(network, attention.found(), attention.unlisted(), measured.note)
+    return Inventory(network, attention.known_blocks(), attention.unlisted(), measured.note)
 
 
 class Attention:
@@ -41,7 +41,7 @@ class Attention:
         listed = any(within(name, block) for block in self.blocks)
         return type(self.modules[name]).__name__ if name and not listed and name in self.homes.values() else ""
 
-    def found(self) -> tuple[Known, ...]:
+    def known_blocks(self) -> tuple[Known, ...]:
         """Every known block with its gates, in the order of definition."""
         return tuple(
             Known(name, type(self.modules[name]).__name__, form, self.inside(name))

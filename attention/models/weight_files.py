@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
 from attention.images import Preprocessing
-from attention.models import libraries, own
+from attention.models import own
 from attention.models.downloads import hash_of
 from attention.models.network import Network, ZooError, gate_counts, on_noise
 from attention.records import ModelCard
@@ -69,7 +69,16 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -
         digest = hashlib.sha256(source).hexdigest()
     else:
         name, digest = name or source.name, hash_of(source, "sha256")
+    if family is None and (family := _family_of(digest)):
+        notes = (*notes, "its checksum is that of a file of this project")
     return WeightFile(PurePath(name).name, digest, state, recognise.recognise(state, family), notes)
+
+
+def _family_of(sha256: str) -> str | None:
+    """The family of a file that comes with the project: networks that differ in their padding share their keys."""
+    from attention.models.published import OWN
+
+    return next((family for family, name in OWN.items() if own.card(name).sha256 == sha256), None)
 
 
 def usual(architecture: "Architecture") -> Preprocessing:
@@ -79,7 +88,7 @@ def usual(architecture: "Architecture") -> Preprocessing:
     if architecture.family not in OWN:
         return USUAL
     known = own.card(OWN[architecture.family])
-    return replace(USUAL, size=known.input_size, crop=known.crop)
+    return replace(USUAL, size=known.input_size, crop=known.crop, interpolation=known.interpolation)
 
 
 def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
@@ -149,7 +158,7 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
 
 def usual_labels(classes: int) -> tuple[str, ...]:
     """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
-    return libraries.imagenet_labels() if classes == 1000 else class_names.default(classes)
+    return tuple(class_names.imagenet().values()) if classes == 1000 else class_names.default(classes)
 
 
 def _check_pass(file: WeightFile, size: int) -> None:

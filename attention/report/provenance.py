@@ -28,6 +28,7 @@ def card_facts(card: ModelCard) -> Facts:
         "accuracy": accuracy,
         "weights": "random ones of a fixed seed, not trained" if card.random else "trained",
         "assumed": "; ".join(card.assumed) or "nothing",
+        **({"what else is known": " ".join(card.notes)} if card.notes else {}),
         "SHA-256 of the weight file": card.sha256 or "none",
     }
 

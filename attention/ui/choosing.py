@@ -14,10 +14,13 @@ from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam"
+FOR_UPLOADS = "efficientnet-b0"
+"""It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
 WEIGHTS = ["Trained", "Random"]
+_CHOSEN = "_network_chosen"
 ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
-    "The first four come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
+    "The first five come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
     "classifier of theirs can be typed, such as timm/seresnet33ts."
 )
 
@@ -37,6 +40,18 @@ def choose_network() -> NetworkChoice:
     return _by_name(served.network.card.name if served else DEFAULT, served)
 
 
+def open_for_own_picture() -> None:
+    """Called when a person brings a picture: the network for it, unless one was chosen, here or by the link."""
+    with contextlib.suppress(GatescopeError):  # the sidebar has said it
+        chosen = "network" in st.query_params or st.session_state.get(_CHOSEN) or serving.served()
+        if not chosen and st.session_state.get("origin", ON_OFFER) == ON_OFFER:
+            st.session_state.network = FOR_UPLOADS
+
+
+def _mark_chosen() -> None:
+    st.session_state[_CHOSEN] = True
+
+
 def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     name = st.selectbox(
@@ -44,6 +59,7 @@ def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
         names,
         0 if served else names.index(DEFAULT),
         key="network",
+        on_change=_mark_chosen,
         bind="query-params",
         accept_new_options=True,
         help=ANY,
@@ -57,7 +73,7 @@ def _by_name(name: str, served: serving.Served | None) -> NetworkChoice:
         _describe(served.network.card, random=False)
         return _of(served)
     card = _card(name)
-    random = card.source != "own" and _choose_weights() == "Random"
+    random = card.source not in ("own", "converted") and _choose_weights() == "Random"
     _describe(card, random=random)
     return chosen(card, random=random)
 
@@ -139,8 +155,12 @@ def _describe(card: ModelCard, *, random: bool) -> None:
             help=ALIKE,
         )
     else:
-        known = "accuracy not published" if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
-        st.caption(f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.")
+        unknown = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
+        known = unknown if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
+        notes = "\n\n".join(card.notes)
+        st.caption(
+            f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.", help=notes or None
+        )
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
         st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
 

@@ -32,7 +32,7 @@ def choose(observation: Observation) -> list[Observation]:
     )
     others = [name for name in names if name != observation.card.name]
     cards = {name: card for name in others if name not in own and (card := _card(name))}
-    random = _choose_random([card.name for card in cards.values() if card.source != "own"])
+    random = _choose_random([card.name for card in cards.values() if card.source not in ("own", "converted")])
     choices = own | {name: chosen(card, random=card.name in random) for name, card in cards.items()}
     return [
         observation,

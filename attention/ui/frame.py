@@ -11,7 +11,7 @@ from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, presenting
-from attention.ui.choosing import choose_network, fetch
+from attention.ui.choosing import choose_network, fetch, open_for_own_picture
 from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
@@ -81,12 +81,19 @@ def _choose_picture() -> Picture:
         most = MAX_BYTES // 2**20  # a weight file may be larger
         files = (
             st.file_uploader(
-                "Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload", max_upload_size=most
+                "Your pictures",
+                EXTENSIONS,
+                accept_multiple_files=True,
+                key="upload",
+                max_upload_size=most,
+                on_change=open_for_own_picture,
             )
             or []
         )
     else:
-        files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
+        files = list(
+            filter(None, [st.camera_input("A photo of your own", key="camera", on_change=open_for_own_picture)])
+        )
     own = _read(files) or st.session_state.get(_OWN, {})
     st.session_state[_OWN] = own
     if not own:
