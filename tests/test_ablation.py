@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import capture, images, interventions
+from attention.analysis import evidence
 from attention.cli import main
-from attention.interventions import DRAWS, Edit, EditedPasses, EditFile, files
+from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import own, zoo
 from attention.records import GatescopeError
 from tests.own import BLOCKS
@@ -40,21 +41,24 @@ def subject(name):
         return EditedPasses(tracer, batch, tracer(batch))
 
 
-def test_each_block_is_off_in_turn_beside_its_random_band(tmp_path):
-    result = run("--model", "se", "--seed", 3, "--out", tmp_path)
+def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
+    result = run("--model", "se", "--seed", 3, "--draws", 19, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     report, one = written(tmp_path), subject("se")
     first = int(one.before.output.argmax())
     assert [row["name"] for row in report["results"]] == BLOCKS
-    assert report["class"] == zoo.card("se").labels[first] and report["seed"] == 3 and report["draws"] == DRAWS
+    assert report["class"] == zoo.card("se").labels[first] and report["seed"] == 3
     assert report["note"] == "Switched off or edited at inference, not retrained." and not report["random_weights"]
-    for row in report["results"]:
-        turn = interventions.ablate_block(one, row["name"], seed=3, draws=DRAWS)
-        draws = turn.draws[:, first]
-        assert row["change"] == pytest.approx(turn.change[first], abs=1e-4)
-        assert (row["low"], row["high"]) == pytest.approx((draws.min(), draws.max()), abs=1e-4)
-        assert row["beyond_chance"] == (not row["low"] <= row["change"] <= row["high"])
-        assert f"{row['name']}: {row['change']:+.3f}" in result.output
+    effects = [interventions.effect(one, block, [Edit("off", block=block)], seed=3, draws=19) for block in BLOCKS]
+    adjusted = evidence.holm([evidence.p_value(one.change[first], one.null[:, first]) for one in effects])
+    for row, effect, p in zip(report["results"], effects, adjusted, strict=True):
+        assert row["change"] == pytest.approx(effect.change[first], abs=1e-4) and row["draws"] == 19
+        assert (row["low"], row["high"]) == pytest.approx(evidence.null_range(effect.null[:, first]), abs=1e-4)
+        assert (row["before"], row["after"]) == pytest.approx(effect.probability(first), abs=1e-4)
+        assert row["p_adjusted"] == pytest.approx(p)
+        assert row["p"] <= row["p_adjusted"]
+        assert f"without {row['name']}: {row['after']:.1%} (logit {row['change']:+.3f})" in result.output
+    assert "no effect" not in result.output
 
 
 def test_a_file_of_edits_is_measured_as_one(tmp_path):
@@ -66,12 +70,12 @@ def test_a_file_of_edits_is_measured_as_one(tmp_path):
     logits = one.edited(interventions.applied(edits, one.before.gates)).output[0]
     first = int(one.before.output.argmax())
     assert row["change"] == pytest.approx(float((logits - one.before.output[0])[first]), abs=1e-4)
-    assert row["probability"] == pytest.approx(float(logits.softmax(0)[first]), abs=1e-4)
+    assert row["after"] == pytest.approx(float(logits.softmax(0)[first]), abs=1e-4) and row["draws"] == 99
 
 
 def test_a_weight_file_is_a_network_too(tmp_path):
     weights = own.WEIGHTS / "se.safetensors"
-    assert run("--model", weights, "--out", tmp_path).exit_code == 0
+    assert run("--model", weights, "--draws", 19, "--out", tmp_path).exit_code == 0
     assert [row["name"] for row in written(tmp_path)["results"]] == BLOCKS
 
 
@@ -105,7 +109,7 @@ def percent(share):
 
 @pytest.mark.usefixtures("home")
 def test_random_weights_are_called_so(tmp_path):
-    assert run("--model", "timm/test_byobnet", "--random", "--out", tmp_path).exit_code == 0
+    assert run("--model", "timm/test_byobnet", "--random", "--draws", 19, "--out", tmp_path).exit_code == 0
     report = written(tmp_path)
     assert report["random_weights"] and np.isfinite([row["change"] for row in report["results"]]).all()
 
