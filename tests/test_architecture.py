@@ -71,7 +71,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
-    "charts": door("numpy plotly PIL", "records analysis observe comparison"),
+    "charts": door("numpy plotly PIL", "records analysis observe comparison survey"),
     "serving": door("click", "records models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(

@@ -201,9 +201,10 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
     FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
     is as good. Ctrl-C stops after the batch at hand; what was counted is kept for --resume.
     """
-    from attention.survey import command
+    from attention.cli import surveys
+    from attention.survey import Settings
 
-    command.survey(source, model, limit, command.Settings(**settings))
+    surveys.survey(source, model, limit, Settings(**settings))
 
 
 @main.command()
