@@ -11,7 +11,7 @@ with ui.errors():
     blocks = [block for block in observation.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
     if blocks:
         block = cbam.choose_block(blocks)
-        st.subheader(cbam.answer(block, observation.names[block.name]), anchor=False)
+        st.subheader(cbam.headline(block, observation.names[block.name]), anchor=False)
         cbam.say_health(observation, block)
         cbam.look(observation, block)
     else:

@@ -11,7 +11,7 @@ from attention.ui import grouped as sections
 from attention.ui.grouped_controls import choose
 
 answer = st.container()
-numbers, figure = ui.places()
+numbers, figure = ui.slots()
 with figure:
     convolution = choose(numbers)
     cost = grouped.cost_of(convolution)

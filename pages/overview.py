@@ -10,7 +10,7 @@ from attention.ui import overview
 
 with ui.errors():
     if observation.blocks:
-        st.markdown(f"#### {overview.answer(observation)}")
+        st.markdown(f"#### {overview.headline(observation)}")
         overview.draw_network(observation)
         st.caption(overview.scale(observation))
     else:

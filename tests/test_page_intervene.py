@@ -234,16 +234,17 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("block", "layer9", "a block that this network does not have"),
-        ("kind", "token", "a kind of gates that is not here"),
-        ("reach", "nowhere", "a reach that there is not"),
-        ("section", "nothing", "a part that this page does not have"),
-        ("class", "unicorn", "a class that this network does not know"),
-        ("seed", "-1", "a seed that is not in 0 to 9999"),
+        ("block", "layer9", "layer1.0.attention to layer4.1.attention"),
+        ("kind", "token", "Channel"),
+        ("reach", "nowhere", "This block, Its stage, All blocks"),
+        ("section", "nothing", "Each block off, Class heatmap, Later gates, All edits"),
+        ("class", "unicorn", "tench (0) to"),
+        ("seed", "-1", "0 to 9999"),
     ],
 )
 def test_a_link_with_a_value_that_there_is_not_says_what_is_shown(key, value, told):
-    assert f"The link asks for {told}" in said(opened(network="se", **{key: value}))
+    page = said(opened(network="se", **{key: value}))
+    assert f"The link asks for {key} “{value}”; there is {told}" in page
 
 
 def test_a_link_keeps_the_kind_of_gates_that_is_edited():

@@ -33,4 +33,4 @@ def test_without_an_edit_the_class_heatmaps_are_the_same():
 
 
 def pictured(app: AppTest) -> list[str]:
-    return [image.proto.imgs[0].caption for image in app.get("image")]
+    return [image.proto.imgs[0].caption.replace("\\", "") for image in app.get("image")]

@@ -10,9 +10,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
+from attention.charts import numbers
 from attention.models import own, zoo
 from attention.records import Trace
-from attention.ui import parts
 
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("network", own.NAMES)
@@ -41,7 +41,7 @@ def traced(network: str, title: str) -> Trace:
 def test_every_network_opens_with_its_gates_and_its_cost(network):
     app = sound(opened(network=network))
     assert app.title[0].value == "What does attention do here?"
-    assert app.metric[0].value == parts.magnitude(zoo.card(network).parameters)
+    assert app.metric[0].value == numbers.magnitude(zoo.card(network).parameters)
     assert len(app.metric) == (2 if network == "plain" else 4)
 
 
@@ -79,7 +79,7 @@ def test_unknown_names_in_a_link_fall_back():
     assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam" in app.error[0].value
     assert any("CBAM-ResNet" in caption.value for caption in app.caption)
     assert app.selectbox(key="picture").value == images.samples()[0].title
-    assert [caption for caption in app.caption if "The link asks for a sample" in caption.value]
+    assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
 
 
 def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():

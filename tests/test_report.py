@@ -17,11 +17,12 @@ from torch import nn
 
 from attention import cli as line
 from attention import images, survey
+from attention.charts.chart import Chart, as_csv
+from attention.charts.numbers import number
 from attention.models import zoo
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
-from attention.report import Chart, Document, Picture, Section, Table, html, report_of, surveyed
-from attention.report.tables import said
+from attention.report import Document, Section, Table, html, report_of, surveyed
 from tests import surveys
 
 HOSTILE = '<script>alert("1")</script>&.jpg'
@@ -91,7 +92,7 @@ def test_the_name_of_a_strangers_file_stays_text(page):
 
 def test_texts_in_a_figure_do_not_end_the_script_that_holds_them():
     figure = go.Figure(go.Scatter(y=[1], name="</script><script>alert(2)</script>"))
-    document = Document("", "", (), [Section("", [Chart(figure, HOSTILE)])])
+    document = Document("", "", (), [Section("", [Chart("hostile", figure, HOSTILE)])])
     read = Reader(html(document))
     assert read.tags.count("script") == 3
     assert json.loads(read.scripts[0])["data"][0]["name"] == "</script><script>alert(2)</script>"
@@ -108,10 +109,9 @@ def test_every_picture_and_chart_says_its_finding(page):
 
 def test_the_tables_hold_true_minima_and_maxima(subject):
     document = report_of(subject)
-    table = next(
-        item for section in document.sections for item in section.items if getattr(item, "name", "") == "gates"
-    )
-    rows = list(csv.DictReader(io.StringIO(base64.b64decode(table.address.partition(",")[2]).decode())))
+    items = [item for section in document.sections for item in section.items if isinstance(item, Chart)]
+    (chart,) = [item for item in items if item.key == "gates"]
+    rows = list(csv.DictReader(io.StringIO(as_csv(chart.table))))
     assert [row["gate"] for row in rows] == [gate.name for gate in subject.trace.gates]
     for row, gate in zip(rows, subject.trace.gates, strict=True):
         assert float(row["minimum"]) == pytest.approx(float(gate.values.min()))
@@ -156,14 +156,20 @@ def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
     ],
 )
 def test_numbers_are_said_with_three_digits(value, text):
-    assert said(value) == text
+    assert number(value) == text
 
 
 def test_a_picture_is_named_by_what_it_is():
     file = io.BytesIO()
     Image.new("RGB", (2, 2)).save(file, "PNG")
-    assert Picture(file.getvalue(), "").address.startswith("data:image/png;base64,")
-    assert Picture(b"\xff\xd8", "").address.startswith("data:image/jpeg;base64,")
+    for data, kind in ((file.getvalue(), "png"), (b"\xff\xd8", "jpeg")):
+        section = Section("Pictures", [Chart("picture", data, "A picture.")])
+        (source,) = [
+            value
+            for tag, name, value in Reader(html(Document("", "", [], [section]))).attributes
+            if (tag, name) == ("img", "src")
+        ]
+        assert source.startswith(f"data:image/{kind};base64,")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention import views
-from attention.ui.addresses import KEYS
 from attention.ui.frame import PAGES
+from attention.ui.presenting import KEYS
 from attention.views import SavedView
 
 ROOT = Path(__file__).parents[1]

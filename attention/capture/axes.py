@@ -44,9 +44,9 @@ def fitted(axes: Axes | None, shape: Sequence[int]) -> Axes:
 def _resized(axis: tuple[Factor, ...], size: int, default: tuple[Factor, ...]) -> tuple[Factor, ...]:
     if math.prod(extent for _, extent in axis) == size:
         return axis
-    letters = {letter for letter, _ in axis}
-    if len(letters) == 1:
-        return ((letters.pop(), size),)
+    letters = frozenset(letter for letter, _ in axis)
+    if len(merged(letters)) == 1:
+        return (((*merged(letters),)[0], size),)
     return (("L", size),) if letters else default
 
 
@@ -169,10 +169,13 @@ class Layout:
         self.holds_samples = not axes[0] or "N" in dict(axes[0])
         """Whether the first axis of the product is that of the samples."""
 
-    def values(self, gate: Tensor) -> Tensor:
-        """The gate, of as many dimensions as the product and of extent 1 where it is constant -> its values."""
+    def values(self, gate: Tensor, *, shaped: bool = True) -> Tensor:
+        """The gate, of as many dimensions as the product and of extent 1 where it is constant -> its values.
+
+        Those that are not to be `shaped` yet are in the order of the values, which is a step less.
+        """
         if self._ordered and gate.shape == self.sizes:
-            return gate.reshape(self.shape)
+            return gate.reshape(self.shape) if shaped else gate
         split = [extent if gate.shape[d] > 1 else 1 for d, axis in enumerate(self._axes) for _, extent in axis]
         return gate.reshape(split).expand(self._extents).permute(self._order).reshape(self.shape)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -18,7 +19,7 @@ from attention.capture.calls import (
     operation,
     tensors_in,
 )  # fmt: skip
-from attention.capture.gates import Gates, fused_attention
+from attention.capture.gates import Gates, TraceError, fused_attention
 from attention.capture.matching import (
     OUT_OF_SIGHT,
     PRODUCTS,
@@ -116,6 +117,8 @@ class DiscoveryMode(TorchFunctionMode):
         """Runs a product that has a gate, with its edit where there is one."""
         self._outcome, which, recorder = match, match.which, self._recorder
         gate, feature = product.operands[which], product.aligned[1 - which]
+        if torch._C._functorch.is_functorch_wrapped_tensor(gate):
+            raise TraceError("a gate runs under torch.func, whose tensors have no values of their own: trace it plain")
         owner, number, edited = self._gates.add(product.aligned[which], match)
         asked = recorder.asked(owner, number) if recorder is not None else ()
         before = features(feature, match.axes) if asked else None

@@ -56,10 +56,6 @@ class Gates:
 
     def add(self, gate: Tensor, match: GateMatch) -> tuple[str, int, Tensor | None]:
         """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""
-        if torch._C._functorch.is_functorch_wrapped_tensor(gate):
-            raise TraceError(
-                "the module runs under torch.func, whose tensors have no values of their own: trace it plain"
-            )
         owner, layout = self._owners.running(), match.layout
         number = self._number(owner, match.samples)
         narrow = gate if gate.shape == layout.sizes else narrowed(gate, match.varying, len(match.shape))
@@ -99,41 +95,50 @@ class Gates:
         groups: dict[tuple[str, int], list[int]] = {}
         for index, each in enumerate(self._applied):
             groups.setdefault((each.owner, each.number), []).append(index)
-        loose = {owner for (owner, _), group in groups.items() if not self._fit_together(group)}
-        if loose:
-            self._check_edits_of(loose)
-            numbers = Counter[str]()
-            groups = {}
-            for index, each in enumerate(self._applied):
-                numbers[each.owner] += each.owner in loose
-                number = numbers[each.owner] if each.owner in loose else each.number
-                groups.setdefault((each.owner, number), []).append(index)
+        if self._turns:
+            groups = self._apart_where_unlike(groups)
         several = {owner for owner, number in groups if number > 1}
-        values = to_host([each.match.layout.values(each.narrow) for each in self._applied])
+        values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])
         gates = {}
         for (owner, number), group in groups.items():
             name = f"{owner}#{number}" if owner in several else owner
             gates[name] = _gate(name, [(self._applied[index].match, values[index]) for index in group])
         return gates
 
+    def _apart_where_unlike(self, groups: dict[tuple[str, int], list[int]]) -> dict[tuple[str, int], list[int]]:
+        """The gates of a module whose turns over the pictures have different forms, each with a number of its own."""
+        loose = {owner for (owner, _), group in groups.items() if not self._fit_together(group)}
+        for name in self._edits:
+            if name.partition("#")[0] in loose:
+                raise TraceError(f"an edit was given for {name!r}, whose gates have another form for each picture")
+        numbers, apart = Counter[str](), {key: group for key, group in groups.items() if key[0] not in loose}
+        for index, each in enumerate(self._applied):
+            if each.owner in loose:
+                numbers[each.owner] += 1
+                apart[each.owner, numbers[each.owner]] = [index]
+        return dict(sorted(apart.items(), key=lambda item: item[1][0]))
+
     def _fit_together(self, group: list[int]) -> bool:
         """Whether these are the turns of one loop: of other pictures each, and of one form."""
+        if len(group) == 1:
+            return True
         matches = [self._applied[index].match for index in group]
         ends = sorted((first, first + count) for first, count in (each.samples or (0, 0) for each in matches))
         disjoint = all(one[1] <= other[0] for one, other in itertools.pairwise(ends))
-        return len(matches) == 1 or (disjoint and len({(each.kind, each.layout.shape[1:]) for each in matches}) == 1)
-
-    def _check_edits_of(self, owners: set[str]) -> None:
-        for name in self._edits:
-            if name.partition("#")[0] in owners:
-                raise TraceError(f"an edit was given for {name!r}, whose gates have another form for each picture")
+        return disjoint and len({(each.kind, each.layout.shape[1:]) for each in matches}) == 1
 
 
 def _gate(name: str, turns: list[tuple[GateMatch, Floats]]) -> Gate:
     """One gate; the turns of a loop over the pictures are put together in the order of the pictures."""
-    (match, array), shape = turns[0], turns[0][0].shape
+    match, shape = turns[0][0], turns[0][0].shape
+    array = turns[0][1].reshape(match.layout.shape)
     if match.samples is not None:
-        array = np.concatenate([values for _, values in sorted(turns, key=lambda turn: turn[0].samples or ())])
+        array = np.concatenate(
+            [
+                values.reshape(each.layout.shape)
+                for each, values in sorted(turns, key=lambda turn: turn[0].samples or ())
+            ]
+        )
         shape = (len(array), *(shape[1:] if match.layout.holds_samples else shape))
     return Gate(name, match.kind, match.activation, array, shape, float(array.min()), float(array.max()))
 
@@ -157,14 +162,15 @@ def check_names(asked: Iterable[str], names: Iterable[str], what: str) -> None:
 
 
 def to_host(tensors: Sequence[Tensor]) -> list[Floats]:
-    """Float32 arrays of tensors that nobody writes over any more.
+    """Float32 arrays of dense tensors that nobody writes over any more, and that need no gradient.
 
     This is the one place where values leave their device: all copies are under way before the one wait for them.
     """
-    copies = [tensor.detach().to("cpu", torch.float32, non_blocking=True).contiguous() for tensor in tensors]
-    for device in {tensor.device for tensor in tensors if not tensor.is_cpu}:
+    devices = {tensor.device for tensor in tensors if not tensor.is_cpu}
+    copies = [tensor.to("cpu", torch.float32, non_blocking=True) for tensor in tensors] if devices else tensors
+    for device in devices:
         torch.accelerator.synchronize(device)
-    return [copy.numpy() for copy in copies]
+    return [(copy if copy.dtype is torch.float32 else copy.float()).numpy() for copy in copies]
 
 
 def own_copy(tensor: Tensor) -> Tensor:
@@ -203,11 +209,16 @@ class Owners:
         self._graphs = any(isinstance(part, torch.fx.GraphModule) for part in parts.values())
 
     def running(self) -> str:
-        for call in _running_calls():
-            name = self._names.get(id(call["self"]))
-            if name is not None:
-                inside = _running_node(call["self"]) if self._graphs else ""
-                return f"{name}.{inside}".strip(".") if inside else name
+        names: dict[int, str] = self._names
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code is _CALL:
+                module = frame.f_locals["self"]
+                name = names.get(id(module))
+                if name is not None:
+                    inside = _running_node(module) if self._graphs else ""
+                    return f"{name}.{inside}".strip(".") if inside else name
+            frame = frame.f_back
         return ""
 
 

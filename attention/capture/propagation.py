@@ -259,7 +259,7 @@ def _layer(call: Call, axes: Axes | None) -> TensorInfo:
 def pooled(call: Call) -> TensorInfo:
     whole = "adaptive" in call.name or all(size == 1 for size in call.output.shape[2:])
     kept = keeping(call.info.activation)
-    return made(call, _new_channels(call), activation=kept, pooled=call.info.pooled or int(whole))
+    return made(call, call.info.axes, activation=kept, pooled=call.info.pooled or int(whole))
 
 
 def _new_channels(call: Call) -> Axes | None:
@@ -272,7 +272,7 @@ def _new_channels(call: Call) -> Axes | None:
         return None
     rank = int(re.sub(r"\D", "", call.name)[:1] or 2)
     place = output.dim() - rank - 1
-    if place < 0 or ("C", output.shape[place]) in axes[place]:
+    if place < 0:
         return axes
     return (*axes[:place], (("C", output.shape[place]),), *axes[place + 1 :])
 

@@ -4,8 +4,9 @@ What discovery knows of a tensor follows from the calls alone: from their functi
 tensors of which shapes they read. A pass that repeats them all has the same gates, whatever its numbers are.
 """
 
+import operator
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -15,11 +16,20 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from attention.capture.axes import volumes
-from attention.capture.calls import CONSTANT, TensorInfo, TensorInfos, new_preactivation, operation, tensors_in
+from attention.capture.calls import (
+    CONSTANT,
+    TensorInfo,
+    TensorInfos,
+    TensorTable,
+    new_preactivation,
+    operation,
+    tensors_in,
+)
 from attention.capture.discovery import WRITING, DiscoveryMode, Function, multiplied, run
 from attention.capture.gates import Gates
 from attention.capture.matching import PRODUCTS, GateMatch, Product, Rejection
-from attention.capture.propagation import LAYERS, NORMS, RULES
+from attention.capture.moves import CASTS
+from attention.capture.propagation import NORMS, RULES
 from attention.capture.steps import Recorder
 
 
@@ -29,6 +39,8 @@ class PlanTensor:
 
     info: TensorInfo
     shape: torch.Size
+    slot: int
+    """Where the mode keeps a reference to it: in the order in which the tensors of a pass are made."""
 
 
 class LearnedTensor(NamedTuple):
@@ -36,31 +48,6 @@ class LearnedTensor(NamedTuple):
 
     tensor: Tensor
     entry: PlanTensor
-
-
-class PlanTensors:
-    """Which tensor of the plan each living tensor is, by identity."""
-
-    def __init__(self, learned: Mapping[int, LearnedTensor]) -> None:
-        self.learned = learned
-        self.rows: dict[int, tuple[weakref.ref[Tensor], PlanTensor]] = {}
-
-    def of(self, tensor: Tensor) -> PlanTensor | None:
-        row = self.rows.get(id(tensor))
-        if row is not None and row[0]() is tensor:
-            return row[1]
-        learned = self.learned.get(id(tensor))
-        return None if learned is None else learned.entry
-
-    def put(self, tensor: Tensor, entry: PlanTensor) -> None:
-        self.rows[id(tensor)] = (weakref.ref(tensor), entry)
-
-    def living(self) -> Iterator[tuple[Tensor, PlanTensor]]:
-        """What the calls of the pass have made and what is still there."""
-        for reference, entry in self.rows.values():
-            tensor = reference()
-            if tensor is not None:
-                yield tensor, entry
 
 
 class OutsideTensor(NamedTuple):
@@ -88,8 +75,12 @@ class PlannedCall(NamedTuple):
     function: Function
     keywords: tuple[str, ...]
     arguments: tuple[Any, ...]
-    results: Results
+    slot: int
+    """Where its one result goes; `_NOWHERE` where nothing is known of it, `_SPECIAL` where there is more to do."""
+    shape: torch.Size | None
+    """That the result must have, where the arguments do not say so."""
     outcome: GateMatch | Rejection | None
+    results: Results
     name: str
 
 
@@ -100,51 +91,45 @@ class Plan(NamedTuple):
     learned: Mapping[int, LearnedTensor]
     """The parameters and buffers, by identity."""
     calls: tuple[PlannedCall, ...] = ()
-    shaped: tuple[LearnedTensor, ...] = ()
-    """Those whose shape a rule reads, beside that of what is made of them."""
+    read: tuple[Tensor, ...] = ()
+    """The parameters and buffers that a call reads, and whose shapes say something of what it makes."""
+    shapes: tuple[torch.Size, ...] = ()
+    slots: int = 1
 
     def holds(self) -> bool:
-        """Whether no parameter or buffer has got another shape that the calls would not show."""
-        return all(tensor.shape == entry.shape for tensor, entry in self.shaped)
+        """Whether none of them has got another shape, which the calls would not show."""
+        return tuple(map(_SHAPE, self.read)) == self.shapes
 
 
-_SHAPES_UNREAD = (*LAYERS, *NORMS)
-"""The rules that read no shape but that of what is made of their parameters."""
+_SHAPE = operator.attrgetter("shape")
+_SHAPED_BY_ARGUMENTS = frozenset(
+    word
+    for line in (
+        "relu relu6 sigmoid hardsigmoid hardswish silu gelu mish tanh leaky_relu elu hardtanh softmax exp pow clamp",
+        "batch_norm group_norm layer_norm dropout add sub mul div mean sum amax permute transpose interpolate",
+        "max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d conv2d conv1d linear flatten",
+    )
+    for word in line.split()
+)
+"""Operations whose result has the shape that their arguments' shapes and plain arguments give it, parameters, whose
+shapes are checked before the pass, among them."""
+_PERHAPS_ITSELF = frozenset(CASTS.split())
+"""Operations that return the very tensor that they got where there is nothing to do."""
 
 
-def plan_of(batch: PlanTensor, learned: Mapping[int, LearnedTensor], calls: Iterable[PlannedCall]) -> Plan:
+def plan_of(batch: PlanTensor, learned: Mapping[int, LearnedTensor], calls: Iterable[PlannedCall], slots: int) -> Plan:
     """The plan of a pass that has run."""
     calls = tuple(calls)
-    read = {id(each): each for call in calls if RULES.get(call.name) not in _SHAPES_UNREAD for each in call.arguments}
-    return Plan(batch, learned, calls, tuple(each for identity, each in learned.items() if identity in read))
+    seen = {id(each) for call in calls if RULES.get(call.name) not in NORMS for each in call.arguments}
+    read = [each for identity, each in learned.items() if identity in seen]
+    shapes = tuple(entry.shape for _, entry in read)
+    return Plan(batch, learned, calls, tuple(tensor for tensor, _ in read), shapes, slots)
 
 
 def empty_plan(batch: Tensor) -> Plan:
     """The plan of a pass of which nothing is known."""
     axes = volumes(batch.shape) if batch.dim() == 5 else None
-    return Plan(PlanTensor(TensorInfo(new_preactivation(), axes), batch.shape), {})
-
-
-def _planned(argument: Any, known: PlanTensors) -> Any:
-    """An argument as a planned call keeps it: a parameter or buffer that no call wrote into stands for itself."""
-    form = _form(argument, known)
-    learned = known.learned.get(id(argument)) if isinstance(argument, Tensor) else None
-    return argument if learned is not None and learned.entry is form else form
-
-
-def _form(argument: Any, known: PlanTensors) -> Any:
-    """What an argument is to the rules: equal for two arguments that are the same to them."""
-    if isinstance(argument, Tensor):
-        return known.of(argument) or _outside(argument)
-    if isinstance(argument, slice):
-        return Items(tuple(_form(part, known) for part in (argument.start, argument.stop, argument.step)))
-    if isinstance(argument, tuple | list):
-        items = tuple(_form(item, known) for item in argument)
-        plain = isinstance(argument, tuple) and all(one is other for one, other in zip(items, argument, strict=True))
-        return argument if plain else Items(items)
-    if isinstance(argument, np.ndarray):
-        return OutsideTensor(False, argument.shape, argument.strides, argument.dtype)
-    return argument if isinstance(argument, _PLAIN) else object()  # what cannot be compared equals nothing
+    return Plan(PlanTensor(TensorInfo(new_preactivation(), axes), batch.shape, 0), {})
 
 
 _PLAIN = (int, float, complex, str, type(None), type(...), torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -156,10 +141,14 @@ def _outside(tensor: Tensor) -> OutsideTensor:
     return OutsideTensor(constant, tensor.shape, stride, tensor.dtype)
 
 
+def _outside_array(array: np.ndarray[Any, Any]) -> OutsideTensor:
+    return OutsideTensor(False, array.shape, array.strides, array.dtype)
+
+
 def _learned(tensors: Iterable[Tensor], known: Mapping[int, LearnedTensor]) -> dict[int, LearnedTensor]:
     """The parameters and buffers by identity; those that are known keep their entries."""
     return {
-        id(tensor): known.get(id(tensor)) or LearnedTensor(tensor, PlanTensor(CONSTANT, tensor.shape))
+        id(tensor): known.get(id(tensor)) or LearnedTensor(tensor, PlanTensor(CONSTANT, tensor.shape, -1))
         for tensor in tensors
         if not is_lazy(tensor)
     }
@@ -173,9 +162,14 @@ class Constants(Protocol):
     def held(self) -> Iterable[Tensor]: ...
 
 
-_END = PlannedCall(object, (), (), None, None, "")
+_SPECIAL, _NOWHERE = -1, -2
+_END = PlannedCall(object, (), (), _SPECIAL, None, None, None, "")
 """Equal to no call."""
 _NONE: dict[str, Any] = {}
+
+
+def _gone() -> None:
+    """The reference of a slot that is not filled yet."""
 
 
 class ReplayMode(DiscoveryMode):
@@ -190,89 +184,141 @@ class ReplayMode(DiscoveryMode):
         super().__init__(TensorInfos(()), gates, recorder)
         self._plan = plan
         self._constants = constants
-        self._known = PlanTensors(plan.learned)
-        self._rows = self._known.rows
+        self._learned = plan.learned
+        self._references: list[Callable[[], Tensor | None]] = [_gone] * plan.slots
         self._coming: tuple[PlannedCall, ...] = (*plan.calls, _END)
         self._position = 0
         self._departed = False
         self._calls: list[PlannedCall] = []
+        self._entries: TensorTable[PlanTensor] = TensorTable()
+        self._slots = plan.slots
 
     def start(self, batch: Tensor) -> None:
-        self._known.put(batch, self._plan.batch)
+        self._references[0] = weakref.ref(batch)
 
     def departed(self) -> Plan | None:
         """The plan of this pass, where it has another than it was given."""
-        return plan_of(self._plan.batch, self._known.learned, self._calls) if self._departed else None
+        return plan_of(self._plan.batch, self._learned, self._calls, self._slots) if self._departed else None
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        function, keywords, arguments, results, outcome, name = call = self._coming[self._position]
-        every, kwargs = (*args, *kwargs.values()) if kwargs else args, kwargs or _NONE
-        if (func is not function and func != function) or tuple(kwargs) != keywords or len(every) != len(arguments):
-            return self._follow(func, types, args, kwargs)
+        function, keywords, arguments, slot, shape, outcome, _, _ = self._coming[self._position]
+        every: tuple[Any, ...] = (*args, *kwargs.values()) if kwargs else args
+        if func is not function and func != function:
+            return self._follow(func, types, args, kwargs or _NONE)
+        if len(every) != len(arguments) or ((kwargs or keywords) and tuple(kwargs or ()) != keywords):
+            return self._follow(func, types, args, kwargs or _NONE)
+        references = self._references
         for given, expected in zip(every, arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
-            if given is not expected:
-                row = self._rows.get(id(given))
-                known = row is not None and row[1] is expected and row[0]() is given
-                if not known and not self._alike(given, expected):
-                    return self._follow(func, types, args, kwargs)
+            if given is not expected and not (
+                references[expected.slot]() is given if type(expected) is PlanTensor else self._alike(given, expected)
+            ):
+                return self._follow(func, types, args, kwargs or _NONE)
+        if slot == _SPECIAL:
+            return self._run_special(args, kwargs or _NONE)
         if outcome is not None:
-            output = self._run_product(call, outcome, args, kwargs)
+            output = self._run_product(args, kwargs or _NONE)
         else:
-            output = run(name, func, args, kwargs) if kwargs else func(*args)
-        if type(results) is PlanTensor and isinstance(output, Tensor) and output.shape == results.shape:
-            self._rows[id(output)] = (weakref.ref(output), results)
-        elif results is not None and not self._enter_results(results, _touched(name, args, output)):
-            self._differ(call, args, kwargs, output)
+            output = func(*args, **kwargs) if kwargs else func(*args)
+        if slot == _NOWHERE:
+            self._position += 1
             return output
+        if shape is not None and output.shape != shape:
+            self._differ(args, kwargs or _NONE, output)
+            return output
+        references[slot] = weakref.ref(output)
         self._position += 1
         return output
 
     def _alike(self, given: Any, expected: Any) -> bool:
         """Whether an argument that is not the plan's very own is the same to the rules."""
-        return not isinstance(expected, Tensor) and bool(_form(given, self._known) == expected)
+        if type(expected) is PlanTensor:
+            return self._references[expected.slot]() is given
+        if type(expected) is Items:
+            items = (given.start, given.stop, given.step) if isinstance(given, slice) else given
+            return (
+                isinstance(items, tuple | list)
+                and len(items) == len(expected.items)
+                and all(
+                    one is other or self._alike(one, other) for one, other in zip(items, expected.items, strict=True)
+                )
+            )
+        if type(expected) is OutsideTensor:
+            if isinstance(given, np.ndarray):
+                return _outside_array(given) == expected
+            return isinstance(given, Tensor) and not self._is_known(given) and _outside(given) == expected
+        plain = isinstance(given, _PLAIN) or (
+            isinstance(given, tuple) and all(isinstance(one, _PLAIN) for one in given)
+        )
+        return plain and not isinstance(expected, Tensor) and bool(given == expected)
 
-    def _run_product(
-        self, call: PlannedCall, outcome: GateMatch | Rejection, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _is_known(self, tensor: Tensor) -> bool:
+        learned = self._learned.get(id(tensor))
+        known = learned is not None and learned.tensor is tensor
+        return known or any(reference() is tensor for reference in self._references)
+
+    def _run_special(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a call of the plan that gives several tensors or none, has an unsure shape, or came close to a gate."""
+        call = self._coming[self._position]
+        if call.outcome is None:
+            output = run(call.name, call.function, args, kwargs)
+        else:
+            output = self._run_product(args, kwargs)
+        if call.results is not None and not self._enter_results(call.results, _touched(call.name, args, output)):
+            self._differ(args, kwargs, output)
+            return output
+        self._position += 1
+        return output
+
+    def _run_product(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a product that came close, one with a gate with its edit where there is one."""
-        if isinstance(outcome, Rejection):
-            self._gates.reject(outcome)
+        call = self._coming[self._position]
+        match = call.outcome
+        if not isinstance(match, GateMatch):
+            assert match is not None
+            self._gates.reject(match)
             return run(call.name, call.function, args, kwargs)
-        position = outcome.position
-        gate = _product(call, args, kwargs).aligned[outcome.which] if position is None else args[position]
-        *_, edited = self._gates.add(gate, outcome)
+        position = match.position
+        gate = _product(call, args, kwargs).aligned[match.which] if position is None else args[position]
+        *_, edited = self._gates.add(gate, match)
         if edited is None:
-            return call.function(*args, **kwargs)
-        return multiplied(call.function, _product(call, args, kwargs), outcome, edited)
+            return call.function(*args, **kwargs) if kwargs else call.function(*args)
+        return multiplied(call.function, _product(call, args, kwargs), match, edited)
 
     def _enter_results(self, results: Results, touched: list[Tensor]) -> bool:
         """Enters what the call made or wrote into; False where its number or shapes are not the plan's."""
-        if not isinstance(results, tuple) or len(results) != len(touched):
+        entries = results if isinstance(results, tuple) else (results,)
+        if len(entries) != len(touched):
             return False
-        pairs = [(tensor, entry) for tensor, entry in zip(touched, results, strict=True) if entry is not None]
+        pairs = [(tensor, entry) for tensor, entry in zip(touched, entries, strict=True) if entry is not None]
         if any(tensor.shape != entry.shape for tensor, entry in pairs):
             return False
         for tensor, entry in pairs:
-            self._known.put(tensor, entry)
+            self._references[entry.slot] = weakref.ref(tensor)
         return True
 
-    def _differ(self, call: PlannedCall, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _differ(self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """Departs after a call that is the plan's, but made something of another shape."""
+        call = self._coming[self._position]
         self._depart()
         self._follow_call(call.name, args, kwargs, output)
-        self._calls.append(call._replace(results=self._results(call.name, args, output)))
+        self._calls.append(self._planned_call(call[:3], call.name, args, output, call.outcome))
 
     def _depart(self) -> None:
         """From here on the pass is followed, with what is known of all that it has made so far."""
         self._calls, self._departed = list(self._plan.calls[: self._position]), True
         self._coming, self._position = (_END,), 0
         parameters = list(self._constants.learned())
-        self._known.learned = _learned(parameters, self._plan.learned)
+        self._learned = _learned(parameters, self._plan.learned)
         self._infos = TensorInfos([*parameters, *self._constants.held()])
-        for tensor, entry in self._known.living():
-            self._infos.put(tensor, entry.info)
+        made = [self._plan.batch, *(entry for call in self._calls for entry in _entries(call.results))]
+        for entry in made:  # in the order of the pass: what was written into is what it is since then
+            tensor = self._references[entry.slot]()
+            if tensor is not None:
+                self._entries.put(tensor, entry)
+                self._infos.put(tensor, entry.info)
+        self._slots = 1 + max(entry.slot for entry in made)
 
     def _follow(self, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call as discovery does, and plans it."""
@@ -281,12 +327,41 @@ class ReplayMode(DiscoveryMode):
             return super().__torch_function__(func, types, args)  # it comes again as the operation that is run
         if not self._departed:
             self._depart()
-        self._outcome = None
-        arguments = tuple(_planned(argument, self._known) for argument in (*args, *kwargs.values()))
+        arguments = tuple(self._planned(argument) for argument in (*args, *kwargs.values()))
         output = super().__torch_function__(func, types, args, kwargs)
-        results = self._results(name, args, output)
-        self._calls.append(PlannedCall(func, tuple(kwargs), arguments, results, self._outcome, name))
+        head = (func, tuple(kwargs), arguments)
+        self._calls.append(self._planned_call(head, name, args, output, self._outcome))
         return output
+
+    def _planned_call(
+        self,
+        head: tuple[Any, ...],
+        name: str,
+        args: tuple[Any, ...],
+        output: Any,
+        outcome: GateMatch | Rejection | None,
+    ) -> PlannedCall:
+        results = self._results(name, args, output)
+        special = name in _PERHAPS_ITSELF or name == "multi_head_attention_forward"
+        slot = _NOWHERE if results is None else results.slot if isinstance(results, PlanTensor) else _SPECIAL
+        shape = output.shape if isinstance(results, PlanTensor) and name not in _SHAPED_BY_ARGUMENTS else None
+        function, keywords, arguments = head
+        return PlannedCall(function, keywords, arguments, _SPECIAL if special else slot, shape, outcome, results, name)
+
+    def _planned(self, argument: Any) -> Any:
+        """An argument as a planned call keeps it: a parameter or buffer that no call wrote into stands for itself."""
+        if isinstance(argument, Tensor):
+            entry, learned = self._entries.get(argument), self._learned.get(id(argument))
+            return entry or (argument if learned is not None else _outside(argument))
+        if isinstance(argument, slice):
+            return Items(tuple(map(self._planned, (argument.start, argument.stop, argument.step))))
+        if isinstance(argument, tuple | list):
+            items = tuple(map(self._planned, argument))
+            plain = isinstance(argument, tuple) and all(isinstance(each, _PLAIN) for each in argument)
+            return argument if plain else Items(items)
+        if isinstance(argument, np.ndarray):
+            return _outside_array(argument)
+        return argument if isinstance(argument, _PLAIN) else object()  # what cannot be compared equals nothing
 
     def _results(self, name: str, args: tuple[Any, ...], output: Any) -> Results:
         entries = tuple(map(self._entered, _touched(name, args, output)))
@@ -298,9 +373,14 @@ class ReplayMode(DiscoveryMode):
         info = self._infos.get(tensor)
         if info is None:
             return None
-        entry = PlanTensor(info, tensor.shape)
-        self._known.put(tensor, entry)
+        entry = PlanTensor(info, tensor.shape, self._slots)
+        self._slots += 1
+        self._entries.put(tensor, entry)
         return entry
+
+
+def _entries(results: Results) -> tuple[PlanTensor, ...]:
+    return tuple(entry for entry in (results if isinstance(results, tuple) else (results,)) if entry is not None)
 
 
 def _product(call: PlannedCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product:

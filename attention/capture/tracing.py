@@ -61,16 +61,14 @@ class Tracer:
         if not structure.stands():
             structure = self._structure = _Structure(self._module)
         _check(batch)
-        if torch._C._functorch.peek_interpreter_stack() is not None:
-            raise TraceError(
-                "the call stands under torch.func (vmap, jvp ...), where tensors have no values: trace it plain"
-            )
-        _batched(self._module, batch)
         edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
         gates, recorder = Gates(structure.owners, edits, len(batch)), Recorder(steps)
+        plan = None if steps else structure.plan(batch)
+        if plan is None:
+            _check_form(self._module, batch)
         if self._copy:
             batch = batch.clone()
-        plan = empty_plan(batch) if steps else structure.plan(batch)
+        plan = plan or empty_plan(batch)
         replay = ReplayMode(plan, structure, gates=gates, recorder=recorder if steps else None)
         replay.start(batch)
         with replay:
@@ -85,7 +83,7 @@ class Tracer:
 
 _PLANS = 8
 _REGISTRIES = frozenset(nn.Module().__dict__)
-_STATE = operator.attrgetter("_modules", "_compiled_call_impl")
+_COMPILED = operator.attrgetter("_compiled_call_impl")
 
 
 class _Structure:
@@ -96,12 +94,13 @@ class _Structure:
         self.owners = Owners(parts)
         self._module = module
         self._parts = tuple(parts.values())
-        self._seen = [(dict(part._modules), None) for part in self._parts]
+        self._children = [part._modules for part in self._parts]
+        self._seen = [dict(children) for children in self._children]
         self._plans: dict[tuple[Any, ...], Plan] = {}
 
     def stands(self) -> bool:
         """Whether the module has the same parts, and none has been compiled since."""
-        return list(map(_STATE, self._parts)) == self._seen
+        return self._children == self._seen and not any(map(_COMPILED, self._parts))
 
     def learned(self) -> Iterator[Tensor]:
         return (tensor for part in self._parts for tensor in _learned(part))
@@ -114,9 +113,9 @@ class _Structure:
                     values = value.values() if isinstance(value, dict) else value
                     yield from tensors_in((value, list(values) if isinstance(values, Collection) else None))
 
-    def plan(self, batch: Tensor) -> Plan:
+    def plan(self, batch: Tensor) -> Plan | None:
         plan = self._plans.get(self._key(batch))
-        return plan if plan is not None and plan.holds() else empty_plan(batch)
+        return plan if plan is not None and plan.holds() else None
 
     def keep(self, batch: Tensor, plan: Plan | None) -> None:
         """Keeps the newest plans; those that read other parameters are gone with these."""
@@ -149,6 +148,8 @@ def _learned(part: nn.Module) -> Iterator[Tensor]:
 
 
 def _check(batch: Any) -> None:
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        raise TraceError("it is called under torch.func (vmap, jvp ...), whose tensors have no values: trace it plain")
     features = isinstance(batch, Tensor) and batch.is_floating_point() and batch.dim() in (3, 4, 5)
     if not features or not batch.numel():
         raise TraceError(
@@ -157,7 +158,7 @@ def _check(batch: Any) -> None:
         )
 
 
-def _batched(module: nn.Module, batch: Tensor) -> None:
+def _check_form(module: nn.Module, batch: Tensor) -> None:
     """Torch's convolutions take a picture without a batch, and its axes would be misread."""
     kernel = next((weight for weight in module.parameters() if weight.dim() > 2), None)
     if kernel is not None and kernel.dim() == batch.dim() + 1 and 1 < kernel.shape[1] == len(batch):

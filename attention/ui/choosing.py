@@ -9,8 +9,8 @@ from attention import serving
 from attention.models import libraries, zoo
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
-from attention.ui.parts import ON_OFFER, errors, literal, note_link
 from attention.ui.weights import choose_weights, uploaded
+from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam"
@@ -135,10 +135,7 @@ def _card(name: str) -> ModelCard:
 
 
 def _choose_weights() -> str:
-    note_link("weights", WEIGHTS, "weights that there are not: these are the trained ones")
-    return st.segmented_control(
-        "Weights", WEIGHTS, default=WEIGHTS[0], required=True, key="weights", bind="query-params"
-    )
+    return choose("Weights", WEIGHTS, key="weights", look="row")
 
 
 def _choose_random() -> None:

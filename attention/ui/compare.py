@@ -7,12 +7,12 @@ import streamlit as st
 
 from attention import analysis, comparison
 from attention.analysis.agreement import TOP
-from attention.charts import comparing, overlay
+from attention.charts import comparing, numbers, overlay
 from attention.charts.overlay import Scale
 from attention.comparison import Compared
 from attention.observe import Observation
 from attention.records import Floats, Gate, ModelCard
-from attention.ui import compare_heatmaps, compare_tabs, compare_tests, compare_views, parts
+from attention.ui import compare_heatmaps, compare_tabs, compare_tests, compare_views, widgets
 from attention.ui.compare_heatmaps import Asked
 
 SIDE = 420
@@ -41,9 +41,9 @@ def draw(observation: Observation) -> None:
     answer.subheader(say(columns, label), anchor=False)
     _draw_columns(columns, asked)
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
-        st.caption(parts.literal(note))
+        st.caption(widgets.literal(note))
     compare_tabs.explain(columns)
-    parts.tabs("about", TABS, columns)
+    widgets.tabs("about", TABS, columns)
 
 
 def say(columns: Sequence[Compared], label: str | None) -> str:
@@ -65,7 +65,7 @@ def say(columns: Sequence[Compared], label: str | None) -> str:
 
 def called(card: ModelCard) -> str:
     """A network's name for markdown, marked where its weights are random."""
-    return f"{parts.literal(card.name)}{' (random weights)' * card.random}"
+    return f"{widgets.literal(card.name)}{' (random weights)' * card.random}"
 
 
 def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
@@ -98,7 +98,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         st.caption(":material/block: Nothing in this map speaks for the class.")
     rows, across = column.heatmap.values.shape
     where = f", at {column.heatmap.layer}, {rows}\u00a0×\u00a0{across}" if column.heatmap.layer else ""
-    parts.picture(
+    widgets.picture(
         _laid(observation, column.heatmap.values, "inferno", scale),
         key=f"heatmap_{column.card.name}",
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
@@ -109,7 +109,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
 
 
 def _draw_guesses(top: Sequence[tuple[str, float]]) -> None:
-    rows = [f"| {parts.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
+    rows = [f"| {widgets.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
     st.markdown("\n".join(["| top five | P |", "|:--|--:|", *rows]))
 
 
@@ -127,7 +127,7 @@ def _draw_spatial(observation: Observation, column: Compared) -> None:
 def _draw_gate(place: st.delta_generator.DeltaGenerator, observation: Observation, gate: Gate) -> None:
     rows, columns = gate.values.shape[1:]
     with place:
-        parts.picture(
+        widgets.picture(
             _laid(observation, gate.values[0], "viridis", overlay.UNIT),
             key=f"gate_{observation.card.name}_{gate.name}",
             alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
@@ -142,7 +142,7 @@ def _draw_channel(column: Compared) -> None:
         st.caption("No channel gates.")
         return
     span = f"{means.min():.2f} to {means.max():.2f}"
-    parts.picture(
+    widgets.picture(
         overlay.cells(means),
         key=f"means_{column.card.name}",
         alt=f"Mean channel gate of each of {means.size} blocks of {column.card.name} in depth order, {span}.",
@@ -153,7 +153,7 @@ def _draw_channel(column: Compared) -> None:
 
 def _size(column: Compared) -> str:
     return (
-        f"{parts.magnitude(column.card.parameters)} parameters, {parts.magnitude(column.macs)} MACs, "
+        f"{numbers.magnitude(column.card.parameters)} parameters, {numbers.magnitude(column.macs)} MACs, "
         f"{1000 * column.seconds:.3g} ms a picture on this machine"
     )
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from attention import comparison
-from attention.observe import Observation
+from attention.observe import Observation, guarded
 from attention.records import Heatmap
-from attention.ui import compare_jobs, parts
+from attention.ui import jobs, widgets
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.attribution import Method
@@ -52,14 +52,10 @@ def ask(views: Sequence[Observation]) -> Asked:
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
     methods = _offered(views)
-    for key, options in {"class": labels, "method": methods, "heat": SCALES}.items():
-        parts.note_link(key, options, f"a {key} that there is not here: this is “{options[0]}”")
-    parts.settle("class", labels)
-    parts.settle("method", methods)
     with controls:
-        label = st.selectbox("Class", labels, key="class", bind="query-params")
-        how = st.selectbox("Heatmap", methods, key="method", bind="query-params")
-        ends = st.selectbox("Scale of the heatmaps", SCALES, key="heat", bind="query-params")
+        label = widgets.choose("Class", labels, key="class")
+        how = widgets.choose("Heatmap", methods, key="method")
+        ends = widgets.choose("Scale of the heatmaps", SCALES, key="heat")
         layers = _ask_blocks(views, how)
     return Asked(guess if label == FIRST_GUESS else label, how, layers, ends == SCALES[1])
 
@@ -103,14 +99,11 @@ def _ask_blocks(views: Sequence[Observation], method: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for number, (blocks, group) in enumerate(alike.items(), start=1):
         key, whose = f"layer{number}", ", ".join(observation.card.name.rpartition("/")[2] for observation in group)
-        parts.note_link(key, blocks, f"a block that {whose} has not: this is the last one")
-        parts.settle(key, blocks)
-        name = st.selectbox(
-            "Block" if len(alike) == 1 else f"Block of {parts.literal(whose)}",
+        name = widgets.choose(
+            "Block" if len(alike) == 1 else f"Block of {widgets.literal(whose)}",
             blocks,
-            len(blocks) - 1,
             key=key,
-            bind="query-params",
+            default=blocks[-1],
             disabled=method not in _titles(of_a_block=True),
             help=_HELP if number == 1 else None,
         )
@@ -131,7 +124,7 @@ def _work(observation: Observation, asked: Asked) -> Work | None:
         return None
     method = _method(asked.method, asked.layers.get(observation.key))
     if reason := method.obstacle(observation.layers):
-        st.caption(f":material/block: {parts.literal(observation.card.name)} has no heatmap here. {reason}")
+        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {reason}")
         return None
     return Work(observation, target, method)
 
@@ -142,18 +135,19 @@ def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, H
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
     key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
 
-    def run(progress: compare_jobs.Progress) -> dict[str, Heatmap]:
-        found, before = {}, 0
+    def run(report: jobs.Report) -> dict[str, Heatmap]:
+        heatmaps, before = {}, 0
         for (observation, target, method), cost in zip(work, passes, strict=True):
-            batch = observation.batch
-            shift = _shifted(progress, before, forward)
-            found[observation.key] = observation.attributor(batch, target, method=method, progress=shift)
+            shift = _shifted(report, before, forward)
+            with guarded(observation.card):
+                heatmap = observation.attributor(observation.batch, target, method=method, progress=shift)
+            heatmaps[observation.key] = heatmap
             before += cost.forward
-        return found
+        return heatmaps
 
-    said = f"**{asked.method}** of {len(work)} networks: {compare_jobs.cost(forward, backward, slowest)}"
-    return compare_jobs.job("heatmap", key, said, run) or {}
+    said = f"**{asked.method}** of {len(work)} networks: {jobs.cost(forward, backward, slowest)}"
+    return jobs.result_of("heatmap", key, said, run) or {}
 
 
-def _shifted(progress: compare_jobs.Progress, before: int, whole: int) -> compare_jobs.Progress:
+def _shifted(progress: jobs.Report, before: int, whole: int) -> jobs.Report:
     return lambda done, total: progress(before + done, whole)

@@ -10,12 +10,12 @@ from PIL import Image
 from attention import analysis, changes
 from attention.analysis.predictions import PredictionError
 from attention.changes import STRENGTHS, WITH_STRENGTH
-from attention.charts import comparing, overlay
+from attention.charts import comparing, numbers, overlay
+from attention.charts.chart import Chart, by_map
 from attention.kinds import KINDS
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate
-from attention.report import by_map
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.compare_tabs import choose_other
 
 CHANGES = ("flip", *WITH_STRENGTH, "patch")
@@ -56,22 +56,16 @@ class Move(NamedTuple):
 def draw(observation: Observation) -> None:
     """The two pictures with their predictions, then the gates, those that moved most first."""
     if not observation.blocks:
-        parts.no_gates(observation, "gates", "cbam")
+        widgets.no_gates(observation, "gates", "cbam")
         return
     answer = st.empty()
-    parts.note_link("second_kind", SECONDS, f"a second picture of no kind there is: here is {SECONDS[0]}")
-    kind = st.segmented_control(
-        "Second picture", SECONDS, default=SECONDS[0], required=True, key="second_kind", bind="query-params"
-    )
+    kind = widgets.choose("Second picture", SECONDS, key="second_kind", look="row")
     copied, flipped = kind == SECONDS[0], False
     other = second = observation.of(
         choose_other(observation) if copied else choose_other(observation, "The second picture")
     )
     if copied:
-        parts.note_link("change", CHANGES, f"a change that there is not: here is {CHANGES[0]}")
-        change = st.segmented_control(
-            "Change", CHANGES, default="flip", required=True, key="change", bind="query-params"
-        )
+        change = widgets.choose("Change", CHANGES, key="change", look="row")
         second, flipped = observation.of(_changed(observation, change)), change == "flip"
     moves = sorted(_moves(observation, second, other, mirrored=flipped), key=lambda move: -move.change)
     answer.subheader(_say(observation, second, moves), anchor=False)
@@ -109,14 +103,8 @@ def _patched(observation: Observation) -> Picture:
     edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
     with drawing:
         alt = f"The square that the network sees, with a patch of {wide} by {high} % at {x} %, {y} %."
-        parts.chart(
-            comparing.framed(overlay.jpeg(observation.square), edges),
-            key="patch",
-            alt=alt,
-            table=None,
-            on_select=_frame,
-            area=True,
-        )
+        figure = comparing.framed(overlay.jpeg(observation.square), edges)
+        widgets.show(Chart("patch", figure, alt), on_select=_frame, area=True)
     left, above, right, below = observation.box
     across, down = (right - left) / 100, (below - above) / 100
     box = (left + edges[0] * across, above + edges[1] * down, left + edges[2] * across, above + edges[3] * down)
@@ -125,7 +113,7 @@ def _patched(observation: Observation) -> Picture:
 
 def _frame() -> None:
     """A callback: the patch is the frame that was drawn."""
-    if drawn := parts.frame("patch"):
+    if drawn := widgets.frame("patch"):
         for (low, high), centre, length in zip(
             drawn, ("patch_x", "patch_y"), ("patch_wide", "patch_high"), strict=True
         ):
@@ -175,29 +163,27 @@ def _guesses(observation: Observation) -> list[tuple[str, float]]:
 
 def _draw_pictures(observation: Observation, second: Observation) -> None:
     for title, each in {"First": observation, "Second": second}.items():
-        caption = f"{title}: {parts.literal(each.picture.name)}"
-        parts.picture(
-            overlay.jpeg(each.square), key=title, caption=caption, alt=f"{title}: {each.picture.name}.", table=None
-        )
+        caption = f"{title}: {each.picture.name}"
+        widgets.show(Chart(title, overlay.jpeg(each.square), f"{caption}.", caption))
         for label, probability in _guesses(each):
-            st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
+            st.progress(probability, f"{widgets.literal(label)} {probability:.1%}")
 
 
 def _draw_moves(moves: Sequence[Move], other: str) -> None:
     names, shown = _names(moves), [move.change for move in moves]
     yardsticks = [move.yardstick for move in moves] if other else []
     more = sum(move.change > move.yardstick for move in moves)
-    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {parts.small(shown[-1])}."
+    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {numbers.small(shown[-1])}."
     if other:
         finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
     st.markdown(finding)
-    parts.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
+    widgets.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
         "kind": [move.gate.kind for move in moves],
         "change": shown,
     }
-    parts.data(moved={**table, f"change for {other}": yardsticks} if other else table)
+    widgets.data(moved={**table, f"change for {other}": yardsticks} if other else table)
 
 
 def _names(moves: Sequence[Move]) -> list[str]:
@@ -232,14 +218,14 @@ def _draw_spatial(observation: Observation, second: Observation, moves: Sequence
             maps |= {f"{move.gate.name} before": move.before, f"{move.gate.name} after": after}
             for side, each, values in zip(st.columns(2), (observation, second), (move.before, after), strict=True):
                 _draw_map(side, each, values, name=names[move.gate.name])
-    parts.data(moved_maps=by_map(maps))
+    widgets.data(moved_maps=by_map(maps))
 
 
 def _draw_map(place: st.delta_generator.DeltaGenerator, observation: Observation, values: Floats, *, name: str) -> None:
     picture, box = overlay.close_up(observation.image, observation.box, 320)
     span = f"{values.min():.2f} to {values.max():.2f}"
     with place:
-        parts.picture(
+        widgets.picture(
             overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),
             key=f"{name} over {observation.key}",
             alt=f"Spatial gate {name} over {observation.picture.name}, {span}.",

@@ -11,13 +11,12 @@ from attention import analysis
 from attention.analysis import agreement
 from attention.analysis.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
 from attention.charts import comparing, overlay
+from attention.charts.chart import Columns, by_map
 from attention.comparison import Compared
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats
-from attention.report import Columns, by_map
-from attention.ui import compare_jobs, parts
-from attention.ui.compare_jobs import Progress
+from attention.ui import jobs, widgets
 from attention.ui.compare_tabs import choose_network
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -53,8 +52,8 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
         "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
     )
     key = (observation.key, column.target, *_stamp(column), *maps)
-    said = compare_jobs.cost(passes, 0, column.seconds)
-    done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(observation, column, maps, progress))
+    said = jobs.cost(passes, 0, column.seconds)
+    done = jobs.result_of("faithfulness", key, said, lambda report: _remove(observation, column, maps, report))
     if done is not None:
         _draw_curves(done, column)
 
@@ -72,9 +71,9 @@ def draw_sanity(columns: Sequence[Compared]) -> None:
         "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
         "map that stays the same although its own block is shuffled says nothing about what the network has learned."
     )
-    said = compare_jobs.cost(PASSES * steps, steps, column.seconds)
+    said = jobs.cost(PASSES * steps, steps, column.seconds)
     key = (observation.key, column.target, *_stamp(column))
-    done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(observation, column, progress))
+    done = jobs.result_of("sanity", key, said, lambda report: _shuffle(observation, column, report))
     if done:
         _draw_shuffled(observation, column, done)
 
@@ -91,8 +90,7 @@ def _maps(column: Compared) -> dict[str, Floats]:
     maps = {"heatmap": column.heatmap.values}
     gates = {gate.name: gate.values[0] for gate in column.spatial}
     if gates:
-        parts.settle("gate", list(gates))
-        name = st.selectbox("Spatial gate", list(gates), len(gates) - 1, key="gate", bind="query-params")
+        name = widgets.choose("Spatial gate", gates, key="gate", default=list(gates)[-1])
         maps[f"gate {name}"] = gates[name]
     return maps
 
@@ -101,7 +99,7 @@ Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
 """Of the maps by name, and of the random ones."""
 
 
-def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], progress: Progress) -> Curves:
+def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], report: jobs.Report) -> Curves:
     picture = observation.network.transform(observation.image).numpy()
     grid = list(maps.values())[-1].shape
     rows = [*maps.values(), *random_maps((grid[0], grid[1]), DRAWS, SEED)]
@@ -112,7 +110,7 @@ def _remove(observation: Observation, column: Compared, maps: dict[str, Floats],
         nonlocal done
         found = []
         for start in range(0, len(pictures), AT_ONCE):
-            progress(done, total)
+            report(done, total)
             batch = pictures[start : start + AT_ONCE]
             found.append(_probabilities(observation, batch, column.target or 0))
             done += len(batch)
@@ -133,7 +131,7 @@ def _draw_curves(done: Curves, column: Compared) -> None:
     maps, draws = done
     finding = " ".join(_judged(name, both, draws) for name, both in maps.items())
     st.markdown(finding)
-    parts.chart(comparing.curves(maps, draws), key="curves", alt=finding)
+    widgets.chart(comparing.curves(maps, draws), key="curves", alt=finding)
     st.caption(
         f"P of the class while pixels go or come back, {STEPS} steps. Random maps lie on the grid of the last map and "
         f"are enlarged as it is; seed {SEED}, n = {DRAWS}. Pictures with holes are unlike all that the network was "
@@ -144,7 +142,7 @@ def _draw_curves(done: Curves, column: Compared) -> None:
     for name, both in every.items():
         columns[f"{name}: deletion"] = both.deletion.probabilities.tolist()
         columns[f"{name}: insertion"] = both.insertion.probabilities.tolist()
-    parts.data(curves=columns)
+    widgets.data(curves=columns)
 
 
 def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str:
@@ -166,7 +164,7 @@ def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str
     )
 
 
-def _shuffle(observation: Observation, column: Compared, progress: Progress) -> list[Shuffled]:
+def _shuffle(observation: Observation, column: Compared, report: jobs.Report) -> list[Shuffled]:
     import torch
 
     from attention import attribution
@@ -177,7 +175,7 @@ def _shuffle(observation: Observation, column: Compared, progress: Progress) -> 
     found: list[Shuffled] = []
     with torch.inference_mode(False):
         for down_to, copy in attribution.randomised(observation.network.module, layers, SEED):
-            progress(PASSES * len(found), total)
+            report(PASSES * len(found), total)
             found.append(_seen(column, down_to, copy, batch))
     return found
 
@@ -202,8 +200,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Sh
     assert column.heatmap is not None
     originals = {"heatmap": column.heatmap.values, **{gate.name: gate.values[0] for gate in column.spatial}}
     depths = [each.down_to for each in done]
-    parts.settle("down", depths)
-    chosen = st.select_slider("Shuffled from the head down to", depths, key="down", bind="query-params")
+    chosen = widgets.choose("Shuffled from the head down to", depths, key="down", look="slider")
     at = depths.index(chosen)
     rows = dict(zip(_titles(originals), _similarities(originals, done), strict=True))
     last = rows["heatmap"][-1]
@@ -213,7 +210,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Sh
         f"{done[-1].probability:.1%} in place of {column.probability:.1%}."
     )
     st.markdown(finding)
-    parts.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding, table="shuffled")
+    widgets.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding, table="shuffled")
     st.caption(
         "Rank correlation with the map of the trained weights, n = 1 picture, one order of the weights "
         f"(seed {SEED}). A gate sees nothing of what is above it: until its own block is shuffled it stays at 1 by "
@@ -221,7 +218,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Sh
     )
     maps = _draw_maps(observation, originals, done[at])
     shuffled: Columns = {"map": list(rows), **{d: [row[n] for row in rows.values()] for n, d in enumerate(depths)}}
-    parts.data(shuffled=shuffled, shuffled_maps=by_map(maps))
+    widgets.data(shuffled=shuffled, shuffled_maps=by_map(maps))
 
 
 def _titles(originals: dict[str, Floats]) -> list[str]:
@@ -249,5 +246,5 @@ def _draw_maps(observation: Observation, originals: dict[str, Floats], shuffled:
             with next(places):
                 key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
                 caption = f"{name}, {title}: {span}"
-                parts.picture(drawn, key=key, alt=f"{caption}.", caption=caption, table="shuffled_maps")
+                widgets.picture(drawn, key=key, alt=f"{caption}.", caption=caption, table="shuffled_maps")
     return maps

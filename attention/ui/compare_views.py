@@ -10,7 +10,7 @@ from attention.observe import NetworkChoice, Observation
 from attention.records import Heatmap, ModelCard
 from attention.ui import cache
 from attention.ui.choosing import chosen, owned
-from attention.ui.parts import literal
+from attention.ui.widgets import literal
 
 MOST = 4
 USUAL = ("plain", "se", "cbam")

@@ -10,9 +10,9 @@ from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
-from attention.ui import cache, presenting, takeaway
+from attention.ui import cache, export, presenting
 from attention.ui.choosing import choose_network, fetch, open_for_own_picture
-from attention.ui.parts import errors, literal, mark_random, note_link, settle
+from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
 PAGES: dict[str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ def draw_frame(title: str) -> None:
     if presenting.is_on():
         presenting.draw_controls(page, PAGES)
     with st.sidebar:
-        takeaway.draw(observation, page, PAGES)
+        export.draw(observation, page, PAGES)
     st.session_state[_VIEW] = observation
     st.session_state[_ROUTED] = True
 
@@ -75,10 +75,8 @@ def _choose_picture() -> Picture:
         persist_state="session",
     )
     titles = list(cache.samples())
-    settle("picture", titles)
     if source == "Sample":
-        note_link("picture", titles, "a sample that is not here: this is another")
-        return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
+        return cache.sample(choose("Sample", titles, key="picture"))
     if source == "Upload":
         most = MAX_BYTES // 2**20  # a weight file may be larger
         files = (
@@ -99,11 +97,11 @@ def _choose_picture() -> Picture:
     own = _read(files) or st.session_state.get(_OWN, {})
     st.session_state[_OWN] = own
     if not own:
-        title = st.session_state.get("picture", titles[0])
+        asked = st.session_state.get("picture")
+        title = asked if asked in titles else titles[0]
         st.caption(f"Until there is one, this is the sample “{title}”.")
         return cache.sample(title)
-    settle("own", list(own))
-    return own[st.selectbox("Of your pictures", list(own), key="own")]
+    return own[choose("Of your pictures", own, key="own", linked=False)]
 
 
 def _read(files: list[Any]) -> dict[str, Picture]:

@@ -7,10 +7,11 @@ from typing import Any
 import streamlit as st
 
 from attention.analysis import Block
+from attention.charts import numbers
 from attention.inventory import COUNTS, Row, every, folded
 from attention.observe import Observation
 from attention.records import Gate, Part
-from attention.ui import parts
+from attention.ui import widgets
 
 Columns = dict[str, Sequence[Any]]
 
@@ -25,10 +26,10 @@ ROW_HEIGHT = 35
 def answer(observation: Observation) -> str:
     """The network in one sentence."""
     network = observation.inventory.network
-    cost = f"{parts.magnitude(network.parameters)} parameters and {parts.magnitude(network.macs)} MACs"
+    cost = f"{numbers.magnitude(network.parameters)} parameters and {numbers.magnitude(network.macs)} MACs"
     if not observation.blocks:
         return f"{cost} for one picture, and no gates."
-    share = parts.attention_share(observation.inventory, "parameters")
+    share = widgets.attention_share(observation.inventory, "parameters")
     blocks = (
         f"{len(observation.blocks)} blocks with gates hold"
         if len(observation.blocks) > 1
@@ -43,13 +44,13 @@ def draw_totals(observation: Observation) -> None:
     spared = network.ungrouped_parameters - network.parameters
     spared_macs = network.ungrouped_macs - network.macs
     figures = {
-        "Parameters": (parts.magnitude(network.parameters), None),
-        "MACs, one picture": (parts.magnitude(network.macs), None),
+        "Parameters": (numbers.magnitude(network.parameters), None),
+        "MACs, one picture": (numbers.magnitude(network.macs), None),
         "Attention parameters": (
-            parts.attention_share(observation.inventory, "parameters"),
-            f"{parts.attention_share(observation.inventory, 'macs')} of the MACs",
+            widgets.attention_share(observation.inventory, "parameters"),
+            f"{widgets.attention_share(observation.inventory, 'macs')} of the MACs",
         ),
-        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
+        "Saved by groups": (numbers.magnitude(spared), f"parameters; {numbers.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
@@ -57,7 +58,8 @@ def draw_totals(observation: Observation) -> None:
     st.caption(
         f"For one picture of {side} × {side} px. MACs are the multiply-accumulates of convolutions and matrix "
         "products. Groups save against the same network with every convolution in one group: that one would have "
-        f"{parts.magnitude(network.ungrouped_parameters)} parameters, {parts.magnitude(network.ungrouped_macs)} MACs."
+        f"{numbers.magnitude(network.ungrouped_parameters)} parameters, "
+        f"{numbers.magnitude(network.ungrouped_macs)} MACs."
     )
     if observation.inventory.note:
         st.caption(f":material/info: {observation.inventory.note}")
@@ -91,8 +93,8 @@ def draw_layers(observation: Observation) -> None:
     )
     st.download_button(
         "All layers, CSV",
-        lambda: parts.as_csv(columns(list(every(network)), gates)),
-        f"{observation.card.name.replace('/', '_')}_layers{parts.mark()}.csv",
+        lambda: widgets.as_csv(columns(list(every(network)), gates)),
+        f"{observation.card.name.replace('/', '_')}_layers{widgets.mark()}.csv",
         "text/csv",
         on_click="ignore",
         key="layers_csv",
@@ -146,22 +148,12 @@ def _choose_rows(network: Part) -> list[Row]:
     search, depth, alike = st.columns([3, 2, 2], vertical_alignment="bottom", gap="medium")
     wanted = search.text_input("Search", key="find", bind="query-params", placeholder="conv, se, layer3 ...").strip()
     levels = list(range(1, max(deepest, 1) + 1))
-    parts.settle("depth", levels)
-    parts.note_link("depth", list(map(str, levels)), f"a depth that is not in 1 to {levels[-1]}: here is another")
     with depth:
-        level = st.segmented_control(
-            "Depth",
-            levels,
-            default=min(USUAL_DEPTH, levels[-1]),
-            required=True,
-            key="depth",
-            bind="query-params",
-            disabled=bool(wanted),
-        )
+        usual = min(USUAL_DEPTH, levels[-1])
+        level = widgets.choose("Depth", levels, key="depth", default=usual, look="row", disabled=bool(wanted))
     fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
     if wanted:
         return [replace(row, depth=0, label=row.part.name) for row in everything if _matches(row, wanted.casefold())]
-    assert level is not None
     return list(folded(network, deepest=level)) if fold else [row for row in everything if row.depth <= level]
 
 
@@ -219,9 +211,9 @@ def _open(observation: Observation, row: Row) -> None:
 
 
 def _show(block: Block) -> None:
-    page = parts.page_of(block)
+    page = widgets.page_of(block)
     if page:
-        parts.open_block(page, block)
+        widgets.open_block(page, block)
     st.caption(f"{block.name} has gates of a kind that no page shows: {', '.join(gate.kind for gate in block.gates)}.")
 
 

@@ -12,7 +12,7 @@ from attention.inventory.known import WITHOUT_GATE
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Known, Rejected
-from attention.ui import parts
+from attention.ui import widgets
 
 MOST_NAMES = 6
 ON_PAGES = {"cbam": "Where does it look?", "excitation": "Which channels get through?"}
@@ -84,7 +84,7 @@ def elsewhere(observation: Observation) -> list[str]:
     for gate in observation.inventory.unlisted:
         by_class.setdefault(gate.module, []).append(gate.gate or "the network itself")
     return [
-        f"**Found without being known**: {_listed(names)}, in {parts.literal(module)}, a class that is not listed as "
+        f"**Found without being known**: {_listed(names)}, in {widgets.literal(module)}, a class that is not listed as "
         "attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
         for module, names in by_class.items()
     ]
@@ -146,7 +146,7 @@ def _draw_blocks(observation: Observation) -> None:
         "shown on": [pages(block) for block, _ in rows],
     }
     st.markdown("**Every gate, layer by layer**")
-    parts.data(gates=columns)
+    widgets.data(gates=columns)
 
 
 def _draw_rejected(observation: Observation) -> None:

@@ -18,7 +18,7 @@ from attention.models.code import LARGEST
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError
-from attention.ui.parts import literal
+from attention.ui.widgets import literal
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from attention.interventions.edits import number_of_values, possible, size, size
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Gate
-from attention.ui import frame, parts
+from attention.ui import frame, widgets
 from attention.ui.intervene.session import EditSession, History, Target, complain
 
 SCOPES = ("This block", "Its stage", "All blocks")
@@ -37,9 +37,8 @@ def choose(observation: Observation, history: History) -> EditSession:
     blocks = {
         block.name: targets(Edit("off", block=block.name), observation.trace.gates) for block in observation.blocks
     }
-    parts.note_link("block", blocks, "a block that this network does not have: here is another")
     means = [float(sum(gate.values.mean() for gate in gates) / len(gates)) for gates in blocks.values()]
-    block = parts.depth_strip(list(blocks), means, label="Mean gate")
+    block = widgets.depth_strip(list(blocks), means, label="Mean gate")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = _choose_reach(blocks[block][0])
         where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
@@ -89,28 +88,15 @@ def brush() -> float:
 
 
 def _choose_reach(gate: Gate) -> str:
-    parts.note_link("reach", SCOPES, f"a reach that there is not: here it is “{SCOPES[0]}”")
     stage = f"Its stage: all gates on features of {size_in_words(size(gate))}, the same height and width."
-    return st.segmented_control(
-        "Where", SCOPES, default=SCOPES[0], required=True, key="reach", bind="query-params", help=stage
-    )
+    return widgets.choose("Where", SCOPES, key="reach", look="row", help=stage)
 
 
 def _choose_kind(gates: tuple[Gate, ...]) -> str:
     kinds = list(dict.fromkeys(gate.kind for gate in gates))
     options = [*kinds, ANY] if len(kinds) > 1 else kinds
     names = {kind: "All of them" if kind == ANY else kind.capitalize() for kind in options}
-    parts.note_link("kind", names.values(), f"a kind of gates that is not here: here is “{names[options[0]]}”")
-    parts.settle("kind", options)
-    return st.segmented_control(
-        "Gates",
-        options,
-        default=options[0],
-        required=True,
-        key="kind",
-        bind="query-params",
-        format_func=names.__getitem__,
-    )
+    return widgets.choose("Gates", options, key="kind", look="row", names=names.__getitem__)
 
 
 def _step(label: str, step: Any, *, disabled: bool) -> None:

@@ -10,7 +10,7 @@ from attention.analysis import excitation
 from attention.charts import interventions as figures
 from attention.observe import Observation
 from attention.records import Floats
-from attention.ui import cache, frame, parts
+from attention.ui import cache, frame, widgets
 from attention.ui.intervene import passes
 
 DRAWS = 10
@@ -53,7 +53,7 @@ def _draw_curve(views: Sequence[Observation], classes: Sequence[int], seed: int)
     turns = []
     for done, block in enumerate(blocks, start=1):
         turns.append([passes.ablate_block(observation, block, seed, DRAWS) for observation in views])
-        place.progress(done / len(blocks), f"Switching off {parts.literal(block)}, {done} of {len(blocks)}")
+        place.progress(done / len(blocks), f"Switching off {widgets.literal(block)}, {done} of {len(blocks)}")
     changes = np.array([[turn.change[one] for turn, one in zip(row, classes, strict=True)] for row in turns])
     draws = np.array(
         [np.mean([turn.draws[:, one] for turn, one in zip(row, classes, strict=True)], axis=0) for row in turns]
@@ -62,7 +62,7 @@ def _draw_curve(views: Sequence[Observation], classes: Sequence[int], seed: int)
     with place.container():
         finding = answer(names, changes, draws)
         st.markdown(finding)
-        parts.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
+        widgets.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
         label = views[0].labels[classes[0]]
         what = (
             f"{label}, for this picture"
@@ -78,7 +78,7 @@ def _draw_curve(views: Sequence[Observation], classes: Sequence[int], seed: int)
             f"change for {observation.picture.name}": one for observation, one in zip(views, changes.T, strict=True)
         }
         columns = {"change": changes.mean(1), **each, "low": draws.min(1), "high": draws.max(1)}
-        parts.data(turns={"block": blocks, **columns})
+        widgets.data(turns={"block": blocks, **columns})
 
 
 def _draw_published() -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from attention.interventions import ANY, NEEDS, Edit, EditError, EditFile, files, format_ranges
 from attention.interventions.edits import check, size_in_words
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.intervene import passes
 from attention.ui.intervene.controls import WORDS
 from attention.ui.intervene.session import EditSession
@@ -66,7 +66,7 @@ def _draw_edit(session: EditSession, number: int, edit: Edit) -> None:
     name, what, away = st.columns([3, 6, 2], vertical_alignment="center")
     label = f"Name of edit {number + 1}"
     name.text_input(label, key=key, on_change=rename, placeholder="a name for it", label_visibility="collapsed")
-    what.markdown(parts.literal(described(edit)))
+    what.markdown(widgets.literal(described(edit)))
     away.button("Remove", key=f"remove_{number}", icon=":material/delete:", on_click=remove)
 
 

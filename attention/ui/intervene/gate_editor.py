@@ -6,10 +6,10 @@ import streamlit as st
 
 from attention.charts import interventions as figures
 from attention.charts import overlay
+from attention.charts.chart import Chart, by_place
 from attention.kinds import KINDS
 from attention.records import Floats, Gate
-from attention.report import by_place
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.intervene.controls import brush, chosen, set_places
 from attention.ui.intervene.session import EditSession
 
@@ -33,24 +33,20 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
     order = figures.shown(before, chosen(session))
 
     def pick() -> None:
-        numbers = tuple(sorted({int(order[number]) for number in parts.selected("turned")}))
+        numbers = tuple(sorted({int(order[number]) for number in widgets.selected("turned")}))
         if numbers and _settable(session):
             set_places(session, numbers, brush())
 
-    parts.chart(
-        _to_pick(session, figures.channels(before, after, order, chosen(session))),
-        key="turned",
-        table="edited",
-        alt=f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
-        on_select=pick,
-        area=True,
-    )
     many = f" The {len(order)} most open and the chosen of {len(before)} channels." if len(order) < len(before) else ""
-    st.caption(
+    chart = Chart(
+        "turned",
+        _to_pick(session, figures.channels(before, after, order, chosen(session))),
+        f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
-        + (f"Channels that you pick are set to {brush():.2f}." * _settable(session))
+        + (f"Channels that you pick are set to {brush():.2f}." * _settable(session)),
+        table={"channel": range(len(before)), "before": before, "after": after},
     )
-    parts.data(edited={"channel": range(len(before)), "before": before, "after": after})
+    widgets.show(chart, on_select=pick, area=True)
 
 
 def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
@@ -59,7 +55,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     cells = figures.patches((height, width))
 
     def paint() -> None:
-        numbers = tuple(sorted({cell for number in parts.selected("painted") for cell in cells[number]}))
+        numbers = tuple(sorted({cell for number in widgets.selected("painted") for cell in cells[number]}))
         if numbers and _settable(session):
             set_places(session, numbers, brush())
 
@@ -67,9 +63,9 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     with left:
         alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
         figure = _to_pick(session, figures.map_to_paint(after, chosen(session)))
-        parts.chart(figure, key="painted", alt=alt, table="edited", on_select=paint, area=True)
+        widgets.show(Chart("painted", figure, alt, numbers="edited"), on_select=paint, area=True)
     with right:
-        parts.picture(
+        widgets.picture(
             overlay.overlay(
                 session.observation.image, after, session.observation.box, colour_map="viridis", opacity=0.6
             ),
@@ -84,7 +80,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
         f"{gate.name}: after the edits {_range(after)}, before {_range(before)}. "
         + (f"{cell} that you pick are set to {brush():.2f}." * _settable(session))
     )
-    parts.data(edited=by_place({"before": before, "after": after}))
+    widgets.data(edited=by_place({"before": before, "after": after}))
 
 
 def _draw_any(gate: Gate, after: Floats) -> None:

@@ -7,12 +7,12 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import agreement
 from attention.charts import overlay
+from attention.charts.chart import by_place
 from attention.charts.overlay import Scale
 from attention.interventions import Edit
 from attention.observe import Observation
 from attention.records import Heatmap
-from attention.report import by_place
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.intervene import passes
 from attention.ui.intervene.effects import Effect
 
@@ -31,13 +31,13 @@ def draw(observation: Observation, found: Effect, edits: Sequence[Edit]) -> None
         f"Grad-CAM of {found.label} at {maps[0].layer}, the last block with a map; both run from 0 to "
         f"{scale.high:.3g} in one scale. It shows where this class's logit draws on the block, not what a gate does."
     )
-    parts.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
+    widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
 
 
 def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
     picture, box = overlay.close_up(observation.image, observation.box, SIDE)
     span = f"{one.minimum:.3g} to {one.maximum:.3g}"
-    parts.picture(
+    widgets.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
         key=f"heatmap_{title}",
         alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",

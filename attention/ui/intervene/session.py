@@ -10,7 +10,7 @@ from attention.interventions import ANY, Edit, EditError, files
 from attention.interventions.edits import check, targets
 from attention.observe import Observation
 from attention.records import Gate
-from attention.ui import parts
+from attention.ui import widgets
 
 LONGEST_LINK = 6000
 """Of the edits in a link, in characters; servers and browsers refuse much longer ones."""
@@ -113,7 +113,7 @@ def complain(sentence: str) -> None:
 def say_complaints() -> None:
     """Say, once, what went wrong."""
     for sentence in st.session_state.pop(_COMPLAINTS, []):
-        st.error(parts.literal(sentence), icon=":material/error:")
+        st.error(widgets.literal(sentence), icon=":material/error:")
 
 
 def link(edits: Sequence[Edit]) -> None:

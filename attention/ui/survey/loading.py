@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from attention import analysis, serving, survey
 from attention.images import ASSETS
+from attention.jobs import Job, Lane
 from attention.kinds import KINDS
+from attention.models import Network
 from attention.observe import Observation, guarded
-from attention.records import GatescopeError
+from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
 from attention.survey import checks, statistics
 from attention.survey.command import format_progress
 from attention.survey.result import GateSurvey
-from attention.ui import frame, parts, presenting
-from attention.ui.takeaway import offer_report
+from attention.ui import frame, jobs, presenting, widgets
+from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
 """The surveys that come with the project, by the name of their network."""
@@ -146,6 +148,10 @@ SAMPLES, UPLOAD = "The samples", "Your pictures"
 MEGABYTES = checks.UPLOAD.file // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
+SECONDS = 4 * 3600.0
+"""The time of one survey."""
+ONE_AT_A_TIME = Lane("Another survey runs on this server, and one at a time is allowed; try again later.")
+"""A survey takes all processors."""
 NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
 _RUNNING, _MADE, _OPENED, _NOTE, _COUNT = (f"_survey_{name}" for name in ("running", "made", "opened", "note", "count"))
 
@@ -179,7 +185,7 @@ def _opened() -> LoadedSurvey | None:
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
             with st.spinner("Reading the survey"):
-                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, parts.literal(file.name)))
+                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, widgets.literal(file.name)))
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
         st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
@@ -193,7 +199,7 @@ _HELP = f"What `{_COMMAND}` wrote, or what this page offered for download; {MEGA
 def _started(observation: Observation) -> LoadedSurvey | None:
     """The survey that was started here last; the place to start another one, or to watch it."""
     if running := st.session_state.get(_RUNNING):
-        _follow(running)
+        jobs.follow(running.job, "survey_stop", running.describe)
     else:
         _offer(observation)
     if note := st.session_state.get(_NOTE):
@@ -213,7 +219,7 @@ def _offer(observation: Observation) -> None:
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
             pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
-            st.session_state[_RUNNING] = survey.Background(observation.network, pictures, name)
+            st.session_state[_RUNNING] = _start(observation.network, pictures, name)
         st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1  # lets the uploaded bytes go
         st.session_state.pop(_NOTE, None)
         st.rerun()
@@ -236,31 +242,38 @@ def _in_folder(folder: Path | None, most: int) -> survey.PictureList:
     return survey.list_pictures(folder or ASSETS / "samples").limited(most)
 
 
-@st.fragment(run_every=1.0)
-def _follow(running: survey.Background) -> None:
-    """How far it is, once a second; the whole page runs anew when it is done."""
-    if running.finished:
-        st.rerun()
-    progress = running.progress
-    share = progress.done / progress.total if progress else 0.0
-    text = format_progress(progress) if progress else f"0 of {len(running.pictures):,} pictures"
-    st.progress(share, f"{running.card.title} over {parts.literal(running.name)}: {text}")
-    if running.cancelled:
-        st.caption("It stops after the pictures at hand.")
-    elif st.button("Stop it", key="survey_stop", icon=":material/stop:"):
-        running.cancel()
-        st.rerun(scope="fragment")
+class _Running(NamedTuple):
+    """A survey that runs here, of this network over these pictures."""
+
+    job: Job
+    card: ModelCard
+    pictures: survey.PictureList
+    name: str
+    """What the pictures are called."""
+
+    def describe(self, progress: survey.Progress | None) -> tuple[float, str]:
+        """How far it is: a share of 1, and in words."""
+        share = progress.done / progress.total if progress else 0.0
+        text = format_progress(progress) if progress else f"0 of {len(self.pictures):,} pictures"
+        return share, f"{widgets.literal(self.card.title)} over {widgets.literal(self.name)}: {text}"
+
+
+def _start(network: Network, pictures: survey.PictureList, name: str) -> _Running:
+    def work(report: Callable[[survey.Progress], None]) -> survey.Result:
+        return survey.with_root(survey.run(network, pictures, progress=report), name)
+
+    return _Running(Job("The survey", work, seconds=SECONDS, lane=ONE_AT_A_TIME), network.card, pictures, name)
 
 
 def _collect() -> None:
     """Take what a survey in the background has come to, once it is there."""
-    running: survey.Background | None = st.session_state.get(_RUNNING)
-    if running is None or not running.finished:
+    running: _Running | None = st.session_state.get(_RUNNING)
+    if running is None or not running.job.finished:
         return
     del st.session_state[_RUNNING]
     try:
         with guarded(running.card):
-            st.session_state[_MADE] = just_made(running.result(), running.pictures)
+            st.session_state[_MADE] = just_made(running.job.result(), running.pictures)
     except GatescopeError as error:
         st.session_state[_NOTE] = str(error)
 
@@ -271,7 +284,7 @@ def say_empty(loaded: LoadedSurvey) -> None:
         sentence = "None of the pictures could be used; “What it rests on” names them."
     elif not loaded.result.gates:
         sentence = (
-            f"{parts.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
+            f"{widgets.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
         )
     else:
         sentence = (
@@ -287,20 +300,24 @@ MOST_FAILURES = 1000
 def draw_header(loaded: LoadedSurvey) -> None:
     """One line of what it is, warnings, and, but in a presentation, all that the numbers rest on."""
     result, facts = loaded.result, loaded.result.provenance
-    parts.mark_files(random=loaded.random)
+    widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
     counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
-    st.markdown(f"**{parts.literal(loaded.title)}** over {counted}: {parts.literal(facts['pictures']['root'])}.{known}")
+    st.markdown(
+        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}"
+    )
     for sentence in _warnings(loaded):
         st.caption(f":material/warning: {sentence}")
     if presenting.is_on():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
-        name = f"{facts['network']['name'].replace('/', '_')}-survey{parts.mark()}.parquet"
+        name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
         st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
-        offer_report(name.removesuffix(f"{parts.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report")
+        offer_report(
+            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report"
+        )
     if box.open:
         with box:
             _draw_facts(loaded)
@@ -319,7 +336,7 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
             "right and wrong."
         )
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
-        yield f"Some gates were averaged over {parts.literal(' or '.join(averaged))} before they were counted."
+        yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
     if left := len(result.gates) - len(loaded.gates):
         yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
 

@@ -10,10 +10,9 @@ from attention import views
 from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.report import html, report_of
-from attention.ui import presenting, shown
-from attention.ui.addresses import KEYS
-from attention.ui.parts import FORMATS, literal, mark, slug
-from attention.ui.presenting import kept
+from attention.ui import presenting, recorder
+from attention.ui.presenting import KEYS, kept
+from attention.ui.widgets import FORMATS, literal, mark, slug
 from attention.views import SavedView
 
 _SAID = "_views_said"
@@ -35,7 +34,7 @@ def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
 
 def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) -> None:
     """In the sidebar: the report of this network and picture, the presentation, and below, folded, the rest."""
-    seen = shown.begin(pages[page]["title"])
+    seen = recorder.begin(pages[page]["title"])
     with st.container(horizontal=True):
         offer_report(
             f"{observation.card.name}-{observation.picture.name}", lambda: _report(observation, seen), key="report"
@@ -50,7 +49,7 @@ def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) 
             _draw_views(observation, page, pages)
 
 
-def _report(observation: Observation, seen: shown.Shown) -> str:
+def _report(observation: Observation, seen: recorder.Recorder) -> str:
     return html(report_of(observation, *seen.sections()))
 
 

@@ -1,0 +1,183 @@
+"""`trace` where the code of a pass is unusual: loops over pictures, graphs, torch.func, functions out of sight."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from attention.capture import TraceError, Tracer, trace
+from attention.records import Rejected
+from tests import gallery
+from tests.alike import assert_alike
+from tests.blocks import CHANNELS, Function, logits, pointwise
+
+OUT_OF_SIGHT = "a tensor made out of sight: by scripted code or numpy, or before the pass"
+LOOPS = ["picture by picture", "picture by picture, by index"]
+
+
+def features(samples=3):
+    return torch.randn(samples, CHANNELS, 6, 5, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", LOOPS)
+@torch.no_grad()
+def test_a_loop_over_the_pictures_applies_one_gate_whose_rows_are_those_of_each_picture(name):
+    block, batch = gallery.made(name), features()
+    found = trace(block, batch)
+    alone = [trace(block, batch[i : i + 1]) for i in range(3)]
+    assert [gate.name for gate in found.gates] == [gate.name for gate in alone[0].gates]
+    for index, gate in enumerate(found.gates):
+        rows = np.concatenate([one.gates[index].values for one in alone])
+        np.testing.assert_array_equal(gate.values, rows)
+        assert gate.feature_shape == tuple(batch.shape)
+        assert (gate.minimum, gate.maximum) == (rows.min(), rows.max())
+
+
+@pytest.mark.parametrize("name", LOOPS)
+@torch.no_grad()
+def test_an_edit_of_such_a_gate_reaches_each_picture(name):
+    block, batch = gallery.made(name), features()
+    tracer = Tracer(block)
+    for _ in range(2):
+        gate = tracer(batch).gates[0]
+        kept = gate.values.copy()
+        kept[1] = 0
+        found = tracer(batch, edits={gate.name: kept})
+        assert torch.equal(found.output[[0, 2]], block(batch)[[0, 2]])
+        assert not found.output[1].any()
+        doubled = tracer(batch, edits={gate.name: lambda values: values * 2})
+        np.testing.assert_array_equal(doubled.gates[0].values, gate.values)
+        assert torch.allclose(doubled.output, 2 * block(batch))
+        with pytest.raises(TraceError, match=r"the gate has \(3, 8\)"):
+            tracer(batch, edits={gate.name: kept[:1]})
+
+
+class Sizes(nn.Module):
+    """Pictures of other sizes, one after the other, as a detector has them."""
+
+    def __init__(self):
+        super().__init__()
+        self.score = nn.Conv2d(CHANNELS, 1, 1)
+
+    def forward(self, x):
+        return [one[None, :, : 3 + i] * torch.sigmoid(self.score(one[None, :, : 3 + i])) for i, one in enumerate(x)]
+
+
+@torch.no_grad()
+def test_gates_of_other_forms_in_a_loop_stay_apart_and_are_not_edited():
+    module, batch = Sizes(), features()
+    assert [(gate.name, gate.values.shape) for gate in trace(module, batch).gates] == [
+        ("#1", (1, 3, 5)),
+        ("#2", (1, 4, 5)),
+        ("#3", (1, 5, 5)),
+    ]
+    with pytest.raises(TraceError, match="another form for each picture"):
+        trace(module, batch, edits={"#1": torch.zeros_like})
+
+
+@torch.no_grad()
+def test_a_gate_over_branches_has_a_number_for_each():
+    for name in ("one number a branch", "one number a branch, by view"):
+        block, batch = gallery.made(name), features()
+        (gate,) = trace(block, batch).gates
+        expected = block.choose(batch.mean((2, 3))).softmax(1)
+        np.testing.assert_array_equal(gate.values, expected.numpy())
+        first = trace(block, batch, edits={gate.name: np.tile(np.float32([1, 0]), (3, 1))})
+        assert torch.allclose(first.output, block.mix(batch), atol=1e-6)
+
+
+class Squeezed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = pointwise().values()
+
+    def forward(self, x):
+        return x * torch.sigmoid(logits(self, x))
+
+
+class Nested(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.stage = nn.Sequential(Squeezed(), nn.Sequential(Squeezed(), nn.ReLU()))
+
+    def forward(self, x):
+        y = self.stage(F.relu(self.stem(x)))
+        return y * torch.sigmoid(y.mean((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize("around", [False, True], ids=["alone", "inside a module"])
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, of its graphs
+@torch.no_grad()
+def test_a_gate_of_a_graph_bears_the_path_of_the_module_that_its_node_was_traced_from(around):
+    torch.manual_seed(0)
+    plain, batch = Nested().eval(), features()
+    expected = [gate.name for gate in trace(plain, batch).gates]
+    assert expected == ["stage.0", "stage.1.0", ""]
+    graphs = [torch.fx.symbolic_trace(plain), torch.export.export(plain, (batch,)).module()]
+    for graph in graphs:
+        found = trace(nn.ModuleDict({"net": graph}).net if not around else nn.Sequential(graph), batch)
+        assert [gate.name for gate in found.gates] == [f"0.{name}".strip(".") if around else name for name in expected]
+        assert torch.equal(found.output, graph(batch))
+
+
+@torch.no_grad()
+def test_under_torch_func_the_error_says_so():
+    module, batch = Squeezed(), features()
+    with pytest.raises(TraceError, match=r"torch\.func"):
+        torch.vmap(lambda x: trace(module, x).output)(batch[None])
+    inside = Function(lambda m, x: torch.vmap(lambda one: one * torch.sigmoid(one.mean((1, 2), keepdim=True)))(x))
+    with pytest.raises(TraceError, match=r"torch\.func"):
+        trace(inside, batch)
+    assert torch.overrides._get_current_function_mode_stack() == []
+
+
+class Gating(torch.autograd.Function):
+    """Written in torch's functions, inside a function of its own with a backward."""
+
+    @staticmethod
+    def forward(ctx, x, weights):
+        gate = torch.sigmoid(weights)
+        ctx.save_for_backward(x, gate)
+        return x * gate
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, gate = ctx.saved_tensors
+        return grad * gate, (grad * x * gate * (1 - gate)).sum((2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_gate_inside_a_custom_function_with_a_backward_is_found(grad):
+    block, batch = Function(lambda m, x: m.mix(Gating.apply(x, logits(m, x))), **pointwise(), mix=nn.ReLU()), features()
+    with torch.set_grad_enabled(grad):
+        found = trace(block, batch)
+    assert [(gate.kind, gate.activation) for gate in found.gates] == [("channel", "sigmoid")]
+    assert found.rejected == ()
+
+
+class Holding(nn.Module):
+    """Tensors that are neither parameters nor buffers, made before the pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.tables, self.named = torch.ones(CHANNELS, 1, 1), [torch.ones(1)], {"one": torch.ones(1)}
+
+    def forward(self, x):
+        return x * self.table + self.tables[0] * self.named["one"]
+
+
+@torch.no_grad()
+def test_what_a_module_holds_was_not_made_out_of_sight():
+    assert trace(Holding(), features()).rejected == ()
+
+
+@torch.no_grad()
+def test_what_is_made_out_of_sight_is_said_in_each_pass():
+    block = gallery.made("by a scripted block")
+    tracer = Tracer(block)
+    for seed in range(3):
+        found = tracer(features() * seed)
+        assert found.rejected == (Rejected("mix", "none", OUT_OF_SIGHT, 1),)
+        assert_alike(found, trace(block, features() * seed))
