@@ -3,7 +3,10 @@
 state dict -> families whose keys it has -> settings read off the shapes -> the network with exactly these keys
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +27,10 @@ KNOWN = (*published.PUBLISHED, *layouts.TORCHVISION, *layouts.TIMM, *layouts.PYT
 FAMILIES = tuple(family.name for family in KNOWN)
 """The names of all families, for whoever knows better than the keys."""
 COUNTER = "num_batches_tracked"
+MOST = 8
+"""Parts of a prefix; a stranger's keys may have half a million."""
+SPARE = {"loss", "losses", "loss_fn", "loss_func", "criterion", "metric", "metrics"}
+SPARE |= {"n_averaged", "total_ops", "total_params"}  # of torch's AveragedModel, and of profilers
 UNBUILDABLE = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 """What the reading of shapes of another network raises, and what libraries do with settings that make no sense."""
 
@@ -61,7 +68,76 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
         candidate.settings,
         tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen)),
         candidate.build,
+        differences,
     )
+
+
+class Fit(NamedTuple):
+    """A network, and the tensors of a file that are its own."""
+
+    architecture: Architecture
+    state: dict[str, Tensor]
+    notes: tuple[str, ...]
+    """What was taken off the keys and what was left aside, a phrase each."""
+
+
+def fit(state: Mapping[str, Tensor], family: str | None = None) -> Fit:
+    """The network that a state dict belongs to, perhaps but for a prefix and for keys that are no network's.
+
+    Where none fits so, a family that was asked for is taken at its word. Raises RecognitionError as `recognise` does,
+    with the differences that are fewest.
+    """
+    nearest: Fit | None = None
+    refused: RecognitionError | None = None
+    for variant, notes in variants(state):
+        try:
+            fitted = Fit(recognise(variant, family), variant, notes)
+        except RecognitionError as error:
+            if refused is None or 0 < len(error.differences) < (len(refused.differences) or len(state) + 1):
+                refused = error
+            continue
+        if not fitted.architecture.differences:
+            return fitted
+        if nearest is None or len(fitted.architecture.differences) < len(nearest.architecture.differences):
+            nearest = fitted
+    if nearest is None:
+        assert refused is not None
+        raise refused
+    return nearest
+
+
+def variants(state: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], tuple[str, ...]]]:
+    """The tensors as they are, then those under each prefix that most have, and both without what is no network's."""
+    prefixed = [(dict(state), ())] + [_under(state, prefix) for prefix in common_prefixes(state)]
+    for inside, notes in prefixed:
+        yield inside, notes
+        if spare := [name for name in inside if _is_spare(name)]:
+            rest = {name: value for name, value in inside.items() if name not in spare}
+            yield rest, (*notes, f"left aside, since they are no weights of a network: {_listed(spare)}")
+
+
+def common_prefixes(keys: Collection[str]) -> list[str]:
+    """What at least half of the keys begin with, up to a full stop each, the longest first."""
+    counts = Counter(prefix for key in keys for prefix in accumulate(f"{part}." for part in key.split(".", MOST)[:-1]))
+    most = [prefix for prefix, count in counts.items() if 2 * count >= len(keys)]
+    return sorted(most, key=len, reverse=True)
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    aside = [name for name in state if not name.startswith(prefix)]
+    notes = (f"{prefix!r} taken off {'every key' if not aside else f'{len(inside):,} keys'}",)
+    return inside, (*notes, f"left aside, since they are not under it: {_listed(aside)}") if aside else notes
+
+
+def _is_spare(name: str) -> bool:
+    """Whether a key is no network's by its name: of a loss, of a metric, of a counter."""
+    first_part, *_, last_part = f"{name}.{name}".split(".")
+    return first_part in SPARE or last_part in SPARE
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names):,} of them, {first(names)}" if len(names) > 1 else first(names)
 
 
 def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
