@@ -8,7 +8,7 @@ import torch
 from attention import networks
 from attention.models import recognise
 from attention.records import GatescopeError
-from tests import published
+from tests import attacks, published
 
 
 def meta(build):
@@ -189,7 +189,7 @@ def test_unknown_weights_are_described_with_what_can_be_done():
         recognise.recognise(state)
     assert str(caught.value) == (
         "The 5 keys (encoder.0.w, encoder.1.w, encoder.2.w ...) are those of no network that is known here; choose a "
-        "family, or start the dashboard with a factory of your own (--model package.module:factory)."
+        "family, or serve it from its code: python -m attention serve --model package.module:factory --weights FILE."
     )
 
 
@@ -290,3 +290,49 @@ def test_keys_of_very_many_parts_cost_nothing():
     assert max(map(len, recognise.common_prefixes(state))) == 2 * recognise.MOST
     with pytest.raises(recognise.RecognitionError):
         recognise.fit(state)
+
+
+AA = {
+    "seresnetaa50d": "SE-ResNet, timm's layout, anti-aliased by averages",
+    "resnetaa50": "ResNet, timm's layout, anti-aliased by averages",
+    "resnetblur50": "ResNet, timm's layout, anti-aliased by blurring",
+    "seresnextaa101d_32x8d": "SE-ResNeXt, timm's layout, anti-aliased by averages",
+}
+
+
+@pytest.mark.parametrize("name", AA)
+def test_an_anti_aliased_network_is_one_of_several_that_the_keys_allow_and_can_be_chosen(name):
+    import timm
+
+    torch.manual_seed(0)
+    network = timm.create_model(name, num_classes=3).eval()
+    with torch.inference_mode(mode=False):
+        recognised = recognise.recognise(network.state_dict())
+        assert AA[name] in recognised.alternatives
+        assert (
+            f"and of {len(recognised.alternatives)} others: the keys cannot tell which it is" in recognised.evidence[-1]
+        )
+        chosen = recognise.load(network.state_dict(), recognise.recognise(network.state_dict(), family=AA[name]))
+        taken = recognise.load(network.state_dict(), recognised)
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(chosen(picture), network(picture), atol=1e-5)
+        assert not torch.allclose(taken(picture), network(picture), atol=1e-3)
+
+
+def test_a_network_that_others_share_their_keys_with_is_taken_for_it_and_not_recognised():
+    from attention.models import weight_files
+
+    data = attacks.saved(timm_network("resnet18").state_dict())
+    card = weight_files.assemble(weight_files.opened(data, "mine.pth")).card
+    assert card.description.startswith("taken for ResNet, torchvision's layout: ")
+    alike = (
+        "the family: ResNet, torchvision's layout; the same keys and shapes have ResNet, timm's layout; ResNet, timm's"
+    )
+    assert any(phrase.startswith(alike) for phrase in card.assumed)
+
+
+def timm_network(name):
+    import timm
+
+    return timm.create_model(name, num_classes=3)

@@ -62,11 +62,12 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     if nearest is None or (nearest[2] and family is None):
         raise RecognitionError(_refusal(shapes, nearest, family), nearest and nearest[2])
     chosen, candidate, differences = nearest
+    others = tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen))
     return Architecture(
         chosen.name,
-        _evidence(shapes, chosen, candidate, differences),
+        _evidence(shapes, chosen, candidate, differences, others),
         candidate.settings,
-        tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen)),
+        others,
         candidate.build,
         differences,
     )
@@ -158,7 +159,17 @@ def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
     counters = {name: torch.tensor(0) for name in own if name.endswith(COUNTER) and name not in state}
     weights = {name: value.to(own[name].dtype).contiguous() for name, value in state.items()}
     module.load_state_dict(weights | counters, assign=True)
+    if any(buffer.is_meta for buffer in module.buffers()):  # constants that no file has: only a real network knows them
+        _fill_constants(module, architecture.build())
     return module.eval()
+
+
+def _fill_constants(module: nn.Module, source: nn.Module) -> None:
+    """Give a network the buffers of another that are in no state dict."""
+    for name, buffer in source.named_buffers():
+        holder, _, last = name.rpartition(".")
+        if module.get_buffer(name).is_meta:
+            module.get_submodule(holder).register_buffer(last, buffer, persistent=False)
 
 
 def _attempts(family: Family, shapes: Shapes) -> list[Attempt]:
@@ -206,15 +217,18 @@ def differences_between(network: Shapes, shapes: Shapes) -> Differences:
     )
 
 
-def _evidence(shapes: Shapes, family: Family, candidate: Candidate, differences: Differences) -> tuple[str, ...]:
+def _evidence(
+    shapes: Shapes, family: Family, candidate: Candidate, differences: Differences, others: tuple[str, ...]
+) -> tuple[str, ...]:
     """A phrase for each clue, for the settings read off the shapes, and for how the keys compare."""
     clues = (f"{key} {list(shapes[key])}: {meaning}" for key, meaning in family.clues.items())
-    return (*clues, *_settings(candidate.settings), *_keys(shapes, differences))
+    return (*clues, *_settings(candidate.settings), *_keys(shapes, differences, others))
 
 
 def _refusal(shapes: Shapes, nearest: tuple[Family, Candidate, Differences] | None, family: str | None) -> str:
     """The sentence for weights that no network, or none of the family, has."""
-    way = "choose a family, or start the dashboard with a factory of your own (--model package.module:factory)"
+    command = "python -m attention serve --model package.module:factory --weights FILE"
+    way = f"choose a family, or serve it from its code: {command}"
     given = f"The {len(shapes):,} keys ({first(shapes)})"
     if family is not None:
         return f"{given} are not those of {family}; choose another family."
@@ -235,10 +249,11 @@ def _settings(settings: Mapping[str, object]) -> Iterator[str]:
     yield f"{settings['classes']:,} classes"
 
 
-def _keys(shapes: Shapes, differences: Differences) -> Iterator[str]:
+def _keys(shapes: Shapes, differences: Differences, others: tuple[str, ...]) -> Iterator[str]:
     if differences:
         yield f"chosen by hand, and the keys differ: {differences}"
         return
-    yield f"all {len(shapes):,} keys and shapes are those of this network"
+    alike = f", and of {len(others)} others: the keys cannot tell which it is" if others else ""
+    yield f"all {len(shapes):,} keys and shapes are those of this network{alike}"
     if not any(key.endswith(COUNTER) for key in shapes):
         yield f"{COUNTER}, which counts training steps, is missing, as in files of before torch 0.4.1"

@@ -140,11 +140,12 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     architecture = file.architecture
     expected = usual(architecture)
     said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
+    known = "taken for" if architecture.alternatives else "recognised as"
     alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
     return ModelCard(
         name=file.name,
         title=file.name,
-        description=f"recognised as {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
+        description=f"{known} {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
         source="file",
         licence="not stated: a file of your own",
         parameters=0,
