@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from attention.models.families import Architecture
 
-EXTENSIONS = ["safetensors", "pt", "pth", "bin", "tar", "zip"]
+EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
 """The first bytes say what a file is; `.pth.tar` and `.bin` are habits of those who publish weights."""
 RECOGNISED = "As recognised"
 MEGABYTES = 500
