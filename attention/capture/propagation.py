@@ -420,6 +420,8 @@ def info_of_output(call: Call) -> TensorInfo:
 
 def _samples(call: Call) -> tuple[int, int] | None:
     """Which pictures of the batch the inputs belong to, where that is one and the same part of it."""
+    if len(call.dependent) == 1:
+        return call.info.samples
     parts = {info.samples for info in call.dependent}
     return parts.pop() if len(parts) == 1 else None
 
@@ -430,8 +432,13 @@ _DEPTH = 8
 def _ancestors(call: Call, info: TensorInfo, *, learned: bool) -> tuple[frozenset[int], ...]:
     """From which pre-activations the output comes, by the number of learned layers between, itself at none."""
     above = [each.ancestors or (each.preactivations,) for each in call.dependent]
+    if len(above) == 1:
+        levels = above[0]
+        return (
+            (info.preactivations, *levels[: _DEPTH - 1]) if learned else (levels[0] | info.preactivations, *levels[1:])
+        )
     longest = max(map(len, above))
-    levels = [_union(each[i] for each in above if i < len(each)) for i in range(longest)]
+    levels = tuple(_union(each[i] for each in above if i < len(each)) for i in range(longest))
     if learned:
         return (info.preactivations, *levels[: _DEPTH - 1])
     return (levels[0] | info.preactivations, *levels[1:])
