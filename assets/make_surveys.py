@@ -4,6 +4,8 @@
         python -m attention survey imagenette/val --model $model --out $model.parquet
     done
     python -m assets.make_surveys "Imagenette's validation pictures" *.parquet
+    python -m attention survey assets/samples --model efficientnet-b0 --out efficientnet-b0.parquet
+    python -m assets.make_surveys "the sample pictures" efficientnet-b0.parquet
 
 The name takes the place of the path at which the pictures lay.
 """

@@ -2,10 +2,11 @@
 
 Data flows one way, and the rooms of the house stand in that order:
 
-    bytes -> images -> network -> capture (one forward pass) -> Trace -> analysis -> figures -> page
+    bytes -> images -> network -> capture (one forward pass) -> Trace -> analysis -> charts -> page
 
 kinds        the kinds of gates: axes, words, how each is drawn and edited
 records      what passes between the rooms, and the package's errors
+threads      one thread of torch for whoever needs it
 images       a stranger's bytes -> an upright picture -> the crop the network sees
 layers       squeeze-and-excitation, CBAM, channel shuffle, as their papers state them
 networks     the residual networks that the project trains itself

@@ -1,24 +1,23 @@
 """Several networks on one picture: which class is meant, what their heatmaps have in common, what they cost."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from attention import analysis
-from attention.analysis import agreement, predictions
+from attention.analysis import agreement
 from attention.analysis.agreement import Agreement, Window
 from attention.kinds import KINDS
+from attention.observe import Observation, Picture
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.attribution import Method
-    from attention.models import Network
 
 GRID = (32, 32)
 """Where heatmaps of different grids and crops are compared."""
@@ -34,42 +33,53 @@ class ComparisonError(GatescopeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
-    """What one network makes of the picture."""
+class Compared:
+    """One network on the picture, with what is asked of all of them."""
 
-    card: ModelCard
-    labels: tuple[str, ...]
-    probabilities: NDArray[np.float64] | None
-    """Of each class; None where the network gives no score for each class."""
-    gates: tuple[Gate, ...]
-    box: Window
-    """The square that the network sees, in pixels of the picture."""
+    observation: Observation
     target: int | None
     """The class that is asked about; None where the network does not know it."""
     heatmap: Heatmap | None
     """None where the class is not known, or not computed."""
-    _: KW_ONLY
-    macs: int
-    """Multiply-accumulates of one picture."""
     seconds: float
-    """Of one picture, as `times` has it."""
-    elsewhere: tuple[Gate, ...] = ()
-    """The gates for a picture of something else, where there is one."""
+    """Of one pass of the picture, as `times` has it."""
+    elsewhere: Observation | None = None
+    """The network on a picture of something else, where there is one."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The card of the network as it was loaded: with its labels, and with random weights where they are."""
+        return self.observation.network.card
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person calls the classes."""
+        return self.observation.labels
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """The probability of each class; None where the network gives no score for each class."""
+        return self.observation.probabilities_or_none
 
     @property
     def probability(self) -> float | None:
-        """Of the class that is asked about; None where it is not known."""
+        """The probability of the class that is asked about; None where it is not known."""
         return None if self.target is None or self.probabilities is None else float(self.probabilities[self.target])
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one picture."""
+        return self.observation.inventory.network.macs
 
     @property
     def spatial(self) -> list[Gate]:
         """The spatial gates, in depth order."""
-        return [gate for gate in self.gates if KINDS[gate.kind].is_map]
+        return [gate for gate in self.observation.trace.gates if KINDS[gate.kind].is_map]
 
     @property
     def channel(self) -> list[Gate]:
         """The channel gates, in depth order."""
-        return [gate for gate in self.gates if KINDS[gate.kind].is_vector]
+        return [gate for gate in self.observation.trace.gates if KINDS[gate.kind].is_vector]
 
 
 def meaning(label: str) -> str:
@@ -89,12 +99,12 @@ def by_stage(gates: Sequence[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate is last[gate.values.shape[1:]]]
 
 
-def shared(columns: Sequence[Column]) -> tuple[float, float] | None:
+def shared(columns: Sequence[Compared]) -> tuple[float, float] | None:
     """Mean overlap of the heatmaps' top fifths over the pairs of networks, and of each with a blob in the middle.
 
     Where the networks see different squares, of the part that both see. None for fewer than two heatmaps.
     """
-    drawn = [(column.box, column.heatmap.values) for column in columns if column.heatmap]
+    drawn = [(column.observation.box, column.heatmap.values) for column in columns if column.heatmap]
     if len(drawn) < 2:
         return None
     pairs = [_overlap(*one, *other) for one, other in combinations(drawn, 2)]
@@ -103,13 +113,13 @@ def shared(columns: Sequence[Column]) -> tuple[float, float] | None:
     return float(np.mean(pairs)), float(np.mean(middle))
 
 
-def against_heatmap(column: Column, gates: Sequence[Gate]) -> list[Agreement]:
+def against_heatmap(column: Compared, gates: Sequence[Gate]) -> list[Agreement]:
     """Each spatial gate, (1, H, W), against the network's heatmap."""
     assert column.heatmap is not None
     return [agreement.agreement(gate.values[0], column.heatmap.values) for gate in gates]
 
 
-def blob_against_heatmap(column: Column) -> Agreement:
+def blob_against_heatmap(column: Compared) -> Agreement:
     """What a blob in the middle reaches against the network's heatmap."""
     assert column.heatmap is not None
     return agreement.agreement(agreement.centre_blob(GRID), column.heatmap.values)
@@ -131,7 +141,7 @@ def differences(cards: Sequence[ModelCard]) -> list[str]:
     return notes
 
 
-def classes(columns: Sequence[Column]) -> list[str]:
+def classes(columns: Sequence[Compared]) -> list[str]:
     """What has to be known of the networks' classes before they are compared, a sentence each."""
     notes = []
     if without := [column.card.name for column in columns if column.probabilities is None]:
@@ -149,88 +159,53 @@ def classes(columns: Sequence[Column]) -> list[str]:
     return notes
 
 
-def times(networks: "Sequence[Network]", picture: Image.Image) -> list[float]:
+def times(observations: Sequence[Observation]) -> list[float]:
     """Seconds of each network's shortest pass of the picture; in turns, so that a busy machine slows all alike."""
     import torch
 
-    batches = [network.transform(picture)[None] for network in networks]
-    shortest, turns, end = [float("inf")] * len(networks), 0, time.perf_counter() + BUDGET * len(networks)
+    modules = [each.network.module for each in observations]
+    batches = [each.batch for each in observations]
+    shortest, turns, end = [float("inf")] * len(modules), 0, time.perf_counter() + BUDGET * len(modules)
     with torch.inference_mode():
         while turns < FEWEST or time.perf_counter() < end:
-            for number, (network, batch) in enumerate(zip(networks, batches, strict=True)):
+            for number, (module, batch) in enumerate(zip(modules, batches, strict=True)):
                 start = time.perf_counter()
-                network.module(batch)
+                module(batch)
                 shortest[number] = min(shortest[number], time.perf_counter() - start)
             turns += 1
     return shortest
 
 
-def column(
-    network: "Network",
-    picture: Image.Image,
-    label: str | None,
-    *,
-    seconds: float,
-    method: "Method | None" = None,
-    other: Image.Image | None = None,
-) -> Column:
-    """One network's column, computed here; of the class `label`, or of its first guess. `other`: a second picture."""
-    import torch
-
-    from attention import attribution, capture
-    from attention.inventory.measuring import measure
-
-    batch = network.transform(picture)[None]
-    with torch.inference_mode():
-        traced = capture.trace(network.module, batch)
-        elsewhere = capture.trace(network.module, network.transform(other)[None]).gates if other else ()
-    found = scored(traced.output)
-    target = None
-    if found is not None:
-        target = int(found.argmax()) if label is None else place(network.labels, label)
-    heatmap = None if target is None else attribution.Attributor(network.module)(batch, target, method=method)
-    box = network.transform.box(picture.size)
-    cost: dict[str, Any] = {"macs": sum(measure(network.module, batch.shape).macs.values()), "seconds": seconds}
-    known = (network.card, network.labels, found, traced.gates, box, target, heatmap)
-    return Column(*known, **cost, elsewhere=elsewhere)
-
-
-def scored(output: Any) -> NDArray[np.float64] | None:
-    """The probability of each class, (classes,); None where the network's output is no score for each class."""
-    try:
-        return analysis.probabilities(predictions.scores(output))
-    except predictions.PredictionError:
-        return None
-
-
 def compare(
-    loads: Sequence[Callable[[], "Network"]],
-    picture: Image.Image,
+    observations: Sequence[Observation],
     label: str | None,
     *,
     methods: "Sequence[Method]" = (),
-    other: Image.Image | None = None,
-) -> list[Column]:
-    """A column for each network, one class for all: by its label, or the first guess of the first that has classes.
+    other: Picture | None = None,
+) -> list[Compared]:
+    """Each network on the picture, one class for all: by its label, or the first guess of the first that has classes.
 
-    `methods` has one for each network, or one for all; Grad-CAM of the last block by default. Raises ComparisonError
-    where no network knows the label.
+    `methods` has one for each network, or one for all; Grad-CAM of the last block by default. `other` is a picture of
+    something else. Raises ComparisonError where no network knows the label.
     """
-    found: list[Column] = []
-    networks = [load() for load in loads]
     given: list[Method | None] = [*methods] or [None]
-    chosen = given * len(loads) if len(given) == 1 else given
-    for network, seconds, method in zip(networks, times(networks, picture), chosen, strict=True):
-        each = column(network, picture, label, seconds=seconds, method=method, other=other)
-        found.append(each)
-        if label is None and each.target is not None:
-            label = each.labels[each.target]
-    if label is not None and all(each.target is None for each in found):
-        raise ComparisonError(_unknown(label, found))
-    return found
+    chosen = given * len(observations) if len(given) == 1 else given
+    compared: list[Compared] = []
+    for observation, seconds, method in zip(observations, times(observations), chosen, strict=True):
+        target, probabilities = None, observation.probabilities_or_none
+        if probabilities is not None:
+            target = int(probabilities.argmax()) if label is None else place(observation.labels, label)
+        heatmap = None if target is None else observation.heatmap(target, method)
+        elsewhere = observation.of(other) if other else None
+        compared.append(Compared(observation, target, heatmap, seconds, elsewhere))
+        if label is None and target is not None:
+            label = observation.labels[target]
+    if label is not None and all(each.target is None for each in compared):
+        raise ComparisonError(_unknown(label, compared))
+    return compared
 
 
-def _unknown(label: str, columns: Sequence[Column]) -> str:
+def _unknown(label: str, columns: Sequence[Compared]) -> str:
     known = next((column for column in columns if column.labels), None)
     if known is None:
         return f"None of these networks has classes, so none has {label!r}."
@@ -238,7 +213,7 @@ def _unknown(label: str, columns: Sequence[Column]) -> str:
     return f"None of these networks knows one class {label!r}; {known.card.name} knows {examples} and others."
 
 
-def told(columns: Sequence[Column]) -> dict[str, Any]:
+def to_dict(columns: Sequence[Compared]) -> dict[str, Any]:
     """The comparison as plain numbers and lists, for a file."""
     found = shared(columns)
     overlaps = {"pairs of heatmaps": found[0], "blob in the middle": found[1]} if found else None
@@ -248,11 +223,11 @@ def told(columns: Sequence[Column]) -> dict[str, Any]:
         "by chance": agreement.TOP,
         "notes": [*differences(cards), *classes(columns)],
         "time": TIMED,
-        "networks": [_told(each) for each in columns],
+        "networks": [_to_dict(each) for each in columns],
     }
 
 
-def _told(column: Column) -> dict[str, Any]:
+def _to_dict(column: Compared) -> dict[str, Any]:
     target, heatmap, found = column.target, column.heatmap, column.probabilities
     return {
         "name": column.card.name,
@@ -265,12 +240,12 @@ def _told(column: Column) -> dict[str, Any]:
         "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
         "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},
-        "spatial gates": [_told_gate(gate, column) for gate in column.spatial],
+        "spatial gates": [_gate_to_dict(gate, column) for gate in column.spatial],
         "blob in the middle": heatmap and asdict(blob_against_heatmap(column)),
     }
 
 
-def _told_gate(gate: Gate, column: Column) -> dict[str, Any]:
+def _gate_to_dict(gate: Gate, column: Compared) -> dict[str, Any]:
     found = {
         "name": gate.name,
         "minimum": gate.minimum,
@@ -278,7 +253,7 @@ def _told_gate(gate: Gate, column: Column) -> dict[str, Any]:
         "nearly constant": analysis.look(gate.values[0]).nearly_constant,
     }
     if column.heatmap:
-        same = [other for other in column.elsewhere if other.name == gate.name]
+        same = [other for other in column.elsewhere.trace.gates if other.name == gate.name] if column.elsewhere else []
         maps = {"agreement": [gate], "the same for another picture": same}
         found |= {title: asdict(each) for title, gates in maps.items() for each in against_heatmap(column, gates)}
     return found
@@ -297,4 +272,6 @@ def _recipe(card: ModelCard) -> str:
         return "is not trained"
     if card.source == "own":
         return f"here on {card.training['data']}"
+    if card.source == "converted":
+        return f"by {card.training['by']} on {card.training['data']}"
     return "elsewhere" if card.source in ("file", "code") else f"by {card.source}'s publisher"

@@ -1,15 +1,17 @@
-"""The names of the classes, from a file of a person's own: one a line, or JSON."""
+"""The names of the classes: from a file of a person's own, one a line or JSON; and those of ImageNet-1k."""
 
 import json
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
+from attention.images import ASSETS
 from attention.records import GatescopeError
 
 MAX_BYTES = 2**20
 """ImageNet-21k's names take 400 kB."""
 MAX_LENGTH = 200
-"""Of one name, in characters; ImageNet's longest has 121."""
+"""Length of one name, in characters; ImageNet's longest has 121."""
 ALLOWED = 'one name a line, or JSON: a list of names, or {"0": "name", ...}'
 
 
@@ -45,6 +47,12 @@ def read(data: bytes, name: str, classes: int) -> tuple[str, ...]:
 def default(classes: int) -> tuple[str, ...]:
     """Names for classes that nobody has named."""
     return tuple(f"class {number}" for number in range(classes))
+
+
+@cache
+def imagenet() -> dict[str, str]:
+    """The 1,000 classes of ImageNet-1k in the order of the outputs: WordNet's id and what torchvision calls it."""
+    return json.loads((ASSETS / "labels" / "imagenet.json").read_text())
 
 
 def _from_json(text: str, name: str) -> list[str]:

@@ -1,9 +1,15 @@
-"""The residual networks that the project trains itself: one ResNet, four variants that differ in the block alone."""
+"""The networks that come with the project.
+
+One ResNet in four variants that differ in the block alone, trained here; and EfficientNet-B0, whose trained weights are
+others' (assets/make_efficientnet.py).
+"""
 
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from attention.layers import CBAM, SE
 
@@ -100,11 +106,122 @@ DESCRIPTIONS = {
 }
 
 
-def build(variant: str, classes: int) -> ResNet:
-    """A network of one of the `VARIANTS`, freshly initialised from torch's global seed."""
-    if variant not in VARIANTS:
-        raise ValueError(f"there is no variant {variant!r}; there are {', '.join(VARIANTS)}")
-    return VARIANTS[variant](classes)
+class SamePadded(nn.Conv2d):
+    """A convolution with TensorFlow's "SAME" padding: ceil(size / stride) places, the odd one added at the end."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        border: list[int] = []
+        for size, kernel, stride in zip(features.shape[:-3:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+            missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            border += [missing // 2, missing - missing // 2]
+        return F.conv2d(F.pad(features, border), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+class SqueezeExcite(nn.Module):
+    """SE as in EfficientNet: x * sigmoid(W2 silu(W1 mean(x))), both layers 1x1 convolutions with biases."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.conv_reduce, self.conv_expand = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        squeezed = features.mean((2, 3), keepdim=True)
+        return features * torch.sigmoid(self.conv_expand(F.silu(self.conv_reduce(squeezed))))
+
+
+class ActivatedNorm(nn.BatchNorm2d):
+    """A batch normalisation with SiLU behind it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, TF_EPSILON)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.silu(super().forward(features))
+
+
+class MobileBlock(nn.Module):
+    """EfficientNet's inverted residual: 1x1 that widens, depthwise, SE, 1x1 that narrows, arXiv 1905.11946, table 1.
+
+    The first block does not widen. The parts have the names that timm gives them, so that published weights fit. The
+    shortcut is added where the shapes allow it.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, expansion: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        if expansion > 1:
+            self.conv_pw, self.bn1 = _tf_conv(inputs, wide, 1), ActivatedNorm(wide)
+            self.conv_dw, self.bn2 = _tf_conv(wide, wide, kernel, stride, groups=wide), ActivatedNorm(wide)
+            self.se = SqueezeExcite(wide, inputs // 4)
+            self.conv_pwl, self.bn3 = _tf_conv(wide, outputs, 1), nn.BatchNorm2d(outputs, TF_EPSILON)
+        else:
+            self.conv_dw, self.bn1 = _tf_conv(wide, wide, kernel, stride, groups=wide), ActivatedNorm(wide)
+            self.se = SqueezeExcite(wide, inputs // 4)
+            self.conv_pw = _tf_conv(wide, outputs, 1)
+            self.add_module("bn2", nn.BatchNorm2d(outputs, TF_EPSILON))
+        self.adds = stride == 1 and inputs == outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        branch = features
+        for part in self.children():  # in the order in which they were made
+            branch = part(branch)
+        return branch + features if self.adds else branch
+
+
+TF_EPSILON = 1e-3
+"""TensorFlow's in batch normalisation, where torch has 1e-5."""
+B0_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+"""Blocks, kernel, stride of the first, expansion and channels of each stage, arXiv 1905.11946, table 1."""
+
+
+class EfficientNetB0(nn.Module):
+    """(N, 3, H, W) pictures -> (N, classes) logits: timm's tf_efficientnet_b0, with its names for the parts."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        channels = 32
+        self.conv_stem, self.bn1 = _tf_conv(3, channels, 3, 2), ActivatedNorm(channels)
+        self.blocks = nn.Sequential()
+        for number, kernel, stride, expansion, outputs in B0_STAGES:
+            stage = nn.Sequential()
+            for index in range(number):
+                step = 1 if index else stride
+                stage.append(MobileBlock(channels, outputs, kernel, step, expansion=expansion))
+                channels = outputs
+            self.blocks.append(stage)
+        self.conv_head, self.bn2 = _tf_conv(channels, 1280, 1), ActivatedNorm(1280)
+        self.global_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classifier = nn.Linear(1280, classes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        features = self.blocks(self.bn1(self.conv_stem(pictures)))
+        return self.classifier(self.global_pool(self.bn2(self.conv_head(features))))
+
+
+def _tf_conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """Padded as TensorFlow does: with stride 1 alike on both sides, which the convolution does itself."""
+    if stride > 1:
+        return SamePadded(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
+
+
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {**VARIANTS, "efficientnet-b0": EfficientNetB0}
+"""By the names under which the zoo has them."""
+
+
+def build(name: str, classes: int) -> nn.Module:
+    """One of the `NETWORKS`, freshly initialised from torch's global seed."""
+    if name not in NETWORKS:
+        raise ValueError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}")
+    return NETWORKS[name](classes)
 
 
 def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> tuple[nn.Module, nn.Module]:

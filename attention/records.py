@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from attention.kinds import Kind
 
 Floats = NDArray[np.float32]
-Source = Literal["own", "torchvision", "timm", "pytorchcv", "file", "code"]
+Source = Literal["own", "converted", "torchvision", "timm", "pytorchcv", "file", "code"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 
 
@@ -132,8 +132,8 @@ class ModelCard:
     title: str
     description: str
     source: Source
-    """`"own"` for the networks that this project trained, `"file"` for a weight file and `"code"` for a module that a
-    person brought."""
+    """`"own"` for the networks that this project trained, `"converted"` for others' weights that come with it, `"file"`
+    for a weight file and `"code"` for a module that a person brought."""
     licence: str
     parameters: int
     input_size: int
@@ -163,9 +163,26 @@ class ModelCard:
     validation_pictures: int = 0
     """Own networks: the pictures on which the accuracy was measured."""
     training: dict[str, Any] = field(default_factory=dict)
-    """Own networks: data, seed, epochs and recipe."""
+    """Own networks: data, seed, epochs and recipe; converted ones: data, and by whom."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know: where the weights are from, how they were converted ..., a sentence each."""
     gate_health: tuple[GateHealth, ...] = ()
     """Own networks: of every gate, over the validation pictures."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The numbers that a two-dimensional convolution's cost depends on."""
+
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, int]
+    """Height and width, h1 and w1."""
+    groups: int
+    height: int
+    """Of the output, like `width`."""
+    width: int
+    bias: bool
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from attention import images, networks
+from attention.cost import count_parameters
 from attention.models import own
 from attention.records import GatescopeError, ModelCard
 
@@ -72,8 +73,10 @@ def load_pictures(folder: Path, size: int = 176) -> Pictures:
 def train(variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe()) -> nn.Module:
     """Train a variant, from its checkpoint if there is one, and leave the checkpoint behind.
 
-    Raises GatescopeError where the checkpoint is of another run.
+    Raises GatescopeError where there is no such variant, or the checkpoint is of another run.
     """
+    if variant not in networks.VARIANTS:
+        raise GatescopeError(f"There is no recipe for {variant!r}; there is one for {', '.join(networks.VARIANTS)}.")
     torch.manual_seed(recipe.seed)
     module = networks.build(variant, len(pictures.names)).to(memory_format=torch.channels_last)
     run = _Run(variant, recipe, pictures.names, module, _optimizer(module, recipe))
@@ -103,7 +106,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
         description=description,
         source="own",
         licence="MIT",
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=count_parameters(module),
         input_size=input_size,
         mean=MEAN,
         std=STD,

@@ -8,8 +8,8 @@ import torch
 
 from attention import analysis, interventions
 from attention.capture import Tracer
-from attention.interventions import Edit, Subject
-from attention.interventions.resuming import Chain
+from attention.interventions import Edit, EditedPasses
+from attention.interventions.modules import SequentialResume
 from attention.models import own, zoo
 
 NAMES = ("se", "cbam", "timm/seresnet50", "torchvision/efficientnet_b0", "torchvision/mobilenet_v3_small")
@@ -42,21 +42,21 @@ def main(names: tuple[str, ...], rounds: int) -> None:
         picture, tracer = torch.randn(1, 3, side, side), Tracer(network.module)
         with torch.inference_mode():
             plain = interleaved({"plain": lambda n=network, p=picture: n.module(p)}, rounds)["plain"]
-            whole = Subject(tracer, picture, tracer(picture))
-        resumed = Subject(tracer, picture, whole.before, Chain(network.module, picture))
+            whole = EditedPasses(tracer, picture, tracer(picture))
+        resumed = EditedPasses(tracer, picture, whole.before, SequentialResume(network.module, picture))
         resumed.settle()
         assert resumed.chain is not None
         click.echo(f"{name}, {side} px, plain pass {plain * 1e3:.1f} ms{'' if resumed.chain.holds else ', no chain'}")
         _time_blocks(whole, resumed, rounds)
 
 
-def _time_blocks(whole: Subject, resumed: Subject, rounds: int) -> None:
+def _time_blocks(whole: EditedPasses, resumed: EditedPasses, rounds: int) -> None:
     gates = whole.before.gates
     blocks = [block.name for block in analysis.blocks(gates)]
     for block in dict.fromkeys((blocks[0], blocks[len(blocks) // 2], blocks[-1])):
         off = [Edit("off", block=block)]
         edit = interventions.applied(off, gates)
-        draws = [interventions.drawn(off, gates, seed=0, draw=draw) for draw in range(7)]
+        draws = [interventions.random_control(off, gates, seed=0, draw=draw) for draw in range(7)]
         best = interleaved(
             {
                 "whole": lambda e=edit: whole.edited(e),

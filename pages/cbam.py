@@ -5,14 +5,14 @@ import streamlit as st
 from attention import analysis, ui
 from attention.ui import cbam
 
-view = ui.open_page()
+observation = ui.open_page()
 
 with ui.errors():
-    blocks = [block for block in view.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
+    blocks = [block for block in observation.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
     if blocks:
         block = cbam.choose_block(blocks)
-        st.subheader(cbam.answer(block, view.names[block.name]), anchor=False)
-        cbam.say_health(view, block)
-        cbam.look(view, block)
+        st.subheader(cbam.headline(block, observation.names[block.name]), anchor=False)
+        cbam.say_health(observation, block)
+        cbam.look(observation, block)
     else:
-        ui.no_gates(view, "spatial gates", "cbam")
+        ui.no_gates(observation, "spatial gates", "cbam")

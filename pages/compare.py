@@ -2,17 +2,12 @@
 
 from attention import ui
 
-view = ui.open_page()
-
-import streamlit as st
+observation = ui.open_page()
 
 from attention.ui import compare, compare_pictures
 
 SIDES = {"Several networks": compare.draw, "Two pictures": compare_pictures.draw}
 
-ui.note_link("side", SIDES, "a comparison that this page does not have: here are several networks")
-side = st.segmented_control(
-    "Compare", list(SIDES), default="Several networks", required=True, key="side", bind="query-params"
-)
+side = ui.choose("Compare", SIDES, key="side", look="row")
 with ui.errors():
-    SIDES[side](view)
+    SIDES[side](observation)

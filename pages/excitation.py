@@ -3,16 +3,16 @@
 import streamlit as st
 
 from attention import analysis, ui
-from attention.ui import excitation, excitation_steps, excitation_tabs
+from attention.ui import excitation
 
-view = ui.open_page()
+observation = ui.open_page()
 
 PARTS = {
-    "Three steps": excitation_steps.draw,
-    "Through depth": excitation_tabs.draw_depth,
-    "Reduction ratio": excitation_tabs.draw_ratio,
-    "Second picture": excitation_tabs.draw_second,
-    "Code": excitation_tabs.draw_code,
+    "Three steps": excitation.draw_steps,
+    "Through depth": excitation.draw_depth,
+    "Reduction ratio": excitation.draw_ratio,
+    "Second picture": excitation.draw_second,
+    "Code": excitation.draw_code,
 }
 
 
@@ -20,14 +20,14 @@ PARTS = {
 def explore() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
     with ui.errors():
-        focus = excitation.choose(view)
-        excitation.draw_gate(focus)
-        excitation.draw_channel(focus)
-        ui.tabs("part", PARTS, focus)
+        selection = excitation.choose(observation)
+        excitation.draw_gate(selection)
+        excitation.draw_channel(selection)
+        ui.tabs("part", PARTS, selection)
 
 
 with ui.errors():
-    if any(map(analysis.channel_view, view.blocks)):
+    if any(map(analysis.channel_view, observation.blocks)):
         explore()
     else:
-        ui.no_gates(view, "channel gates", "se")
+        ui.no_gates(observation, "channel gates", "se")

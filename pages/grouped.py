@@ -2,7 +2,7 @@
 
 from attention import ui
 
-view = ui.open_page()
+observation = ui.open_page()
 
 import streamlit as st
 
@@ -11,10 +11,10 @@ from attention.ui import grouped as sections
 from attention.ui.grouped_controls import choose
 
 answer = st.container()
-numbers, figure = ui.places()
+numbers, figure = ui.slots()
 with figure:
     convolution = choose(numbers)
-    cost = grouped.of(convolution)
+    cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
 answer.subheader(sections.answer(convolution, cost), anchor=False)
 sections.draw_derivation(convolution, cost)
@@ -24,6 +24,6 @@ SECTIONS = {
     "Time, measured": lambda: sections.draw_times(convolution),
     "The proof": lambda: sections.draw_proof(convolution),
     "Equal budget": sections.draw_papers,
-    "In this network": lambda: sections.draw_network(view),
+    "In this network": lambda: sections.draw_network(observation),
 }
 ui.tabs("section", SECTIONS)

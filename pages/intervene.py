@@ -2,13 +2,13 @@
 
 from attention import ui
 
-view = ui.open_page()
+observation = ui.open_page()
 
 from collections.abc import Callable
 
 import streamlit as st
 
-from attention.ui.intervene import answer, bench, controls, depth, heatmaps, passes, sheet, turning
+from attention.ui.intervene import controls, depth, edit_file, effects, gate_editor, heatmaps, passes, session
 
 Sections = dict[str, Callable[[], None]]
 
@@ -16,39 +16,39 @@ Sections = dict[str, Callable[[], None]]
 @st.fragment
 def turn() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
-    history = bench.history(view)
+    history = session.history(observation)
     said = st.container()
-    here = controls.choose(view, history)
+    here = controls.choose(observation, history)
     controls.choose_edit(here)
-    bench.say_complaints()
-    bench.link(history.now)
+    session.say_complaints()
+    session.link(history.now)
     with ui.errors():
-        trace = passes.edited(view, history.now)
+        trace = passes.edited(observation, history.now)
         left, right = st.columns([3, 2], gap="large")
         with left:
-            turning.draw(here, passes.put_in_place(view, history.now, trace)[here.gate.name])
+            gate_editor.draw(here, passes.put_in_place(observation, history.now, trace)[here.gate.name])
         sections: Sections = {
-            "Later gates": lambda: answer.draw_later(view, history.now),
-            "All edits": lambda: sheet.draw(here),
+            "Later gates": lambda: effects.draw_later(observation, history.now),
+            "All edits": lambda: edit_file.draw(here),
         }
         with ui.errors():  # a network without classes has the rest of the page
             with right:
-                found = answer.effect(view, trace, answer.choose_class(view))
-                answer.draw_probabilities(view, found)
+                found = effects.effect(observation, trace, effects.choose_class(observation))
+                effects.draw_probabilities(observation, found)
             with said:
-                answer.say(view, found, history.now)
-            seed = answer.choose_seed()
+                effects.say(observation, found, history.now)
+            seed = effects.choose_seed()
             if history.now:
-                answer.draw_chance(view, found, history.now, seed)
+                effects.draw_chance(observation, found, history.now, seed)
             sections = {
-                "Each block off": lambda: depth.draw(view, found.number, seed),
-                "Class heatmap": lambda: heatmaps.draw(view, found, history.now),
+                "Each block off": lambda: depth.draw(observation, found.number, seed),
+                "Class heatmap": lambda: heatmaps.draw(observation, found, history.now),
             } | sections
         ui.tabs("section", sections)
 
 
 with ui.errors():
-    if view.blocks:
+    if observation.blocks:
         turn()
     else:
-        ui.no_gates(view, "gates that this page can turn", "cbam")
+        ui.no_gates(observation, "gates that this page can turn", "cbam")

@@ -2,17 +2,17 @@
 
 from attention import ui
 
-view = ui.open_page()
+observation = ui.open_page()
 
 import streamlit as st
 
 from attention.ui import overview
 
 with ui.errors():
-    if view.blocks:
-        st.markdown(f"#### {overview.answer(view)}")
-        overview.draw_network(view)
-        st.caption(overview.scale(view))
+    if observation.blocks:
+        st.markdown(f"#### {overview.headline(observation)}")
+        overview.draw_network(observation)
+        st.caption(overview.scale(observation))
     else:
-        ui.no_gates(view, "gates", "cbam")
-    overview.draw_cost(view)
+        ui.no_gates(observation, "gates", "cbam")
+    overview.draw_cost(observation)

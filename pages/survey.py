@@ -5,7 +5,7 @@ import streamlit as st
 from attention import ui
 from attention.ui.survey import channel, gates, loading, selection
 
-view = ui.open_page()
+observation = ui.open_page()
 
 PARTS = {
     "Role of excitation": gates.draw_role,
@@ -20,7 +20,7 @@ PARTS = {
 @st.fragment
 def explore(loaded: loading.LoadedSurvey) -> None:
     """All views of one survey; a change here leaves the rest as it is."""
-    choice, views = ui.places()
+    choice, views = ui.slots()
     with ui.errors():
         with choice:
             chosen = selection.choose(loaded)
@@ -28,10 +28,10 @@ def explore(loaded: loading.LoadedSurvey) -> None:
             ui.tabs("part", PARTS, chosen)
 
 
-choice, views = ui.places()
+choice, views = ui.slots()
 with ui.errors():
     with choice:
-        loaded = loading.choose_survey(view)
+        loaded = loading.choose_survey(observation)
     if loaded:
         with views:
             loading.draw_header(loaded)

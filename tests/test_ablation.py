@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import capture, images, interventions
-from attention.__main__ import main
-from attention.interventions import DRAWS, Edit, Sheet, Subject, files
+from attention.cli import main
+from attention.interventions import DRAWS, Edit, EditedPasses, EditFile, files
 from attention.models import own, zoo
 from attention.records import GatescopeError
 from tests.own import BLOCKS
@@ -37,7 +37,7 @@ def subject(name):
     tracer = capture.Tracer(loaded.module)
     with torch.inference_mode():
         batch = loaded.transform(images.read(PICTURE.read_bytes()))[None]
-        return Subject(tracer, batch, tracer(batch))
+        return EditedPasses(tracer, batch, tracer(batch))
 
 
 def test_each_block_is_off_in_turn_beside_its_random_band(tmp_path):
@@ -49,7 +49,7 @@ def test_each_block_is_off_in_turn_beside_its_random_band(tmp_path):
     assert report["class"] == zoo.card("se").labels[first] and report["seed"] == 3 and report["draws"] == DRAWS
     assert report["note"] == "Switched off or edited at inference, not retrained." and not report["random_weights"]
     for row in report["results"]:
-        turn = interventions.turn(one, row["name"], seed=3, draws=DRAWS)
+        turn = interventions.ablate_block(one, row["name"], seed=3, draws=DRAWS)
         draws = turn.draws[:, first]
         assert row["change"] == pytest.approx(turn.change[first], abs=1e-4)
         assert (row["low"], row["high"]) == pytest.approx((draws.min(), draws.max()), abs=1e-4)
@@ -59,7 +59,7 @@ def test_each_block_is_off_in_turn_beside_its_random_band(tmp_path):
 
 def test_a_file_of_edits_is_measured_as_one(tmp_path):
     edits = (Edit("off", block=BLOCKS[7]), Edit("mean", block=BLOCKS[0]))
-    (tmp_path / "edits.json").write_text(files.write(Sheet(edits, "cbam")))
+    (tmp_path / "edits.json").write_text(files.write(EditFile(edits, "cbam")))
     result = run("--edits", tmp_path / "edits.json", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     (row,), one = written(tmp_path)["results"], subject("cbam")

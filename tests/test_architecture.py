@@ -36,14 +36,15 @@ def door(outside: str = "", house: str = "", *, inside: str = "", inside_house: 
 ROOMS = {
     "kinds": door(),
     "records": door("numpy", "kinds"),
+    "threads": door(inside="torch"),
     "images": door("numpy PIL", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
-    "labels": door("", "records"),
-    "cost": door("torch"),
+    "labels": door("", "records images"),
+    "cost": door("torch", "records"),
     "analysis": door("numpy", "records"),
     "capture": door("numpy torch", "records"),
-    "inventory": door("torch", "records"),
+    "inventory": door("torch", "records cost"),
     "models": door(
         "torch",
         "records images networks labels analysis",
@@ -51,42 +52,47 @@ ROOMS = {
         inside_house="cost capture",
     ),
     "attribution": door("torch", "records", inside="captum"),
-    "grouped": door("numpy torch", "records layers"),
-    "interventions": door("numpy torch", "records capture"),
+    "grouped": door("numpy torch", "records threads layers cost"),
+    "store": door(),
+    "observe": door(
+        "numpy PIL",
+        "records analysis images models store",
+        inside="torch",
+        inside_house="capture cost inventory attribution",
+    ),
+    "interventions": door("numpy torch", "records capture observe"),
     "survey": door(
-        "numpy", "records images models analysis", inside="torch click pyarrow ray timm", inside_house="capture"
+        "numpy",
+        "records threads images models analysis",
+        inside="torch click pyarrow ray timm",
+        inside_house="capture",
     ),
     "changes": door("numpy PIL"),
-    "comparison": door(
-        "numpy PIL", "records analysis", inside="torch", inside_house="capture models attribution inventory"
-    ),
-    "charts": door("numpy plotly PIL", "records analysis comparison"),
+    "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
+    "charts": door("numpy plotly PIL", "records analysis observe comparison"),
     "serving": door("click", "records models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
-        "records images models analysis survey charts",
-        inside="torch jinja2",
-        inside_house="capture inventory",
+        "records images models analysis observe survey charts",
+        inside="jinja2",
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records images models inventory grouped charts analysis changes comparison serving labels interventions "
-        "survey views report",
+        "records images models inventory grouped charts analysis changes store observe comparison serving labels "
+        "interventions survey views report",
         inside="torch",
         inside_house="layers capture attribution",
     ),
-    "training": door("click numpy torch PIL", "records images networks models"),
+    "training": door("click numpy torch PIL", "records images networks models cost"),
     "evaluation": door("click numpy torch", "records images capture models survey"),
-    "ablation": door(
-        "click numpy", "records images models analysis interventions charts", inside="torch", inside_house="capture"
-    ),
-    "__main__": door(
-        "click",
-        "records serving",
+    "cli": door(
+        "click numpy",
+        "records analysis charts interventions observe serving survey report",
         inside="torch",
-        inside_house="images models analysis charts attribution comparison training evaluation survey ablation report",
+        inside_house="images models attribution comparison training evaluation",
     ),
+    "__main__": door("", "cli"),
     "": door(inside="torch", inside_house="serving"),
 }
 ROUTER = door("streamlit", "ui")
@@ -189,6 +195,7 @@ def test_data_flows_one_way():
     [
         ("attention", set()),
         ("attention.records", set()),
+        ("attention.threads", set()),
         ("attention.images", set()),
         ("attention.analysis.predictions", set()),
         ("attention.analysis", set()),

@@ -5,8 +5,8 @@ import json
 import re
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,14 +14,15 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from attention import __main__ as command
 from attention import capture, comparison, images
+from attention import cli as command
 from attention.analysis import agreement
 from attention.attribution import Attributor, GradCam
 from attention.charts import sheet
-from attention.comparison import Column
-from attention.inventory.measuring import measure
+from attention.comparison import Compared
+from attention.cost import measure
 from attention.models import code, zoo
+from attention.observe import observe, read_picture
 from attention.records import Heatmap
 from tests import factories
 
@@ -35,11 +36,16 @@ def heatmap(values):
     return Heatmap(values, 0, "grad-cam", "layer4.1", float(values.min()), float(values.max()))
 
 
-def column(values=None, *, box=(0.0, 0.0, 100.0, 100.0), card=CARD, gates=()):
+def column(values=None, *, box=(0.0, 0.0, 100.0, 100.0), card=CARD, gates=(), labels=CARD.labels):
     shares = np.full(len(CARD.labels), 1 / len(CARD.labels))
-    return Column(
-        card, CARD.labels, shares, gates, box, 0, None if values is None else heatmap(values), macs=0, seconds=0
+    observation = SimpleNamespace(
+        network=SimpleNamespace(card=card),
+        labels=labels,
+        probabilities_or_none=shares,
+        trace=SimpleNamespace(gates=gates),
+        box=box,
     )
+    return Compared(observation, 0, None if values is None else heatmap(values), 0.0)
 
 
 def bar(start):
@@ -54,10 +60,15 @@ def picture():
     return images.read(SAMPLE.path.read_bytes())
 
 
+def on_picture(*networks):
+    """Observations of the sample, of networks by name or as they are."""
+    seen = read_picture(SAMPLE.path)
+    return [observe(zoo.load(each) if isinstance(each, str) else each, seen) for each in networks]
+
+
 @pytest.fixture(scope="module")
-def columns(picture):
-    names = ("plain", "cbam")
-    return comparison.compare([partial(zoo.load, name) for name in names], picture, None)
+def columns():
+    return comparison.compare(on_picture("plain", "cbam"), None)
 
 
 @pytest.mark.parametrize(
@@ -113,18 +124,18 @@ def test_a_column_is_what_a_trace_and_an_attributor_say(columns, picture):
     assert found.labels[found.target] == asked
     wanted = Attributor(loaded.module)(batch, found.target, method=GradCam())
     np.testing.assert_allclose(found.heatmap.values, wanted.values, rtol=1e-5)
-    for gate, other in zip(found.gates, traced.gates, strict=True):
+    for gate, other in zip(found.observation.trace.gates, traced.gates, strict=True):
         np.testing.assert_array_equal(gate.values, other.values)
 
 
-def test_a_class_that_nobody_knows_is_refused(picture):
+def test_a_class_that_nobody_knows_is_refused():
     with pytest.raises(comparison.ComparisonError, match="None of these networks knows one class 'zebra'"):
-        comparison.compare([partial(zoo.load, "plain")], picture, "zebra")
+        comparison.compare(on_picture("plain"), "zebra")
 
 
-def test_a_network_that_does_not_know_the_class_has_no_heatmap(picture):
-    mobile = partial(zoo.load, "torchvision/mobilenet_v3_small", random=True)
-    one, other = comparison.compare([partial(zoo.load, "plain"), mobile], picture, "goldfish")
+def test_a_network_that_does_not_know_the_class_has_no_heatmap():
+    mobile = zoo.load("torchvision/mobilenet_v3_small", random=True)
+    one, other = comparison.compare(on_picture("plain", mobile), "goldfish")
     assert one.heatmap is None and other.heatmap is not None and other.labels[other.target] == "goldfish"
     (said,) = comparison.classes([one, other])
     assert "10 in plain, 1,000 in torchvision/mobilenet_v3_small; 10 in all of them" in said
@@ -140,7 +151,7 @@ def test_what_has_to_be_known_before_a_comparison_is_said():
     (differ,) = comparison.differences([CARD, zoos])
     assert "timm/seresnet50 by timm's publisher" in differ
     assert comparison.classes([column(), column()]) == []
-    other = replace(column(), labels=("church", "cat"))
+    other = column(labels=("church", "cat"))
     assert "different classes (10 in cbam, 2 in cbam; 1 in" in comparison.classes([column(), other])[0]
 
 
@@ -198,7 +209,7 @@ def test_the_command_tells_what_each_network_costs(tmp_path):
         assert 0 < one["seconds"] < 60
 
 
-def test_the_time_of_a_network_is_its_shortest_pass_and_no_other_ones(picture):
+def test_the_time_of_a_network_is_its_shortest_pass_and_no_other_ones():
     class Sleeping(torch.nn.Module):
         def __init__(self, seconds):
             super().__init__()
@@ -208,7 +219,7 @@ def test_the_time_of_a_network_is_its_shortest_pass_and_no_other_ones(picture):
             time.sleep(next(self.naps))
 
     naps = (0.05, 0.12)
-    found = comparison.times([zoo.Network(CARD, Sleeping(seconds)) for seconds in naps], picture)
+    found = comparison.times(on_picture(*(zoo.Network(CARD, Sleeping(seconds)) for seconds in naps)))
     for took, seconds in zip(found, naps, strict=True):
         assert seconds <= took < seconds + 0.05
 
@@ -228,21 +239,22 @@ def test_the_command_reads_the_blocks_that_are_named(tmp_path, layers, picture):
 
 
 def test_networks_without_classes_are_compared_by_what_needs_none(picture):
-    def segmenting():
-        return code.network(factories.Segmenting(), "own", code.Settings(image_size=64))
-
-    one, other = found = comparison.compare([segmenting, partial(zoo.load, "se")], picture, None)
-    assert one.probabilities is one.target is one.heatmap is one.probability is None and len(one.gates) == 2
+    segmenting = code.network(factories.Segmenting(), "own", code.Settings(image_size=64))
+    one, other = found = comparison.compare(on_picture(segmenting, "se"), None)
+    assert (
+        one.probabilities is one.target is one.heatmap is one.probability is None
+        and len(one.observation.trace.gates) == 2
+    )
     assert other.heatmap.values.shape == (5, 5) and other.probability == other.probabilities.max()
-    told = comparison.told(found)
+    told = comparison.to_dict(found)
     assert told["networks"][0]["top five"] is None and told["networks"][0]["MACs"] > 0
     assert told["notes"][-1].startswith("own: no score for each class, so no class heatmap")
     json.dumps(told)
     assert sheet.draw(picture, found) != sheet.draw(picture, found[1:])
-    alone = comparison.compare([segmenting, segmenting], picture, None)
+    alone = comparison.compare(on_picture(segmenting, segmenting), None)
     assert [each.target for each in alone] == [None, None]
     with pytest.raises(comparison.ComparisonError, match="None of these networks has classes"):
-        comparison.compare([segmenting, segmenting], picture, "church")
+        comparison.compare(on_picture(segmenting, segmenting), "church")
 
 
 def test_the_command_marks_random_weights(tmp_path):

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import capture, evaluation, training
-from attention.__main__ import main
+from attention.cli import main
 from attention.models import own, zoo
 from attention.records import GatescopeError
 from attention.training import Recipe

@@ -46,13 +46,13 @@ def test_the_cost_is_what_torch_counts(convolution):
 @settings(max_examples=50)
 @given(settings_of_a_convolution(most=5))
 def test_the_cost_is_what_counting_one_by_one_gives(convolution):
-    cost = grouped.of(convolution)
+    cost = grouped.cost_of(convolution)
     assert (cost.weights, cost.macs) == counted_one_by_one(convolution)
 
 
 @given(settings_of_a_convolution())
 def test_grouping_divides_the_weights_and_the_macs_but_not_the_bias(convolution):
-    ordinary, cost = grouped.of(replace(convolution, groups=1)), grouped.of(convolution)
+    ordinary, cost = grouped.cost_of(replace(convolution, groups=1)), grouped.cost_of(convolution)
     assert cost.weights * convolution.groups == ordinary.weights
     assert cost.macs * convolution.groups == ordinary.macs
     assert ordinary.parameters - ordinary.weights == cost.parameters - cost.weights
@@ -63,7 +63,7 @@ def test_grouping_divides_the_weights_and_the_macs_but_not_the_bias(convolution)
     ("groups", "weights"), [(1, 589_824), (2, 294_912), (4, 147_456), (8, 73_728), (32, 18_432), (256, 2_304)]
 )
 def test_three_by_three_with_256_channels(groups, weights):
-    assert grouped.of(Convolution(256, 256, (3, 3), groups, 1, 1, False)).parameters == weights
+    assert grouped.cost_of(Convolution(256, 256, (3, 3), groups, 1, 1, False)).parameters == weights
 
 
 def evaluated(formula):
@@ -78,7 +78,7 @@ def evaluated(formula):
 
 @given(settings_of_a_convolution(most=48))
 def test_every_line_of_the_derivation_comes_to_its_value(convolution):
-    cost = grouped.of(convolution)
+    cost = grouped.cost_of(convolution)
     for step in cost.steps:
         assert all(isclose(side, step.value) for side in evaluated(step.formula)), step
     h1, w1 = convolution.kernel
@@ -113,7 +113,7 @@ def test_no_valid_number_of_groups_is_nearer_than_the_nearest(wish, c1, c2):
 def test_the_curve_holds_the_cost_at_every_valid_number_of_groups(convolution):
     curve = grouped.curve(convolution)
     assert tuple(curve) == grouped.valid_groups(convolution.in_channels, convolution.out_channels)
-    assert all(cost == grouped.of(replace(convolution, groups=groups)) for groups, cost in curve.items())
+    assert all(cost == grouped.cost_of(replace(convolution, groups=groups)) for groups, cost in curve.items())
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_each_resnext_block_has_the_weights_of_the_papers_polynomial():
 
 
 def test_alexnet_has_its_two_groups_parameters():
-    counts = {name: grouped.of(layer).parameters for name, layer in papers.ALEXNET_CONVOLUTIONS.items()}
+    counts = {name: grouped.cost_of(layer).parameters for name, layer in papers.ALEXNET_CONVOLUTIONS.items()}
     assert (counts["conv2"], counts["conv4"], counts["conv5"]) == (307_456, 663_936, 442_624)
     assert papers.alexnet_parameters(grouped=True) == 60_965_224
     assert papers.alexnet_parameters(grouped=False) == 62_378_344

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from attention.grouped import Convolution, GroupingError
+from attention.cost import measure
+from attention.grouped import Convolution
 from attention.grouped.census import convolutions
 from attention.networks import build
 
@@ -18,7 +19,7 @@ SIDE = 32
 @pytest.mark.parametrize("variant", ["plain", "cbam", "se-resnext"])
 def test_the_census_counts_what_torch_counts(variant):
     network = build(variant, 10).eval()
-    layers = convolutions(network, (3, SIDE, SIDE))
+    layers = convolutions(measure(network, (1, 3, SIDE, SIDE)))
     modules = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     assert {layer.name for layer in layers} == set(modules)
     for layer in layers:
@@ -32,7 +33,7 @@ def test_the_census_counts_what_torch_counts(variant):
 
 
 def test_the_census_finds_the_grouped_layers_and_what_they_save():
-    layers = convolutions(build("se-resnext", 10).eval(), (3, SIDE, SIDE))
+    layers = convolutions(measure(build("se-resnext", 10), (1, 3, SIDE, SIDE)))
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     assert len(inside) == 8
     assert all(layer.ungrouped.parameters == 8 * layer.cost.parameters for layer in inside)
@@ -53,7 +54,7 @@ class ByHand(nn.Module):
 
 
 def test_the_census_reads_the_pass_not_the_modules():
-    layers = convolutions(ByHand().eval(), (3, 8, 6))
+    layers = convolutions(measure(ByHand(), (1, 3, 8, 6)))
     assert [layer.name for layer in layers] == ["kernels", "twice", "twice", ""]
     assert layers[0].convolution == Convolution(3, 4, (1, 1), 1, 4, 3, False)
     assert layers[1].convolution == Convolution(4, 4, (3, 3), 2, 4, 3, True)
@@ -62,19 +63,20 @@ def test_the_census_reads_the_pass_not_the_modules():
 def test_the_census_leaves_nothing_on_the_network():
     network = build("se-resnext", 10).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    convolutions(network, (3, SIDE, SIDE))
+    convolutions(measure(network, (1, 3, SIDE, SIDE)))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
 
 
 def test_several_threads_count_one_network_at_once():
     network = build("se-resnext", 10).eval()
-    alone = {side: convolutions(network, (3, side, side)) for side in (32, 48)}
+
+    def count(side):
+        return convolutions(measure(network, (1, 3, side, side)))
+
+    alone = {side: count(side) for side in (32, 48)}
     found = {side: [] for side in alone}
-    threads = [
-        threading.Thread(target=lambda side=side: found[side].append(convolutions(network, (3, side, side))))
-        for side in (*alone, *alone)
-    ]
+    threads = [threading.Thread(target=lambda side=side: found[side].append(count(side))) for side in (*alone, *alone)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -82,7 +84,14 @@ def test_several_threads_count_one_network_at_once():
     assert found == {side: [layers, layers] for side, layers in alone.items()}
 
 
-def test_a_network_in_training_is_refused_since_a_pass_would_change_it():
-    network = build("plain", 10).train()
-    with pytest.raises(GroupingError, match="training mode"):
-        convolutions(network, (3, SIDE, SIDE))
+def test_a_transposed_convolution_and_one_of_one_dimension_are_none_of_the_census():
+    class Others(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.line = nn.ConvTranspose2d(3, 4, 2, 2), nn.Conv1d(4, 4, 3)
+
+        def forward(self, picture):
+            return self.line(self.wide(picture).mean(3))
+
+    measured = measure(Others(), (1, 3, SIDE, SIDE))
+    assert convolutions(measured) == () and measured.macs["wide"] == 3 * 4 * 4 * SIDE**2

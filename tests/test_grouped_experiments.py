@@ -80,7 +80,7 @@ def test_a_stack_is_the_same_each_time_and_leaves_the_global_seed_alone():
 @given(settings_of_a_convolution(most=40), st.integers(1, 64))
 def test_an_excerpt_is_a_smaller_convolution_of_whole_groups(convolution, limit):
     part = excerpt(convolution, limit)
-    grouped.of(part)
+    grouped.cost_of(part)
     assert max(part.in_channels, part.out_channels) <= limit
     assert part.groups <= convolution.groups
     if max(convolution.in_channels, convolution.out_channels) <= limit:
@@ -95,7 +95,7 @@ def test_times_are_of_every_valid_number_of_groups():
     assert times.runs >= clock.FEWEST_RUNS
     assert all(0 < seconds < clock.BUDGET for seconds in times.seconds.values())
     for groups in times.seconds:
-        flops = 2 * grouped.of(replace(convolution, groups=groups)).macs
+        flops = 2 * grouped.cost_of(replace(convolution, groups=groups)).macs
         assert isclose(times.speed(groups) * times.seconds[groups] * 1e9, flops)
         assert isclose(times.theory(groups) * groups, times.seconds[1])
 
@@ -105,7 +105,7 @@ def test_what_is_timed_is_the_convolution_that_was_asked_for():
     picture, variants = clock._tensors(convolution)
     for groups, (weight, bias) in variants.items():
         assert F.conv2d(picture, weight, bias, groups=groups).shape == (1, 16, 6, 5)
-        assert weight.numel() + bias.numel() == grouped.of(replace(convolution, groups=groups)).parameters
+        assert weight.numel() + bias.numel() == grouped.cost_of(replace(convolution, groups=groups)).parameters
 
 
 def test_measuring_uses_one_thread_and_changes_nobody_elses_number():

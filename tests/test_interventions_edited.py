@@ -8,7 +8,7 @@ from attention import interventions
 from attention.attribution import Attributor
 from attention.capture import trace
 from attention.interventions import Edit
-from attention.interventions.edited import Edited
+from attention.interventions.modules import Edited
 from tests.own import BLOCKS, pictures
 from tests.test_interventions import without
 

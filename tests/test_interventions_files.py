@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention import capture, interventions
-from attention.interventions import Edit, EditError, Sheet, files
+from attention.interventions import Edit, EditError, EditFile, files
 from tests.own import BLOCKS, network, pictures
 
 EDITS = (
@@ -25,7 +25,7 @@ EDITS = (
 VALUES = {("Cat", "Dog"): {BLOCKS[0]: np.linspace(0, 1, 32, dtype=np.float32)}}
 
 
-def written(*records, **fields):
+def format_ranges(*records, **fields):
     return json.dumps({"format": files.FORMAT, "edits": records} | fields)
 
 
@@ -34,7 +34,7 @@ def linked(text):
 
 
 def test_what_is_written_is_read_again():
-    sheet = files.read(files.write(Sheet(EDITS, "cbam", VALUES)))
+    sheet = files.read(files.write(EditFile(EDITS, "cbam", VALUES)))
     assert sheet.edits == EDITS and sheet.network == "cbam"
     np.testing.assert_array_equal(sheet.given[("Cat", "Dog")][BLOCKS[0]], VALUES[("Cat", "Dog")][BLOCKS[0]])
 
@@ -56,7 +56,7 @@ def test_a_file_does_in_python_what_the_records_do(tmp_path):
     module = network("se")
     before = capture.trace(module, pictures())
     edits = (Edit("off", block=BLOCKS[6]), Edit("replace", block=BLOCKS[0], pictures=("Cat", "Dog")))
-    (tmp_path / "edits.json").write_text(files.write(Sheet(edits, "se", VALUES)))
+    (tmp_path / "edits.json").write_text(files.write(EditFile(edits, "se", VALUES)))
     loaded = capture.trace(module, pictures(), edits=interventions.load_edits(tmp_path / "edits.json", before))
     direct = capture.trace(module, pictures(), edits=interventions.applied(edits, before.gates, VALUES))
     assert torch.equal(loaded.output, direct.output) and not torch.equal(loaded.output, before.output)
@@ -82,41 +82,47 @@ OFF = {"action": "off"}
         ("{}", "holds no edits"),
         ('{"format": "gatescope edits 2", "edits": []}', "holds no edits: .* 'gatescope edits 1'"),
         (" " * (files.MAX_BYTES + 1), "at most 4,194,304"),
-        (written(*[OFF] * 201), "201 edits; at most 200"),
-        (written(3), "An edit is 3"),
-        (written({}), "names no action; there are off"),
-        (written({"action": "sing"}), "no action 'sing'"),
-        (written({"action": 1}), "A name in the edits is 1"),
-        (written(OFF | {"code": "import os"}), "the entry 'code'; there are action, kind"),
-        (written(OFF | {"kind": "kernel"}), "no kind of gates 'kernel'"),
-        (written(OFF | {"block": "x" * 301}), "at most 300 letters"),
-        (written(OFF | {"block": None}), "A name in the edits is None"),
-        (written(OFF | {"count": 1}), "'off' has no 'count'"),
-        (written(OFF, network=7), "A name in the edits is 7"),
-        (written({"action": "top", "kind": "channel", "count": True}), "seed or place in the edits is True"),
-        (written({"action": "top", "kind": "channel", "count": -1}), "whole numbers from 0"),
-        (written({"action": "top", "kind": "channel", "count": 2**31}), "whole numbers from 0"),
-        (written({"action": "shuffle", "seed": 1.5}), "seed or place in the edits is 1.5"),
-        (written({"action": "set", "kind": "channel", "points": 3}), "a list of at most 100,000 pairs"),
-        (written({"action": "set", "kind": "channel", "points": [[1]]}), r"a pair \(place, value\)"),
-        (written({"action": "set", "kind": "channel", "points": [[1, 0.5], [1, 0.6]]}), "sets one place twice"),
-        (written({"action": "set", "kind": "channel", "points": [[1, "a"]]}), "A gate value in the edits is 'a'"),
-        (written({"action": "set", "kind": "channel", "points": [[1, 1e9]]}), "finite numbers up to a million"),
-        (written({"action": "set", "kind": "channel", "points": [[1, float("nan")]]}), "the number NaN"),
-        (written({"action": "set", "kind": "channel", "points": [[1, float("inf")]]}), "the number Infinity"),
-        (written({"action": "set", "kind": "channel", "points": [[1, 0]]}).replace("0]]", "1e999]]"), "finite numbers"),
-        (written({"action": "set", "kind": "channel", "points": []}), "'set' needs 'points'"),
-        (written({"action": "move", "kind": "spatial", "shift": [1]}), "a pair of whole numbers"),
-        (written({"action": "move", "kind": "spatial", "shift": [1, 0.5]}), "seed or place in the edits is 0.5"),
-        (written({"action": "move", "kind": "spatial", "shift": [True, 0]}), "seed or place in the edits is True"),
-        (written(OFF | {"size": [1, 2, 3, 4]}), "4 sides; at most 3"),
-        (written(OFF | {"size": ["a"]}), "seed or place in the edits is 'a'"),
-        (written({"action": "replace", "pictures": [1]}), "A name in the edits is 1"),
-        (written(OFF | {"values": {}}), "'off' takes no values"),
-        (written({"action": "replace", "pictures": ["Cat"], "values": 3}), "The values of an edit are 3"),
-        (written({"action": "replace", "pictures": ["Cat"], "values": {"a": [[1], [1, 2]]}}), "'a' are no array"),
-        (written({"action": "replace", "pictures": ["Cat"], "values": {"a": ["b"]}}), "'a' are no array"),
-        (written({"action": "replace", "pictures": ["Cat"], "values": {"a": [1e39]}}), "'a' are no array"),
+        (format_ranges(*[OFF] * 201), "201 edits; at most 200"),
+        (format_ranges(3), "An edit is 3"),
+        (format_ranges({}), "names no action; there are off"),
+        (format_ranges({"action": "sing"}), "no action 'sing'"),
+        (format_ranges({"action": 1}), "A name in the edits is 1"),
+        (format_ranges(OFF | {"code": "import os"}), "the entry 'code'; there are action, kind"),
+        (format_ranges(OFF | {"kind": "kernel"}), "no kind of gates 'kernel'"),
+        (format_ranges(OFF | {"block": "x" * 301}), "at most 300 letters"),
+        (format_ranges(OFF | {"block": None}), "A name in the edits is None"),
+        (format_ranges(OFF | {"count": 1}), "'off' has no 'count'"),
+        (format_ranges(OFF, network=7), "A name in the edits is 7"),
+        (format_ranges({"action": "top", "kind": "channel", "count": True}), "seed or place in the edits is True"),
+        (format_ranges({"action": "top", "kind": "channel", "count": -1}), "whole numbers from 0"),
+        (format_ranges({"action": "top", "kind": "channel", "count": 2**31}), "whole numbers from 0"),
+        (format_ranges({"action": "shuffle", "seed": 1.5}), "seed or place in the edits is 1.5"),
+        (format_ranges({"action": "set", "kind": "channel", "points": 3}), "a list of at most 100,000 pairs"),
+        (format_ranges({"action": "set", "kind": "channel", "points": [[1]]}), r"a pair \(place, value\)"),
+        (format_ranges({"action": "set", "kind": "channel", "points": [[1, 0.5], [1, 0.6]]}), "sets one place twice"),
+        (format_ranges({"action": "set", "kind": "channel", "points": [[1, "a"]]}), "A gate value in the edits is 'a'"),
+        (format_ranges({"action": "set", "kind": "channel", "points": [[1, 1e9]]}), "finite numbers up to a million"),
+        (format_ranges({"action": "set", "kind": "channel", "points": [[1, float("nan")]]}), "the number NaN"),
+        (format_ranges({"action": "set", "kind": "channel", "points": [[1, float("inf")]]}), "the number Infinity"),
+        (
+            format_ranges({"action": "set", "kind": "channel", "points": [[1, 0]]}).replace("0]]", "1e999]]"),
+            "finite numbers",
+        ),
+        (format_ranges({"action": "set", "kind": "channel", "points": []}), "'set' needs 'points'"),
+        (format_ranges({"action": "move", "kind": "spatial", "shift": [1]}), "a pair of whole numbers"),
+        (format_ranges({"action": "move", "kind": "spatial", "shift": [1, 0.5]}), "seed or place in the edits is 0.5"),
+        (
+            format_ranges({"action": "move", "kind": "spatial", "shift": [True, 0]}),
+            "seed or place in the edits is True",
+        ),
+        (format_ranges(OFF | {"size": [1, 2, 3, 4]}), "4 sides; at most 3"),
+        (format_ranges(OFF | {"size": ["a"]}), "seed or place in the edits is 'a'"),
+        (format_ranges({"action": "replace", "pictures": [1]}), "A name in the edits is 1"),
+        (format_ranges(OFF | {"values": {}}), "'off' takes no values"),
+        (format_ranges({"action": "replace", "pictures": ["Cat"], "values": 3}), "The values of an edit are 3"),
+        (format_ranges({"action": "replace", "pictures": ["Cat"], "values": {"a": [[1], [1, 2]]}}), "'a' are no array"),
+        (format_ranges({"action": "replace", "pictures": ["Cat"], "values": {"a": ["b"]}}), "'a' are no array"),
+        (format_ranges({"action": "replace", "pictures": ["Cat"], "values": {"a": [1e39]}}), "'a' are no array"),
     ],
 )
 def test_what_is_no_file_of_edits_is_refused_in_one_sentence(text, said):

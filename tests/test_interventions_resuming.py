@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from attention import capture, interventions
-from attention.interventions import Edit, Subject
-from attention.interventions.resuming import Chain
+from attention.interventions import Edit, EditedPasses
+from attention.interventions.modules import SequentialResume
 from attention.layers import SE
 from attention.models import zoo
 from tests.own import BLOCKS, network, pictures
@@ -16,7 +16,7 @@ from tests.own import BLOCKS, network, pictures
 def subject(module, picture, *, chain=True):
     tracer = capture.Tracer(module)
     with torch.inference_mode():
-        return Subject(tracer, picture, tracer(picture), Chain(module, picture) if chain else None)
+        return EditedPasses(tracer, picture, tracer(picture), SequentialResume(module, picture) if chain else None)
 
 
 def assert_alike(one, other):

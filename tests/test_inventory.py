@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from attention import capture, networks
+from attention.cost import CostError, measure
 from attention.inventory import COUNTS, every, folded
-from attention.inventory.measuring import InventoryError, measure
 from attention.inventory.rows import alike
 from attention.inventory.tree import inventory
 from attention.models import zoo
 from attention.records import Inventory, Part
-from attention.ui import parts
+from attention.ui import widgets
 
 SIDE = 64
 NETWORKS = (
@@ -99,7 +99,7 @@ def test_nothing_is_counted_twice_or_lost(name, inventories):
 @EVERY
 def test_every_convolution_stands_in_the_tree_or_inside_an_attention_block(name, inventories):
     parts = {part.name: part for part in all_parts(inventories[name].network)}
-    closed = [part.name for part in parts.values() if part.form and not part.parts]
+    closed = [part.name for part in widgets.values() if part.form and not part.parts]
     for path, inner in module(name).named_modules():
         if isinstance(inner, nn.Conv2d):
             assert path in parts or any(path.startswith(f"{block}.") for block in closed)
@@ -219,7 +219,7 @@ def test_a_module_that_looks_at_its_numbers_is_run_and_says_so():
 
 
 def test_a_module_that_cannot_run_is_named_in_one_sentence():
-    with pytest.raises(InventoryError, match=r"^Conv2d cannot be counted on an input of 1 × 3 × 16 × 16: \w+Error"):
+    with pytest.raises(CostError, match=r"^Conv2d cannot be counted on an input of 1 × 3 × 16 × 16: \w+Error"):
         measure(nn.Conv2d(4, 8, 3), (1, 3, 16, 16))
 
 
@@ -240,7 +240,7 @@ def test_attention_between_tokens_is_counted_with_and_without_numbers(monkeypatc
     def refuse(*_):
         raise NotImplementedError
 
-    monkeypatch.setattr("attention.inventory.measuring._shadow", refuse)
+    monkeypatch.setattr("attention.cost._shadow", refuse)
     assert sum(measure(Attending(), (1, 8, 4, 4)).macs.values()) == projections + products
 
 
@@ -262,4 +262,4 @@ def test_any_part_of_a_network_that_applies_a_gate_itself_may_be_attention():
             return features * torch.sigmoid(self.logits(features.mean((2, 3), keepdim=True)))
 
     for own, share in ((Gated(), "≤ 100.0%"), (nn.Sequential(Gated(), nn.Conv2d(4, 4, 1)), "≤ 86.8%")):
-        assert parts.attention_share(taken(own), "parameters") == share
+        assert widgets.attention_share(taken(own), "parameters") == share

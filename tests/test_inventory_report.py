@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from attention import capture, layers
+from attention.cost import measure
 from attention.inventory import every
-from attention.inventory.measuring import measure
 from attention.inventory.tree import inventory
 from attention.records import Inventory
 

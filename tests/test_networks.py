@@ -1,14 +1,17 @@
-"""The four variants: what they share, where attention stands, and how large they are."""
+"""The four variants: what they share, where attention stands, how large they are; and EfficientNet-B0 beside timm's."""
 
+import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
-from attention import networks
+from attention import capture, networks
 from attention.layers import CBAM, SE
 from attention.networks import BasicBlock, GroupedBlock
 
 VARIANTS = tuple(networks.VARIANTS)
+TF_B0 = "tf_efficientnet_b0"
 CLASSES = 10
 
 
@@ -126,9 +129,62 @@ def test_the_grouped_convolutions_have_the_cardinality_of_the_paper():
 
 
 def test_an_unknown_variant_is_refused_with_the_ones_there_are():
-    with pytest.raises(ValueError, match="no variant 'senet'; there are plain, se, cbam, se-resnext"):
+    with pytest.raises(ValueError, match="no network 'senet'; there are plain, se, cbam, se-resnext, efficientnet-b0"):
         networks.build("senet", CLASSES)
 
 
 def test_every_variant_is_described():
     assert set(networks.DESCRIPTIONS) == set(networks.VARIANTS)
+
+
+@pytest.fixture(scope="module")
+def efficientnets():
+    """Ours and timm's tf_efficientnet_b0 with the same weights, statistics of normalisation among them."""
+    torch.manual_seed(0)
+    ours, theirs = (
+        networks.build("efficientnet-b0", CLASSES).eval(),
+        timm.create_model(TF_B0, num_classes=CLASSES).eval(),
+    )
+    state = theirs.state_dict()
+    for key, value in state.items():
+        if key.endswith("running_mean"):
+            value.normal_(0, 0.1)
+        if key.endswith("running_var"):
+            value.uniform_(0.5, 1.5)
+    ours.load_state_dict(state)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("size", [(224, 224), (97, 97), (130, 225), (32, 33)])
+def test_efficientnet_b0_is_timms_bit_for_bit_in_every_gate_too(efficientnets, size):
+    pictures = torch.randn(2, 3, *size)
+    with torch.inference_mode():
+        one, other = (capture.trace(network, pictures) for network in efficientnets)
+    assert torch.equal(one.output, other.output)
+    assert [gate.name for gate in one.gates] == [gate.name for gate in other.gates] and len(one.gates) == 16
+    assert all(np.array_equal(a.values, b.values) for a, b in zip(one.gates, other.gates, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride"), [(8, 3, 2), (9, 3, 2), (8, 5, 2), (7, 5, 3), (6, 3, 1), (4, 1, 2)]
+)
+def test_same_padding_gives_every_stride_th_place_of_a_padded_row(size, kernel, stride):
+    """The slow twin: TensorFlow's rule, one output at a time."""
+    conv, row = networks.SamePadded(1, 1, kernel, stride, bias=False), torch.randn(size)
+    places = -(-size // stride)
+    before = max((places - 1) * stride + kernel - size, 0) // 2
+    picture = row.expand(size, size)  # every row the same
+    with torch.inference_mode():
+        given = conv(picture[None, None])[0, 0]
+    middle = places // 2
+    top = middle * stride - before
+    weights = conv.weight[0, 0].detach()
+    for place in range(places):
+        wanted = sum(
+            float(row[column] * weights[y, x])
+            for y in range(kernel)
+            for x in range(kernel)
+            if 0 <= top + y < size and 0 <= (column := place * stride - before + x) < size
+        )
+        assert given[middle, place].item() == pytest.approx(wanted, abs=1e-5)
+    assert given.shape == (places, places)

@@ -13,10 +13,11 @@ from streamlit.testing.v1 import AppTest
 from attention import capture, images
 from attention.analysis import Block
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
+from attention.charts.numbers import span
 from attention.models import own, zoo
+from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.ui import cbam
-from attention.ui.view import View
 from tests.charts import colours, numbers, sent_chart
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +55,7 @@ def map_of(trace: Trace, block: str) -> np.ndarray:
 
 def said(app: AppTest) -> str:
     kinds = (app.subheader, app.markdown, app.caption, app.latex, app.info, app.warning)
-    return "\n".join(element.value for kind in kinds for element in kind)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
 def block_of(values: np.ndarray) -> Block:
@@ -91,13 +92,13 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
 
 
 def test_a_nearly_constant_map_is_called_so():
-    answer = cbam.answer(block_of([[0.50, 0.52], [0.51, 0.55]]), "layer1.0")
+    answer = cbam.headline(block_of([[0.50, 0.52], [0.51, 0.55]]), "layer1.0")
     assert answer.endswith("This map is nearly constant: it says little about the picture.")
     assert "looks" not in answer
 
 
 def test_a_map_that_varies_is_said_to_look_somewhere():
-    answer = cbam.answer(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0")
+    answer = cbam.headline(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0")
     assert answer.startswith("layer1.0 looks most at the lower right: from place to place it passes 0.10 to 0.90")
 
 
@@ -159,10 +160,11 @@ def test_a_channel_that_another_block_does_not_have_gives_way_to_the_most_open_o
     app = opened(network="cbam", block="layer4.1.attention", tab="Channel attention", unit="200")
     assert "Channel 200 over all places" in said(app)
     sound(app.select_slider(key="block").set_value("layer1.0.attention").run())
-    assert app.number_input(key="unit").value is None
+    found = next(gate.values[0] for gate in traced().gates if gate.name == "layer1.0.attention.channel")
+    assert app.number_input(key="unit").value == int(found.argmax())
 
 
-@pytest.mark.parametrize("averaged", cbam.cbam_steps.AVERAGED)
+@pytest.mark.parametrize("averaged", cbam.AVERAGED)
 def test_features_before_and_after_are_those_of_the_trace(averaged):
     channel, spatial = f"{BLOCK}.channel", f"{BLOCK}.spatial"
     trace = traced(TITLE, channel, spatial)
@@ -180,11 +182,12 @@ def test_features_before_and_after_are_those_of_the_trace(averaged):
 def test_the_film_shows_every_block_and_opens_it():
     trace = traced()
     app = opened(network="cbam", picture=TITLE, block=BLOCK, tab="Through depth")
-    captions = [image.proto.imgs[0].caption for image in app.get("image")]
+    captions = [image.proto.imgs[0].caption.replace("\\", "") for image in app.get("image")]
     for block in BLOCKS:
         values = map_of(trace, block)
         size = f"{values.shape[0]} × {values.shape[1]}"
-        assert f"{size}, {values.min():.2f} to {values.max():.2f}" in captions
+        ends = span(float(values.min()), float(values.max()))
+        assert any(f"{ends}: {size} places" in caption for caption in captions)
     assert app.button(key=f"film_{BLOCK}").disabled
     sound(app.button(key="film_layer4.0.attention").click().run())
     assert app.session_state["block"] == "layer4.0.attention"
@@ -202,17 +205,17 @@ def test_the_code_is_that_of_the_layers():
     [
         ("block", "layer9", f"{BLOCKS[0]} to {BLOCKS[-1]}"),
         ("colours", "jet", "viridis, cividis, magma, grey"),
-        ("scale", "log", "0 to 1 or own range"),
+        ("scale", "log", "0 to 1, own range"),
         ("opacity", "7", "0 to 1"),
         ("opacity", "half", "0 to 1"),
         ("unit", "99999", "0 to 127"),
-        ("shown", "median", "mean over channels or most open channel"),
+        ("shown", "median", "mean over channels, most open channel"),
     ],
 )
 def test_a_link_with_a_value_that_there_is_not_says_what_there_is(key, value, allowed):
     tab = {"unit": "Channel attention", "shown": "Before and after"}.get(key, "Code")
     told = said(opened(network="cbam", tab=tab, **{key: value}))
-    assert f"The link asks for {key} “{value}”; there is {allowed}." in told
+    assert f"The link asks for {key} “{value}”; there is {allowed}. This is shown instead." in told
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -223,7 +226,7 @@ def test_a_good_link_is_not_complained_about(tab):
 
 @pytest.mark.parametrize("tab", TABS)
 def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab, monkeypatch):
-    monkeypatch.setattr(View, "steps", lambda view, gate: None)
+    monkeypatch.setattr(Observation, "steps", lambda observation, gate: None)
     app = opened(network="cbam", tab=tab)
     assert app.subheader[0].value.startswith("layer")
     assert len(app.info) == (0 if tab in ("Through depth", "Code") else 1)

@@ -10,6 +10,7 @@ from attention import analysis, comparison, images
 from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
+from attention.observe import observe, read_picture
 from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
 from tests.charts import numbers, sent_chart
 
@@ -38,13 +39,14 @@ def said(app):
 
 
 def captions(app):
-    return [image.proto.imgs[0].caption.replace("\u00a0", " ") for image in app.get("image")]
+    return [image.proto.imgs[0].caption.replace("\u00a0", " ").replace("\\", "") for image in app.get("image")]
 
 
 def columns(*names, label=None, random=(), methods=()):
     sample = next(sample for sample in images.samples() if sample.title == TITLE)
-    loads = [lambda name=name: zoo.load(name, random=name in random) for name in names]
-    return comparison.compare(loads, images.read(sample.path.read_bytes()), label, methods=methods)
+    seen = read_picture(sample.path)
+    observations = [observe(zoo.load(name, random=name in random), seen) for name in names]
+    return comparison.compare(observations, label, methods=methods)
 
 
 def test_three_networks_stand_side_by_side_on_one_scale():
@@ -92,7 +94,7 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
     said_of = [caption for caption in captions(app) if caption.startswith("Grad-CAM, at")]
     assert [caption.split(", ")[1] for caption in said_of] == ["at layer4.1", "at layer4.1", "at layer2.0"]
     app = opened(network="se", beside="plain", layer1="layer9.9")
-    assert "The link asks for a block that se, plain has not" in said(app)
+    assert "The link asks for layer1 “layer9.9”; there is" in said(app)
 
 
 def test_a_method_that_is_valid_for_none_is_not_offered():
@@ -224,8 +226,8 @@ def test_every_change_shows_which_gates_moved_the_most_first(change):
 def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     app = opened(network="se", side="Two pictures", second_kind="another picture", other="Dog")
     loaded = zoo.load("se")
-    pictures = {sample.title: images.read(sample.path.read_bytes()) for sample in images.samples()}
-    one, other = (comparison.column(loaded, pictures[title], None, seconds=0) for title in (TITLE, "Dog"))
+    pictures = {sample.title: read_picture(sample.path) for sample in images.samples()}
+    one, other = (observe(loaded, pictures[title]).trace for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
     (bars,) = sent_chart(app, "moved")["data"]
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)

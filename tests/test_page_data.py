@@ -9,8 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import ui
+from attention.charts.chart import Chart
 from attention.interventions import Edit, files
-from attention.report import Chart, Picture, Table
+from attention.report import Table
 from tests import coordinate
 
 ROOT = Path(__file__).parents[1]
@@ -66,19 +67,23 @@ def sound(app: AppTest) -> AppTest:
 
 
 def check(app: AppTest) -> None:
-    items = app.session_state["_shown"].items
+    items = app.session_state["_recorder"].items
     charts = {chart.proto.id.rsplit("-", 1)[1]: chart for chart in app.get("plotly_chart")}
-    assert charts.keys() == {key for key, item in items.items() if isinstance(item, Chart)}
+    assert charts.keys() == {key for key, item in items.items() if is_figure(item)}
     tables = {item.name: item.columns for item in items.values() if isinstance(item, Table)}
     for key, item in items.items():
-        if isinstance(item, Chart) and key not in DERIVED:
+        if is_figure(item) and key not in DERIVED:
             measured = np.concatenate([np.empty(0), *drawn(item.figure)])
-            assert np.isin(rounded(measured), rounded(values(tables[item.table]))).all(), key
-        elif isinstance(item, Picture) and item.table:
+            assert np.isin(rounded(measured), rounded(values(tables[item.table_name]))).all(), key
+        elif isinstance(item, Chart) and not is_figure(item) and item.table_name:
             named = re.findall(r"(−?-?[\d.e+-]*\d) (?:to|…) (−?-?[\d.e+-]*\d)", item.caption)
-            assert named or item.table == "reweight", item.caption
-            written = {f"{value:{form}}" for value in values(tables[item.table]) for form in (".2f", ".3f", ".3g")}
+            assert named or item.table_name == "reweight", item.caption
+            written = {f"{value:{form}}" for value in values(tables[item.table_name]) for form in (".2f", ".3f", ".3g")}
             assert {end for ends in named for end in ends} <= written, item.caption
+
+
+def is_figure(item):
+    return isinstance(item, Chart) and not isinstance(item.figure, bytes)
 
 
 def drawn(figure):
@@ -133,4 +138,4 @@ def test_what_every_call_draws_is_a_table_that_some_call_offers():
         if name in ("chart", "picture") and "alt" in given:
             table = given.get("table", given["key"])
             assert isinstance(table, ast.Constant) and table.value in {*offered, None}, f"{path}:{node.lineno}"
-        assert name != "plotly_chart" or path.name == "parts.py", f"{path}:{node.lineno}"
+        assert name != "plotly_chart" or path.name == "widgets.py", f"{path}:{node.lineno}"

@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
 from attention.models import zoo
+from attention.observe import Observation
 from attention.records import GateHealth, Trace
-from attention.ui import cache, excitation_steps
+from attention.ui import excitation
 
 ROOT = Path(__file__).parents[1]
 GATED = ("se", "cbam", "se-resnext")
@@ -45,7 +46,8 @@ def gate_of(trace: Trace, name: str) -> np.ndarray:
 
 
 def said(app: AppTest) -> str:
-    return "\n".join(element.value for kind in (app.subheader, app.markdown, app.caption) for element in kind)
+    elements = [element for kind in (app.subheader, app.markdown, app.caption) for element in kind]
+    return "\n".join(element.value for element in elements).replace("\\", "")
 
 
 def equations(app: AppTest) -> list[str]:
@@ -99,7 +101,7 @@ def test_the_maps_print_their_own_minimum_and_maximum():
     name = "layer3.1.attention"
     app = opened(network="se", picture=TITLE, block=name, channel="5")
     steps = traced("se", TITLE, name).steps[name]
-    captions = [caption for image in app.get("image") for caption in image.captions]
+    captions = [caption.replace("\\", "") for image in app.get("image") for caption in image.captions]
     for when, features in (("Before", steps.before[0, 5]), ("After", steps.after[0, 5])):
         assert f"{when}: {features.min():.2f} to {features.max():.2f}" in captions
 
@@ -138,20 +140,21 @@ def test_a_cleared_channel_is_the_strongest_again():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "sentence"),
+    ("key", "value", "allowed"),
     [
-        ("block", "layer9.9.attention", "a block that this network does not have"),
-        ("channel", "128", "a channel that is not in 0 to 127"),
-        ("channel", "-1", "a channel that is not in 0 to 127"),
-        ("channel", "![x](x)", "a channel that is not in 0 to 127"),
-        ("order", "Upside down", "an order that there is not"),
-        ("part", "Everything", "a part that this page does not have"),
+        ("block", "layer9.9.attention", "layer1.0.attention to layer4.1.attention"),
+        ("channel", "128", "0 to 127"),
+        ("channel", "-1", "0 to 127"),
+        ("channel", "![x](x)", "0 to 127"),
+        ("order", "Upside down", "Sorted, By channel"),
+        ("part", "Everything", "Three steps, Through depth, Reduction ratio, Second picture, Code"),
     ],
 )
-def test_a_wrong_value_in_a_link_falls_back_and_is_named(key, value, sentence):
+def test_a_wrong_value_in_a_link_falls_back_and_is_named(key, value, allowed):
     app = opened(**{"network": "se", "block": "layer3.0.attention", key: value})
-    assert f"The link asks for {sentence}" in said(app)
-    assert "![x]" not in said(app)  # a stranger's link must not put a picture of theirs on the page
+    assert f"The link asks for {key} “{value}”; there is {allowed}. This is shown instead." in said(app)
+    # a stranger\'s link must not put a picture of theirs on the page
+    assert not any("![x]" in caption.value for caption in app.caption)
     right = opened(network="se", block="layer3.0.attention")
     assert app.subheader[0].value == right.subheader[0].value
     assert "The link asks for" not in said(right)
@@ -159,7 +162,7 @@ def test_a_wrong_value_in_a_link_falls_back_and_is_named(key, value, sentence):
 
 def test_a_second_picture_that_is_not_at_hand_is_named():
     app = opened(network="se", part="Second picture", second="nobody.png")
-    assert "The link asks for a second picture that is not at hand" in said(app)
+    assert "The link asks for second “nobody.png”; there is" in said(app)
 
 
 def test_a_network_without_channel_gates_says_so_and_offers_one_that_has_them():
@@ -172,7 +175,7 @@ def test_a_network_without_channel_gates_says_so_and_offers_one_that_has_them():
 
 
 def test_a_gate_of_another_form_shows_what_applies_and_says_what_does_not(monkeypatch):
-    monkeypatch.setattr(cache, "steps", lambda *_: None)
+    monkeypatch.setattr(Observation, "steps", lambda *_: None)
     app = opened(network="se")
     for part in PARTS:
         app.session_state["part"] = part
@@ -187,7 +190,7 @@ def test_a_gate_with_more_channels_than_bars_shows_the_top_and_a_strip_of_all(mo
     app = opened(network="se", block="layer3.0.attention")
     charts = [json.loads(each.proto.spec) for each in app.get("plotly_chart") if "layer3.0" in each.proto.alt]
     assert [each["data"][0]["type"] for each in charts] == ["bar", "heatmap"]
-    assert "The 64 most open channels above; all 128 below" in said(app)
+    assert "The 64 most open of 128 channels." in said(app) and "All 128 channels in their order" in said(app)
 
 
 def test_the_depth_figure_has_every_block_and_the_shares_that_are_saturated():
@@ -258,8 +261,8 @@ def test_the_code_is_the_code_that_runs():
 
 
 def test_only_the_open_part_is_computed(monkeypatch):
-    def closed(_focus):
+    def closed(_selection):
         raise AssertionError("this part is not open")
 
-    monkeypatch.setattr(excitation_steps, "draw", closed)
+    monkeypatch.setattr(excitation, "draw_steps", closed)
     opened(network="se", part="Code")

@@ -43,7 +43,7 @@ def test_the_page_opens_with_its_answer_and_every_line_of_the_derivation():
     app = opened()
     assert app.title[0].value == "What does grouping save?"
     assert answer(app) == "In 4 groups, a kernel reads 8 of 32 channels: 2,304 weights instead of 9,216."
-    for step in grouped.of(Convolution(32, 32, (3, 3), 4, 28, 28, False)).steps:
+    for step in grouped.cost_of(Convolution(32, 32, (3, 3), 4, 28, 28, False)).steps:
         assert f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" in everything(app)
     assert "nn.Conv2d(32, 32, (3, 3), groups=4, bias=False)" in everything(app)
 
@@ -114,7 +114,7 @@ def test_an_example_sets_every_number(name):
         example.in_channels, example.out_channels, *example.kernel, example.height, example.width
     ]  # fmt: skip
     assert (groups(app), app.toggle(key="bias").value) == (example.groups, example.bias)
-    assert f"{grouped.of(example).weights:,} weights" in answer(app)
+    assert f"{grouped.cost_of(example).weights:,} weights" in answer(app)
 
 
 def test_a_group_that_is_no_longer_there_is_not_lit():

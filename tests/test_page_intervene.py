@@ -11,7 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import analysis, capture, images, interventions
-from attention.interventions import Edit, Sheet, Subject, files
+from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
 from attention.ui.intervene.controls import NOTHING, WORDS
 from attention.ui.intervene.depth import DRAWS
@@ -36,16 +36,16 @@ def sound(app: AppTest) -> AppTest:
     return app
 
 
-def subject(network: str, title: str = TITLE) -> Subject:
+def subject(network: str, title: str = TITLE) -> EditedPasses:
     sample = next(sample for sample in images.samples() if sample.title == title)
     loaded = zoo.load(network)
     tracer = capture.Tracer(loaded.module)
     with torch.inference_mode():
         batch = loaded.transform(images.read(sample.path.read_bytes()))[None]
-        return Subject(tracer, batch, tracer(batch))
+        return EditedPasses(tracer, batch, tracer(batch))
 
 
-def answer(one: Subject, *edits: Edit, network: str = "cbam") -> str:
+def answer(one: EditedPasses, *edits: Edit, network: str = "cbam") -> str:
     """What the page has to say of these edits, from passes of its own."""
     after = one.edited(interventions.applied(edits, one.before.gates))
     logits = [interventions.logits(trace)[0] for trace in (one.before, after)]
@@ -84,7 +84,7 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     one = subject("se")
     first = int(one.before.output.argmax())
     blocks = [block.name for block in analysis.blocks(one.before.gates)]
-    turns = [interventions.turn(one, block, seed=0, draws=DRAWS) for block in blocks]
+    turns = [interventions.ablate_block(one, block, seed=0, draws=DRAWS) for block in blocks]
     band, diamonds = sent_chart(app, "turns")["data"]
     np.testing.assert_allclose(numbers(diamonds["y"]), [turn.change[first] for turn in turns], atol=1e-4)
     np.testing.assert_allclose(numbers(band["base"]), [turn.draws[:, first].min() for turn in turns], atol=1e-4)
@@ -110,7 +110,7 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown():
     app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit), seed="7")
     one = subject("cbam")
     first, gates = int(one.before.output.argmax()), one.before.gates
-    passes = [interventions.drawn([edit], gates, seed=7, draw=draw) for draw in range(interventions.DRAWS)]
+    passes = [interventions.random_control([edit], gates, seed=7, draw=draw) for draw in range(interventions.DRAWS)]
     draws = interventions.changes(one, passes)[:, first]
     np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
     assert f"20 random edits of the same size move it by {draws.min():+.3f} to {draws.max():+.3f}" in said(app)
@@ -202,7 +202,7 @@ def test_edits_are_named_and_taken_away_and_brought_back():
     assert named == Edit("off", "channel", BLOCK, name="no last stage")
     sound(app.button(key="remove_0").click().run())
     assert "No edit stands." in said(app)
-    text = files.write(Sheet((named,), "se"))
+    text = files.write(EditFile((named,), "se"))
     sound(app.file_uploader(key="import").set_value([("edits.json", text.encode(), "application/json")]).run())
     sound(app.button(key="use_import").click().run())
     assert standing(app) == (named,)
@@ -211,7 +211,7 @@ def test_edits_are_named_and_taken_away_and_brought_back():
 def test_a_file_that_does_not_fit_is_refused_in_one_sentence_and_nothing_is_lost():
     edit = Edit("off", "channel", BLOCK)
     app = opened(network="se", picture=TITLE, section="All edits", edits=link(edit))
-    text = files.write(Sheet((Edit("off", block="layer9"),), "se"))
+    text = files.write(EditFile((Edit("off", block="layer9"),), "se"))
     app.file_uploader(key="import").set_value([("edits.json", text.encode(), "application/json")]).run()
     app.button(key="use_import").click().run()
     assert "the network has no such gate" in app.error[0].value and not app.exception
@@ -234,16 +234,17 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("block", "layer9", "a block that this network does not have"),
-        ("kind", "token", "a kind of gates that is not here"),
-        ("reach", "nowhere", "a reach that there is not"),
-        ("section", "nothing", "a part that this page does not have"),
-        ("class", "unicorn", "a class that this network does not know"),
-        ("seed", "-1", "a seed that is not in 0 to 9999"),
+        ("block", "layer9", "layer1.0.attention to layer4.1.attention"),
+        ("kind", "token", "Channel"),
+        ("reach", "nowhere", "This block, Its stage, All blocks"),
+        ("section", "nothing", "Each block off, Class heatmap, Later gates, All edits"),
+        ("class", "unicorn", "tench (0) to"),
+        ("seed", "-1", "0 to 9999"),
     ],
 )
 def test_a_link_with_a_value_that_there_is_not_says_what_is_shown(key, value, told):
-    assert f"The link asks for {told}" in said(opened(network="se", **{key: value}))
+    page = said(opened(network="se", **{key: value}))
+    assert f"The link asks for {key} “{value}”; there is {told}" in page
 
 
 def test_a_link_keeps_the_kind_of_gates_that_is_edited():

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 from attention import interventions
 from attention.attribution import Attributor
 from attention.interventions import Edit
-from attention.interventions.edited import Edited
+from attention.interventions.modules import Edited
 from attention.models import zoo
 from tests.test_page_intervene import BLOCK, TITLE, link, opened, said, subject
 
@@ -33,4 +33,4 @@ def test_without_an_edit_the_class_heatmaps_are_the_same():
 
 
 def pictured(app: AppTest) -> list[str]:
-    return [image.proto.imgs[0].caption for image in app.get("image")]
+    return [image.proto.imgs[0].caption.replace("\\", "") for image in app.get("image")]

@@ -10,11 +10,11 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from attention import capture, inventory
+from attention.charts import numbers
 from attention.models import own, zoo
+from attention.observe import NetworkChoice, Observation
 from attention.records import Gate, Known, Part
-from attention.ui import cache, models, models_report, parts
-from attention.ui.cache import Choice
-from attention.ui.view import View
+from attention.ui import cache, models, models_report, widgets
 from tests import coordinate
 
 ROOT = Path(__file__).parents[1]
@@ -43,15 +43,15 @@ def rows(app: AppTest) -> dict[str, list]:
 
 def of(network: str) -> Part:
     """The layers as the page has them."""
-    choice = Choice(zoo.card(network), network, lambda: zoo.load(network, random=True))
-    return View(choice, cache.sample(next(iter(cache.samples())))).inventory.network
+    choice = NetworkChoice(zoo.card(network), network, lambda: zoo.load(network, random=True))
+    return Observation(choice, cache.sample(next(iter(cache.samples())))).inventory.network
 
 
 @pytest.mark.parametrize("network", own.names())
 def test_every_network_opens_with_its_layers_and_its_cost(network):
     app = opened(network=network)
     assert app.title[0].value == "What is in this network?"
-    assert app.metric[0].value == parts.magnitude(zoo.card(network).parameters)
+    assert app.metric[0].value == numbers.magnitude(zoo.card(network).parameters)
     table = rows(app)
     assert table["parameters"][0] == zoo.card(network).parameters
     assert table["MACs"][0] == of(network).macs
@@ -134,7 +134,7 @@ def test_the_csv_has_every_row_of_the_tree_with_its_numbers():
     network = of("se-resnext")
     gates = {name: Gate(name, "channel", "sigmoid", np.zeros((1, 1), np.float32), (), 0, 1) for name in network.gates}
     everything = list(inventory.every(network))
-    text = parts.as_csv(models.columns(everything, gates))
+    text = widgets.as_csv(models.columns(everything, gates))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["layer"] for line in lines] == [row.part.name for row in everything]
     for line, row in zip(lines, everything, strict=True):
@@ -190,7 +190,7 @@ def _selecting(row: int):
     [(0, "0"), (999, "999"), (1_000, "1.00 k"), (28_088_024, "28.1 M"), (612_345, "612 k"), (4_120_000_000, "4.12 G")],
 )
 def test_numbers_have_three_digits_and_a_unit(count, text):
-    assert parts.magnitude(count) == text
+    assert numbers.magnitude(count) == text
 
 
 @pytest.mark.parametrize("network", ["torchvision/resnet50", "timm/vit_tiny_patch16_224"])
@@ -207,7 +207,7 @@ def test_gates_in_a_class_that_is_not_listed_are_named_and_their_share_is_a_boun
     assert "Found 16 gates, in no known attention block" in [subheader.value for subheader in app.subheader]
     assert any("in MEUnit, a class that is not listed" in text.value for text in app.markdown)
     network = of(name)
-    share = parts.percent(network.attention_parameters / network.parameters)
+    share = numbers.percent(network.attention_parameters / network.parameters)
     assert [metric.value for metric in app.metric if metric.label == "Attention parameters"] == [f"≤ {share}"]
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
+from attention.charts import numbers
 from attention.models import own, zoo
 from attention.records import Trace
-from attention.ui import parts
 
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("network", own.NAMES)
@@ -41,7 +41,7 @@ def traced(network: str, title: str) -> Trace:
 def test_every_network_opens_with_its_gates_and_its_cost(network):
     app = sound(opened(network=network))
     assert app.title[0].value == "What does attention do here?"
-    assert app.metric[0].value == parts.magnitude(zoo.card(network).parameters)
+    assert app.metric[0].value == numbers.magnitude(zoo.card(network).parameters)
     assert len(app.metric) == (2 if network == "plain" else 4)
 
 
@@ -79,7 +79,7 @@ def test_unknown_names_in_a_link_fall_back():
     assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam" in app.error[0].value
     assert any("CBAM-ResNet" in caption.value for caption in app.caption)
     assert app.selectbox(key="picture").value == images.samples()[0].title
-    assert [caption for caption in app.caption if "The link asks for a sample" in caption.value]
+    assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
 
 
 def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
@@ -92,6 +92,28 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     sound(app.file_uploader(key="upload").set_value(files).run())
     assert app.error[0].value.startswith(r"broken\.png: ")  # as markdown, so that a name cannot be a picture
     assert [caption for caption in app.caption if "It knows 10 classes" in caption.value]
+
+
+def bring_a_picture(app):
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), (10, 120, 200)).save(picture, "PNG")
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    return sound(app.file_uploader(key="upload").set_value([("blue.png", picture.getvalue(), "image/png")]).run())
+
+
+def test_a_picture_of_a_persons_own_opens_with_the_network_of_a_thousand_classes():
+    app = bring_a_picture(sound(opened()))
+    assert app.selectbox(key="network").value == "efficientnet-b0"
+    assert [caption for caption in app.caption if "It knows 1,000 classes" in caption.value]
+    (about,) = [caption for caption in app.caption if "EfficientNet-B0" in caption.value]
+    assert "accuracy not measured here" in about.value and "not stated for the weights" in about.value
+
+
+def test_a_network_that_was_chosen_stays_with_a_picture_of_a_persons_own():
+    app = sound(opened())
+    for name in ("se", "cbam"):  # and back to the one that comes first, which is in no address
+        sound(app.selectbox(key="network").set_value(name).run())
+    assert bring_a_picture(app).selectbox(key="network").value == "cbam"
 
 
 def test_a_page_opened_alone_runs_the_router_first():

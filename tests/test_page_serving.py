@@ -116,8 +116,8 @@ def test_networks_of_which_none_has_classes_are_compared_by_their_gates(start, a
     monkeypatch.setattr(compare_views, "USUAL", ())
     app = start("--model", OWN_WAY, *SMALL, page="compare", about=about)
     assert not app.exception and not app.error and not app.metric
-    twin = compare_views.View(app.session_state["_view"].choice, app.session_state["_view"].shown)
-    monkeypatch.setattr(compare_views, "choose", lambda view: [view, twin])
+    twin = compare_views.cache.observe(app.session_state["_view"].choice, app.session_state["_view"].picture)
+    monkeypatch.setattr(compare_views, "choose", lambda observation: [observation, twin])
     app.run()
     assert not app.exception and not app.error and not app.metric
     assert "None of these networks gives a score for each class" in app.subheader[0].value

@@ -64,6 +64,12 @@ def test_every_view_of_every_ready_made_survey_opens(name, part):
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_every_view_of_the_ready_made_survey_of_the_samples_opens(part):
+    app = opened(network="efficientnet-b0", part=part)
+    assert f"{len(images.samples())} pictures in 1 class" in said(app)
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_every_view_of_an_uploaded_result_opens(small, part):
     app = sound(uploaded(small, part=part))
     assert "**Tiny** over 24 pictures in 3 classes" in said(app)

@@ -11,18 +11,18 @@ from importlib.metadata import version
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-import torch
 from click.testing import CliRunner
 from PIL import Image
+from torch import nn
 
-from attention import __main__ as line
-from attention import capture, images, survey
+from attention import cli as line
+from attention import images, survey
+from attention.charts.chart import Chart, as_csv
+from attention.charts.numbers import number
 from attention.models import zoo
+from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
-from attention.report import Chart, Document, Pass, Picture, Section, Table, html, passed, surveyed
-from attention.report.passes import scores
-from attention.report.provenance import pass_facts
-from attention.report.tables import said
+from attention.report import Document, Section, Table, html, report_of, surveyed
 from tests import surveys
 
 HOSTILE = '<script>alert("1")</script>&.jpg'
@@ -56,23 +56,19 @@ class Reader(HTMLParser):
             self.text += data
 
 
-def a_pass(name="cbam", called="dog.jpg", random=False) -> Pass:
-    network = zoo.load(name, random=random)
-    picture = images.read(images.samples()[0].path.read_bytes())
-    with torch.inference_mode():
-        trace = capture.trace(network.module, network.transform(picture)[None])
-    box, facts = network.transform.box(picture.size), pass_facts(network, "0123")
-    return Pass(network.card, trace, picture, called, box, scores(trace), None, facts)
+def observation(name="cbam", called="dog.jpg", random=False) -> Observation:
+    picture = picture_of(called, images.samples()[0].path.read_bytes())
+    return observe(zoo.load(name, random=random), picture)
 
 
 @pytest.fixture(scope="module")
-def subject() -> Pass:
-    return a_pass(called=HOSTILE)
+def subject() -> Observation:
+    return observation(called=HOSTILE)
 
 
 @pytest.fixture(scope="module")
 def page(subject) -> Reader:
-    return Reader(html(passed(subject)))
+    return Reader(html(report_of(subject)))
 
 
 def test_it_is_well_formed_and_refers_to_nothing_outside(page):
@@ -96,7 +92,7 @@ def test_the_name_of_a_strangers_file_stays_text(page):
 
 def test_texts_in_a_figure_do_not_end_the_script_that_holds_them():
     figure = go.Figure(go.Scatter(y=[1], name="</script><script>alert(2)</script>"))
-    document = Document("", "", (), [Section("", [Chart(figure, HOSTILE)])])
+    document = Document("", "", (), [Section("", [Chart("hostile", figure, HOSTILE)])])
     read = Reader(html(document))
     assert read.tags.count("script") == 3
     assert json.loads(read.scripts[0])["data"][0]["name"] == "</script><script>alert(2)</script>"
@@ -112,11 +108,10 @@ def test_every_picture_and_chart_says_its_finding(page):
 
 
 def test_the_tables_hold_true_minima_and_maxima(subject):
-    document = passed(subject)
-    table = next(
-        item for section in document.sections for item in section.items if getattr(item, "name", "") == "gates"
-    )
-    rows = list(csv.DictReader(io.StringIO(base64.b64decode(table.address.partition(",")[2]).decode())))
+    document = report_of(subject)
+    items = [item for section in document.sections for item in section.items if isinstance(item, Chart)]
+    (chart,) = [item for item in items if item.key == "gates"]
+    rows = list(csv.DictReader(io.StringIO(as_csv(chart.table))))
     assert [row["gate"] for row in rows] == [gate.name for gate in subject.trace.gates]
     for row, gate in zip(rows, subject.trace.gates, strict=True):
         assert float(row["minimum"]) == pytest.approx(float(gate.values.min()))
@@ -131,13 +126,14 @@ def test_every_block_has_a_section_and_what_it_rests_on_is_said(subject, page):
 
 
 def test_random_weights_are_marked():
-    read = Reader(html(passed(a_pass("se", random=True))))
+    read = Reader(html(report_of(observation("se", random=True))))
     assert "The weights are random ones" in read.text
 
 
 def test_a_network_without_gates_or_classes_is_still_reported(subject):
-    bare = replace(subject, trace=replace(subject.trace, gates=()), scores=None)
-    read = Reader(html(passed(bare)))
+    network = zoo.load("plain")
+    features = replace(network, module=nn.Sequential(network.module, nn.Unflatten(1, (5, 2))))
+    read = Reader(html(report_of(observe(features, subject.picture))))
     assert "applied no gates" in read.text and "no number for each class" in read.text
 
 
@@ -160,14 +156,20 @@ def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
     ],
 )
 def test_numbers_are_said_with_three_digits(value, text):
-    assert said(value) == text
+    assert number(value) == text
 
 
 def test_a_picture_is_named_by_what_it_is():
     file = io.BytesIO()
     Image.new("RGB", (2, 2)).save(file, "PNG")
-    assert Picture(file.getvalue(), "").address.startswith("data:image/png;base64,")
-    assert Picture(b"\xff\xd8", "").address.startswith("data:image/jpeg;base64,")
+    for data, kind in ((file.getvalue(), "png"), (b"\xff\xd8", "jpeg")):
+        section = Section("Pictures", [Chart("picture", data, "A picture.")])
+        (source,) = [
+            value
+            for tag, name, value in Reader(html(Document("", "", [], [section]))).attributes
+            if (tag, name) == ("img", "src")
+        ]
+        assert source.startswith(f"data:image/{kind};base64,")
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,13 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero_in_straight_lines():
     assert 0 < rates[-1] <= TINY.peak_rate / 90
 
 
+def test_a_network_without_a_recipe_is_refused(tmp_path, pictures):
+    with pytest.raises(
+        GatescopeError, match="no recipe for 'efficientnet-b0'; there is one for plain, se, cbam, se-re"
+    ):
+        training.train("efficientnet-b0", pictures, tmp_path / "run.pt", TINY)
+
+
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures):
     straight = training.train("se", pictures, tmp_path / "straight.pt", TINY)
     stopped = tmp_path / "stopped.pt"

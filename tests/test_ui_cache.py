@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import streamlit as st
 
 from attention.capture import discovery
 from attention.models import zoo
+from attention.observe import NetworkChoice
 from attention.ui import cache
 
 
@@ -18,14 +18,14 @@ def judgements(monkeypatch):
 
 
 def test_a_second_picture_is_traced_without_a_discovery_and_has_gates_of_its_own(judgements):
-    st.cache_resource.clear()
-    choice = cache.Choice(zoo.card("cbam"), "cbam", lambda: zoo.load("cbam"))
+    cache.STORE.clear()
+    choice = NetworkChoice(zoo.card("cbam"), "cbam", lambda: zoo.load("cbam"))
     first, second = (cache.sample(title) for title in list(cache.samples())[:2])
-    one = cache.trace(choice.key, first.key, choice, first.image)
+    one = cache.observe(choice, first).trace
     assert judgements
     del judgements[:]
-    other = cache.trace(choice.key, second.key, choice, second.image)
+    other = cache.observe(choice, second).trace
     assert judgements == []
     assert [gate.name for gate in other.gates] == [gate.name for gate in one.gates]
     assert not any(np.array_equal(a.values, b.values) for a, b in zip(one.gates, other.gates, strict=True))
-    assert cache.tracer(choice.key, choice) is cache.tracer(choice.key, choice)
+    assert cache.observe(choice, first).tracer is cache.observe(choice, second).tracer

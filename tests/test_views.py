@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention import views
-from attention.ui.addresses import KEYS
 from attention.ui.frame import PAGES
+from attention.ui.presenting import KEYS
 from attention.views import SavedView
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +42,8 @@ def test_a_query_is_read_as_an_address_is():
         (written(), "no list"),
         (written(ONE, extra=1), "no list"),
         (written(*[ONE] * 101), "no list"),
-        (written("cbam"), "View 1 has other parts"),
-        (written(ONE, ONE | {"url": "x"}), "View 2 has other parts"),
+        (written("cbam"), "Observation 1 has other parts"),
+        (written(ONE, ONE | {"url": "x"}), "Observation 2 has other parts"),
         (written(ONE | {"query": {"network": "cbam"}}), "each a text"),
         (written(ONE | {"title": ""}), "title of view 1"),
         (written(ONE | {"title": "a\nb"}), "title of view 1"),

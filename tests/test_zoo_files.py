@@ -105,6 +105,21 @@ def test_networks_with_the_same_keys_are_named_and_can_be_chosen():
     assert weight_files.assemble(chosen).card.gates == {"channel": 16}
 
 
+def test_the_file_of_efficientnet_b0_is_known_by_its_checksum_and_computes_the_same():
+    """Its keys are those of two networks that pad differently."""
+    data = own.weights_file("efficientnet-b0").read_bytes()
+    file, network = weight_files.opened(data, "mine.safetensors"), zoo.load("efficientnet-b0")
+    assert file.architecture.family.startswith("EfficientNet-B0, as it comes")
+    assert "its checksum is that of a file of this project" in file.notes
+    loaded, picture = weight_files.assemble(file), torch.randn(1, 3, 224, 224)
+    with torch.inference_mode():
+        assert torch.equal(loaded.module(picture), network.module(picture))
+    assert loaded.labels == network.labels and loaded.transform == network.transform
+    again = weight_files.opened(attacks.saved(network.module.state_dict()), "again.pt")
+    assert again.architecture.family == "EfficientNet, timm's layout"
+    assert again.architecture.alternatives == ("EfficientNet, timm's layout, TensorFlow's padding",)
+
+
 def test_the_weights_of_an_own_network_are_recognised():
     card = zoo.load(own.weights_file("cbam")).card
     assert card.gates == {"channel": 8, "spatial": 8} and card.parameters == zoo.card("cbam").parameters

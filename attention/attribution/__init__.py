@@ -9,10 +9,21 @@ randomised  the network with its weights shuffled from the top down
 
 from attention.attribution.heatmaps import Attributor, Progress
 from attention.attribution.layers import AttributionError, Layers
-from attention.attribution.methods import GradCam, GuidedGradCam, IntegratedGradients, Method, Occlusion, Passes
+from attention.attribution.methods import (
+    METHODS,
+    GradCam,
+    GuidedGradCam,
+    IntegratedGradients,
+    Method,
+    Occlusion,
+    Passes,
+    make_method,
+    reads_block,
+)
 from attention.attribution.randomised import randomised
 
 __all__ = [
+    "METHODS",
     "AttributionError",
     "Attributor",
     "GradCam",
@@ -23,5 +34,7 @@ __all__ = [
     "Occlusion",
     "Passes",
     "Progress",
+    "make_method",
     "randomised",
+    "reads_block",
 ]

@@ -1,18 +1,20 @@
 """The methods: what each costs, where it is valid, and how captum runs it. A removed pixel has the mean colour, 0."""
 
 import math
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from attention.attribution.layers import Layers
+from attention.attribution.layers import AttributionError, Layers
 
 AT_ONCE = 8
 """Pictures in one pass of the methods that need many."""
+Made = TypeVar("Made", bound="Method")
 
 
 class Passes(NamedTuple):
@@ -23,9 +25,12 @@ class Passes(NamedTuple):
 
 
 class Method(Protocol):
-    """One way to a heatmap."""
+    """One way to a heatmap. A dataclass whose fields are its settings; decorated with `method`, it is on offer."""
 
     name: ClassVar[str]
+    """What the command line and the files call it."""
+    title: ClassVar[str]
+    """What the pages call it."""
 
     def passes(self, shape: Sequence[int]) -> Passes:
         """What it costs for one input of this shape, known before it is run."""
@@ -40,6 +45,34 @@ class Method(Protocol):
         """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
 
 
+_QUIET = threading.Lock()
+"""The filters of warnings are those of the process: two threads that change them would leave each other's behind."""
+METHODS: dict[str, type[Method]] = {}
+"""All methods by name, in the order in which they are offered."""
+
+
+def method(made: type[Made]) -> type[Made]:
+    """Puts a method on offer."""
+    METHODS[made.name] = made
+    return made
+
+
+def reads_block(name: str) -> bool:
+    """Whether a method reads what a block puts out, which can be chosen then."""
+    return "layer" in METHODS[name].__dataclass_fields__  # type: ignore[attr-defined]
+
+
+def make_method(name: str, layer: str | None = None) -> Method:
+    """The method of this name; `layer` is the block that it reads, where it reads one.
+
+    Raises AttributionError where there is no such method.
+    """
+    if name not in METHODS:
+        raise AttributionError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+    return METHODS[name](layer) if reads_block(name) else METHODS[name]()  # type: ignore[call-arg]
+
+
+@method
 @dataclass(frozen=True)
 class GradCam:
     """relu(sum_k a_k A_k), a_k the mean of dy/dA_k over the places of the layer (arXiv 1610.02391, eqs. 1 and 2).
@@ -49,6 +82,7 @@ class GradCam:
 
     layer: str | None = None
     name: ClassVar[str] = "grad-cam"
+    title: ClassVar[str] = "Grad-CAM"
 
     def passes(self, shape: Sequence[int]) -> Passes:
         """One pass each way, the backward one down to the layer alone."""
@@ -70,6 +104,7 @@ class GradCam:
         return values[0, 0]
 
 
+@method
 @dataclass(frozen=True)
 class GuidedGradCam:
     """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391).
@@ -79,6 +114,7 @@ class GuidedGradCam:
 
     layer: str | None = None
     name: ClassVar[str] = "guided-grad-cam"
+    title: ClassVar[str] = "Guided Grad-CAM"
 
     def passes(self, shape: Sequence[int]) -> Passes:
         return Passes(2, 2)
@@ -97,12 +133,14 @@ class GuidedGradCam:
     def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
         from captum.attr import GuidedGradCam as Guided
 
-        # Said at each call of captum, and meant for models of one's own: the hooks are on a copy here.
-        warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
         guided = Guided(copy, copy.get_submodule(layer))
-        return guided.attribute(picture.requires_grad_(), target, interpolate_mode="bilinear")[0].abs().sum(0)
+        with _QUIET, warnings.catch_warnings():  # said at each call, and meant for models of one's own: this is a copy
+            warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
+            values = guided.attribute(picture.requires_grad_(), target, interpolate_mode="bilinear")
+        return values[0].abs().sum(0)
 
 
+@method
 @dataclass(frozen=True)
 class IntegratedGradients:
     """(x - x') times the mean gradient on the way from x' to x, added over the colours (arXiv 1703.01365, eq. 1).
@@ -112,6 +150,7 @@ class IntegratedGradients:
 
     steps: int = 32
     name: ClassVar[str] = "integrated-gradients"
+    title: ClassVar[str] = "Integrated gradients"
 
     def passes(self, shape: Sequence[int]) -> Passes:
         return Passes(self.steps, self.steps)
@@ -132,6 +171,7 @@ class IntegratedGradients:
         return values[0].sum(0)
 
 
+@method
 @dataclass(frozen=True)
 class Occlusion:
     """How far the logit falls when a square of the picture is replaced by the mean colour (arXiv 1311.2901).
@@ -141,6 +181,7 @@ class Occlusion:
 
     side: float = 1 / 8
     name: ClassVar[str] = "occlusion"
+    title: ClassVar[str] = "Occlusion"
 
     def passes(self, shape: Sequence[int]) -> Passes:
         window, stride = self._sizes(shape)

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from attention import analysis, comparison
 from attention.charts import comparing, overlay
 from attention.charts.overlay import UNIT, Scale
-from attention.comparison import Column
+from attention.comparison import Compared
 from attention.records import Floats
 
 WIDTH, EDGE, LINE = 320, 16, 22
@@ -20,7 +20,7 @@ LINES = 10
 """Of text in a column."""
 
 
-def draw(picture: Image.Image, columns: Sequence[Column]) -> bytes:
+def draw(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
     """The columns side by side, as PNG: the class heatmap, the top five, the last spatial gate of each size."""
     scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
     height = max(_height(picture, each) for each in columns)
@@ -30,13 +30,13 @@ def draw(picture: Image.Image, columns: Sequence[Column]) -> bytes:
     return overlay.png(sheet)
 
 
-def _height(picture: Image.Image, column: Column) -> int:
+def _height(picture: Image.Image, column: Compared) -> int:
     share = picture.height / picture.width
     rows = (len(comparison.by_stage(column.spatial)) + 1) // 2
     return round(2 * EDGE + LINES * LINE + WIDTH * share + rows * (SMALL * share + LINE))
 
 
-def _draw_column(sheet: Image.Image, left: int, picture: Image.Image, column: Column, scale: Scale) -> None:
+def _draw_column(sheet: Image.Image, left: int, picture: Image.Image, column: Compared, scale: Scale) -> None:
     text = _Text(sheet, left, EDGE)
     text.line(f"{column.card.name} (random weights)" if column.card.random else column.card.name, size=18)
     if column.probabilities is None:
@@ -54,7 +54,7 @@ def _draw_column(sheet: Image.Image, left: int, picture: Image.Image, column: Co
     _draw_gates(text, picture, column)
 
 
-def _draw_gates(text: "_Text", picture: Image.Image, column: Column) -> None:
+def _draw_gates(text: "_Text", picture: Image.Image, column: Compared) -> None:
     gates = comparison.by_stage(column.spatial)
     if not gates:
         text.line("no spatial gates")
@@ -66,8 +66,8 @@ def _draw_gates(text: "_Text", picture: Image.Image, column: Column) -> None:
         text.top = beside.top
 
 
-def _laid(picture: Image.Image, column: Column, values: Floats, colour_map: str, scale: Scale) -> Image.Image:
-    small, box = overlay.reduced(picture, column.box, 2 * WIDTH)
+def _laid(picture: Image.Image, column: Compared, values: Floats, colour_map: str, scale: Scale) -> Image.Image:
+    small, box = overlay.reduced(picture, column.observation.box, 2 * WIDTH)
     laid = overlay.overlay(small, np.asarray(values), box, colour_map=colour_map, scale=scale, opacity=0.6)
     return Image.open(io.BytesIO(laid))
 

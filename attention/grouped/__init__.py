@@ -10,16 +10,16 @@ The rooms that need torch are opened by name: `from attention.grouped.clock impo
 """
 
 from attention.grouped.counting import (
-    Convolution,
     Cost,
     GroupingError,
     Step,
     cost,
+    cost_of,
     curve,
     nearest_groups,
-    of,
     valid_groups,
 )
+from attention.records import Convolution
 
 __all__ = [
     "Convolution",
@@ -27,8 +27,8 @@ __all__ = [
     "GroupingError",
     "Step",
     "cost",
+    "cost_of",
     "curve",
     "nearest_groups",
-    "of",
     "valid_groups",
 ]

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from attention.grouped.counting import Convolution, GroupingError, curve, of
+from attention.grouped.counting import GroupingError, cost_of, curve
+from attention.records import Convolution
+from attention.threads import one_thread_each
 
 BUDGET = 0.35
 """Seconds of measuring."""
@@ -28,7 +30,7 @@ class Times:
     """What was timed, at one group."""
     seconds: dict[int, float]
     runs: int
-    """Of each number of groups."""
+    """How often each number of groups was run."""
     threads: int
 
     def theory(self, groups: int) -> float:
@@ -37,7 +39,7 @@ class Times:
 
     def speed(self, groups: int) -> float:
         """Arithmetic done per second, in GFLOP/s, two operations a multiply-accumulate."""
-        return 2 * of(replace(self.convolution, groups=groups)).macs / self.seconds[groups] / 1e9
+        return 2 * cost_of(replace(self.convolution, groups=groups)).macs / self.seconds[groups] / 1e9
 
 
 def measure(convolution: Convolution) -> Times:
@@ -48,13 +50,8 @@ def measure(convolution: Convolution) -> Times:
     Raises GroupingError where one run would be too long for a page, or the tensors too large.
     """
     _check_size(convolution)
-    with _ONE_AT_A_TIME:
-        threads = torch.get_num_threads()
-        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as worker:
-            worker.submit(torch.get_num_threads).result()
-            # A thread keeps the number it was given; what threads to come are given is the others' business.
-            torch.set_num_threads(threads)
-            return worker.submit(_race, convolution).result()
+    with _ONE_AT_A_TIME, one_thread_each(), ThreadPoolExecutor(1) as worker:
+        return worker.submit(_race, convolution).result()
 
 
 @torch.inference_mode()
@@ -87,7 +84,7 @@ def _tensors(convolution: Convolution) -> tuple[Tensor, dict[int, tuple[Tensor, 
 
 
 def _check_size(convolution: Convolution) -> None:
-    ordinary = of(replace(convolution, groups=1))
+    ordinary = cost_of(replace(convolution, groups=1))
     if ordinary.macs > MAC_LIMIT:
         raise GroupingError(
             f"One ordinary run takes {ordinary.macs / 1e9:,.1f} G MACs, and this page times up to "

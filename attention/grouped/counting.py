@@ -3,26 +3,11 @@
 from dataclasses import dataclass, replace
 from math import gcd
 
-from attention.records import GatescopeError
+from attention.records import Convolution, GatescopeError
 
 
 class GroupingError(GatescopeError):
     """A convolution that cannot be: the sentence says which of its numbers, and what would do."""
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """The numbers that a two-dimensional convolution's cost depends on."""
-
-    in_channels: int
-    out_channels: int
-    kernel: tuple[int, int]
-    """Height and width, h1 and w1."""
-    groups: int
-    height: int
-    """Of the output, like `width`."""
-    width: int
-    bias: bool
 
 
 @dataclass(frozen=True)
@@ -55,10 +40,10 @@ def cost(
 
     Raises GroupingError where a number is not a positive integer, or the groups do not divide both channel counts.
     """
-    return of(Convolution(in_channels, out_channels, kernel, groups, height, width, bias))
+    return cost_of(Convolution(in_channels, out_channels, kernel, groups, height, width, bias))
 
 
-def of(convolution: Convolution) -> Cost:
+def cost_of(convolution: Convolution) -> Cost:
     """The `cost` of a `Convolution`."""
     _check(convolution)
     h1, w1 = convolution.kernel
@@ -87,7 +72,7 @@ def nearest_groups(groups: int, *, in_channels: int, out_channels: int) -> int:
 def curve(convolution: Convolution) -> dict[int, Cost]:
     """The cost at every valid number of groups, ascending, all else equal."""
     valid = valid_groups(convolution.in_channels, convolution.out_channels)
-    return {groups: of(replace(convolution, groups=groups)) for groups in valid}
+    return {groups: cost_of(replace(convolution, groups=groups)) for groups in valid}
 
 
 def _derivation(convolution: Convolution, kernel: int, parameters: int, macs: int) -> tuple[Step, ...]:

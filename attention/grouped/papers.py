@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from attention.grouped.counting import Convolution, of
+from attention.grouped.counting import cost_of
+from attention.records import Convolution
 
 RESNEXT = "Xie et al. 2017, arXiv 1611.05431"
 SHUFFLENET = "Zhang et al. 2018, arXiv 1707.01083"
@@ -28,7 +29,7 @@ class EqualBudget:
             Convolution(wide, wide, (3, 3), self.cardinality, 1, 1, False),
             Convolution(wide, 256, (1, 1), 1, 1, 1, False),
         )
-        return sum(of(layer).weights for layer in layers)
+        return sum(cost_of(layer).weights for layer in layers)
 
 
 EQUAL_BUDGET = (
@@ -61,5 +62,5 @@ _ALEXNET_LINEAR = ((256 * 6 * 6, 4096), (4096, 4096), (4096, 1000))
 def alexnet_parameters(*, grouped: bool) -> int:
     """All parameters of AlexNet, with its two groups in conv2, conv4 and conv5, or with one."""
     layers = ALEXNET_CONVOLUTIONS.values()
-    convolutions = sum(of(layer if grouped else replace(layer, groups=1)).parameters for layer in layers)
+    convolutions = sum(cost_of(layer if grouped else replace(layer, groups=1)).parameters for layer in layers)
     return convolutions + sum((inputs + 1) * outputs for inputs, outputs in _ALEXNET_LINEAR)

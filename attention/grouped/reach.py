@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from attention.grouped.counting import Convolution, of
+from attention.grouped.counting import cost_of
 from attention.layers import ChannelShuffle
+from attention.records import Convolution
 
 Answers = NDArray[np.bool_]
 SIDE = 5
-"""Of the picture of noise, in pixels."""
+"""Side of the picture of noise, in pixels."""
 
 
 def excerpt(convolution: Convolution, limit: int) -> Convolution:
@@ -29,7 +30,7 @@ def stack(convolution: Convolution, *, layers: int, shuffle: bool, seed: int = 0
 
     Raises GroupingError where the groups do not divide both channel counts.
     """
-    of(convolution)
+    cost_of(convolution)
     widths = [convolution.in_channels] + [convolution.out_channels] * layers
     modules: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):

@@ -1,47 +1,54 @@
-"""Gates turned by hand: what is asked of them, what that does, and what chance would do.
+"""Gates edited by hand: what is asked of them, what that does, and what chance would do.
 
-edits      the records: an action, and the gates that it is for
-applying   records -> the functions that `capture.trace(..., edits=...)` takes
-chance     the same edits at random places
-ranges     places of a gate as a person writes them
-running    edited passes, many in a batch
-resuming   passes that begin at the edited part
-edited     the network with the edits, as a module; it and resuming load torch, and are opened by name
-depth      each block switched off in turn
-files      edits as JSON, and as a short code for a link
+edits     the records: an action, and the gates that it is for
+applying  records -> the functions that `capture.trace(..., edits=...)` takes
+controls  the same edits at random places
+passes    edited passes, many in a batch; each block switched off
+modules   networks with edits as torch modules; it loads torch, and is opened by name
+files     edits as JSON, and as a short code for a link
 
 The others need no torch before a pass is run.
 """
 
-from attention.interventions import ranges
 from attention.interventions.applying import Given, applied, neutral
-from attention.interventions.chance import DRAWS, Band, band, drawn
-from attention.interventions.depth import Turn, turn
-from attention.interventions.edits import ANY, NEEDS, Action, Edit, EditError, targets, unnamed
-from attention.interventions.files import Sheet, load_edits
-from attention.interventions.running import Subject, changes, logits
+from attention.interventions.controls import DRAWS, NullRange, null_range, random_control
+from attention.interventions.edits import (
+    ANY,
+    NEEDS,
+    Action,
+    Edit,
+    EditError,
+    format_ranges,
+    parse_ranges,
+    targets,
+    unnamed,
+)
+from attention.interventions.files import EditFile, load_edits
+from attention.interventions.passes import BlockAblation, EditedPasses, ablate_block, changes, logits, passes_of
 
 __all__ = [
     "ANY",
     "DRAWS",
     "NEEDS",
     "Action",
-    "Band",
+    "BlockAblation",
     "Edit",
     "EditError",
+    "EditFile",
+    "EditedPasses",
     "Given",
-    "Sheet",
-    "Subject",
-    "Turn",
+    "NullRange",
+    "ablate_block",
     "applied",
-    "band",
     "changes",
-    "drawn",
+    "format_ranges",
     "load_edits",
     "logits",
     "neutral",
-    "ranges",
+    "null_range",
+    "parse_ranges",
+    "passes_of",
+    "random_control",
     "targets",
-    "turn",
     "unnamed",
 ]

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, cast
@@ -56,6 +57,7 @@ NEEDS: dict[Action, str] = {
     "move": "shift",
 }
 """What an action needs besides its place: a field of `Edit`, or nothing."""
+_PART = re.compile(r"\s*(\d{1,9})\s*(?:[-–]\s*(\d{1,9})\s*)?")
 _EVERYWHERE = {"action", "kind", "block", "size", "name"}
 
 
@@ -117,7 +119,7 @@ def size_in_words(size: Sequence[int]) -> str:
     return " × ".join(map(str, size))
 
 
-def places(gate: Gate) -> int:
+def number_of_values(gate: Gate) -> int:
     """How many values the gate has for one picture."""
     return math.prod(gate.values.shape[1:])
 
@@ -135,7 +137,7 @@ def _at(edit: Edit, gate: Gate) -> bool:
 
 
 def _check_fit(edit: Edit, gate: Gate) -> None:
-    count = places(gate)
+    count = number_of_values(gate)
     if edit.count is not None and not 1 <= edit.count <= count:
         raise EditError(
             f"{gate.name} has {count} places, and {edit.count} of them were asked for; 1 to {count} are allowed."
@@ -153,3 +155,25 @@ def _near(edit: Edit, gates: Sequence[Gate]) -> str:
     names = [gate.name for gate in gates]
     near = difflib.get_close_matches(edit.block, names, n=3, cutoff=0.0) if edit.block else names[:3]
     return "there are " + ", ".join(f"{gate.name} ({gate.kind})" for gate in gates if gate.name in near)
+
+
+def format_ranges(numbers: Sequence[int]) -> str:
+    """Numbers of values as a person writes them: 3, 8-12."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+def parse_ranges(text: str, count: int) -> tuple[int, ...]:
+    """The numbers, sorted, each once. Raises EditError where the text names none, or one that is not below `count`."""
+    matches = [_PART.fullmatch(part) for part in text.split(",")]
+    ranges = [(int(match[1]), int(match[2] or match[1])) for match in matches if match]
+    if len(ranges) < len(matches) or any(not first <= last < count for first, last in ranges):
+        raise EditError(
+            f"{text[:40]!r} names no places of this gate; numbers from 0 to {count - 1} do, such as 0, 2-3."
+        )
+    return tuple(sorted({number for first, last in ranges for number in range(first, last + 1)}))

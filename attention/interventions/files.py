@@ -25,7 +25,7 @@ MAX_VALUE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class EditFile:
     """Edits with what they need: the values of the gates that are put in place, and the network they were made for."""
 
     edits: tuple[Edit, ...]
@@ -42,7 +42,7 @@ def load_edits(file: Path | str, trace: Trace) -> dict[str, Function]:
     return applied(sheet.edits, trace.gates, sheet.given)
 
 
-def load(file: Path | str) -> Sheet:
+def load(file: Path | str) -> EditFile:
     """The sheet of a JSON file. Raises EditError where it cannot be read."""
     try:
         data = Path(file).read_bytes()
@@ -51,7 +51,7 @@ def load(file: Path | str) -> Sheet:
     return read(data)
 
 
-def write(sheet: Sheet) -> str:
+def write(sheet: EditFile) -> str:
     """The sheet as JSON."""
     edits = []
     for edit in sheet.edits:
@@ -61,7 +61,7 @@ def write(sheet: Sheet) -> str:
     return json.dumps({"format": FORMAT, "network": sheet.network, "edits": edits}, indent=1)
 
 
-def read(data: bytes | str) -> Sheet:
+def read(data: bytes | str) -> EditFile:
     """A sheet from JSON. Raises EditError where it is anything but what `write` gives."""
     if len(data) > MAX_BYTES:
         raise EditError(f"The file has {len(data):,} bytes; edits have at most {MAX_BYTES:,}.")
@@ -80,7 +80,7 @@ def read(data: bytes | str) -> Sheet:
         edit, values = _edit(record)
         edits.append(edit)
         given.setdefault(edit.pictures, {}).update(values)
-    return Sheet(tuple(edits), _text(content.get("network", "")), given)
+    return EditFile(tuple(edits), _text(content.get("network", "")), given)
 
 
 def compact(edits: Sequence[Edit]) -> str:

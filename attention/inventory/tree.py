@@ -1,4 +1,4 @@
-"""The layers of a network as a tree, with what each costs and what of that is attention."""
+"""The layers of a network as a tree, with what each costs; its known attention blocks against the gates of a pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,18 +6,55 @@ from typing import Any
 
 from torch import nn
 
+from attention.cost import Measured, own_parameters
 from attention.inventory import known
-from attention.inventory.measuring import Measured
-from attention.inventory.report import Attention, within
 from attention.inventory.rows import COUNTS
-from attention.records import Gate, Inventory, Part
+from attention.records import Gate, Inventory, Known, Part, Unlisted
 
 
 def inventory(module: nn.Module, measured: Measured, gates: Sequence[Gate]) -> Inventory:
     """What stands in a network, by its measure and the gates that a pass found in it."""
     attention = Attention(module, gates)
     network = _Tree(attention, measured).part("", module, attends=False)
-    return Inventory(network, attention.found(), attention.unlisted(), measured.note)
+    return Inventory(network, attention.known_blocks(), attention.unlisted(), measured.note)
+
+
+class Attention:
+    """Where attention stands in a network: its known blocks, and the modules that its gates belong to."""
+
+    def __init__(self, module: nn.Module, gates: Sequence[Gate]) -> None:
+        self.network = module
+        self.modules = dict(module.named_modules())
+        self.blocks = _outermost(
+            {name: form for name, part in self.modules.items() if (form := known.form(type(part)))}
+        )
+        self.homes = _homes(gates, self.blocks)
+
+    def inside(self, name: str) -> tuple[str, ...]:
+        """Names of the gates in a module, in the order of execution."""
+        return tuple(gate for gate, home in self.homes.items() if within(home, name))
+
+    def form(self, name: str) -> str:
+        """What kind of attention a module is: a known form, or its class where a gate is in no known block."""
+        if name in self.blocks:
+            return self.blocks[name]
+        listed = any(within(name, block) for block in self.blocks)
+        return type(self.modules[name]).__name__ if name and not listed and name in self.homes.values() else ""
+
+    def known_blocks(self) -> tuple[Known, ...]:
+        """Every known block with its gates, in the order of definition."""
+        return tuple(
+            Known(name, type(self.modules[name]).__name__, form, self.inside(name))
+            for name, form in self.blocks.items()
+        )
+
+    def unlisted(self) -> tuple[Unlisted, ...]:
+        """The gates that are in no known block."""
+        return tuple(
+            Unlisted(gate, type(self.modules[home]).__name__)
+            for gate, home in self.homes.items()
+            if not any(within(home, block) for block in self.blocks)
+        )
 
 
 class _Tree:
@@ -26,7 +63,7 @@ class _Tree:
     def __init__(self, attention: Attention, measured: Measured) -> None:
         self._attention = attention
         self._measured = measured
-        self._own = _parameters(attention.modules)
+        self._own = own_parameters(attention.network)
 
     def part(self, name: str, module: nn.Module, *, attends: bool) -> Part:
         """A module and all that is in it; `attends` where it is part of an attention block."""
@@ -88,18 +125,6 @@ def _convolution(module: Any) -> _Convolution:
     return _Convolution((module.in_channels, module.out_channels), kernel, module.groups, module.weight.numel())
 
 
-def _parameters(modules: dict[str, nn.Module]) -> dict[str, int]:
-    """Parameters that each module holds itself; one that several hold counts for the first."""
-    seen: set[int] = set()
-    own = dict.fromkeys(modules, 0)
-    for name, module in modules.items():
-        for parameter in module._parameters.values():
-            if parameter is not None and id(parameter) not in seen:
-                seen.add(id(parameter))
-                own[name] += parameter.numel()
-    return own
-
-
 def _unwrapped(part: Part) -> Part:
     """A module that only wraps one convolution is that convolution; one that wraps a holder holds its parts."""
     if part.form or len(part.parts) != 1:
@@ -109,3 +134,38 @@ def _unwrapped(part: Part) -> Part:
         same = {field: getattr(inner, field) for field in ("name", "module", "channels", "kernel", "groups")}
         return replace(part, **same, parts=())
     return part if inner.form else replace(part, parts=inner.parts)
+
+
+def owner(gate: str) -> str:
+    """The module that applies a gate, by the gate's name."""
+    return gate.partition("#")[0]
+
+
+def within(name: str, outer: str) -> bool:
+    """Whether a module is another one or stands in it; everything stands in the network, whose name is empty."""
+    return not outer or name == outer or name.startswith(f"{outer}.")
+
+
+def _outermost(forms: dict[str, str]) -> dict[str, str]:
+    return {
+        name: form for name, form in forms.items() if not any(other != name and within(name, other) for other in forms)
+    }
+
+
+def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
+    """The module that each gate belongs to: the one that applies it, or the known block in it that only makes it.
+
+    Published code often writes `x = self.se(x) * x`: the residual block applies the gate, its part `se` made it.
+    """
+    homes = {gate.name: owner(gate.name) for gate in gates}
+    for applier in dict.fromkeys(homes.values()):
+        applied = [gate for gate, home in homes.items() if home == applier]
+        makers = [block for block in blocks if _parent(block) == applier and block not in homes.values()]
+        if len(makers) == len(applied):
+            homes.update(zip(applied, makers, strict=True))
+    return homes
+
+
+def _parent(name: str) -> str | None:
+    """The module that holds another directly; the network itself is held by none."""
+    return name.rpartition(".")[0] if name else None

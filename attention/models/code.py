@@ -71,6 +71,8 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     The module is moved to the CPU, to float32 and to eval mode. Raises CodeError where it does not run or the
     labels are not its, and what the trace and the reading of labels raise.
     """
+    from attention.cost import count_parameters
+
     seen = settings.seen()
     card = ModelCard(
         name,
@@ -87,7 +89,7 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         assumed=tuple(settings.assumed()),
     )
     trace = _tried(module, card)
-    parameters = sum(parameter.numel() for parameter in module.parameters())  # a lazy module has them from now on
+    parameters = count_parameters(module)  # a lazy module has them from now on
     names = _labels(trace, settings)
     if settings.labels is None and len(names) == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))

@@ -114,7 +114,7 @@ def torch_folder() -> Path:
 
 
 def hash_of(path: Path, algorithm: str) -> str:
-    """Of a file's bytes, in hexadecimal digits."""
+    """The hash of a file's bytes, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 

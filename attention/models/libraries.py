@@ -11,6 +11,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from attention import labels
 from attention.models.downloads import OnHub, OnServer, Weights
 from attention.models.network import ZooError, gate_counts, on_noise, seeded
 from attention.records import ModelCard
@@ -37,17 +38,17 @@ class Library(Protocol):
         """Where the trained weights come from; None where none are published."""
 
     def build(self, name: str) -> "nn.Module":
-        """With random weights."""
+        """The network with random weights."""
 
     def trained(self, name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
-        """With the weights of a file, and what had to be assumed on the way. What it raises `trained` below knows."""
+        """The network with the weights of a file, and what had to be assumed. What it raises `trained` below knows."""
 
     def labels(self, name: str) -> tuple[str, ...]:
         """What a person calls the classes, in the order of the outputs."""
 
 
 def trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
-    """In eval mode, with the weights of a file. Raises ZooError where they are not this network's."""
+    """A network in eval mode, with the weights of a file. Raises ZooError where they are not this network's."""
     from pickle import UnpicklingError
 
     from safetensors import SafetensorError
@@ -68,13 +69,14 @@ def trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, tuple[
 
 def counted(library: Library, name: str) -> ModelCard:
     """The full card of a network: its metadata, and what one real forward pass with random weights shows."""
+    from attention.cost import count_parameters
+
     card = library.describe(name)
     try:
         module = seeded(lambda: library.build(name))
     except Exception as error:  # a person may type any name, and what a library's builders raise is anything
         raise ZooError(f"{card.name} cannot be built here: {type(error).__name__}: {error}") from error
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    card = replace(card, parameters=parameters, gates=gate_counts(on_noise(module, card)))
+    card = replace(card, parameters=count_parameters(module), gates=gate_counts(on_noise(module, card)))
     if library.weights(name) is None:
         return replace(card, assumed=(*card.assumed, "no trained weights are published"))
     if not card.download:
@@ -162,8 +164,8 @@ class Torchvision:
 
 def digest_in(url: str) -> str:
     """The first digits of the SHA-256, which torch's servers put into the file's name."""
-    found = DIGEST.search(url.rsplit("/", 1)[-1])
-    return found.group(1) if found else ""
+    digits = DIGEST.search(url.rsplit("/", 1)[-1])
+    return digits.group(1) if digits else ""
 
 
 def _best_weights(name: str) -> Any:
@@ -317,7 +319,7 @@ class Pytorchcv:
         return module, (left_out,) if extra else ()
 
     def labels(self, name: str) -> tuple[str, ...]:
-        return imagenet_labels()
+        return tuple(labels.imagenet().values())
 
 
 def _pytorchcv_table() -> dict[str, dict[str, str]]:
@@ -334,12 +336,12 @@ def _published_accuracy(name: str) -> tuple[float | None, bool]:
     The row is found by its log file, whose name is the weight file's.
     """
     row = _pytorchcv_table()[name]
-    found = re.search(
+    row_of_table = re.search(
         rf"[|] ([^|]*)[|] +([\d.]+) [|].*/{name}-{row['error_value']}-{row['checksum'][:8]}[.]", _pytorchcv_page()
     )
-    if not found:
+    if not row_of_table:
         return None, True
-    return round(1 - float(found[2]) / 100, 6), not found[1].strip().endswith("*")
+    return round(1 - float(row_of_table[2]) / 100, 6), not row_of_table[1].strip().endswith("*")
 
 
 @cache
@@ -348,8 +350,3 @@ def _pytorchcv_page() -> str:
 
 
 LIBRARIES: dict[str, Library] = {"torchvision": Torchvision(), "timm": Timm(), "pytorchcv": Pytorchcv()}
-
-
-def imagenet_labels() -> tuple[str, ...]:
-    """What a person calls the classes of ImageNet-1k, in their usual order."""
-    return LIBRARIES["torchvision"].labels("resnet50")

@@ -37,11 +37,11 @@ class Limits:
     """
 
     file_bytes: int = 600 * MIB
-    """Of the file as it was given, and of what a zip around it unpacks to."""
+    """Size of the file as it was given, and of what a zip around it unpacks to."""
     tensor_bytes: int = 600 * MIB
-    """Of all tensors together, half precision counted as the float32 that the network makes of it."""
+    """Size of all tensors together, half precision counted as the float32 that the network makes of it."""
     header_bytes: int = MIB
-    """Of a list of contents: the header of a safetensors file, the directory of a zip and its pickle."""
+    """Size of a list of contents: the header of a safetensors file, the directory of a zip and its pickle."""
     tensors: int = 5_000
     """Their number; ResNet-152 has 932, EfficientNet-B7 1,363."""
     dimensions: int = 8
@@ -51,7 +51,7 @@ class Limits:
     classes: int = 50_000
     """That the network tells apart; ImageNet-21k has 21,843."""
     feature_bytes: int = 256 * MIB
-    """Of the largest tensor of one pass; ResNet-50 makes 3 MiB at 224 pixels, EfficientNet-B7 66 MiB at 600."""
+    """Size of the largest tensor of one pass; ResNet-50 makes 3 MiB at 224 pixels, EfficientNet-B7 66 MiB at 600."""
     macs: int = 150 * 10**9
     """Multiply-accumulates of one pass; RegNetY-32GF makes 95 billion at 384 pixels."""
 

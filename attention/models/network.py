@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at
     from torch import nn
 
 SEED = 0
-"""Of random weights, and of the picture that the gates are counted on."""
+"""The seed of random weights, and of the picture that the gates are counted on."""
 # The seed is the process's, so threads must take turns.
 _building = threading.Lock()
 
@@ -53,7 +53,7 @@ def preprocessing(card: ModelCard) -> Preprocessing:
 
 
 def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
-    """In eval mode, with the random weights of SEED; torch's own generator is left as it was."""
+    """A network in eval mode, with the random weights of SEED; torch's own generator is left as it was."""
     import torch
 
     with _building, torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""The networks that this project trained; a weight file is checked against its card before a tensor is read."""
+"""The networks that come with the project; a weight file is checked against its card before a tensor is read."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attention import labels
 from attention.images import ASSETS
 from attention.models.network import Network, ZooError
 from attention.records import GateHealth, ModelCard
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at
     from torch import Tensor, nn
 
 WEIGHTS = ASSETS / "weights"
-NAMES = ("plain", "se", "cbam", "se-resnext")
+NAMES = ("plain", "se", "cbam", "se-resnext", "efficientnet-b0")
 
 
 def names() -> tuple[str, ...]:
@@ -27,6 +28,8 @@ def card(name: str) -> ModelCard:
     if name not in names():
         raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
     fields: dict[str, Any] = json.loads(_card_file(name).read_text())
+    if not fields["labels"]:  # ImageNet's stand in one place
+        fields |= {"classes": tuple(labels.imagenet()), "labels": tuple(labels.imagenet().values())}
     fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
     lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
     return ModelCard(**fields | lists)

@@ -237,8 +237,21 @@ def _own(variant: str) -> Callable[[Shapes], Iterator[Candidate]]:
     return candidates
 
 
-OWN = {f"{networks.DESCRIPTIONS[variant][0]}, this project's layout": variant for variant in networks.VARIANTS}
-"""This project's own families, each with the name of its network."""
+def _efficientnet_b0(shapes: Shapes) -> Iterator[Candidate]:
+    classes = shapes["classifier.weight"][0]
+    yield Candidate({"size": "B0", "classes": classes}, partial(networks.build, B0, classes))
+
+
+VARIANTS = {f"{networks.DESCRIPTIONS[variant][0]}, this project's layout": variant for variant in networks.VARIANTS}
+B0 = "efficientnet-b0"
+CONVERTED = Family(
+    "EfficientNet-B0, as it comes with this project",
+    {"conv_stem.weight": "the first convolution", "bn2.weight": "a normalised last convolution"},
+    _efficientnet_b0,
+)
+"""Taken by its name alone: its keys are those of two families of timm's, and the file's checksum tells it."""
+OWN = VARIANTS | {CONVERTED.name: B0}
+"""The families of the networks that come with the project, each with the network's name."""
 PUBLISHED = (
     *(
         Family(
@@ -246,7 +259,7 @@ PUBLISHED = (
             {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant],
             _own(variant),
         )
-        for family, variant in OWN.items()
+        for family, variant in VARIANTS.items()
     ),
     Family(f"SE-ResNet, {LAYOUT}", {"layer1.0.se.fc.0.weight": "squeeze-and-excitation without biases"}, _se),
     Family(f"CBAM-ResNet, {LAYOUT}", {"layer1.0.cbam.ChannelGate.mlp.1.weight": "CBAM's shared MLP"}, _cbam),

@@ -19,7 +19,7 @@ from attention.models.families import (
     first,
 )
 
-KNOWN = (*published.PUBLISHED, *layouts.TORCHVISION, *layouts.TIMM, *layouts.PYTORCHCV)
+KNOWN = (*published.PUBLISHED, *layouts.TORCHVISION, *layouts.TIMM, *layouts.PYTORCHCV, published.CONVERTED)
 """All families, in the order in which they are tried: the first whose network has exactly the keys is taken."""
 FAMILIES = tuple(family.name for family in KNOWN)
 """The names of all families, for whoever knows better than the keys."""
@@ -48,7 +48,7 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     if family is not None and family not in FAMILIES:
         raise RecognitionError(f"There is no family {family!r}; there are {'; '.join(FAMILIES)}.")
     shapes = shapes_of(state)
-    families = [known for known in KNOWN if known.name == (family or known.name)]
+    families = [known for known in KNOWN if (known.name == family if family else known is not published.CONVERTED)]
     attempts = [attempt for known in families for attempt in _attempts(known, shapes)]
     fitting = [attempt for attempt in attempts if not attempt[2]]
     nearest = min(attempts, key=lambda attempt: len(attempt[2]), default=None)

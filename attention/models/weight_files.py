@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
 from attention.images import Preprocessing
-from attention.models import libraries, own
+from attention.models import own
 from attention.models.downloads import hash_of
 from attention.models.network import Network, ZooError, gate_counts, on_noise
 from attention.records import ModelCard
@@ -69,7 +69,16 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -
         digest = hashlib.sha256(source).hexdigest()
     else:
         name, digest = name or source.name, hash_of(source, "sha256")
+    if family is None and (family := _family_of(digest)):
+        notes = (*notes, "its checksum is that of a file of this project")
     return WeightFile(PurePath(name).name, digest, state, recognise.recognise(state, family), notes)
+
+
+def _family_of(sha256: str) -> str | None:
+    """The family of a file that comes with the project: networks that differ in their padding share their keys."""
+    from attention.models.published import OWN
+
+    return next((family for family, name in OWN.items() if own.card(name).sha256 == sha256), None)
 
 
 def usual(architecture: "Architecture") -> Preprocessing:
@@ -79,7 +88,7 @@ def usual(architecture: "Architecture") -> Preprocessing:
     if architecture.family not in OWN:
         return USUAL
     known = own.card(OWN[architecture.family])
-    return replace(USUAL, size=known.input_size, crop=known.crop)
+    return replace(USUAL, size=known.input_size, crop=known.crop, interpolation=known.interpolation)
 
 
 def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
@@ -102,6 +111,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     where the network cannot see pictures of this size or scores one as NaN, or where a pass would take more than the
     limits allow.
     """
+    from attention.cost import count_parameters
     from attention.models import recognise
 
     if labels and len(labels) != file.classes:
@@ -115,8 +125,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     trace = on_noise(module, card)
     if not trace.output.isfinite().all():
         raise ZooError(f"{file.name} scores a picture of noise as NaN or infinite; only finite scores are allowed.")
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Network(replace(card, parameters=parameters, gates=gate_counts(trace)), module)
+    return Network(replace(card, parameters=count_parameters(module), gates=gate_counts(trace)), module)
 
 
 def load(path: Path) -> Network:
@@ -149,25 +158,25 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
 
 def usual_labels(classes: int) -> tuple[str, ...]:
     """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
-    return libraries.imagenet_labels() if classes == 1000 else class_names.default(classes)
+    return tuple(class_names.imagenet().values()) if classes == 1000 else class_names.default(classes)
 
 
 def _check_pass(file: WeightFile, size: int) -> None:
     """Raises ZooError where one pass over a picture would be too large, or impossible."""
-    from attention.cost import cost_of_pass
+    from attention.cost import measure_built
     from attention.models.limits import Limits
 
     limits = Limits.of_environment()
     if file.classes > limits.classes:
         raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
     try:
-        cost = cost_of_pass(file.architecture.build, size)
+        cost = measure_built(file.architecture.build, (1, 3, size, size))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error
     for taken, allowed, what in (
         (cost.largest, limits.feature_bytes, "bytes for its largest tensor"),
-        (cost.macs, limits.macs, "multiply-accumulates"),
+        (cost.total_macs, limits.macs, "multiply-accumulates"),
     ):
         if taken > allowed:
             given = f"One pass of {file.name} at {size} px takes {taken:,} {what}"

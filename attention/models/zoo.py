@@ -127,7 +127,7 @@ def _trained(known: ModelCard, name: str, progress: Progress) -> Network:
 
 
 def _built(known: ModelCard, name: str) -> "nn.Module":
-    if known.source == "own":
+    if known.name in own.NAMES:
         return seeded(lambda: own.build(known))
     source, _, short = name.partition("/")
     return seeded(lambda: LIBRARIES[source].build(short))

@@ -1,56 +1,20 @@
 """What a report holds, and the HTML of it: one file, everything in it, and nothing that is fetched."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from attention.report.tables import Columns, as_csv, said
+from attention.charts.chart import Chart, Columns, as_csv
+from attention.charts.numbers import number
 
 TEMPLATE = Path(__file__).with_name("template.html")
 PNG = b"\x89PNG"
 MOST_ROWS = 200
 """Of a table, on the page; its CSV file has all."""
-
-
-@dataclass(frozen=True, eq=False)
-class Chart:
-    """A figure that stays interactive, with its finding in words for those who do not see it."""
-
-    figure: go.Figure
-    alt: str
-    caption: str = ""
-    table: str = ""
-    """The name of the table that has its numbers."""
-    kind: ClassVar[str] = "chart"
-
-    @property
-    def json(self) -> str:
-        """The figure for plotly.js, without `<`, `>` and `/`, so that no text of it ends the script that it is in."""
-        figure = go.Figure(self.figure)
-        figure.layout.template = go.layout.Template()  # colours are those of the page, in both themes
-        return figure.to_json()
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """An encoded picture, JPEG or PNG."""
-
-    data: bytes
-    alt: str
-    caption: str = ""
-    table: str = ""
-    """The name of the table that has its numbers; a photograph has none."""
-    kind: ClassVar[str] = "picture"
-
-    @property
-    def address(self) -> str:
-        """The picture itself, as a data URI."""
-        return _data_uri("image/png" if self.data.startswith(PNG) else "image/jpeg", self.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +26,11 @@ class Table:
     title: str
     columns: Columns
     open: bool = False
-    kind: ClassVar[str] = "table"
 
     @property
     def rows(self) -> list[list[str]]:
         """The first rows as they are read."""
-        return [list(map(said, row)) for row in list(zip(*self.columns.values(), strict=True))[:MOST_ROWS]]
+        return [list(map(number, row)) for row in list(zip(*self.columns.values(), strict=True))[:MOST_ROWS]]
 
     @property
     def left_out(self) -> int:
@@ -80,7 +43,7 @@ class Table:
         return _data_uri("text/csv;charset=utf-8", as_csv(self.columns).encode("utf-8", "backslashreplace"))
 
 
-Item = Chart | Picture | Table | str
+Item = Chart | Table | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +70,36 @@ def html(document: Document) -> str:
 
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    text = template.render(document=document, plotly=get_plotlyjs(), is_text=lambda item: isinstance(item, str))
+    how = {"kind": _kind, "figure_json": _figure_json, "picture_address": _picture_address, "items": _items}
+    text = template.render(document=document, plotly=get_plotlyjs(), **how)
     return text.encode("utf-8", "backslashreplace").decode()  # the name of a file may hold bytes that are no text
+
+
+def _items(section: Section) -> Iterator[Item]:
+    """What stands in a section; each chart is followed by its own numbers."""
+    for item in section.items:
+        yield item
+        if isinstance(item, Chart) and item.table:
+            yield Table(item.key, f"{item.key}.csv", item.table)
+
+
+def _kind(item: Item) -> str:
+    if isinstance(item, Chart):
+        return "picture" if isinstance(item.figure, bytes) else "chart"
+    return "table" if isinstance(item, Table) else "text"
+
+
+def _figure_json(chart: Chart) -> str:
+    """The figure for plotly.js, without `<`, `>` and `/`, so that no text of it ends the script that it is in."""
+    figure = go.Figure(chart.figure)
+    figure.layout.template = go.layout.Template()  # colours are those of the page, in both themes
+    return figure.to_json()
+
+
+def _picture_address(chart: Chart) -> str:
+    """The picture itself, as a data URI."""
+    assert isinstance(chart.figure, bytes)
+    return _data_uri("image/png" if chart.figure.startswith(PNG) else "image/jpeg", chart.figure)
 
 
 def _data_uri(kind: str, data: bytes) -> str:

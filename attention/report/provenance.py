@@ -3,13 +3,11 @@
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from attention.observe import Observation
 from attention.records import ModelCard
 from attention.report.document import Table
-
-if TYPE_CHECKING:  # a report of a survey is made without torch
-    from attention.models import Network
 
 Facts = dict[str, str]
 RANDOM = "The weights are random ones: what follows shows how the network is built, not what it has learned."
@@ -30,18 +28,20 @@ def card_facts(card: ModelCard) -> Facts:
         "accuracy": accuracy,
         "weights": "random ones of a fixed seed, not trained" if card.random else "trained",
         "assumed": "; ".join(card.assumed) or "nothing",
+        **({"what else is known": " ".join(card.notes)} if card.notes else {}),
         "SHA-256 of the weight file": card.sha256 or "none",
     }
 
 
-def pass_facts(network: "Network", picture: str) -> Facts:
-    """Weights as they are in memory, preprocessing, the SHA-256 of the picture that is given, and versions."""
+def observation_facts(observation: Observation) -> Facts:
+    """Weights as they are in memory, preprocessing, the SHA-256 of the picture's file, and versions."""
     from attention.survey.passes import weights_sha256
 
+    network = observation.network
     prepared = asdict(network.transform)
     return {
         "SHA-256 of the weights in memory": weights_sha256(network.module),
-        "SHA-256 of the picture": picture,
+        "SHA-256 of the picture": observation.picture.key,
         **{f"preprocessing: {name}": str(value) for name, value in prepared.items()},
         **versions(),
     }

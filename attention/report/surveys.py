@@ -6,10 +6,11 @@ import numpy as np
 
 from attention import analysis
 from attention.charts import surveys as figures
-from attention.charts.depth import plain
-from attention.report.document import Chart, Document, Section, Table
+from attention.charts.chart import Chart, Columns
+from attention.charts.network import plain
+from attention.charts.numbers import number
+from attention.report.document import Document, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
-from attention.report.tables import Columns, said
 from attention.survey import GateSurvey, Result, statistics
 from attention.survey.statistics import class_names, evenly_spaced, last_of_stages, mean_over_classes
 
@@ -67,7 +68,7 @@ def _answer(result: Result) -> str:
     most = max(range(len(checked)), key=lambda place: checked[place].deviation)
     return (
         f"{constant / whole:.0%} of the {whole:,} channels and places of {len(result.gates)} gates are constant over "
-        f"the pictures; {result.gates[most].name} varies most, by {said(checked[most].deviation)} on average."
+        f"the pictures; {result.gates[most].name} varies most, by {number(checked[most].deviation)} on average."
     )
 
 
@@ -81,9 +82,9 @@ def _warnings(result: Result) -> list[str]:
 
 def _classes(result: Result) -> Section:
     counts, rights = (np.zeros(len(result.classes), np.int64) for _ in range(2))
-    for number, output, count in result.predictions:
-        counts[number] += count
-        rights[number] += count * bool(output == result.outputs[number])
+    for place, output, count in result.predictions:
+        counts[place] += count
+        rights[place] += count * bool(output == result.outputs[place])
     known = np.array(result.outputs) >= 0
     accuracy = [
         right / count if count and knows else None for right, count, knows in zip(rights, counts, known, strict=True)
@@ -118,12 +119,12 @@ def _role(result: Result, gates: Sequence[GateSurvey], names: dict[GateSurvey, s
     most = shown[int(np.argmax(apart))]
     alt = (
         f"Class means of {len(shown)} gates over their channels; the classes lie furthest apart in {most.name}, by "
-        f"{said(max(apart))} on average over its channels."
+        f"{number(max(apart))} on average over its channels."
     )
     columns: Columns = _table(result, shown)
     yield Section(
         "What is the role of excitation?",
-        [alt, Chart(figure, alt, ROLE), Table("class-means", "Every class and channel", columns)],
+        [alt, Chart("role", figure, alt, ROLE), Table("class-means", "Every class and channel", columns)],
     )
 
 
@@ -158,8 +159,8 @@ def _selectivity(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> I
     index, shuffled = ([float(np.nanmean(getattr(each, side))) for each in found] for side in ("index", "shuffled"))
     most = int(np.nanargmax(index))
     alt = (
-        f"{gates[most].name} is the most selective gate: {said(index[most])} on average over its "
-        f"{gates[most].shape[0]} channels, {said(shuffled[most])} by chance."
+        f"{gates[most].name} is the most selective gate: {number(index[most])} on average over its "
+        f"{gates[most].shape[0]} channels, {number(shuffled[most])} by chance."
     )
     shares = [float(np.nanmean(statistics.share_between(gate).index)) for gate in gates]
     columns: Columns = {
@@ -171,7 +172,11 @@ def _selectivity(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> I
     }
     yield Section(
         "Which gates tell classes apart?",
-        [alt, Chart(figure, alt, SELECTIVITY), Table("selectivity", "Means over the channels", columns)],
+        [
+            alt,
+            Chart("selectivity-figure", figure, alt, SELECTIVITY),
+            Table("selectivity", "Means over the channels", columns),
+        ],
     )
 
 
@@ -199,7 +204,8 @@ def _health(gates: Sequence[GateSurvey], names: dict[GateSurvey, str]) -> Iterat
         **facts,
     }
     yield Section(
-        "Does each gate do anything?", [alt, Chart(figure, alt, HEALTH), Table("health", "Every gate", columns)]
+        "Does each gate do anything?",
+        [alt, Chart("health-figure", figure, alt, HEALTH), Table("health", "Every gate", columns)],
     )
 
 
@@ -212,10 +218,10 @@ def _maps(result: Result, names: dict[GateSurvey, str]) -> Iterator[Section]:
     widest = max(shown, key=lambda gate: float(np.ptp(gate.overall.mean)))
     alt = (
         f"Of the mean maps of {len(shown)} of {len(gates)} spatial gates, that of {widest.name} differs most from "
-        f"place to place: {said(float(widest.overall.mean.min()))} to {said(float(widest.overall.mean.max()))}."
+        f"place to place: {number(float(widest.overall.mean.min()))} to {number(float(widest.overall.mean.max()))}."
     )
     caption = f"Means over {result.pictures:,} pictures on the scale of 0 to 1, each with its own minimum and maximum."
-    yield Section("Where do the spatial gates look?", [alt, Chart(figure, alt, caption)])
+    yield Section("Where do the spatial gates look?", [alt, Chart("maps", figure, alt, caption)])
 
 
 def _failures(result: Result) -> Iterator[Section]:

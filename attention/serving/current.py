@@ -47,11 +47,11 @@ def folders() -> dict[str, Path]:
 
     Raises ServingError where the dashboard's arguments are not as they can be.
     """
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in (*_allowed, *_parsed(ARGUMENTS)["data"]):
         name = path.resolve().name
-        found[name if name not in found else f"{name} ({len(found) + 1})"] = path
-    return found
+        named[name if name not in named else f"{name} ({len(named) + 1})"] = path
+    return named
 
 
 def served() -> Served | None:

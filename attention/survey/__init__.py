@@ -6,7 +6,7 @@ partials    the statistics of a part of them, and how parts merge
 passes      one batch -> Partial; and what the numbers rest on
 engines     the batches on this machine, or on a cluster
 running     `run`: from the first batch, or from where it was left, to the result
-files       the result as a file, also of a person who may be hostile
+files       the result as a file; checks: that of a person who may be hostile
 statistics  selectivity, health, correct against wrong
 background  `run` in a thread that can be followed
 """

@@ -1,233 +1,88 @@
-"""A result as one Parquet file: the table of the channel gates, and everything else inside the same file.
+"""A result as one Parquet file, which any program that reads Parquet can read and write again without a loss.
 
-One row is a (gate, class, channel). The key `gatescope` of the file's metadata is JSON of all that is text; under
-`arrays` it names the place of a .npz with the arrays that do not fit the table, under zstd: offset, bytes, and bytes
-without compression. It lies between the last row and the footer, where readers of Parquet do not look, and where it
-may be of any size.
-
-`read_upload` reads the file of a person who may be hostile: it is judged by what it says of itself before memory is
-spent on it.
+A row is a (gate, class, channel) of the gates by channel; where there are none, there is one row without names. The
+first row has in its column `arrays` all that does not fit the table: the bytes of a .npz with the other arrays, and
+under `survey` the UTF-8 of a JSON text. In the first form of the file they lay between the last row and the footer,
+under zstd, and the text in the file's metadata, under `gatescope`, with their place: that form is still read.
 """
 
 import io
 import json
-import math
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Kind
-from attention.survey.passes import FORMAT
-from attention.survey.result import BINS, Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
+from attention.survey import checks
+from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-
-TEXT = b"gatescope"
-MAX_OWN_ARRAYS = 2**32
-"""Bytes of the arrays without compression; those of 15,000 channels and 1,000 classes take 130 MB."""
-COLUMNS = ("mean", "std", "min", "max")
-SUMMARIES = {"classes": "classes", "overall": "overall", "correct": "right", "wrong": "wrong"}
-"""The summaries of a gate, and what the file calls them."""
+FORMAT = 2
+"""The form of the file; it counts up when that changes."""
+FIRST_FORM = b"gatescope"
+NAMES = ("gate", "class")
+NUMBERS = ("mean", "std", "min", "max")
+SUMMARIES = ("classes", "overall", "correct", "wrong")
+FIRST_NAMES = {"correct": "right"}
+"""What the first form calls a summary, where that is another name."""
 
 
 def write(result: Result, path: Path) -> None:
     """Replace the file in one step."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _schema()
     writing = path.with_name(path.name + ".writing")
-    with writing.open("wb") as raw, pq.ParquetWriter(raw, schema, compression="zstd") as table:
+    options = {"compression": "zstd", "use_dictionary": list(NAMES), "write_statistics": ["gate", "class", "channel"]}
+    with writing.open("wb") as raw, pq.ParquetWriter(raw, schema, **options) as file:
+        rest: bytes | None = _pack(result)
         for gate in result.gates:
             if gate.by_channel:
-                table.write_table(_rows(gate, result.classes, schema))
-        packed, size = _pack(result)
-        place = [raw.tell(), len(packed), size]
-        raw.write(packed)
-        table.add_key_value_metadata({TEXT: json.dumps(_text(result) | {"arrays": place})})
+                file.write_table(_rows(gate, result.classes, rest, schema))
+                rest = None
+        if rest is not None:
+            file.write_table(pa.Table.from_pylist([{"arrays": rest}], schema))
     writing.replace(path)
 
 
 def read(path: Path) -> Result:
-    """The result in a file that `write` wrote. Raises SurveyError where it is none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """The result in a file that `write` wrote, or an earlier version. Raises SurveyError where it is none."""
     if not path.is_file():
         raise SurveyError(f"{path} is not there; a result of `python -m attention survey` is allowed.")
-    try:
-        with path.open("rb") as raw, pq.ParquetFile(raw) as file:
-            text = json.loads((file.metadata.metadata or {})[TEXT])
-            table = file.read(["count", *COLUMNS])
-            start, length, size = text["arrays"]
-            raw.seek(start)
-            return _result(text, _unpack(raw.read(length), size), table)
-    except (
-        pa.ArrowException,
-        zipfile.BadZipFile,
-        LookupError,
-        ValueError,
-        OSError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        if isinstance(error, SurveyError):
-            raise
-        raise SurveyError(f"{path.name} is no result of a survey; only what the survey wrote is allowed.") from error
-
-
-def _schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    names = pa.dictionary(pa.int32(), pa.string())
-    columns = {"gate": names, "class": names, "channel": pa.int32(), "count": pa.int64()}
-    return pa.schema(columns | dict.fromkeys(COLUMNS[:2], pa.float64()) | dict.fromkeys(COLUMNS[2:], pa.float32()))
-
-
-def _pack(result: Result) -> tuple[bytes, int]:
-    """The arrays as a .npz under zstd, and their bytes without it."""
-    import pyarrow as pa
-
-    packed = io.BytesIO()
-    np.savez(packed, **dict(_arrays(result)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
-    return pa.compress(packed.getbuffer(), "zstd", asbytes=True), packed.getbuffer().nbytes
-
-
-def _unpack(packed: bytes, size: int) -> Any:
-    import pyarrow as pa
-
-    if not 0 < size <= MAX_OWN_ARRAYS:
-        raise ValueError("more bytes than a result has")
-    return np.load(io.BytesIO(pa.decompress(packed, size, "zstd", asbytes=True)), allow_pickle=False)
-
-
-def _rows(gate: GateSurvey, classes: tuple[str, ...], schema: "pa.Schema") -> "pa.Table":
-    import pyarrow as pa
-
-    channels, number = gate.shape[0], len(classes)
-    named = pa.DictionaryArray.from_arrays(np.repeat(np.arange(number, dtype=np.int32), channels), _texts(classes))
-    columns = [
-        pa.DictionaryArray.from_arrays(np.zeros(number * channels, np.int32), [gate.name]),
-        named,
-        np.tile(np.arange(channels, dtype=np.int32), number),
-        np.repeat(gate.classes.count, channels),
-        *(getattr(gate.classes, field.name).ravel() for field in fields(Summary)[1:]),
-    ]
-    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema)
-
-
-def _texts(names: tuple[str, ...]) -> list[str]:
-    """Names of files that are no UTF-8 with their odd bytes spelled out."""
-    return [name.encode("utf-8", "backslashreplace").decode() for name in names]
-
-
-def _text(result: Result) -> dict[str, Any]:
-    gates = [
-        {name: getattr(gate, name) for name in ("name", "kind", "activation", "shape", "averaged", "by_channel")}
-        for gate in result.gates
-    ]
-    return {
-        "provenance": result.provenance,
-        "classes": _texts(result.classes),
-        "outputs": result.outputs,
-        "labels": result.labels,
-        "gates": gates,
-        "failures": [_texts(failure) for failure in result.failures],
-        "paths": list(zip(result.paths, _texts(tuple(result.paths.values())), strict=True)),
-    }
-
-
-def _arrays(result: Result) -> Iterator[tuple[str, NDArray]]:
-    yield "predictions", result.predictions
-    for number, gate in enumerate(result.gates):
-        for name, stored in list(SUMMARIES.items())[gate.by_channel :]:
-            summary = getattr(gate, name)
-            yield from ((f"{number}/{stored}/{field.name}", getattr(summary, field.name)) for field in fields(Summary))
-        yield f"{number}/histogram", gate.histogram
-        yield from zip((f"{number}/shuffled/count", f"{number}/shuffled/mean"), gate.shuffled, strict=True)
-        for end in ("top", "bottom") if gate.by_channel else ():
-            exemplars = getattr(gate, end)
-            yield from ((f"{number}/{end}/{field.name}", getattr(exemplars, field.name)) for field in fields(Exemplars))
-
-
-def _result(text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
-    if text["provenance"]["format"] != FORMAT:
-        raise SurveyError(
-            f"The result has format {text['provenance']['format']}; {FORMAT} is the one that can be read."
-        )
-    classes, start, gates = len(text["classes"]), 0, []
-    for number, facts in enumerate(text["gates"]):
-        by_class = None
-        if facts["by_channel"]:
-            rows = classes * facts["shape"][0]
-            by_class = _class_summary(table.slice(start, rows), classes)
-            start += rows
-        gates.append(_gate(facts, number, arrays, by_class))
-    return Result(
-        provenance=text["provenance"],
-        classes=tuple(text["classes"]),
-        outputs=tuple(text["outputs"]),
-        labels=tuple(text["labels"]),
-        gates=tuple(gates),
-        predictions=arrays["predictions"],
-        failures=tuple(Failure(*failure) for failure in text["failures"]),
-        paths=dict(text["paths"]),
-    )
-
-
-def _class_summary(table: "pa.Table", classes: int) -> Summary:
-    count, *numbers = (table[name].to_numpy().reshape(classes, -1) for name in ("count", *COLUMNS))
-    return Summary(count[:, 0], *numbers)
-
-
-def _gate(facts: dict[str, Any], number: int, arrays: Any, by_class: Summary | None) -> GateSurvey:
-    def record(kind: type, name: str) -> Any:
-        return kind(*(arrays[f"{number}/{name}/{field.name}"] for field in fields(kind)))
-
-    ranked = facts["by_channel"]
-    return GateSurvey(
-        facts["name"],
-        facts["kind"],
-        facts["activation"],
-        tuple(facts["shape"]),
-        facts["averaged"],
-        classes=by_class or record(Summary, "classes"),
-        **{name: record(Summary, stored) for name, stored in list(SUMMARIES.items())[1:]},
-        shuffled=(arrays[f"{number}/shuffled/count"], arrays[f"{number}/shuffled/mean"]),
-        histogram=arrays[f"{number}/histogram"],
-        top=record(Exemplars, "top") if ranked else None,
-        bottom=record(Exemplars, "bottom") if ranked else None,
-    )
-
-
-MAX_BYTES = 200 * 2**20
-"""Bytes of an uploaded file."""
-MAX_ROWS = 20_000_000
-"""Rows of its table: 15 million are SE-ResNet-50 over 1,000 classes."""
-MAX_TEXT = 64 * 2**20
-MAX_ARRAYS = 2**30
-"""Bytes of the arrays beside the table, unpacked."""
-MAX_GATES = 2_000
-MAX_CLASSES = 50_000
+    with path.open("rb") as raw:
+        return _read(raw, path.name, checks.OWN)
 
 
 def read_upload(data: bytes, name: str) -> Result:
-    """The result in the bytes of a file of this name. Raises SurveyError, in one sentence, for anything else."""
-    if len(data) > MAX_BYTES:
-        raise SurveyError(f"{name} has {len(data) / 2**20:,.0f} MB; at most {MAX_BYTES // 2**20} are allowed.")
+    """The result in the bytes of a file of this name, from anyone. Raises SurveyError, in one sentence, for others."""
+    most = checks.UPLOAD.file
+    if len(data) > most:
+        raise SurveyError(f"{name} has {len(data) / 2**20:,.0f} MB; at most {most // 2**20} are allowed.")
+    return _read(io.BytesIO(data), name, checks.UPLOAD)
+
+
+def _read(raw: BinaryIO, name: str, limits: checks.Limits) -> Result:
+    """Sizes are judged by what the file says of itself before memory is spent on them, then whether all parts fit."""
+    import pyarrow.parquet as pq
+
     try:
-        _weigh(data)
-        result = _read_bytes(data)
-        _judge(result)
+        with pq.ParquetFile(raw, read_dictionary=list(NAMES)) as file:
+            checks.weigh_table(raw, file.metadata, limits)
+            form, text, packed = _rest(raw, file, limits)
+            checks.weigh_text(text, limits)
+            table = file.read([*NAMES, "channel", "count", *NUMBERS])
+            result = _result(form, text, np.load(packed, allow_pickle=False), table)
+        checks.judge(result)
     except SurveyError:
         raise
     except _errors() as error:
@@ -244,106 +99,179 @@ def _errors() -> tuple[type[Exception], ...]:
     return (pa.ArrowException, *lookups, *reading)
 
 
-def _read_bytes(data: bytes) -> Result:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "The file"
-        path.write_bytes(data)
-        return read(path)
-
-
-def _weigh(data: bytes) -> None:
-    """Whether the sizes that the file states are allowed, and fit each other."""
+def _schema() -> "pa.Schema":
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(io.BytesIO(data)) as file:
-        facts = file.metadata
-        groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
-        _most("rows", facts.num_rows, MAX_ROWS)
-        _most("bytes of table", sum(group.total_byte_size for group in groups), 64 * MAX_ROWS)
-        _most("bytes of text", len(facts.metadata[TEXT]), MAX_TEXT)
-        text = json.loads(facts.metadata[TEXT])
-    _most("gates", len(text["gates"]), MAX_GATES)
-    _most("classes", len(text["classes"]), MAX_CLASSES)
-    rows = sum(gate["shape"][0] for gate in text["gates"] if gate["by_channel"]) * len(text["classes"])
-    _insist(rows == facts.num_rows)
+    names = pa.dictionary(pa.int32(), pa.string())
+    columns = {"gate": names, "class": names, "channel": pa.int32(), "count": pa.int64()}
+    columns |= dict.fromkeys(NUMBERS[:2], pa.float64()) | dict.fromkeys(NUMBERS[2:], pa.float32())
+    return pa.schema(columns | {"arrays": pa.large_binary()})
+
+
+def _rows(gate: GateSurvey, classes: tuple[str, ...], rest: bytes | None, schema: "pa.Schema") -> "pa.Table":
+    """A gate by channel as rows; the first of them takes the rest of the result, where it is given."""
+    import pyarrow as pa
+
+    channels, number = gate.shape[0], len(classes)
+    codes = np.repeat(np.arange(number, dtype=np.int32), channels)
+    cells = pa.array([rest], pa.large_binary())
+    columns = [
+        pa.DictionaryArray.from_arrays(np.zeros(number * channels, np.int32), [gate.name]),
+        pa.DictionaryArray.from_arrays(codes, _utf8(classes)),
+        np.tile(np.arange(channels, dtype=np.int32), number),
+        np.repeat(gate.classes.count, channels),
+        *(getattr(gate.classes, field.name).ravel() for field in fields(Summary)[1:]),
+        pa.concat_arrays([cells, pa.nulls(number * channels - 1, pa.large_binary())]),
+    ]
+    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema)
+
+
+def _pack(result: Result) -> bytes:
+    """All that does not fit the table."""
+    packed = io.BytesIO()
+    text = np.frombuffer(json.dumps(_text(result)).encode(), np.uint8)
+    np.savez(packed, survey=text, **dict(_arrays(result)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
+    return packed.getvalue()
+
+
+def _rest(raw: BinaryIO, file: "pq.ParquetFile", limits: checks.Limits) -> tuple[int, dict[str, Any], Any]:
+    """The form of the file, its text, and the .npz as a file of its own, whose sizes are judged."""
+    import pyarrow as pa
+
+    if "arrays" not in file.schema_arrow.names:
+        return _rest_of_first_form(raw, file, limits)
+    cells = file.read(["arrays"])["arrays"].drop_null()
+    if len(cells) != 1:
+        raise SurveyError("The file lacks rows of its survey's table: another program has left some out.")
+    packed = pa.BufferReader(cells[0].as_buffer())
+    checks.weigh_arrays(packed, limits)
+    text = json.loads(np.load(packed, allow_pickle=False)["survey"].tobytes())
+    checks.expect_form(text["format"], FORMAT)
+    packed.seek(0)
+    return FORMAT, text, packed
+
+
+def _rest_of_first_form(
+    raw: BinaryIO, file: "pq.ParquetFile", limits: checks.Limits
+) -> tuple[int, dict[str, Any], Any]:
+    import pyarrow as pa
+
+    held = (file.metadata.metadata or {}).get(FIRST_FORM)
+    if held is None:
+        raise ValueError("no table of a survey, or nothing of it but the table")
+    checks.at_most("bytes of text", len(held), limits.text)
+    text = json.loads(held)
     start, length, size = text["arrays"]
-    _insist(0 <= start <= start + length <= len(data))
-    _most("bytes of arrays", size, MAX_ARRAYS)
-    _weigh_arrays(pa.decompress(data[start : start + length], size, "zstd", asbytes=True))
+    checks.at_most("bytes of arrays", size, limits.arrays)
+    checks.insist(0 <= start <= start + length)
+    try:
+        raw.seek(start)
+        packed = io.BytesIO(pa.decompress(raw.read(length), size, "zstd", asbytes=True))
+    except (pa.ArrowException, OSError) as error:
+        raise SurveyError(
+            "The file has the form of an earlier version, and another program has left its arrays out; only the file "
+            "as the survey wrote it is allowed."
+        ) from error
+    checks.weigh_arrays(packed, limits)
+    checks.expect_form(text["provenance"].pop("format"), 1)
+    return 1, text, packed
 
 
-def _weigh_arrays(packed: bytes) -> None:
-    """Whether every array is as large as its header says; the headers are read without their arrays."""
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        _insist(sum(member.file_size for member in archive.infolist()) <= len(packed))
-        for member in archive.infolist():
-            with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                first = version == (1, 0)
-                header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-                shape, _, kind = header(file)
-                _insist(kind.kind in "iuf" and math.prod(shape) * kind.itemsize + file.tell() == member.file_size)
+def _utf8(names: tuple[str, ...]) -> list[str]:
+    """Names of files that are no UTF-8 with their odd bytes spelled out."""
+    return [name.encode("utf-8", "backslashreplace").decode() for name in names]
 
 
-def _most(what: str, number: int, allowed: int) -> None:
-    if not 0 <= number <= allowed:
-        raise SurveyError(f"The file has {number:,} {what}; at most {allowed:,} are allowed.")
+def _text(result: Result) -> dict[str, Any]:
+    gates = [
+        {name: getattr(gate, name) for name in ("name", "kind", "activation", "shape", "averaged", "by_channel")}
+        for gate in result.gates
+    ]
+    return {
+        "format": FORMAT,
+        "provenance": result.provenance,
+        "classes": _utf8(result.classes),
+        "outputs": result.outputs,
+        "labels": result.labels,
+        "gates": gates,
+        "failures": [_utf8(failure) for failure in result.failures],
+        "paths": list(zip(result.paths, _utf8(tuple(result.paths.values())), strict=True)),
+    }
 
 
-def _insist(condition: Any) -> None:
-    if not condition:
-        raise ValueError
+def _arrays(result: Result) -> Iterator[tuple[str, NDArray]]:
+    yield "predictions", result.predictions
+    for number, gate in enumerate(result.gates):
+        for name in SUMMARIES[gate.by_channel :]:
+            yield from _record_arrays(f"{number}/{name}", getattr(gate, name))
+        yield f"{number}/histogram", gate.histogram
+        yield from zip((f"{number}/shuffled/count", f"{number}/shuffled/mean"), gate.shuffled, strict=True)
+        for end in ("top", "bottom") if gate.by_channel else ():
+            yield from _record_arrays(f"{number}/{end}", getattr(gate, end))
 
 
-def _judge(result: Result) -> None:
-    """Whether all parts fit each other, so that whoever draws them need not ask."""
-    classes = len(result.classes)
-    _insist(len(result.outputs) == classes and all(-1 <= number < len(result.labels) for number in result.outputs))
-    _insist(all(isinstance(name, str) for name in (*result.classes, *result.labels, *result.paths.values())))
-    _insist(all(isinstance(text, str) for failure in result.failures for text in failure))
-    _insist(len({gate.name for gate in result.gates}) == len(result.gates))
-    _judge_predictions(result)
-    _judge_provenance(result.provenance)
-    for gate in result.gates:
-        _judge_gate(gate, classes)
-        for kept in (gate.top, gate.bottom):
-            _insist(kept is None or set(np.unique(kept.pictures).tolist()) <= result.paths.keys())
+def _record_arrays(name: str, record: Summary | Exemplars) -> Iterator[tuple[str, NDArray]]:
+    yield from ((f"{name}/{field.name}", getattr(record, field.name)) for field in fields(record))
 
 
-def _judge_predictions(result: Result) -> None:
-    rows, ends = result.predictions, (len(result.classes), len(result.labels), 2**40)
-    _insist(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
-    _insist((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
+def _result(form: int, text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
+    classes, start, gates = text["classes"], 0, []
+    checks.insist(classes)
+    rows = sum(facts["shape"][0] * len(classes) for facts in text["gates"] if facts["by_channel"])
+    if len(table) != (max(rows, 1) if form == FORMAT else rows):
+        raise SurveyError("The file lacks rows of its survey's table: another program has left some out.")
+    for number, facts in enumerate(text["gates"]):
+        by_class = None
+        if facts["by_channel"]:
+            rows = facts["shape"][0] * len(classes)
+            by_class = _class_summary(table.slice(start, rows), facts["name"], classes)
+            start += rows
+        gates.append(_gate(facts, number, arrays, by_class, FIRST_NAMES if form == 1 else {}))
+    return Result(
+        provenance=text["provenance"],
+        classes=tuple(classes),
+        outputs=tuple(text["outputs"]),
+        labels=tuple(text["labels"]),
+        gates=tuple(gates),
+        predictions=arrays["predictions"],
+        failures=tuple(Failure(*failure) for failure in text["failures"]),
+        paths=dict(text["paths"]),
+    )
 
 
-def _judge_provenance(facts: dict[str, Any]) -> None:
-    network, pictures = facts["network"], facts["pictures"]
-    _insist(all(isinstance(network[name], str) for name in ("name", "title", "weights_sha256")))
-    _insist(isinstance(network["random"], bool) and isinstance(pictures["root"], str))
-    _insist(all(isinstance(pictures[name], int) for name in ("count", "classes", "left_out")))
-    _insist(all(isinstance(facts[name], dict) for name in ("preprocessing", "versions", "run")))
+def _class_summary(rows: "pa.Table", gate: str, classes: list[str]) -> Summary:
+    """The summary by class of the rows of one gate, which are in the order of classes and channels."""
+    names, channels = _named(rows["class"], len(classes)), rows["channel"].to_numpy().reshape(len(classes), -1)
+    if _named(rows["gate"], 1) != [gate] or names != classes or (channels != np.arange(channels.shape[1])).any():
+        raise SurveyError("The rows of the file are not in the order in which the survey wrote them.")
+    count, *numbers = (rows[name].to_numpy().reshape(len(classes), -1) for name in ("count", *NUMBERS))
+    return Summary(count[:, 0], *numbers)
 
 
-def _judge_gate(gate: GateSurvey, classes: int) -> None:
-    _insist(gate.kind in get_args(Kind) and gate.by_channel <= (len(gate.shape) == 1))
-    _insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
-    _insist(math.prod(gate.shape) > 0)
-    _judge_summary(gate.classes, (classes,), gate.shape)
-    for summary in (gate.overall, gate.correct, gate.wrong):
-        _judge_summary(summary, (), gate.shape)
-    counts, means = gate.shuffled
-    _insist(counts.shape == (classes,) and means.shape == (classes, *gate.shape))
-    _insist(gate.histogram.shape == (*gate.shape, BINS + 2) and gate.histogram.dtype.kind in "iu")
-    for kept in filter(None, (gate.top, gate.bottom)):
-        _insist(len(kept.values) and kept.values.ndim == 2 and kept.values.shape[1:] == gate.shape)
-        _insist(kept.pictures.shape == kept.values.shape and kept.pictures.dtype.kind == "i")
+def _named(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
+    """The name of each of so many equal parts of a column of names; None where a part has several."""
+    whole = column.combine_chunks()
+    codes = whole.indices.to_numpy(zero_copy_only=False).reshape(parts, -1)
+    return [whole.dictionary[int(code)].as_py() for code in codes[:, 0]] if (codes == codes[:, :1]).all() else None
 
 
-def _judge_summary(summary: Summary, rows: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    _insist(np.shape(summary.count) == rows and np.asarray(summary.count).dtype.kind == "i")
-    _insist(np.min(summary.count, initial=0) >= 0)
-    for numbers in (summary.mean, summary.std, summary.minimum, summary.maximum):
-        _insist(numbers.shape == (*rows, *shape) and numbers.dtype.kind == "f")
-        known = numbers[np.asarray(summary.count) > 0]
-        _insist(np.isfinite(known).all())
+def _gate(
+    facts: dict[str, Any], number: int, arrays: Any, classes: Summary | None, names: dict[str, str]
+) -> GateSurvey:
+    def record(kind: type, name: str) -> Any:
+        return kind(*(arrays[f"{number}/{names.get(name, name)}/{field.name}"] for field in fields(kind)))
+
+    ranked = facts["by_channel"]
+    return GateSurvey(
+        facts["name"],
+        facts["kind"],
+        facts["activation"],
+        tuple(facts["shape"]),
+        facts["averaged"],
+        classes=classes or record(Summary, "classes"),
+        **{name: record(Summary, name) for name in SUMMARIES[1:]},
+        shuffled=(arrays[f"{number}/shuffled/count"], arrays[f"{number}/shuffled/mean"]),
+        histogram=arrays[f"{number}/histogram"],
+        top=record(Exemplars, "top") if ranked else None,
+        bottom=record(Exemplars, "bottom") if ranked else None,
+    )

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.kinds import KINDS
-from attention.records import Floats, Kind
+from attention.kinds import KINDS, Kind
+from attention.records import Floats
 from attention.survey.result import (
     BINS,
     Doubles,

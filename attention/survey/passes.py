@@ -174,8 +174,6 @@ def _average_tiles(values: Floats) -> tuple[Floats, str]:
 
 IMAGENET = 1000
 """Outputs of a network of ImageNet's classes."""
-FORMAT = 1
-"""The layout of the result file; it counts up when that changes."""
 
 
 def class_outputs(network: Network, classes: tuple[str, ...]) -> tuple[int, ...]:
@@ -195,7 +193,6 @@ def provenance(plan: BatchPlan) -> dict[str, Any]:
     """Everything that the numbers depend on, but for the processor. Two surveys with equal ones give equal numbers."""
     card = plan.network.card
     return {
-        "format": FORMAT,
         "network": {"name": card.name, "title": card.title, "random": card.random, "file_sha256": card.sha256}
         | {"weights_sha256": weights_sha256(plan.network.module)},
         "preprocessing": asdict(plan.network.transform),

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Floats, GatescopeError, Kind
+from attention.kinds import Kind
+from attention.records import Floats, GatescopeError
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]

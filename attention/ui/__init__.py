@@ -1,25 +1,8 @@
-"""What all pages share: the frame, the cache, and the parts that a page is put together from."""
+"""What all pages share: the frame, the cache, and what a page is put together from."""
 
+from attention.ui.export import offer_report
 from attention.ui.frame import PAGES, draw_frame, open_page
-from attention.ui.parts import chart, code, data, depth_strip, errors, no_gates, note_link, picture, tabs
-from attention.ui.presenting import places
-from attention.ui.takeaway import offer_report
-from attention.ui.view import View
+from attention.ui.presenting import slots
+from attention.ui.widgets import choose, errors, no_gates, tabs
 
-__all__ = [
-    "PAGES",
-    "View",
-    "chart",
-    "code",
-    "data",
-    "depth_strip",
-    "draw_frame",
-    "errors",
-    "no_gates",
-    "note_link",
-    "offer_report",
-    "open_page",
-    "picture",
-    "places",
-    "tabs",
-]
+__all__ = ["PAGES", "choose", "draw_frame", "errors", "no_gates", "offer_report", "open_page", "slots", "tabs"]

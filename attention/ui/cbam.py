@@ -1,22 +1,24 @@
-"""Where a spatial gate lets features through: the map on the picture."""
+"""The page of the spatial gates: the map on the picture, and how a CBAM block's two gates came about."""
 
+import inspect
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis
 from attention.analysis import Block
-from attention.charts import overlay, spatial
+from attention.charts import gates, numbers, spatial
+from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
-from attention.charts.overlay import UNIT, Scale, own_range
-from attention.records import Floats, Gate
-from attention.report import by_map, by_place
-from attention.ui import cbam_steps, parts
-from attention.ui.cbam_steps import say_fallback, spatial_gate
+from attention.charts.gates import MapStyle
+from attention.charts.overlay import own_range
+from attention.observe import Observation
+from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.ui import widgets
 from attention.ui.gates import say_notes
-from attention.ui.view import View
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
 SCALES = ("0 to 1", "own range")
@@ -25,28 +27,25 @@ HEIGHT = 600
 FRAME_SIDE = 360
 """Of a picture in the filmstrip, in pixels."""
 ACROSS = 4
-
-
-class Style(NamedTuple):
-    """How maps are coloured."""
-
-    colour_map: str
-    own: bool
-
-    def scale(self, values: Floats) -> Scale:
-        """The values that the ends of the colour map stand for."""
-        return own_range(values) if self.own else UNIT
+AVERAGED = ("mean over channels", "most open channel")
+PLACEMENT = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
+flowchart LR
+    x((x)) --> b["two 3×3<br>convolutions"] -- F --> c["channel<br>gate"]
+    c -- F' --> d["spatial<br>gate"] -- F'' --> p(("+")) --> r([ReLU])
+    x -- shortcut --> p
+"""
+USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the block's __init__
+return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
 def choose_block(blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
     by_name = {block.name: block for block in blocks}
-    say_fallback("block", by_name.__contains__, f"{blocks[0].name} to {blocks[-1].name}")
     means = [float(_shown(block)[0].values.mean()) for block in blocks]
-    return by_name[parts.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
+    return by_name[widgets.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
 
 
-def answer(block: Block, name: str) -> str:
+def headline(block: Block, name: str) -> str:
     """What the block's spatial gate does to this picture, in one or two sentences; `name` is what it is called."""
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
@@ -58,18 +57,18 @@ def answer(block: Block, name: str) -> str:
     return f"{name} looks most at the {found.place}: from place to place it {numbers}."
 
 
-def say_health(view: View, block: Block) -> None:
+def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
     for gate in _shown(block):
-        say_notes(view, gate)
-    over = f"over the {view.card.validation_pictures:,} validation pictures"
-    for health in view.card.gate_health:
+        say_notes(observation, gate)
+    over = f"over the {observation.card.validation_pictures:,} validation pictures"
+    for health in observation.card.gate_health:
         if health.name not in [gate.name for gate in _shown(block)]:
             continue
         if analysis.hardly_varies(health):
             st.warning(
                 f"This gate hardly changes from picture to picture: {over}, a place has a standard deviation of "
-                f"{parts.small(health.deviation)}.",
+                f"{numbers.small(health.deviation)}.",
                 icon=":material/info:",
             )
         if analysis.saturates(health):
@@ -81,7 +80,7 @@ def say_health(view: View, block: Block) -> None:
 
 
 @st.fragment
-def look(view: View, block: Block) -> None:
+def look(observation: Observation, block: Block) -> None:
     """The map on the picture, and below it, in tabs, what explains it; of a block without a map, its profiles."""
     if profiles := analysis.profiles(block):
         _draw_profiles(profiles)
@@ -89,17 +88,17 @@ def look(view: View, block: Block) -> None:
     place, side = st.columns([5, 3], gap="medium")
     with side:
         style = _choose_style()
-        _draw_legend(spatial_gate(block).values[0], style)
+        _draw_legend(spatial_gate(block), style)
     with place:
-        _draw_overlay(view, block, style)
-    parts.tabs(
+        _draw_overlay(observation, block, style)
+    widgets.tabs(
         "tab",
         {
-            "How the map came about": lambda: cbam_steps.draw_derivation(view, block),
-            "Channel attention": lambda: cbam_steps.draw_channel(view, block),
-            "Through depth": lambda: _draw_film(view, block, style),
-            "Before and after": lambda: cbam_steps.draw_features(view, block),
-            "Code": cbam_steps.draw_code,
+            "How the map came about": lambda: _draw_derivation(observation, block),
+            "Channel attention": lambda: _draw_channel(observation, block),
+            "Through depth": lambda: _draw_film(observation, block, style),
+            "Before and after": lambda: _draw_features(observation, block),
+            "Code": _draw_code,
         },
     )
 
@@ -107,13 +106,7 @@ def look(view: View, block: Block) -> None:
 def _draw_profiles(profiles: dict[str, Gate]) -> None:
     for place, (side, gate) in zip(st.columns(len(profiles), gap="medium"), profiles.items(), strict=True):
         with place:
-            parts.chart(
-                spatial.profile(gate.values[0], side),
-                key=f"profile_{side}",
-                alt=f"The gate along the {side}, {gate.values.shape[1]} values from {_range(gate)}.",
-                table="profiles",
-            )
-            st.caption(f"Along the {side}, {_range(gate)}: the average over the channels. Bars are drawn from 0.")
+            widgets.show(gates.profile(gate, side, numbers="profiles"))
     st.markdown(
         "This block weighs rows and columns apart, so it has no map, no pooled maps and no kernel. Each row and each "
         "column passes its share of the features."
@@ -121,72 +114,62 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
     numbers = {side: gate.values[0].tolist() for side, gate in profiles.items()}
     longest = max(map(len, numbers.values()))
     columns = {side: values + [None] * (longest - len(values)) for side, values in numbers.items()}
-    parts.data(profiles={"position": range(longest), **columns})
+    widgets.data(profiles={"position": range(longest), **columns})
 
 
 @st.fragment
-def _draw_overlay(view: View, block: Block, style: Style) -> None:
-    gate = spatial_gate(block)
-    values, name = gate.values[0], view.names[block.name]
-    slot = st.container(width=round(HEIGHT * view.picture.width / view.picture.height))
-    say_fallback("opacity", _is_share, "0 to 1")
-    opacity = st.slider("Opacity of the map", 0.0, 1.0, 0.5, 0.05, key="opacity", bind="query-params")
-    drawn = overlay.overlay(
-        view.picture, values, view.box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
+def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> None:
+    slot = st.container(width=round(HEIGHT * observation.image.width / observation.image.height))
+    opacity = widgets.choose_number("Opacity of the map", 0.0, 1.0, 0.5, key="opacity", look="slider", step=0.05)
+    chart = gates.map_on_picture(
+        observation,
+        spatial_gate(block),
+        "map_over_picture",
+        observation.names[block.name],
+        style=style,
+        opacity=opacity,
+        side=None,
+        numbers="spatial_gate",
     )
     with slot:
-        parts.picture(
-            drawn,
-            key="map_over_picture",
-            alt=f"{answer(block, name)} The map lies on {view.picture_name}, over the square that the network sees.",
-            caption=f"{name}, {_range(gate)}: {_size(values)} places over the square that the network sees. "
-            "What is dimmed it does not see.",
-            table="spatial_gate",
-        )
+        widgets.show(replace(chart, caption=f"{chart.caption} What is dimmed it does not see."))
 
 
-def _choose_style() -> Style:
-    say_fallback("colours", COLOUR_MAPS.__contains__, ", ".join(COLOUR_MAPS))
-    colour_map = st.segmented_control(
-        "Colours", COLOUR_MAPS, default=COLOUR_MAPS[0], required=True, key="colours", bind="query-params"
-    )
-    say_fallback("scale", SCALES.__contains__, " or ".join(SCALES))
-    scale = st.segmented_control("Scale", SCALES, default=SCALES[0], required=True, key="scale", bind="query-params")
-    return Style(colour_map, scale == SCALES[1])
+def _choose_style() -> MapStyle:
+    colour_map = widgets.choose("Colours", COLOUR_MAPS, key="colours", look="row")
+    scale = widgets.choose("Scale", SCALES, key="scale", look="row")
+    return MapStyle(colour_map, scale == SCALES[1])
 
 
-def _draw_legend(values: Floats, style: Style) -> None:
-    found = analysis.look(values)
-    numbers = {"Minimum": found.minimum, "Mean": found.mean, "Maximum": found.maximum}
-    for place, (name, number) in zip(st.columns(3), numbers.items(), strict=True):
-        place.metric(name, f"{number:.2f}")
-    parts.chart(
-        spatial.histogram(values, style.colour_map, style.scale(values)),
-        key="legend",
-        alt=f"Colour bar with the distribution of the {values.size} gate values: {found.minimum:.2f} to "
-        f"{found.maximum:.2f}, mean {found.mean:.2f}.",
-        table="spatial_gate",
-    )
-    st.caption("Gate value of a place: 1 passes its features unchanged, 0 shuts them off.")
-    parts.data(spatial_gate=by_place({"gate": values}))
+def _draw_legend(gate: Gate, style: MapStyle) -> None:
+    summary = analysis.look(gate.values[0])
+    numbers = {"Minimum": summary.minimum, "Mean": summary.mean, "Maximum": summary.maximum}
+    for place, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
+        place.metric(name, f"{value:.2f}")
+    widgets.show(gates.colour_scale(gate, "legend", style, numbers="spatial_gate"))
+    widgets.data(spatial_gate=by_place({"gate": gate.values[0]}))
 
 
-def _draw_film(view: View, block: Block, style: Style) -> None:
-    blocks = [other for other in view.blocks if analysis.spatial_view(other)]
+def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
+    blocks = [other for other in observation.blocks if analysis.spatial_view(other)]
     scale = "each on its own range" if style.own else "all on the scale 0 to 1"
     st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
-    picture, box = overlay.close_up(view.picture, view.box, FRAME_SIDE)
     for start in range(0, len(blocks), ACROSS):
         for place, other in zip(st.columns(ACROSS), blocks[start : start + ACROSS], strict=False):
-            gate = spatial_gate(other)
-            values = gate.values[0]
-            drawn = overlay.overlay(picture, values, box, colour_map=style.colour_map, scale=style.scale(values))
+            name = observation.names[other.name]
+            chart = gates.map_on_picture(
+                observation,
+                spatial_gate(other),
+                f"film_map_{other.name}",
+                name,
+                style=style,
+                side=FRAME_SIDE,
+                numbers="film",
+            )
             with place:
-                caption = f"{_size(values)}, {_range(gate)}"
-                alt = answer(other, view.names[other.name])
-                parts.picture(drawn, key=f"film_map_{other.name}", alt=alt, caption=caption, table="film")
-            _offer_block(place, other.name, view.names[other.name], chosen=other.name == block.name)
-    parts.data(film=by_map({other.name: spatial_gate(other).values[0] for other in blocks}))
+                widgets.show(chart)
+            _offer_block(place, other.name, name, chosen=other.name == block.name)
+    widgets.data(film=by_map({other.name: spatial_gate(other).values[0] for other in blocks}))
 
 
 def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) -> None:
@@ -207,12 +190,131 @@ def _range(gate: Gate) -> str:
     return f"{gate.minimum:.2f} to {gate.maximum:.2f}"
 
 
-def _size(values: Floats) -> str:
-    return f"{values.shape[0]} × {values.shape[1]}"
+def spatial_gate(block: Block) -> Gate:
+    """The spatial gate of a block that has a map; another kind's is averaged to one."""
+    gate = analysis.spatial_view(block)
+    assert gate is not None
+    return gate
 
 
-def _is_share(text: str) -> bool:
-    try:
-        return 0 <= float(text) <= 1
-    except ValueError:
-        return False
+def _draw_derivation(observation: Observation, block: Block) -> None:
+    """The spatial gate from left to right, as the paper draws it."""
+    gate = spatial_gate(block)
+    steps = observation.steps(gate.name)
+    if not isinstance(steps, SpatialSteps):
+        st.info("This gate is not of CBAM's form: it has no pooled maps and no kernel to show, only the map above.")
+        return
+    channels, size = steps.before.shape[1], steps.kernel.shape[-1]
+    widgets.chart(
+        spatial.derivation(steps, gate.values[0]),
+        key="derivation",
+        table="map",
+        alt=f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
+        f"the gate from {gate.minimum:.2f} to {gate.maximum:.2f}.",
+    )
+    sentences = (
+        f"**1 Features** F': {channels} channels that the channel gate has weighed; here those of the largest values.",
+        "**2 Pool**: each place keeps the mean of its channels and the largest of them.",
+        f"**3 Kernel**, {size} × {size}, learned: red weights add a pooled value to the answer, blue ones take it off.",
+        "**4 Gate**: the answers of the kernel are summed, normalised, and squashed between 0 and 1.",
+    )
+    for place, sentence in zip(st.columns(4, gap="medium"), sentences, strict=True):
+        place.markdown(sentence)
+    f = rf"f^{{{size} \times {size}}}"
+    st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}(F');\ \mathrm{{MaxPool}}(F')]\right)\right)")
+    st.caption(_at_the_most_open_place(steps, gate.values[0]))
+    widgets.data(map=by_map(spatial.derived(steps, gate.values[0])))
+
+
+def _draw_channel(observation: Observation, block: Block) -> None:
+    """The channel gate, split into the branches of its MLP up to their sum and the sigmoid."""
+    steps = observation.steps(block.channel.name) if block.channel else None
+    if not block.channel or not isinstance(steps, ChannelSteps):
+        st.info("This block has no channel gate of CBAM's form: the gate above stands alone.")
+        return
+    gate = block.channel.values[0]
+    st.markdown(
+        "One small network, the MLP, reads the mean of every channel and, once more, the maximum of every channel. "
+        "Its two answers are summed and squashed between 0 and 1: a gate for each channel."
+    )
+    where = f"{observation.choice.key} {block.name}"
+    channel = widgets.choose_channel(where, len(gate), lambda: int(gate.argmax()), key="unit", width=140)
+    widgets.chart(
+        spatial.branches(steps, gate, channel),
+        key="branches",
+        table="channel_gate",
+        alt=f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {channel} is "
+        f"marked, its gate is {gate[channel]:.2f}.",
+    )
+    st.latex(r"M_c = \sigma\left(\mathrm{MLP}(\mathrm{AvgPool}(F)) + \mathrm{MLP}(\mathrm{MaxPool}(F))\right)")
+    st.latex(numbers_of_channel(steps, gate, channel))
+    pooled = " and ".join(f"{name} {values[0, channel]:.2f}" for name, values in steps.squeezed.items())
+    st.caption(f"Channel {channel} over all places: {pooled}. σ is the sigmoid. arXiv 1807.06521, equation 2.")
+    branches = {f"MLP of the {name}": values[0] for name, values in steps.branches.items()}
+    total = {"sum": sum(branches.values())} if len(branches) > 1 else {}
+    widgets.data(channel_gate={"channel": range(len(gate)), **branches, **total, "gate": gate})
+
+
+def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
+    """The equation of the channel gate with one channel's numbers, in LaTeX."""
+    values = [float(branch[0, channel]) for branch in steps.branches.values()]
+    summed = " + ".join(f"({value:.2f})" if value < 0 else f"{value:.2f}" for value in values)
+    total = f"= \\sigma({sum(values):.2f}) " if len(values) > 1 else ""
+    return rf"M_c[{channel}] = \sigma({summed}) {total}= {gate[channel]:.2f}"
+
+
+def _draw_features(observation: Observation, block: Block) -> None:
+    """The feature map before, after the channel gate, and after the spatial gate, on one scale."""
+    stages = _stages(observation, block)
+    if not stages:
+        st.info("This gate is not of CBAM's form: the features before and after it are not at hand.")
+        return
+    what = widgets.choose("Shown", AVERAGED, key="shown", look="row")
+    channel = int(block.channel.values[0].argmax()) if block.channel else 0
+    maps = {name: values.mean(0) if what == AVERAGED[0] else values[channel] for name, values in stages.items()}
+    scale = own_range(np.stack(list(maps.values())))
+    widgets.chart(
+        spatial.features(maps, scale),
+        key="features",
+        alt="; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items()),
+    )
+    which = "The mean over all channels" if what == AVERAGED[0] else f"Channel {channel}"
+    st.caption(
+        f"{which}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
+        "negative, and a gate only moves them towards 0."
+    )
+    widgets.data(features=by_place(maps))
+
+
+def _draw_code() -> None:
+    """CBAM as this project's own code, and its place in a residual block."""
+    from attention.layers import CBAM, SpatialGate
+
+    st.markdown("Where CBAM's paper has it: on the residual branch, before the addition.")
+    st.mermaid_chart(
+        PLACEMENT, alt="Two convolutions, then the channel gate, then the spatial gate, then the shortcut is added."
+    )
+    st.code(inspect.getsource(SpatialGate), language="python", wrap_lines=True)
+    widgets.code(CBAM, USAGE)
+
+
+def _at_the_most_open_place(steps: SpatialSteps, gate: Floats) -> str:
+    row, column = np.unravel_index(int(gate.argmax()), gate.shape)
+    pooled = " and ".join(f"{name} {values[0, row, column]:.2f}" for name, values in steps.pooled.items())
+    return (
+        f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, "
+        f"and the gate is {gate[row, column]:.2f}. f is the convolution and the normalisation after it, as in the "
+        "authors' code. arXiv 1807.06521, equation 3."
+    )
+
+
+def _stages(observation: Observation, block: Block) -> dict[str, Floats]:
+    """The feature maps (C, H, W) by what has happened to them; empty where the gates are not of CBAM's form."""
+    channel = observation.steps(block.channel.name) if block.channel else None
+    last = observation.steps(spatial_gate(block).name)
+    if not isinstance(last, SpatialSteps):
+        return {}
+    stages = {"before": last.before[0]}
+    if isinstance(channel, ChannelSteps):
+        stages = {"before": channel.before[0], "after the channel gate": channel.after[0]}
+    return {**stages, "after the spatial gate": last.after[0]}

@@ -7,22 +7,25 @@ import streamlit as st
 
 from attention import serving
 from attention.models import libraries, zoo
+from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
-from attention.ui import cache
-from attention.ui.parts import ON_OFFER, errors, literal, note_link
 from attention.ui.weights import choose_weights, uploaded
+from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam"
+FOR_UPLOADS = "efficientnet-b0"
+"""It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
 WEIGHTS = ["Trained", "Random"]
+_CHOSEN = "_network_chosen"
 ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
-    "The first four come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
+    "The first five come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
     "classifier of theirs can be typed, such as timm/seresnet33ts."
 )
 
 
-def choose_network() -> cache.Choice:
+def choose_network() -> NetworkChoice:
     """The network and its weights, by widgets in the place where this is called. A network by name is not loaded yet;
     one of a person's own code comes first, where the server was started on it."""
     served = _served()
@@ -37,13 +40,26 @@ def choose_network() -> cache.Choice:
     return _by_name(served.network.card.name if served else DEFAULT, served)
 
 
-def _choose_on_offer(served: serving.Served | None) -> cache.Choice:
+def open_for_own_picture() -> None:
+    """Called when a person brings a picture: the network for it, unless one was chosen, here or by the link."""
+    with contextlib.suppress(GatescopeError):  # the sidebar has said it
+        chosen = "network" in st.query_params or st.session_state.get(_CHOSEN) or serving.served()
+        if not chosen and st.session_state.get("origin", ON_OFFER) == ON_OFFER:
+            st.session_state.network = FOR_UPLOADS
+
+
+def _mark_chosen() -> None:
+    st.session_state[_CHOSEN] = True
+
+
+def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     name = st.selectbox(
         "Network on offer",
         names,
         0 if served else names.index(DEFAULT),
         key="network",
+        on_change=_mark_chosen,
         bind="query-params",
         accept_new_options=True,
         help=ANY,
@@ -52,23 +68,23 @@ def _choose_on_offer(served: serving.Served | None) -> cache.Choice:
     return _by_name(name, served)
 
 
-def _by_name(name: str, served: serving.Served | None) -> cache.Choice:
+def _by_name(name: str, served: serving.Served | None) -> NetworkChoice:
     if served and name == served.network.card.name:
         _describe(served.network.card, random=False)
         return _of(served)
     card = _card(name)
-    random = card.source != "own" and _choose_weights() == "Random"
+    random = card.source not in ("own", "converted") and _choose_weights() == "Random"
     _describe(card, random=random)
     return chosen(card, random=random)
 
 
-def chosen(card: ModelCard, *, random: bool) -> cache.Choice:
+def chosen(card: ModelCard, *, random: bool) -> NetworkChoice:
     """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
-    return cache.Choice(card, key, lambda: zoo.load(card.name, random=random), random)
+    return NetworkChoice(card, key, lambda: zoo.load(card.name, random=random), random)
 
 
-def owned() -> list[cache.Choice]:
+def owned() -> list[NetworkChoice]:
     """A person's own networks, chosen in the sidebar or not: the one of their code, and the one uploaded last."""
     found = uploaded()
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
@@ -77,8 +93,8 @@ def owned() -> list[cache.Choice]:
     return found
 
 
-def _of(served: serving.Served) -> cache.Choice:
-    return cache.Choice(served.network.card, served.key, lambda: served.network)
+def _of(served: serving.Served) -> NetworkChoice:
+    return NetworkChoice(served.network.card, served.key, lambda: served.network)
 
 
 def _served() -> serving.Served | None:
@@ -91,7 +107,7 @@ def _served() -> serving.Served | None:
         return None
 
 
-def fetch(choice: cache.Choice) -> None:
+def fetch(choice: NetworkChoice) -> None:
     """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops."""
     card = choice.card
     about = "about " if libraries.ABOUT in card.assumed else ""
@@ -119,10 +135,7 @@ def _card(name: str) -> ModelCard:
 
 
 def _choose_weights() -> str:
-    note_link("weights", WEIGHTS, "weights that there are not: these are the trained ones")
-    return st.segmented_control(
-        "Weights", WEIGHTS, default=WEIGHTS[0], required=True, key="weights", bind="query-params"
-    )
+    return choose("Weights", WEIGHTS, key="weights", look="row")
 
 
 def _choose_random() -> None:
@@ -142,8 +155,12 @@ def _describe(card: ModelCard, *, random: bool) -> None:
             help=ALIKE,
         )
     else:
-        known = "accuracy not published" if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
-        st.caption(f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.")
+        unknown = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
+        known = unknown if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
+        notes = "\n\n".join(card.notes)
+        st.caption(
+            f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.", help=notes or None
+        )
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
         st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
 

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from attention import comparison
+from attention.observe import Observation
 from attention.records import Heatmap
-from attention.ui import compare_jobs, compare_views, parts
-from attention.ui.view import View
+from attention.ui import compare_jobs, widgets
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.attribution import Method
 
-GRAD_CAM = "Grad-CAM"
-OF_A_BLOCK = (GRAD_CAM, "Guided Grad-CAM")
-METHODS = (*OF_A_BLOCK, "Integrated gradients", "Occlusion")
 SCALES = ("one for all", "each its own")
 FIRST_GUESS = "the first guess"
 _HELP = (
@@ -37,50 +34,48 @@ class Asked(NamedTuple):
 class Work(NamedTuple):
     """One heatmap that can be made."""
 
-    view: View
+    observation: Observation
     target: int
     method: "Method"
 
 
-def ask(views: Sequence[View]) -> Asked:
+def ask(views: Sequence[Observation]) -> Asked:
     """The class, the method, the blocks and the scale, by widgets in the place where this is called.
 
     The views are of networks that give a score for each class, one at least.
     """
     first = views[0]
     guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
-    named = {comparison.meaning(label): label.partition(",")[0] for view in views for label in view.labels}
+    named = {
+        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.labels
+    }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
     methods = _offered(views)
-    for key, options in {"class": labels, "method": methods, "heat": SCALES}.items():
-        parts.note_link(key, options, f"a {key} that there is not here: this is “{options[0]}”")
-    parts.settle("class", labels)
-    parts.settle("method", methods)
     with controls:
-        label = st.selectbox("Class", labels, key="class", bind="query-params")
-        how = st.selectbox("Heatmap", methods, key="method", bind="query-params")
-        ends = st.selectbox("Scale of the heatmaps", SCALES, key="heat", bind="query-params")
+        label = widgets.choose("Class", labels, key="class")
+        how = widgets.choose("Heatmap", methods, key="method")
+        ends = widgets.choose("Scale of the heatmaps", SCALES, key="heat")
         layers = _ask_blocks(views, how)
     return Asked(guess if label == FIRST_GUESS else label, how, layers, ends == SCALES[1])
 
 
-def heatmaps(views: Sequence[View], asked: Asked, slowest: float) -> dict[str, Heatmap]:
+def heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """By the key of the view: Grad-CAM at once, what takes many passes once it was started. Says why one has none.
 
     `slowest` is what a pass of the slowest network takes, in seconds.
     """
-    work = [each for view in views if (each := _work(view, asked))]
-    if asked.method == GRAD_CAM:
-        return {view.key: compare_views.grad_cam(view, target, asked.layers[view.key]) for view, target, _ in work}
+    work = [each for observation in views if (each := _work(observation, asked))]
+    if all(each.method.passes(each.observation.shape).forward == 1 for each in work):
+        return {observation.key: observation.heatmap(target, method) for observation, target, method in work}
     return _computed(work, asked, slowest) if work else {}
 
 
-def _offered(views: Sequence[View]) -> list[str]:
+def _offered(views: Sequence[Observation]) -> list[str]:
     """The methods that are valid for one of the networks at least; why the others are not is said."""
     offered = []
-    for name in METHODS:
-        reasons = [_method(name).obstacle(compare_views.layers(view)) for view in views]
+    for name in _titles():
+        reasons = [_method(name).obstacle(observation.layers) for observation in views]
         if all(reasons):
             st.caption(f":material/block: {name} is valid for none of these networks. {reasons[0]}")
         else:
@@ -88,66 +83,64 @@ def _offered(views: Sequence[View]) -> list[str]:
     return offered
 
 
-def _ask_blocks(views: Sequence[View], method: str) -> dict[str, str]:
+def _titles(*, of_a_block: bool = False) -> list[str]:
+    """What the methods are called; on demand those alone that read a block."""
+    from attention.attribution import METHODS, reads_block
+
+    return [each.title for name, each in METHODS.items() if reads_block(name) or not of_a_block]
+
+
+def _ask_blocks(views: Sequence[Observation], method: str) -> dict[str, str]:
     """A choice for all networks that have the same blocks; by the key of the view."""
-    alike: dict[tuple[str, ...], list[View]] = {}
-    for view in views:
-        if blocks := compare_views.layers(view).blocks:
-            alike.setdefault(blocks, []).append(view)
+    alike: dict[tuple[str, ...], list[Observation]] = {}
+    for observation in views:
+        if blocks := observation.layers.blocks:
+            alike.setdefault(blocks, []).append(observation)
     chosen: dict[str, str] = {}
     for number, (blocks, group) in enumerate(alike.items(), start=1):
-        key, whose = f"layer{number}", ", ".join(view.card.name.rpartition("/")[2] for view in group)
-        parts.note_link(key, blocks, f"a block that {whose} has not: this is the last one")
-        parts.settle(key, blocks)
-        name = st.selectbox(
-            "Block" if len(alike) == 1 else f"Block of {parts.literal(whose)}",
+        key, whose = f"layer{number}", ", ".join(observation.card.name.rpartition("/")[2] for observation in group)
+        name = widgets.choose(
+            "Block" if len(alike) == 1 else f"Block of {widgets.literal(whose)}",
             blocks,
-            len(blocks) - 1,
             key=key,
-            bind="query-params",
-            disabled=method not in OF_A_BLOCK,
+            default=blocks[-1],
+            disabled=method not in _titles(of_a_block=True),
             help=_HELP if number == 1 else None,
         )
-        chosen |= {view.key: name for view in group}
+        chosen |= {observation.key: name for observation in group}
     return chosen
 
 
-def _method(name: str, layer: str | None = None) -> "Method":
-    from attention import attribution
+def _method(title: str, layer: str | None = None) -> "Method":
+    from attention.attribution import METHODS, make_method
 
-    methods: dict[str, Method] = {
-        METHODS[0]: attribution.GradCam(layer),
-        METHODS[1]: attribution.GuidedGradCam(layer),
-        METHODS[2]: attribution.IntegratedGradients(),
-        METHODS[3]: attribution.Occlusion(),
-    }
-    return methods[name]
+    return make_method(next(name for name, each in METHODS.items() if each.title == title), layer)
 
 
-def _work(view: View, asked: Asked) -> Work | None:
+def _work(observation: Observation, asked: Asked) -> Work | None:
     """What was asked for; None where it is not valid for the network, which is said."""
-    target = comparison.place(view.labels, asked.label)
+    target = comparison.place(observation.labels, asked.label)
     if target is None:
         return None
-    method = _method(asked.method, asked.layers.get(view.key))
-    if reason := method.obstacle(compare_views.layers(view)):
-        st.caption(f":material/block: {parts.literal(view.card.name)} has no heatmap here. {reason}")
+    method = _method(asked.method, asked.layers.get(observation.key))
+    if reason := method.obstacle(observation.layers):
+        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {reason}")
         return None
-    return Work(view, target, method)
+    return Work(observation, target, method)
 
 
 def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """None before they were started."""
-    passes = [each.method.passes(compare_views.shape(each.view)) for each in work]
+    passes = [each.method.passes(each.observation.shape) for each in work]
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
-    key = (asked.method, *((each.view.key, each.target, each.method) for each in work))
+    key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
 
     def run(progress: compare_jobs.Progress) -> dict[str, Heatmap]:
         found, before = {}, 0
-        for (view, target, method), cost in zip(work, passes, strict=True):
-            batch = view.network.transform(view.picture)[None]
+        for (observation, target, method), cost in zip(work, passes, strict=True):
+            batch = observation.batch
             shift = _shifted(progress, before, forward)
-            found[view.key] = compare_views.attributor(view)(batch, target, method=method, progress=shift)
+            found[observation.key] = observation.attributor(batch, target, method=method, progress=shift)
             before += cost.forward
         return found
 

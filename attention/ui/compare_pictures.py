@@ -10,13 +10,13 @@ from PIL import Image
 from attention import analysis, changes
 from attention.analysis.predictions import PredictionError
 from attention.changes import STRENGTHS, WITH_STRENGTH
-from attention.charts import comparing, overlay
+from attention.charts import comparing, numbers, overlay
+from attention.charts.chart import Chart, by_map
 from attention.kinds import KINDS
+from attention.observe import Observation, Picture
 from attention.records import Floats, Gate
-from attention.report import by_map
-from attention.ui import cache, parts
+from attention.ui import widgets
 from attention.ui.compare_tabs import choose_other
-from attention.ui.view import View
 
 CHANGES = ("flip", *WITH_STRENGTH, "patch")
 SMALLEST = 5
@@ -53,49 +53,45 @@ class Move(NamedTuple):
         return float(np.abs(self.elsewhere - self.before).mean())
 
 
-def draw(view: View) -> None:
+def draw(observation: Observation) -> None:
     """The two pictures with their predictions, then the gates, those that moved most first."""
-    if not view.blocks:
-        parts.no_gates(view, "gates", "cbam")
+    if not observation.blocks:
+        widgets.no_gates(observation, "gates", "cbam")
         return
     answer = st.empty()
-    parts.note_link("second_kind", SECONDS, f"a second picture of no kind there is: here is {SECONDS[0]}")
-    kind = st.segmented_control(
-        "Second picture", SECONDS, default=SECONDS[0], required=True, key="second_kind", bind="query-params"
-    )
+    kind = widgets.choose("Second picture", SECONDS, key="second_kind", look="row")
     copied, flipped = kind == SECONDS[0], False
-    other = second = view.beside(choose_other(view) if copied else choose_other(view, "The second picture"))
+    other = second = observation.of(
+        choose_other(observation) if copied else choose_other(observation, "The second picture")
+    )
     if copied:
-        parts.note_link("change", CHANGES, f"a change that there is not: here is {CHANGES[0]}")
-        change = st.segmented_control(
-            "Change", CHANGES, default="flip", required=True, key="change", bind="query-params"
-        )
-        second, flipped = view.beside(_changed(view, change)), change == "flip"
-    moves = sorted(_moves(view, second, other, mirrored=flipped), key=lambda move: -move.change)
-    answer.subheader(_say(view, second, moves), anchor=False)
+        change = widgets.choose("Change", CHANGES, key="change", look="row")
+        second, flipped = observation.of(_changed(observation, change)), change == "flip"
+    moves = sorted(_moves(observation, second, other, mirrored=flipped), key=lambda move: -move.change)
+    answer.subheader(_say(observation, second, moves), anchor=False)
     pictures, chart = st.columns([2, 5], gap="medium")
     with pictures:
-        _draw_pictures(view, second)
+        _draw_pictures(observation, second)
     with chart:
-        _draw_moves(moves, other.picture_name if copied else "")
+        _draw_moves(moves, other.picture.name if copied else "")
         st.caption(_places(kind, flipped=flipped))
-    _draw_spatial(view, second, moves)
+    _draw_spatial(observation, second, moves)
 
 
-def _changed(view: View, change: str) -> cache.Picture:
+def _changed(observation: Observation, change: str) -> Picture:
     """The changed copy, of the square that the network sees where a place is meant."""
     if change == "patch":
-        return _patched(view)
+        return _patched(observation)
     if change == "flip":
-        return _copy(view, changes.flip(view.picture), "mirrored")
+        return _copy(observation, changes.flip(observation.image), "mirrored")
     known = STRENGTHS[change]
     value = st.slider(
         known.label, known.low, known.high, known.usual, known.step, key=f"by_{change}", bind="query-params"
     )
-    return _copy(view, WITH_STRENGTH[change](view.picture, value), f"{change} {value:g}")
+    return _copy(observation, WITH_STRENGTH[change](observation.image, value), f"{change} {value:g}")
 
 
-def _patched(view: View) -> cache.Picture:
+def _patched(observation: Observation) -> Picture:
     """With a patch where the person draws a frame on what the network sees, or where the sliders say."""
     drawing, sliders = st.columns([2, 3], gap="medium")
     with sliders:
@@ -107,16 +103,17 @@ def _patched(view: View) -> cache.Picture:
     edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
     with drawing:
         alt = f"The square that the network sees, with a patch of {wide} by {high} % at {x} %, {y} %."
-        parts.chart(comparing.framed(view.seen, edges), key="patch", alt=alt, table=None, on_select=_frame, area=True)
-    left, above, right, below = view.box
+        figure = comparing.framed(overlay.jpeg(observation.square), edges)
+        widgets.show(Chart("patch", figure, alt), on_select=_frame, area=True)
+    left, above, right, below = observation.box
     across, down = (right - left) / 100, (below - above) / 100
     box = (left + edges[0] * across, above + edges[1] * down, left + edges[2] * across, above + edges[3] * down)
-    return _copy(view, changes.patch(view.picture, box), f"patch of {wide} × {high} % at {x} %, {y} %")
+    return _copy(observation, changes.patch(observation.image, box), f"patch of {wide} × {high} % at {x} %, {y} %")
 
 
 def _frame() -> None:
     """A callback: the patch is the frame that was drawn."""
-    if drawn := parts.frame("patch"):
+    if drawn := widgets.frame("patch"):
         for (low, high), centre, length in zip(
             drawn, ("patch_x", "patch_y"), ("patch_wide", "patch_high"), strict=True
         ):
@@ -125,16 +122,16 @@ def _frame() -> None:
             st.session_state[length] = max(round(high - low), SMALLEST)
 
 
-def _copy(view: View, image: Image.Image, what: str) -> cache.Picture:
-    return cache.Picture(f"{view.picture_name}, {what}", image, f"{view.shown.key} {what}")
+def _copy(observation: Observation, image: Image.Image, what: str) -> Picture:
+    return Picture(f"{observation.picture.name}, {what}", image, f"{observation.picture.key} {what}")
 
 
-def _moves(view: View, second: View, other: View, *, mirrored: bool) -> list[Move]:
+def _moves(observation: Observation, second: Observation, other: Observation, *, mirrored: bool) -> list[Move]:
     """Of every gate; those that vary over the width are mirrored back for a mirrored picture."""
     after = {gate.name: gate for gate in second.trace.gates}
     elsewhere = {gate.name: gate for gate in other.trace.gates}
     found = []
-    for gate in view.trace.gates:
+    for gate in observation.trace.gates:
         values = after[gate.name].values[0]
         if mirrored and KINDS[gate.kind].along_width:
             values = values[..., ::-1]
@@ -142,9 +139,9 @@ def _moves(view: View, second: View, other: View, *, mirrored: bool) -> list[Mov
     return found
 
 
-def _say(view: View, second: View, moves: Sequence[Move]) -> str:
+def _say(observation: Observation, second: Observation, moves: Sequence[Move]) -> str:
     most = f"{_names(moves)[0]} moved most, by {moves[0].change:.3f} on average"
-    before, after = _guesses(view)[:1], _guesses(second)[:1]
+    before, after = _guesses(observation)[:1], _guesses(second)[:1]
     if not before or not after:
         return f"{most}."
     (label, probability), (other, now) = *before, *after
@@ -153,37 +150,40 @@ def _say(view: View, second: View, moves: Sequence[Move]) -> str:
     return f"{most}; {label} ({probability:.1%}) becomes {other} ({now:.1%})."
 
 
-def _guesses(view: View) -> list[tuple[str, float]]:
+def _guesses(observation: Observation) -> list[tuple[str, float]]:
     """The two best; none where the network does not answer with a score for each class."""
     try:
-        return [(label.partition(",")[0], share) for label, share in analysis.top(view.probabilities, view.labels, 2)]
+        return [
+            (label.partition(",")[0], share)
+            for label, share in analysis.top(observation.probabilities, observation.labels, 2)
+        ]
     except PredictionError:
         return []
 
 
-def _draw_pictures(view: View, second: View) -> None:
-    for title, each in {"First": view, "Second": second}.items():
-        caption = f"{title}: {parts.literal(each.picture_name)}"
-        parts.picture(each.seen, key=title, caption=caption, alt=f"{title}: {each.picture_name}.", table=None)
+def _draw_pictures(observation: Observation, second: Observation) -> None:
+    for title, each in {"First": observation, "Second": second}.items():
+        caption = f"{title}: {each.picture.name}"
+        widgets.show(Chart(title, overlay.jpeg(each.square), f"{caption}.", caption))
         for label, probability in _guesses(each):
-            st.progress(probability, f"{parts.literal(label)} {probability:.1%}")
+            st.progress(probability, f"{widgets.literal(label)} {probability:.1%}")
 
 
 def _draw_moves(moves: Sequence[Move], other: str) -> None:
     names, shown = _names(moves), [move.change for move in moves]
     yardsticks = [move.yardstick for move in moves] if other else []
     more = sum(move.change > move.yardstick for move in moves)
-    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {parts.small(shown[-1])}."
+    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {numbers.small(shown[-1])}."
     if other:
         finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
     st.markdown(finding)
-    parts.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
+    widgets.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
         "kind": [move.gate.kind for move in moves],
         "change": shown,
     }
-    parts.data(moved={**table, f"change for {other}": yardsticks} if other else table)
+    widgets.data(moved={**table, f"change for {other}": yardsticks} if other else table)
 
 
 def _names(moves: Sequence[Move]) -> list[str]:
@@ -204,7 +204,7 @@ def _places(kind: str, *, flipped: bool) -> str:
     return said + "Spatial gates are compared place by place; a crop moves what was in a place to another."
 
 
-def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
+def _draw_spatial(observation: Observation, second: Observation, moves: Sequence[Move]) -> None:
     spatial = [move for move in moves if KINDS[move.gate.kind].is_map][:SHOWN]
     if not spatial:
         return
@@ -216,19 +216,19 @@ def _draw_spatial(view: View, second: View, moves: Sequence[Move]) -> None:
             st.markdown(f"{names[move.gate.name]}: {move.change:.3f}")
             after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
             maps |= {f"{move.gate.name} before": move.before, f"{move.gate.name} after": after}
-            for side, each, values in zip(st.columns(2), (view, second), (move.before, after), strict=True):
+            for side, each, values in zip(st.columns(2), (observation, second), (move.before, after), strict=True):
                 _draw_map(side, each, values, name=names[move.gate.name])
-    parts.data(moved_maps=by_map(maps))
+    widgets.data(moved_maps=by_map(maps))
 
 
-def _draw_map(place: st.delta_generator.DeltaGenerator, view: View, values: Floats, *, name: str) -> None:
-    picture, box = overlay.close_up(view.picture, view.box, 320)
+def _draw_map(place: st.delta_generator.DeltaGenerator, observation: Observation, values: Floats, *, name: str) -> None:
+    picture, box = overlay.close_up(observation.image, observation.box, 320)
     span = f"{values.min():.2f} to {values.max():.2f}"
     with place:
-        parts.picture(
+        widgets.picture(
             overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),
-            key=f"{name} over {view.key}",
-            alt=f"Spatial gate {name} over {view.picture_name}, {span}.",
+            key=f"{name} over {observation.key}",
+            alt=f"Spatial gate {name} over {observation.picture.name}, {span}.",
             caption=span,
             table="moved_maps",
         )

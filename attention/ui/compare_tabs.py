@@ -7,19 +7,19 @@ import streamlit as st
 from attention import analysis, comparison
 from attention.analysis import agreement
 from attention.analysis.agreement import Agreement
-from attention.charts import comparing
+from attention.charts import comparing, numbers
+from attention.charts.chart import Columns, by_map
 from attention.charts.comparing import Against
-from attention.comparison import Column
+from attention.comparison import Compared
 from attention.kinds import KINDS
+from attention.observe import Observation, Picture
 from attention.records import Gate
-from attention.report import Columns, by_map
-from attention.ui import cache, frame, parts
-from attention.ui.view import View
+from attention.ui import cache, frame, widgets
 
 YARDSTICK = "Another picture, as a yardstick"
 
 
-def explain(columns: Sequence[Column]) -> None:
+def explain(columns: Sequence[Compared]) -> None:
     """The equations, and the numbers of all columns, folded."""
     box = st.expander("The equations", icon=":material/function:", key="equations", on_change="rerun")
     if box.open:
@@ -34,7 +34,7 @@ def explain(columns: Sequence[Column]) -> None:
         for gate in comparison.by_stage(column.spatial)
     }
     means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.channel]
-    parts.data(
+    widgets.data(
         heatmaps=_table(titles, rows),
         class_heatmaps=by_map(heatmaps),
         stage_gates=by_map(gates),
@@ -46,14 +46,14 @@ def _table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Columns
     return {title: [row[number] for row in rows] for number, title in enumerate(titles)}
 
 
-def _row(column: Column) -> tuple[object, ...]:
+def _row(column: Compared) -> tuple[object, ...]:
     assert column.heatmap and column.target is not None
     name = f"{column.card.name}{' (random weights)' * column.card.random}"
     found, label = column.heatmap, column.labels[column.target]
     return name, label, column.probability, found.layer, found.minimum, found.maximum
 
 
-def _explain_heatmap(columns: Sequence[Column]) -> None:
+def _explain_heatmap(columns: Sequence[Compared]) -> None:
     st.markdown(
         "Grad-CAM: $A^k$ is channel k of the layer's output, with Z places, and $y^c$ the logit of class c. What is "
         "negative is left out (Selvaraju et al., arXiv 1610.02391, eqs. 1 and 2)."
@@ -70,58 +70,54 @@ def _explain_heatmap(columns: Sequence[Column]) -> None:
     st.markdown(r"Overlap, of the fifths $T$ of the places with the largest values: $|T_1 \cap T_2| / |T_1|$.")
 
 
-def draw_agreement(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_agreement(columns: Sequence[Compared]) -> None:
     """Each spatial gate against the class heatmap, beside what agrees without knowing the picture."""
     chosen = choose_network(
         columns, "spatial gates and a heatmap", lambda column: bool(column.spatial and column.heatmap)
     )
     if chosen is None:
         return
-    view, column = views[chosen], columns[chosen]
-    other = view.beside(choose_other(view))
+    column = columns[chosen]
+    observation = column.observation
+    other = observation.of(choose_other(observation))
     own, others, blob = _measured(column, other)
     names = analysis.short_names([gate.name for gate in column.spatial])
     st.markdown(f"{_found(own, others, blob)} {_constant(names, column.spatial)}")
-    title = f"its gate for {other.picture_name}"
+    title = f"its gate for {other.picture.name}"
     measures = [
         Against("rank correlation", _correlations(own), _correlations(others), blob.correlation, (-1.02, 1.02)),
         Against("overlap of the top fifths", _overlaps(own), _overlaps(others), blob.overlap, (-0.02, 1.02)),
     ]
     alt = f"Agreement of {len(names)} spatial gates with the heatmap, beside the same for another picture's gates."
-    parts.chart(comparing.agreement(names, measures, title), key="agreement", alt=alt)
+    widgets.chart(comparing.agreement(names, measures, title), key="agreement", alt=alt)
     st.caption(
-        f"Each gate of {parts.literal(column.card.name)} against the heatmap of this picture, on the finer grid of the "
-        "two, n = 1 picture. Chance alone gives a rank correlation of 0 and an overlap of 0.2. Only where a gate lies "
-        "right of both the grey ring and the dashed line does its agreement say anything about this picture."
+        f"Each gate of {widgets.literal(column.card.name)} against the heatmap of this picture, on the finer grid "
+        "of the two, n = 1 picture. Chance alone gives a rank correlation of 0 and an overlap of 0.2. Only where a "
+        "gate lies right of both the grey ring and the dashed line does its agreement say anything about this picture."
     )
     _say_pointing(names, own, others)
     _offer(names, column.spatial, own, others, blob)
 
 
-def choose_network(columns: Sequence[Column], wanted: str, has: Callable[[Column], bool]) -> int | None:
+def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> int | None:
     """Which column a part below is about; None, and said, where none has what is wanted."""
     names = {column.card.name: number for number, column in enumerate(columns) if has(column)}
     if not names:
         said = f"None of these networks has {wanted} so far: choose cbam, and start its heatmap where that is asked."
         st.info(said, icon=":material/info:")
         return None
-    parts.settle("of", list(names))
-    name = st.segmented_control(
-        "Network", list(names), default=next(iter(names)), required=True, key="of", format_func=parts.literal
-    )
+    name = widgets.choose("Network", names, key="of", look="row", names=widgets.literal, linked=False)
     return names[name]
 
 
-def choose_other(view: View, title: str = YARDSTICK) -> cache.Picture:
+def choose_other(observation: Observation, title: str = YARDSTICK) -> Picture:
     """A picture of something else."""
-    others = {name: own for name, own in frame.pictures().items() if name != view.picture_name}
-    parts.note_link("other", others, "another picture that is not at hand: here is one that is")
-    parts.settle("other", list(others))
-    name = st.selectbox(title, list(others), key="other", bind="query-params")
+    others = {name: own for name, own in frame.pictures().items() if name != observation.picture.name}
+    name = widgets.choose(title, others, key="other")
     return others[name] or cache.sample(name)
 
 
-def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_channels(columns: Sequence[Compared]) -> None:
     """Every network's channel gates by depth."""
     gated = {column.card.name: [gate.values[0] for gate in column.channel] for column in columns if column.channel}
     if not gated:
@@ -129,21 +125,24 @@ def draw_channels(views: Sequence[View], columns: Sequence[Column]) -> None:
         return
     means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
     finding = "; ".join(f"{name} passes {mean:.0%} on average" for name, mean in means.items())
-    st.markdown(f"Over all blocks, {parts.literal(finding)}.")
-    parts.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
+    st.markdown(f"Over all blocks, {widgets.literal(finding)}.")
+    widgets.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
     spread = analysis.spread([gate for gates in gated.values() for gate in gates])
-    parts.data(profiles={**_table(("network", "block", "mean"), rows), **spread})
+    widgets.data(profiles={**_table(("network", "block", "mean"), rows), **spread})
 
 
-def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_cost(columns: Sequence[Compared]) -> None:
     """Size, cost, measured time and origin of each network."""
+    observations = [column.observation for column in columns]
     rows = {
-        "parameters": [parts.magnitude(view.inventory.network.parameters) for view in views],
-        "MACs": [parts.magnitude(column.macs) for column in columns],
-        "parameters in attention": [parts.attention_share(view.inventory, "parameters") for view in views],
-        "MACs in attention": [parts.attention_share(view.inventory, "macs") for view in views],
+        "parameters": [numbers.magnitude(observation.inventory.network.parameters) for observation in observations],
+        "MACs": [numbers.magnitude(column.macs) for column in columns],
+        "parameters in attention": [
+            widgets.attention_share(observation.inventory, "parameters") for observation in observations
+        ],
+        "MACs in attention": [widgets.attention_share(observation.inventory, "macs") for observation in observations],
         "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
         "input, px": [str(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
@@ -151,16 +150,16 @@ def draw_cost(views: Sequence[View], columns: Sequence[Column]) -> None:
         "weights": ["random" if column.card.random else "trained" for column in columns],
     }
     names = [column.card.name for column in columns]
-    table = [f"| | {' | '.join(map(parts.literal, names))} |", f"|:--|{'--:|' * len(names)}"]
+    table = [f"| | {' | '.join(map(widgets.literal, names))} |", f"|:--|{'--:|' * len(names)}"]
     st.markdown("\n".join([*table, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())]))
     st.caption(
         f"{comparison.TIMED} Top-1 of the own networks was measured on Imagenette's ten classes, that of the others "
         "published for ImageNet's thousand: the two do not compare."
     )
-    parts.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
+    widgets.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
 
 
-def _measured(column: Column, other: View) -> tuple[list[Agreement], list[Agreement], Agreement]:
+def _measured(column: Compared, other: Observation) -> tuple[list[Agreement], list[Agreement], Agreement]:
     elsewhere = [gate for gate in other.trace.gates if KINDS[gate.kind].is_map]
     own, others = (comparison.against_heatmap(column, gates) for gates in (column.spatial, elsewhere))
     return own, others, comparison.blob_against_heatmap(column)
@@ -213,7 +212,7 @@ def _offer(
         "overlap": _overlaps(every),
         "pointing": [each.pointing for each in every],
     }
-    parts.data(agreement=table)
+    widgets.data(agreement=table)
 
 
 def _correlations(found: Sequence[Agreement]) -> list[float | None]:

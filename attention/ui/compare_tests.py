@@ -11,14 +11,14 @@ from attention import analysis
 from attention.analysis import agreement
 from attention.analysis.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
 from attention.charts import comparing, overlay
-from attention.comparison import Column
+from attention.charts.chart import Columns, by_map
+from attention.comparison import Compared
 from attention.kinds import KINDS
+from attention.observe import Observation
 from attention.records import Floats
-from attention.report import Columns, by_map
-from attention.ui import compare_jobs, compare_views, parts
+from attention.ui import compare_jobs, widgets
 from attention.ui.compare_jobs import Progress
 from attention.ui.compare_tabs import choose_network
-from attention.ui.view import View
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from torch import Tensor, nn
@@ -40,57 +40,58 @@ class Shuffled(NamedTuple):
     """Of the class."""
 
 
-def draw_faithfulness(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_faithfulness(columns: Sequence[Compared]) -> None:
     """Deletion and insertion in the order of the heatmap, of a spatial gate, and of random maps."""
     chosen = choose_network(columns, "a heatmap", lambda column: column.heatmap is not None)
     if chosen is None:
         return
-    view, column = views[chosen], columns[chosen]
+    column = columns[chosen]
+    observation = column.observation
     maps = _maps(column)
     passes = 2 * (len(maps) + DRAWS) * (STEPS + 1)
     st.markdown(
         "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
     )
-    key = (view.key, column.target, *_stamp(column), *maps)
+    key = (observation.key, column.target, *_stamp(column), *maps)
     said = compare_jobs.cost(passes, 0, column.seconds)
-    done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(view, column, maps, progress))
+    done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(observation, column, maps, progress))
     if done is not None:
         _draw_curves(done, column)
 
 
-def draw_sanity(views: Sequence[View], columns: Sequence[Column]) -> None:
+def draw_sanity(columns: Sequence[Compared]) -> None:
     """The same maps with the network's weights shuffled from the top down."""
     chosen = choose_network(columns, "a Grad-CAM heatmap", lambda each: bool(each.heatmap and each.heatmap.layer))
     if chosen is None:
         return
-    view, column = views[chosen], columns[chosen]
-    layers = compare_views.layers(view)
+    column = columns[chosen]
+    observation = column.observation
+    layers = observation.layers
     steps = len(layers.blocks) + 1
     st.markdown(
         "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
         "map that stays the same although its own block is shuffled says nothing about what the network has learned."
     )
     said = compare_jobs.cost(PASSES * steps, steps, column.seconds)
-    key = (view.key, column.target, *_stamp(column))
-    done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(view, column, progress))
+    key = (observation.key, column.target, *_stamp(column))
+    done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(observation, column, progress))
     if done:
-        _draw_shuffled(view, column, done)
+        _draw_shuffled(observation, column, done)
 
 
-def _stamp(column: Column) -> tuple[str, str]:
+def _stamp(column: Compared) -> tuple[str, str]:
     """Which heatmap it is."""
     assert column.heatmap is not None
     return column.heatmap.method, column.heatmap.layer
 
 
-def _maps(column: Column) -> dict[str, Floats]:
+def _maps(column: Compared) -> dict[str, Floats]:
     """The heatmap, and the spatial gate that is chosen."""
     assert column.heatmap is not None
     maps = {"heatmap": column.heatmap.values}
     gates = {gate.name: gate.values[0] for gate in column.spatial}
     if gates:
-        parts.settle("gate", list(gates))
-        name = st.selectbox("Spatial gate", list(gates), len(gates) - 1, key="gate", bind="query-params")
+        name = widgets.choose("Spatial gate", gates, key="gate", default=list(gates)[-1])
         maps[f"gate {name}"] = gates[name]
     return maps
 
@@ -99,8 +100,8 @@ Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
 """Of the maps by name, and of the random ones."""
 
 
-def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progress) -> Curves:
-    picture = view.network.transform(view.picture).numpy()
+def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], progress: Progress) -> Curves:
+    picture = observation.network.transform(observation.image).numpy()
     grid = list(maps.values())[-1].shape
     rows = [*maps.values(), *random_maps((grid[0], grid[1]), DRAWS, SEED)]
     total = 2 * len(rows) * (STEPS + 1)
@@ -112,7 +113,7 @@ def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progr
         for start in range(0, len(pictures), AT_ONCE):
             progress(done, total)
             batch = pictures[start : start + AT_ONCE]
-            found.append(_probabilities(view, batch, column.target or 0))
+            found.append(_probabilities(observation, batch, column.target or 0))
             done += len(batch)
         return np.concatenate(found)
 
@@ -120,18 +121,18 @@ def _remove(view: View, column: Column, maps: dict[str, Floats], progress: Progr
     return dict(zip(maps, curves, strict=False)), curves[len(maps) :]
 
 
-def _probabilities(view: View, pictures: Floats, target: int) -> NDArray[np.float64]:
+def _probabilities(observation: Observation, pictures: Floats, target: int) -> NDArray[np.float64]:
     import torch
 
     with torch.inference_mode():
-        return analysis.probabilities(view.network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
+        return analysis.probabilities(observation.network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
 
 
-def _draw_curves(done: Curves, column: Column) -> None:
+def _draw_curves(done: Curves, column: Compared) -> None:
     maps, draws = done
     finding = " ".join(_judged(name, both, draws) for name, both in maps.items())
     st.markdown(finding)
-    parts.chart(comparing.curves(maps, draws), key="curves", alt=finding)
+    widgets.chart(comparing.curves(maps, draws), key="curves", alt=finding)
     st.caption(
         f"P of the class while pixels go or come back, {STEPS} steps. Random maps lie on the grid of the last map and "
         f"are enlarged as it is; seed {SEED}, n = {DRAWS}. Pictures with holes are unlike all that the network was "
@@ -142,7 +143,7 @@ def _draw_curves(done: Curves, column: Column) -> None:
     for name, both in every.items():
         columns[f"{name}: deletion"] = both.deletion.probabilities.tolist()
         columns[f"{name}: insertion"] = both.insertion.probabilities.tolist()
-    parts.data(curves=columns)
+    widgets.data(curves=columns)
 
 
 def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str:
@@ -164,23 +165,23 @@ def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str
     )
 
 
-def _shuffle(view: View, column: Column, progress: Progress) -> list[Shuffled]:
+def _shuffle(observation: Observation, column: Compared, progress: Progress) -> list[Shuffled]:
     import torch
 
     from attention import attribution
 
-    batch = view.network.transform(view.picture)[None]
-    layers = compare_views.attributor(view).layers(batch.shape)
+    batch = observation.batch
+    layers = observation.layers
     total = PASSES * (len(layers.blocks) + 1)
     found: list[Shuffled] = []
     with torch.inference_mode(False):
-        for down_to, copy in attribution.randomised(view.network.module, layers, SEED):
+        for down_to, copy in attribution.randomised(observation.network.module, layers, SEED):
             progress(PASSES * len(found), total)
             found.append(_seen(column, down_to, copy, batch))
     return found
 
 
-def _seen(column: Column, down_to: str, copy: "nn.Module", batch: "Tensor") -> Shuffled:
+def _seen(column: Compared, down_to: str, copy: "nn.Module", batch: "Tensor") -> Shuffled:
     import torch
 
     from attention import capture
@@ -196,12 +197,11 @@ def _seen(column: Column, down_to: str, copy: "nn.Module", batch: "Tensor") -> S
     return Shuffled(down_to, maps, float(found[column.heatmap.target]))
 
 
-def _draw_shuffled(view: View, column: Column, done: Sequence[Shuffled]) -> None:
+def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Shuffled]) -> None:
     assert column.heatmap is not None
     originals = {"heatmap": column.heatmap.values, **{gate.name: gate.values[0] for gate in column.spatial}}
     depths = [each.down_to for each in done]
-    parts.settle("down", depths)
-    chosen = st.select_slider("Shuffled from the head down to", depths, key="down", bind="query-params")
+    chosen = widgets.choose("Shuffled from the head down to", depths, key="down", look="slider")
     at = depths.index(chosen)
     rows = dict(zip(_titles(originals), _similarities(originals, done), strict=True))
     last = rows["heatmap"][-1]
@@ -211,15 +211,15 @@ def _draw_shuffled(view: View, column: Column, done: Sequence[Shuffled]) -> None
         f"{done[-1].probability:.1%} in place of {column.probability:.1%}."
     )
     st.markdown(finding)
-    parts.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding, table="shuffled")
+    widgets.chart(comparing.similarity(rows, depths, at), key="similarity", alt=finding, table="shuffled")
     st.caption(
         "Rank correlation with the map of the trained weights, n = 1 picture, one order of the weights "
         f"(seed {SEED}). A gate sees nothing of what is above it: until its own block is shuffled it stays at 1 by "
         "construction."
     )
-    maps = _draw_maps(view, originals, done[at])
+    maps = _draw_maps(observation, originals, done[at])
     shuffled: Columns = {"map": list(rows), **{d: [row[n] for row in rows.values()] for n, d in enumerate(depths)}}
-    parts.data(shuffled=shuffled, shuffled_maps=by_map(maps))
+    widgets.data(shuffled=shuffled, shuffled_maps=by_map(maps))
 
 
 def _titles(originals: dict[str, Floats]) -> list[str]:
@@ -231,11 +231,11 @@ def _similarities(originals: dict[str, Floats], done: Sequence[Shuffled]) -> Ite
         yield [agreement.rank_correlation(values, each.maps[name]) if name in each.maps else None for each in done]
 
 
-def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> dict[str, Floats]:
+def _draw_maps(observation: Observation, originals: dict[str, Floats], shuffled: Shuffled) -> dict[str, Floats]:
     """The heatmap and the last spatial gate, before and after; what is drawn, by name."""
     names, maps = ["heatmap", *list(originals)[1:][-1:]], dict[str, Floats]()
     places = iter(st.columns(4))
-    picture, box = overlay.close_up(view.picture, view.box, 360)
+    picture, box = overlay.close_up(observation.image, observation.box, 360)
     for name in names:
         for title, values in (("trained", originals[name]), (f"down to {shuffled.down_to}", shuffled.maps[name])):
             heat, maps[f"{name}, {title}"] = name == "heatmap", values
@@ -247,5 +247,5 @@ def _draw_maps(view: View, originals: dict[str, Floats], shuffled: Shuffled) -> 
             with next(places):
                 key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
                 caption = f"{name}, {title}: {span}"
-                parts.picture(drawn, key=key, alt=f"{caption}.", caption=caption, table="shuffled_maps")
+                widgets.picture(drawn, key=key, alt=f"{caption}.", caption=caption, table="shuffled_maps")
     return maps

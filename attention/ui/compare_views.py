@@ -1,34 +1,28 @@
 """What the comparison shows, by content: the networks chosen, their heatmaps, and how long a pass takes here."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from attention.comparison import Column, place, scored, times
+from attention.comparison import Compared, place, times
 from attention.models import zoo
+from attention.observe import NetworkChoice, Observation
 from attention.records import Heatmap, ModelCard
 from attention.ui import cache
 from attention.ui.choosing import chosen, owned
-from attention.ui.parts import literal
-from attention.ui.view import View
-
-if TYPE_CHECKING:  # the page is painted before torch is loaded
-    from attention.attribution import Attributor, Layers
+from attention.ui.widgets import literal
 
 MOST = 4
 USUAL = ("plain", "se", "cbam")
 
 
-def choose(view: View) -> list[View]:
+def choose(observation: Observation) -> list[Observation]:
     """The sidebar's network first, then up to three others, on the same picture."""
     own = {choice.card.name: choice for choice in owned()}
-    beside = [name for name in USUAL if name != view.card.name][:2]
+    beside = [name for name in USUAL if name != observation.card.name][:2]
     names = st.multiselect(
-        f"Beside {literal(view.card.name)}",
-        [name for name in (*own, *zoo.names()) if name != view.card.name],
+        f"Beside {literal(observation.card.name)}",
+        [name for name in (*own, *zoo.names()) if name != observation.card.name],
         beside,
         max_selections=MOST - 1,
         key="beside",
@@ -36,85 +30,34 @@ def choose(view: View) -> list[View]:
         accept_new_options=True,
         placeholder="Choose up to three networks",
     )
-    others = [name for name in names if name != view.card.name]
+    others = [name for name in names if name != observation.card.name]
     cards = {name: card for name in others if name not in own and (card := _card(name))}
-    random = _choose_random([card.name for card in cards.values() if card.source != "own"])
+    random = _choose_random([card.name for card in cards.values() if card.source not in ("own", "converted")])
     choices = own | {name: chosen(card, random=card.name in random) for name, card in cards.items()}
-    return [view, *(View(choices[name], view.shown) for name in others if name in choices and _there(choices[name]))]
-
-
-def columns(views: Sequence[View], label: str | None, heatmaps: Sequence[Heatmap | None]) -> list[Column]:
-    """Each network on the picture; `label` is the class that is asked about."""
     return [
-        Column(
-            loaded(view),
-            view.labels,
-            scores(view),
-            view.trace.gates,
-            view.box,
-            None if label is None else place(view.labels, label),
-            heatmap,
-            macs=view.inventory.network.macs,
-            seconds=took,
-        )
-        for view, heatmap, took in zip(views, heatmaps, seconds(views), strict=True)
+        observation,
+        *(
+            cache.observe(choices[name], observation.picture)
+            for name in others
+            if name in choices and _there(choices[name])
+        ),
     ]
 
 
-def scores(view: View) -> NDArray[np.float64] | None:
-    """The probability of each class; None where the network gives no score for each class."""
-    return scored(view.trace.output)
+def compared(
+    observations: Sequence[Observation], label: str | None, heatmaps: Sequence[Heatmap | None]
+) -> list[Compared]:
+    """Each network on the picture; `label` is the class that is asked about."""
+    return [
+        Compared(each, None if label is None else place(each.labels, label), heatmap, took)
+        for each, heatmap, took in zip(observations, heatmaps, seconds(observations), strict=True)
+    ]
 
 
-def loaded(view: View) -> ModelCard:
-    """The card of the network as it was loaded: with its labels, and with random weights where they are."""
-    return view.network.card
-
-
-def layers(view: View) -> "Layers":
-    """What can be read of the network, and what it computes besides."""
-    with cache.guarded(view.card):
-        return attributor(view).layers(shape(view))
-
-
-def attributor(view: View) -> "Attributor":
-    """What makes the network's heatmaps, for all sessions."""
-    return _attributor(view.choice.key, view.choice)
-
-
-def grad_cam(view: View, target: int, layer: str) -> Heatmap:
-    """Grad-CAM of one class at one layer."""
-    return _grad_cam(view.key, target, layer, view)
-
-
-def seconds(views: Sequence[View]) -> list[float]:
-    """Of one picture on this machine, of each network."""
-    return _seconds(" ".join(view.choice.key for view in views), views)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _attributor(key: str, _choice: cache.Choice) -> "Attributor":
-    from attention.attribution import Attributor
-
-    return Attributor(cache.network(key, _choice).module)
-
-
-@st.cache_resource(max_entries=128, show_spinner="Making a class heatmap")
-def _grad_cam(key: str, target: int, layer: str, _view: View) -> Heatmap:
-    from attention.attribution import GradCam
-
-    batch = _view.network.transform(_view.picture)[None]
-    return attributor(_view)(batch, target, method=GradCam(layer))
-
-
-@st.cache_resource(max_entries=32, show_spinner="Timing a pass")
-def _seconds(keys: str, _views: Sequence[View]) -> list[float]:
-    return times([view.network for view in _views], _views[0].picture)
-
-
-def shape(view: View) -> tuple[int, int, int, int]:
-    """Of what the network sees, (1, C, H, W)."""
-    return (1, 3, view.card.input_size, view.card.input_size)
+def seconds(observations: Sequence[Observation]) -> list[float]:
+    """Seconds of one pass of the picture on this machine, of each network."""
+    keys = " ".join(each.choice.key for each in observations)
+    return cache.STORE.get("seconds", keys, lambda: times(observations))
 
 
 def _card(name: str) -> ModelCard | None:
@@ -131,7 +74,7 @@ def _choose_random(names: Sequence[str]) -> list[str]:
     return st.pills("With random weights", names, selection_mode="multi", key="random", bind="query-params")
 
 
-def _there(choice: cache.Choice) -> bool:
+def _there(choice: NetworkChoice) -> bool:
     if choice.here:
         return True
     card = choice.card

@@ -1,28 +1,41 @@
 """The page of the channel gates: what is chosen, the answer, the gate, and the chosen channel's map."""
 
+import inspect
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.charts import channels, overlay
+from attention.charts import channels, gates, numbers, overlay
+from attention.charts.chart import Chart, Columns, by_place
+from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
-from attention.report import Columns, by_place
-from attention.ui import parts
+from attention.ui import cache, frame, widgets
 from attention.ui.gates import say_notes
-from attention.ui.view import View
 
 ORDERS = ["Sorted", "By channel"]
+MEANING = {"average": "mean", "max": "maximum"}
+SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
+SQUASH = {"sigmoid": ("sigmoid σ", r"\sigma"), "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}")}
+"""What turns a sum into a gate, in words and in an equation."""
+MAPS = 4
+RATIOS = (1, 2, 4, 8, 16, 32)
+USUAL = 16
+"""The ratio that the paper settles on."""
+USAGE = """\
+self.attention = SE(channels, reduction=16)  # in __init__ of a residual block
+return self.relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
 @dataclass(frozen=True, eq=False)
-class Focus:
+class Selection:
     """What the page is about: one channel of one block's channel gate, among all of the network."""
 
-    view: View
+    observation: Observation
     gates: dict[str, Gate]
     """The channel gates in depth order, by the name of their block; another kind's is averaged to one."""
     block: str
@@ -53,7 +66,7 @@ class Focus:
     @cached_property
     def steps(self) -> ChannelSteps | None:
         """How the gate came about; None where it has neither SE's nor CBAM's form."""
-        steps = self.view.steps(self.gate.name)
+        steps = self.observation.steps(self.gate.name)
         return steps if isinstance(steps, ChannelSteps) else None
 
     @property
@@ -65,127 +78,315 @@ class Focus:
         return len(self.values) // hidden.shape[1]
 
 
-def choose(view: View) -> Focus:
+def choose(observation: Observation) -> Selection:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
-    gates = {block.name: gate for block in view.blocks if (gate := analysis.channel_view(block))}
-    parts.note_link("block", gates, "a block that this network does not have: here is another")
-    block = parts.depth_strip(list(gates), [float(gate.values.mean()) for gate in gates.values()], label="Mean gate")
-    values = gates[block].values[0]
-    said = st.container()
-    possible = [str(channel) for channel in range(len(values))]
-    parts.note_link("order", ORDERS, f"an order that there is not: here it is “{ORDERS[0]}”")
-    parts.note_link("channel", possible, f"a channel that is not in 0 to {possible[-1]}: here is the strongest")
-    with st.container(horizontal=True):
-        order = st.segmented_control(
-            "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"
-        )
-        channel = _choose_channel(f"{view.choice.key} {block}", values)
-    focus = Focus(view, gates, block, channel, order == "Sorted")
-    said.subheader(answer(focus), anchor=False)
-    with said:
-        say_notes(view, focus.gate)
-    for sentence in complaints(focus, block):
-        said.caption(f":material/warning: {sentence}")
-    return focus
-
-
-def answer(focus: Focus) -> str:
-    """What the gate does with this picture, in one sentence."""
-    found = analysis.passing(focus.values)
-    return (
-        f"{focus.name}: {found.open} of {found.channels} channels {_are(found.open)} let through above 0.9, "
-        f"{found.held} {_are(found.held)} held below 0.1; the strongest is channel {found.strongest} "
-        f"at {focus.values[found.strongest]:.3f}."
+    by_block = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
+    block = widgets.depth_strip(
+        list(by_block), [float(gate.values.mean()) for gate in by_block.values()], label="Mean gate"
     )
+    values = by_block[block].values[0]
+    said = st.container()
+    with st.container(horizontal=True):
+        order = widgets.choose("Order", ORDERS, key="order", look="row")
+        channel = widgets.choose_channel(
+            f"{observation.choice.key} {block}", len(values), lambda: int(values.argmax()), key="channel", width=140
+        )
+    selection = Selection(observation, by_block, block, channel, order == "Sorted")
+    said.subheader(gates.passing_in_words(selection.gate, selection.name), anchor=False)
+    with said:
+        say_notes(observation, selection.gate)
+    for sentence in complaints(selection, block):
+        said.caption(f":material/warning: {sentence}")
+    return selection
 
 
-def draw_gate(focus: Focus) -> None:
+def draw_gate(selection: Selection) -> None:
     """The gate as bars, and as a strip of all channels where there are too many; a click chooses a channel."""
-    values, channel = focus.values, focus.channel
-    order = channels.shown(values, by_size=focus.by_size)
+    order = channels.shown(selection.values, by_size=selection.by_size)
 
     def click() -> None:
-        point = parts.clicked("gate")
+        point = widgets.clicked("gate")
         if point:
             st.session_state.channel = int(order[point["point_index"]])
 
-    finding = answer(focus)
-    parts.chart(channels.gate_bars(values, order, channel), key="gate", alt=finding, on_select=click)
-    if len(order) < len(values):
-        st.caption(f"The {len(order)} most open channels above; all {len(values)} below, {channels.STRIP_WIDTH} a row.")
-        parts.chart(channels.gate_strip(values, channel), key="gate_strip", alt=finding, table="gate")
-    st.caption(
-        f"Height and colour are the gate, 0 (pale) to 1 (deep); here {values.min():.3f} to {values.max():.3f}. "
-        "Channels count from 0; click one to see its map."
-    )
+    finding = gates.passing_in_words(selection.gate, selection.name)
+    bars, *strip = gates.channel_bars(selection.gate, "gate", finding, selection.channel, by_size=selection.by_size)
+    widgets.show(replace(bars, caption=f"{bars.caption} Click one to see its map.", table={}), on_select=click)
+    for chart in strip:
+        widgets.show(chart)
 
 
-def draw_channel(focus: Focus) -> None:
+def draw_channel(selection: Selection) -> None:
     """The chosen channel's map on the picture, before and after its gate, on one scale; then all numbers."""
-    steps, channel = focus.steps, focus.channel
-    gate: Columns = {"channel": range(len(focus.values)), "gate": focus.values}
+    steps, channel = selection.steps, selection.channel
+    gate: Columns = {"channel": range(len(selection.values)), "gate": selection.values}
     if steps is None:
-        parts.data(gate=gate)
+        widgets.data(gate=gate)
         st.info("This gate has another form than SE's and CBAM's, so only its values can be shown.")
         return
     before, after = steps.before[0, channel], steps.after[0, channel]
     scale = overlay.own_range(np.stack([before, after]))
-    width = min(focus.view.picture.width / focus.view.picture.height, 1)
+    width = min(selection.observation.image.width / selection.observation.image.height, 1)
     left, middle, right, _ = st.columns([width, 0.55, width, 2.01 - 2 * width], vertical_alignment="center")
     with left:
-        _draw_map(focus, "before", before, scale)
+        _draw_map(selection, "before", before, scale)
     with middle:
-        st.metric(f"Gate of channel {channel}", f"× {focus.values[channel]:.3f}")
+        st.metric(f"Gate of channel {channel}", f"× {selection.values[channel]:.3f}")
         st.caption(f"Maps of {len(before)} × {before.shape[1]} values on one scale, dark low, bright high.")
     with right:
-        _draw_map(focus, "after", after, scale)
+        _draw_map(selection, "after", after, scale)
     squeezed = {f"squeezed ({branch})": vectors[0] for branch, vectors in steps.squeezed.items()}
-    parts.data(gate={**gate, **squeezed}, channel_map=by_place({"before": before, "after": after}))
+    widgets.data(gate={**gate, **squeezed}, channel_map=by_place({"before": before, "after": after}))
 
 
-def complaints(focus: Focus, block: str) -> Iterator[str]:
+def complaints(selection: Selection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
-    name, over = focus.names[block], f"over {focus.view.card.validation_pictures:,} validation pictures"
-    for health in focus.view.card.gate_health:
-        if health.name == focus.gates[block].name and analysis.hardly_varies(health):
+    name, over = selection.names[block], f"over {selection.observation.card.validation_pictures:,} validation pictures"
+    for health in selection.observation.card.gate_health:
+        if health.name == selection.gates[block].name and analysis.hardly_varies(health):
             yield (
                 f"{name}: these gates hardly change from picture to picture (a standard deviation of "
-                f"{parts.small(health.deviation)} {over})."
+                f"{numbers.small(health.deviation)} {over})."
             )
-        if health.name == focus.gates[block].name and analysis.saturates(health):
+        if health.name == selection.gates[block].name and analysis.saturates(health):
             yield (
                 f"{name}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of 0.95 "
                 f"and above, {over})."
             )
 
 
-def _choose_channel(where: str, values: Floats) -> int:
-    """The strongest channel, until another is chosen; its number means nothing in another block."""
-    moved = st.session_state.get("_channel_of", where) != where
-    asked = str(st.session_state.get("channel", st.query_params.get("channel")))
-    if moved or asked not in map(str, range(len(values))):
-        st.session_state.channel = int(values.argmax())
-    st.session_state["_channel_of"] = where
-    st.number_input("Channel", 0, len(values) - 1, None, key="channel", bind="query-params", width=140)
-    return int(st.session_state.channel)
-
-
-def _draw_map(focus: Focus, when: str, features: Floats, scale: overlay.Scale) -> None:
+def _draw_map(selection: Selection, when: str, features: Floats, scale: overlay.Scale) -> None:
     extent = f"{features.min():.2f} to {features.max():.2f}"
-    where = f"{focus.view.key} {focus.gate.name} {focus.channel} {when}"
-    parts.picture(
-        _on_picture(where, focus.view, features, _scale=scale),
+    where = f"{selection.observation.key} {selection.gate.name} {selection.channel} {when}"
+    widgets.picture(
+        _on_picture(where, selection.observation, features, _scale=scale),
         key=f"map_{when}",
-        alt=f"Channel {focus.channel} of {focus.name} {when} its gate, on the picture, from {extent}.",
+        alt=f"Channel {selection.channel} of {selection.name} {when} its gate, on the picture, from {extent}.",
         caption=f"{when.capitalize()}: {extent}",
         table="channel_map",
     )
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _on_picture(where: str, _view: View, _features: Floats, *, _scale: overlay.Scale) -> bytes:
-    return overlay.overlay(_view.picture, _features, _view.box, colour_map=channels.FEATURES, scale=_scale, opacity=0.7)
+def _on_picture(where: str, _observation: Observation, _features: Floats, *, _scale: overlay.Scale) -> bytes:
+    return overlay.overlay(
+        _observation.image, _features, _observation.box, colour_map=channels.FEATURES, scale=_scale, opacity=0.7
+    )
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def draw_steps(selection: Selection) -> None:
+    """Each step with one or two sentences, its figure, and its equation for the chosen channel."""
+    steps = selection.steps
+    if steps is None:
+        st.info("This gate has another form than SE's and CBAM's, so its steps cannot be shown.")
+        return
+    _draw_squeeze(selection, steps)
+    _draw_excite(selection, steps)
+    _draw_reweight(selection, steps)
+    if len(steps.squeezed) > 1:
+        st.markdown("CBAM sums two branches here. How each of them arrives at the gate is on its own page:")
+        st.page_link(
+            "pages/cbam.py",
+            label="CBAM's two branches",
+            icon=":material/visibility:",
+            query_params=st.query_params.to_dict(),
+        )
+
+
+def _draw_squeeze(selection: Selection, steps: ChannelSteps) -> None:
+    height, width = steps.before.shape[2:]
+    st.subheader("1. Squeeze", anchor=False)
+    names = " and its ".join(MEANING[branch] for branch in steps.squeezed)
+    st.markdown(f"Each channel's map of {height} × {width} values becomes its {names}: what it found, and not where.")
+    for branch, squeezed in steps.squeezed.items():
+        z = squeezed[0]
+        finding = f"The {MEANING[branch]} of {len(z)} channels, from {z.min():.3f} to {z.max():.3f}."
+        figure = channels.vector(z, selection.channel, MEANING[branch])
+        widgets.chart(figure, key=f"squeeze_{branch}", alt=finding, table="squeeze")
+        st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {z[selection.channel]:.3f}")
+    columns = {MEANING[branch]: squeezed[0] for branch, squeezed in steps.squeezed.items()}
+    widgets.data(squeeze={"channel": range(len(selection.values)), **columns})
+
+
+def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
+    c, values = selection.channel, selection.values
+    hidden = next(iter(steps.hidden.values())).shape[1]
+    squash = SQUASH.get(
+        selection.gate.activation, (selection.gate.activation, rf"\mathrm{{{selection.gate.activation}}}")
+    )
+    st.subheader("2. Excite", anchor=False)
+    st.markdown(
+        f"Two small layers look at all {len(values)} numbers at once: {len(values)} → {hidden} hidden units → "
+        f"{len(values)}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
+        "out, as the papers do.)"
+    )
+    for branch, units in steps.hidden.items():
+        active = int((units > 0).sum())
+        finding = f"{active} of {hidden} hidden units answer to the {MEANING[branch]}; the others are 0 after the ReLU."
+        figure = channels.vector(units[0], -1, "hidden unit")
+        widgets.chart(figure, key=f"hidden_{branch}", alt=finding, table="hidden")
+        st.caption(finding)
+    columns = {f"from the {MEANING[branch]}": units[0] for branch, units in steps.hidden.items()}
+    widgets.data(hidden={"hidden unit": range(hidden), **columns})
+    sums = [float(branch[0, c]) for branch in steps.branches.values()]
+    inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
+    symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
+    inputs = " + ".join(rf"W_2\,\mathrm{{relu}}(W_1 {symbol})" for symbol in symbols)
+    st.latex(rf"s_{{{c}}} = {squash[1]}\left({inputs}\right)_{{{c}}} = {squash[1]}({inside}) = {values[c]:.3f}")
+
+
+def _draw_reweight(selection: Selection, steps: ChannelSteps) -> None:
+    c, order = selection.channel, analysis.by_strength(selection.values)
+    maps: dict[str, Floats] = {}
+    st.subheader("3. Reweight", anchor=False)
+    st.markdown(
+        "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one scale that is "
+        "the pair's own, dark low, bright high."
+    )
+    for title, some in (("Most open", order[:MAPS]), ("Most closed", order[::-1][:MAPS])):
+        st.markdown(f"**{title}**")
+        for rank, (place, channel) in enumerate(zip(st.columns(MAPS), map(int, some), strict=False)):
+            before, after = steps.before[0, channel], steps.after[0, channel]
+            maps |= {f"channel {channel} before": before, f"channel {channel} after": after}
+            with place:
+                widgets.picture(
+                    channels.before_after(before, after),
+                    key=f"{title} {rank}",
+                    alt=f"Channel {channel} of {selection.name} before and after its gate.",
+                    caption=f"Channel {channel} × {selection.values[channel]:.3f}: "
+                    f"{_extent(before)} → {_extent(after)}",
+                    table="reweight",
+                )
+    widgets.data(reweight=by_place(maps))
+    largest = float(steps.before[0, c].max())
+    st.latex(
+        rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {selection.values[c]:.3f} \cdot u_{{{c}}}, "
+        rf"\qquad \max u_{{{c}}} = {largest:.2f} \to \max x_{{{c}}} = {float(steps.after[0, c].max()):.2f}"
+    )
+
+
+def _pooled(branch: str, channel: int, size: tuple[int, int]) -> str:
+    height, width = size
+    if branch == "max":
+        return rf"z_{{{channel}}} = \max_{{i,j}} u_{{{channel}}}(i, j)"
+    return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
+
+
+def _extent(values: Floats) -> str:
+    return f"{values.min():.2f} … {values.max():.2f}"
+
+
+def draw_depth(selection: Selection) -> None:
+    """The distribution of every block's gate, and what the validation pictures say about it."""
+    names, gates = list(selection.names.values()), [gate.values[0] for gate in selection.gates.values()]
+    low = [analysis.share_low(gate) for gate in gates]
+    high = [analysis.share_high(gate) for gate in gates]
+    widest = max(range(len(gates)), key=lambda place: float(np.ptp(gates[place])))
+    finding = f"The gates spread most in {names[widest]}, from {gates[widest].min():.3f} to {gates[widest].max():.3f}."
+    st.markdown(f"{finding} The shares of saturated gates, below 0.05 or of 0.95 and above, stand under each block.")
+    shares = [f"{name}<br>{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
+    widgets.chart(channels.through_depth(shares, gates, names.index(selection.name)), key="depth", alt=finding)
+    st.caption(
+        "This picture. A box holds the middle half of a block's channels, its line is the median, its whiskers reach "
+        "the lowest and the highest gate."
+    )
+    _draw_health(selection)
+    columns: dict[str, list[object]] = {"block": list(selection.gates), "channels": [len(gate) for gate in gates]}
+    columns["mean"] = [float(gate.mean()) for gate in gates]
+    widgets.data(depth={**columns, **analysis.spread(gates), "below 0.05": low, "0.95 and above": high})
+
+
+def draw_ratio(selection: Selection) -> None:
+    """What the gates cost over the reduction ratio: the formula, this network's curve, the paper's table."""
+    sizes = [gate.values.shape[1] for gate in selection.gates.values()]
+    ratios = tuple(ratio for ratio in RATIOS if ratio <= min(sizes))
+    weights = tuple(analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios)
+    whole = tuple(analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios)
+    current = selection.ratio
+    if current is None:
+        st.info(f"This gate has another form than SE's; the formula is for SE gates in its place, with r = {USUAL}.")
+    _draw_formula(sizes, current or USUAL, selection.observation.card.parameters)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
+        widgets.chart(
+            figure, key="ratio", alt=f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}."
+        )
+        widgets.data(ratio={"r": ratios, "weights": weights, "with biases": whole})
+    with right:
+        _draw_published()
+
+
+def draw_second(selection: Selection) -> None:
+    """The same gate for a second picture, and the channels that differ most."""
+    others = {name: own for name, own in frame.pictures().items() if name != selection.observation.picture.name}
+    name = widgets.choose("Second picture", others, key="second")
+    second = selection.observation.of(others[name] or cache.sample(name))
+    same = next(gate for gate in second.trace.gates if gate.name == selection.gate.name)
+    averaged = analysis.averaged(same, "channel")
+    assert averaged is not None
+    gate = averaged.values[0]
+    change = gate - selection.values
+    most = analysis.by_strength(np.abs(change))[:5]
+    finding = (
+        f"{int((np.abs(change) > 0.1).sum())} of {len(change)} channels differ by more than 0.1; most of all channel "
+        f"{most[0]}: {selection.values[most[0]]:.3f} for the first picture, {gate[most[0]]:.3f} for the second."
+    )
+    st.markdown(finding)
+    pictures, chart = st.columns([1, 4])
+    for place, observation in (("First", selection.observation), ("Second", second)):
+        with pictures:
+            alt = f"{place} picture: {observation.picture.name}."
+            widgets.show(Chart(place, overlay.jpeg(observation.square), alt, place))
+    with chart:
+        widgets.chart(channels.difference(change), key="difference", alt=finding, table="second")
+        st.caption(
+            f"Second minus first, from {change.min():.3f} to {change.max():.3f}; the scale is symmetric about 0."
+        )
+        rows = [f"| {c} | {selection.values[c]:.3f} | {gate[c]:.3f} | {change[c]:+.3f} |" for c in most]
+        st.markdown("\n".join(["| channel | first | second | change |", "|--:|--:|--:|--:|", *rows]))
+    columns = {"first": selection.values, "second": gate, "change": change}
+    widgets.data(second={"channel": range(len(change)), **columns})
+
+
+def draw_code(selection: Selection) -> None:
+    """The gate and the block as this project's own code, and the line that goes into a residual block."""
+    from attention import layers
+
+    st.markdown("The gate: squeeze, then a small network with a sigmoid.")
+    st.code(inspect.getsource(layers.ChannelGate), language="python", wrap_lines=True)
+    st.markdown("The block multiplies the features by it.")
+    widgets.code(layers.SE, USAGE)
+
+
+def _draw_health(selection: Selection) -> None:
+    measured = {health.name for health in selection.observation.card.gate_health}
+    sentences = [sentence for block in selection.gates for sentence in complaints(selection, block)]
+    if not sentences and all(gate.name in measured for gate in selection.gates.values()):
+        sentences = ["Over the validation pictures every block's gates vary, and in none are most of them saturated."]
+    for sentence in sentences:
+        st.markdown(f":material/monitor_heart: {sentence}")
+
+
+def _draw_formula(sizes: list[int], ratio: int, network: int) -> None:
+    """Eq. 5 of the paper with the numbers of this network's stages."""
+    stages = Counter(sizes)
+    terms = " + ".join(rf"{count} \cdot {size}^2" for size, count in stages.items())
+    result = f"{2 / ratio * sum(count * size**2 for size, count in stages.items()):,.0f}".replace(",", "{,}")
+    whole = analysis.excitation_parameters(sizes, ratio, biases=True)
+    st.markdown(
+        "A gate is two small matrices, from C channels to C/r and back. All of them together, for stages s of "
+        "$N_s$ blocks with $C_s$ channels, have so many weights:"
+    )
+    st.latex(rf"\frac{{2}}{{r}} \sum_s N_s C_s^2 = \frac{{2}}{{{ratio}}} \left({terms}\right) = {result}")
+    st.markdown(f"With biases {whole:,}: {whole / network:.1%} of the network's {network / 1e6:.2f} M parameters.")
+
+
+def _draw_published() -> None:
+    st.markdown("**SE-ResNet-50 on ImageNet, as published**")
+    rows = [
+        f"| {row.reduction or 'none'} | {row.top1:.2f} | {row.top5:.2f} | {row.parameters:.1f} M |"
+        for row in analysis.PUBLISHED_RATIOS
+    ]
+    st.markdown("\n".join(["| r | top-1 | top-5 | parameters |", "|--:|--:|--:|--:|", *rows]))
+    st.caption("Errors in percent. Hu et al., arXiv 1709.01507, the table on the reduction ratio.")

@@ -9,10 +9,10 @@ from attention import analysis, serving
 from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
-from attention.ui import cache, presenting, takeaway
-from attention.ui.choosing import choose_network, fetch
-from attention.ui.parts import errors, literal, mark_random, note_link, settle
-from attention.ui.view import View
+from attention.observe import Observation, Picture
+from attention.ui import cache, export, presenting
+from attention.ui.choosing import choose_network, fetch, open_for_own_picture
+from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
 PAGES: dict[str, dict[str, Any]] = {
@@ -35,22 +35,22 @@ def draw_frame(title: str) -> None:
     st.title(title)
     with st.sidebar:
         choice = choose_network()
-        view = View(choice, _choose_picture())
-        _show_picture(view)
+        observation = cache.observe(choice, _choose_picture())
+        _show_picture(observation)
     if not choice.here:
         fetch(choice)
     with st.sidebar, st.container(border=True), errors():
-        _show_prediction(view)
+        _show_prediction(observation)
     mark_random(choice)
     if presenting.is_on():
         presenting.draw_controls(page, PAGES)
     with st.sidebar:
-        takeaway.draw(view, page, PAGES)
-    st.session_state[_VIEW] = view
+        export.draw(observation, page, PAGES)
+    st.session_state[_VIEW] = observation
     st.session_state[_ROUTED] = True
 
 
-def open_page() -> View:
+def open_page() -> Observation:
     """The view that the frame chose. Each page starts here: a deep link to a new server runs the page alone, so
     the router is run first where it has not been."""
     if not st.session_state.pop(_ROUTED, False):
@@ -59,13 +59,13 @@ def open_page() -> View:
     return st.session_state[_VIEW]
 
 
-def pictures() -> dict[str, cache.Picture | None]:
+def pictures() -> dict[str, Picture | None]:
     """Every picture at hand by name: a person's own first, then the samples, which are read when they are chosen."""
-    own: dict[str, cache.Picture] = st.session_state.get(_OWN, {})
+    own: dict[str, Picture] = st.session_state.get(_OWN, {})
     return {**own, **dict.fromkeys(cache.samples())}
 
 
-def _choose_picture() -> cache.Picture:
+def _choose_picture() -> Picture:
     source = st.segmented_control(
         "Picture",
         ["Sample", "Upload", "Camera"],
@@ -75,33 +75,38 @@ def _choose_picture() -> cache.Picture:
         persist_state="session",
     )
     titles = list(cache.samples())
-    settle("picture", titles)
     if source == "Sample":
-        note_link("picture", titles, "a sample that is not here: this is another")
-        return cache.sample(st.selectbox("Sample", titles, key="picture", bind="query-params"))
+        return cache.sample(choose("Sample", titles, key="picture"))
     if source == "Upload":
         most = MAX_BYTES // 2**20  # a weight file may be larger
         files = (
             st.file_uploader(
-                "Your pictures", EXTENSIONS, accept_multiple_files=True, key="upload", max_upload_size=most
+                "Your pictures",
+                EXTENSIONS,
+                accept_multiple_files=True,
+                key="upload",
+                max_upload_size=most,
+                on_change=open_for_own_picture,
             )
             or []
         )
     else:
-        files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
+        files = list(
+            filter(None, [st.camera_input("A photo of your own", key="camera", on_change=open_for_own_picture)])
+        )
     own = _read(files) or st.session_state.get(_OWN, {})
     st.session_state[_OWN] = own
     if not own:
-        title = st.session_state.get("picture", titles[0])
+        asked = st.session_state.get("picture")
+        title = asked if asked in titles else titles[0]
         st.caption(f"Until there is one, this is the sample “{title}”.")
         return cache.sample(title)
-    settle("own", list(own))
-    return own[st.selectbox("Of your pictures", list(own), key="own")]
+    return own[choose("Of your pictures", own, key="own", linked=False)]
 
 
-def _read(files: list[Any]) -> dict[str, cache.Picture]:
+def _read(files: list[Any]) -> dict[str, Picture]:
     """The pictures among the files by name; the others are named too, with what is wrong with them."""
-    found: dict[str, cache.Picture] = {}
+    found: dict[str, Picture] = {}
     for file in files:
         try:
             picture = cache.picture(file.name, file.getvalue())
@@ -111,22 +116,23 @@ def _read(files: list[Any]) -> dict[str, cache.Picture]:
     return found
 
 
-def _show_picture(view: View) -> None:
+def _show_picture(observation: Observation) -> None:
     st.image(
-        overlay.dimmed(view.picture, view.box),
+        overlay.dimmed(observation.image, observation.box),
         width="stretch",
-        alt=f"{view.picture_name}, with the square that the network sees lit.",
-        caption=f"{literal(view.picture_name)}: the network sees the lit square, at {view.card.input_size} px.",
+        alt=f"{observation.picture.name}, with the square that the network sees lit.",
+        caption=f"{literal(observation.picture.name)}: the network sees the lit square, at "
+        f"{observation.card.input_size} px.",
     )
 
 
-def _show_prediction(view: View) -> None:
+def _show_prediction(observation: Observation) -> None:
     st.markdown("**What the network says**")
     try:
-        found = analysis.top(view.probabilities, view.labels)
+        found = analysis.top(observation.probabilities, observation.labels)
     except predictions.PredictionError as error:
         st.caption(literal(str(error)))
         return
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")
-    st.caption(f"It knows {len(view.labels):,} classes and must choose among them.")
+    st.caption(f"It knows {len(observation.labels):,} classes and must choose among them.")

@@ -4,8 +4,8 @@ import streamlit as st
 
 from attention import analysis
 from attention.kinds import KINDS
+from attention.observe import Observation
 from attention.records import Gate
-from attention.ui.view import View
 
 
 def in_unit(gate: Gate) -> bool:
@@ -13,9 +13,9 @@ def in_unit(gate: Gate) -> bool:
     return gate.minimum >= 0 and gate.maximum <= 1
 
 
-def say_notes(view: View, shown: Gate) -> None:
+def say_notes(observation: Observation, shown: Gate) -> None:
     """Said where a gate is shown as one of a simpler kind, and where it leaves the scale from 0 to 1."""
-    gate = next(gate for gate in view.trace.gates if gate.name == shown.name)
+    gate = next(gate for gate in observation.trace.gates if gate.name == shown.name)
     if gate.kind != shown.kind:
         st.info(
             f"This gate has a number for {KINDS[gate.kind].number_for}. Shown is the average: a number for "

@@ -8,12 +8,11 @@ import streamlit as st
 
 from attention import grouped
 from attention.charts import grouped as figures
+from attention.charts.chart import Columns
 from attention.charts.partition import Partition, diagram
 from attention.grouped import Convolution, Cost, papers
-from attention.report import Columns
-from attention.ui import cache
-from attention.ui.parts import chart, clicked, data, no_gates
-from attention.ui.view import View
+from attention.observe import Observation
+from attention.ui import widgets
 
 if TYPE_CHECKING:
     from attention.grouped.census import Layer
@@ -44,7 +43,7 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
         st.session_state.light = "all"
 
     def light() -> None:
-        point = clicked("partition")
+        point = widgets.clicked("partition")
         if point:
             chosen = str(point["customdata"] + 1)
             st.session_state.light = "all" if chosen == st.session_state.light else chosen
@@ -56,7 +55,7 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
     h1, w1 = convolution.kernel
     titles = f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights"
     with place:
-        chart(
+        widgets.chart(
             diagram(Partition(convolution.in_channels, convolution.out_channels, g, convolution.kernel, lit), titles),
             key="partition",
             alt=f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
@@ -67,7 +66,7 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
         f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
         f"colour and number name the group. Click a group to light its path."
     )
-    data(partition=_groups(convolution, cost))
+    widgets.data(partition=_groups(convolution, cost))
 
 
 def _groups(convolution: Convolution, cost: Cost) -> Columns:
@@ -102,7 +101,7 @@ def draw_curves(convolution: Convolution) -> None:
     costs = grouped.curve(convolution)
     parameters = {g: cost.parameters for g, cost in costs.items()}
     macs = {g: cost.macs for g, cost in costs.items()}
-    chart(
+    widgets.chart(
         figures.curves(parameters, macs, groups=convolution.groups),
         key="curves",
         alt=f"Parameters fall from {parameters[1]:,} at one group to {min(parameters.values()):,}.",
@@ -111,7 +110,7 @@ def draw_curves(convolution: Convolution) -> None:
         "Each point is a number of groups that divides both channel counts; both axes are logarithmic. Twice the "
         "groups is half the weights and half the multiply-accumulates (MACs); only the bias stays."
     )
-    data(curves={"groups": list(costs), "parameters": list(parameters.values()), "MACs": list(macs.values())})
+    widgets.data(curves={"groups": list(costs), "parameters": list(parameters.values()), "MACs": list(macs.values())})
 
 
 def draw_times(convolution: Convolution) -> None:
@@ -131,7 +130,7 @@ def draw_times(convolution: Convolution) -> None:
     faster = {g: times.seconds[1] / seconds for g, seconds in times.seconds.items()}
     g = convolution.groups
     st.markdown(f"In {g} groups it does 1/{g} of the arithmetic and runs **{faster[g]:.1f} times** as fast.")
-    chart(
+    widgets.chart(
         figures.times(times.seconds, theory, speed),
         key="times",
         alt=f"With {g} groups {faster[g]:.1f} times as fast as with one, where the arithmetic is 1/{g}.",
@@ -142,7 +141,7 @@ def draw_times(convolution: Convolution) -> None:
         f"{times.runs} runs each, in shuffled order. The dashed line is what the arithmetic alone promises."
     )
     columns = {"ms": [1e3 * s for s in times.seconds.values()], "ms in theory": [1e3 * s for s in theory.values()]}
-    data(times={"groups": list(speed), **columns, "GFLOP/s": list(speed.values())})
+    widgets.data(times={"groups": list(speed), **columns, "GFLOP/s": list(speed.values())})
     published = ", ".join(f"{name} {speed:,}" for name, speed in papers.THROUGHPUT.items())
     st.caption(f"The same on a GPU: images a second at about equal MACs, as timm publishes them: {published}.")
 
@@ -172,16 +171,16 @@ def draw_proof(convolution: Convolution) -> None:
             st.caption(f"Of {convolution.in_channels} → {convolution.out_channels} channels, the first {g} groups.")
     with right:
         alt = f"Input channel 1 reaches {answered} of {outputs} output channels, {reached} of {g} groups."
-        chart(figures.answers(response, groups=g), key="proof", alt=alt)
+        widgets.chart(figures.answers(response, groups=g), key="proof", alt=alt)
     answers = {f"input {number} disturbed": row.astype(int) for number, row in enumerate(response.T, start=1)}
-    data(proof={"output": range(1, outputs + 1), **answers})
+    widgets.data(proof={"output": range(1, outputs + 1), **answers})
 
 
 def draw_papers() -> None:
     """The equal-budget view of ResNeXt, ShuffleNet's groups, and AlexNet counted."""
     blocks = papers.EQUAL_BUDGET
     st.markdown("The same number of weights, spent on ever more and ever thinner paths: the error falls.")
-    chart(
+    widgets.chart(
         figures.equal_budget(
             [f"{block.cardinality} × {block.width}" for block in blocks],
             [block.weights for block in blocks],
@@ -192,7 +191,7 @@ def draw_papers() -> None:
     )
     st.caption(f"A block has C(256d + 9d² + 256d) weights, counted here; errors as published in {papers.RESNEXT}.")
     columns = ("cardinality", "width", "weights", "error_50", "error_101")
-    data(budget={name: [getattr(block, name) for block in blocks] for name in columns})
+    widgets.data(budget={name: [getattr(block, name) for block in blocks] for name in columns})
     shuffle, alexnet = st.columns(2, gap="large")
     with shuffle:
         st.markdown("**ShuffleNet: more groups at one budget, shuffled in between**")
@@ -208,23 +207,26 @@ def draw_papers() -> None:
         _draw_alexnet()
 
 
-def draw_network(view: View) -> None:
+def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, with what they save."""
-    layers = _convolutions(view.choice.key, view)
+    from attention.grouped.census import convolutions
+
+    layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
         names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
         has, would = [layer.cost.parameters for layer in inside], [layer.ungrouped.parameters for layer in inside]
         st.markdown(
-            f"**{len(inside)} of {len(layers)}** convolutions of {view.card.title} are grouped: **{sum(has):,}** "
-            f"parameters, where ordinary ones would have **{sum(would):,}**."
+            f"**{len(inside)} of {len(layers)}** convolutions of {observation.card.title} are grouped: "
+            f"**{sum(has):,}** parameters, where ordinary ones would have **{sum(would):,}**."
         )
         saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
-        chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
-        st.caption(f"Counted in one forward pass of a picture of {view.card.input_size} × {view.card.input_size} px.")
+        widgets.chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
+        side = observation.card.input_size
+        st.caption(f"Counted in one forward pass of a picture of {side} × {side} px.")
     else:
-        no_gates(view, "grouped convolutions", "se-resnext")
-    data(convolutions=_table(layers))
+        widgets.no_gates(observation, "grouped convolutions", "se-resnext")
+    widgets.data(convolutions=_table(layers))
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")
@@ -258,8 +260,8 @@ def _draw_alexnet() -> None:
     layers = {name: layer for name, layer in papers.ALEXNET_CONVOLUTIONS.items() if layer.groups > 1}
     columns = {
         "layer": [*layers, "whole network"],
-        "two groups": [*(grouped.of(layer).parameters for layer in layers.values()), two],
-        "one group": [*(grouped.of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
+        "two groups": [*(grouped.cost_of(layer).parameters for layer in layers.values()), two],
+        "one group": [*(grouped.cost_of(replace(layer, groups=1)).parameters for layer in layers.values()), one],
     }
     numbers = {name: st.column_config.NumberColumn(format="localized") for name in ("two groups", "one group")}
     st.dataframe(columns, hide_index=True, column_config=numbers, alt=f"{two:,} parameters, {one:,} with one group.")
@@ -267,14 +269,6 @@ def _draw_alexnet() -> None:
         f"Counted here from the layers of {papers.ALEXNET}. In every run, they write, one group's filters were largely "
         "colour-agnostic and the other's colour-specific."
     )
-
-
-@st.cache_resource(max_entries=8, show_spinner="Listing the network's convolutions")
-def _convolutions(key: str, _view: View) -> "tuple[Layer, ...]":
-    from attention.grouped.census import convolutions
-
-    with cache.guarded(_view.card):
-        return convolutions(_view.network.module, (3, _view.card.input_size, _view.card.input_size))
 
 
 def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:

@@ -7,10 +7,11 @@ from typing import Any
 import streamlit as st
 
 from attention.analysis import Block
+from attention.charts import numbers
 from attention.inventory import COUNTS, Row, every, folded
+from attention.observe import Observation
 from attention.records import Gate, Part
-from attention.ui import parts
-from attention.ui.view import View
+from attention.ui import widgets
 
 Columns = dict[str, Sequence[Any]]
 
@@ -22,51 +23,56 @@ ROW_HEIGHT = 35
 """Of streamlit's tables, in pixels."""
 
 
-def answer(view: View) -> str:
+def answer(observation: Observation) -> str:
     """The network in one sentence."""
-    network = view.inventory.network
-    cost = f"{parts.magnitude(network.parameters)} parameters and {parts.magnitude(network.macs)} MACs"
-    if not view.blocks:
+    network = observation.inventory.network
+    cost = f"{numbers.magnitude(network.parameters)} parameters and {numbers.magnitude(network.macs)} MACs"
+    if not observation.blocks:
         return f"{cost} for one picture, and no gates."
-    share = parts.attention_share(view.inventory, "parameters")
-    blocks = f"{len(view.blocks)} blocks with gates hold" if len(view.blocks) > 1 else "one block with gates holds"
+    share = widgets.attention_share(observation.inventory, "parameters")
+    blocks = (
+        f"{len(observation.blocks)} blocks with gates hold"
+        if len(observation.blocks) > 1
+        else "one block with gates holds"
+    )
     return f"{cost} for one picture; {blocks} {share} of the parameters."
 
 
-def draw_totals(view: View) -> None:
+def draw_totals(observation: Observation) -> None:
     """What the whole network costs, what of that is attention, and what its groups save."""
-    network = view.inventory.network
+    network = observation.inventory.network
     spared = network.ungrouped_parameters - network.parameters
     spared_macs = network.ungrouped_macs - network.macs
     figures = {
-        "Parameters": (parts.magnitude(network.parameters), None),
-        "MACs, one picture": (parts.magnitude(network.macs), None),
+        "Parameters": (numbers.magnitude(network.parameters), None),
+        "MACs, one picture": (numbers.magnitude(network.macs), None),
         "Attention parameters": (
-            parts.attention_share(view.inventory, "parameters"),
-            f"{parts.attention_share(view.inventory, 'macs')} of the MACs",
+            widgets.attention_share(observation.inventory, "parameters"),
+            f"{widgets.attention_share(observation.inventory, 'macs')} of the MACs",
         ),
-        "Saved by groups": (parts.magnitude(spared), f"parameters; {parts.magnitude(spared_macs)} MACs"),
+        "Saved by groups": (numbers.magnitude(spared), f"parameters; {numbers.magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
-    side = view.card.input_size
+    side = observation.card.input_size
     st.caption(
         f"For one picture of {side} × {side} px. MACs are the multiply-accumulates of convolutions and matrix "
         "products. Groups save against the same network with every convolution in one group: that one would have "
-        f"{parts.magnitude(network.ungrouped_parameters)} parameters, {parts.magnitude(network.ungrouped_macs)} MACs."
+        f"{numbers.magnitude(network.ungrouped_parameters)} parameters, "
+        f"{numbers.magnitude(network.ungrouped_macs)} MACs."
     )
-    if view.inventory.note:
-        st.caption(f":material/info: {view.inventory.note}")
+    if observation.inventory.note:
+        st.caption(f":material/info: {observation.inventory.note}")
 
 
-def draw_layers(view: View) -> None:
+def draw_layers(observation: Observation) -> None:
     """The layers as a table, searched or folded; a tick on a row with one block opens that block on its page."""
-    network = view.inventory.network
+    network = observation.inventory.network
     rows = _choose_rows(network)
     if not rows:
         st.info("No layer has this in its name, class or form of attention. Try “conv”, or “se”.")
         return
-    gates = {gate.name: gate for gate in view.trace.gates}
+    gates = {gate.name: gate for gate in observation.trace.gates}
     shown = _filled(table(rows, gates))
     event = st.dataframe(
         shown,
@@ -80,15 +86,15 @@ def draw_layers(view: View) -> None:
         alt=f"{len(rows)} rows of layers; the first is {rows[0].label or network.module}.",
     )
     if ticked := event["selection"]["rows"]:
-        _open(view, rows[ticked[0]])
+        _open(observation, rows[ticked[0]])
     st.caption(
         "Tick a row with gates to open its block. What has no row of its own (normalisation, activations, classifiers) "
         "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up."
     )
     st.download_button(
         "All layers, CSV",
-        lambda: parts.as_csv(columns(list(every(network)), gates)),
-        f"{view.card.name.replace('/', '_')}_layers{parts.mark()}.csv",
+        lambda: widgets.as_csv(columns(list(every(network)), gates)),
+        f"{observation.card.name.replace('/', '_')}_layers{widgets.mark()}.csv",
         "text/csv",
         on_click="ignore",
         key="layers_csv",
@@ -142,22 +148,12 @@ def _choose_rows(network: Part) -> list[Row]:
     search, depth, alike = st.columns([3, 2, 2], vertical_alignment="bottom", gap="medium")
     wanted = search.text_input("Search", key="find", bind="query-params", placeholder="conv, se, layer3 ...").strip()
     levels = list(range(1, max(deepest, 1) + 1))
-    parts.settle("depth", levels)
-    parts.note_link("depth", list(map(str, levels)), f"a depth that is not in 1 to {levels[-1]}: here is another")
     with depth:
-        level = st.segmented_control(
-            "Depth",
-            levels,
-            default=min(USUAL_DEPTH, levels[-1]),
-            required=True,
-            key="depth",
-            bind="query-params",
-            disabled=bool(wanted),
-        )
+        usual = min(USUAL_DEPTH, levels[-1])
+        level = widgets.choose("Depth", levels, key="depth", default=usual, look="row", disabled=bool(wanted))
     fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
     if wanted:
         return [replace(row, depth=0, label=row.part.name) for row in everything if _matches(row, wanted.casefold())]
-    assert level is not None
     return list(folded(network, deepest=level)) if fold else [row for row in everything if row.depth <= level]
 
 
@@ -199,9 +195,9 @@ def _gates(row: Row, gates: dict[str, Gate]) -> str:
     return f"{len(row.gates)} gates" if len(row.gates) > 1 else "1 gate"
 
 
-def _open(view: View, row: Row) -> None:
+def _open(observation: Observation, row: Row) -> None:
     """Go to the block of the row that was ticked; of several blocks, ask which."""
-    found = list(_blocks(view, row))
+    found = list(_blocks(observation, row))
     name = row.part.name or row.part.module
     if not found:
         st.caption(f"There is no gate in {name}: rows with gates open the block on its page.")
@@ -215,11 +211,11 @@ def _open(view: View, row: Row) -> None:
 
 
 def _show(block: Block) -> None:
-    page = parts.page_of(block)
+    page = widgets.page_of(block)
     if page:
-        parts.open_block(page, block)
+        widgets.open_block(page, block)
     st.caption(f"{block.name} has gates of a kind that no page shows: {', '.join(gate.kind for gate in block.gates)}.")
 
 
-def _blocks(view: View, row: Row) -> Iterator[Block]:
-    return (block for block in view.blocks if {gate.name for gate in block.gates} & set(row.gates))
+def _blocks(observation: Observation, row: Row) -> Iterator[Block]:
+    return (block for block in observation.blocks if {gate.name for gate in block.gates} & set(row.gates))

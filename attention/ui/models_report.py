@@ -10,9 +10,9 @@ from attention import analysis
 from attention.analysis import Block
 from attention.inventory.known import WITHOUT_GATE
 from attention.kinds import KINDS
+from attention.observe import Observation
 from attention.records import Known, Rejected
-from attention.ui import parts
-from attention.ui.view import View
+from attention.ui import widgets
 
 MOST_NAMES = 6
 ON_PAGES = {"cbam": "Where does it look?", "excitation": "Which channels get through?"}
@@ -41,16 +41,16 @@ NO_GATES = (
 )
 
 
-def draw(view: View) -> None:
+def draw(observation: Observation) -> None:
     """The report, from what was found to what was not."""
-    st.subheader(headline(view.inventory.known, len(view.trace.gates)), anchor=False)
-    if not view.inventory.known and not view.trace.gates:
+    st.subheader(headline(observation.inventory.known, len(observation.trace.gates)), anchor=False)
+    if not observation.inventory.known and not observation.trace.gates:
         st.caption(NO_GATES)
-    _draw_forms(view)
-    for sentence in (*missing(view.inventory.known), *elsewhere(view), *differences(view)):
+    _draw_forms(observation)
+    for sentence in (*missing(observation.inventory.known), *elsewhere(observation), *differences(observation)):
         st.markdown(f"- {sentence}")
-    _draw_blocks(view)
-    _draw_rejected(view)
+    _draw_blocks(observation)
+    _draw_rejected(observation)
 
 
 def headline(known: Sequence[Known], gates: int) -> str:
@@ -78,27 +78,27 @@ def missing(known: Sequence[Known]) -> list[str]:
     ]
 
 
-def elsewhere(view: View) -> list[str]:
+def elsewhere(observation: Observation) -> list[str]:
     """The gates that are in no known block, by the class that applies them; they count as found."""
     by_class: dict[str, list[str]] = {}
-    for gate in view.inventory.unlisted:
+    for gate in observation.inventory.unlisted:
         by_class.setdefault(gate.module, []).append(gate.gate or "the network itself")
     return [
-        f"**Found without being known**: {_listed(names)}, in {parts.literal(module)}, a class that is not listed as "
+        f"**Found without being known**: {_listed(names)}, in {widgets.literal(module)}, a class that is not listed as "
         "attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
         for module, names in by_class.items()
     ]
 
 
-def differences(view: View) -> list[str]:
+def differences(observation: Observation) -> list[str]:
     """What does not apply to the forms and kinds that are neither SE nor CBAM."""
-    forms = dict.fromkeys(block.form for block in view.inventory.known if block.gates)
+    forms = dict.fromkeys(block.form for block in observation.inventory.known if block.gates)
     said = [
         f"**{form}**: {FORMS.get(form, 'its own form')}. Its values are shown; its inner steps are not."
         for form in forms
         if form not in STEPPED
     ]
-    kinds = dict.fromkeys(gate.kind for gate in view.trace.gates)
+    kinds = dict.fromkeys(gate.kind for gate in observation.trace.gates)
     return said + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
 
 
@@ -109,12 +109,12 @@ def pages(block: Block) -> str:
     return " ".join(shown)
 
 
-def _draw_forms(view: View) -> None:
-    if not view.inventory.known:
+def _draw_forms(observation: Observation) -> None:
+    if not observation.inventory.known:
         return
-    gates = {gate.name: gate for gate in view.trace.gates}
+    gates = {gate.name: gate for gate in observation.trace.gates}
     groups: dict[tuple[str, str], list[Known]] = {}
-    for block in view.inventory.known:
+    for block in observation.inventory.known:
         groups.setdefault((block.form, block.module), []).append(block)
     inside = [[gates[name] for block in blocks for name in block.gates] for blocks in groups.values()]
     st.dataframe(
@@ -128,14 +128,14 @@ def _draw_forms(view: View) -> None:
             "activations": [", ".join(dict.fromkeys(gate.activation for gate in found)) for found in inside],
         },
         hide_index=True,
-        alt=headline(view.inventory.known, len(gates)),
+        alt=headline(observation.inventory.known, len(gates)),
     )
 
 
-def _draw_blocks(view: View) -> None:
-    if not view.blocks:
+def _draw_blocks(observation: Observation) -> None:
+    if not observation.blocks:
         return
-    rows = [(block, gate) for block in view.blocks for gate in block.gates]
+    rows = [(block, gate) for block in observation.blocks for gate in block.gates]
     columns: dict[str, Sequence[Any]] = {
         "gate": [gate.name or "(the network)" for _, gate in rows],
         "kind": [gate.kind for _, gate in rows],
@@ -146,11 +146,11 @@ def _draw_blocks(view: View) -> None:
         "shown on": [pages(block) for block, _ in rows],
     }
     st.markdown("**Every gate, layer by layer**")
-    parts.data(gates=columns)
+    widgets.data(gates=columns)
 
 
-def _draw_rejected(view: View) -> None:
-    rejected = view.trace.rejected
+def _draw_rejected(observation: Observation) -> None:
+    rejected = observation.trace.rejected
     if not rejected:
         return
     st.markdown("**Seen and judged not to be a gate**")

@@ -7,13 +7,14 @@ import streamlit as st
 
 from attention import analysis
 from attention.analysis import Block
-from attention.charts import overlay
+from attention.charts import gates as charts
+from attention.charts import numbers, overlay
+from attention.charts.chart import by_map
 from attention.kinds import KINDS
+from attention.observe import Observation
 from attention.records import Floats, Gate
-from attention.report import by_map
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.gates import in_unit
-from attention.ui.view import View
 
 ACROSS = 4
 MOST_CARDS, MOST_MAPS = 16, 8
@@ -22,42 +23,50 @@ MAP_SIDE = 512
 """Of the picture in a card, in pixels."""
 
 
-def draw_network(view: View) -> None:
+def draw_network(observation: Observation) -> None:
     """Every block with its gates, four in a row, so many at a time."""
-    names = list(view.names.values())
+    names = list(observation.names.values())
     drawn: dict[str, Floats] = {}
-    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, view.blocks)) else MOST_CARDS)
+    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, observation.blocks)) else MOST_CARDS)
     for start in range(shown.start, shown.stop, ACROSS):
         row = range(start, min(start + ACROSS, shown.stop))
         for place, number in zip(st.columns(ACROSS), row, strict=False):
             with place.container(border=True, height="stretch"):
-                _draw_block(view, view.blocks[number], names[number], drawn)
-    parts.data(gates=by_map(drawn))
+                drawn |= _draw_block(observation, observation.blocks[number], names[number])
+    widgets.data(gates=by_map(drawn))
 
 
-def draw_cost(view: View) -> None:
+def draw_cost(observation: Observation) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
-    network = view.inventory.network
-    figures = {"Parameters": parts.magnitude(network.parameters), "MACs, one picture": parts.magnitude(network.macs)}
-    if view.blocks:
-        figures["Attention parameters"] = parts.attention_share(view.inventory, "parameters")
-        figures["Attention MACs"] = parts.attention_share(view.inventory, "macs")
+    network = observation.inventory.network
+    figures = {
+        "Parameters": numbers.magnitude(network.parameters),
+        "MACs, one picture": numbers.magnitude(network.macs),
+    }
+    if observation.blocks:
+        figures["Attention parameters"] = widgets.attention_share(observation.inventory, "parameters")
+        figures["Attention MACs"] = widgets.attention_share(observation.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
-    seen.image(view.seen, width="stretch", alt=f"The central square of {view.picture_name}, as the network sees it.")
+    seen.image(
+        overlay.jpeg(observation.square),
+        width="stretch",
+        alt=f"The central square of {observation.picture.name}, as the network sees it.",
+    )
     for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
+    side = observation.card.input_size
     st.caption(
-        f"For the picture as the network sees it, {view.card.input_size} × {view.card.input_size} px. MACs are the "
-        "multiply-accumulates of convolutions and matrix products; the products with the gates are not counted."
+        f"For the picture as the network sees it, {side} × {side} px. MACs are the multiply-accumulates of "
+        "convolutions and matrix products; the products with the gates are not counted."
     )
 
 
-def answer(view: View) -> str:
+def headline(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
     found: list[str] = []
     for name in dict.fromkeys(kind.called for kind in KINDS.values()):
-        if gates := [gate for block in view.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
+        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
             passes = "pass" if len(gates) > 1 else "passes"
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             what = " of what reaches them on average" if not found else ""
@@ -65,10 +74,10 @@ def answer(view: View) -> str:
     return f"With this picture, {' and '.join(found)}; 100% would be no gate at all."
 
 
-def scale(view: View) -> str:
+def scale(observation: Observation) -> str:
     """What the colours mean, and whether all gates stay within them."""
     ends = "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1)."
-    if all(map(in_unit, view.trace.gates)):
+    if all(map(in_unit, observation.trace.gates)):
         return ends
     return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."
 
@@ -77,67 +86,43 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
     """The numbers of the blocks that are drawn: all of them, or a page of many."""
     if len(names) <= most:
         return range(len(names))
-    pages = list(range(1, -(-len(names) // most) + 1))
-    parts.settle("cards", pages)
-    parts.note_link("cards", list(map(str, pages)), f"cards that are not in 1 to {pages[-1]}: here are the first")
-    page = st.pagination(len(pages), key="cards", bind="query-params")
+    page = widgets.choose_number("Cards", 1, -(-len(names) // most), 1, key="cards", look="pages")
     shown = range((page - 1) * most, min(page * most, len(names)))
     st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {names[shown[0]]} to {names[shown[-1]]}.")
     return shown
 
 
-def _draw_block(view: View, block: Block, name: str, drawn: dict[str, Floats]) -> None:
-    """A card; what is drawn in it goes into `drawn` by its name."""
+def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, Floats]:
+    """A card; what is drawn in it, by its name."""
     st.markdown(f"**{name}**  \n:small[{analysis.features(block.gates[0])}]")
+    cells, drawn = [], dict[str, Floats]()
     if gate := analysis.spatial_view(block):
-        _draw_map(view, gate, "Spatial gate" if block.spatial else "Mean over channels", drawn)
+        what = "Spatial gate" if block.spatial else "Mean over channels"
+        key = f"{what} of {gate.name}"
+        drawn[key] = gate.values[0]
+        widgets.show(charts.map_on_picture(observation, gate, key, what, side=MAP_SIDE, numbers="gates"))
     for side, gate in analysis.profiles(block).items():
-        _draw_cells(gate, f"Along the {side}", "viridis", drawn)
+        cells.append((gate, f"Along the {side}", "viridis", ""))
     if gate := analysis.channel_view(block):
         saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if block.channel else ""
-        _draw_cells(gate, "Channel gate" if block.channel else "Mean over places", "channel", drawn, saturated)
-    if parts.page_of(block) is None:
-        for gate in block.gates:
-            _draw_cells(gate, f"A number for {KINDS[gate.kind].number_for}", "viridis", drawn)
+        cells.append((gate, "Channel gate" if block.channel else "Mean over places", "channel", saturated))
+    if widgets.page_of(block) is None:
+        cells += [(gate, f"A number for {KINDS[gate.kind].number_for}", "viridis", "") for gate in block.gates]
+    for gate, what, colour_map, note in cells:
+        key = f"{what} of {gate.name}"
+        drawn[key] = np.ravel(gate.values[0])
+        widgets.show(charts.cells(gate, key, what, colour_map=colour_map, note=note, numbers="gates"))
     with st.container(horizontal=True):
         if analysis.spatial_view(block) or analysis.profiles(block):
             _open("Where", "cbam", block)
         if analysis.channel_view(block):
             _open("Channels", "excitation", block)
-
-
-def _draw_map(view: View, gate: Gate, what: str, drawn: dict[str, Floats]) -> None:
-    name = f"{what} of {gate.name}"
-    drawn[name] = gate.values[0]
-    picture, box = overlay.close_up(view.picture, view.box, MAP_SIDE)
-    parts.picture(
-        overlay.overlay(picture, gate.values[0], box, colour_map="viridis", opacity=0.6),
-        key=name,
-        alt=f"{name} on the picture, from {_span(gate)}.",
-        caption=f"{what}, {_span(gate)}",
-        table="gates",
-    )
-
-
-def _draw_cells(gate: Gate, what: str, colour_map: str, drawn: dict[str, Floats], note: str = "") -> None:
-    name = f"{what} of {gate.name}"
-    values = drawn[name] = np.ravel(gate.values[0])
-    parts.picture(
-        overlay.cells(values, colour_map),
-        key=name,
-        alt=f"{name}, {len(values)} values from {_span(gate)}.",
-        caption=f"{what}, {_span(gate)}{note}",
-        table="gates",
-    )
+    return drawn
 
 
 def _open(label: str, page: str, block: Block) -> None:
     if st.button(label, key=f"open_{page}_{block.name}", icon=":material/arrow_forward:", type="tertiary"):
-        parts.open_block(page, block)
-
-
-def _span(gate: Gate) -> str:
-    return f"{gate.minimum:.2f} to {gate.maximum:.2f}"
+        widgets.open_block(page, block)
 
 
 def _mean(gates: list[Gate]) -> float:

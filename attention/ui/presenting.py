@@ -7,9 +7,23 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from attention.ui.addresses import KEYS, TABS
 from attention.views import SavedView
 
+EVERYWHERE = {"network", "weights", "picture", "block"}
+OVERVIEW = {"cards"}
+EXCITATION = {"order", "channel", "part", "second"}
+CBAM = {"opacity", "colours", "scale", "tab", "shown", "unit"}
+COMPARE = {"about", "class", "method", "heat", "second_kind", "change", "side"}
+COMPARE |= {"patch_x", "patch_y", "patch_wide", "patch_high", "by_crop", "by_blur", "by_noise", "by_brightness"}
+COMPARE |= {"other", "beside", "random", "down", "gate", "layer1", "layer2", "layer3", "layer4"}
+INTERVENE = {"class", "seed", "reach", "section", "edits", "kind"}
+GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "layers", "shuffle"}
+SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}
+MODELS = {"fold", "depth", "find"}
+TABS = {"part", "section", "tab", "about"}
+"""By which an address names a part of a page."""
+KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS)
+"""The keys of all widgets that are bound to the address, and of what a page writes there itself."""
 PARAMETER = "present"
 STYLE = """<style>
 [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
@@ -36,7 +50,7 @@ def is_on() -> bool:
     return bool(st.session_state.get(_ON))
 
 
-def places() -> tuple[DeltaGenerator, DeltaGenerator]:
+def slots() -> tuple[DeltaGenerator, DeltaGenerator]:
     """For what is chosen, and for what it shows: one below the other, in a presentation the other way round."""
     first, second = st.container(), st.container()
     return (second, first) if is_on() else (first, second)

@@ -16,9 +16,9 @@ from attention.images import Preprocessing
 from attention.models import weight_files, zoo
 from attention.models.code import LARGEST
 from attention.models.weight_files import WeightFile
+from attention.observe import NetworkChoice
 from attention.records import GatescopeError
-from attention.ui.cache import Choice
-from attention.ui.parts import literal
+from attention.ui.widgets import literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ class Upload(NamedTuple):
     sha256: str
 
 
-def choose_weights() -> Choice | None:
+def choose_weights() -> NetworkChoice | None:
     """The network of an uploaded weight file, with what was assumed; None where there is none that works."""
     upload = _take()
     if upload is None:
@@ -66,12 +66,12 @@ def choose_weights() -> Choice | None:
     with described:
         _describe(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    choice = Choice(card, key, partial(_network, key, upload, found, _prepared=(seen, names)))
+    choice = NetworkChoice(card, key, partial(_network, key, upload, found, _prepared=(seen, names)))
     st.session_state[_CHOSEN] = choice
     return choice
 
 
-def uploaded() -> list[Choice]:
+def uploaded() -> list[NetworkChoice]:
     """The network of the last weight file that made one, where there is one."""
     return [choice] if (choice := st.session_state.get(_CHOSEN)) else []
 

@@ -1,11 +1,11 @@
-"""The page on which gates are turned by hand.
+"""The page on which gates are edited by hand.
 
-bench      what is edited, and where: the edits that stand, undo and redo, the link
-passes     edited passes, kept by content
-controls   where to edit, and what to do there
-turning    the chosen gate, before and after, to click and to paint
-answer     what the edits change, beside what chance does
-heatmaps   what the class depends on, before and after
-depth      each block switched off in turn
-sheet      all edits: names, export, import
+session      what is edited, and where: the edits that stand, undo and redo, the link
+passes       edited passes, kept by content
+controls     where to edit, and what to do there
+gate_editor  the chosen gate, before and after, to click and to paint
+effects      what the edits change, beside what chance does
+heatmaps     what the class depends on, before and after
+depth        each block switched off in turn
+edit_file    all edits: names, export, import
 """

@@ -4,13 +4,13 @@ from typing import Any
 
 import streamlit as st
 
-from attention.interventions import ANY, NEEDS, Action, Edit, EditError, ranges
-from attention.interventions.edits import places, possible, size, size_in_words, targets
+from attention.interventions import ANY, NEEDS, Action, Edit, EditError, format_ranges, parse_ranges
+from attention.interventions.edits import number_of_values, possible, size, size_in_words, targets
 from attention.kinds import KINDS
+from attention.observe import Observation
 from attention.records import Gate
-from attention.ui import frame, parts
-from attention.ui.intervene.bench import Bench, History, Target, complain
-from attention.ui.view import View
+from attention.ui import frame, widgets
+from attention.ui.intervene.session import EditSession, History, Target, complain
 
 SCOPES = ("This block", "Its stage", "All blocks")
 NOTHING = "Leave as it is"
@@ -32,53 +32,54 @@ HELP = (
 _CHOSEN = "_chosen"
 
 
-def choose(view: View, history: History) -> Bench:
+def choose(observation: Observation, history: History) -> EditSession:
     """The depth strip, how far the edit reaches, and which gates."""
-    blocks = {block.name: targets(Edit("off", block=block.name), view.trace.gates) for block in view.blocks}
-    parts.note_link("block", blocks, "a block that this network does not have: here is another")
+    blocks = {
+        block.name: targets(Edit("off", block=block.name), observation.trace.gates) for block in observation.blocks
+    }
     means = [float(sum(gate.values.mean() for gate in gates) / len(gates)) for gates in blocks.values()]
-    block = parts.depth_strip(list(blocks), means, label="Mean gate")
+    block = widgets.depth_strip(list(blocks), means, label="Mean gate")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = _choose_reach(blocks[block][0])
         where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
         where = Target() if reach == SCOPES[2] else where
-        kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), view.trace.gates))
+        kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), observation.trace.gates))
         _step("Undo", history.undo, disabled=not history.past)
         _step("Redo", history.redo, disabled=not history.future)
-    return Bench(view, history, block, where._replace(kind=kind))
+    return EditSession(observation, history, block, where._replace(kind=kind))
 
 
-def choose_edit(bench: Bench) -> None:
+def choose_edit(session: EditSession) -> None:
     """What to do with the gates of the place, and how much of it."""
-    actions = [action for action in possible(bench.target.kind) if action != "set" or len(bench.gates) == 1]
-    edit = bench.edit
+    actions = [action for action in possible(session.target.kind) if action != "set" or len(session.gates) == 1]
+    edit = session.edit
     st.session_state.action = WORDS[edit.action] if edit else NOTHING
 
     def change() -> None:
         word = st.session_state.action or NOTHING
         action = next((action for action in actions if WORDS[action] == word), None)
-        bench.put(_begin(bench, action) if action else None)
+        session.put(_begin(session, action) if action else None)
 
     options = [NOTHING, *(WORDS[action] for action in actions)]
     st.pills("Edit", options, key="action", on_change=change, help=HELP, required=True)
     if edit and edit.action in _PARAMETERS:
-        _PARAMETERS[edit.action](bench, edit)
+        _PARAMETERS[edit.action](session, edit)
 
 
-def chosen(bench: Bench) -> tuple[int, ...]:
+def chosen(session: EditSession) -> tuple[int, ...]:
     """The channels or cells that were chosen last; all that the edit sets, until some are."""
-    edit = bench.edit
+    edit = session.edit
     possible_ones = {place for place, _ in edit.points} if edit else set()
-    last = st.session_state.get(_CHOSEN, {}).get(bench.target, ())
+    last = st.session_state.get(_CHOSEN, {}).get(session.target, ())
     return tuple(place for place in last if place in possible_ones) or tuple(sorted(possible_ones))
 
 
-def set_places(bench: Bench, numbers: tuple[int, ...], value: float) -> None:
+def set_places(session: EditSession, numbers: tuple[int, ...], value: float) -> None:
     """Give these channels or cells this value; the others that were set keep theirs."""
-    st.session_state.setdefault(_CHOSEN, {})[bench.target] = numbers
-    points = dict(bench.edit.points) if bench.edit else {}
+    st.session_state.setdefault(_CHOSEN, {})[session.target] = numbers
+    points = dict(session.edit.points) if session.edit else {}
     points |= dict.fromkeys(numbers, value)
-    _put(bench, "set", points=tuple(sorted(points.items())), what=numbers)
+    _put(session, "set", points=tuple(sorted(points.items())), what=numbers)
 
 
 def brush() -> float:
@@ -87,28 +88,15 @@ def brush() -> float:
 
 
 def _choose_reach(gate: Gate) -> str:
-    parts.note_link("reach", SCOPES, f"a reach that there is not: here it is “{SCOPES[0]}”")
     stage = f"Its stage: all gates on features of {size_in_words(size(gate))}, the same height and width."
-    return st.segmented_control(
-        "Where", SCOPES, default=SCOPES[0], required=True, key="reach", bind="query-params", help=stage
-    )
+    return widgets.choose("Where", SCOPES, key="reach", look="row", help=stage)
 
 
 def _choose_kind(gates: tuple[Gate, ...]) -> str:
     kinds = list(dict.fromkeys(gate.kind for gate in gates))
     options = [*kinds, ANY] if len(kinds) > 1 else kinds
     names = {kind: "All of them" if kind == ANY else kind.capitalize() for kind in options}
-    parts.note_link("kind", names.values(), f"a kind of gates that is not here: here is “{names[options[0]]}”")
-    parts.settle("kind", options)
-    return st.segmented_control(
-        "Gates",
-        options,
-        default=options[0],
-        required=True,
-        key="kind",
-        bind="query-params",
-        format_func=names.__getitem__,
-    )
+    return widgets.choose("Gates", options, key="kind", look="row", names=names.__getitem__)
 
 
 def _step(label: str, step: Any, *, disabled: bool) -> None:
@@ -116,16 +104,16 @@ def _step(label: str, step: Any, *, disabled: bool) -> None:
     st.button(label, key=label.lower(), icon=icon, on_click=step, disabled=disabled)
 
 
-def _begin(bench: Bench, action: Action) -> Edit:
+def _begin(session: EditSession, action: Action) -> Edit:
     """An edit to begin with: whatever is chosen, something happens at once."""
-    block, stage, kind = bench.target
-    fewest = min(map(places, bench.gates))
-    width = size(bench.gate)[-1]
-    first = next(name for name in frame.pictures() if name != bench.view.picture_name)
+    block, stage, kind = session.target
+    fewest = min(map(number_of_values, session.gates))
+    width = size(session.gate)[-1]
+    first = next(name for name in frame.pictures() if name != session.observation.picture.name)
     start: dict[str, Any] = {
         "count": max(1, fewest // 4),
         "seed": 0,
-        "points": ((int(bench.gate.values[0].argmax()), 0.0),),
+        "points": ((int(session.gate.values[0].argmax()), 0.0),),
         "shift": (max(1, width // 4), 0),
         "pictures": (first,),
     }
@@ -133,26 +121,26 @@ def _begin(bench: Bench, action: Action) -> Edit:
     return Edit(action, kind, block, stage, **({needs: start[needs]} if needs else {}))  # type: ignore[arg-type]
 
 
-def _put(bench: Bench, action: Action, *, what: object = None, **parameters: Any) -> None:
-    block, stage, kind = bench.target
-    bench.put(Edit(action, kind, block, stage, **parameters), (bench.target, action, what))  # type: ignore[arg-type]
+def _put(session: EditSession, action: Action, *, what: object = None, **parameters: Any) -> None:
+    block, stage, kind = session.target
+    session.put(Edit(action, kind, block, stage, **parameters), (session.target, action, what))  # type: ignore[arg-type]
 
 
-def _choose_count(bench: Bench, edit: Edit) -> None:
-    most = min(map(places, bench.gates))
+def _choose_count(session: EditSession, edit: Edit) -> None:
+    most = min(map(number_of_values, session.gates))
     st.session_state["count"] = edit.count
-    what = KINDS[bench.gates[0].kind].values if bench.target.kind != ANY else "values"
+    what = KINDS[session.gates[0].kind].values if session.target.kind != ANY else "values"
     st.slider(
         f"How many {what} of each gate",
         1,
         most,
         key="count",
-        on_change=lambda: _put(bench, edit.action, count=st.session_state["count"]),
+        on_change=lambda: _put(session, edit.action, count=st.session_state["count"]),
         disabled=most == 1,
     )
 
 
-def _choose_seed(bench: Bench, edit: Edit) -> None:
+def _choose_seed(session: EditSession, edit: Edit) -> None:
     st.session_state.shuffle = edit.seed
     st.number_input(
         "Seed of the shuffle",
@@ -160,28 +148,28 @@ def _choose_seed(bench: Bench, edit: Edit) -> None:
         2**31 - 1,
         key="shuffle",
         width=180,
-        on_change=lambda: _put(bench, "shuffle", seed=st.session_state.shuffle),
+        on_change=lambda: _put(session, "shuffle", seed=st.session_state.shuffle),
     )
 
 
-def _choose_pictures(bench: Bench, edit: Edit) -> None:
-    others = [name for name in frame.pictures() if name != bench.view.picture_name]
+def _choose_pictures(session: EditSession, edit: Edit) -> None:
+    others = [name for name in frame.pictures() if name != session.observation.picture.name]
     st.session_state.donors = [name for name in edit.pictures if name in others]
 
     def change() -> None:
         if st.session_state.donors:
-            _put(bench, "replace", pictures=tuple(st.session_state.donors))
+            _put(session, "replace", pictures=tuple(st.session_state.donors))
 
     st.multiselect("Gates of these pictures; of several, their mean", others, key="donors", on_change=change)
 
 
-def _choose_shift(bench: Bench, edit: Edit) -> None:
-    height, width = size(bench.gate)[-2:]
+def _choose_shift(session: EditSession, edit: Edit) -> None:
+    height, width = size(session.gate)[-2:]
     st.session_state.right, st.session_state.down = edit.shift
 
     def change() -> None:
         shift = (st.session_state.right, st.session_state.down)
-        _put(bench, "move", shift=shift) if any(shift) else bench.put(None)
+        _put(session, "move", shift=shift) if any(shift) else session.put(None)
 
     right, down = st.columns(2)
     right.slider("Cells to the right", 1 - width, width - 1, key="right", on_change=change, disabled=width == 1)
@@ -189,28 +177,28 @@ def _choose_shift(bench: Bench, edit: Edit) -> None:
     st.caption("What leaves the map on one side comes in on the other.")
 
 
-def _choose_points(bench: Bench, edit: Edit) -> None:
-    values, numbers = dict(edit.points), chosen(bench)
-    what = KINDS[bench.gate.kind].values.capitalize()
+def _choose_points(session: EditSession, edit: Edit) -> None:
+    values, numbers = dict(edit.points), chosen(session)
+    what = KINDS[session.gate.kind].values.capitalize()
     st.session_state.brush = float(values[numbers[0]])
-    st.session_state.places = ranges.written(numbers)
+    st.session_state.places = format_ranges(numbers)
     left, right = st.columns([2, 3])
     left.text_input(
         what,
         key="places",
-        on_change=lambda: _read_places(bench),
+        on_change=lambda: _read_places(session),
         help="Such as 3, 8-12; or click or draw in the figure.",
     )
     one = f"Gate of {what.lower()[:-1]} {numbers[0]}" if len(numbers) == 1 else f"Gate of these {len(numbers)}"
-    ends = (min(0.0, bench.gate.minimum), max(1.0, bench.gate.maximum))
+    ends = (min(0.0, session.gate.minimum), max(1.0, session.gate.maximum))
     right.slider(
-        one, *ends, step=0.01, key="brush", on_change=lambda: set_places(bench, numbers, st.session_state.brush)
+        one, *ends, step=0.01, key="brush", on_change=lambda: set_places(session, numbers, st.session_state.brush)
     )
 
 
-def _read_places(bench: Bench) -> None:
+def _read_places(session: EditSession) -> None:
     try:
-        set_places(bench, ranges.read(st.session_state.places, places(bench.gate)), brush())
+        set_places(session, parse_ranges(st.session_state.places, number_of_values(session.gate)), brush())
     except EditError as error:
         complain(str(error))
 

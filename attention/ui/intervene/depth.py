@@ -8,21 +8,21 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import excitation
 from attention.charts import interventions as figures
+from attention.observe import Observation
 from attention.records import Floats
-from attention.ui import cache, frame, parts
+from attention.ui import cache, frame, widgets
 from attention.ui.intervene import passes
-from attention.ui.view import View
 
 DRAWS = 10
 """Random edits for each block."""
 
 
-def draw(view: View, number: int, seed: int) -> None:
+def draw(observation: Observation, number: int, seed: int) -> None:
     """The curve, and beside it networks that were trained without their gates."""
     left, right = st.columns([3, 1], gap="large")
     with left:
-        views = _choose_pictures(view)
-        classes = [number if other is view else int(other.probabilities.argmax()) for other in views]
+        views = _choose_pictures(observation)
+        classes = [number if other is observation else int(other.probabilities.argmax()) for other in views]
         _draw_curve(views, classes, seed)
     with right:
         _draw_published()
@@ -39,21 +39,21 @@ def answer(names: Sequence[str], changes: Floats, draws: Floats) -> str:
     )
 
 
-def _choose_pictures(view: View) -> list[View]:
-    others = [name for name in frame.pictures() if name != view.picture_name]
+def _choose_pictures(observation: Observation) -> list[Observation]:
+    others = [name for name in frame.pictures() if name != observation.picture.name]
     st.session_state.along = [name for name in st.session_state.get("along", []) if name in others]
     chosen = st.multiselect("Over further pictures", others, key="along", placeholder="this picture alone")
     at_hand = frame.pictures()
-    return [view, *(view.beside(at_hand[name] or cache.sample(name)) for name in chosen)]
+    return [observation, *(observation.of(at_hand[name] or cache.sample(name)) for name in chosen)]
 
 
-def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> None:
+def _draw_curve(views: Sequence[Observation], classes: Sequence[int], seed: int) -> None:
     blocks = [block.name for block in views[0].blocks]
     place = st.empty()
     turns = []
     for done, block in enumerate(blocks, start=1):
-        turns.append([passes.turn(view, block, seed, DRAWS) for view in views])
-        place.progress(done / len(blocks), f"Switching off {parts.literal(block)}, {done} of {len(blocks)}")
+        turns.append([passes.ablate_block(observation, block, seed, DRAWS) for observation in views])
+        place.progress(done / len(blocks), f"Switching off {widgets.literal(block)}, {done} of {len(blocks)}")
     changes = np.array([[turn.change[one] for turn, one in zip(row, classes, strict=True)] for row in turns])
     draws = np.array(
         [np.mean([turn.draws[:, one] for turn, one in zip(row, classes, strict=True)], axis=0) for row in turns]
@@ -62,7 +62,7 @@ def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> Non
     with place.container():
         finding = answer(names, changes, draws)
         st.markdown(finding)
-        parts.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
+        widgets.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
         label = views[0].labels[classes[0]]
         what = (
             f"{label}, for this picture"
@@ -74,9 +74,11 @@ def _draw_curve(views: Sequence[View], classes: Sequence[int], seed: int) -> Non
             "gates of that block have their neutral value. Grey bars: from the lowest to the highest of "
             f"{DRAWS} draws in which the same changes are dealt to random channels and places, seed {seed}."
         )
-        each = {f"change for {view.picture_name}": one for view, one in zip(views, changes.T, strict=True)}
+        each = {
+            f"change for {observation.picture.name}": one for observation, one in zip(views, changes.T, strict=True)
+        }
         columns = {"change": changes.mean(1), **each, "low": draws.min(1), "high": draws.max(1)}
-        parts.data(turns={"block": blocks, **columns})
+        widgets.data(turns={"block": blocks, **columns})
 
 
 def _draw_published() -> None:

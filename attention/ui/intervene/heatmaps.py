@@ -7,37 +7,37 @@ import streamlit as st
 from attention import analysis
 from attention.analysis import agreement
 from attention.charts import overlay
+from attention.charts.chart import by_place
 from attention.charts.overlay import Scale
 from attention.interventions import Edit
+from attention.observe import Observation
 from attention.records import Heatmap
-from attention.report import by_place
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.intervene import passes
-from attention.ui.intervene.answer import Effect
-from attention.ui.view import View
+from attention.ui.intervene.effects import Effect
 
 SIDE = 720
 
 
-def draw(view: View, found: Effect, edits: Sequence[Edit]) -> None:
+def draw(observation: Observation, found: Effect, edits: Sequence[Edit]) -> None:
     """Grad-CAM of the class that is asked about, at the last block, on one scale."""
-    maps = [passes.heatmap(view, [], found.number), passes.heatmap(view, edits, found.number)]
+    maps = [passes.heatmap(observation, [], found.number), passes.heatmap(observation, edits, found.number)]
     scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)
     st.markdown(_finding(found.label, *maps, edited=bool(edits)))
     for column, title, one in zip(st.columns(2), ("Before", "After"), maps, strict=True):
         with column:
-            _draw_map(view, title, one, scale)
+            _draw_map(observation, title, one, scale)
     st.caption(
         f"Grad-CAM of {found.label} at {maps[0].layer}, the last block with a map; both run from 0 to "
         f"{scale.high:.3g} in one scale. It shows where this class's logit draws on the block, not what a gate does."
     )
-    parts.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
+    widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
 
 
-def _draw_map(view: View, title: str, one: Heatmap, scale: Scale) -> None:
-    picture, box = overlay.close_up(view.picture, view.box, SIDE)
+def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
+    picture, box = overlay.close_up(observation.image, observation.box, SIDE)
     span = f"{one.minimum:.3g} to {one.maximum:.3g}"
-    parts.picture(
+    widgets.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
         key=f"heatmap_{title}",
         alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",

@@ -8,9 +8,9 @@ import streamlit as st
 from attention import images, survey
 from attention.charts import overlay
 from attention.charts import surveys as figures
-from attention.report import Columns
+from attention.charts.chart import Chart, Columns
 from attention.survey.result import BINS, Exemplars, GateSurvey
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.survey import loading
 from attention.ui.survey.selection import Selection, toggle_class
 
@@ -40,11 +40,11 @@ def draw_channel(selection: Selection) -> None:
     with left:
         counts = gate.histogram[channel]
         alt = f"Channel {channel}: {int(counts.sum()):,} pictures over 0 to 1, most in bin {int(counts.argmax())}."
-        parts.chart(figures.channel_histogram(counts), key="channel_values", alt=alt)
+        widgets.chart(figures.channel_histogram(counts), key="channel_values", alt=alt)
         low, high = gate.overall.minimum[channel], gate.overall.maximum[channel]
         st.caption(f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}.")
         edges = ["below 0", *(f"from {number / BINS:.2f}" for number in range(BINS)), "above 1"]
-        parts.data(channel_values={"gate": edges, "pictures": counts}, exemplars=_exemplars(selection, gate, channel))
+        widgets.data(channel_values={"gate": edges, "pictures": counts}, exemplars=_exemplars(selection, gate, channel))
     with right:
         _draw_classes(selection, gate, channel)
 
@@ -58,8 +58,8 @@ def _headline(selection: Selection, gate: GateSurvey, channel: int) -> str:
     high, low = int(np.nanargmax(means)), int(np.nanargmin(means))
     names = selection.survey.names
     return (
-        f"{sentence}; most open for {parts.literal(names[high])} ({means[high]:.3f}), least for "
-        f"{parts.literal(names[low])} ({means[low]:.3f})."
+        f"{sentence}; most open for {widgets.literal(names[high])} ({means[high]:.3f}), least for "
+        f"{widgets.literal(names[low])} ({means[low]:.3f})."
     )
 
 
@@ -78,18 +78,18 @@ def _draw_classes(selection: Selection, gate: GateSurvey, channel: int) -> None:
     figure = figures.class_dots(by_class, float(gate.overall.mean[channel]), selection.class_names)
 
     def click() -> None:
-        point = parts.clicked("channel_classes")
+        point = widgets.clicked("channel_classes")
         if point:
             toggle_class(selection, point["customdata"][0])
 
     headline = _headline(selection, gate, channel)
-    parts.chart(figure, key="channel_classes", alt=headline, table="channel", on_select=click)
+    widgets.chart(figure, key="channel_classes", alt=headline, table="channel", on_select=click)
     left_out = (
         f"The {half} highest and the {half} lowest of {len(order):,} classes. " if len(shown) < len(order) else ""
     )
     st.caption(f"{left_out}Dashed: the mean over all pictures. In brackets n. Click a dot to select its class.")
     columns = {"mean": means[order], "std": gate.classes.std[order, channel], "n": selection.survey.counts[order]}
-    parts.data(channel={"class": [selection.survey.names[number] for number in order], **columns})
+    widgets.data(channel={"class": [selection.survey.names[number] for number in order], **columns})
 
 
 def _ends(gate: GateSurvey) -> dict[str, Exemplars]:
@@ -120,7 +120,7 @@ def _draw_exemplars(selection: Selection, gate: GateSurvey, channel: int) -> Non
         for label, ends in both_ends.items():
             _draw_pictures(selection, pictures, label, ends, channel)
         if isinstance(pictures, survey.LocatedPictures):
-            name = parts.literal(pictures.root.resolve().name)
+            name = widgets.literal(pictures.root.resolve().name)
             st.caption(f"From {name}. {SAME if pictures.same else ALIKE}")
 
 
@@ -146,11 +146,11 @@ def _draw_pictures(selection: Selection, pictures: AtHand, label: str, ends: Exe
         path = selection.survey.result.paths[int(number)]
         small = _small(selection.survey.key, str(pictures.root), int(number), pictures)
         if small is None:
-            column.caption(f"{parts.literal(path)} cannot be read any more: {value:.3f}")
+            column.caption(f"{widgets.literal(path)} cannot be read any more: {value:.3f}")
         else:
             with column:
-                key, caption = f"{label} {rank}", f"{value:.3f}"
-                parts.picture(small, key=key, caption=caption, alt=f"{path}, gate {caption}.", table=None)
+                caption = f"{value:.3f}"
+                widgets.show(Chart(f"{label} {rank}", small, f"{path}, gate {caption}.", caption))
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

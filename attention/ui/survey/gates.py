@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from attention import analysis, survey
 from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import surveys as figures
-from attention.report import by_place
+from attention.charts.chart import by_place
 from attention.survey.result import GateSurvey
 from attention.survey.statistics import GroupDifference, SurveyedHealth
-from attention.ui import parts, presenting
+from attention.ui import presenting, widgets
 from attention.ui.survey import loading
 from attention.ui.survey.selection import Selection, select, select_gate
 
@@ -28,7 +28,7 @@ def draw_role(selection: Selection) -> None:
     if not blocks:
         st.info("This network has no gates by channel. “Where it looks” shows its maps.", icon=":material/info:")
         return
-    settings, view = presenting.places()
+    settings, observation = presenting.slots()
     with settings.container(horizontal=True, vertical_alignment="bottom"):
         most = int(_choose("Channels, at most", SAMPLES, "sampled"))
         own = _choose("Scale", SCALES, "scale") == SCALES[1]
@@ -36,16 +36,16 @@ def draw_role(selection: Selection) -> None:
     panels = [_panel(selection, block, most) for block in blocks]
 
     def click() -> None:
-        point = parts.clicked("role")
+        point = widgets.clicked("role")
         if point and "customdata" in point:
             panel, channel = point["customdata"]
             select(selection.survey, blocks[int(panel)], int(channel))
 
     headline = _role_headline(selection, blocks)
     figure = figures.excitation_role(panels, selection.class_names, band=band, own_scale=own)
-    with view:
+    with observation:
         st.markdown(f"##### {headline}")
-        parts.chart(figure, key="role", alt=headline, on_select=click)
+        widgets.chart(figure, key="role", alt=headline, on_select=click)
         st.caption(_role_caption(selection, blocks))
         _role_data(selection, blocks, panels)
 
@@ -60,8 +60,7 @@ def _blocks_of_stages(selection: Selection) -> list[str]:
 
 
 def _choose(label: str, options: list[str], key: str) -> str:
-    parts.note_link(key, options, f"a setting that there is not: here it is “{options[0]}”")
-    return str(st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params"))
+    return widgets.choose(label, options, key=key, look="row")
 
 
 def _gate(selection: Selection, block: str) -> GateSurvey:
@@ -104,7 +103,7 @@ def _role_headline(selection: Selection, blocks: list[str]) -> str:
 
 def _role_caption(selection: Selection, blocks: list[str]) -> str:
     n = [
-        f"{parts.literal(selection.survey.names[number])} n = {selection.survey.counts[number]:,}"
+        f"{widgets.literal(selection.survey.names[number])} n = {selection.survey.counts[number]:,}"
         for number in selection.classes
     ]
     classes = int((selection.survey.counts > 0).sum())
@@ -130,7 +129,7 @@ def _role_data(selection: Selection, blocks: list[str], panels: list[figures.Rol
             for channel, mean in zip(panel.channels.tolist(), panel.average.tolist(), strict=True)
         ]
     names = ("block", "class", "channel", "mean", "std")
-    parts.data(role=dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+    widgets.data(role=dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
 DEFINITIONS = {
@@ -151,10 +150,7 @@ DEFINITIONS = {
 def draw_selectivity(selection: Selection) -> None:
     """The index of each gate's channels or places, and what it comes to with shuffled classes."""
     options = list(DEFINITIONS)
-    parts.note_link("index", options, f"an index that there is not: here it is “{options[0]}”")
-    index = str(
-        st.segmented_control("Index", options, default=options[0], required=True, key="index", bind="query-params")
-    )
+    index = widgets.choose("Index", options, key="index", look="row")
     gates, names = selection.survey.gates, selection.gate_names
     pairs = [
         figures.MeasuredIndex(*loading.selectivity(selection.survey.key, gate.name, index, selection.survey))
@@ -183,7 +179,7 @@ def draw_selectivity(selection: Selection) -> None:
     measured, null, _ = (list(column) for column in zip(*means, strict=True))
     columns = {"mean": measured, **analysis.spread([pair.measured for pair in pairs]), "mean, shuffled": null}
     shuffled = {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
-    parts.data(selectivity={"gate": [gate.name for gate in gates], **columns, **shuffled})
+    widgets.data(selectivity={"gate": [gate.name for gate in gates], **columns, **shuffled})
 
 
 def draw_health(selection: Selection) -> None:
@@ -213,7 +209,7 @@ def draw_health(selection: Selection) -> None:
     ]
     headline = _health_headline(selection, checked)
     st.markdown(f"##### {headline}")
-    parts.chart(
+    widgets.chart(
         figures.gate_bars(names, rows, selection.gate_number),
         key="health",
         alt=headline,
@@ -225,7 +221,7 @@ def draw_health(selection: Selection) -> None:
         "channel smaller, and the output nearly the same. Click a bar to select its block."
     )
     columns = {name: [getattr(each, name) for each in checked] for name in vars(checked[0])}
-    parts.data(health={"gate": columns.pop("name"), **columns})
+    widgets.data(health={"gate": columns.pop("name"), **columns})
 
 
 def _health_headline(selection: Selection, checked: list[SurveyedHealth]) -> str:
@@ -248,12 +244,12 @@ def _draw_boxes(
 ) -> None:
     st.markdown(f"##### {headline}")
     figure = figures.index_boxes(names, pairs, selection.gate_number, index.lower())
-    parts.chart(figure, key="selectivity", alt=headline, on_select=_clicker(selection, "selectivity"))
+    widgets.chart(figure, key="selectivity", alt=headline, on_select=_clicker(selection, "selectivity"))
 
 
 def _clicker(selection: Selection, key: str) -> Callable[[], None]:
     def click() -> None:
-        if point := parts.clicked(key):
+        if point := widgets.clicked(key):
             select_gate(selection.survey, round(float(point["x"])))
 
     return click
@@ -277,9 +273,9 @@ def draw_maps(selection: Selection) -> None:
     shown = [figures.gate_map("all classes", average), *map(figures.gate_map, names, by_class)]
     figure = figures.map_grid([*shown[:1], figures.closeness_map("closeness to the centre", close), *shown[1:]])
     st.markdown(f"##### {headline}")
-    parts.chart(figure, key="maps", alt=headline)
+    widgets.chart(figure, key="maps", alt=headline)
     n = [
-        f"{parts.literal(name)} n = {selection.survey.counts[number]:,}"
+        f"{widgets.literal(name)} n = {selection.survey.counts[number]:,}"
         for name, number in zip(names, selection.classes, strict=True)
     ]
     st.caption(
@@ -291,7 +287,7 @@ def draw_maps(selection: Selection) -> None:
         _draw_changes(selection, average, by_class)
     apart = {f"{name} − all": values for name, values in zip(names, by_class - average, strict=True)}
     means = dict(zip(names, by_class, strict=True))
-    parts.data(maps=by_place({"all": average, "closeness to the centre": close, **means, **apart}))
+    widgets.data(maps=by_place({"all": average, "closeness to the centre": close, **means, **apart}))
 
 
 def _say_no_map(selection: Selection) -> None:
@@ -300,7 +296,7 @@ def _say_no_map(selection: Selection) -> None:
         st.info(f"{selection.block_name} has no map; {', '.join(others)} have one.", icon=":material/info:")
     else:
         st.info(
-            f"{parts.literal(selection.survey.title)} has no gates that vary over places. Try a survey of cbam.",
+            f"{widgets.literal(selection.survey.title)} has no gates that vary over places. Try a survey of cbam.",
             icon=":material/info:",
         )
 
@@ -312,7 +308,7 @@ def _map_headline(selection: Selection, average: NDArray[np.float64], by_class: 
     sentence = f"{selection.block_name}: the mean map and the closeness to the centre correlate with r = {bias:+.2f}"
     pulls = survey.statistics.centre_bias(by_class)
     each = [
-        f"{parts.literal(name)} {pull:+.2f}"
+        f"{widgets.literal(name)} {pull:+.2f}"
         for name, pull in zip(selection.class_names, pulls, strict=True)
         if np.isfinite(pull)
     ]
@@ -328,8 +324,8 @@ def _draw_changes(selection: Selection, average: NDArray[np.float64], by_class: 
     ]
     most = selection.class_names[int(np.abs(apart).max((1, 2)).argmax())]
     alt = f"The map of {most} differs most from the mean over all classes, by {reach:.3f}."
-    parts.chart(figures.map_grid(shown), key="changes", alt=alt, table="maps")
-    st.caption(f"{parts.literal(alt)} All on one scale symmetric about 0: red more open than the mean, blue less.")
+    widgets.chart(figures.map_grid(shown), key="changes", alt=alt, table="maps")
+    st.caption(f"{widgets.literal(alt)} All on one scale symmetric about 0: red more open than the mean, blue less.")
 
 
 MOST_CHANNELS = 24
@@ -354,11 +350,11 @@ def draw_correctness(selection: Selection) -> None:
     )
 
     def click() -> None:
-        if point := parts.clicked("correctness"):
+        if point := widgets.clicked("correctness"):
             select_gate(selection.survey, round(float(point["x"])))
 
     st.markdown(f"##### {headline}")
-    parts.chart(
+    widgets.chart(
         figures.gate_bars(names, [numbers], selection.gate_number), key="correctness", alt=headline, on_select=click
     )
     st.caption(
@@ -366,7 +362,7 @@ def draw_correctness(selection: Selection) -> None:
         "approximation). Classes that are hard have more wrong pictures, so part of this is a difference of classes."
     )
     _draw_correctness_of_channels(selection)
-    parts.data(correctness={"gate": [gate.name for gate in selection.survey.gates], "mean |d|": sizes})
+    widgets.data(correctness={"gate": [gate.name for gate in selection.survey.gates], "mean |d|": sizes})
 
 
 def _say_nothing_to_compare(selection: Selection, counts: list[int]) -> None:
@@ -391,7 +387,7 @@ def _draw_correctness_of_channels(selection: Selection) -> None:
     channels = np.argsort(-np.abs(effect.difference), kind="stable")[:MOST_CHANNELS].astype(np.int64)
 
     def click() -> None:
-        point = parts.clicked("correctness_channels")
+        point = widgets.clicked("correctness_channels")
         if point and "customdata" in point:
             select(selection.survey, selection.block, int(point["customdata"]))
 
@@ -401,10 +397,10 @@ def _draw_correctness_of_channels(selection: Selection) -> None:
         f"{gate.correct.mean[first]:.3f} for correct predictions and {gate.wrong.mean[first]:.3f} for wrong ones."
     )
     figure = figures.correct_and_wrong(channels, gate.correct.mean[channels], gate.wrong.mean[channels], chosen)
-    parts.chart(figure, key="correctness_channels", alt=headline, on_select=click)
+    widgets.chart(figure, key="correctness_channels", alt=headline, on_select=click)
     st.markdown(headline)
     st.caption(
         f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences. Click a dot to select."
     )
     columns = {group: getattr(gate, group).mean[channels] for group in ("correct", "wrong")}
-    parts.data(correctness_channels={"channel": channels, **columns})
+    widgets.data(correctness_channels={"channel": channels, **columns})

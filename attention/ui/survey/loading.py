@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from attention import analysis, serving, survey
 from attention.images import ASSETS
 from attention.kinds import KINDS
+from attention.observe import Observation, guarded
 from attention.records import GatescopeError
 from attention.report import html, surveyed
-from attention.survey import files, statistics
+from attention.survey import checks, statistics
 from attention.survey.command import format_progress
 from attention.survey.result import GateSurvey
-from attention.ui import cache, frame, parts, presenting
-from attention.ui.takeaway import offer_report
-from attention.ui.view import View
+from attention.ui import frame, presenting, widgets
+from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
 """The surveys that come with the project, by the name of their network."""
@@ -143,30 +143,30 @@ def _gate(loaded: LoadedSurvey, name: str) -> GateSurvey:
 
 SOURCES = ["Ready-made", "Start one", "Open a file"]
 SAMPLES, UPLOAD = "The samples", "Your pictures"
-MEGABYTES = files.MAX_BYTES // 2**20
+MEGABYTES = checks.UPLOAD.file // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
 NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
 _RUNNING, _MADE, _OPENED, _NOTE, _COUNT = (f"_survey_{name}" for name in ("running", "made", "opened", "note", "count"))
 
 
-def choose_survey(view: View) -> LoadedSurvey | None:
+def choose_survey(observation: Observation) -> LoadedSurvey | None:
     """The survey that the page shows; None where there is none yet, with what to do next."""
     _collect()
     origin = st.segmented_control(
         "Survey", SOURCES, default=SOURCES[0], required=True, key="survey_from", persist_state="session"
     )
     if origin == "Ready-made":
-        return _ready(view)
-    return _started(view) if origin == "Start one" else _opened()
+        return _ready(observation)
+    return _started(observation) if origin == "Start one" else _opened()
 
 
-def _ready(view: View) -> LoadedSurvey | None:
-    loaded = None if view.choice.random else ready(view.card.name)
+def _ready(observation: Observation) -> LoadedSurvey | None:
+    loaded = None if observation.choice.random else ready(observation.card.name)
     if loaded is None:
         st.info(
-            f"There is no ready-made survey of {view.card.title}. Start one, open a result file, or choose another "
-            "network of Gatescope's own.",
+            f"There is no ready-made survey of {observation.card.title}. Start one, open a result file, or choose "
+            "another network of Gatescope's own.",
             icon=":material/info:",
         )
     return loaded
@@ -179,7 +179,7 @@ def _opened() -> LoadedSurvey | None:
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
             with st.spinner("Reading the survey"):
-                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, parts.literal(file.name)))
+                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, widgets.literal(file.name)))
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
         st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
@@ -190,30 +190,30 @@ _COMMAND = "python -m attention survey FOLDER --model NAME --out RESULT.parquet"
 _HELP = f"What `{_COMMAND}` wrote, or what this page offered for download; {MEGABYTES} MB at most."
 
 
-def _started(view: View) -> LoadedSurvey | None:
+def _started(observation: Observation) -> LoadedSurvey | None:
     """The survey that was started here last; the place to start another one, or to watch it."""
     if running := st.session_state.get(_RUNNING):
         _follow(running)
     else:
-        _offer(view)
+        _offer(observation)
     if note := st.session_state.get(_NOTE):
         st.warning(note, icon=":material/info:")
     loaded: LoadedSurvey | None = st.session_state.get(_MADE)
     return loaded
 
 
-def _offer(view: View) -> None:
+def _offer(observation: Observation) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         folders = serving.folders()
         names = [SAMPLES, UPLOAD, *folders]
         name = st.selectbox("Pictures", names, key="survey_pictures", persist_state="session", width=360)
         most = int(st.number_input("At most", 1, MOST, USUAL, key="survey_most", persist_state="session", width=160))
     uploaded = _uploads() if name == UPLOAD else None
-    start = f"Survey them with {view.card.title}"
+    start = f"Survey them with {observation.card.title}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
             pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
-            st.session_state[_RUNNING] = survey.Background(view.network, pictures, name)
+            st.session_state[_RUNNING] = survey.Background(observation.network, pictures, name)
         st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1  # lets the uploaded bytes go
         st.session_state.pop(_NOTE, None)
         st.rerun()
@@ -226,7 +226,7 @@ def _uploads() -> list[tuple[str, bytes]]:
     allowed = [*frame.EXTENSIONS, "zip"]
     chosen = st.file_uploader(NO_FILES, allowed, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES) or []
     size = sum(file.size for file in chosen)
-    if size > files.MAX_BYTES:
+    if size > checks.UPLOAD.file:
         raise survey.SurveyError(f"The files have {size / 2**20:,.0f} MB; {MEGABYTES} are allowed in all.")
     return [(file.name, file.getvalue()) for file in chosen]
 
@@ -244,7 +244,7 @@ def _follow(running: survey.Background) -> None:
     progress = running.progress
     share = progress.done / progress.total if progress else 0.0
     text = format_progress(progress) if progress else f"0 of {len(running.pictures):,} pictures"
-    st.progress(share, f"{running.card.title} over {parts.literal(running.name)}: {text}")
+    st.progress(share, f"{running.card.title} over {widgets.literal(running.name)}: {text}")
     if running.cancelled:
         st.caption("It stops after the pictures at hand.")
     elif st.button("Stop it", key="survey_stop", icon=":material/stop:"):
@@ -259,7 +259,7 @@ def _collect() -> None:
         return
     del st.session_state[_RUNNING]
     try:
-        with cache.guarded(running.card):
+        with guarded(running.card):
             st.session_state[_MADE] = just_made(running.result(), running.pictures)
     except GatescopeError as error:
         st.session_state[_NOTE] = str(error)
@@ -271,7 +271,7 @@ def say_empty(loaded: LoadedSurvey) -> None:
         sentence = "None of the pictures could be used; “What it rests on” names them."
     elif not loaded.result.gates:
         sentence = (
-            f"{parts.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
+            f"{widgets.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
         )
     else:
         sentence = (
@@ -287,20 +287,24 @@ MOST_FAILURES = 1000
 def draw_header(loaded: LoadedSurvey) -> None:
     """One line of what it is, warnings, and, but in a presentation, all that the numbers rest on."""
     result, facts = loaded.result, loaded.result.provenance
-    parts.mark_files(random=loaded.random)
+    widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
     counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
-    st.markdown(f"**{parts.literal(loaded.title)}** over {counted}: {parts.literal(facts['pictures']['root'])}.{known}")
+    st.markdown(
+        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}"
+    )
     for sentence in _warnings(loaded):
         st.caption(f":material/warning: {sentence}")
     if presenting.is_on():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
-        name = f"{facts['network']['name'].replace('/', '_')}-survey{parts.mark()}.parquet"
+        name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
         st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
-        offer_report(name.removesuffix(f"{parts.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report")
+        offer_report(
+            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report"
+        )
     if box.open:
         with box:
             _draw_facts(loaded)
@@ -319,7 +323,7 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
             "right and wrong."
         )
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
-        yield f"Some gates were averaged over {parts.literal(' or '.join(averaged))} before they were counted."
+        yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
     if left := len(result.gates) - len(loaded.gates):
         yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from attention import analysis
 from attention.survey.result import GateSurvey
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.survey import loading
 from attention.ui.survey.loading import LoadedSurvey
 
@@ -72,9 +72,8 @@ class Selection:
 def choose(survey: LoadedSurvey) -> Selection:
     """The depth strip, the channel, and the classes."""
     blocks = survey.blocks
-    parts.note_link("block", blocks, "a block that this survey does not have: here is another")
     means = [float(np.nan_to_num((each.channel or each.spatial).overall.mean.mean())) for each in blocks.values()]  # type: ignore[union-attr]
-    block = parts.depth_strip(list(blocks), means, label="Mean gate over all pictures")
+    block = widgets.depth_strip(list(blocks), means, label="Mean gate over all pictures")
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with right:
         classes = _choose_classes(survey)
@@ -85,18 +84,13 @@ def choose(survey: LoadedSurvey) -> Selection:
 
 
 def _choose_channel(survey: LoadedSurvey, block: str, gate: GateSurvey) -> int:
-    """The channel that tells the classes apart best, until another is chosen; its number means nothing elsewhere."""
-    where = f"{survey.key} {block}"
-    moved = st.session_state.get("_unit_of", where) != where
-    asked = st.session_state.get("unit", st.query_params.get("unit"))
-    possible = range(gate.shape[0])
-    parts.note_link("unit", list(map(str, possible)), f"a channel that is not in 0 to {possible[-1]}: here is another")
-    if moved or str(asked) not in map(str, possible):
+    """The channel that tells the classes apart best, until another is chosen."""
+
+    def best() -> int:
         index, _ = loading.selectivity(survey.key, gate.name, "Share between classes", survey)
-        st.session_state.unit = int(np.nan_to_num(index, nan=-1).argmax())
-    st.session_state["_unit_of"] = where
-    st.number_input("Channel", 0, possible[-1], None, key="unit", bind="query-params")
-    return int(st.session_state.unit)
+        return int(np.nan_to_num(index, nan=-1).argmax())
+
+    return widgets.choose_channel(f"{survey.key} {block}", gate.shape[0], best, key="unit")
 
 
 def _choose_classes(survey: LoadedSurvey) -> tuple[int, ...]:

@@ -1,16 +1,12 @@
 """The report on the command line: of a picture and a network, or of the result of a survey."""
 
-import hashlib
 from pathlib import Path
 
-from PIL import Image
-
-from attention import images, survey
-from attention.models import zoo
+from attention import survey
+from attention.observe import observe_file
 from attention.records import GatescopeError
 from attention.report.document import Document, html
-from attention.report.passes import Pass, passed, scores
-from attention.report.provenance import pass_facts
+from attention.report.observation import report_of
 from attention.report.surveys import surveyed
 
 
@@ -45,23 +41,4 @@ def _of_survey(source: Path, model: str | None, *, random: bool) -> Document:
 def _of_picture(source: Path, model: str | None, *, random: bool) -> Document:
     if not model:
         raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
-    data = source.read_bytes()
-    picture = images.read(data)
-    network = zoo.load(zoo.file_or_name(model), random=random)
-    return passed(_pass(network, picture, data, source.name))
-
-
-def _pass(network: zoo.Network, picture: Image.Image, data: bytes, name: str) -> Pass:
-    import torch
-
-    from attention import capture
-    from attention.inventory.measuring import measure
-    from attention.inventory.tree import inventory
-
-    with torch.inference_mode():
-        trace = capture.trace(network.module, network.transform(picture)[None])
-    side = network.card.input_size
-    found = inventory(network.module, measure(network.module, (1, 3, side, side)), trace.gates)
-    box = network.transform.box(picture.size)
-    provenance = pass_facts(network, hashlib.sha256(data).hexdigest())
-    return Pass(network.card, trace, picture, name, box, scores(trace), found, provenance)
+    return report_of(observe_file(source, model, random=random))

@@ -1,16 +1,16 @@
-"""A pass that begins at the first edited part, where the parts of a network run one after another."""
+"""Networks with edits, as torch modules: the whole one, and the rest of one from the first edited part on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from attention.capture import Tracer
+from attention.capture import Tracer, trace
 from attention.interventions.applying import Function
 from attention.records import Gate
 
 
-class Chain:
+class SequentialResume:
     """The parts of a module in the order in which they stand, and what one picture is in front of one of them."""
 
     def __init__(self, module: nn.Module, picture: Tensor) -> None:
@@ -83,3 +83,16 @@ def _unfolded(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
             yield from _unfolded(part, f"{path}{name}.")
         elif part is not None:
             yield f"{path}{name}", part
+
+
+class Edited(nn.Module):
+    """Its output is that of the network with the edits; `edits` are by gate, for a batch of any size."""
+
+    def __init__(self, network: nn.Module, edits: Mapping[str, Function]) -> None:
+        super().__init__()
+        self.network = network
+        self.edits = edits
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, classes)."""
+        return trace(self.network, batch, edits=self.edits).output

@@ -1,15 +1,42 @@
-"""Columns of numbers: of maps, as the text of a CSV file, and in the digits that a person reads."""
+"""A chart with all that is said of it: made once, and then shown by a page, held by a report, printed by a command."""
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
+"""A table, by the names of its columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A figure or a picture with its finding, its caption, its numbers, and what it says to those who do not see it."""
+
+    key: str
+    """What is drawn under the same key takes its place; its files are called so."""
+    figure: go.Figure | bytes
+    """A plotly figure, or an encoded picture, JPEG or PNG."""
+    alt: str
+    """The finding in words, for those who do not see the figure."""
+    caption: str = ""
+    """How to read it: axes, scale, n."""
+    headline: str = ""
+    """The finding, where it stands above the figure; plain text."""
+    table: Columns = field(default_factory=dict)
+    """Its numbers."""
+    numbers: str = ""
+    """The name of the table that has its numbers where another chart brings it; a photograph has none."""
+
+    @property
+    def table_name(self) -> str:
+        """The name of the table that has its numbers; "" for a photograph."""
+        return self.key if self.table else self.numbers
 
 
 def by_place(maps: Mapping[str, NDArray[Any]]) -> Columns:
@@ -33,16 +60,3 @@ def as_csv(columns: Columns) -> str:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([columns, *zip(*columns.values(), strict=True)])
     return text.getvalue()
-
-
-def said(value: Any) -> str:
-    """A number with three significant digits, or its thousands apart; a dash where there is none."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3g}".replace("-", "−", 1)
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,8 +1,8 @@
-"""What edits of the same size do at random places: the band without which no effect is claimed.
+"""What edits of the same size do at random places: the null range without which no effect is claimed.
 
-An edit of chosen places has a twin at as many random ones: "set" with the same values, "top" and "top-off" with as
-many kept or shut. An edit of the whole gate has a twin that makes the same changes of the values, dealt to random
-places; its values may leave the range of the gate.
+The random control of an edit of chosen places is at as many random ones: "set" with the same values, "top" and
+"top-off" with as many kept or shut. That of an edit of the whole gate makes the same changes of the values, dealt to
+random places; its values may leave the range of the gate.
 """
 
 import zlib
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attention.interventions.applying import Function, Given, chained, dealt, function_of, opened, shut
-from attention.interventions.edits import Edit, check, places
+from attention.interventions.edits import Edit, check, number_of_values
 from attention.records import Gate
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DRAWS = 20
-"""Of a band. Where an edit means nothing, its change lies outside all of them in 2 of 21 cases."""
+"""Random controls of an edit. Where it means nothing, its change lies outside all of them in 2 of 21 cases."""
 
 
-class Band(NamedTuple):
+class NullRange(NamedTuple):
     """The lowest and the highest change of a number over the draws."""
 
     low: float
@@ -34,30 +34,30 @@ class Band(NamedTuple):
         return self.low <= change <= self.high
 
 
-def band(changes: Sequence[float] | np.ndarray) -> Band:
-    """Of the changes in all draws."""
-    return Band(float(np.min(changes)), float(np.max(changes)), len(changes))
+def null_range(changes: Sequence[float] | np.ndarray) -> NullRange:
+    """The range of the changes in all draws."""
+    return NullRange(float(np.min(changes)), float(np.max(changes)), len(changes))
 
 
-def drawn(
+def random_control(
     edits: Sequence[Edit], gates: Sequence[Gate], given: Given | None = None, *, seed: int, draw: int
 ) -> dict[str, Function]:
-    """The twin of these edits in one draw, the same for the same seed and draw: what `trace` takes as `edits`."""
+    """The random control of these edits in one draw, the same for the same seed and draw, as `trace` takes edits."""
     functions: dict[str, Function] = {}
     for number, edit in enumerate(edits):
         for gate in check(edit, gates):
             order = _order(gate, seed, draw, number)
-            function = _twin(edit, function_of(edit, gate, gates, given=given or {}), order)
+            function = _control(edit, function_of(edit, gate, gates, given=given or {}), order)
             before = functions.get(gate.name)
             functions[gate.name] = chained(before, function) if before else function
     return functions
 
 
 def _order(gate: Gate, *seeds: int) -> np.ndarray:
-    return np.random.default_rng([*seeds, zlib.crc32(gate.name.encode())]).permutation(places(gate))
+    return np.random.default_rng([*seeds, zlib.crc32(gate.name.encode())]).permutation(number_of_values(gate))
 
 
-def _twin(edit: Edit, function: Function, order: np.ndarray) -> Function:
+def _control(edit: Edit, function: Function, order: np.ndarray) -> Function:
     if edit.action == "set":
         points = [(int(place), value) for place, (_, value) in zip(order, edit.points, strict=False)]
         return lambda values: opened(values, points)

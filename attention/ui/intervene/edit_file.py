@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from attention.interventions import ANY, NEEDS, Edit, EditError, Sheet, files
+from attention.interventions import ANY, NEEDS, Edit, EditError, EditFile, files, format_ranges
 from attention.interventions.edits import check, size_in_words
-from attention.interventions.ranges import written
-from attention.ui import parts
+from attention.ui import widgets
 from attention.ui.intervene import passes
-from attention.ui.intervene.bench import Bench
 from attention.ui.intervene.controls import WORDS
+from attention.ui.intervene.session import EditSession
 
 MOST_LISTED = 20
 USAGE = """from attention import capture, interventions
@@ -20,20 +19,20 @@ edits = interventions.load_edits("edits.json", before)
 after = capture.trace(network.module, batch, edits=edits)"""
 
 
-def draw(bench: Bench) -> None:
+def draw(session: EditSession) -> None:
     """The list, the export and the import."""
-    edits = bench.history.now
+    edits = session.history.now
     if not edits:
         st.markdown("No edit stands.")
     for number, edit in enumerate(edits[:MOST_LISTED]):
-        _draw_edit(bench, number, edit)
+        _draw_edit(session, number, edit)
     if len(edits) > MOST_LISTED:
         st.caption(f"And {len(edits) - MOST_LISTED} more; the export has all of them.")
     left, right = st.columns(2, gap="large")
     with left:
-        _export(bench)
+        _export(session)
     with right:
-        _import(bench)
+        _import(session)
     st.markdown("In Python:")
     st.code(USAGE, language="python")
 
@@ -45,7 +44,7 @@ def described(edit: Edit) -> str:
     how = {
         "count": f"the {edit.count} of each" if edit.count else "",
         "seed": f"seed {edit.seed}",
-        "points": f"{len(edit.points)}: {written([place for place, _ in edit.points])[:60]}",
+        "points": f"{len(edit.points)}: {format_ranges([place for place, _ in edit.points])[:60]}",
         "shift": f"{edit.shift[0]:+d} right, {edit.shift[1]:+d} down",
         "pictures": ", ".join(edit.pictures),
     }
@@ -53,8 +52,8 @@ def described(edit: Edit) -> str:
     return f"{where}, {kind}: {WORDS[edit.action].lower()}" + (f" ({how[needs]})" if needs else "")
 
 
-def _draw_edit(bench: Bench, number: int, edit: Edit) -> None:
-    history, key = bench.history, f"name_{number}"
+def _draw_edit(session: EditSession, number: int, edit: Edit) -> None:
+    history, key = session.history, f"name_{number}"
     st.session_state[key] = edit.name
 
     def rename() -> None:
@@ -67,22 +66,22 @@ def _draw_edit(bench: Bench, number: int, edit: Edit) -> None:
     name, what, away = st.columns([3, 6, 2], vertical_alignment="center")
     label = f"Name of edit {number + 1}"
     name.text_input(label, key=key, on_change=rename, placeholder="a name for it", label_visibility="collapsed")
-    what.markdown(parts.literal(described(edit)))
+    what.markdown(widgets.literal(described(edit)))
     away.button("Remove", key=f"remove_{number}", icon=":material/delete:", on_click=remove)
 
 
-def _export(bench: Bench) -> None:
-    edits = bench.history.now
+def _export(session: EditSession) -> None:
+    edits = session.history.now
     st.markdown("**Take them away**")
     if edits:
-        sheet = Sheet(edits, bench.view.card.name, passes.given(bench.view, edits))
+        sheet = EditFile(edits, session.observation.card.name, passes.given(session.observation, edits))
         st.download_button(
             "Edits, JSON", files.write(sheet), "edits.json", "application/json", on_click="ignore", key="export"
         )
-        st.button("Remove all", key="remove_all", on_click=lambda: bench.history.push(()))
+        st.button("Remove all", key="remove_all", on_click=lambda: session.history.push(()))
 
 
-def _import(bench: Bench) -> None:
+def _import(session: EditSession) -> None:
     st.markdown("**Bring some**")
     file = st.file_uploader(
         "A JSON file that was exported here", ["json"], key="import", max_upload_size=files.MAX_BYTES // 2**20
@@ -90,15 +89,15 @@ def _import(bench: Bench) -> None:
     if file and st.button("Use these edits", key="use_import", icon=":material/check:"):
         sheet = files.read(file.getvalue())
         for edit in sheet.edits:
-            check(edit, bench.view.trace.gates)
-        _check_pictures(bench, sheet)
-        bench.history.push(sheet.edits)
+            check(edit, session.observation.trace.gates)
+        _check_pictures(session, sheet)
+        session.history.push(sheet.edits)
         st.rerun()
 
 
-def _check_pictures(bench: Bench, sheet: Sheet) -> None:
+def _check_pictures(session: EditSession, sheet: EditFile) -> None:
     """The page takes the gates of other pictures from the pictures themselves."""
     try:
-        passes.given(bench.view, sheet.edits)
+        passes.given(session.observation, sheet.edits)
     except EditError as error:
         raise EditError(f"{error} In Python the file is enough.") from None

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from attention import analysis, images, interventions
+from attention import analysis, interventions
 from attention.charts import printed
-from attention.interventions import Subject, files
-from attention.models import zoo
+from attention.interventions import EditedPasses, files
+from attention.observe import Observation, observe_file
 from attention.records import Floats, GatescopeError
 
 HONEST = "Switched off or edited at inference, not retrained."
@@ -52,17 +52,16 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    network = zoo.load(zoo.file_or_name(request.model), random=request.random)
-    subject = _subject(network, request.picture)
-    logits = interventions.logits(subject.before)[0]
+    observation, passes = _passes(request)
+    logits = interventions.logits(observation.trace)[0]
     number = int(logits.argmax())
-    results = _edited(subject, request, number) if request.edits else _in_turn(subject, request.seed, number)
+    results = _edited(passes, request, number) if request.edits else _in_turn(passes, request.seed, number)
     probability = float(analysis.probabilities(logits)[number])
-    label = network.labels[number]
+    label = observation.labels[number]
     _say(label, probability, results)
     report = {
-        "network": network.card.name,
-        "random_weights": network.card.random,
+        "network": observation.card.name,
+        "random_weights": observation.card.random,
         "picture": request.picture.name,
         "class": label,
         "logit": float(logits[number]),
@@ -75,44 +74,38 @@ def ablate(request: Request, out: Path) -> None:
     _write(report, results, out)
 
 
-def _subject(network: zoo.Network, path: Path) -> Subject:
-    import torch
-
-    from attention.capture import Tracer
-    from attention.interventions.resuming import Chain
-
-    tracer, batch = Tracer(network.module), network.transform(images.read(path.read_bytes()))[None]
-    with torch.inference_mode():
-        before = tracer(batch)
-    if not before.gates:
-        raise GatescopeError(f"{network.card.name} applies no gates; choose a network that does, such as cbam or se.")
-    return Subject(tracer, batch, before, Chain(network.module, batch))
+def _passes(request: Request) -> tuple[Observation, EditedPasses]:
+    observation = observe_file(request.picture, request.model, random=request.random)
+    if not observation.trace.gates:
+        name = observation.card.name
+        raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")
+    return observation, interventions.passes_of(observation)
 
 
-def _in_turn(subject: Subject, seed: int, number: int) -> list[Result]:
-    blocks = [block.name for block in analysis.blocks(subject.before.gates)]
+def _in_turn(passes: EditedPasses, seed: int, number: int) -> list[Result]:
+    blocks = [block.name for block in analysis.blocks(passes.before.gates)]
     results = []
     with click.progressbar(blocks, label="each block off in turn") as bar:
         for block in bar:
-            turn = interventions.turn(subject, block, seed=seed, draws=interventions.DRAWS)
-            results.append(_result(subject, block, turn.change, draws=turn.draws[:, number], number=number))
+            turn = interventions.ablate_block(passes, block, seed=seed, draws=interventions.DRAWS)
+            results.append(_result(passes, block, turn.change, draws=turn.draws[:, number], number=number))
     return results
 
 
-def _edited(subject: Subject, request: Request, number: int) -> list[Result]:
+def _edited(passes: EditedPasses, request: Request, number: int) -> list[Result]:
     assert request.edits is not None
-    sheet = files.load(request.edits)
-    gates = subject.before.gates
-    passes = [interventions.applied(sheet.edits, gates, sheet.given)]
+    file = files.load(request.edits)
+    gates = passes.before.gates
+    edits = [interventions.applied(file.edits, gates, file.given)]
     for draw in range(interventions.DRAWS):
-        passes.append(interventions.drawn(sheet.edits, gates, sheet.given, seed=request.seed, draw=draw))
-    moved = interventions.changes(subject, passes)
-    return [_result(subject, request.edits.name, moved[0], draws=moved[1:, number], number=number)]
+        edits.append(interventions.random_control(file.edits, gates, file.given, seed=request.seed, draw=draw))
+    moved = interventions.changes(passes, edits)
+    return [_result(passes, request.edits.name, moved[0], draws=moved[1:, number], number=number)]
 
 
-def _result(subject: Subject, name: str, change: Floats, *, draws: Floats, number: int) -> Result:
-    after = analysis.probabilities(interventions.logits(subject.before)[0] + change)
-    band = interventions.band(draws)
+def _result(passes: EditedPasses, name: str, change: Floats, *, draws: Floats, number: int) -> Result:
+    after = analysis.probabilities(interventions.logits(passes.before)[0] + change)
+    band = interventions.null_range(draws)
     return Result(name, float(change[number]), float(after[number]), band.low, band.high)
 
 

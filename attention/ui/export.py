@@ -7,13 +7,12 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from attention import views
+from attention.observe import Observation
 from attention.records import GatescopeError
-from attention.report import Pass, html, passed
-from attention.ui import presenting, shown
-from attention.ui.addresses import KEYS
-from attention.ui.parts import FORMATS, literal, mark, slug
-from attention.ui.presenting import kept
-from attention.ui.view import View
+from attention.report import html, report_of
+from attention.ui import presenting, recorder
+from attention.ui.presenting import KEYS, kept
+from attention.ui.widgets import FORMATS, literal, mark, slug
 from attention.views import SavedView
 
 _SAID = "_views_said"
@@ -33,11 +32,13 @@ def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
     )
 
 
-def draw(view: View, page: str, pages: dict[str, dict[str, Any]]) -> None:
+def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) -> None:
     """In the sidebar: the report of this network and picture, the presentation, and below, folded, the rest."""
-    seen = shown.begin(pages[page]["title"])
+    seen = recorder.begin(pages[page]["title"])
     with st.container(horizontal=True):
-        offer_report(f"{view.card.name}-{view.picture_name}", lambda: _report(view, seen), key="report")
+        offer_report(
+            f"{observation.card.name}-{observation.picture.name}", lambda: _report(observation, seen), key="report"
+        )
         st.button("Present", key="present", icon=":material/slideshow:", on_click=presenting.start, args=(page,))
     box = st.expander("Figures and views", icon=":material/bookmarks:", key="takeaway", on_change="rerun")
     if box.open:
@@ -45,25 +46,18 @@ def draw(view: View, page: str, pages: dict[str, dict[str, Any]]) -> None:
             st.segmented_control(
                 "Figures as", FORMATS, default=FORMATS[0], required=True, key="figures_as", persist_state="session"
             )
-            _draw_views(view, page, pages)
+            _draw_views(observation, page, pages)
 
 
-def _report(view: View, seen: shown.Shown) -> str:
-    return html(passed(_pass(view), *seen.sections()))
+def _report(observation: Observation, seen: recorder.Recorder) -> str:
+    return html(report_of(observation, *seen.sections()))
 
 
-def _pass(view: View) -> Pass:
-    from attention.report.passes import scores
-    from attention.report.provenance import pass_facts
-
-    facts = pass_facts(view.network, f"{view.shown.key} (its first 16 digits)")
-    trace, card = view.trace, view.network.card
-    return Pass(card, trace, view.picture, view.picture_name, view.box, scores(trace), view.inventory, facts)
-
-
-def _draw_views(view: View, page: str, pages: dict[str, dict[str, Any]]) -> None:
+def _draw_views(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) -> None:
     st.text_input("Title of this view", pages[page]["title"], max_chars=views.MOST_LETTERS, key="view_title")
-    st.button("Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(view, page))
+    st.button(
+        "Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(observation, page)
+    )
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)
     for number, saved in enumerate(kept()):
@@ -88,7 +82,7 @@ def _small(label: str, number: int, icon: str, do: Callable[[int], None], *, dis
     st.button("", key=key, icon=icon, help=label, type="tertiary", disabled=disabled, on_click=do, args=(number,))
 
 
-def _save(view: View, page: str) -> None:
+def _save(observation: Observation, page: str) -> None:
     """The page as its address says; the network and the picture also where they are the first ones."""
     if len(kept()) == views.MOST_VIEWS:
         st.session_state[_SAID] = f"The list is full: it has {views.MOST_VIEWS} views."
@@ -97,7 +91,7 @@ def _save(view: View, page: str) -> None:
     asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
     title = " ".join(st.session_state.view_title.split()) or page
     kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
-    own = [what for what, is_own in _own(view).items() if is_own]
+    own = [what for what, is_own in _own(observation).items() if is_own]
     st.session_state[_SAID] = (
         f"Saved, but an address cannot hold {' and '.join(own)} of your own: opened, the view has those on offer."
         if own
@@ -105,8 +99,11 @@ def _save(view: View, page: str) -> None:
     )
 
 
-def _own(view: View) -> dict[str, bool]:
-    return {"a picture": st.session_state.get("source") in ("Upload", "Camera"), "weights": view.card.source == "file"}
+def _own(observation: Observation) -> dict[str, bool]:
+    return {
+        "a picture": st.session_state.get("source") in ("Upload", "Camera"),
+        "weights": observation.card.source == "file",
+    }
 
 
 def _move(number: int) -> None:

@@ -1,23 +1,24 @@
-"""What a page shows at the moment, kept for the report: its charts and pictures, and the address that leads to it."""
+"""What a page shows at the moment, kept for the report: its charts, and the address that leads to it."""
 
 from dataclasses import dataclass, field
 
 import streamlit as st
 
-from attention.report import Chart, Picture, Section, Table
+from attention.charts.chart import Chart
+from attention.report import Section, Table
 
-_SHOWN = "_shown"
+_RECORDER = "_recorder"
 
 
 @dataclass
-class Shown:
-    """One page as it was drawn last: charts, pictures, and the tables of their numbers.
+class Recorder:
+    """One page as it was drawn last: charts, and the tables of their numbers.
 
     A part of the page that is drawn anew replaces its own entries.
     """
 
     title: str
-    items: dict[str, Chart | Picture | Table] = field(default_factory=dict)
+    items: dict[str, Chart | Table] = field(default_factory=dict)
     address: dict[str, str] = field(default_factory=dict)
 
     def sections(self) -> list[Section]:
@@ -29,18 +30,18 @@ class Shown:
         return [Section(f"As shown on the page: {self.title}", items)]
 
 
-def begin(title: str) -> Shown:
+def begin(title: str) -> Recorder:
     """Nothing is shown yet."""
-    st.session_state[_SHOWN] = found = Shown(title, address=st.query_params.to_dict())
-    return found
+    st.session_state[_RECORDER] = recorder = Recorder(title, address=st.query_params.to_dict())
+    return recorder
 
 
-def note(key: str, item: Chart | Picture | Table) -> None:
+def note(key: str, item: Chart | Table) -> None:
     """What was drawn, by the key of its place."""
-    found: Shown | None = st.session_state.get(_SHOWN)
-    if found:
-        found.items[key] = item
-        found.address = st.query_params.to_dict()
+    recorder: Recorder | None = st.session_state.get(_RECORDER)
+    if recorder:
+        recorder.items[key] = item
+        recorder.address = st.query_params.to_dict()
 
 
 def _columns(address: dict[str, str]) -> dict[str, list[str]]:

@@ -8,9 +8,9 @@ import streamlit as st
 
 from attention.interventions import ANY, Edit, EditError, files
 from attention.interventions.edits import check, targets
+from attention.observe import Observation
 from attention.records import Gate
-from attention.ui import parts
-from attention.ui.view import View
+from attention.ui import widgets
 
 LONGEST_LINK = 6000
 """Of the edits in a link, in characters; servers and browsers refuse much longer ones."""
@@ -59,10 +59,10 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class EditSession:
     """One network and one picture, the place that is being edited, and the edits that stand."""
 
-    view: View
+    observation: Observation
     history: History
     block: str
     """The block that the page shows."""
@@ -77,12 +77,12 @@ class Bench:
     def gates(self) -> tuple[Gate, ...]:
         """The gates of the place, as they are without any edit."""
         block, size, kind = self.target
-        return targets(Edit("off", kind, block, size), self.view.trace.gates)  # type: ignore[arg-type]
+        return targets(Edit("off", kind, block, size), self.observation.trace.gates)  # type: ignore[arg-type]
 
     @property
     def gate(self) -> Gate:
         """The one of the shown block that is drawn."""
-        block = targets(Edit("off", self.target.kind, self.block), self.view.trace.gates)  # type: ignore[arg-type]
+        block = targets(Edit("off", self.target.kind, self.block), self.observation.trace.gates)  # type: ignore[arg-type]
         return (block or self.gates)[0]
 
     def put(self, edit: Edit | None, what: object = None) -> None:
@@ -97,12 +97,12 @@ class Bench:
             self.history.push([named if other is old else other for other in self.history.now], what)
 
 
-def history(view: View) -> History:
+def history(observation: Observation) -> History:
     """The history of the edits of this network; the first visit begins with those of the link."""
     histories: dict[str, History] = st.session_state.setdefault(_HISTORIES, {})
-    if view.choice.key not in histories:
-        histories[view.choice.key] = History(_linked(view) if not histories else ())
-    return histories[view.choice.key]
+    if observation.choice.key not in histories:
+        histories[observation.choice.key] = History(_linked(observation) if not histories else ())
+    return histories[observation.choice.key]
 
 
 def complain(sentence: str) -> None:
@@ -113,7 +113,7 @@ def complain(sentence: str) -> None:
 def say_complaints() -> None:
     """Say, once, what went wrong."""
     for sentence in st.session_state.pop(_COMPLAINTS, []):
-        st.error(parts.literal(sentence), icon=":material/error:")
+        st.error(widgets.literal(sentence), icon=":material/error:")
 
 
 def link(edits: Sequence[Edit]) -> None:
@@ -128,14 +128,14 @@ def link(edits: Sequence[Edit]) -> None:
         del st.query_params[_LINK]
 
 
-def _linked(view: View) -> tuple[Edit, ...]:
+def _linked(observation: Observation) -> tuple[Edit, ...]:
     code = st.query_params.get(_LINK)
     if not code:
         return ()
     try:
         edits = files.expanded(code)
         for edit in edits:
-            check(edit, view.trace.gates)
+            check(edit, observation.trace.gates)
     except EditError as error:
         complain(f"The link's edits are left out: {error}")
         return ()

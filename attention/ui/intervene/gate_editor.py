@@ -6,73 +6,71 @@ import streamlit as st
 
 from attention.charts import interventions as figures
 from attention.charts import overlay
+from attention.charts.chart import Chart, by_place
 from attention.kinds import KINDS
 from attention.records import Floats, Gate
-from attention.report import by_place
-from attention.ui import parts
-from attention.ui.intervene.bench import Bench
+from attention.ui import widgets
 from attention.ui.intervene.controls import brush, chosen, set_places
+from attention.ui.intervene.session import EditSession
 
 PICKS = {"Click": None, "Frame": "select", "Loop": "lasso"}
 """How places are picked in a figure, and plotly's names for it."""
 
 
-def draw(bench: Bench, after: Floats) -> None:
+def draw(session: EditSession, after: Floats) -> None:
     """The gate of the block that is shown; `after` is what multiplies the features, without N."""
-    gate = bench.gate
+    gate = session.gate
     if KINDS[gate.kind].is_vector and after.ndim == 1:
-        _draw_channels(bench, gate, after)
+        _draw_channels(session, gate, after)
     elif KINDS[gate.kind].is_map and after.ndim == 2:
-        _draw_map(bench, gate, after)
+        _draw_map(session, gate, after)
     else:
         _draw_any(gate, after)
 
 
-def _draw_channels(bench: Bench, gate: Gate, after: Floats) -> None:
+def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
     before = gate.values[0]
-    order = figures.shown(before, chosen(bench))
+    order = figures.shown(before, chosen(session))
 
     def pick() -> None:
-        numbers = tuple(sorted({int(order[number]) for number in parts.selected("turned")}))
-        if numbers and _settable(bench):
-            set_places(bench, numbers, brush())
+        numbers = tuple(sorted({int(order[number]) for number in widgets.selected("turned")}))
+        if numbers and _settable(session):
+            set_places(session, numbers, brush())
 
-    parts.chart(
-        _to_pick(bench, figures.channels(before, after, order, chosen(bench))),
-        key="turned",
-        table="edited",
-        alt=f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
-        on_select=pick,
-        area=True,
-    )
     many = f" The {len(order)} most open and the chosen of {len(before)} channels." if len(order) < len(before) else ""
-    st.caption(
+    chart = Chart(
+        "turned",
+        _to_pick(session, figures.channels(before, after, order, chosen(session))),
+        f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
-        + (f"Channels that you pick are set to {brush():.2f}." * _settable(bench))
+        + (f"Channels that you pick are set to {brush():.2f}." * _settable(session)),
+        table={"channel": range(len(before)), "before": before, "after": after},
     )
-    parts.data(edited={"channel": range(len(before)), "before": before, "after": after})
+    widgets.show(chart, on_select=pick, area=True)
 
 
-def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
+def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     before = gate.values[0]
     height, width = after.shape
     cells = figures.patches((height, width))
 
     def paint() -> None:
-        numbers = tuple(sorted({cell for number in parts.selected("painted") for cell in cells[number]}))
-        if numbers and _settable(bench):
-            set_places(bench, numbers, brush())
+        numbers = tuple(sorted({cell for number in widgets.selected("painted") for cell in cells[number]}))
+        if numbers and _settable(session):
+            set_places(session, numbers, brush())
 
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
-        figure = _to_pick(bench, figures.map_to_paint(after, chosen(bench)))
-        parts.chart(figure, key="painted", alt=alt, table="edited", on_select=paint, area=True)
+        figure = _to_pick(session, figures.map_to_paint(after, chosen(session)))
+        widgets.show(Chart("painted", figure, alt, numbers="edited"), on_select=paint, area=True)
     with right:
-        parts.picture(
-            overlay.overlay(bench.view.picture, after, bench.view.box, colour_map="viridis", opacity=0.6),
+        widgets.picture(
+            overlay.overlay(
+                session.observation.image, after, session.observation.box, colour_map="viridis", opacity=0.6
+            ),
             key="edited_map",
-            alt=f"The map after the edits on {bench.view.picture_name}.",
+            alt=f"The map after the edits on {session.observation.picture.name}.",
             caption=f"After the edits: {_range(after)}",
             table="edited",
         )
@@ -80,9 +78,9 @@ def _draw_map(bench: Bench, gate: Gate, after: Floats) -> None:
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
         f"{gate.name}: after the edits {_range(after)}, before {_range(before)}. "
-        + (f"{cell} that you pick are set to {brush():.2f}." * _settable(bench))
+        + (f"{cell} that you pick are set to {brush():.2f}." * _settable(session))
     )
-    parts.data(edited=by_place({"before": before, "after": after}))
+    widgets.data(edited=by_place({"before": before, "after": after}))
 
 
 def _draw_any(gate: Gate, after: Floats) -> None:
@@ -95,17 +93,17 @@ def _draw_any(gate: Gate, after: Floats) -> None:
     )
 
 
-def _to_pick(bench: Bench, figure: go.Figure) -> go.Figure:
+def _to_pick(session: EditSession, figure: go.Figure) -> go.Figure:
     """The figure with the way to pick places in it that the person chooses, where they can be picked."""
-    if not _settable(bench):
+    if not _settable(session):
         return figure
     drag = st.segmented_control("Pick by", list(PICKS), default=next(iter(PICKS)), required=True, key="pick")
     return figure.update_layout(dragmode=PICKS[drag])
 
 
-def _settable(bench: Bench) -> bool:
+def _settable(session: EditSession) -> bool:
     """Whether a click in the figure sets values: of one gate, where no other edit stands."""
-    return len(bench.gates) == 1 and (bench.edit is None or bench.edit.action == "set")
+    return len(session.gates) == 1 and (session.edit is None or session.edit.action == "set")
 
 
 def _range(values: np.ndarray) -> str:

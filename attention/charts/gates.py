@@ -1,0 +1,157 @@
+"""One gate on one picture, as charts that the pages show and the report holds."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from attention import analysis
+from attention.charts import channels, overlay, spatial
+from attention.charts.chart import Chart, Columns, by_place
+from attention.charts.numbers import span
+from attention.charts.overlay import UNIT, Scale, own_range
+from attention.observe import Observation
+from attention.records import Floats, Gate
+
+SIDE = 512
+"""Length of the longer side of a picture below a map, in pixels."""
+OPACITY = 0.6
+
+
+class MapStyle(NamedTuple):
+    """How maps are coloured."""
+
+    colour_map: str = "viridis"
+    own: bool = False
+    """Whether the colours run over the map's own range, and not over 0 to 1."""
+
+    def scale(self, values: Floats) -> Scale:
+        """The values that the ends of the colour map stand for."""
+        return own_range(values) if self.own else UNIT
+
+
+USUAL = MapStyle()
+
+
+def gate_span(gate: Gate) -> str:
+    """From the least to the greatest value of a gate."""
+    return span(gate.minimum, gate.maximum)
+
+
+def map_on_picture(
+    observation: Observation,
+    gate: Gate,
+    key: str,
+    what: str,
+    *,
+    style: MapStyle = USUAL,
+    opacity: float = OPACITY,
+    side: int | None = SIDE,
+    numbers: str = "",
+) -> Chart:
+    """A map (H, W) of a gate laid over the picture; without a `side`, over the whole picture at its own size.
+
+    Its numbers are its own, unless another chart brings them in the table `numbers`.
+    """
+    values, picture, box = gate.values[0], observation.image, observation.box
+    if side is not None:
+        picture, box = overlay.close_up(picture, box, side)
+    laid = overlay.overlay(
+        picture, values, box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
+    )
+    summary = analysis.look(values)
+    return Chart(
+        key,
+        laid,
+        f"{what}, {gate_span(gate)}; on average it is most open at the {summary.place}. The map lies on "
+        f"{observation.picture.name}, over the square that the network sees.",
+        f"{what}, {gate_span(gate)}: {size(values)} places over the square that the network sees.",
+        table={} if numbers else by_place({"gate": values}),
+        numbers=numbers,
+    )
+
+
+def map_alone(gate: Gate, key: str, what: str, *, numbers: str = "") -> Chart:
+    """The same map without the picture, each value a square."""
+    values = gate.values[0]
+    side = max(1, SIDE // max(values.shape))
+    tile = overlay.coloured(values, "viridis").convert("RGB")
+    enlarged = overlay.png(tile.resize((tile.width * side, tile.height * side), Image.Resampling.NEAREST))
+    caption = "The same map alone, each value a square."
+    return Chart(key, enlarged, f"{what}, {gate_span(gate)}, without the picture.", caption, numbers=numbers)
+
+
+def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str = "") -> Chart:
+    """The colours of a map as a bar, with the share of its places that have each."""
+    values, summary = gate.values[0], analysis.look(gate.values[0])
+    return Chart(
+        key,
+        spatial.histogram(values, style.colour_map, style.scale(values)),
+        f"Colour bar with the distribution of the {values.size} gate values: {gate_span(gate)}, "
+        f"mean {summary.mean:.2f}.",
+        "Gate value of a place: 1 passes its features unchanged, 0 shuts them off.",
+        numbers=numbers,
+    )
+
+
+def profile(gate: Gate, side: str, *, numbers: str = "") -> Chart:
+    """A gate along the height or the width."""
+    along = f"Along the {side}, {gate_span(gate)}: the average over the channels."
+    return Chart(
+        f"profile_{side}",
+        spatial.profile(gate.values[0], side),
+        f"The gate along the {side}, {gate.values.shape[1]} values from {gate_span(gate)}.",
+        f"{along} Bars are drawn from 0.",
+        numbers=numbers,
+    )
+
+
+def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bool = True) -> list[Chart]:
+    """A channel gate as bars, the chosen one framed; of many channels the most open, and all of them as a strip."""
+    values = gate.values[0]
+    order = channels.shown(values, by_size=by_size)
+    whole = len(order) == len(values)
+    caption = (
+        f"Height and colour are the gate, 0 (pale) to 1 (deep); here {values.min():.3f} to {values.max():.3f}. "
+        "Channels count from 0."
+    )
+    some = "" if whole else f"The {len(order)} most open of {len(values)} channels. "
+    table: Columns = {"channel": range(len(values)), "gate": values}
+    bars = channels.gate_bars(values, order, chosen)
+    charts = [Chart(key, bars, finding, f"{some}{caption}", table=table)]
+    if not whole:
+        strip = f"All {len(values)} channels in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
+        charts.append(Chart(f"{key}_strip", channels.gate_strip(values, chosen), finding, strip, numbers=key))
+    return charts
+
+
+def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note: str = "", numbers: str = "") -> Chart:
+    """Any gate as a row of cells."""
+    values = np.ravel(gate.values[0])
+    return Chart(
+        key,
+        overlay.cells(values, colour_map),
+        f"{what}, {len(values)} values from {gate_span(gate)}.",
+        f"{what}, {gate_span(gate)}{note}",
+        table={} if numbers else {"value": values},
+        numbers=numbers,
+    )
+
+
+def passing_in_words(gate: Gate, name: str) -> str:
+    """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
+    found = analysis.passing(gate.values[0])
+    return (
+        f"{name}: {found.open} of {found.channels} channels {_are(found.open)} let through above 0.9, "
+        f"{found.held} {_are(found.held)} held below 0.1; the strongest is channel {found.strongest} "
+        f"at {gate.values[0, found.strongest]:.3f}."
+    )
+
+
+def size(values: Floats) -> str:
+    """Height and width of a map in words: 20 × 20."""
+    return f"{values.shape[0]} × {values.shape[1]}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

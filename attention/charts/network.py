@@ -1,0 +1,132 @@
+"""A network in depth order, and what it says: the depth strip, boxes of its gates, bars of its classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from attention import analysis
+from attention.analysis import Block
+from attention.charts.chart import Chart
+from attention.charts.colours import ACCENT, CHANNEL_GATE, NULL
+from attention.records import Floats
+
+MOST_LETTERS = 128
+"""Names that would need more, each as wide as the longest, do not fit below the cells."""
+_BLUE = CHANNEL_GATE[1][1]
+
+
+def openness(blocks: Sequence[Block]) -> Chart:
+    """Every gate of a pass as a box over its values, in depth order."""
+    gates = [(block.name, gate) for block in blocks for gate in block.gates]
+    names, means = [gate.name for _, gate in gates], [float(gate.values.mean()) for _, gate in gates]
+    least, most = names[int(np.argmin(means))], names[int(np.argmax(means))]
+    return Chart(
+        "gates",
+        boxes(analysis.short_names(names), [np.ravel(gate.values[0]) for _, gate in gates]),
+        f"{len(gates)} gates in depth order; on average {least} is the most closed, {most} the most open.",
+        "Each gate's values for this picture: quartiles in the box, whiskers to the minimum and maximum.",
+        table={
+            "gate": names,
+            "block": [block for block, _ in gates],
+            "kind": [gate.kind for _, gate in gates],
+            "activation": [gate.activation for _, gate in gates],
+            "features": [analysis.features(gate) for _, gate in gates],
+            "values": [gate.values[0].size for _, gate in gates],
+            "minimum": [gate.minimum for _, gate in gates],
+            "mean": means,
+            "maximum": [gate.maximum for _, gate in gates],
+            "below 0.05, or 0.95 and above": [analysis.share_saturated(gate.values) for _, gate in gates],
+        },
+    )
+
+
+def prediction(probabilities: NDArray[np.float64], labels: Sequence[str], count: int = 10) -> Chart:
+    """The five most probable classes as bars; the table has `count` of them."""
+    top = analysis.top(probabilities, labels, count)
+    best, share = top[0]
+    return Chart(
+        "prediction",
+        likely([label for label, _ in top[:5]], [share for _, share in top[:5]]),
+        f"The most probable class is {best}, {share:.1%}.",
+        f"The five most probable of {len(probabilities):,} classes; it must choose among them.",
+        table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
+    )
+
+
+def depth_strip(
+    names: Sequence[str], values: Sequence[float], chosen: str, *, label: str, colours: Any = CHANNEL_GATE
+) -> Chart:
+    """The network in small, one cell a block, coloured by `values` (0 to 1), which `label` names."""
+    alt = f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}."
+    table = {"block": names, label.lower(): values}
+    return Chart("strip", strip(names, values, chosen, colours), alt, table=table)
+
+
+def strip(names: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
+    """One cell a block, coloured by its value, 0 to 1; the chosen one is framed."""
+    frames = [ACCENT if name == chosen else "rgba(0,0,0,0)" for name in names]
+    cells = go.Bar(
+        x=list(range(len(names))),
+        y=[1] * len(names),
+        width=0.96,
+        marker={
+            "color": list(values),
+            "colorscale": colours,
+            "cmin": 0,
+            "cmax": 1,
+            "line": {"color": frames, "width": 4},
+        },
+        customdata=list(names),
+        hovertemplate="%{customdata}: %{marker.color:.3f}<extra></extra>",
+        unselected={"marker": {"opacity": 1}},
+    )
+    figure = go.Figure(cells)
+    figure.update_layout(height=70, margin={"l": 0, "r": 0, "t": 4, "b": 24}, bargap=0, showlegend=False)
+    figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True)
+    short = analysis.short_names(names)
+    fit = len(short) * max(map(len, short)) <= MOST_LETTERS
+    figure.update_xaxes(
+        tickvals=list(range(len(names))),
+        ticktext=short,
+        showticklabels=fit,
+        showgrid=False,
+        fixedrange=True,
+    )
+    return figure
+
+
+def boxes(names: Sequence[str], values: Sequence[Floats]) -> go.Figure:
+    """Each gate's values, flat, as a box: quartiles, and whiskers to the minimum and the maximum."""
+    low, q1, median, q3, high = np.array([np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values]).T
+    box = go.Box(x=np.arange(len(names)), lowerfence=low, q1=q1, median=median, q3=q3, upperfence=high)
+    box.update(width=0.6, line={"width": 2, "color": _BLUE}, fillcolor="rgba(74,144,201,0.35)")
+    figure = go.Figure(box)
+    figure.add_hline(1, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
+    ends = [min(-0.02, float(low.min())), max(1.02, float(high.max()))]
+    figure.update_yaxes(title="gate", range=ends)
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), showgrid=False)
+    figure.update_layout(height=380, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    return figure
+
+
+def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
+    """The classes given with their probabilities, the first on top."""
+    words = [f"{share:.1%}" for share in shares]
+    places = np.arange(len(labels))
+    bars = go.Bar(x=list(shares), y=places, orientation="h", text=words, textposition="outside", cliponaxis=False)
+    figure = go.Figure(bars)
+    figure.update_traces(marker={"color": _BLUE}, hoverinfo="skip")
+    figure.update_xaxes(range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="probability")
+    figure.update_yaxes(
+        autorange="reversed", showgrid=False, tickvals=places, ticktext=[plain(name) for name in labels]
+    )
+    figure.update_layout(height=90 + 36 * len(labels), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    return figure
+
+
+def plain(text: str) -> str:
+    """A stranger's text, so that plotly shows it as it is: it reads some HTML in its labels."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

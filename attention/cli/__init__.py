@@ -1,0 +1,248 @@
+"""The command line: networks trained, measured and served; pictures compared, reported on and edited; surveys."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from attention import serving
+from attention.records import GatescopeError, ModelCard
+
+if TYPE_CHECKING:
+    from attention.attribution import Method
+    from attention.comparison import Compared
+    from attention.models import Network
+
+DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
+CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
+
+
+def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    """Raises click.BadParameter, before anything is computed, where no such folder can be made."""
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise click.BadParameter(f"{there} is no folder that can be written to; one that can be made is allowed.")
+    return path
+
+
+FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
+
+
+@click.group()
+def main() -> None:
+    """See what attention gates do inside convolutional networks."""
+
+
+@main.command(params=[*serving.OPTIONS])
+@click.option("--port", type=click.IntRange(1, 65535), help="8501 by default, or the next free one.")
+@click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option("--headless", is_flag=True, help="Leave the browser alone.")
+def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
+    """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
+    network = serving.network_of(options)
+    serving.allow(options["data"])
+    serving.show(network, port=port, address=address, headless=headless)
+
+
+@main.command()
+@click.argument("variant")
+@DATA
+@CHECKPOINT
+@click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
+def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
+    """Train a VARIANT (plain, se, cbam, se-resnext) on the pictures in DATA/train, or go on from its checkpoint."""
+    import torch
+
+    from attention import evaluation, training
+
+    if threads:
+        torch.set_num_threads(threads)
+    with evaluation.opened(data) as folder:
+        training.train(variant, training.load_pictures(folder / "train"), checkpoint)
+
+
+@main.command()
+@click.argument("variant")
+@DATA
+@CHECKPOINT
+@click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
+@click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
+def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
+    """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
+    from attention import evaluation, training
+    from attention.models import own
+
+    called = json.loads(labels.read_text()) if labels else {}
+    with evaluation.opened(data) as folder:
+        card = training.export(variant, checkpoint, data.stem, input_size)
+        card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
+        card = evaluation.measured(own.assemble(card), folder / "val")
+    own.save_card(card)
+    _report(card)
+
+
+@main.command()
+@click.argument("name")
+@DATA
+def evaluate(name: str, data: Path) -> None:
+    """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
+    from attention import evaluation
+    from attention.models import zoo
+
+    network = zoo.load(name)
+    with evaluation.opened(data) as folder:
+        card = evaluation.measured(network, folder / "val")
+    _report(card)
+    if network.card.accuracy not in (None, card.accuracy):
+        click.echo(f"The card says {network.card.accuracy:.2%}.")
+
+
+@main.command()
+def cards() -> None:
+    """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
+    from attention.models import zoo
+
+    for card in zoo.save_cards():
+        gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
+        click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
+
+
+@main.command()
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", "models", multiple=True, required=True, help="By name, or a weight file; two to four of them.")
+@click.option("--class", "label", help="The class, by its label; by default the first network's first guess.")
+@click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
+@click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
+@click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
+@FOLDER
+def compare(picture: Path, models: tuple[str, ...], label: str | None, random: bool, out: Path, **how: Any) -> None:
+    """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
+
+    The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
+    class heatmap. Grad-CAM reads the last block unless --layer names others, as the dashboard and the file name them.
+    """
+    import torch
+
+    from attention import comparison, images
+    from attention.charts import sheet
+    from attention.observe import observe, picture_of, read_picture
+
+    if not 2 <= len(models) <= 4:
+        raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
+    seen, chosen = read_picture(picture), _methods(len(models), **how)
+    sample = next(each for each in images.samples() if each.path.read_bytes() != picture.read_bytes())
+    other = picture_of(sample.title, sample.path.read_bytes())
+    observations = [observe(_load(name, random=random), seen) for name in models]
+    columns = comparison.compare(observations, label, methods=chosen, other=other)
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
+    (out / "compare.json").write_text(json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
+    (out / "compare.png").write_bytes(sheet.draw(seen.image, columns))
+    for each in columns:
+        _describe(each)
+
+
+def _load(name: str, *, random: bool) -> "Network":
+    """The network of a weight file, or by name; only the other libraries' take random weights."""
+    from attention.models import own, zoo
+
+    given = zoo.file_or_name(name)
+    return zoo.load(given, random=random and isinstance(given, str) and given not in own.names())
+
+
+def _methods(models: int, method: str, layers: tuple[str, ...]) -> "list[Method]":
+    """Raises click.UsageError where there is no such method, or no layer that it reads."""
+    from attention.attribution import METHODS, make_method, reads_block
+
+    if method not in METHODS:
+        raise click.UsageError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
+    if not reads_block(method) and layers:
+        readers = " and ".join(filter(reads_block, METHODS))
+        raise click.UsageError(f"{method} reads the picture itself; --layer is for {readers}.")
+    if len(layers) not in (0, 1, models):
+        raise click.UsageError(f"{len(layers)} were named with --layer; one, or one for each --model, is allowed.")
+    return [make_method(method, layer) for layer in layers or (None,)]
+
+
+def _describe(column: "Compared") -> None:
+    from attention import analysis
+
+    mark = " (random weights)" if column.card.random else ""
+    if column.probabilities is None:
+        click.echo(f"{column.card.name}{mark}: no score for each class")
+        return
+    label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
+    click.echo(f"{column.card.name}{mark}: {label} {probability:.1%}")
+    if column.target is not None and column.heatmap:
+        heatmap, asked = column.heatmap, column.labels[column.target]
+        span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
+        click.echo(f"  P({asked}) {column.probability:.1%}, {heatmap.method} {span}")
+
+
+@main.command()
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The result, a Parquet file."
+)
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
+@click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
+def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+    """What every gate does over the pictures of FOLDER, by class.
+
+    FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
+    is as good. Ctrl-C stops after the batch at hand; what was counted is kept for --resume.
+    """
+    from attention.survey import command
+
+    command.survey(source, model, limit, command.Settings(**settings))
+
+
+@main.command()
+@click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME", help="Of a picture: a name of the zoo, timm/seresnet50, or a weight file.")
+@click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
+)
+def report(source: Path, out: Path, model: str | None, random: bool) -> None:
+    """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
+    from attention.cli.report import report as write
+
+    click.echo(write(source, out, model=model, random=random))
+
+
+@main.command("ablate")
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
+@click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
+@click.option("--random", is_flag=True, help="Give the network random weights.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random edits of each band.")
+@FOLDER
+def ablate_command(out: Path, **request: Any) -> None:
+    """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
+    from attention.cli.ablation import Request, ablate
+
+    ablate(Request(**request), out)
+
+
+def _report(card: ModelCard) -> None:
+    click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
+    for gate in card.gate_health:
+        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
+
+
+def run() -> None:
+    """The entry point: an error of the package is one sentence, not a traceback."""
+    try:
+        main(prog_name="python -m attention")
+    except GatescopeError as error:
+        raise SystemExit(f"Error: {error}") from None

@@ -1,0 +1,137 @@
+"""Edited passes over one picture, many in a batch: how far each moves the logits."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from attention.interventions.applying import Function, applied
+from attention.interventions.controls import random_control
+from attention.interventions.edits import Edit, EditError
+from attention.observe import Observation
+from attention.records import Floats, Trace
+
+if TYPE_CHECKING:  # records and what is made of them need no torch
+    from torch import Tensor
+
+    from attention.interventions.modules import SequentialResume
+
+BATCH = 8
+"""Passes at a time."""
+
+
+class Run(Protocol):
+    """A forward pass with edits, such as a `capture.Tracer`."""
+
+    def __call__(self, batch: "Tensor", *, edits: Mapping[str, Function]) -> Trace: ...
+
+
+@dataclass(frozen=True, eq=False)
+class EditedPasses:
+    """The passes of one network over one picture, with gates edited."""
+
+    run: Run
+    picture: "Tensor"
+    """(1, 3, H, W)"""
+    before: Trace
+    """The pass without edits."""
+    resume: "SequentialResume | None" = None
+    """Lets a pass begin at the first edited part, once it is known to hold."""
+
+    def edited(self, edits: Mapping[str, Function], count: int = 1) -> Trace:
+        """The pass with these edits, of so many copies of the picture."""
+        import torch
+
+        with torch.inference_mode():
+            if self.resume is None or not self.resume.holds:
+                return self.run(self.picture.expand(count, -1, -1, -1), edits=edits)
+            start = self.resume.start(edits)
+            output, gates = self.resume.run(start, edits, count)
+            return Trace(output, (*self.resume.before(start, self.before.gates), *gates))
+
+    def settle(self) -> None:
+        """Find out whether passes can begin in the middle; costs a pass, once."""
+        import torch
+
+        with torch.inference_mode():
+            if self.resume is not None:
+                self.resume.check(self.before.output)
+
+
+def passes_of(observation: Observation) -> EditedPasses:
+    """The edited passes of an observation; what they have found out about the network's parts is kept with it."""
+
+    def resume() -> "SequentialResume":
+        from attention.interventions.modules import SequentialResume
+
+        return SequentialResume(observation.network.module, observation.batch)
+
+    kept = observation.keep("resume", (), resume)
+    return EditedPasses(observation.tracer, observation.batch, observation.trace, kept)
+
+
+def logits(trace: Trace) -> Floats:
+    """(N, classes). Raises EditError where the network gives something else."""
+    from torch import Tensor
+
+    if not isinstance(trace.output, Tensor) or trace.output.dim() != 2:
+        raise EditError("The network gives no vector of logits for a picture; what changes is asked of classifiers.")
+    return trace.output.float().numpy()
+
+
+def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
+    """How far each of the edits moves each logit, (edits, classes).
+
+    They run in batches; each batch has the unedited picture as well, so that an edit that does nothing differs by 0.
+    """
+    classes = logits(passes.before).shape[1]
+    passes.settle()
+    batches = [_batch(passes, edits[start : start + BATCH]) for start in range(0, len(edits), BATCH)]
+    return np.concatenate([np.empty((0, classes), np.float32), *batches])
+
+
+def _batch(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
+    rows: list[Mapping[str, Function]] = [{}, *edits]
+    by_gate = {name: _by_row([row.get(name) for row in rows]) for name in dict.fromkeys(_names(edits))}
+    output = logits(passes.edited(by_gate, len(rows)))
+    return output[1:] - output[:1]
+
+
+def _names(edits: Sequence[Mapping[str, Function]]) -> Iterator[str]:
+    return (name for one in edits for name in one)
+
+
+def _by_row(functions: Sequence[Function | None]) -> Function:
+    """Each sample of the batch has an edit of its own, or none."""
+
+    def edit(values: "Tensor") -> "Tensor":
+        edited = values.clone()
+        for row, function in enumerate(functions):
+            if function:
+                edited[row : row + 1] = function(values[row : row + 1])
+        return edited
+
+    return edit
+
+
+@dataclass(frozen=True, eq=False)
+class BlockAblation:
+    """One block with all its gates off, for one picture."""
+
+    block: str
+    change: Floats
+    """The change of each logit, (classes,)."""
+    draws: Floats
+    """The same for the random controls of the edit, (draws, classes)."""
+
+
+def ablate_block(passes: EditedPasses, block: str, *, seed: int, draws: int) -> BlockAblation:
+    """Switches the gates of a block off, at inference, and measures as many random controls of that edit.
+
+    Raises EditError where the block has no gates.
+    """
+    gates, off = passes.before.gates, [Edit("off", block=block)]
+    controls = [random_control(off, gates, seed=seed, draw=draw) for draw in range(draws)]
+    moved = changes(passes, [applied(off, gates), *controls])
+    return BlockAblation(block, moved[0], moved[1:])

@@ -1,0 +1,259 @@
+"""A network on a picture: what the pages, the report, the comparison, the interventions and the commands look at.
+
+Everything is computed when it is first asked for, and kept by content in a `Store` that several observations share.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from attention import analysis, images
+from attention.analysis import predictions
+from attention.models import zoo
+from attention.models.code import CodeError, failure
+from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Steps, Trace
+from attention.store import Store
+
+if TYPE_CHECKING:  # a page reads this before torch is loaded
+    from torch import Tensor
+
+    from attention.attribution import Attributor, Layers, Method
+    from attention.capture import Tracer
+    from attention.cost import Measured
+
+Kept = TypeVar("Kept")
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a picture, in pixels."""
+
+
+class Picture(NamedTuple):
+    """An upright RGB picture with what the person calls it, and a key that is the same for the same pixels alone."""
+
+    name: str
+    image: Image.Image
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkChoice:
+    """A network that was chosen and need not be loaded yet."""
+
+    card: ModelCard
+    """What is known of it before it is loaded."""
+    key: str
+    """The same for the same network, weights and labels, and for no others."""
+    load: Callable[[], zoo.Network]
+    random: bool = False
+    """Whether its weights will be random ones."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be loaded without fetching anything."""
+        return self.random or self.card.source in ("code", "file") or zoo.here(self.card.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One network on one picture."""
+
+    choice: NetworkChoice
+    picture: Picture
+    store: Store = field(default_factory=Store)
+
+    @property
+    def key(self) -> str:
+        """The same for the same network and picture, and for no others."""
+        return f"{self.choice.key}-{self.picture.key}"
+
+    @property
+    def card(self) -> ModelCard:
+        """What is known of the network without loading it."""
+        return self.choice.card
+
+    @property
+    def image(self) -> Image.Image:
+        """The whole upright picture, RGB."""
+        return self.picture.image
+
+    @property
+    def box(self) -> Box:
+        """The crop that the network sees, on the picture."""
+        return zoo.preprocessing(self.card).box(self.image.size)
+
+    @property
+    def square(self) -> Image.Image:
+        """The picture as the network sees it, before it is normalised."""
+        return zoo.preprocessing(self.card).square(self.image)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of what the network sees, (1, C, H, W)."""
+        return (1, 3, self.card.input_size, self.card.input_size)
+
+    @property
+    def network(self) -> zoo.Network:
+        """The network itself, which others look at too: never change it."""
+        return self.store.get("network", self.choice.key, self.choice.load)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a person calls the classes, in the order of the outputs."""
+        return self.network.labels
+
+    @property
+    def batch(self) -> "Tensor":
+        """The picture as the network takes it, (1, C, H, W)."""
+        return self.network.transform(self.image)[None]
+
+    @property
+    def tracer(self) -> "Tracer":
+        """The network's tracer, which discovers the gates once for a size of picture."""
+        from attention import capture
+
+        return self.store.get("tracer", self.choice.key, lambda: capture.Tracer(self.network.module))
+
+    @property
+    def trace(self) -> Trace:
+        """The forward pass of this picture, N = 1."""
+        return self.keep("trace", (), self._traced)
+
+    @cached_property
+    def blocks(self) -> tuple[analysis.Block, ...]:
+        """The blocks with attention, in depth order."""
+        return analysis.blocks(self.trace.gates)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What the blocks are called for short, by their names."""
+        names = [block.name for block in self.blocks]
+        return dict(zip(names, analysis.short_names(names), strict=True))
+
+    @property
+    def logits(self) -> Floats:
+        """The network's output, (classes,). Raises PredictionError where it gives no score for each class."""
+        return predictions.scores(self.trace.output)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The probability of each class, (classes,). Raises PredictionError where there is no score for each class."""
+        return analysis.probabilities(self.logits)
+
+    @property
+    def probabilities_or_none(self) -> NDArray[np.float64] | None:
+        """The probability of each class; None where the network gives no score for each class."""
+        try:
+            return self.probabilities
+        except predictions.PredictionError:
+            return None
+
+    @property
+    def inventory(self) -> Inventory:
+        """What stands in the network, what each layer costs, and the gates that this pass found in it."""
+        from attention.inventory.tree import inventory
+
+        return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, self.trace.gates))
+
+    @property
+    def cost(self) -> "Measured":
+        """What every module of the network computes and gives for one picture."""
+        return self.store.get("cost", self.choice.key, self._measured)
+
+    def steps(self, gate: str) -> Steps | None:
+        """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
+        return self.keep("steps", (gate,), lambda: self._traced(gate).steps[gate])
+
+    @property
+    def attributor(self) -> "Attributor":
+        """What makes the network's heatmaps."""
+        from attention.attribution import Attributor
+
+        return self.store.get("attributor", self.choice.key, lambda: Attributor(self.network.module))
+
+    @property
+    def layers(self) -> "Layers":
+        """What a heatmap can be read from, and what the network computes besides."""
+        with guarded(self.card):
+            return self.attributor.layers(self.shape)
+
+    def heatmap(self, target: int, method: "Method | None" = None) -> Heatmap:
+        """The heatmap of a class; Grad-CAM of the last block unless said. Raises AttributionError."""
+        return self.keep("heatmap", (target, method), lambda: self._heatmap(target, method))
+
+    def of(self, picture: Picture) -> "Observation":
+        """The same network on another picture."""
+        return Observation(self.choice, picture, self.store)
+
+    def keep(self, kind: str, key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
+        """What is computed of this network and picture alone, kept by what the key adds to them."""
+        return self.store.get(kind, (self.key, *key), make)
+
+    def _traced(self, *gates: str) -> Trace:
+        import torch
+
+        with guarded(self.card), torch.inference_mode():
+            return self.tracer(self.batch, steps=gates)
+
+    def _measured(self) -> "Measured":
+        from attention.cost import measure
+
+        with guarded(self.card):
+            return measure(self.network.module, self.shape)
+
+    def _heatmap(self, target: int, method: "Method | None") -> Heatmap:
+        with guarded(self.card):
+            return self.attributor(self.batch, target, method=method)
+
+
+def observe(network: zoo.Network, picture: Picture, store: Store | None = None) -> Observation:
+    """A network that is loaded already, on a picture."""
+    return Observation(chosen(network), picture, store or Store())
+
+
+def chosen(network: zoo.Network) -> NetworkChoice:
+    """A network that is loaded already, as a choice; its key is that of the module in memory."""
+    return NetworkChoice(network.card, f"{network.card.name} {id(network.module)}", lambda: network)
+
+
+def observe_file(picture: Path, model: str, *, random: bool = False) -> Observation:
+    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for.
+
+    Raises GatescopeError where one of them is not what it should be.
+    """
+    read = read_picture(picture)
+    return observe(load_network(model, random=random), read)
+
+
+def load_network(model: str, *, random: bool = False) -> zoo.Network:
+    """A network by name, or of a weight file. Raises GatescopeError."""
+    return zoo.load(zoo.file_or_name(model), random=random)
+
+
+def read_picture(path: Path) -> Picture:
+    """The picture in a file. Raises PictureError where it is none."""
+    return picture_of(path.name, path.read_bytes())
+
+
+def picture_of(name: str, data: bytes) -> Picture:
+    """The picture in these bytes, under the name of their file. Raises PictureError where they are none."""
+    return Picture(name, images.read(data), hashlib.sha256(data).hexdigest())
+
+
+@contextlib.contextmanager
+def guarded(card: ModelCard) -> Iterator[None]:
+    """What a person's own code raises becomes one sentence; what anything else raises is a mistake of this project."""
+    try:
+        yield
+    except GatescopeError:
+        raise
+    except Exception as error:
+        if card.source != "code":
+            raise
+        raise CodeError(f"{card.name} failed: {failure(error)}.") from error

@@ -1,0 +1,114 @@
+"""The report of one forward pass: what a network makes of a picture, and every gate in it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from attention import analysis
+from attention.analysis import Block
+from attention.charts import gates, network, overlay
+from attention.charts.chart import Chart, Columns
+from attention.charts.numbers import number
+from attention.observe import Observation
+from attention.records import Trace
+from attention.report.document import Document, Item, Section, Table
+from attention.report.provenance import RANDOM, card_facts, facts_table, observation_facts
+
+COST = (
+    "For one picture as the network sees it. MACs are the multiply-accumulates of convolutions and matrix products; "
+    "the products with the gates are not counted."
+)
+SCALE = (
+    "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1); what "
+    "lies outside 0 to 1 has the colour of the nearer end. True minima and maxima stand beside each."
+)
+
+
+def report_of(observation: Observation, *first: Section) -> Document:
+    """The report of an observation; sections of the caller's own come `first`."""
+    blocks, trace = observation.blocks, observation.trace
+    depth = [Section("How open is each gate?", [network.openness(blocks), SCALE])] if blocks else []
+    sections = [_seen(observation), *first, *depth, *_by_block(observation)]
+    return Document(
+        f"What does attention do to “{observation.picture.name}” in {observation.card.title}?",
+        _answer(blocks),
+        [RANDOM] * observation.network.card.random,
+        [*sections, *_costs(observation), *_rejected(trace), _origin(observation)],
+    )
+
+
+def _answer(blocks: tuple[Block, ...]) -> str:
+    every = [gate for block in blocks for gate in block.gates]
+    if not every:
+        return "This pass applied no gates."
+    means = [float(gate.values.mean()) for gate in every]
+    low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
+    return (
+        f"{len(every)} gates in {len(blocks)} blocks pass {np.mean(means):.0%} of what reaches them on average over "
+        f"the gates; their values run from {number(low)} to {number(high)}, and 1 would be no gate at all."
+    )
+
+
+def _seen(observation: Observation) -> Section:
+    picture, box = overlay.reduced(observation.image, observation.box, 2 * gates.SIDE)
+    alt = f"{observation.picture.name}, with the square that the network sees lit."
+    caption = f"The network sees the lit square, at {observation.card.input_size} px."
+    shown = Chart("picture", overlay.dimmed(picture, box), alt, caption)
+    probabilities = observation.probabilities_or_none
+    if probabilities is None:
+        return Section("What did the network see?", [shown, "It gives no number for each class."])
+    return Section("What did the network see, and say?", [shown, network.prediction(probabilities, observation.labels)])
+
+
+def _by_block(observation: Observation) -> Iterator[Section]:
+    for block in observation.blocks:
+        items: list[Item] = [f"It gates {analysis.features(block.gates[0])}."]
+        if gate := analysis.spatial_view(block):
+            what = "The spatial gate" if block.spatial else "The gate averaged over channels"
+            numbers = f"map-{gate.name}"
+            items += [
+                gates.map_on_picture(observation, gate, numbers, what),
+                gates.map_alone(gate, f"alone-{gate.name}", what, numbers=numbers),
+                gates.colour_scale(gate, f"scale-{gate.name}", numbers=numbers),
+            ]
+        items += [gates.profile(gate, side) for side, gate in analysis.profiles(block).items()]
+        if gate := analysis.channel_view(block):
+            finding = gates.passing_in_words(gate, block.name)
+            strongest = int(gate.values[0].argmax())
+            items += gates.channel_bars(gate, f"channels-{gate.name}", finding, strongest)
+        if len(items) == 1:
+            items += [gates.cells(gate, gate.name, f"{gate.name}, a {gate.kind} gate") for gate in block.gates]
+        yield Section(block.name, items)
+
+
+def _costs(observation: Observation) -> Iterator[Section]:
+    whole, bound = observation.inventory.network, "≤ " if observation.inventory.unlisted else ""
+    columns: Columns = {
+        "what": ["parameters", "MACs"],
+        "network": [whole.parameters, whole.macs],
+        "attention": [whole.attention_parameters, whole.attention_macs],
+        "share": [
+            f"{bound}{whole.attention_parameters / max(whole.parameters, 1):.2%}",
+            f"{bound}{whole.attention_macs / max(whole.macs, 1):.2%}",
+        ],
+    }
+    yield Section(
+        "What does it cost?", [COST, Table("cost", "Parameters and multiply-accumulates", columns, open=True)]
+    )
+
+
+def _rejected(trace: Trace) -> Iterator[Section]:
+    if trace.rejected:
+        columns: Columns = {
+            "module": [each.name or "the network itself" for each in trace.rejected],
+            "reason": [each.reason for each in trace.rejected],
+            "products": [each.count for each in trace.rejected],
+        }
+        yield Section(
+            "What came close, and is no gate?", [Table("rejected", "Products judged not to be gates", columns)]
+        )
+
+
+def _origin(observation: Observation) -> Section:
+    facts = {**card_facts(observation.network.card), **observation_facts(observation)}
+    return Section("What does this rest on?", [facts_table(facts)])

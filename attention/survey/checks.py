@@ -1,0 +1,250 @@
+"""A result file judged by what it says of itself before memory is spent on it, and the result once it is read.
+
+Everything here is for files that may be hostile. Parquet states the size of each page without compression in the
+page's own header, and .npy that of its array: these are what a reader allocates, so these are added up.
+"""
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from attention.kinds import KINDS
+from attention.survey.result import BINS, GateSurvey, Result, Summary, SurveyError
+
+HEADER = 2**16
+"""Bytes in which the header of a page must end; those of ours take about thirty."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may come to."""
+
+    file: int
+    """Bytes of the file."""
+    rows: int
+    """Rows of its table; 15 million are SE-ResNet-50 over 1,000 classes."""
+    text: int
+    """Bytes of the JSON text."""
+    arrays: int
+    """Bytes of the arrays beside the table, unpacked; those of 15,000 channels and 1,000 classes take 130 MB."""
+    gates: int
+    classes: int
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of all pages without compression."""
+        return 64 * self.rows + self.arrays
+
+
+UPLOAD = Limits(200 * 2**20, rows=20_000_000, text=64 * 2**20, arrays=2**30, gates=2_000, classes=50_000)
+OWN = Limits(2**36, rows=2**31, text=2**32, arrays=2**32, gates=2**20, classes=2**20)
+"""Of a file that whoever starts the program names."""
+
+
+def at_most(what: str, number: int, allowed: int) -> None:
+    """Raises SurveyError where there are more."""
+    if not 0 <= number <= allowed:
+        raise SurveyError(f"The file has {number:,} {what}; at most {allowed:,} are allowed.")
+
+
+def insist(condition: Any) -> None:
+    """Raises ValueError where the condition does not hold."""
+    if not condition:
+        raise ValueError("the parts of the file do not fit each other")
+
+
+def expect_form(form: Any, expected: int) -> None:
+    """Raises SurveyError where the file has another form."""
+    if form != expected:
+        raise SurveyError(f"The result has format {form}; 1 and 2 are those that can be read.")
+
+
+def weigh_table(raw: BinaryIO, facts: Any, limits: Limits) -> None:
+    """Whether the table, of whose metadata the facts are, takes no more memory than is allowed."""
+    at_most("rows", facts.num_rows, limits.rows)
+    groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
+    insist(sum(group.num_rows for group in groups) == facts.num_rows)
+    end, total = raw.seek(0, io.SEEK_END), 0
+    for group in groups:
+        for number in range(group.num_columns):
+            chunk = group.column(number)
+            start = chunk.data_page_offset
+            if chunk.has_dictionary_page:
+                start = min(start, chunk.dictionary_page_offset)
+            insist(0 < start < start + chunk.total_compressed_size <= end)
+            for unpacked in page_sizes(raw, start, start + chunk.total_compressed_size):
+                total += unpacked
+                at_most("bytes without compression", total, limits.unpacked)
+
+
+def page_sizes(raw: BinaryIO, start: int, end: int) -> Iterator[int]:
+    """The bytes without compression of each page that lies between two places of a Parquet file.
+
+    A page is a header, a struct of Apache Thrift's compact protocol (parquet.thrift, PageHeader: 2 the size without
+    compression, 3 the size as it lies there), and so many bytes after it. Raises ValueError where it is none.
+    """
+    while start != end:
+        insist(start < end)
+        raw.seek(start)
+        header = _Thrift(raw.read(min(HEADER, end - start)))
+        sizes = header.integers()
+        insist(all(0 <= sizes.get(field, -1) < 2**31 for field in (2, 3)))
+        yield sizes[2]
+        start += header.at + sizes[3]
+
+
+class _Thrift:
+    """Reads one struct of the compact protocol; `at` is how many bytes it has taken."""
+
+    INTEGERS = (4, 5, 6)
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def integers(self) -> dict[int, int]:
+        """The integer fields of the struct by their number; the others are passed over."""
+        found: dict[int, int] = {}
+        for field, kind in self._fields():
+            insist(field not in found)  # or another reader might take the other one
+            if kind in self.INTEGERS:
+                raw = self._varint()
+                found[field] = (raw >> 1) ^ -(raw & 1)
+            else:
+                found[field] = -1
+                self._skip(kind)
+        return found
+
+    def _fields(self) -> Iterator[tuple[int, int]]:
+        field = 0
+        while head := self._byte():
+            kind, step = head & 15, head >> 4
+            if not step:
+                raw = self._varint()
+            field = field + step if step else (raw >> 1) ^ -(raw & 1)
+            yield field, kind
+
+    def _skip(self, kind: int, depth: int = 0) -> None:
+        insist(depth < 8)
+        if kind in (1, 2):  # true and false are kinds of their own
+            return
+        if kind == 3:
+            self._byte()
+        elif kind in self.INTEGERS:
+            self._varint()
+        elif kind == 7:
+            self.at += 8
+        elif kind == 8:
+            length = self._varint()
+            self.at += length
+        elif kind in (9, 10):
+            head = self._byte()
+            inner = 3 if head & 15 in (1, 2) else head & 15  # in a list true and false are a byte each
+            for _ in range(self._varint() if head >> 4 == 15 else head >> 4):
+                insist(self.at < len(self.data))
+                self._skip(inner, depth + 1)
+        elif kind == 12:
+            for _, inner in self._fields():
+                self._skip(inner, depth + 1)
+        else:
+            raise ValueError("no header of a page")
+
+    def _byte(self) -> int:
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def _varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+            insist(shift < 64)
+
+
+def weigh_arrays(packed: BinaryIO, limits: Limits) -> None:
+    """Whether every array is as large as its header says; the headers are read without their arrays.
+
+    Together they are no larger than the bytes that are there: the archive is stored, and nothing in it inflates.
+    """
+    size = packed.seek(0, io.SEEK_END)
+    at_most("bytes of arrays", size, limits.arrays)
+    packed.seek(0)
+    with zipfile.ZipFile(packed) as archive:
+        members = archive.infolist()
+        insist(len({member.filename for member in members}) == len(members))
+        insist(sum(member.file_size for member in members) <= size)
+        for member in members:
+            with archive.open(member) as file:
+                first = np.lib.format.read_magic(file) == (1, 0)
+                read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+                shape, _, kind = read(file)
+                insist(kind.kind in "iuf" and math.prod(shape) * kind.itemsize + file.tell() == member.file_size)
+                if member.filename == "survey.npy":
+                    at_most("bytes of text", math.prod(shape), limits.text)
+    packed.seek(0)
+
+
+def weigh_text(text: dict[str, Any], limits: Limits) -> None:
+    """Whether the text names no more gates and classes than are allowed."""
+    at_most("gates", len(text["gates"]), limits.gates)
+    at_most("classes", len(text["classes"]), limits.classes)
+
+
+def judge(result: Result) -> None:
+    """Whether all parts fit each other, so that whoever draws them need not ask. Raises ValueError where they don't."""
+    classes = len(result.classes)
+    insist(len(result.outputs) == classes and all(-1 <= number < len(result.labels) for number in result.outputs))
+    insist(all(isinstance(name, str) for name in (*result.classes, *result.labels, *result.paths.values())))
+    insist(all(isinstance(text, str) for failure in result.failures for text in failure))
+    insist(len({gate.name for gate in result.gates}) == len(result.gates))
+    _judge_predictions(result)
+    _judge_provenance(result.provenance)
+    for gate in result.gates:
+        _judge_gate(gate, classes)
+        for kept in (gate.top, gate.bottom):
+            insist(kept is None or set(np.unique(kept.pictures).tolist()) <= result.paths.keys())
+
+
+def _judge_predictions(result: Result) -> None:
+    rows, ends = result.predictions, (len(result.classes), len(result.labels), 2**40)
+    insist(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
+    insist((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
+
+
+def _judge_provenance(facts: dict[str, Any]) -> None:
+    network, pictures = facts["network"], facts["pictures"]
+    insist(all(isinstance(network[name], str) for name in ("name", "title", "weights_sha256")))
+    insist(isinstance(network["random"], bool) and isinstance(pictures["root"], str))
+    insist(all(isinstance(pictures[name], int) for name in ("count", "classes", "left_out")))
+    insist(all(isinstance(facts[name], dict) for name in ("preprocessing", "versions", "run")))
+
+
+def _judge_gate(gate: GateSurvey, classes: int) -> None:
+    insist(gate.kind in KINDS and gate.by_channel <= (len(gate.shape) == 1))
+    insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
+    insist(math.prod(gate.shape) > 0)
+    _judge_summary(gate.classes, (classes,), gate.shape)
+    for summary in (gate.overall, gate.correct, gate.wrong):
+        _judge_summary(summary, (), gate.shape)
+    counts, means = gate.shuffled
+    insist(counts.shape == (classes,) and means.shape == (classes, *gate.shape))
+    insist(gate.histogram.shape == (*gate.shape, BINS + 2) and gate.histogram.dtype.kind in "iu")
+    for kept in filter(None, (gate.top, gate.bottom)):
+        insist(len(kept.values) and kept.values.ndim == 2 and kept.values.shape[1:] == gate.shape)
+        insist(kept.pictures.shape == kept.values.shape and kept.pictures.dtype.kind == "i")
+
+
+def _judge_summary(summary: Summary, rows: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    insist(np.shape(summary.count) == rows and np.asarray(summary.count).dtype.kind == "i")
+    insist(np.min(summary.count, initial=0) >= 0)
+    for numbers in (summary.mean, summary.std, summary.minimum, summary.maximum):
+        insist(numbers.shape == (*rows, *shape) and numbers.dtype.kind == "f")
+        known = numbers[np.asarray(summary.count) > 0]
+        insist(np.isfinite(known).all())

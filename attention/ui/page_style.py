@@ -1,0 +1,52 @@
+"""A figure in the style of the page: in its ink, with room for its tools, and large in a presentation."""
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from attention.ui import presenting
+
+TOOLS = 28
+"""Pixels that the tools of a figure take above it."""
+FACTOR = 1.4
+"""By how much text is larger for a screen that is read from the back row."""
+MARGIN = 1.7
+"""More than the text in it, which stands further from its axis the larger it is."""
+_SIZE = 14
+
+
+def styled(figure: go.Figure) -> go.Figure:
+    """The figure itself, changed in place."""
+    return _inked(_below_tools(enlarged(figure) if presenting.is_on() else figure))
+
+
+def _below_tools(figure: go.Figure) -> go.Figure:
+    """The figure with room for its tools: where they stood on a point, a click would make a file of it."""
+    top, height = figure.layout.margin.t, figure.layout.height
+    if top is not None and top < TOOLS:
+        figure.update_layout(margin_t=TOOLS, height=height and height + TOOLS - top)
+    return figure
+
+
+def _inked(figure: go.Figure) -> go.Figure:
+    """The figure's text in the page's own colour: the grey that Streamlit gives it is too pale to read (WCAG 1.4.3)."""
+    ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
+    figure.update_layout(font_color=ink, legend_font_color=ink)
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(tickfont_color=ink, title_font_color=ink)
+    figure.for_each_annotation(lambda note: note.update(font_color=note.font.color or ink))
+    return figure
+
+
+def enlarged(figure: go.Figure) -> go.Figure:
+    """The figure itself, with all of its text and its height larger."""
+    layout = figure.layout
+    layout.update(font_size=FACTOR * (layout.font.size or _SIZE), height=layout.height and round(1.2 * layout.height))
+    layout.update(margin={side: MARGIN * (layout.margin[side] or 0) for side in "lrtb"})
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        axis.update(tickfont_size=FACTOR * (axis.tickfont.size or _SIZE))
+        axis.update(title_font_size=FACTOR * (axis.title.font.size or _SIZE))
+    for note in figure.select_annotations():
+        note.update(font_size=FACTOR * (note.font.size or _SIZE), yshift=note.yshift and FACTOR * note.yshift)
+    if layout.legend.font.size:
+        layout.legend.font.size *= FACTOR
+    return figure

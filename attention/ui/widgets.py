@@ -1,0 +1,347 @@
+"""What a page is put together from: charts, choices that stand in the address, tables, sentences."""
+
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from attention import analysis
+from attention.analysis import Block, predictions
+from attention.charts import network
+from attention.charts.chart import Chart, Columns, as_csv
+from attention.charts.colours import CHANNEL_GATE
+from attention.charts.numbers import percent
+from attention.observe import NetworkChoice, Observation
+from attention.records import GatescopeError, Inventory
+from attention.report import Table
+from attention.ui import presenting, recorder
+from attention.ui.page_style import styled
+
+FORMATS = ["PNG", "SVG"]
+"""Of a figure as a file."""
+OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
+ON_OFFER = "On offer"
+"""Where a network comes from that is chosen by its name."""
+_MARK = "_mark"
+FEW = 6
+"""Options that are all named in a sentence; of more, the first and the last."""
+Chosen = TypeVar("Chosen")
+Number = TypeVar("Number", int, float)
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """What a person can put right is said in one sentence, in the place where the result would be."""
+    try:
+        yield
+    except predictions.PredictionError as error:  # nothing is wrong with such a network
+        st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
+    except GatescopeError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def show(chart: Chart, *, on_select: Callable[[], None] | None = None, area: bool = False) -> None:
+    """A chart in the width of its place: the finding, the figure, the caption, and its numbers, folded.
+
+    A click on a plotly figure calls `on_select`; with `area`, where its `dragmode` is "select" or "lasso", so does
+    drawing around points. The report holds the chart. Over a plotly figure stand two tools: it fills the screen, and
+    it becomes a picture in a file.
+    """
+    if chart.headline:
+        st.markdown(literal(chart.headline))
+    recorder.note(chart.key, chart)
+    if isinstance(chart.figure, bytes):
+        st.image(chart.figure, width="stretch", alt=chart.alt, caption=literal(chart.caption))
+    else:
+        st.plotly_chart(
+            styled(chart.figure),
+            key=chart.key,
+            alt=chart.alt,
+            on_select=on_select or "ignore",
+            selection_mode=("points", "box", "lasso") if area else "points",
+            config=_tools(chart.key),
+        )
+        if chart.caption:
+            st.caption(literal(chart.caption))
+    if chart.table:
+        data(**{chart.key: chart.table})
+
+
+def chart(
+    figure: go.Figure, *, key: str, alt: str, table: str = "", on_select: Callable[[], None] | None = None
+) -> None:
+    """A plotly figure whose numbers are offered by `data` under the name of `table`, or else of its key."""
+    show(Chart(key, figure, alt, numbers=table or key), on_select=on_select)
+
+
+def picture(encoded: bytes, *, key: str, alt: str, caption: str, table: str) -> None:
+    """An encoded picture whose numbers are offered by `data` under the name of `table`; its caption is plain text."""
+    show(Chart(key, encoded, alt, caption, numbers=table))
+
+
+def _tools(name: str) -> dict[str, Any]:
+    """The browser itself makes the picture, three times as fine as the screen where it is made of pixels."""
+    kind = st.session_state.get("figures_as", FORMATS[0]).lower()
+    file = {"format": kind, "filename": f"{slug(name)}{mark()}", "scale": 3 if kind == "png" else 1}
+    return {"modeBarButtonsToRemove": OTHER_TOOLS, "toImageButtonOptions": file}
+
+
+def clicked(key: str) -> dict[str, Any] | None:
+    """The point of a chart that was clicked last, for use in `on_select`."""
+    points = st.session_state[key]["selection"]["points"]
+    return points[0] if points else None
+
+
+def selected(key: str) -> list[int]:
+    """The points of a chart's first trace that a click, a frame or a loop holds, for use in `on_select`."""
+    points = st.session_state[key]["selection"]["points"]
+    return [int(point["point_index"]) for point in points if point["curve_number"] == 0]
+
+
+def frame(key: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The frame that was drawn on a chart, for use in `on_select`: from and to in x, and in y, the lower first."""
+    boxes = st.session_state[key]["selection"]["box"]
+    if not boxes:
+        return None
+    (left, right), (low, high) = (sorted(map(float, boxes[0][axis])) for axis in ("x", "y"))
+    return (left, right), (low, high)
+
+
+def data(**tables: Columns) -> None:
+    """The numbers behind figures, folded, each table with a CSV file to take away; a presentation goes without.
+
+    The report holds them. A table without rows is left out.
+    """
+    rows = {name: len(next(iter(columns.values()))) for name, columns in tables.items()}
+    filled = [name for name, count in rows.items() if count]
+    for name in filled:
+        _note_table(name, tables[name])
+    if presenting.is_on() or not filled:
+        return
+    box = st.expander("The data", icon=":material/table:", key=f"data_{next(iter(tables))}", on_change="rerun")
+    if box.open:
+        for name in filled:
+            box.dataframe(tables[name], hide_index=True, alt=f"{name}, the numbers of the figure, {rows[name]} rows.")
+            _offer_csv(box, f"{name}.csv", name, tables[name])
+
+
+def _note_table(name: str, columns: Columns) -> None:
+    recorder.note(f"{name}.csv", Table(name, f"{name}.csv", columns))
+
+
+def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
+    file = f"{name}{mark()}.csv"
+    place.download_button(
+        label, lambda: as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}", **look
+    )
+
+
+def page_of(block: Block) -> str | None:
+    """The page that shows a block: the one of the maps where it has one; None where no page can show its gates."""
+    if analysis.spatial_view(block) or analysis.profiles(block):
+        return "cbam"
+    return "excitation" if analysis.channel_view(block) else None
+
+
+def open_block(page: str, block: Block) -> None:
+    """Go to a page, with this block chosen there."""
+    st.session_state.block = block.name
+    st.switch_page(f"pages/{page}.py", query_params={})  # without it, a link that chose anything is an error
+
+
+def code(source: object, usage: str) -> None:
+    """A block as the project's own code, read from where it is used, and the line that puts it to use."""
+    st.code(inspect.getsource(source), language="python", wrap_lines=True)  # type: ignore[arg-type]
+    st.markdown("In a network of your own:")
+    st.code(usage, language="python")
+
+
+def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, colours: Any = CHANNEL_GATE) -> str:
+    """The network in small, one cell a block, coloured by `values` (0 to 1); the name of the chosen block.
+
+    A click on a cell or the arrow keys on the slider below go to another block; it is in the address as `block`.
+    """
+    place = st.container()
+    row = st.container(horizontal=True, vertical_alignment="center")
+    middle = names[len(names) // 2]
+    chosen = choose("Block", names, key="block", default=middle, look="slider", place=row, label_visibility="collapsed")
+
+    def go_to() -> None:
+        point = clicked("strip")
+        if point:
+            st.session_state.block = names[int(point["point_index"])]
+
+    strip = network.depth_strip(names, values, chosen, label=label, colours=colours)
+    with place:
+        show(replace(strip, table={}, numbers="strip"), on_select=go_to)
+    _note_table("strip", strip.table)
+    if not presenting.is_on():
+        settings = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip above"}
+        _offer_csv(row, "CSV", "strip", strip.table, **settings)
+    return chosen
+
+
+def attention_share(inventory: Inventory, count: str) -> str:
+    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
+
+    Where that module is the network itself, any of it may make the gate.
+    """
+    whole = inventory.network
+    share = getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
+    if any(not each.gate.partition("#")[0] for each in inventory.unlisted):
+        share = 1.0
+    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
+
+
+def mark_random(choice: NetworkChoice) -> None:
+    """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
+    mark_files(random=choice.random)
+    if choice.random:
+        st.warning(
+            f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
+            icon=":material/casino:",
+        )
+
+
+def mark_files(*, random: bool) -> None:
+    """Has the name of every file that is taken away from this page say whether it rests on random weights."""
+    st.session_state[_MARK] = "-random-weights" if random else ""
+
+
+def mark() -> str:
+    """What the name of a file taken away says of the weights: nothing, or that they are random ones."""
+    return st.session_state[_MARK]
+
+
+def slug(text: str) -> str:
+    """A name that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:80] or "figure"
+
+
+def literal(text: str) -> str:
+    """A stranger's text, such as a file's name, so that markdown shows it as it is."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+LOOKS = {"list": "selectbox", "row": "segmented_control", "slider": "select_slider"}
+"""How a choice looks: a list that opens, all options in a row, or a slider with a step for each."""
+
+
+def choose(
+    label: str,
+    options: Iterable[Chosen],
+    *,
+    key: str,
+    default: Chosen | None = None,
+    look: Literal["list", "row", "slider"] = "list",
+    names: Callable[[Any], str] = str,
+    place: DeltaGenerator | None = None,
+    linked: bool = True,
+    optional: bool = False,
+    **settings: Any,
+) -> Chosen:
+    """One of the options, which stands in the address under `key` unless it is not `linked`; the first one, or the
+    `default`, until another is chosen; where that is `optional`, of a list, None until then.
+
+    A link that asks for what is no option gets the default, and the page says so. So does, without a word, a choice
+    that is no option any more, since another network or picture was chosen.
+    """
+    values = list(options)
+    usual = values[0] if default is None else default
+    asked = st.query_params.get(key) if linked else None
+    if asked is not None and asked not in map(names, values):
+        _say_fallback(key, asked, _listed([names(value) for value in values]))
+    if key in st.session_state and st.session_state[key] not in values:
+        del st.session_state[key]
+    if look == "row":
+        settings |= {"default": usual, "required": True}
+    elif look == "list":
+        settings |= {"index": None if optional else values.index(usual)}
+    else:
+        settings |= {"value": usual}
+    if linked:
+        settings |= {"bind": "query-params"}
+    return getattr(place or st, LOOKS[look])(label, values, key=key, format_func=names, **settings)
+
+
+def choose_number(
+    label: str,
+    low: Number,
+    high: Number,
+    usual: Number,
+    *,
+    key: str,
+    look: Literal["field", "slider", "pages"] = "field",
+    **settings: Any,
+) -> Number:
+    """A number that stands in the address under `key`, by a field, a slider or a row of pages, as `look` says.
+
+    A link that asks for one beyond the ends gets the usual one, and the page says so.
+    """
+    asked = st.query_params.get(key)
+    if asked is not None and not _within(asked, low, high):
+        _say_fallback(key, asked, f"{low:g} to {high:g}")
+    if key in st.session_state and not _within(st.session_state[key], low, high):
+        del st.session_state[key]
+    if look == "pages":
+        return st.pagination(int(high), key=key, bind="query-params", **settings)
+    widget: Any = st.slider if look == "slider" else st.number_input
+    return widget(label, low, high, usual, key=key, bind="query-params", **settings)
+
+
+def choose_channel(where: str, count: int, usual: Callable[[], int], *, key: str, **settings: Any) -> int:
+    """A channel of the gate at `where`: the usual one, until another is chosen. Its number means nothing elsewhere."""
+    at = f"_{key}_of"
+    moved = st.session_state.get(at, where) != where
+    asked = st.session_state.get(key, st.query_params.get(key))
+    if moved or not _within(asked, 0, count - 1):
+        if asked is not None and not moved:
+            _say_fallback(key, str(asked), f"0 to {count - 1}")
+        st.session_state[key] = usual()
+    st.session_state[at] = where
+    st.number_input("Channel", 0, count - 1, None, key=key, bind="query-params", **settings)
+    return int(st.session_state[key])
+
+
+def _say_fallback(key: str, asked: str, allowed: str) -> None:
+    said = f"The link asks for {key} “{literal(asked[:40])}”; there is {literal(allowed)}. This is shown instead."
+    st.caption(f":material/link_off: {said}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= FEW else f"{names[0]} to {names[-1]}"
+
+
+def _within(value: Any, low: float, high: float) -> bool:
+    try:
+        return low <= float(value) <= high
+    except (TypeError, ValueError):
+        return False
+
+
+def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> None:
+    """The parts of a page by title, each drawn with what is given where it is open, and failing for itself."""
+    asked = st.query_params.get(key)
+    if asked is not None and asked not in draws:
+        _say_fallback(key, asked, _listed(list(draws)))
+    places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")
+    for place, draw in zip(places, draws.values(), strict=True):
+        if place.open:
+            with place, errors():
+                draw(*given)
+
+
+def no_gates(observation: Observation, wanted: str, other: str) -> None:
+    """Said where a network has nothing to show, with what to do next."""
+
+    def open_other() -> None:
+        st.session_state.update(network=other, origin=ON_OFFER)
+
+    st.info(f"{observation.card.title} has no {wanted}: {observation.card.description}.", icon=":material/info:")
+    st.button(f"Open {other} instead", on_click=open_other, key=f"instead_{other}")

@@ -1,0 +1,36 @@
+"""What this project uses of other packages without their promise: each in one place, and there in this version."""
+
+import re
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+USED = {  # (distribution, module, name): the one file that may use it, and why
+    ("torch", "torch.utils._python_dispatch", "TorchDispatchMode"): ("cost.py", "to see every operation of one thread"),
+    ("torch", "torch.utils._pytree", "tree_leaves"): ("cost.py", "to find the tensors in what an operation gives"),
+    ("streamlit", "streamlit.web.bootstrap", "load_config_options"): ("serving/server.py", "to set the port"),
+    ("streamlit", "streamlit.web.bootstrap", "prepare_streamlit_environment"): ("serving/server.py", "as its starter"),
+    ("streamlit", "streamlit.web.server", "Server"): ("serving/server.py", "to start outside the main thread"),
+    ("streamlit", "streamlit.config", "_main_script_path"): ("serving/server.py", "to find the settings beside app.py"),
+    ("streamlit", "streamlit.cli_util", "open_browser"): ("serving/server.py", "to open it as `streamlit run` does"),
+    ("pytorchcv", "pytorchcv.model_provider", "_models"): ("models/libraries.py", "to know what can be built"),
+}
+
+
+@pytest.mark.parametrize(("package", "module", "name"), USED)
+def test_it_is_there_in_the_version_that_is_installed(package, module, name):
+    assert hasattr(import_module(module), name), f"{package} {version(package)} has no {module}.{name}"
+
+
+@pytest.mark.parametrize(("package", "module", "name"), USED)
+def test_it_is_used_in_one_place(package, module, name):
+    place, _ = USED[package, module, name]
+    last = module.rpartition(".")[2]
+    pattern = rf"\b{last}\.{name}\b|from {re.escape(module)} import .*\b{name}\b"
+    files = [
+        path for path in (ROOT / "attention").rglob("*.py") if re.search(pattern, path.read_text(encoding="utf-8"))
+    ]
+    assert [str(path.relative_to(ROOT / "attention")) for path in files] == [place]

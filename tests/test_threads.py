@@ -1,0 +1,63 @@
+"""torch's number of threads: one within, and afterwards what it was, for whoever overlaps with whom."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+import torch
+
+from attention.threads import one_thread_each
+
+
+def in_a_new_thread():
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
+
+
+@pytest.fixture(autouse=True)
+def three():
+    """torch computes on three threads, here and in threads to come."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_threads_started_within_have_one_and_the_caller_keeps_its_own():
+    with one_thread_each():
+        assert (torch.get_num_threads(), in_a_new_thread()) == (3, 1)
+    assert (torch.get_num_threads(), in_a_new_thread()) == (3, 3)
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_the_last_to_leave_puts_the_number_back(first_out):
+    stacks = [ExitStack(), ExitStack()]
+    for stack in stacks:
+        stack.enter_context(one_thread_each())
+    stacks.pop(first_out).close()
+    assert in_a_new_thread() == 1
+    stacks.pop().close()
+    assert in_a_new_thread() == 3
+
+
+def test_an_error_within_puts_the_number_back():
+    with pytest.raises(ZeroDivisionError), one_thread_each():
+        raise ZeroDivisionError
+    assert in_a_new_thread() == 3
+
+
+def test_many_threads_at_once_leave_it_as_it_was():
+    seen = []
+
+    def visit():
+        for _ in range(10):
+            with one_thread_each():
+                seen.append(in_a_new_thread())
+
+    threads = [threading.Thread(target=visit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 80 and in_a_new_thread() == 3
