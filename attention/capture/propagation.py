@@ -430,15 +430,23 @@ _DEPTH = 8
 
 
 def _ancestors(call: Call, info: TensorInfo, *, learned: bool) -> tuple[frozenset[int], ...]:
-    """From which pre-activations the output comes, by the number of learned layers between, itself at none."""
-    above = [each.ancestors or (each.preactivations,) for each in call.dependent]
-    if len(above) == 1:
-        levels = above[0]
-        return (
-            (info.preactivations, *levels[: _DEPTH - 1]) if learned else (levels[0] | info.preactivations, *levels[1:])
-        )
-    longest = max(map(len, above))
-    levels = tuple(_union(each[i] for each in above if i < len(each)) for i in range(longest))
+    levels = _levels(call.dependent)
     if learned:
         return (info.preactivations, *levels[: _DEPTH - 1])
     return (levels[0] | info.preactivations, *levels[1:])
+
+
+def _levels(infos: list[TensorInfo]) -> tuple[frozenset[int], ...]:
+    """From which pre-activations tensors come, by the number of learned layers between, themselves at none."""
+    above = [each.ancestors or (each.preactivations,) for each in infos]
+    if len(above) == 1:
+        return above[0]
+    longest = max(map(len, above))
+    return tuple(_union(each[i] for each in above if i < len(each)) for i in range(longest))
+
+
+def gated(feature: TensorInfo, gate: TensorInfo, samples: tuple[int, int] | None) -> TensorInfo:
+    """What is known of the product of features and their gate."""
+    first, *further = _levels([feature, gate])
+    info = TensorInfo(new_preactivation(), feature.axes, pooled=feature.pooled, samples=samples)
+    return info._replace(ancestors=(first | info.preactivations, *further))
