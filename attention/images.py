@@ -2,7 +2,6 @@
 
 import json
 import threading
-import warnings
 from dataclasses import KW_ONLY, dataclass
 from io import BytesIO
 from math import inf, isfinite
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from attention.filters import Filter, filtered
 from attention.records import GatescopeError, Interpolation
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE = 1600
 """What `read` keeps, in pixels: above this a picture is scaled down, and a JPEG already while it is decoded."""
 
-# catch_warnings changes the whole process, so threads must take turns; and so only one large picture is in memory.
+# Threads take turns, so that only one large picture is in memory.
 _decoding = threading.Lock()
 
 
@@ -122,10 +122,7 @@ def read(data: bytes) -> Image.Image:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
     if len(data) > MAX_BYTES:
         raise PictureError(f"The file has {len(data) / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed.")
-    with _decoding, warnings.catch_warnings():
-        # Narrow filters: another thread that leaves such a block later may put them back.
-        warnings.filterwarnings("ignore", module="PIL")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _decoding, filtered(Filter("ignore", module="PIL"), Filter("error", category=Image.DecompressionBombWarning)):
         return _decode(data)
 
 

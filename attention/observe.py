@@ -198,8 +198,10 @@ class Observation:
     def _traced(self, *gates: str) -> Trace:
         import torch
 
-        with guarded(self.card), torch.inference_mode():
-            return self.tracer(self.batch, steps=gates)
+        with guarded(self.card):
+            tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
+            with torch.inference_mode():
+                return tracer(batch, steps=gates)
 
     def _measured(self) -> "Measured":
         from attention.cost import measure

@@ -37,7 +37,8 @@ ROOMS = {
     "kinds": door(),
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
-    "images": door("numpy PIL", "records", inside="torch"),
+    "filters": door(),
+    "images": door("numpy PIL", "records filters", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
     "labels": door("", "records images"),
@@ -51,7 +52,7 @@ ROOMS = {
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
-    "attribution": door("torch", "records", inside="captum"),
+    "attribution": door("torch", "records filters", inside="captum"),
     "grouped": door("numpy torch", "records threads layers cost"),
     "store": door(),
     "observe": door(
@@ -61,10 +62,11 @@ ROOMS = {
         inside_house="capture cost inventory attribution",
     ),
     "interventions": door("numpy torch", "records capture observe"),
+    "jobs": door("", "records"),
     "survey": door(
         "numpy",
         "records threads images models analysis",
-        inside="torch click pyarrow ray timm",
+        inside="torch pyarrow ray timm",
         inside_house="capture",
     ),
     "changes": door("numpy PIL"),
@@ -80,12 +82,12 @@ ROOMS = {
     "ui": door(
         "streamlit numpy PIL plotly",
         "records images models inventory grouped charts analysis changes store observe comparison serving labels "
-        "interventions survey views report",
+        "interventions jobs survey views report",
         inside="torch",
         inside_house="layers capture attribution",
     ),
     "training": door("click numpy torch PIL", "records images networks models cost"),
-    "evaluation": door("click numpy torch", "records images capture models survey"),
+    "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
         "records analysis charts interventions observe serving survey report",
@@ -213,6 +215,7 @@ def test_data_flows_one_way():
             for name in ("zoo", "own", "libraries", "downloads", "weight_files", "code")
         ),
         ("attention.survey", set()),
+        ("attention.jobs", set()),
         ("attention.report", set()),
         ("attention.views", set()),
         ("attention.serving", set()),

@@ -1,5 +1,7 @@
 """The comparison's page says what traces and heatmaps of the same picture say, beside what knows nothing of it."""
 
+import gc
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
 from attention.observe import observe, read_picture
-from attention.ui import compare, compare_jobs, compare_pictures, compare_tabs, compare_tests
+from attention.ui import compare, compare_pictures, compare_tabs, compare_tests, jobs
 from tests.charts import numbers, sent_chart
+from tests.jobs import ended, finished, under_way
 
 APP = Path(__file__).parents[1] / "app.py"
 TITLE = "Reims cathedral"
@@ -146,7 +149,7 @@ def test_every_part_opens_for_every_own_network(part):
 def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band():
     app = opened(network="cbam", beside="plain", about="Deletion and insertion")
     assert "294 forward passes" in said(app) and not app.get("plotly_chart")
-    sound(app.button(key="start_faithfulness").click().run())
+    sound(finished(app.button(key="start_faithfulness").click().run()))
     traces = sent_chart(app, "curves")["data"]
     names = [trace.get("name") for trace in traces]
     assert "heatmap" in names and f"{compare_tests.DRAWS} random maps, lowest to highest" in names
@@ -160,7 +163,7 @@ def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(
 
 def test_shuffled_weights_show_which_maps_depend_on_them():
     app = opened(network="cbam", beside="plain", about="Shuffled weights")
-    sound(app.button(key="start_sanity").click().run())
+    sound(finished(app.button(key="start_sanity").click().run()))
     (cells,) = sent_chart(app, "similarity")["data"]
     assert cells["x"] == ["head", *(f"layer{stage}.{block}" for stage in (4, 3, 2, 1) for block in (1, 0)), "stem"]
     values = numbers(cells["z"])
@@ -177,7 +180,7 @@ def test_heavy_heatmaps_wait_to_be_started_and_say_what_they_cost():
     assert "4 forward passes and 4 backward" in said(app)
     assert app.subheader[0].value.endswith("have a heatmap of “church” so far.") and "start its heatmap" in said(app)
     assert not [caption for caption in captions(app) if caption.startswith("Guided")]
-    sound(app.button(key="start_heatmap").click().run())
+    sound(finished(app.button(key="start_heatmap").click().run()))
     assert len([caption for caption in captions(app) if caption.startswith("Guided Grad-CAM, at layer4.1")]) == 2
 
 
@@ -251,15 +254,15 @@ def test_links_that_ask_for_what_there_is_not_say_so():
 
 
 def test_results_are_kept_by_content_and_the_oldest_forgotten():
-    kept = compare_jobs.Results()
-    for number in range(compare_jobs.KEPT + 1):
+    kept = jobs.Results()
+    for number in range(jobs.KEPT + 1):
         kept.keep(("a", number), number)
     assert kept.get(("a", 0)) is None and kept.get(("a", 1)) == 1
 
 
 def test_what_a_job_costs_counts_a_backward_pass_as_two():
-    assert compare_jobs.cost(32, 32, 0.1) == "32 forward passes and 32 backward, about 10 s on this machine."
-    assert compare_jobs.cost(226, 0, 0.001) == "226 forward passes, less than a second."
+    assert jobs.cost(32, 32, 0.1) == "32 forward passes and 32 backward, about 10 s on this machine."
+    assert jobs.cost(226, 0, 0.001) == "226 forward passes, less than a second."
 
 
 def test_a_gate_counts_as_agreeing_only_where_it_beats_all_that_knows_nothing():
@@ -268,3 +271,46 @@ def test_a_gate_counts_as_agreeing_only_where_it_beats_all_that_knows_nothing():
     blob = agreement.Agreement(None, 0.4, 0)
     assert "**1 of 3** spatial gates agree" in compare_tabs._found(own, others, blob)
     assert "**0 of 3**" in compare_tabs._found(own, others, agreement.Agreement(None, 0.5, 0))
+
+
+@pytest.fixture
+def slow(monkeypatch) -> threading.Event:
+    """Curves report their first pass again and again until this is set."""
+    go = threading.Event()
+
+    def remove(observation, column, maps, report):
+        while not go.wait(0.01):
+            report(1, 294)
+
+    monkeypatch.setattr(compare_tests, "_remove", remove)
+    monkeypatch.setattr(jobs, "AT_ONCE", 0)
+    return go
+
+
+def test_a_job_is_stopped_and_started_anew_and_says_so_without_an_error(slow):
+    app = opened(network="se", beside="plain", about="Deletion and insertion")
+    for _ in range(2):
+        sound(app.button(key="start_faithfulness").click().run())
+        assert len(under_way()) == 1 and "start_faithfulness" not in [button.key for button in app.button]
+        sound(app.button(key="stop_faithfulness").click().run())
+        app = sound(finished(app))
+        assert "Stopped before it was done: nothing of it is kept." in said(app)
+
+
+def test_a_job_ends_where_something_else_is_asked_for(slow):
+    app = opened(network="se", beside="plain", about="Deletion and insertion")
+    sound(app.button(key="start_faithfulness").click().run())
+    assert under_way()
+    app.query_params["class"] = "tench"
+    sound(app.selectbox(key="class").set_value("tench").run())
+    assert ended() and "start_faithfulness" in [button.key for button in app.button]
+    assert "Stopped" not in said(app)
+
+
+def test_the_job_of_a_session_that_ends_ends_too(slow):
+    app = opened(network="se", beside="plain", about="Deletion and insertion")
+    sound(app.button(key="start_faithfulness").click().run())
+    assert under_way()
+    del app
+    gc.collect()
+    assert ended()

@@ -13,6 +13,7 @@ from attention.charts.chart import Chart
 from attention.interventions import Edit, files
 from attention.report import Table
 from tests import coordinate
+from tests.jobs import finished
 
 ROOT = Path(__file__).parents[1]
 DRAWING = [path for folder in ("attention/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -50,7 +51,7 @@ def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(pa
     for tab in tabs or [""]:
         shown = opened(page, link | ({TABS[page]: tab} if tab else {}))
         for key in [button.key for button in shown.button if re.match("start_|measure", button.key or "")]:
-            sound(shown.button(key=key).click().run())
+            sound(finished(shown.button(key=key).click().run()))
         check(shown)
 
 

@@ -1,6 +1,7 @@
 """The page of the surveys says what the survey says, in every view, and takes every link."""
 
-import time
+import gc
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from attention import images, survey
 from attention.ui.survey import loading
 from benchmarks.survey_page import PARTS
+from tests import jobs
 from tests.charts import numbers, sent_chart
 from tests.surveys import folder, network
 
@@ -139,10 +141,7 @@ def test_what_is_no_result_is_refused_in_one_sentence():
 
 def finished(app: AppTest) -> AppTest:
     """The page once the survey that was started on it is done."""
-    until = time.monotonic() + 120
-    while "_survey_running" in app.session_state and time.monotonic() < until:
-        time.sleep(0.2)
-        app.run()
+    app = jobs.finished(app)
     assert "_survey_running" not in app.session_state
     return sound(app)
 
@@ -191,3 +190,46 @@ def test_a_survey_of_a_network_without_gates_says_so():
     app.number_input(key="survey_most").set_value(2).run()
     app.button(key="survey_start").click().run()
     assert "has no gates" in said(finished(app))
+
+
+@pytest.fixture
+def slow(monkeypatch) -> threading.Event:
+    """Every survey reports its first picture again and again until this is set."""
+    go = threading.Event()
+
+    def run(network, pictures, *, progress):
+        while not go.wait(0.01):
+            progress(survey.Progress(1, len(pictures), 0, 1.0))
+        progress(survey.Progress(2, len(pictures), 0, 1.0))
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(survey, "run", run)
+    return go
+
+
+def test_a_survey_is_stopped_and_started_anew_and_says_so_without_an_error(slow):
+    app = opened("Start one", network="se")
+    for _ in range(2):
+        app.button(key="survey_start").click().run()
+        assert len(jobs.under_way()) == 1 and sound(app).button(key="survey_stop")
+        sound(app.button(key="survey_stop").click().run())
+        app = finished(app)
+        assert "The survey was stopped before it was done: nothing of it is kept." in said(app)
+
+
+def test_a_second_survey_waits_for_its_turn_in_one_sentence(slow):
+    first, second = (opened("Start one", network="se") for _ in range(2))
+    first.button(key="survey_start").click().run()
+    second.button(key="survey_start").click().run()
+    assert [error.value for error in second.error] == [loading.ONE_AT_A_TIME.busy]
+    first.button(key="survey_stop").click().run()
+    finished(first)
+
+
+def test_the_survey_of_a_session_that_ends_ends_too(slow):
+    app = opened("Start one", network="se")
+    app.button(key="survey_start").click().run()
+    assert jobs.under_way()
+    del app
+    gc.collect()
+    assert jobs.ended()

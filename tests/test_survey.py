@@ -259,21 +259,6 @@ def test_torch_is_left_as_it_was_and_no_thread_stays(tiny, pictures):
     assert (torch.get_num_threads(), torch.is_grad_enabled(), threading.active_count()) == before
 
 
-def test_surveys_that_overlap_leave_torch_as_it_was(tiny, pictures):
-    before = torch.get_num_threads()
-
-    def within(_):
-        survey.run(tiny, pictures.limited(2))
-        assert torch.get_num_threads() == 1
-
-    try:
-        torch.set_num_threads(3)
-        survey.run(tiny, pictures.limited(2), progress=within)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_the_provenance_says_what_the_numbers_rest_on(result, tiny, pictures):
     known = json.loads(json.dumps(result.provenance))
     assert known["network"]["weights_sha256"] == passes.weights_sha256(tiny.module)

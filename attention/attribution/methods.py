@@ -1,8 +1,6 @@
 """The methods: what each costs, where it is valid, and how captum runs it. A removed pixel has the mean colour, 0."""
 
 import math
-import threading
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol, TypeVar
@@ -11,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError, Layers
+from attention.filters import Filter, filtered
 
 AT_ONCE = 8
 """Pictures in one pass of the methods that need many."""
@@ -45,8 +44,6 @@ class Method(Protocol):
         """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
 
 
-_QUIET = threading.Lock()
-"""The filters of warnings are those of the process: two threads that change them would leave each other's behind."""
 METHODS: dict[str, type[Method]] = {}
 """All methods by name, in the order in which they are offered."""
 
@@ -134,8 +131,7 @@ class GuidedGradCam:
         from captum.attr import GuidedGradCam as Guided
 
         guided = Guided(copy, copy.get_submodule(layer))
-        with _QUIET, warnings.catch_warnings():  # said at each call, and meant for models of one's own: this is a copy
-            warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
+        with filtered(Filter("ignore", "Setting backward hooks on ReLU", UserWarning)):  # they are on a copy
             values = guided.attribute(picture.requires_grad_(), target, interpolate_mode="bilinear")
         return values[0].abs().sum(0)
 

@@ -8,11 +8,9 @@ engines     the batches on this machine, or on a cluster
 running     `run`: from the first batch, or from where it was left, to the result
 files       the result as a file; checks: that of a person who may be hostile
 statistics  selectivity, health, correct against wrong
-background  `run` in a thread that can be followed
 """
 
 from attention.survey import statistics
-from attention.survey.background import Background
 from attention.survey.files import read, read_upload, write
 from attention.survey.pictures import (
     LocatedPictures,
@@ -25,7 +23,6 @@ from attention.survey.result import CancelledError, Exemplars, GateSurvey, Resul
 from attention.survey.running import Progress, Settings, run
 
 __all__ = [
-    "Background",
     "CancelledError",
     "Exemplars",
     "GateSurvey",

@@ -1,8 +1,9 @@
 """The survey on the command line: a line of progress, Ctrl-C that keeps what was counted, and a summary."""
 
+import contextlib
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -19,7 +20,8 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings) -> N
     """Run a survey and print what came of it. Raises GatescopeError."""
     pictures = list_pictures(source)
     pictures = pictures.limited(limit) if limit else pictures
-    result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=_ctrl_c())
+    with _ctrl_c() as cancel:
+        result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), f"The result is in {settings.out}."]))
 
 
@@ -38,7 +40,7 @@ def summary(result: Result) -> list[str]:
     if unknown := result.outputs.count(-1):
         lines.append(f"The network knows no class named as {unknown:,} of these are: they have no right and wrong.")
     if facts["left_out"]:
-        lines.append(f"{facts['left_out']:,} files that are no pictures by their name were left out.")
+        lines.append(f"{facts['left_out']:,} files were left out: no pictures by their name, or no plain files.")
     if result.failures:
         lines.append(f"{len(result.failures):,} pictures could not be used:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:SHOWN]]
@@ -73,7 +75,8 @@ def format_progress(progress: Progress) -> str:
     return f"{done}, {progress.rate:.1f} a second, {minutes}:{seconds:02} left"
 
 
-def _ctrl_c() -> Event:
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[Event]:
     """Set at the first Ctrl-C; the second one ends the process at once, and what was saved before stays."""
     asked = Event()
 
@@ -81,5 +84,8 @@ def _ctrl_c() -> Event:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         asked.set()
 
-    signal.signal(signal.SIGINT, ask)
-    return asked
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -5,13 +5,11 @@ processes that hand batches on, took up to twice as long (benchmarks/survey.py).
 pictures under the same path; a worker that dies is replaced and its batches are run again.
 """
 
-import contextlib
 import logging
 import os
 import pickle
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -19,6 +17,7 @@ from attention.records import GatescopeError
 from attention.survey.partials import Partial
 from attention.survey.passes import BatchPlan, Worker
 from attention.survey.result import SurveyError
+from attention.threads import one_thread_each
 
 T = TypeVar("T")
 
@@ -30,7 +29,7 @@ def processors() -> int:
 
 def map_ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) -> Generator[T]:
     """`work` of each number, in the order of the numbers, at most twice as many ahead as there are threads."""
-    with one_thread_of_torch(), ThreadPoolExecutor(threads, "survey") as pool:
+    with one_thread_each(), ThreadPoolExecutor(threads, "survey") as pool:
         ahead: deque[Future[T]] = deque()
         try:
             for number in numbers:
@@ -41,28 +40,6 @@ def map_ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) 
                 yield ahead.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-# How many surveys are within, and torch's setting before the first: it is the process's, and they may overlap.
-_within: list[int] = []
-_setting = threading.Lock()
-
-
-@contextlib.contextmanager
-def one_thread_of_torch() -> Iterator[None]:
-    """Threads that start within run torch on one thread each; the last survey to leave puts the setting back."""
-    import torch
-
-    with _setting:
-        _within.append(_within[0] if _within else torch.get_num_threads())
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _setting:
-            before = _within.pop()
-            if not _within:
-                torch.set_num_threads(before)
 
 
 BATCHES = 8

@@ -5,15 +5,16 @@ import csv
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,8 @@ class PictureList:
     sizes: tuple[int, ...]
     """The size of each file in bytes; -1 where there is no such file."""
     left_out: int = 0
-    """How many files of the folder or zip file are no pictures by their name."""
+    """How many files are no pictures by their name, or no plain files of the folder or zip file: links that lead out
+    of it, pipes, sockets, devices."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -76,7 +78,7 @@ class PictureList:
         if zipfile.is_zipfile(self.root):
             return zipfile.ZipFile(self.root).open
         base = self.root.parent if self.root.is_file() else self.root
-        return lambda path: (base / path).open("rb")
+        return lambda path: open_plain(base / path)
 
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
@@ -90,21 +92,46 @@ def list_pictures(source: Path) -> PictureList:
     """
     if source.is_dir():
         return _from_names(source, _folder_files(source))
-    if zipfile.is_zipfile(source):
+    if source.is_file() and zipfile.is_zipfile(source):  # it would wait for a pipe
         return _from_names(source, _zip_members(source))
     if source.is_file() and source.suffix.lower() == ".csv":
         return _from_table(source)
     raise SurveyError(f"{source} is {'another file' if source.exists() else 'not there'}; {ALLOWED} is allowed.")
 
 
-def _folder_files(root: Path) -> Iterable[tuple[str, int]]:
+def open_plain(path: Path) -> BinaryIO:
+    """A file to read. Raises OSError where it is none that ends: a pipe, a socket, a device."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("it is no plain file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _folder_files(root: Path) -> Iterator[tuple[str, int | None]]:
+    """The path below the folder and the size of each file; None where it is no plain file of the folder."""
     for folder, below, files in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".")]
-        for path in (Path(folder, name) for name in files):
-            yield path.relative_to(root).as_posix(), path.stat().st_size if path.exists() else -1
+        visible = [name for name in below if not name.startswith(".")]
+        below[:] = [name for name in visible if not Path(folder, name).is_symlink()]
+        for path in (Path(folder, name) for name in (*files, *(set(visible) - set(below)))):
+            yield path.relative_to(root).as_posix(), _plain_size(root, path)
 
 
-def _zip_members(file: Path) -> Iterable[tuple[str, int]]:
+def _plain_size(root: Path, path: Path) -> int | None:
+    try:
+        facts = path.lstat()
+        if stat.S_ISLNK(facts.st_mode):
+            target = path.resolve()
+            facts = target.stat()
+            if not target.is_relative_to(root.resolve()):
+                return None
+    except (OSError, RuntimeError):  # a loop of links, or one that leads nowhere
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+
+
+def _zip_members(file: Path) -> list[tuple[str, int | None]]:
+    """The name and the size of each member; None where it is a link, a pipe or the like, or its name is taken."""
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -112,12 +139,24 @@ def _zip_members(file: Path) -> Iterable[tuple[str, int]]:
         raise SurveyError(f"{file.name} is a damaged zip file; {ALLOWED} is allowed.") from error
     if len(members) > MAX_MEMBERS:
         raise SurveyError(f"{file.name} has {len(members):,} members; at most {MAX_MEMBERS:,} are allowed.")
-    return [(member.filename, member.file_size) for member in members if not member.is_dir()]
+    files = [member for member in members if not member.is_dir()]
+    last = {member.filename: member for member in files}  # it is the one that is read
+    plain = [member is last[member.filename] and _is_plain(member) for member in files]
+    return [
+        (member.filename, member.file_size if usable else None) for member, usable in zip(files, plain, strict=True)
+    ]
 
 
-def _from_names(root: Path, files: Iterable[tuple[str, int]]) -> PictureList:
+def _is_plain(member: zipfile.ZipInfo) -> bool:
+    """By its Unix mode, where it has one."""
+    mode = member.external_attr >> 16
+    return not stat.S_IFMT(mode) or stat.S_ISREG(mode)
+
+
+def _from_names(root: Path, files: Iterable[tuple[str, int | None]]) -> PictureList:
     visible = [(path, size) for path, size in files if not hidden(path)]
-    pictures = sorted((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
+    named = ((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
+    pictures = sorted((path, size) for path, size in named if size is not None)
     if not pictures:
         others = f"{len(visible)} files and no picture among them" if visible else "no files"
         raise SurveyError(f"{root} holds {others}; pictures named {', '.join(ENDINGS)} are allowed.")
@@ -215,7 +254,7 @@ class LocatedPictures(NamedTuple):
         path = inside(self.root, self.paths[number])
         if path is None:
             raise FileNotFoundError(self.paths[number])
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(images.MAX_BYTES + 1)
 
 

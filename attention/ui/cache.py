@@ -5,6 +5,7 @@ import hashlib
 from functools import cache
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention import images
 from attention.observe import NetworkChoice, Observation, Picture, picture_of
@@ -43,7 +44,8 @@ MOST = {
 
 
 def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
-    return st.spinner(MAKING[kind]) if kind in MAKING else contextlib.nullcontext()
+    on_a_page = get_script_run_ctx(suppress_warning=True) is not None  # jobs make things too, in threads of their own
+    return st.spinner(MAKING[kind]) if on_a_page and kind in MAKING else contextlib.nullcontext()
 
 
 STORE = Store(MOST, _spinner)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 
 from attention import comparison
-from attention.observe import Observation
+from attention.observe import Observation, guarded
 from attention.records import Heatmap
-from attention.ui import compare_jobs, widgets
+from attention.ui import jobs, widgets
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.attribution import Method
@@ -135,18 +135,19 @@ def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, H
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
     key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
 
-    def run(progress: compare_jobs.Progress) -> dict[str, Heatmap]:
-        found, before = {}, 0
+    def run(report: jobs.Report) -> dict[str, Heatmap]:
+        heatmaps, before = {}, 0
         for (observation, target, method), cost in zip(work, passes, strict=True):
-            batch = observation.batch
-            shift = _shifted(progress, before, forward)
-            found[observation.key] = observation.attributor(batch, target, method=method, progress=shift)
+            shift = _shifted(report, before, forward)
+            with guarded(observation.card):
+                heatmap = observation.attributor(observation.batch, target, method=method, progress=shift)
+            heatmaps[observation.key] = heatmap
             before += cost.forward
-        return found
+        return heatmaps
 
-    said = f"**{asked.method}** of {len(work)} networks: {compare_jobs.cost(forward, backward, slowest)}"
-    return compare_jobs.job("heatmap", key, said, run) or {}
+    said = f"**{asked.method}** of {len(work)} networks: {jobs.cost(forward, backward, slowest)}"
+    return jobs.result_of("heatmap", key, said, run) or {}
 
 
-def _shifted(progress: compare_jobs.Progress, before: int, whole: int) -> compare_jobs.Progress:
+def _shifted(progress: jobs.Report, before: int, whole: int) -> jobs.Report:
     return lambda done, total: progress(before + done, whole)

@@ -16,8 +16,7 @@ from attention.comparison import Compared
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats
-from attention.ui import compare_jobs, widgets
-from attention.ui.compare_jobs import Progress
+from attention.ui import jobs, widgets
 from attention.ui.compare_tabs import choose_network
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -53,8 +52,8 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
         "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
     )
     key = (observation.key, column.target, *_stamp(column), *maps)
-    said = compare_jobs.cost(passes, 0, column.seconds)
-    done = compare_jobs.job("faithfulness", key, said, lambda progress: _remove(observation, column, maps, progress))
+    said = jobs.cost(passes, 0, column.seconds)
+    done = jobs.result_of("faithfulness", key, said, lambda report: _remove(observation, column, maps, report))
     if done is not None:
         _draw_curves(done, column)
 
@@ -72,9 +71,9 @@ def draw_sanity(columns: Sequence[Compared]) -> None:
         "Each tensor's weights are put in a random order, in a copy, from the head down to one block after another. A "
         "map that stays the same although its own block is shuffled says nothing about what the network has learned."
     )
-    said = compare_jobs.cost(PASSES * steps, steps, column.seconds)
+    said = jobs.cost(PASSES * steps, steps, column.seconds)
     key = (observation.key, column.target, *_stamp(column))
-    done = compare_jobs.job("sanity", key, said, lambda progress: _shuffle(observation, column, progress))
+    done = jobs.result_of("sanity", key, said, lambda report: _shuffle(observation, column, report))
     if done:
         _draw_shuffled(observation, column, done)
 
@@ -100,7 +99,7 @@ Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
 """Of the maps by name, and of the random ones."""
 
 
-def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], progress: Progress) -> Curves:
+def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], report: jobs.Report) -> Curves:
     picture = observation.network.transform(observation.image).numpy()
     grid = list(maps.values())[-1].shape
     rows = [*maps.values(), *random_maps((grid[0], grid[1]), DRAWS, SEED)]
@@ -111,7 +110,7 @@ def _remove(observation: Observation, column: Compared, maps: dict[str, Floats],
         nonlocal done
         found = []
         for start in range(0, len(pictures), AT_ONCE):
-            progress(done, total)
+            report(done, total)
             batch = pictures[start : start + AT_ONCE]
             found.append(_probabilities(observation, batch, column.target or 0))
             done += len(batch)
@@ -165,7 +164,7 @@ def _judged(name: str, both: Faithfulness, draws: Sequence[Faithfulness]) -> str
     )
 
 
-def _shuffle(observation: Observation, column: Compared, progress: Progress) -> list[Shuffled]:
+def _shuffle(observation: Observation, column: Compared, report: jobs.Report) -> list[Shuffled]:
     import torch
 
     from attention import attribution
@@ -176,7 +175,7 @@ def _shuffle(observation: Observation, column: Compared, progress: Progress) -> 
     found: list[Shuffled] = []
     with torch.inference_mode(False):
         for down_to, copy in attribution.randomised(observation.network.module, layers, SEED):
-            progress(PASSES * len(found), total)
+            report(PASSES * len(found), total)
             found.append(_seen(column, down_to, copy, batch))
     return found
 

@@ -45,7 +45,7 @@ def test_a_job_is_cancelled_and_started_anew(visit, fresh_server):
     visitor = visit(fresh_server)
     visitor.open("/compare?network=timm/seresnet50&weights=Random&beside=cbam&method=Occlusion&class=church")
     page, waiting = visitor.page, main(visitor.page).get_by_text("No heatmap yet")
-    start, cancel = (main(page).get_by_role("button", name=name) for name in ("Start", "Cancel"))
+    start, cancel = (main(page).get_by_role("button", name=name) for name in ("Start", "Stop it"))
     for _ in range(2):
         expect(waiting).to_have_count(2)
         start.dispatch_event("click")
@@ -53,7 +53,7 @@ def test_a_job_is_cancelled_and_started_anew(visit, fresh_server):
         expect(start.locator("visible=true")).to_have_count(0)
         expect(waiting).to_have_count(2)
         cancel.dispatch_event("click")
-        expect(main(page).get_by_text("Cancelled before it was done")).to_be_visible()
+        expect(main(page).get_by_text("Stopped before it was done")).to_be_visible()
         visitor.settle()
         expect(main(page).get_by_text(re.compile("Mean channel gate"))).to_have_count(2)
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from attention import analysis, serving, survey
 from attention.images import ASSETS
+from attention.jobs import Job, Lane
 from attention.kinds import KINDS
+from attention.models import Network
 from attention.observe import Observation, guarded
-from attention.records import GatescopeError
+from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
 from attention.survey import checks, statistics
 from attention.survey.command import format_progress
 from attention.survey.result import GateSurvey
-from attention.ui import frame, presenting, widgets
+from attention.ui import frame, jobs, presenting, widgets
 from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
@@ -146,6 +148,10 @@ SAMPLES, UPLOAD = "The samples", "Your pictures"
 MEGABYTES = checks.UPLOAD.file // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
+SECONDS = 4 * 3600.0
+"""The time of one survey."""
+ONE_AT_A_TIME = Lane("Another survey runs on this server, and one at a time is allowed; try again later.")
+"""A survey takes all processors."""
 NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
 _RUNNING, _MADE, _OPENED, _NOTE, _COUNT = (f"_survey_{name}" for name in ("running", "made", "opened", "note", "count"))
 
@@ -193,7 +199,7 @@ _HELP = f"What `{_COMMAND}` wrote, or what this page offered for download; {MEGA
 def _started(observation: Observation) -> LoadedSurvey | None:
     """The survey that was started here last; the place to start another one, or to watch it."""
     if running := st.session_state.get(_RUNNING):
-        _follow(running)
+        jobs.follow(running.job, "survey_stop", running.describe)
     else:
         _offer(observation)
     if note := st.session_state.get(_NOTE):
@@ -213,7 +219,7 @@ def _offer(observation: Observation) -> None:
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
             pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
-            st.session_state[_RUNNING] = survey.Background(observation.network, pictures, name)
+            st.session_state[_RUNNING] = _start(observation.network, pictures, name)
         st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1  # lets the uploaded bytes go
         st.session_state.pop(_NOTE, None)
         st.rerun()
@@ -236,31 +242,38 @@ def _in_folder(folder: Path | None, most: int) -> survey.PictureList:
     return survey.list_pictures(folder or ASSETS / "samples").limited(most)
 
 
-@st.fragment(run_every=1.0)
-def _follow(running: survey.Background) -> None:
-    """How far it is, once a second; the whole page runs anew when it is done."""
-    if running.finished:
-        st.rerun()
-    progress = running.progress
-    share = progress.done / progress.total if progress else 0.0
-    text = format_progress(progress) if progress else f"0 of {len(running.pictures):,} pictures"
-    st.progress(share, f"{running.card.title} over {widgets.literal(running.name)}: {text}")
-    if running.cancelled:
-        st.caption("It stops after the pictures at hand.")
-    elif st.button("Stop it", key="survey_stop", icon=":material/stop:"):
-        running.cancel()
-        st.rerun(scope="fragment")
+class _Running(NamedTuple):
+    """A survey that runs here, of this network over these pictures."""
+
+    job: Job
+    card: ModelCard
+    pictures: survey.PictureList
+    name: str
+    """What the pictures are called."""
+
+    def describe(self, progress: survey.Progress | None) -> tuple[float, str]:
+        """How far it is: a share of 1, and in words."""
+        share = progress.done / progress.total if progress else 0.0
+        text = format_progress(progress) if progress else f"0 of {len(self.pictures):,} pictures"
+        return share, f"{widgets.literal(self.card.title)} over {widgets.literal(self.name)}: {text}"
+
+
+def _start(network: Network, pictures: survey.PictureList, name: str) -> _Running:
+    def work(report: Callable[[survey.Progress], None]) -> survey.Result:
+        return survey.with_root(survey.run(network, pictures, progress=report), name)
+
+    return _Running(Job("The survey", work, seconds=SECONDS, lane=ONE_AT_A_TIME), network.card, pictures, name)
 
 
 def _collect() -> None:
     """Take what a survey in the background has come to, once it is there."""
-    running: survey.Background | None = st.session_state.get(_RUNNING)
-    if running is None or not running.finished:
+    running: _Running | None = st.session_state.get(_RUNNING)
+    if running is None or not running.job.finished:
         return
     del st.session_state[_RUNNING]
     try:
         with guarded(running.card):
-            st.session_state[_MADE] = just_made(running.result(), running.pictures)
+            st.session_state[_MADE] = just_made(running.job.result(), running.pictures)
     except GatescopeError as error:
         st.session_state[_NOTE] = str(error)
 

@@ -1,0 +1,138 @@
+"""Work that takes long, on a page: its cost is said first, it shows how far it is, and it can be stopped."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import streamlit as st
+
+from attention.jobs import Job, StoppedError
+
+R = TypeVar("R")
+Report = Callable[[int, int], None]
+"""Takes how many passes are done, and of how many."""
+KEPT = 64
+SECONDS = 30 * 60.0
+"""The time of a job that `result_of` starts."""
+AT_ONCE = 1.0
+"""Seconds that the page waits for a job that it has started, before it shows how far that is."""
+
+
+class Passes(NamedTuple):
+    """How far a job is."""
+
+    done: int
+    total: int
+
+
+class Results:
+    """The last results of all sessions, by content."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[object, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: object) -> Any:
+        """The result, or None."""
+        with self._lock:
+            return self._kept.get(key)
+
+    def keep(self, key: object, result: object) -> None:
+        """Keeps a result, and forgets the oldest of too many."""
+        with self._lock:
+            self._kept[key] = result
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def results() -> Results:
+    """One store for all sessions."""
+    return Results()
+
+
+class _Running(NamedTuple):
+    """A job of this session, and the content that its result is kept by."""
+
+    key: Sequence[object]
+    job: Job
+
+
+def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Report], R]) -> R | None:
+    """The result where there is one; else its cost and a button that starts it, or how far it is.
+
+    The session holds one job of a name; it goes on while other pages are open, and ends where something else is asked
+    for under its name. The work runs in a thread of its own, and so uses nothing of Streamlit.
+    """
+    slot, key = f"_job_{name}", (name, *key)
+    running: _Running | None = st.session_state.get(slot)
+    if running and running.key != key:
+        running.job.stop()
+        del st.session_state[slot]
+        running = None
+    if (done := results().get(key)) is not None:
+        return done
+    if running is None and not _asked_for(name, key, cost):
+        return None
+    if running is None:
+        st.session_state.pop(f"_stopped_{name}", None)
+        running = st.session_state[slot] = _Running(key, Job("The job", _counted(work), seconds=SECONDS))
+    if not running.job.wait(0 if running.job.progress else AT_ONCE):
+        follow(running.job, f"stop_{name}", _passes)
+        return None
+    del st.session_state[slot]
+    return _kept(name, running)
+
+
+def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
+    """Whether the job is to start: its cost, and the button that says so."""
+    message, control = st.empty(), st.empty()
+    stopped = st.session_state.get(f"_stopped_{name}") == key
+    message.markdown(f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost)
+    if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
+        return False
+    message.empty()
+    control.empty()
+    return True
+
+
+def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[Passes], None]], R]:
+    return lambda report: work(lambda done, total: report(Passes(done, total)))
+
+
+def _kept(name: str, running: _Running) -> Any:
+    """The result of a job that is finished; a person who stopped it is told, and may start it anew."""
+    try:
+        result = running.job.result()
+    except StoppedError:
+        st.session_state[f"_stopped_{name}"] = running.key
+        st.rerun()
+    results().keep(running.key, result)
+    return result
+
+
+@st.fragment(run_every=0.5)
+def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> None:
+    """How far a job is, twice a second, and a button of this key that stops it; the page runs anew when it is over."""
+    if job.finished:
+        st.rerun()
+    share, text = describe(job.progress)
+    st.progress(min(1.0, share), text)
+    if job.stopping:
+        st.caption("It stops after the pictures at hand.")
+    else:
+        st.button("Stop it", key=key, icon=":material/stop:", on_click=job.stop)
+
+
+def _passes(progress: Passes | None) -> tuple[float, str]:
+    if progress is None:
+        return 0.0, "Starting"
+    return progress.done / progress.total, f"{progress.done:,} of {progress.total:,} passes"
+
+
+def cost(passes: int, backward: int, seconds: float) -> str:
+    """What a job costs, before it is started; `seconds` is what one pass takes. A backward pass counts as two."""
+    counts = f"{passes:,} forward passes" + (f" and {backward:,} backward" if backward else "")
+    took = (passes + 2 * backward) * seconds
+    return f"{counts}, about {took:,.0f} s on this machine." if took >= 1 else f"{counts}, less than a second."
