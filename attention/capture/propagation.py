@@ -283,7 +283,15 @@ def contracted(call: Call) -> TensorInfo:
     if len(call.dependent) < 2 or first.dim() != last.dim() or call.output.dim() != first.dim():
         return other(call)
     axes = (*fitted(call.infos[0].axes, first.shape)[:-1], fitted(call.infos[-1].axes, last.shape)[-1])
-    return made(call, axes, pooled=call.info.pooled)
+    return made(call, axes, activation=_mixed(call), pooled=call.info.pooled)
+
+
+def _mixed(call: Call) -> str:
+    """A softmax's weights mix what is bounded to what is bounded."""
+    activations = [keeping(info.activation) for info in call.dependent]
+    if not all(activations) or "softmax" not in activations:
+        return ""
+    return next((activation for activation in activations if activation != "softmax"), "softmax")
 
 
 def normalised(call: Call) -> TensorInfo:
