@@ -49,6 +49,8 @@ SAID = {
     "local attention in rows": [("none", UNLEARNED, 1), ("softmax", NEIGHBOURS, 1)],
     "involution": [("none", UNLEARNED, 1)],
     "masks": [("threshold", "a mask of the same axes, from comparing what is not bounded", 1)],
+    "stacked product": [("none", "a product along an axis by torch.prod", 1)],
+    "contracted by tensordot": [("none", SCORES, 1)],
     "blend": [("sigmoid", "a blend of two tensors by torch.lerp", 1)],
     "quotient": [("sigmoid", "a quotient: features are divided by something computed from the input", 1)],
     "choice": [("step", "a choice by a mask that is computed from the input", 1)],

@@ -33,7 +33,14 @@ PARTIAL = ("exp", "relu6", "threshold", "log-sigmoid", "log-softmax")
 NORMALISED = "normalised"
 """Divided by its own sum or span: a softmax or a min-max map by hand, or features on their way."""
 
-MATRICES = frozenset(("matmul", "bmm", "mm", "mv", "baddbmm", "addmm", "addbmm", "einsum", "bilinear"))
+MATRICES = frozenset(
+    word
+    for line in (
+        "matmul __rmatmul__ bmm mm mv baddbmm addmm addbmm addmv einsum bilinear",
+        "tensordot inner outer ger kron multi_dot linalg_multi_dot chain_matmul",
+    )
+    for word in line.split()
+)
 FUSED_ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
 _POOLINGS = ("max", "avg", "lp", "adaptive_avg", "adaptive_max", "fractional_max")
 _SELECTIONS = frozenset(

@@ -6,16 +6,17 @@ written down from the equations before `trace` saw the module.
 entry      how a module is entered with its gates
 channels   gates with a number for each channel, branch or sample
 places     gates over places too
+idioms     the same ideas in the habits of other hands
 without    attention without a gate, and what resembles one
 """
 
 import torch
 from torch import Tensor, nn
 
-from tests.literature import channels, places, without
+from tests.literature import channels, idioms, places, without
 from tests.literature.entry import MADE, C, H, W
 
-__all__ = ["MADE", "channels", "features", "made", "places", "without"]
+__all__ = ["MADE", "channels", "features", "idioms", "made", "places", "without"]
 
 
 def made(name: str) -> nn.Module:
