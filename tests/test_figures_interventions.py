@@ -83,10 +83,8 @@ def test_a_change_stands_over_its_draws_on_an_axis_symmetric_about_zero():
 @pytest.mark.parametrize("pictures", [1, 3])
 def test_blocks_in_turn_are_means_over_the_pictures_over_their_null_ranges(pictures):
     changes = np.arange(4 * pictures, dtype=np.float32).reshape(4, pictures)
-    tests = [
-        test(change, -number - 1.0, 0.5, p)
-        for number, (change, p) in enumerate(zip(changes.mean(1), (0.01, 0.2, 0.05, 1), strict=True))
-    ]
+    p = (0.01, 0.2, 0.05, 1)
+    tests = [tested(change, -1.0 - at, 0.5, p[at]) for at, change in enumerate(changes.mean(1))]
     figure = figures.in_turn(["a", "b", "c", "d"], changes, tests)
     band, *ticks, diamonds = figure.data
     np.testing.assert_allclose(diamonds.y, changes.mean(1))
@@ -114,15 +112,13 @@ def test_gates_have_their_names_below_their_bars_until_there_are_too_many():
         assert (drawn.title.text or "", drawn.showticklabels) == axis and list(drawn.ticktext) == gates
 
 
-def test(observed, low, high, p=0.01):
+def tested(observed, low, high, p):
     return Test(observed, p, p, 99, low, high)
 
 
 def test_a_printed_edit_is_a_diamond_over_its_null_range():
-    rows = [
-        printed.EditRow("first", test(1.0, -0.5, 0.5), 0.2, 0.4),
-        printed.EditRow("second", test(-1.0, 0, 0), 0.2, 0.1),
-    ]
+    first, second = tested(1.0, -0.5, 0.5, 0.01), tested(-1.0, 0, 0, 0.01)
+    rows = [printed.EditRow("first", first, 0.2, 0.4), printed.EditRow("second", second, 0.2, 0.1)]
     pixels = np.asarray(Image.open(io.BytesIO(printed.edits(rows, "title", "note"))).convert("RGB")).astype(int)
     blue = np.argwhere(np.abs(pixels - (0x00, 0x72, 0xB2)).sum(-1) < 10)
     upper, lower = (blue[blue[:, 0] < blue[:, 0].mean()], blue[blue[:, 0] > blue[:, 0].mean()])
@@ -132,5 +128,5 @@ def test_a_printed_edit_is_a_diamond_over_its_null_range():
 
 
 def test_a_printed_figure_of_no_change_is_drawn():
-    row = printed.EditRow("nothing", test(0.0, 0.0, 0.0, 1.0), 0.2, 0.2)
+    row = printed.EditRow("nothing", tested(0.0, 0.0, 0.0, 1.0), 0.2, 0.2)
     assert printed.edits([row], "title", "note").startswith(b"\x89PNG")
