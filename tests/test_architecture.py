@@ -61,7 +61,7 @@ ROOMS = {
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records capture observe"),
+    "interventions": door("numpy torch", "records analysis capture observe"),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
@@ -71,7 +71,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
-    "charts": door("numpy plotly PIL", "records analysis observe comparison survey"),
+    "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
     "serving": door("click", "records models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(

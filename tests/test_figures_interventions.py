@@ -84,7 +84,7 @@ def test_a_change_stands_over_its_draws_on_an_axis_symmetric_about_zero():
 def test_blocks_in_turn_are_means_over_the_pictures_over_their_null_ranges(pictures):
     changes = np.arange(4 * pictures, dtype=np.float32).reshape(4, pictures)
     p = (0.01, 0.2, 0.05, 1)
-    tests = [tested(change, -1.0 - at, 0.5, p[at]) for at, change in enumerate(changes.mean(1))]
+    tests = [a_test(change, -1.0 - at, 0.5, p[at]) for at, change in enumerate(changes.mean(1))]
     figure = figures.in_turn(["a", "b", "c", "d"], changes, tests)
     band, *ticks, diamonds = figure.data
     np.testing.assert_allclose(diamonds.y, changes.mean(1))
@@ -112,21 +112,22 @@ def test_gates_have_their_names_below_their_bars_until_there_are_too_many():
         assert (drawn.title.text or "", drawn.showticklabels) == axis and list(drawn.ticktext) == gates
 
 
-def tested(observed, low, high, p):
+def a_test(observed, low, high, p):
     return Test(observed, p, p, 99, low, high)
 
 
 def test_a_printed_edit_is_a_diamond_over_its_null_range():
-    first, second = tested(1.0, -0.5, 0.5, 0.01), tested(-1.0, 0, 0, 0.01)
+    first, second = a_test(1.0, -0.5, 0.5, 0.01), a_test(-1.0, 0, 0, 0.01)
     rows = [printed.EditRow("first", first, 0.2, 0.4), printed.EditRow("second", second, 0.2, 0.1)]
     pixels = np.asarray(Image.open(io.BytesIO(printed.edits(rows, "title", "note"))).convert("RGB")).astype(int)
     blue = np.argwhere(np.abs(pixels - (0x00, 0x72, 0xB2)).sum(-1) < 10)
     upper, lower = (blue[blue[:, 0] < blue[:, 0].mean()], blue[blue[:, 0] > blue[:, 0].mean()])
     assert upper[:, 1].mean() > lower[:, 1].mean() + pixels.shape[1] / 4  # 1 lies right of -1
-    grey = np.argwhere(np.abs(pixels - 0x8C).sum(-1) < 10)
-    assert len(grey) and grey[:, 1].max() < upper[:, 1].max()
+    line = pixels[round(upper[:, 0].mean())]
+    grey = np.flatnonzero((line == 0x8C).all(-1))  # from -0.5 to 0.5, on the line of the diamond at 1
+    assert len(grey) > 50 and grey.max() < upper[:, 1].min()
 
 
 def test_a_printed_figure_of_no_change_is_drawn():
-    row = printed.EditRow("nothing", tested(0.0, 0.0, 0.0, 1.0), 0.2, 0.2)
+    row = printed.EditRow("nothing", a_test(0.0, 0.0, 0.0, 1.0), 0.2, 0.2)
     assert printed.edits([row], "title", "note").startswith(b"\x89PNG")
