@@ -47,7 +47,7 @@ def main(cases: int, draws: int) -> None:
 
 
 def _p(passes: EditedPasses, edit: Edit, draws: int, seed: int) -> float:
-    """Of the logit of the first guess."""
+    """The p-value of the logit of the first guess."""
     effect = interventions.effect(passes, "", [edit], seed=seed, draws=draws)
     number = int(effect.before.argmax())
     return evidence.p_value(effect.change[number], effect.null[:, number])

@@ -277,6 +277,7 @@ UNWANTED = {
     "an option that streamlit has dropped": r"use_container_width|use_column_width|components\.v1",
     "HTML that streamlit does not check": r"unsafe_allow_html",
     "a filled button, whose white label is too pale on the dark theme": r"type=\"primary\"",
+    "a docstring that is no sentence": r"\"\"\"Of ",
     "a package index of one place": r"--(?:extra-)?index-url|--find-links",
 }
 

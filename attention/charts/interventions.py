@@ -17,11 +17,11 @@ MOST_BARS = 256
 """Past that, bars take the browser longer than a second to draw."""
 TOP_BARS = 64
 MOST_CELLS = 28
-"""Of a side of the grid that is painted: a finer map is painted in patches."""
+"""Most cells along a side of the grid that is painted: a finer map is painted in patches."""
 MOST_NAMED = 32
 """Gates that have their names below their bars."""
 LONGEST = 22
-"""Of a class's name beside its bar, in letters."""
+"""Length of a class's name beside its bar, in letters."""
 
 _FONT = {"size": 15}
 _AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
@@ -119,7 +119,7 @@ def _brush(values: Floats) -> go.Scatter:
 
 
 def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
-    """Of each class, before as a hollow bar and after as a full one, with both numbers; the first on top."""
+    """Before as a hollow bar and after as a full one for each class, with both numbers; the first on top."""
     names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
     texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]
     places = list(range(len(names)))

@@ -22,7 +22,7 @@ COLUMN = 3.2
 """Width of a network's column, in inches."""
 DPI = 120
 SIDE = 640
-"""Of a picture in a column, in pixels."""
+"""Side of a picture in a column, in pixels."""
 
 
 class EditRow(NamedTuple):

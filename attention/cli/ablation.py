@@ -33,7 +33,7 @@ class Request:
     random: bool
     """Whether the network gets random weights."""
     seed: int
-    """Of the random draws."""
+    """Seed of the random draws."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
 
@@ -70,7 +70,7 @@ def ablate(request: Request, out: Path) -> None:
 
 
 def _effects(observation: Observation, request: Request) -> list[Effect]:
-    """Of each block off, or of the file of edits."""
+    """What each block off does, or the file of edits."""
     passes = interventions.passes_of(observation)
     if request.edits:
         file = files.load(request.edits)

@@ -124,12 +124,12 @@ class Effect:
     before: Floats
     """The logits without edits, (classes,)."""
     change: Floats
-    """Of each logit, (classes,)."""
+    """How far each logit moves, (classes,)."""
     null: Floats
     """The same under the null, (draws, classes)."""
 
     def probability(self, number: int) -> tuple[float, float]:
-        """Of a class, before and after."""
+        """The probability of a class, before and after."""
         before, after = probabilities(self.before), probabilities(self.before + self.change)
         return float(before[number]), float(after[number])
 

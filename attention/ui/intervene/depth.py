@@ -113,7 +113,7 @@ def _chart(
 
 
 def _of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list[Floats]:
-    """Of each picture's logits those of its class."""
+    """From each picture's logits those of its class."""
     return [each[number] for each, number in zip(values, classes, strict=True)]
 
 

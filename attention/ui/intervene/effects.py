@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
     @property
     def change(self) -> float:
-        """Of the logit of the class."""
+        """How far the logit of the class moves."""
         return float(self.after[self.number] - self.before[self.number])
 
     @property
@@ -51,12 +51,12 @@ def choose_class(observation: Observation) -> int:
 
 
 def choose_seed() -> int:
-    """Of all that is random on this page but shuffles."""
+    """The seed of all that is random on this page but shuffles."""
     return widgets.choose_number("Seed of the random edits", 0, MOST_SEED, 0, key="seed", width=200)
 
 
 def outcome_of(observation: Observation, trace: Trace, number: int) -> Outcome:
-    """Of an edited pass."""
+    """What an edited pass comes to."""
     return Outcome(observation.logits, predictions.scores(trace.output), number, observation.labels[number])
 
 
