@@ -25,7 +25,7 @@ PARTS = (
     "Right and wrong",
 )
 SIDE, EACH = 7, 3
-"""Of the map, and the pictures of each class."""
+"""Side of the map, and the pictures of each class."""
 
 
 def summarised(values: NDArray[np.float64], labels: NDArray[np.int64], gates: tuple[GateColumns, ...]) -> Partial:

@@ -18,7 +18,7 @@ def panel(count=4, channels=5, chosen=None):
 
 
 def gate_boxes():
-    """Of two gates: as they were measured, and by chance."""
+    """Indices of two gates: as they were measured, and by chance."""
     random = np.random.default_rng(0)
     pairs = [
         figures.MeasuredIndex(random.random(9), random.random(9) / 9),
