@@ -169,8 +169,7 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     None where there are fewer than two classes with pictures. The x of a dot is nearest to the number of its gate.
     """
     survey = selection.survey
-    found = [survey.selectivity(index)[gate.name] for gate in survey.gates]
-    pairs = [figures.MeasuredIndex(each.index, each.shuffled) for each in found]
+    pairs = [figures.MeasuredIndex(each.index, each.shuffled) for each in survey.selectivity(index).values()]
     measured, null = [_mean(pair.measured) for pair in pairs], [_mean(pair.null) for pair in pairs]
     known = [place for place, value in enumerate(measured) if np.isfinite(value)]
     if not known:

@@ -107,16 +107,16 @@ class _Thrift:
 
     def integers(self) -> dict[int, int]:
         """The integer fields of the struct by their number; the others are passed over."""
-        found: dict[int, int] = {}
+        integers: dict[int, int] = {}
         for field, kind in self._fields():
-            insist(field not in found)  # or another reader might take the other one
+            insist(field not in integers)  # or another reader might take the other one
             if kind in self.INTEGERS:
                 raw = self._varint()
-                found[field] = (raw >> 1) ^ -(raw & 1)
+                integers[field] = (raw >> 1) ^ -(raw & 1)
             else:
-                found[field] = -1
+                integers[field] = -1
                 self._skip(kind)
-        return found
+        return integers
 
     def _fields(self) -> Iterator[tuple[int, int]]:
         field = 0

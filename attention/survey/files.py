@@ -156,11 +156,11 @@ def _rest_of_first_form(
 ) -> tuple[int, dict[str, Any], Any]:
     import pyarrow as pa
 
-    held = (file.metadata.metadata or {}).get(FIRST_FORM)
-    if held is None:
+    stored = (file.metadata.metadata or {}).get(FIRST_FORM)
+    if stored is None:
         raise ValueError("no table of a survey, or nothing of it but the table")
-    checks.at_most("bytes of text", len(held), limits.text)
-    text = json.loads(held)
+    checks.at_most("bytes of text", len(stored), limits.text)
+    text = json.loads(stored)
     start, length, size = text["arrays"]
     checks.at_most("bytes of arrays", size, limits.arrays)
     checks.insist(0 <= start <= start + length)

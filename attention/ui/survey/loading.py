@@ -191,7 +191,7 @@ def _collect() -> None:
 
 
 def say_empty(loaded: LoadedSurvey) -> None:
-    """Said where a survey has nothing to show, with what to do next."""
+    """What stands in place of a survey that has nothing to show, with what to do next."""
     if not loaded.result.pictures:
         sentence = "None of the pictures could be used; “What it rests on” names them."
     elif not loaded.result.gates:
