@@ -52,7 +52,7 @@ def test_every_chart_has_a_key_words_a_caption_and_numbers(selection):
 
 def test_a_name_is_no_markup_in_a_figure_and_itself_in_the_numbers(selection):
     for chart in every(selection):
-        assert "<b>" not in chart.figure.to_json().replace("\\u003c", "<"), chart.key
+        assert "<b>" not in str(chart.figure.to_plotly_json()), chart.key
     assert "<b>c" in surveys.role(selection).table["class"]
     assert "<b>c" in surveys.channel_classes(selection, selection.gate, 1).table["class"]
 
@@ -82,6 +82,16 @@ def test_the_headline_of_health_counts_the_constant_channels(loaded):
     chart = surveys.health(Selection(moved))
     assert chart.headline.startswith("2 of 3 channels of 1 gates hardly change") and "#1 they are 67%" in chart.headline
     assert chart.table["constant"][0] == 2 / 3 and chart.figure.data[4].y[0] == pytest.approx(2 / 3)
+
+
+def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(loaded):
+    (gate,) = (gate for gate in loaded.gates if gate.by_channel)
+    gates = [
+        replace(gate, name=f"{name}.gate", overall=replace(gate.overall, std=np.array(std)))
+        for name, std in (("one", [0.0, 0.5, 0.5]), ("two", [0.0, 0.0, 0.5]), ("three", [0.5, 0.5, 0.5]))
+    ]
+    chart = surveys.health(Selection(survey.LoadedSurvey(replace(loaded.result, gates=tuple(gates)))))
+    assert chart.headline.startswith("3 of 9 channels of 3 gates") and chart.headline.endswith("in two they are 67%.")
 
 
 def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):

@@ -130,6 +130,12 @@ def test_a_stopped_survey_goes_on_to_the_same_bits(result, tiny, pictures, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["r.parquet"]
 
 
+def test_a_survey_that_is_stopped_during_its_last_batch_is_finished(result, tiny, pictures, tmp_path):
+    settings = survey.Settings(batch_size=4, out=tmp_path / "r.parquet")
+    finished = survey.run(tiny, pictures, settings=settings, **stopped_after(6))
+    assert same(result, finished) and [path.name for path in tmp_path.iterdir()] == ["r.parquet"]
+
+
 def test_a_survey_of_something_else_is_not_gone_on_with(tiny, pictures, tmp_path):
     out = {"out": tmp_path / "r.parquet", "resume": True}
     with pytest.raises(survey.CancelledError):
