@@ -5,7 +5,7 @@ Everything is computed when it is first asked for, and kept by content in a `Sto
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,7 +95,7 @@ class Observation:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Of what the network sees, (1, C, H, W)."""
+        """Shape of what the network sees, (1, C, H, W)."""
         return (1, 3, self.card.input_size, self.card.input_size)
 
     @property
@@ -169,6 +169,10 @@ class Observation:
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
         return self.keep("steps", (gate,), lambda: self._traced(gate).steps[gate])
+
+    def all_steps(self, gates: Sequence[str]) -> dict[str, Steps | None]:
+        """The same of several gates, from one pass."""
+        return self.keep("steps", tuple(gates), lambda: self._traced(*gates).steps)
 
     @property
     def attributor(self) -> "Attributor":

@@ -1,10 +1,11 @@
 """What a trace costs over a plain pass, beside other ways to get at the gates: python -m benchmarks.capture."""
 
 import gc
+import importlib.util
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -68,7 +69,31 @@ def ways(module: nn.Module) -> dict[str, Run]:
         runs["LayerActivation"] = _captum(module, known)
         if (extractor := _extractor(module, known)) is not None:
             runs["feature extractor"] = extractor
+    return runs | _peers(module, known)
+
+
+def _peers(module: nn.Module, known: dict[str, nn.Module]) -> dict[str, Run]:
+    """Tools for whole passes, where they are installed: TorchLens keeps every activation, nnsight what is asked for."""
+    runs: dict[str, Run] = {}
+    if importlib.util.find_spec("torchlens") is not None:
+        import torchlens
+
+        runs["TorchLens"] = lambda batch: torchlens.trace(module, batch)
+    if known and importlib.util.find_spec("nnsight") is not None:
+        import nnsight
+
+        wrapped = nnsight.NNsight(module)
+        runs["nnsight"] = lambda batch: _saved(wrapped, known, batch)
     return runs
+
+
+def _saved(wrapped: Any, names: Iterable[str], batch: Tensor) -> list[Any]:
+    """The outputs of these modules, in the order in which they run."""
+    kept: list[Any] = []
+    with wrapped.trace(batch):
+        for name in names:
+            kept.append(wrapped.get(name).output.save())
+    return kept
 
 
 def _watched(module: nn.Module, batch: Tensor) -> Any:
@@ -125,7 +150,7 @@ def paired(runs: dict[str, Callable[[], object]], seconds: float, rounds: int) -
 
 
 def ratios(times: dict[str, list[float]]) -> dict[str, float]:
-    """Of each to the plain pass of its round, the median over the rounds."""
+    """The ratio of each to the plain pass of its round, the median over the rounds."""
     return {
         name: statistics.median(one / plain for one, plain in zip(each, times["plain"], strict=True))
         for name, each in times.items()
@@ -151,7 +176,7 @@ def measured(name: str, batch: int, seconds: float, rounds: int) -> str:
     return f"| {name} | {gates} | {batch} | {min(times['plain']) * 1e3:.1f} ms | {' | '.join(cells)} |"
 
 
-WAYS = ("empty mode", "replay", "discovery", "hooks", "LayerActivation", "feature extractor")
+WAYS = ("empty mode", "replay", "discovery", "hooks", "LayerActivation", "feature extractor", "TorchLens", "nnsight")
 
 
 @click.command()

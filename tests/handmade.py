@@ -120,6 +120,13 @@ def repeated_channels(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.sigmoid(m.less(x)).repeat_interleave(2, dim=1)
 
 
+def mixed_by_attention(m: nn.Module, x: Tensor) -> Tensor:
+    """A map, averaged over the places by the weights of self-attention."""
+    y, s = m.mix(x).flatten(2), torch.sigmoid(m.score(x)).flatten(2)
+    weights = (y.transpose(1, 2) @ y).softmax(-1)
+    return x * (weights @ s.transpose(1, 2)).transpose(1, 2).reshape(x.size(0), 1, HEIGHT, WIDTH)
+
+
 def large_kernel(m: nn.Module, x: Tensor) -> Tensor:
     """Large-kernel attention: the output of three convolutions, unbounded, times their input."""
     y = F.gelu(m.conv(x))
@@ -257,6 +264,7 @@ HANDMADE: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "warped": (lambda: Function(warped, **_score()), _map("sigmoid")),
     "map for each channel": (lambda: Function(map_for_each_channel, **_score()), _map("sigmoid")),
     "repeated channels": (lambda: Function(repeated_channels, less=_conv(out=CHANNELS // 2)), _full()),
+    "mixed by attention": (lambda: Function(mixed_by_attention, mix=_conv(), **_score()), _map("sigmoid")),
     "large kernel": (
         lambda: Function(
             large_kernel, conv=_conv(), wide=_conv(kernel=5, groups=CHANNELS), long=_conv(kernel=3), **_two()

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from attention.capture import trace
+from attention.capture import coverage, trace
+from attention.capture.coverage import NOTHING
 from attention.records import Rejected
 from tests import gallery
 
@@ -48,6 +49,8 @@ SAID = {
     "local attention in rows": [("none", UNLEARNED, 1), ("softmax", NEIGHBOURS, 1)],
     "involution": [("none", UNLEARNED, 1)],
     "masks": [("threshold", "a mask of the same axes, from comparing what is not bounded", 1)],
+    "stacked product": [("none", "a product along an axis by torch.prod", 1)],
+    "contracted by tensordot": [("none", SCORES, 1)],
     "blend": [("sigmoid", "a blend of two tensors by torch.lerp", 1)],
     "quotient": [("sigmoid", "a quotient: features are divided by something computed from the input", 1)],
     "choice": [("step", "a choice by a mask that is computed from the input", 1)],
@@ -76,9 +79,9 @@ def test_what_is_far_from_a_gate_is_not_listed(name):
 @pytest.mark.parametrize("name", gallery.GATED)
 @torch.no_grad()
 def test_no_product_is_both_a_gate_and_rejected(name):
-    """Of the blocks with gates, only those that compute one by products have more to say."""
+    """Only those of the blocks with gates that compute one by products have more to say."""
     rejected = trace(gallery.made(name), gallery.features()).rejected
-    assert {each.reason for each in rejected} <= {NORMALISATION, ACTIVATION, MATRIX}
+    assert {each.reason for each in rejected} <= {NORMALISATION, ACTIVATION, MATRIX, SCORES}
 
 
 @torch.no_grad()
@@ -113,3 +116,37 @@ def test_vectors_that_gate_vectors_are_no_map():
     assert trace(Cell(), gallery.features()).rejected == (
         Rejected("", "sigmoid", "two vectors: there is no map to gate", 1),
     )
+
+
+@torch.no_grad()
+def test_coverage_says_what_was_seen_and_where():
+    glu, se = gallery.made("two projections"), gallery.made("expanded")
+    network = nn.Sequential(se, nn.Sequential(glu, nn.ReLU(), glu), gallery.made("concurrent"))
+    assert coverage(trace(network, gallery.features())) == (
+        "2 gates with a number for each channel, from sigmoid: in `0`, `2`.",
+        "1 gate with a number for each place, from sigmoid: in `2`.",
+        "2 operations that came close and are no gate: a GLU: two projections of one tensor – in `1.0`.",
+    )
+    assert coverage(trace(gallery.made("attention"), gallery.features())) == (
+        "No product here is a gate.",
+        "1 operation that came close and is no gate: a matrix product of features – in the network itself.",
+        "1 operation that came close and is no gate: attention weights in a matrix product – in the network itself.",
+    )
+
+
+@pytest.mark.parametrize("name", list(gallery.blocks()))
+@torch.no_grad()
+def test_coverage_has_each_gate_and_each_rejected_operation_once(name):
+    found = trace(gallery.made(name), gallery.features())
+    counts = [int(sentence.split()[0]) for sentence in coverage(found) if sentence[0].isdigit()]
+    assert sum(counts) == len(found.gates) + sum(each.count for each in found.rejected)
+
+
+@torch.no_grad()
+def test_only_a_network_without_products_of_the_input_multiplies_nothing_by_what_it_computes():
+    plain = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert coverage(trace(plain, gallery.features())) == (NOTHING,)
+    for name in ("layer scale", "drop path", "constant", "dropout"):
+        assert coverage(trace(gallery.made(name).train(), gallery.features())) == (NOTHING,)
+    for name in ("blend", "quotient", "involution", "by a scripted block", "fused attention", "by its deviation"):
+        assert NOTHING not in coverage(trace(gallery.made(name), gallery.features()))

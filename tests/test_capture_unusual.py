@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from attention.capture import TraceError, Tracer, trace
+from attention.capture import TraceError, Tracer, gates, trace
 from attention.records import Rejected
 from tests import gallery
 from tests.alike import assert_alike
@@ -181,3 +181,39 @@ def test_what_is_made_out_of_sight_is_said_in_each_pass():
         found = tracer(features() * seed)
         assert found.rejected == (Rejected("mix", "none", OUT_OF_SIGHT, 1),)
         assert_alike(found, trace(block, features() * seed))
+
+
+LEAVING = ("numpy", "cpu", "item", "tolist", "__array__", "__bool__", "__float__")
+
+
+class Leaving(torch.overrides.TorchFunctionMode):
+    """Stands in for an accelerator: a list of the calls by which values would leave it, and wait for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        to_host = func.__name__ == "to" and "cpu" in (*args, *(kwargs or {}).values())
+        self.seen += [func.__name__] if func.__name__ in LEAVING or to_host else []
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["published CBAM", "selective kernels", "picture by picture, by index", "compared"])
+@torch.no_grad()
+def test_no_value_leaves_its_device_before_the_pass_is_over(name, monkeypatch):
+    block, batch, moved = gallery.made(name), gallery.features(), []
+    to_host = gates.to_host
+    with Leaving() as leaving:
+        monkeypatch.setattr(
+            gates, "to_host", lambda given: moved.append((len(given), len(leaving.seen))) or to_host(given)
+        )
+        tracer = Tracer(block)
+        found = [
+            tracer(batch),
+            tracer(batch),
+            tracer(batch, edits={tracer(batch).gates[0].name: lambda values: values}),
+        ]
+    assert len(moved) == 4
+    assert [before for _, before in moved] == [sum(count for count, _ in moved[:i]) for i in range(4)]
+    assert_alike(found[0], found[1])

@@ -17,6 +17,7 @@ from safetensors.torch import save as save_safetensors
 
 from attention.models import checkpoints
 from tests import attacks
+from tests.documents import document
 
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 
@@ -161,7 +162,7 @@ def test_a_limit_in_the_environment_that_is_no_number_is_said(value, monkeypatch
 
 
 def test_the_readme_states_every_limit():
-    table = (Path(__file__).parents[1] / "README.md").read_text()
+    table = document("guide")
     for field in dataclasses.fields(checkpoints.Limits):
         assert f"| `GATESCOPE_MAX_{field.name.upper()}` | {field.default:,} |" in table
 

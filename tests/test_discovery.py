@@ -12,12 +12,15 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
+from attention.capture import trace
 from benchmarks.discovery import __main__ as command
-from benchmarks.discovery import measure, networks, reference, report
+from benchmarks.discovery import measure, modules, networks, reference, report
 from benchmarks.discovery.measure import Row
+from tests import literature
+from tests.documents import document
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOUND = document("found")
 REPORT = ROOT / "docs" / "discovery.md"
 
 SMALL = {
@@ -161,6 +164,25 @@ def test_the_report_has_a_row_or_a_reason_for_every_network_and_the_classes_of_t
     assert [name for name in reference.CLASSES if f"| {name} |" not in text] == []
 
 
+def test_the_report_shows_what_is_found_of_the_blocks_by_hand():
+    tallies = modules.tallies()
+    assert report.blocks(tallies) in REPORT.read_text(encoding="utf-8")
+    assert {(tally.missed, tally.false) for tally in tallies} == {(0, 0)}
+    assert [tally.whole for tally in tallies] == [tally.modules for tally in tallies]
+
+
+@pytest.mark.parametrize("name", literature.MADE)
+@torch.no_grad()
+def test_attention_after_papers_has_the_gates_of_its_equations(name):
+    module, gates = literature.made(name), literature.MADE[name][1]
+    torch.manual_seed(1)
+    plain = module(literature.features())
+    torch.manual_seed(1)
+    found = trace(module, literature.features())
+    assert torch.equal(found.output, plain)
+    assert [(gate.kind, gate.activation) for gate in found.gates] == gates
+
+
 def test_the_networks_that_are_listed_as_without_gates_have_none_by_the_reference():
     rows = {row.name: row for row in report.read(REPORT)[0]}
     without = [name for family, names in networks.FAMILIES.items() if "without" in family for name in names.split()]
@@ -171,4 +193,4 @@ def test_the_networks_that_are_listed_as_without_gates_have_none_by_the_referenc
 def test_the_readme_shows_the_totals_of_the_report():
     summary = report.summary(report.read(REPORT)[0])
     assert summary in REPORT.read_text(encoding="utf-8")
-    assert summary in README
+    assert summary in FOUND

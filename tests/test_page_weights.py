@@ -85,11 +85,11 @@ def test_an_uploaded_network_stays_chosen_on_the_next_page(cbam):
 def test_of_several_networks_in_a_file_one_is_chosen():
     networks = {"G": made(published.cbam_resnet), "D": made(published.se_resnet), "epoch": 3}
     app = sound(uploaded(opened(), "gan.pth", attacks.saved(networks)))
-    assert app.selectbox(key="part").options == ["G", "D"] and f"recognised as **{CBAM}**" in texts(app)
-    sound(app.selectbox(key="part").set_value("D").run())
+    assert app.selectbox(key="network_in_file").options == ["G", "D"] and f"recognised as **{CBAM}**" in texts(app)
+    sound(app.selectbox(key="network_in_file").set_value("D").run())
     assert "recognised as **SE-ResNet, the published code's layout**" in texts(app)
     sound(uploaded(app, "mine.pth", saved(made(published.se_resnet))))
-    assert not [each for each in app.selectbox if each.key == "part"]
+    assert not [each for each in app.selectbox if each.key == "network_in_file"]
 
 
 def test_the_file_of_efficientnet_b0_is_known_and_what_is_left_aside_is_said():

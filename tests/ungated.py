@@ -262,6 +262,16 @@ def through_a_copy_of_an_array(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.as_tensor(np.tanh(m.mix(x).detach().numpy()))
 
 
+def stacked_product(m: nn.Module, x: Tensor) -> Tensor:
+    gate = torch.sigmoid(x.mean((2, 3), keepdim=True)).expand_as(x)
+    return torch.stack([x, gate]).prod(0)
+
+
+def contracted_by_tensordot(m: nn.Module, x: Tensor) -> Tensor:
+    y = x.flatten(2)
+    return torch.tensordot(y[0], y[1].T, dims=1)
+
+
 def recurrent(m: nn.Module, x: Tensor) -> Tensor:
     return m.cell(x.flatten(2).transpose(1, 2))[0].transpose(1, 2).reshape(x.shape)
 
@@ -343,6 +353,8 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "by a scripted block": _named(mix=square())(by_scripted_block),
     "through numpy": _named(mix=square())(through_numpy),
     "through a copy of an array": _named(mix=square())(through_a_copy_of_an_array),
+    "stacked product": _named()(stacked_product),
+    "contracted by tensordot": _named()(contracted_by_tensordot),
     "recurrent": _named(cell=nn.LSTM(CHANNELS, CHANNELS, batch_first=True))(recurrent),
     "layer normalisation": lambda: nn.LayerNorm([CHANNELS, HEIGHT, WIDTH]),
 }

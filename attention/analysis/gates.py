@@ -112,6 +112,21 @@ def branches(gate: Gate) -> int:
     return count if np.allclose(sums, 1, atol=1e-4) else 1
 
 
+def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
+    """The value with which the gate does nothing: 1, or 1/K for a softmax over K branches, which are averaged then.
+
+    Values of a softmax sum to 1, so their mean is 1/K; branches that are multiplied one by one are gates of one
+    module. A tanh with negative values is met as x + x * tanh, where the neutral value is 0.
+    """
+    if gate.activation == "tanh" and gate.minimum < 0:
+        return 0.0
+    if gate.activation != "softmax":
+        return 1.0
+    owner = gate.name.partition("#")[0]
+    branches = [other for other in gates if other.name.partition("#")[0] == owner and other.activation == "softmax"]
+    return 1 / round(1 / float(np.mean([other.values.mean() for other in branches])))
+
+
 def short_names(names: Sequence[str]) -> list[str]:
     """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
     parts = [name.split(".") for name in names]
@@ -146,6 +161,11 @@ class Look:
     mean: float
     place: str
     """One of `NINTHS`, the parts of a 3 x 3 grid: the one with the highest mean."""
+
+    @property
+    def nearly_shut(self) -> bool:
+        """Whether it lets little through anywhere: all of the map is below 0.1."""
+        return self.maximum < 0.1
 
     @property
     def nearly_constant(self) -> bool:

@@ -155,14 +155,15 @@ class Layout:
     """
 
     def __init__(self, axes: Axes, kept: frozenset[str]) -> None:
-        if merged(kept) != kept:
+        in_order = [letter for axis in axes for letter, _ in axis]
+        if merged(kept) != kept:  # the channels of one branch after those of another
             axes = tuple(tuple(("C" if letter == "B" else letter, size) for letter, size in axis) for axis in axes)
         self._kept = merged(kept) | {"N"}
         self._axes = axes
         factors = [factor for axis in axes for factor in axis]
         self._letters = [letter for letter, _ in factors]
         self._extents = [extent if letter in self._kept else 1 for letter, extent in factors]
-        self._order = sorted(range(len(factors)), key=lambda i: _ORDER.index(self._letters[i]))
+        self._order = sorted(range(len(factors)), key=lambda i: _ORDER.index(in_order[i]))
         self.shape = tuple(self._extent(letter) for letter in _ORDER if letter in self._kept)
         self.sizes = tuple(math.prod(self._broadcast(axis)) for axis in axes)
         self._ordered = self._order == sorted(self._order)

@@ -29,7 +29,7 @@ from attention.capture.matching import (
     match_gate,
     multiplies_inside,
 )  # fmt: skip
-from attention.capture.propagation import info_of_output, makes_new_numbers
+from attention.capture.propagation import gated, info_of_output, makes_new_numbers
 from attention.capture.steps import Recorder, features
 
 Function = Callable[..., Any]
@@ -123,9 +123,7 @@ class DiscoveryMode(TorchFunctionMode):
         asked = recorder.asked(owner, number) if recorder is not None else ()
         before = features(feature, match.axes) if asked else None
         output = multiplied(func, product, match, edited)
-        gated = infos[1 - which]
-        followed = TensorInfo(new_preactivation(), gated.axes, pooled=gated.pooled, samples=match.samples)
-        self._infos.put(output, followed)
+        self._infos.put(output, gated(infos[1 - which], infos[which], match.samples))
         if recorder is not None and asked:
             recorder.keep(asked, gate, before, features(output, match.axes))
         return output

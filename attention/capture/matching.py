@@ -140,7 +140,7 @@ class GateMatch(NamedTuple):
     varying: frozenset[int]
     """The dimensions of the product over which the gate varies."""
     shape: tuple[int, ...]
-    """Of the product."""
+    """Shape of the product."""
     layout: Layout
     position: int | None
     """Where the gate stands among the positional arguments, in the product's own form; None where it does not."""
@@ -156,7 +156,7 @@ class Rejection(NamedTuple):
 
 
 OUT_OF_SIGHT = Rejection("none", "a tensor made out of sight: by scripted code or numpy, or before the pass")
-"""Of what reads a tensor that no torch function of the pass made, and that no module holds."""
+"""Said of what reads a tensor that no torch function of the pass made, and that no module holds."""
 
 
 def match_gate(product: Product, infos: tuple[TensorInfo, TensorInfo]) -> GateMatch | Rejection | None:
@@ -188,7 +188,11 @@ def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int,
     meaning = axes.fitted(feature.info.axes, shape)
     everywhere = frozenset(d for d, size in enumerate(shape) if size > 1)
     letters = axes.letters(meaning, gate.varying)
-    if gate.varying < feature.varying == everywhere:
+    new = gate.varying - feature.varying
+    if new and gate.info.activation and feature.varying | new == everywhere and _several(meaning, gate.varying, new):
+        meaning = tuple((("B", shape[d]),) if d in new else axis for d, axis in enumerate(meaning))
+        letters, reason = axes.letters(meaning, gate.varying), None
+    elif gate.varying < feature.varying == everywhere:
         letters = axes.widened(letters, meaning, shape)
         reason = _broadcast(gate.info, feature.info, letters, len(shape))
     elif gate.varying == feature.varying:
@@ -206,6 +210,14 @@ def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int,
     kind, layout = axes.kind(letters), Layout(meaning, letters)
     samples = gate.info.samples or feature.info.samples
     return GateMatch(which, kind, activation, meaning, gate.varying, shape, layout, plain, samples)
+
+
+def _several(meaning: axes.Axes, varying: frozenset[int], new: frozenset[int]) -> bool:
+    """Whether a side that spans new axes gates the channels several times over, as the lines of a dynamic relu do.
+
+    One over the places is a weight of attention, summed afterwards.
+    """
+    return axes.letters(meaning, varying - new) == {"C"} and len(varying) < len(meaning)
 
 
 def _broadcast(gate: TensorInfo, feature: TensorInfo, letters: frozenset[str], rank: int) -> str | None:
@@ -311,6 +323,11 @@ def _in_a_glu(call: Call) -> Rejection | None:
     return Rejection("sigmoid", HALVES) if call.depends else None
 
 
+def _in_a_reduction(call: Call) -> Rejection | None:
+    """All numbers along an axis, multiplied: of tensors that were stacked before."""
+    return Rejection(call.info.activation or "none", "a product along an axis by torch.prod") if call.depends else None
+
+
 def _in_a_cell(call: Call) -> Rejection | None:
     return Rejection("sigmoid", "a recurrent cell, whose gates stand inside one call") if call.depends else None
 
@@ -326,4 +343,6 @@ _INSIDE: dict[str, Callable[[Call], Rejection | None]] = {
     "lerp": _in_a_blend,
     "div": _in_a_quotient,
     "glu": _in_a_glu,
+    "prod": _in_a_reduction,
+    "cumprod": _in_a_reduction,
 }

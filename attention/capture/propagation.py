@@ -33,7 +33,14 @@ PARTIAL = ("exp", "relu6", "threshold", "log-sigmoid", "log-softmax")
 NORMALISED = "normalised"
 """Divided by its own sum or span: a softmax or a min-max map by hand, or features on their way."""
 
-MATRICES = frozenset(("matmul", "bmm", "mm", "mv", "baddbmm", "addmm", "addbmm", "einsum", "bilinear"))
+MATRICES = frozenset(
+    word
+    for line in (
+        "matmul __rmatmul__ bmm mm mv baddbmm addmm addbmm addmv einsum bilinear",
+        "tensordot inner outer ger kron multi_dot linalg_multi_dot chain_matmul",
+    )
+    for word in line.split()
+)
 FUSED_ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
 _POOLINGS = ("max", "avg", "lp", "adaptive_avg", "adaptive_max", "fractional_max")
 _SELECTIONS = frozenset(
@@ -283,7 +290,15 @@ def contracted(call: Call) -> TensorInfo:
     if len(call.dependent) < 2 or first.dim() != last.dim() or call.output.dim() != first.dim():
         return other(call)
     axes = (*fitted(call.infos[0].axes, first.shape)[:-1], fitted(call.infos[-1].axes, last.shape)[-1])
-    return made(call, axes, pooled=call.info.pooled)
+    return made(call, axes, activation=_mixed(call), pooled=call.info.pooled)
+
+
+def _mixed(call: Call) -> str:
+    """A softmax's weights mix what is bounded to what is bounded."""
+    activations = [keeping(info.activation) for info in call.dependent]
+    if not all(activations) or "softmax" not in activations:
+        return ""
+    return next((activation for activation in activations if activation != "softmax"), "softmax")
 
 
 def normalised(call: Call) -> TensorInfo:
@@ -420,6 +435,8 @@ def info_of_output(call: Call) -> TensorInfo:
 
 def _samples(call: Call) -> tuple[int, int] | None:
     """Which pictures of the batch the inputs belong to, where that is one and the same part of it."""
+    if len(call.dependent) == 1:
+        return call.info.samples
     parts = {info.samples for info in call.dependent}
     return parts.pop() if len(parts) == 1 else None
 
@@ -428,10 +445,23 @@ _DEPTH = 8
 
 
 def _ancestors(call: Call, info: TensorInfo, *, learned: bool) -> tuple[frozenset[int], ...]:
-    """From which pre-activations the output comes, by the number of learned layers between, itself at none."""
-    above = [each.ancestors or (each.preactivations,) for each in call.dependent]
-    longest = max(map(len, above))
-    levels = [_union(each[i] for each in above if i < len(each)) for i in range(longest)]
+    levels = _levels(call.dependent)
     if learned:
         return (info.preactivations, *levels[: _DEPTH - 1])
     return (levels[0] | info.preactivations, *levels[1:])
+
+
+def _levels(infos: list[TensorInfo]) -> tuple[frozenset[int], ...]:
+    """From which pre-activations tensors come, by the number of learned layers between, themselves at none."""
+    above = [each.ancestors or (each.preactivations,) for each in infos]
+    if len(above) == 1:
+        return above[0]
+    longest = max(map(len, above))
+    return tuple(_union(each[i] for each in above if i < len(each)) for i in range(longest))
+
+
+def gated(feature: TensorInfo, gate: TensorInfo, samples: tuple[int, int] | None) -> TensorInfo:
+    """What is known of the product of features and their gate."""
+    first, *further = _levels([feature, gate])
+    info = TensorInfo(new_preactivation(), feature.axes, pooled=feature.pooled, samples=samples)
+    return info._replace(ancestors=(first | info.preactivations, *further))

@@ -132,6 +132,7 @@ def empty_plan(batch: Tensor) -> Plan:
     return Plan(PlanTensor(TensorInfo(new_preactivation(), axes), batch.shape, 0), {})
 
 
+_NUMBERS = frozenset((bool, int, float, type(None)))
 _PLAIN = (int, float, complex, str, type(None), type(...), torch.dtype, torch.device, torch.layout, torch.memory_format)
 
 
@@ -350,6 +351,8 @@ class ReplayMode(DiscoveryMode):
 
     def _planned(self, argument: Any) -> Any:
         """An argument as a planned call keeps it: a parameter or buffer that no call wrote into stands for itself."""
+        if type(argument) in _NUMBERS:
+            return argument
         if isinstance(argument, Tensor):
             entry, learned = self._entries.get(argument), self._learned.get(id(argument))
             return entry or (argument if learned is not None else _outside(argument))

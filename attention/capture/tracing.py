@@ -1,7 +1,7 @@
 """One forward pass of a module, and every gate in it written down."""
 
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -83,6 +83,7 @@ class Tracer:
 
 _PLANS = 8
 _REGISTRIES = frozenset(nn.Module().__dict__)
+_WITHOUT_TENSORS = frozenset((bool, int, float, str, type(None)))
 _COMPILED = operator.attrgetter("_compiled_call_impl")
 
 
@@ -109,9 +110,8 @@ class _Structure:
         """The tensors that are plain attributes of a part, or stand in a list or dictionary there."""
         for part in self._parts:
             for name, value in part.__dict__.items():
-                if name not in _REGISTRIES and value is not None and not isinstance(value, bool | int | float | str):
-                    values = value.values() if isinstance(value, dict) else value
-                    yield from tensors_in((value, list(values) if isinstance(values, Collection) else None))
+                if type(value) not in _WITHOUT_TENSORS and name not in _REGISTRIES:
+                    yield from tensors_in((value, list(value.values()) if isinstance(value, dict) else None))
 
     def plan(self, batch: Tensor) -> Plan | None:
         plan = self._plans.get(self._key(batch))

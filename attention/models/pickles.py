@@ -56,7 +56,7 @@ class Standin:
     """An object of a class that is not imported, or what a call that is not made would give."""
 
     path: str
-    """Of the class or function."""
+    """Dotted name of the class or function."""
     arguments: Any = ()
     state: Any = None
     """Its attributes, a mapping mostly."""

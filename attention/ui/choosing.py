@@ -1,23 +1,37 @@
-"""Which network: any name of the zoo, with its trained weights or with random ones, fetched where they are not here."""
+"""Which network: one by name, fetched where its weights are not here, one of a weight file, or one of code."""
 
 import contextlib
+import hashlib
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from attention import serving
-from attention.models import libraries, zoo
+from attention import labels, serving
+from attention.images import Preprocessing
+from attention.models import libraries, weight_files, zoo
+from attention.models.code import LARGEST
+from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
-from attention.ui.weights import choose_weights, uploaded
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
+
+if TYPE_CHECKING:  # the page is painted before torch is loaded
+    from attention.models.checkpoints import Contents
+    from attention.models.families import Architecture
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam"
 FOR_UPLOADS = "efficientnet-b0"
 """It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
 WEIGHTS = ["Trained", "Random"]
-_CHOSEN = "_network_chosen"
+_NAMED = "_network_named"
 ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
     "The first five come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
@@ -34,7 +48,7 @@ def choose_network() -> NetworkChoice:
     )
     if origin == ON_OFFER:
         return _choose_on_offer(served)
-    if choice := choose_weights():
+    if choice := choose_weight_file():
         return choice
     st.caption("Until there is one that fits, this is the network that comes first.")
     return _by_name(served.network.card.name if served else DEFAULT, served)
@@ -43,13 +57,13 @@ def choose_network() -> NetworkChoice:
 def open_for_own_picture() -> None:
     """Called when a person brings a picture: the network for it, unless one was chosen, here or by the link."""
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
-        chosen = "network" in st.query_params or st.session_state.get(_CHOSEN) or serving.served()
+        chosen = "network" in st.query_params or st.session_state.get(_NAMED) or serving.served()
         if not chosen and st.session_state.get("origin", ON_OFFER) == ON_OFFER:
             st.session_state.network = FOR_UPLOADS
 
 
-def _mark_chosen() -> None:
-    st.session_state[_CHOSEN] = True
+def _mark_named() -> None:
+    st.session_state[_NAMED] = True
 
 
 def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
@@ -59,7 +73,7 @@ def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
         names,
         0 if served else names.index(DEFAULT),
         key="network",
-        on_change=_mark_chosen,
+        on_change=_mark_named,
         bind="query-params",
         accept_new_options=True,
         help=ANY,
@@ -180,3 +194,181 @@ class _Bar:
         whole = f" of {total / 1e6:,.0f}" if total else ""
         speed = done / 1e6 / max(now - self._start, 1e-3)
         self._bar.progress(min(done / total, 1.0) if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {speed:,.1f} MB/s")
+
+
+EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
+"""The first bytes say what a file is; `.pth.tar` and `.bin` are habits of those who publish weights."""
+RECOGNISED = "As recognised"
+MEGABYTES = 500
+"""The largest upload; the largest ResNet, 152 layers deep, has 242 MB."""
+KEPT = 4
+"""Files whose tensors the server keeps, and networks made of them; the last of all visitors."""
+HELP = (
+    f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
+    "other network can be shown from its own code: `python -m attention serve --help`."
+)
+_UPLOAD, _REFUSED, _COUNT, _CHOSEN = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
+
+
+class Upload(NamedTuple):
+    """A weight file that was read: its tensors are kept for all visitors, and its bytes are let go."""
+
+    name: str
+    sha256: str
+    parts: tuple[str | None, ...] = (None,)
+    """The networks in it, where there are several."""
+
+
+def choose_weight_file() -> NetworkChoice | None:
+    """The network of an uploaded weight file, with what was assumed; None where there is none that works."""
+    upload = _take()
+    if upload is None:
+        return None
+    described = st.container()
+    try:
+        with st.expander("How it was recognised", icon=":material/fingerprint:"):
+            part, file = _choose_part_and_family(upload)
+        found = file.architecture
+        with st.expander("Its pictures and classes", icon=":material/tune:"):
+            seen = _choose_pictures(weight_files.usual(found))
+            names = _choose_labels(cast(int, found.settings["classes"]))
+        key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
+        network = _network(key, file, _prepared=(seen, names))
+    except GatescopeError as error:
+        with described:
+            st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
+            _draw_differences(error)
+        return None
+    with described:
+        _describe_upload(upload, network, found)
+    card = replace(network.card, title=found.family, description="weights of your own")
+    choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
+    st.session_state[_CHOSEN] = choice
+    return choice
+
+
+def uploaded() -> list[NetworkChoice]:
+    """The network of the last weight file that made one, where there is one."""
+    return [choice] if (choice := st.session_state.get(_CHOSEN)) else []
+
+
+def _take() -> Upload | None:
+    """The file that was uploaded last and could be read. A new one makes room in the uploader at once."""
+    count = st.session_state.get(_COUNT, 0)
+    file = st.file_uploader("Weight file", EXTENSIONS, key=f"weights_{count}", max_upload_size=MEGABYTES, help=HELP)
+    if file is not None:
+        _keep(file)
+        st.session_state[_COUNT] = count + 1
+        st.rerun()
+    if _REFUSED in st.session_state:
+        st.error(st.session_state[_REFUSED], icon=":material/error:")
+    return st.session_state.get(_UPLOAD)
+
+
+def _keep(file: UploadedFile) -> None:
+    """The tensors in a file, or why there are none; either way its bytes are let go."""
+    data = file.getvalue()
+    upload = Upload(file.name, hashlib.sha256(data).hexdigest())
+    st.session_state.pop(_REFUSED, None)
+    try:
+        parts = _read_parts(upload.sha256, data)
+    except GatescopeError as error:
+        st.session_state[_REFUSED] = f"{literal(file.name)}: {literal(str(error))}"
+    else:
+        st.session_state[_UPLOAD] = upload._replace(parts=parts)
+        for own in ("network_in_file", "family", "size", "mean", "std"):
+            st.session_state.pop(own, None)
+    context = get_script_run_ctx()
+    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
+    """The networks in a file, each read: one without a name, or several of which the person will choose."""
+    from attention.models.checkpoints import SeveralNetworksError
+
+    try:
+        _contents(sha256, None, data)
+    except SeveralNetworksError as error:
+        if len(error.parts) > KEPT:
+            raise
+        for part in error.parts:
+            _contents(sha256, part, data)
+        return error.parts
+    return (None,)
+
+
+def _choose_part_and_family(upload: Upload) -> tuple[str | None, WeightFile]:
+    """Which of the networks in the file, what the keys say it is, or what the person says; below that, why."""
+    part = upload.parts[0]
+    if len(upload.parts) > 1:
+        part = st.selectbox("Network in the file", upload.parts, key="network_in_file")
+    family = st.selectbox("Family", [RECOGNISED, *weight_files.families()], key="family")
+    _contents(upload.sha256, part, None)  # the last that was asked for is the last that is let go
+    file = _recognised(upload.sha256, part, None if family == RECOGNISED else family, name=upload.name)
+    phrases = (*file.architecture.evidence, *file.notes)
+    st.caption("\n".join(f"- {phrase}" for phrase in map(literal, phrases)))
+    return part, file
+
+
+def _choose_pictures(usual: Preprocessing) -> Preprocessing:
+    size = st.number_input("Image size in pixels", 1, LARGEST, usual.size, key="size")
+    return replace(usual, size=size, mean=_choose_colours("Mean", usual.mean), std=_choose_colours("Std", usual.std))
+
+
+def _choose_colours(name: str, usual: tuple[float, float, float]) -> tuple[float, float, float]:
+    given = st.text_input(f"{name} of red, green, blue", " ".join(map(str, usual)), key=name.lower())
+    try:
+        red, green, blue = map(float, given.replace(",", " ").split())
+    except ValueError:
+        raise zoo.ZooError(f"{name} is {given[:40]!r}; three numbers are allowed, such as 0.5 0.5 0.5.") from None
+    return red, green, blue
+
+
+def _choose_labels(classes: int) -> tuple[str, ...]:
+    """From a file; none where there is no file, or another than that of this network."""
+    key = f"labels_{st.session_state[_COUNT]}"
+    file = st.file_uploader("Names of the classes", ["txt", "json"], key=key, max_upload_size=1, help=labels.ALLOWED)
+    return labels.read(file.getvalue(), file.name, classes) if file else ()
+
+
+def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture") -> None:
+    gates = ", ".join(f"{count} {kind}" for kind, count in (network.card.gates or {}).items()) or "none"
+    known = "taken for" if found.alternatives else "recognised as"  # others have the same keys
+    st.caption(
+        f"**{literal(upload.name)}** was {known} **{found.family}**: {network.card.parameters:,} parameters, "
+        f"{len(network.labels):,} classes; gates: {gates}."
+    )
+    if network.card.assumed:
+        st.caption(f"Assumed, since the file does not say it: {'; '.join(network.card.assumed)}.")
+
+
+def _draw_differences(error: GatescopeError) -> None:
+    """Every key that the network lacks, has besides, or has in another shape, where the sentence names the first."""
+    from attention.models.families import RecognitionError
+
+    if isinstance(error, RecognitionError) and error.differences:
+        found = error.differences
+        kinds = {"missing": found.missing, "left over": found.left_over, "of another shape": found.misshapen}
+        what, keys = zip(*((kind, key) for kind, each in kinds.items() for key in each), strict=True)
+        st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Reading the weights")
+def _contents(sha256: str, part: str | None, _data: bytes | None) -> "Contents":
+    """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
+    from attention.models import checkpoints
+
+    if _data is None:
+        raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
+    return checkpoints.contents(_data, part=part)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Recognising the network")
+def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
+    return weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Building the network")
+def _network(key: str, _file: WeightFile, *, _prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
+    return weight_files.assemble(_file, seen=_prepared[0], labels=_prepared[1])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.discovery import networks, report
+from benchmarks.discovery import modules, networks, report
 from benchmarks.discovery.apart import apart
 from benchmarks.discovery.measure import Row
 
@@ -24,6 +24,7 @@ def main(family: str, out: Path, limit: int) -> None:
     rows, failures = report.read(out)
     known, order = {row.name: row for row in rows}, networks.listed()
     failures = {name: reason for name, reason in failures.items() if name in order}
+    tallies = modules.tallies()
     for name in networks.listed(family):
         if name in known:
             continue
@@ -34,10 +35,10 @@ def main(family: str, out: Path, limit: int) -> None:
             known[name] = answer
             failures.pop(name, None)
         click.echo(f"{name}: {answer if isinstance(answer, str) else _told(answer)}")
-        report.write(out, [known[each] for each in order if each in known], failures)
+        report.write(out, [known[each] for each in order if each in known], failures, tallies)
     rows = [known[name] for name in order if name in known]
-    report.write(out, rows, failures)
-    click.echo(report.summary(rows))
+    report.write(out, rows, failures, tallies)
+    click.echo(f"{report.summary(rows)}\n{report.blocks(tallies)}")
 
 
 def _told(row: Row) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.discovery import reference
 from benchmarks.discovery.measure import Row
+from benchmarks.discovery.modules import Tally
 
 _HEAD = "| network | pixels | gates | missed | false | same output |\n|---|---|---|---|---|---|\n"
 _COLUMNS = ("networks", "gates", "exact", "missed", "false")
@@ -18,6 +19,7 @@ _OTHERS = (
     " blocks above.\n\n"
 )
 _WITHOUT = "no gates"
+_HERE = Path(__file__).parent
 
 
 def read(path: Path) -> tuple[list[Row], dict[str, str]]:
@@ -27,15 +29,17 @@ def read(path: Path) -> tuple[list[Row], dict[str, str]]:
     return rows, dict(re.findall(r"^- `(\S+/\S+)`: (.+)$", text, re.MULTILINE))
 
 
-def write(path: Path, rows: Iterable[Row], failures: dict[str, str]) -> None:
-    """The whole report: totals, one row a network, the classes that the reference knows, and what was not measured."""
+def write(path: Path, rows: Iterable[Row], failures: dict[str, str], tallies: Iterable[Tally] = ()) -> None:
+    """The whole report: totals, blocks by hand, what is found and what is not, one row a network, the classes that the
+    reference knows, and what was not measured."""
     rows = list(rows)
+    by_hand, found = ((_HERE / name).read_text(encoding="utf-8") for name in ("blocks.md", "found.md"))
     text = (
         "# Which gates are found\n\n"
         "Made by `python -m benchmarks.discovery`: random weights, one batch of two pictures of noise. A gate is exact"
         " where `trace` reports it in the module, with the axes, and as often as the reference says.\n\n"
-        f"{summary(rows)}{_OTHERS}{others(rows)}\n## Networks\n\n{_HEAD}{''.join(map(_line, rows))}\n"
-        f"## Classes of the reference\n\n{_classes()}"
+        f"{summary(rows)}{_OTHERS}{others(rows)}\n{by_hand}\n{blocks(tallies)}\n{found}\n"
+        f"## Networks\n\n{_HEAD}{''.join(map(_line, rows))}\n## Classes of the reference\n\n{_classes()}"
     )
     if failures:
         reasons = "".join(f"- `{name}`: {reason}\n" for name, reason in failures.items())
@@ -60,6 +64,13 @@ def summary(rows: list[Row]) -> str:
 def others(rows: list[Row]) -> str:
     """The totals of the gates whose classes are no attention blocks by name."""
     return _table("other gates", _types(rows, lambda kind: kind not in reference.NAMED))
+
+
+def blocks(tallies: Iterable[Tally]) -> str:
+    """The blocks by hand: how many there are of each set, and how many of their gates are found."""
+    heads = ("blocks", "gates", "exact", "missed", "false", "blocks all right")
+    lines = [f"| {name} | " + " | ".join(map(str, counts)) + " |\n" for name, *counts in tallies]
+    return f"| written by hand | {' | '.join(heads)} |\n|---|{'--:|' * len(heads)}\n{''.join(lines)}"
 
 
 def _types(rows: list[Row], wanted: Callable[[str], bool]) -> dict[str, Counter[str]]:

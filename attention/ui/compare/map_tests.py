@@ -17,7 +17,7 @@ from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import jobs, widgets
-from attention.ui.compare_tabs import choose_network
+from attention.ui.compare.tabs import choose_network
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from torch import Tensor, nn
@@ -36,7 +36,7 @@ class Shuffled(NamedTuple):
     maps: dict[str, Floats]
     """The heatmap and the spatial gates, by name."""
     probability: float
-    """Of the class."""
+    """Probability of the class."""
 
 
 def draw_faithfulness(columns: Sequence[Compared]) -> None:
@@ -49,7 +49,8 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
     maps = _maps(column)
     passes = 2 * (len(maps) + DRAWS) * (STEPS + 1)
     st.markdown(
-        "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
+        "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first. "
+        "(RISE begins the insertion with a blurred picture; here it begins with the mean colour.)"
     )
     key = (observation.key, column.target, *_stamp(column), *maps)
     said = jobs.cost(passes, 0, column.seconds)
@@ -96,7 +97,7 @@ def _maps(column: Compared) -> dict[str, Floats]:
 
 
 Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
-"""Of the maps by name, and of the random ones."""
+"""The curves of the maps by name, and of the random ones."""
 
 
 def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], report: jobs.Report) -> Curves:
