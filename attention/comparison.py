@@ -42,7 +42,7 @@ class Compared:
     heatmap: Heatmap | None
     """None where the class is not known, or not computed."""
     seconds: float
-    """Of one pass of the picture, as `times` has it."""
+    """Seconds of one pass of the picture, as `times` has it."""
     elsewhere: Observation | None = None
     """The network on a picture of something else, where there is one."""
 
@@ -94,7 +94,7 @@ def place(labels: Sequence[str], wanted: str) -> int | None:
 
 
 def by_stage(gates: Sequence[Gate]) -> list[Gate]:
-    """Of spatial gates, the last of each size, in depth order."""
+    """From spatial gates the last of each size, in depth order."""
     last = {gate.values.shape[1:]: gate for gate in gates}
     return [gate for gate in gates if gate is last[gate.values.shape[1:]]]
 
@@ -260,7 +260,7 @@ def _gate_to_dict(gate: Gate, column: Compared) -> dict[str, Any]:
 
 
 def _overlap(box: Window, values: Floats, other_box: Window, other_values: Floats) -> float:
-    """Of the part of the picture that both squares show."""
+    """The overlap in the part of the picture that both squares show."""
     part = agreement.common(box, other_box)
     assert part is not None  # both hold the picture's centre
     first = agreement.sampled(values, GRID, agreement.inside(part, box))

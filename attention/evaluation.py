@@ -12,7 +12,7 @@ import numpy as np
 from attention import survey
 from attention.models import Network
 from attention.records import GateHealth, GatescopeError, ModelCard
-from attention.survey.command import print_progress
+from attention.survey.running import print_progress
 from attention.survey.statistics import gate_health
 
 

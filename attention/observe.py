@@ -95,7 +95,7 @@ class Observation:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Of what the network sees, (1, C, H, W)."""
+        """Shape of what the network sees, (1, C, H, W)."""
         return (1, 3, self.card.input_size, self.card.input_size)
 
     @property

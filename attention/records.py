@@ -41,7 +41,7 @@ class Rejected:
     name: str
     """Dotted path of the module that computes them; "" is the traced module itself."""
     activation: str
-    """Of the side that might have been the gate, `"none"` where it has no bounded one."""
+    """The activation of the side that might have been the gate, `"none"` where it has no bounded one."""
     reason: str
     """One short phrase: `"a GLU: two projections of one tensor"`."""
     count: int
@@ -157,7 +157,7 @@ class ModelCard:
     assumed: tuple[str, ...] = ()
     """What nobody says about this network and was therefore assumed, a phrase each."""
     sha256: str = ""
-    """Of the weight file, where it is known."""
+    """Hash of the weight file, where it is known."""
     classes: tuple[str, ...] = ()
     """Own networks: the class folders' names, in the order of the outputs."""
     validation_pictures: int = 0
@@ -180,7 +180,7 @@ class Convolution:
     """Height and width, h1 and w1."""
     groups: int
     height: int
-    """Of the output, like `width`."""
+    """Height of the output, like `width`."""
     width: int
     bias: bool
 
@@ -195,7 +195,7 @@ class Part:
     """Name of its class."""
     parameters: int
     macs: int
-    """Of convolutions and matrix products."""
+    """Multiply-accumulates of convolutions and matrix products."""
     ungrouped_parameters: int
     """The same with every convolution in one group."""
     ungrouped_macs: int
@@ -208,7 +208,7 @@ class Part:
     kernel: tuple[int, ...]
     groups: int
     form: str
-    """Of an attention block, such as `"SE"`, or its class where that is not a known one; empty elsewhere."""
+    """The form of an attention block, such as `"SE"`, or its class where that is not a known one; empty elsewhere."""
     gates: tuple[str, ...]
     """Names of the gates found in it, in the order of execution."""
     parts: "tuple[Part, ...]"

@@ -11,7 +11,7 @@ from attention.records import GatescopeError
 MOST_BYTES = 500_000
 MOST_VIEWS = 100
 MOST_LETTERS = 120
-"""Of a title."""
+"""Most letters of a title."""
 LONGEST_QUERY = 20_000
 MOST_KEYS = 50
 ALLOWED = 'what "Save the list" writes is allowed'

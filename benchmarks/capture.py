@@ -150,7 +150,7 @@ def paired(runs: dict[str, Callable[[], object]], seconds: float, rounds: int) -
 
 
 def ratios(times: dict[str, list[float]]) -> dict[str, float]:
-    """Of each to the plain pass of its round, the median over the rounds."""
+    """The ratio of each to the plain pass of its round, the median over the rounds."""
     return {
         name: statistics.median(one / plain for one, plain in zip(each, times["plain"], strict=True))
         for name, each in times.items()

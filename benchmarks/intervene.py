@@ -45,8 +45,8 @@ def main(names: tuple[str, ...], rounds: int) -> None:
             whole = EditedPasses(tracer, picture, tracer(picture))
         resumed = EditedPasses(tracer, picture, whole.before, SequentialResume(network.module, picture))
         resumed.settle()
-        assert resumed.chain is not None
-        click.echo(f"{name}, {side} px, plain pass {plain * 1e3:.1f} ms{'' if resumed.chain.holds else ', no chain'}")
+        assert resumed.resume is not None
+        click.echo(f"{name}, {side} px, plain pass {plain * 1e3:.1f} ms{'' if resumed.resume.holds else ', no chain'}")
         _time_blocks(whole, resumed, rounds)
 
 

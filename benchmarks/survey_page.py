@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
+from attention.survey import LoadedSurvey
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, histogram
 from attention.survey.result import Result
-from attention.ui.survey.loading import LoadedSurvey
 
 APP = Path(__file__).parents[1] / "app.py"
 PARTS = (
@@ -25,7 +25,7 @@ PARTS = (
     "Right and wrong",
 )
 SIDE, EACH = 7, 3
-"""Of the map, and the pictures of each class."""
+"""Side of the map, and the pictures of each class."""
 
 
 def summarised(values: NDArray[np.float64], labels: NDArray[np.int64], gates: tuple[GateColumns, ...]) -> Partial:
@@ -77,8 +77,8 @@ def opened(loaded: LoadedSurvey, part: str) -> AppTest:
 @click.option("--classes", default=1000, show_default=True)
 def main(channels: int, classes: int) -> None:
     """Times each view twice: what is computed once is computed in the first run."""
-    loaded = LoadedSurvey("large", generated(channels, classes))
-    opened(LoadedSurvey("small", generated(8, 2)), PARTS[0])  # loads the network and what draws
+    loaded = LoadedSurvey(generated(channels, classes), "large")
+    opened(LoadedSurvey(generated(8, 2), "small"), PARTS[0])  # loads the network and what draws
     for part in PARTS:
         took = []
         for _ in range(2):

@@ -4,9 +4,9 @@ from attention import ui
 
 observation = ui.open_page()
 
-from attention.ui import compare, compare_pictures
+from attention.ui.compare import columns, pictures
 
-SIDES = {"Several networks": compare.draw, "Two pictures": compare_pictures.draw}
+SIDES = {"Several networks": columns.draw, "Two pictures": pictures.draw}
 
 side = ui.choose("Compare", SIDES, key="side", look="row")
 with ui.errors():

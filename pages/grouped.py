@@ -8,12 +8,11 @@ import streamlit as st
 
 from attention import grouped
 from attention.ui import grouped as sections
-from attention.ui.grouped_controls import choose
 
 answer = st.container()
 numbers, figure = ui.slots()
 with figure:
-    convolution = choose(numbers)
+    convolution = sections.choose(numbers)
     cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
 answer.subheader(sections.answer(convolution, cost), anchor=False)

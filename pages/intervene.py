@@ -14,10 +14,10 @@ Sections = dict[str, Callable[[], None]]
 
 
 @st.fragment
-def turn() -> None:
+def edit() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
     history = session.history(observation)
-    said = st.container()
+    said = st.empty()
     here = controls.choose(observation, history)
     controls.choose_edit(here)
     session.say_complaints()
@@ -33,22 +33,22 @@ def turn() -> None:
         }
         with ui.errors():  # a network without classes has the rest of the page
             with right:
-                found = effects.effect(observation, trace, effects.choose_class(observation))
-                effects.draw_probabilities(observation, found)
-            with said:
-                effects.say(observation, found, history.now)
+                outcome = effects.outcome_of(observation, trace, effects.choose_class(observation))
+                effects.draw_probabilities(observation, outcome)
+            said.subheader(effects.headline(observation, outcome, history.now), anchor=False)
             seed = effects.choose_seed()
-            if history.now:
-                effects.draw_chance(observation, found, history.now, seed)
+            if history.now and not outcome.nothing:
+                test = effects.draw_evidence(observation, outcome, history.now, seed)
+                said.subheader(effects.headline(observation, outcome, history.now, test), anchor=False)
             sections = {
-                "Each block off": lambda: depth.draw(observation, found.number, seed),
-                "Class heatmap": lambda: heatmaps.draw(observation, found, history.now),
+                "Each block off": lambda: depth.draw(observation, outcome.number, seed),
+                "Class heatmap": lambda: heatmaps.draw(observation, outcome, history.now),
             } | sections
         ui.tabs("section", sections)
 
 
 with ui.errors():
     if observation.blocks:
-        turn()
+        edit()
     else:
         ui.no_gates(observation, "gates that this page can turn", "cbam")

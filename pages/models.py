@@ -6,10 +6,10 @@ observation = ui.open_page()
 
 import streamlit as st
 
-from attention.ui import models, models_report
+from attention.ui import models
 
 with ui.errors():
-    st.markdown(f"#### {models.answer(observation)}")
+    st.markdown(f"#### {models.headline(observation)}")
     models.draw_totals(observation)
     models.draw_layers(observation)
-    models_report.draw(observation)
+    models.draw_report(observation)

@@ -1,10 +1,13 @@
 """Weight files that mean harm, or are merely wrong: each built here, with a piece of the sentence that refuses it."""
 
+import argparse
+import gzip
 import io
 import json
 import os
 import pickle
 import struct
+import subprocess
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -37,12 +40,18 @@ def saved(content: object, **options: object) -> bytes:
     return file.getvalue()
 
 
-def archive(pickled: bytes, data: dict[str, bytes] | None = None, *, compression: int = zipfile.ZIP_STORED) -> bytes:
+def archive(
+    pickled: bytes,
+    data: dict[str, bytes] | None = None,
+    *,
+    compression: int = zipfile.ZIP_STORED,
+    order: str = "little",
+) -> bytes:
     """A zip in torch's layout, around any pickle and any tensor data."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression, compresslevel=1) as parts:
         parts.writestr("archive/data.pkl", pickled)
-        parts.writestr("archive/byteorder", "little")
+        parts.writestr("archive/byteorder", order)
         for name, content in (data or {}).items():
             parts.writestr(f"archive/data/{name}", content)
         parts.writestr("archive/version", "3\n")
@@ -77,8 +86,54 @@ def growing_string(times: int) -> bytes:
 def copied_dictionary() -> bytes:
     """A dictionary of ten thousand entries, copied eight hundred times."""
     pairs = b"".join(b"M" + struct.pack("<H", n) + b"K\1\x86" for n in range(10_000))
-    copies = b"ccollections\nOrderedDict\nh\1\x85R" * 800
-    return archive(b"\x80\2](" + pairs + b"eq\1](" + copies + b"e.")
+    copies = b"ccollections\nOrderedDict\nh\0\x85R" * 800
+    return archive(b"\x80\2](" + pairs + b"eq\0](" + copies + b"e.")
+
+
+class Holding(torch.nn.Linear):
+    """A module with harm among its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+        self.harm = Harm()
+
+
+def module_in_itself(name: str = "m") -> bytes:
+    """A module twice in itself: its parts have 2 ** depth names."""
+    module = torch.nn.Linear(1, 1)
+    module._modules |= {name: module, "n": module}
+    return saved(module)
+
+
+class Starting:
+    """Pickled, this starts a process."""
+
+    def __reduce__(self) -> tuple:
+        return subprocess.Popen, (["touch", MARK],)
+
+
+def code_in_attributes() -> bytes:
+    return saved({"state_dict": {"a": torch.ones(2)}, "arguments": argparse.Namespace(lr=0.1, hook=Starting())})
+
+
+def many_entries() -> bytes:
+    keys = (b"X\5\0\0\0" + f"{number:05x}".encode() + b"]" for number in range(95_000))
+    return archive(b"\x80\2}(" + b"".join(keys) + b"u.")
+
+
+def call_in_call() -> bytes:
+    """Calls of torch's that make what another call makes, each in the next one's arguments."""
+    call = b"ctorch._tensor\n_rebuild_from_type_v2\n"
+    return archive(b"\x80\2" + call + (b"(" + call + b"N") * 9000 + b")" + b"Nt" * 9000 + b"R.")
+
+
+def negative_place() -> bytes:
+    return archive(pickle_of({"a": torch.zeros(7)}).replace(b"QK\0", b"QJ\xfc\xff\xff\xff"), {"0": bytes(28)})
+
+
+def past_its_end() -> bytes:
+    """Every second number of four, four times."""
+    return archive(pickle_of({"a": torch.zeros(4)}).replace(b"K\1\x85", b"K\2\x85"), {"0": bytes(16)})
 
 
 def deep_tuples() -> bytes:
@@ -186,6 +241,11 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "empty": (lambda: b"", "is empty"),
     "picture": (picture, "a PNG picture"),
     "text": (lambda: b"weights: none\n" * 9, "no weight file"),
+    "ONNX": (lambda: b"\x08\x08\x12\x07pytorch" + bytes(99), "an ONNX graph"),
+    "HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file, as Keras writes them"),
+    "git-lfs": (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of git-lfs"),
+    "web page": (lambda: b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html></html>", "a saved web page"),
+    "gzip": (lambda: gzip.compress(b"weights"), "packed with gzip"),
     "over the size": (lambda: Sparse(b"PK\3\4", 2**40), "has 1,048,576 MiB; at most 600 MiB"),
     # safetensors
     "huge header": (lambda: flat(b"{}", size=2**62), "header of the safetensors file claims 4,611,686,018"),
@@ -219,16 +279,33 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "NaN": (lambda: save_safetensors({"a": BAD}), "'a' holds NaN or infinite"),
     # torch.save
     "code": (lambda: saved({"a": Harm()}), r"asks to run posix\.system"),
-    "code without a name": (code_without_a_name, "damaged"),
-    "whole module": (lambda: saved(torch.nn.ReLU()), r"asks to run torch\.nn\.modules\.activation\.ReLU"),
+    "code without a name": (code_without_a_name, r"asks to run builtins\.eval"),
+    "a module without weights": (lambda: saved(torch.nn.ReLU()), "holds no tensor"),
+    "a module in itself": (module_in_itself, "more than 20,000 parts, or one in itself"),
+    "a module with long names": (lambda: module_in_itself("m" * 900), "more than 20,000 parts, or one in itself"),
+    "code in a module": (lambda: saved({"model": Holding()}), r"asks to run posix\.system"),
+    "code in the attributes of an object": (code_in_attributes, r"asks to run commands\.Popen"),
     "bare pickle": (lambda: pickle.dumps({"a": 1}), "a bare pickle"),
     "legacy format": (lambda: saved({"a": BAD}, _use_new_zipfile_serialization=False), "before version 1.6"),
-    "program": (program, "a TorchScript program"),
-    "quantised": (quantised, "_rebuild_qtensor"),
-    "bytearray": (lambda: archive(b"\x80\2cbuiltins\nbytearray\nJ\0\0\0\x20\x85R."), r"builtins\.bytearray"),
-    "growing string": (lambda: growing_string(27), r"_codecs\.encode"),
-    "copied dictionary": (copied_dictionary, "a call that no tensor needs"),
-    "deep tuples": (deep_tuples, "more tuples than its tensors can need"),
+    "program": (program, "holds no tensor"),
+    "quantised": (quantised, r"'weight' in it is a torch\._utils\._rebuild_qtensor"),
+    "bytearray": (lambda: archive(b"\x80\2cbuiltins\nbytearray\nJ\0\0\0\x20\x85R."), r"holds a builtins\.bytearray"),
+    "growing string": (lambda: growing_string(27), r"holds a _codecs\.encode"),
+    "copied dictionary": (copied_dictionary, "holds a list"),
+    "deep tuples": (deep_tuples, "would take more than 12 MiB of memory"),
+    "many dictionaries": (lambda: archive(b"\x80\2](" + b"}" * 2**19 + b"e."), "would take more than 12 MiB"),
+    "many marks": (lambda: archive(b"\x80\2" + b"(" * 2**19 + b"N."), "would take more than 12 MiB"),
+    "many entries of a dictionary": (many_entries, "would take more than 12 MiB"),
+    "a number without an end": (lambda: archive(b"\x80\2I" + b"9" * 10**5 + b"\n."), "damaged"),
+    "a deep key": (lambda: archive(b"\x80\2})" + b"\x85" * 50_000 + b"K\1s."), "holds no tensor"),
+    "a call in a call": (call_in_call, "holds a torch"),
+    "an extension": (lambda: archive(b"\x80\2\x82\1."), "the operation EXT1, which no weights need"),
+    "a negative place": (negative_place, "a size or a place -4; whole numbers"),
+    "a tensor past its end": (past_its_end, "claims 4 numbers, 16 bytes, and 16 are stored"),
+    "other bytes first": (
+        lambda: archive(pickle_of({"a": torch.zeros(1)}), {"0": bytes(4)}, order="big"),
+        "big-endian",
+    ),
     "memo": (lambda: archive(b"\x80\2}r\xff\xff\xff\x7f."), "counts further than it is long"),
     "broken pickle": (lambda: archive(b"\x80\2}X\xff\xff\xff\x7fa"), "damaged"),
     "long pickle": (lambda: archive(b"\x80\2" + b"N0" * 2**20 + b"N."), "pickle in the file claims 2,097,156 bytes"),
@@ -241,7 +318,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
         lambda: saved({"a": torch.zeros(1).expand(10**7)}),
         "10,000,000 numbers, 40,000,000 bytes, and 4",
     ),
-    "storage lie": (storage_lie, "damaged"),
+    "storage lie": (storage_lie, "524,288,000 bytes, and 4 are stored"),
     "one entry, many names": (one_entry_many_names, "entries claim 524,288,181 bytes; the file itself"),
     "two directories": (two_directories, "directory at the end of the zip file is damaged"),
     "long directory": (long_directory, "directory of the zip file claims"),
@@ -258,8 +335,8 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
         lambda: saved({"a": torch.tensor([1.0, 1e300], dtype=torch.float64)}),
         "'a' holds NaN or infinite",
     ),
-    "an optimizer beside": (lambda: saved({"a": torch.ones(2), "epoch": 3}), "'epoch' in the file is a int"),
-    "a wrapper in itself": (lambda: archive(b"\x80\2}q\0X\5\0\0\0modelh\0s."), "more than 4 wrappers in one another"),
+    "a wrapper in itself": (lambda: archive(b"\x80\2}q\0X\5\0\0\0modelh\0s."), "holds no tensor"),
+    "an optimizer alone": (lambda: saved({"state": {0: {"step": torch.ones(2)}}}), "holds no tensor"),
     "a list": (lambda: saved([torch.ones(2)]), "holds a list"),
     "nothing": (lambda: saved({"state_dict": {}}), "holds no tensor"),
 }

@@ -37,6 +37,25 @@ class Cbam(nn.Module):
         return x * self.SpatialGate["spatial"]["bn"](self.SpatialGate["spatial"]["conv"](maps)).sigmoid()
 
 
+class ChannelThenPlace(nn.Module):
+    """CBAM as the code has it whose parts are called `ca` and `sa`."""
+
+    def __init__(self, channels, reduction=16, kernel=7, *, sequential=False):
+        super().__init__()
+        pair = [nn.Conv2d(*sizes, 1, bias=False) for sizes in _there_and_back(channels, reduction)]
+        if sequential:
+            self.ca = nn.ModuleDict({"fc": nn.ModuleDict({"0": pair[0], "2": pair[1]})})
+        else:
+            self.ca = nn.ModuleDict({"fc1": pair[0], "fc2": pair[1]})
+        self.sa = nn.ModuleDict({"conv1": nn.Conv2d(2, 1, kernel, padding="same", bias=False)})
+
+    def forward(self, x):
+        inward, outward = [layer for layer in self.ca.modules() if isinstance(layer, nn.Conv2d)]
+        pooled = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        x = x * sum(outward(F.relu(inward(vector))) for vector in pooled).sigmoid()
+        return x * self.sa["conv1"](torch.stack([x.mean(1), x.max(1).values], 1)).sigmoid()
+
+
 class Bam(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -98,6 +117,19 @@ class CbamBottleneck(_Attentive, Bottleneck):
     name, attention = "cbam", Cbam
 
 
+def _with_ca_sa(kind, **options):
+    """A block whose attention has its parts in the block itself."""
+
+    class Block(_Attentive, kind):
+        def __init__(self, inplanes, planes, *args, **kwargs):
+            super().__init__(inplanes, planes, *args, **kwargs)
+            del self.se
+            object.__setattr__(self, "se", ChannelThenPlace(planes * self.expansion, **options))
+            self.ca, self.sa = self.se.ca, self.se.sa
+
+    return Block
+
+
 class BamResNet(ResNet):
     def __init__(self, block, layers, **kwargs):
         super().__init__(block, layers, **kwargs)
@@ -118,6 +150,14 @@ def se_resnet(layers=(1, 1, 1, 1), *, bottleneck=True, classes=7):
 
 def cbam_resnet(layers=(1, 1, 1, 1), *, bottleneck=True, classes=7):
     return ResNet(CbamBottleneck if bottleneck else CbamBasic, list(layers), num_classes=classes)
+
+
+def ca_sa_resnet(layers=(1, 1, 1, 1), *, bottleneck=True, classes=7, **options):
+    return ResNet(_with_ca_sa(Bottleneck if bottleneck else BasicBlock, **options), list(layers), num_classes=classes)
+
+
+def plain_resnet(layers=(1, 1, 1, 1), *, bottleneck=True, classes=7):
+    return ResNet(Bottleneck if bottleneck else BasicBlock, list(layers), num_classes=classes)
 
 
 def bam_resnet(layers=(1, 1, 1, 1), *, bottleneck=True, classes=7):

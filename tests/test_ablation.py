@@ -1,7 +1,6 @@
 """The command line: each block off in turn, or a file of edits, as JSON and PNG."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from attention import capture, images, interventions
+from attention.analysis import evidence
 from attention.cli import main
-from attention.interventions import DRAWS, Edit, EditedPasses, EditFile, files
+from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import own, zoo
 from attention.records import GatescopeError
+from tests.documents import document, in_one_line
 from tests.own import BLOCKS
 
 ROOT = Path(__file__).parents[1]
@@ -40,21 +41,24 @@ def subject(name):
         return EditedPasses(tracer, batch, tracer(batch))
 
 
-def test_each_block_is_off_in_turn_beside_its_random_band(tmp_path):
-    result = run("--model", "se", "--seed", 3, "--out", tmp_path)
+def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
+    result = run("--model", "se", "--seed", 3, "--draws", 19, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     report, one = written(tmp_path), subject("se")
     first = int(one.before.output.argmax())
     assert [row["name"] for row in report["results"]] == BLOCKS
-    assert report["class"] == zoo.card("se").labels[first] and report["seed"] == 3 and report["draws"] == DRAWS
+    assert report["class"] == zoo.card("se").labels[first] and report["seed"] == 3
     assert report["note"] == "Switched off or edited at inference, not retrained." and not report["random_weights"]
-    for row in report["results"]:
-        turn = interventions.ablate_block(one, row["name"], seed=3, draws=DRAWS)
-        draws = turn.draws[:, first]
-        assert row["change"] == pytest.approx(turn.change[first], abs=1e-4)
-        assert (row["low"], row["high"]) == pytest.approx((draws.min(), draws.max()), abs=1e-4)
-        assert row["beyond_chance"] == (not row["low"] <= row["change"] <= row["high"])
-        assert f"{row['name']}: {row['change']:+.3f}" in result.output
+    effects = [interventions.effect(one, block, [Edit("off", block=block)], seed=3, draws=19) for block in BLOCKS]
+    adjusted = evidence.holm([evidence.p_value(one.change[first], one.null[:, first]) for one in effects])
+    for row, effect, p in zip(report["results"], effects, adjusted, strict=True):
+        assert row["change"] == pytest.approx(effect.change[first], abs=1e-4) and row["draws"] == 19
+        assert (row["low"], row["high"]) == pytest.approx(evidence.null_range(effect.null[:, first]), abs=1e-4)
+        assert (row["before"], row["after"]) == pytest.approx(effect.probability(first), abs=1e-4)
+        assert row["p_adjusted"] == pytest.approx(p)
+        assert row["p"] <= row["p_adjusted"]
+        assert f"without {row['name']}: {row['after']:.1%} (logit {row['change']:+.3f})" in result.output
+    assert "no effect" not in result.output
 
 
 def test_a_file_of_edits_is_measured_as_one(tmp_path):
@@ -66,12 +70,12 @@ def test_a_file_of_edits_is_measured_as_one(tmp_path):
     logits = one.edited(interventions.applied(edits, one.before.gates)).output[0]
     first = int(one.before.output.argmax())
     assert row["change"] == pytest.approx(float((logits - one.before.output[0])[first]), abs=1e-4)
-    assert row["probability"] == pytest.approx(float(logits.softmax(0)[first]), abs=1e-4)
+    assert row["after"] == pytest.approx(float(logits.softmax(0)[first]), abs=1e-4) and row["draws"] == 99
 
 
 def test_a_weight_file_is_a_network_too(tmp_path):
     weights = own.WEIGHTS / "se.safetensors"
-    assert run("--model", weights, "--out", tmp_path).exit_code == 0
+    assert run("--model", weights, "--draws", 19, "--out", tmp_path).exit_code == 0
     assert [row["name"] for row in written(tmp_path)["results"]] == BLOCKS
 
 
@@ -83,20 +87,21 @@ def test_where_no_folder_can_be_is_said_before_anything_is_computed(tmp_path, mo
         assert result.exit_code == 2 and "is no folder that can be written to" in " ".join(result.output.split())
 
 
-def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
+def test_the_example_in_the_documents_is_what_the_command_says(tmp_path):
     picture = ROOT / "assets" / "samples" / "cathedral.jpg"
     arguments = ["ablate", str(picture), "--model", "se", "--out", str(tmp_path)]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     report = written(tmp_path)
-    example = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8").split("With this picture of")[1])
+    example = in_one_line(document("evidence").split("With this picture of")[1])
     last, third = (next(row for row in report["results"] if row["name"] == name) for name in (BLOCKS[7], BLOCKS[4]))
+    for row, end in ((last, ".2f"), (third, ".3f")):
+        moved = f"the logit moves by {row['change']:+{end}}"
+        span = f"by {row['low']:+{end}} to {row['high']:+{end}}"
+        assert f"{percent(row['after'])}: {moved}" in example and span in example
+        assert f"(p = {row['p_adjusted']:.2g}" in example
     assert f'says "{report["class"]}" with {percent(report["probability"])}. Without its last gate, layer4.1' in example
-    assert f"says so with {percent(last['probability'])}: the logit rises by {last['change']:.2f}." in example
-    assert f"in {DRAWS} draws, raise the logit by {last['low']:.2f} to {last['high']:.2f}," in example
-    fall = f"the logit falls by {-third['change']:.3f}, and to {percent(third['probability'])};"
-    assert f"The gate of layer3.0 is another case. Without it {fall}" in example
-    assert f"the same changes lower it by {-third['high']:.3f} to {-third['low']:.3f}." in example
-    assert last["beyond_chance"] and not third["beyond_chance"]
+    assert f"{last['draws']} draws" in example and f"over {len(BLOCKS)} blocks" in example
+    assert last["p_adjusted"] <= evidence.LEVEL < third["p_adjusted"]
 
 
 def percent(share):
@@ -105,7 +110,7 @@ def percent(share):
 
 @pytest.mark.usefixtures("home")
 def test_random_weights_are_called_so(tmp_path):
-    assert run("--model", "timm/test_byobnet", "--random", "--out", tmp_path).exit_code == 0
+    assert run("--model", "timm/test_byobnet", "--random", "--draws", 19, "--out", tmp_path).exit_code == 0
     report = written(tmp_path)
     assert report["random_weights"] and np.isfinite([row["change"] for row in report["results"]]).all()
 

@@ -61,7 +61,7 @@ ROOMS = {
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records capture observe"),
+    "interventions": door("numpy torch", "records analysis capture observe"),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
@@ -71,7 +71,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
-    "charts": door("numpy plotly PIL", "records analysis observe comparison"),
+    "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
     "serving": door("click", "records models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
@@ -277,6 +277,7 @@ UNWANTED = {
     "an option that streamlit has dropped": r"use_container_width|use_column_width|components\.v1",
     "HTML that streamlit does not check": r"unsafe_allow_html",
     "a filled button, whose white label is too pale on the dark theme": r"type=\"primary\"",
+    "a docstring that is no sentence": r"\"\"\"Of ",
     "a package index of one place": r"--(?:extra-)?index-url|--find-links",
 }
 

@@ -79,7 +79,7 @@ def test_what_is_far_from_a_gate_is_not_listed(name):
 @pytest.mark.parametrize("name", gallery.GATED)
 @torch.no_grad()
 def test_no_product_is_both_a_gate_and_rejected(name):
-    """Of the blocks with gates, only those that compute one by products have more to say."""
+    """Only those of the blocks with gates that compute one by products have more to say."""
     rejected = trace(gallery.made(name), gallery.features()).rejected
     assert {each.reason for each in rejected} <= {NORMALISATION, ACTIVATION, MATRIX, SCORES}
 

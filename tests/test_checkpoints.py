@@ -1,16 +1,23 @@
 """What torch.save and safetensors write is read back, whatever a training script wrapped around it."""
 
+import argparse
+import collections
 import dataclasses
+import datetime
+import enum
+import functools
 import io
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save as save_safetensors
 
 from attention.models import checkpoints
 from tests import attacks
+from tests.documents import document
 
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 
@@ -101,7 +108,7 @@ def test_a_path_without_a_file_is_said(tmp_path):
 
 
 def test_the_reason_names_what_a_file_asks_to_run():
-    with pytest.raises(checkpoints.CheckpointError, match=r"asks to run posix\.system; save the state dict alone"):
+    with pytest.raises(checkpoints.CheckpointError, match=r"asks to run posix\.system, which no weights need"):
         checkpoints.read(attacks.saved({"state_dict": state(), "args": attacks.Harm()}))
 
 
@@ -155,7 +162,7 @@ def test_a_limit_in_the_environment_that_is_no_number_is_said(value, monkeypatch
 
 
 def test_the_readme_states_every_limit():
-    table = (Path(__file__).parents[1] / "README.md").read_text()
+    table = document("guide")
     for field in dataclasses.fields(checkpoints.Limits):
         assert f"| `GATESCOPE_MAX_{field.name.upper()}` | {field.default:,} |" in table
 
@@ -170,3 +177,139 @@ def test_the_defaults_let_the_largest_networks_that_are_recognised_through():
     check_claims(claims, checkpoints.DEFAULT)
     check_size(sum(claim.bytes for claim in claims.values()), checkpoints.DEFAULT)
     assert checkpoints.DEFAULT.file_bytes > 581e6  # RegNetY-32GF
+
+
+class Net(torch.nn.Module):
+    """A network with all that a module may hold: shared parts, a buffer that is not saved, an attribute of any kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4)
+        self.again = self.first
+        self.register_buffer("kept", torch.arange(3))
+        self.register_buffer("passing", torch.arange(5), persistent=False)
+        self.register_parameter("absent", None)
+        self.blocks = torch.nn.ModuleList([torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())])
+        self.settings = argparse.Namespace(lr=0.1, path=Path("runs"), day=datetime.date(2020, 2, 2))
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.first(pictures))
+
+
+def assert_same(found, wanted):
+    assert set(found) == set(wanted)
+    assert all(found[name].dtype == value.dtype and torch.equal(found[name], value) for name, value in wanted.items())
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Record:
+    a: int
+
+
+HARMLESS = {
+    "arguments": argparse.Namespace(lr=0.1, betas=(0.9, 0.99), out=Path("runs/1")),
+    "numbers of numpy": np.float64(0.5),
+    "an array of numpy": np.arange(3),
+    "a date": datetime.datetime(2020, 2, 2, 12),
+    "an enum": Colour.RED,
+    "a set": {1, 2, "three"},
+    "a function": functools.partial(print, "x"),
+    "a default dictionary": collections.defaultdict(list, a=[1]),
+    "a record": Record(3),
+    "a type": torch.float16,
+    "a large number": 10**40,
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_an_object_beside_the_weights_is_neither_made_nor_in_the_way(kind, protocol, monkeypatch):
+    data = attacks.saved({"state_dict": state(), "object": HARMLESS[kind]}, pickle_protocol=protocol)
+    monkeypatch.setattr("importlib.import_module", lambda *_: pytest.fail("something was imported"))
+    assert_is_the_state(checkpoints.read(data))
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "note"),
+    [
+        ({"epoch": 1, "model_state_dict": 0}, "the weights under 'model_state_dict'"),
+        ({"net": 0, "acc": 0.9}, "the weights under 'net'"),
+        ({"generator": 0, "optimizer": {"state": {"a": {"step": torch.ones(1)}}}}, "the weights under 'generator'"),
+        ({"anything": {"deeper": 0}, "loss": {"weight": torch.ones(1)}}, "the weights under 'anything'"),
+        ({"ema": 0, "model": {"other": torch.ones(1)}}, "the weights under 'ema', not those under 'model'"),
+        ({"state_dict": {"net": 0}}, "the weights under 'state_dict'"),
+    ],
+)
+def test_any_wrapper_is_taken_off_where_it_is_clear_which(wrapped, note):
+    many = {f"layer.{number}": torch.tensor(float(number)) for number in range(20)}
+
+    def filled(value):
+        if isinstance(value, dict):
+            return {key: filled(each) for key, each in value.items()}
+        return many if value == 0 else value
+
+    found = checkpoints.contents(attacks.saved(filled(wrapped)))
+    assert_same(found.state, many)
+    assert found.notes[0] == note
+
+
+def test_several_networks_are_named_and_one_can_be_chosen():
+    networks = {"G": {"w": torch.ones(2)}, "D": {"w": torch.zeros(2), "b": torch.ones(1)}, "epoch": 3}
+    data = attacks.saved({"gan": networks})
+    with pytest.raises(
+        checkpoints.SeveralNetworksError, match=r"several networks; choose one of gan\.G, gan\.D\."
+    ) as raised:
+        checkpoints.read(data)
+    assert raised.value.parts == ("gan.G", "gan.D")
+    for name in ("G", "D"):
+        assert_same(checkpoints.contents(data, part=f"gan.{name}").state, networks[name])
+    with pytest.raises(checkpoints.CheckpointError, match="holds no tensor"):
+        checkpoints.contents(data, part="gan")
+
+
+def test_what_is_no_tensor_beside_the_tensors_is_left_aside_and_said():
+    found = checkpoints.contents(attacks.saved(state() | {"epoch": 3, "args": HARMLESS["arguments"]}))
+    assert_is_the_state(found.state)
+    assert found.notes == ("left aside, since they are no tensors: 'epoch', 'args'",)
+
+
+@pytest.mark.parametrize("wrapper", [None, "model", "ema"])
+def test_a_whole_module_gives_its_state_dict(wrapper):
+    net = Net().half()
+    found = checkpoints.contents(attacks.saved({wrapper: net, "epoch": 3} if wrapper else net))
+    assert_same(found.state, net.state_dict())
+    assert found.notes[-1] == "the tensors of a whole 'tests.test_checkpoints.Net', whose code was not read"
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_the_tensors_of_a_torchscript_program_are_read_and_its_code_is_not():
+    net, file = Net().eval(), io.BytesIO()
+    torch.jit.save(torch.jit.trace(net, torch.ones(1, 3, 2, 2)), file)
+    found = checkpoints.contents(file.getvalue())
+    wanted = torch.jit.load(io.BytesIO(file.getvalue())).state_dict()
+    assert_same({name: found.state[name] for name in wanted}, wanted)
+
+
+def test_every_tensor_is_what_torch_itself_reads(tmp_path):
+    """The slow twin: torch's own reader of the same files."""
+    base = torch.arange(24.0)
+    tensors = {
+        "view": base[3:9], "turned": base.view(4, 6).T, "steps": base[::5], "whole": base, "scalar": torch.tensor(2),
+        "none": torch.empty(0, 3), "parameter": torch.nn.Parameter(base[:2]), "half": base.half(), "true": base > 3,
+        "last": torch.arange(6).view(2, 3).to(memory_format=torch.contiguous_format),
+        "channels": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
+    }  # fmt: skip
+    data = attacks.saved(tensors)
+    assert_same(checkpoints.read(data), torch.load(io.BytesIO(data), weights_only=True))
+
+
+def test_only_the_numbers_that_are_wanted_are_read():
+    """An optimizer's are three quarters of a file: they may even be missing."""
+    data = attacks.saved({"model": {"a": torch.ones(3)}, "optimizer": {"state": {0: {"step": torch.ones(2**20)}}}})
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        pickled, numbers = parts.read("archive/data.pkl"), parts.read("archive/data/0")
+    assert torch.equal(checkpoints.read(attacks.archive(pickled, {"0": numbers}))["a"], torch.ones(3))

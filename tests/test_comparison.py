@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,14 @@ from attention import capture, comparison, images
 from attention import cli as command
 from attention.analysis import agreement
 from attention.attribution import Attributor, GradCam
-from attention.charts import sheet
+from attention.charts import printed
 from attention.comparison import Compared
 from attention.cost import measure
 from attention.models import code, zoo
 from attention.observe import observe, read_picture
 from attention.records import Heatmap
 from tests import factories
+from tests.documents import document, in_one_line
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = next(sample for sample in images.samples() if sample.title == "Reims cathedral")
@@ -167,12 +167,12 @@ def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
 
 
 def test_the_sheet_has_a_column_for_each_network_in_the_heatmaps_colours(columns, picture):
-    drawn = Image.open(io.BytesIO(sheet.draw(picture, columns)))
-    assert drawn.format == "PNG" and drawn.width == sheet.EDGE + 2 * (sheet.WIDTH + sheet.EDGE)
-    alone = Image.open(io.BytesIO(sheet.draw(picture, columns[:1])))
+    drawn = Image.open(io.BytesIO(printed.networks(picture, columns)))
+    assert drawn.format == "PNG" and drawn.width == 2 * round(printed.COLUMN * printed.DPI)
+    alone = Image.open(io.BytesIO(printed.networks(picture, columns[:1])))
     assert alone.width < drawn.width and alone.height < drawn.height  # without spatial gates below
     other = [columns[0], replace(columns[1], heatmap=heatmap(np.eye(5)))]
-    assert sheet.draw(picture, other) != sheet.draw(picture, columns)
+    assert printed.networks(picture, other) != printed.networks(picture, columns)
 
 
 def run(*arguments):
@@ -192,7 +192,7 @@ def test_the_command_writes_what_the_comparison_says(tmp_path, columns):
     gate = told["networks"][1]["spatial gates"][-1]
     assert gate["agreement"] != gate["the same for another picture"]
     with Image.open(tmp_path / "new" / "compare.png") as drawn:
-        assert drawn.width > 2 * sheet.WIDTH
+        assert drawn.width > 1.9 * printed.COLUMN * printed.DPI
     assert f"cbam: {columns[1].labels[columns[1].target]} " in done.output
 
 
@@ -250,7 +250,7 @@ def test_networks_without_classes_are_compared_by_what_needs_none(picture):
     assert told["networks"][0]["top five"] is None and told["networks"][0]["MACs"] > 0
     assert told["notes"][-1].startswith("own: no score for each class, so no class heatmap")
     json.dumps(told)
-    assert sheet.draw(picture, found) != sheet.draw(picture, found[1:])
+    assert printed.networks(picture, found) != printed.networks(picture, found[1:])
     alone = comparison.compare(on_picture(segmenting, segmenting), None)
     assert [each.target for each in alone] == [None, None]
     with pytest.raises(comparison.ComparisonError, match="None of these networks has classes"):
@@ -270,7 +270,7 @@ def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
     names = ("plain", "se", "cbam")
     assert run(picture, *(part for name in names for part in ("--model", name)), "--out", tmp_path).exit_code == 0
     told = json.loads((tmp_path / "compare.json").read_text())
-    example = re.sub(r"\s+", " ", (ROOT / "README.md").read_text(encoding="utf-8").split("which holds this")[1])
+    example = in_one_line(document("evidence").split("Do they look at the same thing?")[1])
     percent = [f"{each['name']} {each['probability']:.1%}".replace("%", " %") for each in told["networks"]]
     assert "call the cathedral a church: " + ", ".join(percent) in example
     overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]

@@ -17,9 +17,10 @@ from benchmarks.discovery import __main__ as command
 from benchmarks.discovery import measure, modules, networks, reference, report
 from benchmarks.discovery.measure import Row
 from tests import literature
+from tests.documents import document
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOUND = document("found")
 REPORT = ROOT / "docs" / "discovery.md"
 
 SMALL = {
@@ -192,4 +193,4 @@ def test_the_networks_that_are_listed_as_without_gates_have_none_by_the_referenc
 def test_the_readme_shows_the_totals_of_the_report():
     summary = report.summary(report.read(REPORT)[0])
     assert summary in REPORT.read_text(encoding="utf-8")
-    assert summary in README
+    assert summary in FOUND

@@ -21,7 +21,7 @@ def partitions(draw):
 
 
 def area(figure, column, fill=None):
-    """Of all solid boxes between the inputs and the outputs of a panel: the weights, drawn to scale."""
+    """The area of all solid boxes between the inputs and the outputs of a panel: the weights, drawn to scale."""
     return sum(
         (max(box[0]) - min(box[0])) * (max(box[1]) - min(box[1]))
         for trace in traces(figure, column)

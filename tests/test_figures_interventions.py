@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from attention.analysis.evidence import Test
 from attention.charts import interventions as figures
 from attention.charts import printed
 from attention.charts.colours import ACCENT, CHANNEL_GATE, NULL
@@ -80,15 +81,23 @@ def test_a_change_stands_over_its_draws_on_an_axis_symmetric_about_zero():
 
 
 @pytest.mark.parametrize("pictures", [1, 3])
-def test_blocks_in_turn_are_means_over_the_pictures_over_grey_bands(pictures):
-    changes, draws = np.arange(4 * pictures, dtype=np.float32).reshape(4, pictures), gate(40).reshape(4, 10)
-    figure = figures.in_turn(["a", "b", "c", "d"], changes, draws)
+def test_blocks_in_turn_are_means_over_the_pictures_over_their_null_ranges(pictures):
+    changes = np.arange(4 * pictures, dtype=np.float32).reshape(4, pictures)
+    p = (0.01, 0.2, 0.05, 1)
+    tests = [a_test(change, -1.0 - at, 0.5, p[at]) for at, change in enumerate(changes.mean(1))]
+    figure = figures.in_turn(["a", "b", "c", "d"], changes, tests)
     band, *ticks, diamonds = figure.data
     np.testing.assert_allclose(diamonds.y, changes.mean(1))
-    np.testing.assert_allclose(np.asarray(band.base, float), draws.min(1))
-    np.testing.assert_allclose(np.asarray(band.base, float) + band.y, draws.max(1), rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(band.base, float), [-1, -2, -3, -4])
+    np.testing.assert_allclose(np.asarray(band.base, float) + band.y, 0.5)
     assert [len(tick.y) for tick in ticks] == ([] if pictures == 1 else [12])
     assert (diamonds.marker.cmin, diamonds.marker.cmax) == (-changes.mean(1).max(), changes.mean(1).max())
+    assert list(diamonds.marker.symbol) == ["diamond", "diamond-open", "diamond", "diamond-open"]
+
+
+def test_blocks_in_turn_stand_without_a_band_until_there_are_draws():
+    (diamonds,) = figures.in_turn(["a", "b"], np.ones((2, 1), np.float32), None).data
+    assert list(diamonds.y) == [1, 1]
 
 
 def test_gates_that_were_edited_by_hand_have_another_colour():
@@ -103,16 +112,22 @@ def test_gates_have_their_names_below_their_bars_until_there_are_too_many():
         assert (drawn.title.text or "", drawn.showticklabels) == axis and list(drawn.ticktext) == gates
 
 
-def test_a_printed_row_has_its_diamond_where_its_change_is():
-    rows = [printed.Row("first", 1.0, -0.5, 0.5), printed.Row("second", -1.0, 0.0, 0.0)]
-    pixels = np.asarray(Image.open(io.BytesIO(printed.changes(rows, "title", "note"))).convert("RGB")).astype(int)
-    assert pixels.shape == (printed.TOP + 2 * printed.ROW + printed.BOTTOM, printed.WIDTH, 3)
-    blue = (np.abs(pixels - (0x00, 0x72, 0xB2)).sum(-1) < 10).nonzero()
-    for number, x in enumerate((printed.RIGHT, printed.LEFT)):
-        y = printed.TOP + printed.ROW * number + printed.ROW // 2
-        near = np.abs(blue[0] - y) < printed.ROW // 2
-        assert abs(blue[1][near].mean() - x) < 1 and abs(blue[0][near].mean() - y) < 1
+def a_test(observed, low, high, p):
+    return Test(observed, p, p, 99, low, high)
+
+
+def test_a_printed_edit_is_a_diamond_over_its_null_range():
+    first, second = a_test(1.0, -0.5, 0.5, 0.01), a_test(-1.0, 0, 0, 0.01)
+    rows = [printed.EditRow("first", first, 0.2, 0.4), printed.EditRow("second", second, 0.2, 0.1)]
+    pixels = np.asarray(Image.open(io.BytesIO(printed.edits(rows, "title", "note"))).convert("RGB")).astype(int)
+    blue = np.argwhere(np.abs(pixels - (0x00, 0x72, 0xB2)).sum(-1) < 10)
+    upper, lower = (blue[blue[:, 0] < blue[:, 0].mean()], blue[blue[:, 0] > blue[:, 0].mean()])
+    assert upper[:, 1].mean() > lower[:, 1].mean() + pixels.shape[1] / 4  # 1 lies right of -1
+    line = pixels[round(upper[:, 0].mean())]
+    grey = np.flatnonzero((line == 0x8C).all(-1))  # from -0.5 to 0.5, on the line of the diamond at 1
+    assert len(grey) > 50 and grey.max() < upper[:, 1].min()
 
 
 def test_a_printed_figure_of_no_change_is_drawn():
-    assert printed.changes([printed.Row("nothing", 0.0, 0.0, 0.0)], "title", "note").startswith(b"\x89PNG")
+    row = printed.EditRow("nothing", a_test(0.0, 0.0, 0.0, 1.0), 0.2, 0.2)
+    assert printed.edits([row], "title", "note").startswith(b"\x89PNG")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from attention.charts import surveys as figures
+from attention.charts import survey_figures as figures
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
-from attention.charts.surveys import ALL, CLASSES, FINDING
+from attention.charts.survey_figures import ALL, CLASSES, FINDING
 from tests.charts import colours, texts
 
 NAMES = ("a", "b", "c")
@@ -18,7 +18,7 @@ def panel(count=4, channels=5, chosen=None):
 
 
 def gate_boxes():
-    """Of two gates: as they were measured, and by chance."""
+    """Indices of two gates: as they were measured, and by chance."""
     random = np.random.default_rng(0)
     pairs = [
         figures.MeasuredIndex(random.random(9), random.random(9) / 9),
@@ -33,8 +33,10 @@ def gate_bars():
 
 
 def classes_of_a_channel():
-    found = figures.ClassMeans(NAMES, np.array([0.9, 0.5, 0.1]), np.array([0.1, 0.2, 0.05]), np.array([3, 4000, 5]))
-    return found, figures.class_dots(found, 0.6, ["b"])
+    found = figures.ClassMeans(
+        np.array([4, 7, 2]), NAMES, np.array([0.9, 0.5, 0.1]), np.array([0.1, 0.2, 0.05]), np.array([3, 4000, 5])
+    )
+    return found, figures.class_dots(found, 0.6, [7])
 
 
 def correct_dots():
@@ -160,7 +162,8 @@ def test_a_class_is_a_dot_with_its_deviation_and_the_chosen_ones_stand_out():
     np.testing.assert_allclose(dots.error_x.array, found.deviations, rtol=1e-6)
     assert list(dots.marker.color) == [FINDING, ACCENT, FINDING]
     assert dots.error_x.color == NULL
-    assert [tuple(each) for each in dots.customdata] == list(zip(NAMES, found.counts, strict=True))
+    assert [tuple(each) for each in dots.customdata] == list(zip(found.numbers, found.counts, strict=True))
+    assert dots.text == NAMES
     assert figure.layout.yaxis.ticktext == ("a (3)", "b (4,000)", "c (5)")
     (mean,) = figure.layout.shapes
     assert (mean.x0, mean.x1, mean.line.color) == (0.6, 0.6, ALL)

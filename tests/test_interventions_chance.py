@@ -1,4 +1,4 @@
-"""What chance does: edits at random places, the same for the same seed; many passes in a batch."""
+"""Random controls: edits at random places, the same for the same seed; many passes in a batch."""
 
 from functools import cache
 
@@ -10,6 +10,7 @@ from torch import nn
 from attention import capture, interventions
 from attention.interventions import Edit, EditedPasses, EditError
 from attention.layers import SE
+from attention.records import Gate
 from tests.own import BLOCKS, network, pictures
 
 
@@ -51,7 +52,7 @@ def test_no_pass_changes_nothing():
         Edit("set", "channel", block=BLOCKS[0], points=((1, 0.0),)),
     ],
 )
-def test_the_random_band_is_the_same_for_the_same_seed_and_another_for_another(edit):
+def test_the_random_control_is_the_same_for_the_same_seed_and_another_for_another(edit):
     one = subject("se")
 
     def drawn(seed):
@@ -66,12 +67,12 @@ def test_the_random_band_is_the_same_for_the_same_seed_and_another_for_another(e
 
 
 @pytest.mark.parametrize("draw", range(5))
-def test_the_twin_of_chosen_channels_is_as_many_others_with_the_same_values(draw):
+def test_the_control_of_chosen_channels_is_as_many_others_with_the_same_values(draw):
     before = traced("se")
     edit = Edit("set", "channel", block=BLOCKS[0], points=((1, 0.25), (2, 0.25), (9, 0.75)))
     gate = before.gates[0]
-    twin = interventions.random_control([edit], before.gates, seed=0, draw=draw)[BLOCKS[0]]
-    values = twin(torch.from_numpy(gate.values)).numpy()
+    control = interventions.random_control([edit], before.gates, seed=0, draw=draw)[BLOCKS[0]]
+    values = control(torch.from_numpy(gate.values)).numpy()
     moved = values != gate.values
     assert (moved.sum(1) == 3).all() and (moved == moved[:1]).all()
     for row, one in zip(values, moved, strict=True):
@@ -79,44 +80,82 @@ def test_the_twin_of_chosen_channels_is_as_many_others_with_the_same_values(draw
 
 
 @pytest.mark.parametrize(("action", "zeros"), [("top", 28), ("top-off", 4)])
-def test_the_twin_of_the_most_open_channels_is_as_many_random_ones(action, zeros):
+def test_the_control_of_the_most_open_channels_is_as_many_random_ones(action, zeros):
     before = traced("se")
-    twin = interventions.random_control(
+    control = interventions.random_control(
         [Edit(action, "channel", block=BLOCKS[0], count=4)], before.gates, seed=0, draw=0
     )
-    values = twin[BLOCKS[0]](torch.from_numpy(before.gates[0].values)).numpy()
+    values = control[BLOCKS[0]](torch.from_numpy(before.gates[0].values)).numpy()
     assert ((values == 0).sum(1) == zeros).all()
     kept = values != 0
     np.testing.assert_array_equal(values[kept], before.gates[0].values[kept])
 
 
-def test_the_twin_of_a_whole_gate_deals_out_the_same_changes():
+@pytest.mark.parametrize("action", ["off", "mean", "shuffle"])
+def test_the_control_of_a_whole_gate_deals_out_its_own_values(action):
     before = traced("se")
     gate = before.gates[3]
-    edit = Edit("off", block=gate.name)
-    values = torch.from_numpy(gate.values)
-    change = interventions.applied([edit], before.gates)[gate.name](values) - values
-    twin = interventions.random_control([edit], before.gates, seed=0, draw=0)[gate.name](values) - values
-    np.testing.assert_allclose(np.sort(twin.numpy(), 1), np.sort(change.numpy(), 1), atol=1e-6)
-    assert not np.allclose(twin.numpy(), change.numpy())
+    edit = Edit(action, block=gate.name, seed=1 if action == "shuffle" else None)
+    control = interventions.random_control([edit], before.gates, seed=0, draw=0)[gate.name]
+    values = control(torch.from_numpy(gate.values)).numpy()
+    np.testing.assert_array_equal(np.sort(values, 1), np.sort(gate.values, 1))
+    assert not np.array_equal(values, gate.values)
 
 
-def test_a_band_holds_what_lies_between_its_ends():
-    band = interventions.null_range([0.5, -1.0, 0.25])
-    assert band == (-1.0, 0.5, 3)
-    assert band.holds(-1.0) and band.holds(0.0) and not band.holds(0.51) and not band.holds(-1.01)
+@pytest.mark.parametrize("draw", range(8))
+def test_values_of_a_map_are_moved_together(draw):
+    """Each place keeps its four neighbours, on the torus."""
+    before = traced("cbam")
+    gate = next(gate for gate in before.gates if gate.kind == "spatial")
+    height, width = gate.values.shape[1:]
+    numbered = torch.arange(height * width, dtype=torch.float32).reshape(1, height, width)
+    control = interventions.random_control([Edit("off", block=gate.name)], before.gates, seed=3, draw=draw)[gate.name]
+    moved = control(numbered)[0].long().numpy()
+
+    def neighbours(grid):
+        rows, columns = np.indices(grid.shape)
+        sides = [(rows + down, columns + right) for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        near = [grid[row % grid.shape[0], column % grid.shape[1]] for row, column in sides]
+        return {int(place): {int(each[row, column]) for each in near} for (row, column), place in np.ndenumerate(grid)}
+
+    assert neighbours(moved) == neighbours(numbered[0].long().numpy())
 
 
-def test_a_block_off_in_turn_is_the_edit_and_its_twins():
-    one = subject("cbam")
-    turn = interventions.ablate_block(one, BLOCKS[3], seed=5, draws=3)
-    off = interventions.applied([Edit("off", block=BLOCKS[3])], one.before.gates)
-    twins = [
-        interventions.random_control([Edit("off", block=BLOCKS[3])], one.before.gates, seed=5, draw=n) for n in range(3)
-    ]
-    assert set(off) == {f"{BLOCKS[3]}.channel", f"{BLOCKS[3]}.spatial"}
-    np.testing.assert_allclose(turn.change, (one.edited(off).output - one.before.output)[0], rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(turn.draws, interventions.changes(one, twins), rtol=1e-3, atol=1e-4)
+def test_a_patch_stays_a_patch():
+    before = traced("cbam")
+    gate = next(gate for gate in before.gates if gate.kind == "spatial")
+    height, width = gate.values.shape[1:]
+    patch = [row * width + column for row in (2, 3) for column in (4, 5, 6)]
+    edit = Edit("set", "spatial", block=gate.name, points=tuple((place, 0.0) for place in patch))
+    for draw in range(5):
+        control = interventions.random_control([edit], before.gates, seed=0, draw=draw)[gate.name]
+        shut = (control(torch.ones(1, height, width))[0] == 0).numpy()
+        rows, columns = (np.flatnonzero(shut.any(axis)) for axis in (1, 0))
+        extent = sorted(len(side) for side in (rows, columns))
+        assert extent == [2, 3] and shut.sum() == 6
+
+
+def test_a_gate_of_one_number_has_nothing_to_deal_out():
+    values = np.array([0.3], np.float32)
+    gate = Gate("one", "sample", "sigmoid", values, (1, 4, 2, 2), 0.3, 0.3)
+    for action in ("off", "mean", "shuffle"):
+        edit = Edit(action, seed=1 if action == "shuffle" else None)
+        function = interventions.applied([edit], [gate])["one"]
+        control = interventions.random_control([edit], [gate], seed=0, draw=0)["one"]
+        assert function(torch.from_numpy(values)).shape == control(torch.from_numpy(values)).shape == (1,)
+
+
+def test_an_effect_is_the_edit_and_its_null():
+    one, edits = subject("cbam"), [Edit("off", block=BLOCKS[3])]
+    effect = interventions.effect(one, BLOCKS[3], edits, seed=5, draws=3)
+    gates = one.before.gates
+    change = (one.edited(interventions.applied(edits, gates)).output - one.before.output)[0].numpy()
+    controls = [interventions.random_control(edits, gates, seed=5, draw=n) for n in range(3)]
+    dealt = np.array([(one.edited(control).output - one.before.output)[0].numpy() for control in controls])
+    np.testing.assert_allclose(effect.change, change, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(effect.null, change - dealt, rtol=1e-3, atol=1e-4)
+    softmax = torch.from_numpy(np.stack([effect.before, effect.before + effect.change])).softmax(1)
+    assert effect.probability(2) == pytest.approx(softmax[:, 2].tolist(), rel=1e-5)
 
 
 def test_a_network_that_gives_no_logits_says_so():

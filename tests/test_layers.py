@@ -68,7 +68,7 @@ def parameters(module):
 
 
 def extra_parameters(stages, block):
-    """Of one attention module in every block of a network: {channels: blocks}."""
+    """Parameters of one attention module in every block of a network: {channels: blocks}."""
     return sum(blocks * parameters(block(channels)) for channels, blocks in stages.items())
 
 

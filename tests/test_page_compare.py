@@ -13,7 +13,9 @@ from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
 from attention.observe import observe, read_picture
-from attention.ui import compare, compare_pictures, compare_tabs, compare_tests, jobs
+from attention.ui import jobs
+from attention.ui.compare import columns as page
+from attention.ui.compare import map_tests, pictures, tabs
 from tests.charts import numbers, sent_chart
 from tests.jobs import ended, finished, under_way
 
@@ -139,7 +141,7 @@ def test_networks_without_spatial_gates_have_nothing_to_agree_and_the_page_says_
     assert "None of these networks has spatial gates" in said(opened(network="plain", beside="se"))
 
 
-@pytest.mark.parametrize("part", compare.TABS)
+@pytest.mark.parametrize("part", page.TABS)
 def test_every_part_opens_for_every_own_network(part):
     app = opened(network="se-resnext", about=part)
     app.multiselect(key="beside").set_value(["plain", "se", "cbam"]).run()
@@ -152,7 +154,7 @@ def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(
     sound(finished(app.button(key="start_faithfulness").click().run()))
     traces = sent_chart(app, "curves")["data"]
     names = [trace.get("name") for trace in traces]
-    assert "heatmap" in names and f"{compare_tests.DRAWS} random maps, lowest to highest" in names
+    assert "heatmap" in names and f"{map_tests.DRAWS} random maps, lowest to highest" in names
     assert "gate layer4.1.attention.spatial" in names
     (column,) = columns("cbam")
     heatmap = [numbers(trace["y"]) for trace in traces if trace.get("name") == "heatmap"]
@@ -216,7 +218,7 @@ def test_a_name_that_there_is_not_is_left_out():
     assert app.subheader[0].value == "Choose another network to compare with."
 
 
-@pytest.mark.parametrize("change", compare_pictures.CHANGES)
+@pytest.mark.parametrize("change", pictures.CHANGES)
 def test_every_change_shows_which_gates_moved_the_most_first(change):
     app = opened(network="cbam", side="Two pictures", change=change, other="Dog")
     bars, marks = sent_chart(app, "moved")["data"]
@@ -237,7 +239,7 @@ def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
 
 
 def test_a_mirrored_picture_is_compared_mirrored_back():
-    move = compare_pictures.Move
+    move = pictures.Move
     before, after = np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])
     assert move(None, before, after[:, ::-1], before).change == 0
     assert move(None, before, after, before).change == 1
@@ -269,8 +271,8 @@ def test_a_gate_counts_as_agreeing_only_where_it_beats_all_that_knows_nothing():
     own = [agreement.Agreement(None, overlap, 0) for overlap in (0.5, 0.5, 0.1)]
     others = [agreement.Agreement(None, overlap, 0) for overlap in (0.3, 0.6, 0.0)]
     blob = agreement.Agreement(None, 0.4, 0)
-    assert "**1 of 3** spatial gates agree" in compare_tabs._found(own, others, blob)
-    assert "**0 of 3**" in compare_tabs._found(own, others, agreement.Agreement(None, 0.5, 0))
+    assert "**1 of 3** spatial gates agree" in tabs._found(own, others, blob)
+    assert "**0 of 3**" in tabs._found(own, others, agreement.Agreement(None, 0.5, 0))
 
 
 @pytest.fixture
@@ -282,7 +284,7 @@ def slow(monkeypatch) -> threading.Event:
         while not go.wait(0.01):
             report(1, 294)
 
-    monkeypatch.setattr(compare_tests, "_remove", remove)
+    monkeypatch.setattr(map_tests, "_remove", remove)
     monkeypatch.setattr(jobs, "AT_ONCE", 0)
     return go
 

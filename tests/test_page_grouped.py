@@ -10,7 +10,7 @@ from attention import grouped
 from attention.grouped import Convolution
 from attention.models import zoo
 from attention.records import GatescopeError
-from attention.ui.grouped_controls import EXAMPLES, NUMBERS
+from attention.ui.grouped import EXAMPLES, NUMBERS
 
 ROOT = Path(__file__).parents[1]
 

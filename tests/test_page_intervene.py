@@ -11,11 +11,13 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import analysis, capture, images, interventions
+from attention.analysis.evidence import FEWEST_DRAWS
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
+from attention.ui.intervene import depth
 from attention.ui.intervene.controls import NOTHING, WORDS
-from attention.ui.intervene.depth import DRAWS
 from tests.charts import numbers, sent_chart
+from tests.jobs import finished
 
 ROOT = Path(__file__).parents[1]
 TITLE, OTHER = (sample.title for sample in images.samples()[:2])
@@ -84,12 +86,30 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     one = subject("se")
     first = int(one.before.output.argmax())
     blocks = [block.name for block in analysis.blocks(one.before.gates)]
-    turns = [interventions.ablate_block(one, block, seed=0, draws=DRAWS) for block in blocks]
-    band, diamonds = sent_chart(app, "turns")["data"]
-    np.testing.assert_allclose(numbers(diamonds["y"]), [turn.change[first] for turn in turns], atol=1e-4)
-    np.testing.assert_allclose(numbers(band["base"]), [turn.draws[:, first].min() for turn in turns], atol=1e-4)
+    offs = [Edit("off", block=block) for block in blocks]
+    effects = [interventions.effect(one, off.block, [off], seed=0, draws=0) for off in offs]
+    (diamonds,) = sent_chart(app, "turns")["data"]
+    np.testing.assert_allclose(numbers(diamonds["y"]), [effect.change[first] for effect in effects], atol=1e-4)
+    moved = {block: effect.probability(first) for block, effect in zip(blocks, effects, strict=True)}
+    most = max(moved, key=lambda block: abs(moved[block][1] - moved[block][0]))
+    assert f"Without **{most.removesuffix('.attention')}** {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(app)
     assert "Switched off at inference, not retrained." in said(app)
     assert "| none | 23.30 % |" in said(app) and "arXiv 1709.01507" in said(app)
+
+
+def test_each_block_off_is_tested_once_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(depth, "draws_for", lambda blocks: 19)
+    app = opened(network="se", picture=TITLE)
+    assert "160 passes, 19 random draws a block" in said(app)
+    app = finished(app.button(key="start_blocks").click().run())
+    one = subject("se")
+    first = int(one.before.output.argmax())
+    offs = [Edit("off", block=block.name) for block in analysis.blocks(one.before.gates)]
+    nulls = [interventions.effect(one, off.block, [off], seed=0, draws=19).null[:, first] for off in offs]
+    band, diamonds = sent_chart(app, "turns")["data"]
+    np.testing.assert_allclose(numbers(band["base"]), [np.percentile(null, 2.5) for null in nulls], atol=1e-4)
+    assert diamonds["marker"]["symbol"] == ["diamond-open"] * 8  # 19 draws are too few for one of eight
+    assert "In 0 of 8 blocks there is evidence that it matters which channel or place gets which value" in said(app)
 
 
 def test_a_block_off_is_answered_by_an_edited_pass_and_undone_and_redone():
@@ -110,10 +130,14 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown():
     app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit), seed="7")
     one = subject("cbam")
     first, gates = int(one.before.output.argmax()), one.before.gates
-    passes = [interventions.random_control([edit], gates, seed=7, draw=draw) for draw in range(interventions.DRAWS)]
+    passes = [interventions.random_control([edit], gates, seed=7, draw=draw) for draw in range(FEWEST_DRAWS)]
     draws = interventions.changes(one, passes)[:, first]
     np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
-    assert f"20 random edits of the same size move it by {draws.min():+.3f} to {draws.max():+.3f}" in said(app)
+    low, high = np.percentile(draws, (2.5, 97.5))
+    assert f"95 % lie from {low:+.3f} to {high:+.3f}" in said(app)
+    assert re.search(
+        r"(Here it matters|there is no evidence that it matters) which channel or place .* \(p = ", said(app)
+    )
     assert app.number_input(key="seed").value == 7
 
 
@@ -121,7 +145,7 @@ def test_an_edit_that_changes_nothing_says_so():
     gate = next(gate for gate in subject("cbam").before.gates if gate.name == f"{BLOCK}.channel")
     edit = Edit("set", "channel", BLOCK, points=((3, float(gate.values[0, 3])),))
     told = said(opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit)))
-    assert "This edit changed nothing" in told and "No effect: the logit of" in told
+    assert "This edit changed nothing" in told and "matters which channel" not in told
 
 
 @pytest.mark.parametrize("kind", ["channel", "spatial", "any"])

@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from attention import serving, ui
 from attention.interventions import Edit, files
 from attention.serving import current
-from attention.ui import compare, compare_views
+from attention.ui.compare import columns
 from tests import factories
 
 SMALL = ("--image-size", "64")
@@ -111,13 +111,13 @@ def test_what_needs_no_classes_is_compared_without_them(start, network, beside):
     assert f"{OWN_WAY} passes" in told and "se passes" in told
 
 
-@pytest.mark.parametrize("about", compare.TABS)
+@pytest.mark.parametrize("about", columns.TABS)
 def test_networks_of_which_none_has_classes_are_compared_by_their_gates(start, about, monkeypatch):
-    monkeypatch.setattr(compare_views, "USUAL", ())
+    monkeypatch.setattr(columns, "USUAL", ())
     app = start("--model", OWN_WAY, *SMALL, page="compare", about=about)
     assert not app.exception and not app.error and not app.metric
-    twin = compare_views.cache.observe(app.session_state["_view"].choice, app.session_state["_view"].picture)
-    monkeypatch.setattr(compare_views, "choose", lambda observation: [observation, twin])
+    twin = columns.cache.observe(app.session_state["_view"].choice, app.session_state["_view"].picture)
+    monkeypatch.setattr(columns, "choose", lambda observation: [observation, twin])
     app.run()
     assert not app.exception and not app.error and not app.metric
     assert "None of these networks gives a score for each class" in app.subheader[0].value

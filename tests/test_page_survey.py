@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import images, survey
+from attention.ui import widgets
 from attention.ui.survey import loading
 from benchmarks.survey_page import PARTS
 from tests import jobs
@@ -114,7 +115,7 @@ def test_a_block_a_channel_and_classes_of_a_link_are_those_of_all_views():
         assert app.number_input(key="unit").value == 7
         assert app.multiselect(key="classes").value == ["church"]
     app = opened(network="se", part="One channel", block="layer4.0.attention", unit="7")
-    assert "Channel 7 of layer4.0:" in said(app)
+    assert widgets.literal("Channel 7 of layer4.0:") in said(app)
 
 
 def test_links_to_what_is_not_there_say_so():

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from attention.survey import statistics
-from attention.ui.survey.loading import LoadedSurvey
+from attention.survey import LoadedSurvey, statistics
 from benchmarks.survey_page import EACH, PARTS, SIDE, generated, opened
 from tests.charts import numbers, sent_chart
 from tests.test_page_survey import said, sound
@@ -18,13 +17,13 @@ MOST = 5_000
 
 @pytest.fixture(scope="module")
 def large() -> LoadedSurvey:
-    return LoadedSurvey("large", generated(CHANNELS, CLASSES))
+    return LoadedSurvey(generated(CHANNELS, CLASSES), "large")
 
 
 @pytest.fixture(scope="module")
 def smaller() -> LoadedSurvey:
     """Large enough that every view leaves something out."""
-    return LoadedSurvey("smaller", generated(256, 50))
+    return LoadedSurvey(generated(256, 50), "smaller")
 
 
 def sent(app) -> int:

@@ -1,15 +1,12 @@
-"""What the README says is so: its Python runs, its table is what the cards say, its pictures and commands exist."""
+"""What the documents say is so: Python runs, tables are what the cards say, pictures, links and commands exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from attention import images, survey
 from attention.models import own, zoo
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from tests.documents import NAMES, README, ROOT, document, in_one_line
 
 
 def test_its_python_runs_and_prints_every_gate(tmp_path, monkeypatch, capsys):
@@ -26,11 +23,11 @@ def test_its_table_says_what_the_card_says(name):
     card = zoo.card(name)
     accuracy = "not measured" if card.accuracy is None else f"{card.accuracy:.1%}"
     row = f"| {name} | {card.parameters / 1e6:.2f} M | {card.input_size} px | {accuracy} |"
-    assert row.replace("%", " %") in README
+    assert row.replace("%", " %") in document("networks")
 
 
 def test_its_table_has_every_network_and_no_other():
-    rows = re.findall(r"^\| (\S+) \| [\d.]+ M \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| (\S+) \| [\d.]+ M \|", document("networks"), re.MULTILINE)
     assert tuple(rows) == own.names()
 
 
@@ -38,6 +35,29 @@ def test_its_pictures_exist_and_are_small():
     pictures = re.findall(r"!\[.+?\]\((\S+)\)", README)
     assert len(pictures) >= 3
     assert [picture for picture in pictures if (ROOT / picture).stat().st_size > 250_000] == []
+
+
+def test_it_fits_on_a_few_screens():
+    assert README.count("\n") <= 150
+
+
+def test_every_link_between_documents_leads_somewhere():
+    texts = {ROOT / "README.md": README, ROOT / "CONTRIBUTING.md": None, ROOT / "CHANGELOG.md": None}
+    texts |= {ROOT / "docs" / f"{name}.md": document(name) for name in NAMES}
+    for path, text in texts.items():
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text or path.read_text(encoding="utf-8")):
+            file, _, heading = target.partition("#")
+            found = (path.parent / file).resolve() if file else path
+            assert found.exists(), f"{path.name}: {target}"
+            headings = re.findall(r"^#+ (.+)$", found.read_text(encoding="utf-8"), re.MULTILINE) if heading else []
+            slugs = [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings]
+            assert not heading or heading in slugs, f"{path.name}: {target}"
+
+
+def test_the_rooms_are_those_that_there_are():
+    named = set(re.findall(r"`attention/([\w/.]+?)/?`", document("architecture")))
+    named |= set(re.findall(r"`attention/[\w/.]+`, `([\w/.]+?)/?`", document("architecture")))
+    assert [name for name in named if not (ROOT / "attention" / name).exists()] == []
 
 
 def test_its_make_targets_exist():
@@ -49,7 +69,7 @@ def test_its_make_targets_exist():
 
 def test_its_reading_of_the_role_of_excitation_is_measured():
     result = survey.read(ROOT / "assets" / "surveys" / "se.parquet")
-    text = " ".join(README.split())
+    text = in_one_line(document("evidence"))
     means = {gate.name: gate.classes.mean for gate in result.gates}
     apart = {name: float((mean.max(0) - mean.min(0)).mean()) for name, mean in means.items()}
     for block, said in {

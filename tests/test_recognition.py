@@ -89,6 +89,26 @@ LAYOUTS = {
         f"CBAM-ResNet, {PUBLISHED}",
         {"depth": 10, "stem kernel": 3},
     ),
+    "published CBAM, ca and sa": (
+        published.ca_sa_resnet,
+        f"CBAM-ResNet, {PUBLISHED} with ca and sa",
+        {"depth": 14, "reduction": 16, "spatial kernel": 7},
+    ),
+    "published CBAM, ca and sa, sequential, basic": (
+        partial(published.ca_sa_resnet, bottleneck=False, sequential=True, kernel=3, reduction=8),
+        f"CBAM-ResNet, {PUBLISHED} with ca and sa",
+        {"block": "basic", "reduction": 8, "spatial kernel": 3},
+    ),
+    "published CBAM, ca and sa, for small pictures": (
+        lambda: published.for_cifar(published.ca_sa_resnet(bottleneck=False)),
+        f"CBAM-ResNet, {PUBLISHED} with ca and sa",
+        {"stem kernel": 3},
+    ),
+    "ResNet for small pictures": (
+        lambda: published.for_cifar(published.plain_resnet()),
+        "ResNet for small pictures, torchvision's names",
+        {"depth": 14, "stem kernel": 3},
+    ),
     "published BAM": (published.bam_resnet, f"BAM-ResNet, {PUBLISHED}", {"depth": 14, "reduction": 16}),
     "torchvision ResNet": (
         partial(torchvision_resnet, "BasicBlock"),

@@ -8,7 +8,7 @@ import torch
 from attention import networks
 from attention.models import recognise
 from attention.records import GatescopeError
-from tests import published
+from tests import attacks, published
 
 
 def meta(build):
@@ -189,7 +189,7 @@ def test_unknown_weights_are_described_with_what_can_be_done():
         recognise.recognise(state)
     assert str(caught.value) == (
         "The 5 keys (encoder.0.w, encoder.1.w, encoder.2.w ...) are those of no network that is known here; choose a "
-        "family, or start the dashboard with a factory of your own (--model package.module:factory)."
+        "family, or serve it from its code: python -m attention serve --model package.module:factory --weights FILE."
     )
 
 
@@ -220,3 +220,119 @@ def test_each_family_has_a_name_of_its_own_and_keys_that_tell_it():
 
     assert len(set(recognise.FAMILIES)) == len(recognise.FAMILIES) == len(KNOWN)
     assert all(family.clues for family in KNOWN)
+
+
+WRAPPED = {
+    "a prefix of any name": (
+        lambda state: {f"net.{key}": value for key, value in state.items()},
+        "'net.' taken off every",
+    ),
+    "two of them": (lambda state: {f"a.b.{key}": value for key, value in state.items()}, "'a.b.' taken off every key"),
+    "Lightning's attribute, with a loss and a metric beside": (
+        lambda state: (
+            {f"backbone.{key}": value for key, value in state.items()}
+            | {"loss_fn.weight": torch.ones(3), "accuracy.tp": torch.tensor(0)}
+        ),
+        "left aside, since they are not under it: 2 of them, loss_fn.weight, accuracy.tp",
+    ),
+    "an average's counter": (
+        lambda state: {f"module.{key}": value for key, value in state.items()} | {"n_averaged": torch.tensor(3)},
+        "left aside, since they are not under it: n_averaged",
+    ),
+    "a loss's weight without a prefix": (
+        lambda state: state | {"criterion.weight": torch.ones(3)},
+        "left aside, since they are no weights of a network: criterion.weight",
+    ),
+    "counters of a profiler": (
+        lambda state: state | {"total_ops": torch.zeros(1), "layer1.0.conv1.total_params": torch.zeros(1)},
+        "left aside, since they are no weights of a network: 2 of them, total_ops, layer1.0.conv1.total_params",
+    ),
+    "both": (
+        lambda state: {f"net.{key}": value for key, value in (state | {"layer1.total_ops": torch.zeros(1)}).items()},
+        "left aside, since they are no weights of a network: layer1.total_ops",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_a_network_is_found_under_a_prefix_and_beside_what_is_none(kind):
+    network = published.se_resnet(bottleneck=False, classes=3)
+    wrap, note = WRAPPED[kind]
+    fitted = recognise.fit(wrap(network.state_dict()))
+    assert fitted.architecture.family == "SE-ResNet, the published code's layout"
+    assert set(fitted.state) == set(network.state_dict()) and any(said.startswith(note) for said in fitted.notes)
+    module = recognise.load(fitted.state, fitted.architecture)
+    assert all(torch.equal(value, network.state_dict()[key]) for key, value in module.state_dict().items())
+
+
+def test_what_fits_as_it_is_is_left_alone():
+    state = published.se_resnet(bottleneck=False, classes=3).state_dict()
+    fitted = recognise.fit(state)
+    assert fitted.notes == () and list(fitted.state) == list(state)
+
+
+def test_attention_of_another_name_is_not_left_aside():
+    """Without its gates the network would fit, and give other answers."""
+    state = published.se_resnet(bottleneck=False, classes=3).state_dict()
+    renamed = {key.replace(".se.", ".gate."): value for key, value in state.items()}
+    with pytest.raises(recognise.RecognitionError, match="left over"):
+        recognise.fit({f"net.{key}": value for key, value in renamed.items()})
+
+
+def test_a_family_chosen_by_hand_finds_its_network_under_a_prefix_too():
+    network = published.se_resnet(bottleneck=False, classes=3)
+    state = {f"net.{key}": value for key, value in network.state_dict().items()}
+    assert recognise.fit(state, "SE-ResNet, the published code's layout").notes == ("'net.' taken off every key",)
+
+
+def test_keys_of_very_many_parts_cost_nothing():
+    state = {"a." * 200_000 + f"weight{number}": torch.ones(1) for number in range(3)}
+    assert max(map(len, recognise.common_prefixes(state))) == 2 * recognise.MOST
+    with pytest.raises(recognise.RecognitionError):
+        recognise.fit(state)
+
+
+AA = {
+    "seresnetaa50d": "SE-ResNet, timm's layout, anti-aliased by averages",
+    "resnetaa50": "ResNet, timm's layout, anti-aliased by averages",
+    "resnetblur50": "ResNet, timm's layout, anti-aliased by blurring",
+    "seresnextaa101d_32x8d": "SE-ResNeXt, timm's layout, anti-aliased by averages",
+}
+
+
+@pytest.mark.parametrize("name", AA)
+def test_an_anti_aliased_network_is_one_of_several_that_the_keys_allow_and_can_be_chosen(name):
+    import timm
+
+    torch.manual_seed(0)
+    network = timm.create_model(name, num_classes=3).eval()
+    with torch.inference_mode(mode=False):
+        recognised = recognise.recognise(network.state_dict())
+        assert AA[name] in recognised.alternatives
+        assert (
+            f"and of {len(recognised.alternatives)} others: the keys cannot tell which it is" in recognised.evidence[-1]
+        )
+        chosen = recognise.load(network.state_dict(), recognise.recognise(network.state_dict(), family=AA[name]))
+        taken = recognise.load(network.state_dict(), recognised)
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(chosen(picture), network(picture), atol=1e-5)
+        assert not torch.allclose(taken(picture), network(picture), atol=1e-3)
+
+
+def test_a_network_that_others_share_their_keys_with_is_taken_for_it_and_not_recognised():
+    from attention.models import weight_files
+
+    data = attacks.saved(timm_network("resnet18").state_dict())
+    card = weight_files.assemble(weight_files.opened(data, "mine.pth")).card
+    assert card.description.startswith("taken for ResNet, torchvision's layout: ")
+    alike = (
+        "the family: ResNet, torchvision's layout; the same keys and shapes have ResNet, timm's layout; ResNet, timm's"
+    )
+    assert any(phrase.startswith(alike) for phrase in card.assumed)
+
+
+def timm_network(name):
+    import timm
+
+    return timm.create_model(name, num_classes=3)

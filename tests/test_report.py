@@ -180,7 +180,7 @@ def result(tmp_path_factory):
 
 
 def test_a_survey_says_its_pictures_failures_and_provenance(result):
-    read = Reader(html(surveyed(result)))
+    read = Reader(html(surveyed(survey.LoadedSurvey(result))))
     for text in (
         "7 pictures were used, in 3 classes",
         "broken.png",
@@ -193,7 +193,7 @@ def test_a_survey_says_its_pictures_failures_and_provenance(result):
 
 
 def test_the_class_means_of_a_survey_are_its_own(result):
-    document = surveyed(result)
+    document = surveyed(survey.LoadedSurvey(result))
     tables = {item.name: item for section in document.sections for item in section.items if isinstance(item, Table)}
     gate = next(gate for gate in result.gates if gate.by_channel)
     rows = list(zip(*tables["class-means"].columns.values(), strict=True))
@@ -201,7 +201,7 @@ def test_the_class_means_of_a_survey_are_its_own(result):
 
 
 def test_names_of_classes_are_no_markup_in_a_figure(result):
-    read = Reader(html(surveyed(result)))
+    read = Reader(html(surveyed(survey.LoadedSurvey(result))))
     assert any("\\u0026lt;b\\u0026gt;" in script or "&lt;b&gt;" in script for script in read.scripts[:-2])
 
 

@@ -13,7 +13,7 @@ from attention.models.code import CodeError
 from attention.records import GatescopeError
 from attention.serving import current
 from attention.serving.options import parsed
-from tests import factories
+from tests import attacks, factories
 
 NAME = "tests.factories:"
 SMALL = ("--image-size", "64")
@@ -74,9 +74,16 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
 
 
 def test_a_weight_file_with_code_in_it_is_refused(tmp_path):
-    torch.save(factories.Gated(), tmp_path / "whole.pt")
-    with pytest.raises(checkpoints.CheckpointError):
-        network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "whole.pt"))
+    torch.save({"model": factories.Gated().state_dict(), "arguments": attacks.Harm()}, tmp_path / "harm.pt")
+    with pytest.raises(checkpoints.CheckpointError, match="asks to run"):
+        network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "harm.pt"))
+
+
+def test_a_whole_module_in_a_file_gives_its_weights(tmp_path):
+    trained = factories.Gated()
+    torch.save(trained, tmp_path / "whole.pt")
+    network = network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "whole.pt"))
+    assert all(torch.equal(value, network.module.state_dict()[key]) for key, value in trained.state_dict().items())
 
 
 def test_labels_are_read_from_a_file(tmp_path):

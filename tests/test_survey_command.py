@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from attention import survey
-from attention.survey.command import format_progress, summary
+from attention.charts import surveys
+from attention.charts.surveys import Selection
+from attention.cli import surveys as command_line
+from attention.cli.surveys import headlines, summary
 from tests.surveys import folder, network
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +74,7 @@ def test_what_is_wrong_is_said_in_one_sentence(arguments, message, tmp_path):
 
 def test_progress_has_a_rate_and_the_time_left():
     at = survey.Progress(done=1000, total=4000, failed=2, rate=20.0)
-    assert format_progress(at) == "1,000 of 4,000 pictures, 2 could not be read, 20.0 a second, 2:30 left"
+    assert str(at) == "1,000 of 4,000 pictures, 2 could not be read, 20.0 a second, 2:30 left"
 
 
 def test_a_summary_names_the_first_failures_and_counts_the_others(tmp_path):
@@ -81,3 +84,19 @@ def test_a_summary_names_the_first_failures_and_counts_the_others(tmp_path):
     lines = summary(survey.run(network(), survey.list_pictures(source)))
     assert "12 pictures could not be used:" in lines and lines[-1] == "  and 2 more, which the result names."
     assert sum("The file is empty" in line for line in lines) == 10
+
+
+def test_the_command_prints_what_the_charts_say(tmp_path):
+    result = survey.run(network(), survey.list_pictures(folder(tmp_path, {"a": 9, "b": 8, "c": 7})))
+    selection = Selection(survey.LoadedSurvey(result))
+    charts = [surveys.selectivity(selection), surveys.health(selection), surveys.maps_by_depth(selection.survey)]
+    assert headlines(result) == [chart.headline for chart in (*charts, *surveys.correctness(selection))]
+    assert headlines(result)[0].endswith("at most.") and len(headlines(result)) == 4
+
+
+def test_the_command_puts_the_handler_of_ctrl_c_back():
+    before = signal.getsignal(signal.SIGINT)
+    with command_line._ctrl_c() as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked.is_set() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before

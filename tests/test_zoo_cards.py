@@ -14,7 +14,7 @@ from attention.models.libraries import LIBRARIES
 NAMES = zoo.curated_names()
 COUNTED = {"parameters", "gates", "download", "assumed"}
 LEVELS = 4
-"""Of 255: Pillow rounds between its two passes, and where they start on fractions of a pixel the last bit differs."""
+"""Levels of 255: Pillow rounds between its two passes, and on fractions of a pixel the last bit differs."""
 
 
 def library(name):

@@ -153,7 +153,7 @@ def wide(channels, **sizes):
     """Weights of a network whose first convolution alone makes a gigabyte of a picture, in a file of 22 MB."""
     sizes = {"stages": (1,), "inner": (16,), "outputs": (16,), "groups": 1, "stem_kernel": 7, "classes": 2} | sizes
     residual = families.Residual(bottleneck=False, stem=channels, **sizes)
-    network = layouts.ResNet(residual, ("se", lambda outputs: layouts.SE(outputs, 4)))
+    network = layouts.ResNet(residual, {"se": lambda outputs: layouts.SE(outputs, 4)})
     return attacks.saved(network.state_dict())
 
 

@@ -98,7 +98,7 @@ def shop(home, monkeypatch):
 
 
 def network(kind: str) -> nn.Module:
-    """Of other random weights than the zoo's own, so that weights which were not loaded would show."""
+    """A network of other random weights than the zoo's own, so that weights which were not loaded would show."""
     source, _, short = NAMES[kind].partition("/")
     torch.manual_seed(17)
     return LIBRARIES[source].build(short).eval()

@@ -21,7 +21,7 @@ class Curve:
     """The probability of a class while pixels are removed or restored."""
 
     shares: NDArray[np.float64]
-    """Of the pixels that were removed or restored, 0 to 1."""
+    """Shares of the pixels that were removed or restored, 0 to 1."""
     probabilities: NDArray[np.float64]
 
     @property

@@ -28,7 +28,7 @@ class Layers:
     maps: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The modules that put out one map (1, C, H, W) of more than one place, once, with its height and width."""
     blocks: tuple[str, ...] = ()
-    """Of these, the blocks of the network, in the order in which they ended."""
+    """The blocks of the network among them, in the order in which they ended."""
     relus: int = 0
     """Calls of `nn.ReLU`."""
     others: set[str] = field(default_factory=set)

@@ -55,7 +55,7 @@ class TensorInfo(NamedTuple):
 
 CONSTANT = TensorInfo(frozenset(), depends=False)
 UNKNOWN = TensorInfo(frozenset())
-"""Of a tensor that no torch function of the pass made: by scripted code or numpy, or before the pass."""
+"""What is known of a tensor that no torch function of the pass made: by scripted code or numpy, or before the pass."""
 
 Value = TypeVar("Value")
 

@@ -140,7 +140,7 @@ class GateMatch(NamedTuple):
     varying: frozenset[int]
     """The dimensions of the product over which the gate varies."""
     shape: tuple[int, ...]
-    """Of the product."""
+    """Shape of the product."""
     layout: Layout
     position: int | None
     """Where the gate stands among the positional arguments, in the product's own form; None where it does not."""
@@ -156,7 +156,7 @@ class Rejection(NamedTuple):
 
 
 OUT_OF_SIGHT = Rejection("none", "a tensor made out of sight: by scripted code or numpy, or before the pass")
-"""Of what reads a tensor that no torch function of the pass made, and that no module holds."""
+"""Said of what reads a tensor that no torch function of the pass made, and that no module holds."""
 
 
 def match_gate(product: Product, infos: tuple[TensorInfo, TensorInfo]) -> GateMatch | Rejection | None:

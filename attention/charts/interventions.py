@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from attention.analysis import by_strength
+from attention.analysis.evidence import Test
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
 from attention.records import Floats
 
@@ -16,11 +17,11 @@ MOST_BARS = 256
 """Past that, bars take the browser longer than a second to draw."""
 TOP_BARS = 64
 MOST_CELLS = 28
-"""Of a side of the grid that is painted: a finer map is painted in patches."""
+"""Most cells along a side of the grid that is painted: a finer map is painted in patches."""
 MOST_NAMED = 32
 """Gates that have their names below their bars."""
 LONGEST = 22
-"""Of a class's name beside its bar, in letters."""
+"""Length of a class's name beside its bar, in letters."""
 
 _FONT = {"size": 15}
 _AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
@@ -118,7 +119,7 @@ def _brush(values: Floats) -> go.Scatter:
 
 
 def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
-    """Of each class, before as a hollow bar and after as a full one, with both numbers; the first on top."""
+    """Before as a hollow bar and after as a full one for each class, with both numbers; the first on top."""
     names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
     texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]
     places = list(range(len(names)))
@@ -154,21 +155,26 @@ def against_chance(change: float, draws: Sequence[float]) -> go.Figure:
     return figure
 
 
-def in_turn(names: Sequence[str], changes: Floats, draws: Floats) -> go.Figure:
-    """For each block switched off the change of the logit in each picture and their mean, over the random draws.
+def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None) -> go.Figure:
+    """For each block switched off the change of the logit in each picture and their mean, over its null range.
 
-    `changes` are (blocks, pictures); `draws` are means over the pictures, (blocks, draws), drawn as a grey band.
+    `changes` are (blocks, pictures); the grey band holds the middle 95 % of the random draws, once there are any. A
+    diamond is full where there is evidence that it matters which value stands where.
     """
     at, mean = np.arange(len(names)), changes.mean(1)
     figure = go.Figure()
-    if draws.size:
-        low, high = draws.min(1), draws.max(1)
+    if tests:
+        low, high = (np.array([getattr(test, end) for test in tests]) for end in ("low", "high"))
         grey = {"color": NULL, "opacity": 0.45}
         figure.add_bar(x=at, y=high - low, base=low, width=0.7, marker=grey, hoverinfo="skip")
     if changes.shape[1] > 1:
         dots = {"size": 6, "color": NULL, "symbol": "line-ew-open", "line": {"width": 2}}
         figure.add_scatter(x=np.repeat(at, changes.shape[1]), y=changes.ravel(), mode="markers", marker=dots)
-    figure.add_scatter(x=at, y=mean, mode="markers", marker=_diamond(mean), hovertemplate="%{y:+.3f}<extra></extra>")
+    marker, text = _diamond(mean), [f"{change:+.3f}" for change in mean]
+    if tests:
+        marker["symbol"] = ["diamond" if test.holds else "diamond-open" for test in tests]
+        text = [f"{test.observed:+.3f}, p = {test.p_adjusted:.2g}" for test in tests]
+    figure.add_scatter(x=at, y=mean, mode="markers", marker=marker, text=text, hovertemplate="%{text}<extra></extra>")
     figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
     few = sum(map(len, names)) <= 200
     figure.update_xaxes(

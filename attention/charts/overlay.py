@@ -23,7 +23,7 @@ class Scale(NamedTuple):
 
 UNIT = Scale(0.0, 1.0)
 LONGEST = 2
-"""Of a close-up, how many times its shorter side the longer one is at most."""
+"""How many times its shorter side the longer one of a close-up is at most."""
 
 
 def own_range(values: Floats) -> Scale:

@@ -1,55 +1,118 @@
-"""Figures as PNG without a browser: changes beside what chance does."""
+"""Charts as files without a browser, drawn by matplotlib: what each edit changes, and networks side by side."""
 
+import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from PIL import Image
 
+from attention import analysis, comparison
+from attention.analysis.evidence import Test
+from attention.charts import comparing, overlay
 from attention.charts.colours import ACCENT, NULL, OKABE_ITO
-from attention.charts.overlay import png
+from attention.charts.overlay import UNIT, Scale
+from attention.comparison import Compared
+from attention.records import Floats
 
-WIDTH, ROW, TOP, BOTTOM = 1200, 40, 90, 60
-LEFT, RIGHT = 380, 1040
-"""Between them lies the axis, in pixels."""
-_INK, _PALE, _WHITE = "#0b131b", "#d5dce4", "#ffffff"
+if TYPE_CHECKING:  # it comes with captum, and takes a second to load
+    from matplotlib.axes import Axes
+
+COLUMN = 3.2
+"""Width of a network's column, in inches."""
+DPI = 120
+SIDE = 640
+"""Side of a picture in a column, in pixels."""
 
 
-class Row(NamedTuple):
-    """One edit: what it changes, and the lowest and the highest change in the random draws."""
+class EditRow(NamedTuple):
+    """One edit: what it does to the logit of the class, and to its probability, beside the random draws."""
 
     name: str
-    change: float
-    low: float
-    high: float
+    test: Test
+    before: float
+    """Probability of the class."""
+    after: float
 
 
-def changes(rows: Sequence[Row], title: str, note: str) -> bytes:
-    """A diamond for each change over the grey band of its draws, on one axis symmetric about zero: PNG."""
-    picture = Image.new("RGB", (WIDTH, TOP + ROW * len(rows) + BOTTOM), _WHITE)
-    draw = ImageDraw.Draw(picture)
-    draw.text((24, 16), title, _INK, ImageFont.load_default(26))
-    draw.text((24, 52), note, _INK, ImageFont.load_default(17))
-    reach = max(abs(value) for row in rows for value in row[1:]) or 1.0
-    _draw_axis(draw, reach, TOP + ROW * len(rows))
-    for number, row in enumerate(rows):
-        _draw_row(draw, row, reach, TOP + ROW * number + ROW // 2)
-    return png(picture)
+def edits(rows: Sequence[EditRow], title: str, note: str) -> bytes:
+    """A diamond for each change of the logit over its null range, grey, on one axis symmetric about zero: PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 1.4 + 0.4 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    at = np.arange(len(rows))
+    for place, row in zip(at, rows, strict=True):
+        axes.barh(place, row.test.high - row.test.low, left=row.test.low, height=0.5, color=NULL)
+    axes.plot([row.test.observed for row in rows], at, "D", ms=9, mfc=OKABE_ITO[0], mec=ACCENT, ls="none")
+    reach = 1.1 * max([abs(end) for row in rows for end in (row.test.observed, row.test.low, row.test.high)] + [1e-6])
+    axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5), yticks=at, xlabel="change of the logit")
+    axes.set_yticklabels([row.name for row in rows])
+    axes.axvline(0, color=NULL, lw=1, zorder=0)
+    effects = axes.secondary_yaxis("right")
+    effects.set_yticks(at, [f"P {row.before:.1%} → {row.after:.1%}, p = {row.test.p_adjusted:.2g}" for row in rows])
+    for side in (axes, effects):
+        side.tick_params(length=0)
+        for spine in side.spines.values():
+            spine.set_visible(False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
+    axes.set_title(note, loc="left", fontsize=9, wrap=True)
+    return _png(figure)
 
 
-def _draw_axis(draw: ImageDraw.ImageDraw, reach: float, bottom: int) -> None:
-    for value in (-reach, 0.0, reach):
-        x = _at(value, reach)
-        draw.line([(x, TOP), (x, bottom)], NULL if value == 0 else _PALE, 2)
-        draw.text((x, bottom + 8), f"{value:+.3g}", _INK, ImageFont.load_default(18), anchor="ma")
+def networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
+    """The networks side by side, as PNG: the class heatmap, the top five, the last spatial gate of each size."""
+    from matplotlib.figure import Figure
+
+    scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
+    stages = max(len(comparison.by_stage(each.spatial)) for each in columns)
+    share = picture.height / picture.width
+    heights = [COLUMN * share, 1.5, *[COLUMN / 2 * share + 0.3] * ((stages + 1) // 2)]
+    figure = Figure((len(columns) * COLUMN, sum(heights) + 1.2), layout="constrained")
+    parts = figure.subfigures(1, len(columns), squeeze=False)[0]
+    for part, column in zip(parts, columns, strict=True):
+        part.suptitle(f"{column.card.name}{' (random weights)' * column.card.random}", fontsize=13)
+        heatmap, guesses, *gates = part.subfigures(len(heights), 1, height_ratios=heights)
+        _draw_heatmap(heatmap.subplots(), picture, column, scale)
+        _write_guesses(guesses.subplots(), column)
+        shown = comparison.by_stage(column.spatial)
+        for row, place in enumerate(gates):
+            for axes, gate in zip(place.subplots(1, 2), [*shown[2 * row : 2 * row + 2], None, None], strict=False):
+                axes.axis("off")
+                if gate is not None:
+                    axes.imshow(_laid(picture, column, gate.values[0], "viridis", UNIT))
+                    axes.set_title(f"{gate.minimum:.2f} to {gate.maximum:.2f}", fontsize=9, y=-0.15)
+    return _png(figure)
 
 
-def _draw_row(draw: ImageDraw.ImageDraw, row: Row, reach: float, y: int) -> None:
-    font, x = ImageFont.load_default(18), _at(row.change, reach)
-    draw.text((LEFT - 24, y), row.name[-36:], _INK, font, anchor="rm")
-    draw.rectangle([_at(row.low, reach) - 2, y - 10, _at(row.high, reach) + 2, y + 10], NULL)
-    draw.polygon([(x - 10, y), (x, y - 10), (x + 10, y), (x, y + 10)], OKABE_ITO[0], ACCENT)
-    draw.text((RIGHT + 24, y), f"{row.change:+.3f}", _INK, font, anchor="lm")
+def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: Scale) -> None:
+    axes.axis("off")
+    if column.heatmap is None or column.target is None:
+        what = "no score for each class" if column.probabilities is None else "does not know the class"
+        axes.text(0.5, 0.5, what, ha="center")
+        return
+    axes.imshow(_laid(picture, column, column.heatmap.values, "inferno", scale))
+    values = f"{column.heatmap.method}: {column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+    label = column.labels[column.target].partition(",")[0]
+    axes.set_title(f"P({label}) = {column.probability:.1%}\n{values}\ncolours: {scale.low:.3g} to {scale.high:.3g}")
+    axes.title.set_fontsize(9)
 
 
-def _at(value: float, reach: float) -> float:
-    return (LEFT + RIGHT) / 2 + value / reach * (RIGHT - LEFT) / 2
+def _write_guesses(axes: "Axes", column: Compared) -> None:
+    axes.axis("off")
+    top = [] if column.probabilities is None else analysis.top(column.probabilities, column.labels)
+    lines = [f"{probability:.1%}  {label.partition(',')[0][:34]}" for label, probability in top]
+    lines += [] if column.spatial else ["no spatial gates"]
+    axes.text(0.05, 0.95, "\n".join(lines), va="top", fontsize=9)
+
+
+def _laid(picture: Image.Image, column: Compared, values: Floats, colour_map: str, scale: Scale) -> Image.Image:
+    small, box = overlay.reduced(picture, column.observation.box, SIDE)
+    laid = overlay.overlay(small, np.asarray(values), box, colour_map=colour_map, scale=scale, opacity=0.6)
+    return Image.open(io.BytesIO(laid))
+
+
+def _png(figure: Any) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI)
+    return file.getvalue()

@@ -1,386 +1,403 @@
-"""The figures of a survey: of every gate in depth order, of one channel, of the classes, of maps of places."""
+"""The charts of a survey: made once, shown on its page and held by its report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
+from attention import analysis
+from attention.analysis.health import CONSTANT, HIGH, LOW
+from attention.charts import survey_figures as figures
+from attention.charts.chart import Chart, Columns, by_place
+from attention.charts.network import plain
+from attention.survey import statistics
+from attention.survey.loaded import SHARE, LoadedSurvey
+from attention.survey.result import BINS, GateSurvey
+from attention.survey.statistics import GroupDifference
 
-Doubles = NDArray[np.float64]
-FONT = {"size": 14}
-CLASSES = OKABE_ITO[:5] + OKABE_ITO[6:7]
-"""The lines of single classes; the colour of what is selected is not among them."""
-ALL = "#6b7f93"
-"""The mean over all classes, always dashed."""
-FINDING = OKABE_ITO[0]
-"""Measured values that need no telling apart."""
-
-
-def _translucent(colour: str, opacity: float) -> str:
-    """`#rrggbb` as rgba."""
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
-
-
-def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """Still axes, text of one size, no wasted margin."""
-    figure.update_xaxes(fixedrange=True, tickfont=FONT, showgrid=False)
-    figure.update_yaxes(fixedrange=True, tickfont=FONT)
-    figure.update_annotations(font=FONT)
-    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
-    margin = {"l": 0, "r": 8, "t": 32, "b": 0}
-    figure.update_layout(**{"height": height, "margin": margin, "legend": legend} | layout)
-    return figure
-
-
-PANEL_HEIGHT = 250
-"""Height of a row of panels in pixels."""
-PANELS_ACROSS = 2
+MOST_PANELS = 8
+MOST_CHANNELS = 24
+"""Channels of one gate that are drawn for correct and for wrong predictions."""
+MOST_CLASSES = 24
+"""Classes of one channel that are drawn; of more, half of that number of the highest and of the lowest."""
+MOST_MAPS = 12
+OWN_KEYS = {SHARE: "selectivity", "Class selectivity": "class_selectivity"}
 
 
 @dataclass(frozen=True, eq=False)
-class RolePanel:
-    """One gate: some of its channels, and what each class makes of them."""
+class Selection:
+    """What of a survey is looked at: a block, a channel and some classes, the same in all charts."""
 
-    title: str
-    channels: NDArray[np.int64]
-    """(P,) numbers of the channels that are drawn."""
-    means: Doubles
-    """(classes, P)."""
-    deviations: Doubles
-    """(classes, P), within a class."""
-    average: Doubles
-    """(P,), over all classes of the survey."""
-    chosen: int | None
-    """The channel that is selected, where it is of this gate."""
+    survey: LoadedSurvey
+    block: str = ""
+    """Empty where none is selected."""
+    channel: int | None = None
+    """None where the block has no gate by channel."""
+    classes: tuple[int, ...] = ()
+
+    @property
+    def gate(self) -> GateSurvey | None:
+        """The block's gate by channel."""
+        return self.survey.blocks[self.block].channel if self.block else None
+
+    @property
+    def spatial(self) -> GateSurvey | None:
+        """The block's map."""
+        return self.survey.blocks[self.block].spatial if self.block else None
+
+    @property
+    def block_name(self) -> str:
+        """What the block is called for short."""
+        return self.survey.block_names[self.block]
+
+    @property
+    def gate_number(self) -> int:
+        """The number of the block's first gate among all gates, in depth order; -1 where no block is selected."""
+        first = self.gate or self.spatial
+        return next((number for number, gate in enumerate(self.survey.gates) if gate is first), -1)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The names of the classes that are selected."""
+        return [self.survey.names[number] for number in self.classes]
+
+    @property
+    def labels(self) -> list[str]:
+        """The same for a figure, where a name must be no markup."""
+        return [plain(name) for name in self.class_names]
+
+    @property
+    def gate_labels(self) -> list[str]:
+        """The names of the gates in depth order, for a figure."""
+        return [plain(name) for name in self.survey.gate_names]
+
+    @property
+    def n(self) -> str:
+        """How many pictures each of them has."""
+        counted = zip(self.class_names, self.classes, strict=True)
+        return "; ".join(f"{name} n = {self.survey.counts[number]:,}" for name, number in counted)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the survey used."""
+        return self.survey.result.pictures
 
 
-def excitation_role(panels: Sequence[RolePanel], classes: Sequence[str], *, band: bool, own_scale: bool) -> go.Figure:
-    """One line a class over the channels, dashed the mean over all; a band is one deviation to both sides.
+def role_blocks(selection: Selection) -> list[str]:
+    """The blocks of the panels of `role`, in depth order: the last of each stage, and the one that is selected."""
+    gates = {name: block.channel for name, block in selection.survey.blocks.items() if block.channel}
+    names = list(gates)
+    wanted = {names[index] for index in statistics.last_of_stages(list(gates.values()))[-MOST_PANELS:]}
+    wanted |= {selection.block} & set(names)
+    return [name for name in names if name in wanted]
 
-    The traces of panel p are in its own axes; `customdata` of a point is (panel, channel).
+
+def role(selection: Selection, *, most: int = 50, own_scale: bool = False, band: bool = False) -> Chart:
+    """The role of excitation: what each class makes of at most so many channels, a panel for each of `role_blocks`.
+
+    `customdata` of a point is (panel, channel). Raises ValueError where no block has a gate by channel.
     """
-    rows = -(-len(panels) // PANELS_ACROSS)
-    titles = [panel.title for panel in panels]
-    gap = {"vertical_spacing": min(0.4 / rows, 0.2), "horizontal_spacing": 0.06}
-    figure = make_subplots(rows=rows, cols=min(PANELS_ACROSS, len(panels)), subplot_titles=titles, **gap)
-    for index, panel in enumerate(panels):
-        row, column = (part + 1 for part in divmod(index, PANELS_ACROSS))
-        lines = _lines(index, panel, classes, band=band)
-        figure.add_traces(lines, rows=[row] * len(lines), cols=[column] * len(lines))
-        if panel.chosen is not None:
-            line = {"color": ACCENT, "width": 2, "dash": "dot"}
-            figure.add_vline(panel.chosen, line=line, layer="below", row=row, col=column)
-    figure.update_yaxes(range=None if own_scale else [-0.02, 1.02])
-    figure.update_xaxes(title="channel", row=rows)
-    figure.update_yaxes(title="gate", col=1)
-    return _finished(figure, PANEL_HEIGHT * rows + 70, margin={"l": 0, "r": 8, "t": 72, "b": 0}, **_legend(rows))
+    blocks = role_blocks(selection)
+    panels = [_role_panel(selection, block, most) for block in blocks]
+    headline = _role_headline(selection, blocks)
+    classes = int((selection.survey.counts > 0).sum())
+    caption = (
+        f"Mean gate of the pictures of a class: {selection.n or 'no class is chosen'}; dashed the mean over all "
+        f"{classes:,} classes, n = {selection.pictures:,}. Channels are spread evenly over all of a gate. The panels "
+        "are the last block of each stage, a run of gates with equally many channels"
+        f"{', and the selected block' if selection.block else ''}. The standard deviation"
+        f"{', the band,' if band else ''} is that within a class. After figure 5 of arXiv 1709.01507."
+    )
+    figure = figures.excitation_role(panels, selection.labels, band=band, own_scale=own_scale)
+    table = _role_table(selection, dict(zip(blocks, panels, strict=True)))
+    return Chart("role", figure, headline, caption, headline, table)
 
 
-def _legend(rows: int) -> dict[str, object]:
-    return {"legend": {"orientation": "h", "y": 1 + 34 / (PANEL_HEIGHT * rows), "yanchor": "bottom", "x": 0}}
+def _role_gate(selection: Selection, block: str) -> GateSurvey:
+    gate = selection.survey.blocks[block].channel
+    assert gate is not None
+    return gate
 
 
-def _lines(index: int, panel: RolePanel, classes: Sequence[str], *, band: bool) -> list[go.Scatter]:
-    lines = []
-    for number, name in enumerate(classes):
-        colour = CLASSES[number % len(CLASSES)]
-        if band:
-            lines.append(_band(panel, number, colour))
-        lines.append(_line(index, panel, panel.means[number], name=name, line={"color": colour, "width": 2}))
-    style = {"color": ALL, "width": 3, "dash": "dash"}
-    return [*lines, _line(index, panel, panel.average, name="mean over all classes", line=style)]
-
-
-def _line(index: int, panel: RolePanel, values: Doubles, *, name: str, line: dict[str, object]) -> go.Scatter:
-    where = [[index, channel] for channel in panel.channels.tolist()]  # a row of an array comes back as a dict
-    return go.Scatter(
-        x=panel.channels.astype(np.int32),
-        y=values.astype(np.float32),
-        customdata=where,
-        mode="lines+markers",
-        marker={"size": 5, "color": line["color"]},
-        line=line,
-        name=name,
-        legendgroup=name,
-        showlegend=index == 0,
-        hovertemplate=f"{name}, channel %{{x}}: %{{y:.3f}}<extra></extra>",
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+def _role_panel(selection: Selection, block: str, most: int) -> figures.RolePanel:
+    gate = _role_gate(selection, block)
+    channels = statistics.evenly_spaced(gate.shape[0], most)
+    part = np.ix_(np.array(selection.classes, np.int64), channels)
+    return figures.RolePanel(
+        title=f"{plain(selection.survey.block_names[block])}, {len(channels)} of {gate.shape[0]:,} channels",
+        channels=channels,
+        means=gate.classes.mean[part],
+        deviations=gate.classes.std[part],
+        average=statistics.mean_over_classes(gate)[channels],
+        chosen=selection.channel if block == selection.block else None,
     )
 
 
-def _band(panel: RolePanel, number: int, colour: str) -> go.Scatter:
-    low, high = (panel.means[number] + sign * panel.deviations[number] for sign in (-1, 1))
-    return go.Scatter(
-        x=np.concatenate([panel.channels, panel.channels[::-1]]).astype(np.int32),
-        y=np.concatenate([high, low[::-1]]).astype(np.float32),
-        fill="toself",
-        fillcolor=_translucent(colour, 0.18),
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        showlegend=False,
+def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
+    shares = []
+    for block in blocks:
+        share = selection.survey.selectivity(SHARE)[_role_gate(selection, block).name]
+        if np.isfinite(share.index).any():
+            name = selection.survey.block_names[block]
+            shares.append((name, float(np.nanmean(share.index)), float(np.nanmean(share.shuffled))))
+    if not shares:
+        return "There are not two classes with pictures here, so nothing can be said of classes."
+    listed = ", ".join(f"{index:.1%} in {name}" for name, index, _ in shares)
+    chance = max(shuffled for *_, shuffled in shares)
+    return (
+        f"Of the variance over the pictures, so much lies between the classes: {listed} (mean over the channels; at "
+        f"most {chance:.2%} with shuffled classes)."
     )
 
 
-MOST_NAMES = 40
-"""Ticks of more gates than that would run into each other."""
-BESIDE = -0.2
-"""Offset of what was measured, from the gate's index; what chance gives is as far on the other side."""
+def _role_table(selection: Selection, panels: dict[str, figures.RolePanel]) -> Columns:
+    """A row for each class, channel and block of the figure."""
+    rows: list[tuple[object, ...]] = []
+    for block, panel in panels.items():
+        channels = panel.channels.tolist()
+        for number, name in enumerate(selection.class_names):
+            values = zip(channels, panel.means[number].tolist(), panel.deviations[number].tolist(), strict=True)
+            rows += [(block, name, *value) for value in values]
+        rows += [(block, "all", *value, None) for value in zip(channels, panel.average.tolist(), strict=True)]
+    return dict(zip(("block", "class", "channel", "mean", "std"), map(list, zip(*rows, strict=True)), strict=True))
 
 
-@dataclass(frozen=True, eq=False)
-class MeasuredIndex:
-    """An index of one gate's channels or places as it was measured, and the same by chance."""
+def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
+    """One of the `INDICES` of every gate's channels or places, and what it comes to with shuffled classes.
 
-    measured: Doubles
-    null: Doubles
-
-
-@dataclass(frozen=True)
-class GateNumbers:
-    """One number of every gate."""
-
-    title: str
-    values: Sequence[float]
-    top: float = 0.0
-    """Where the scale ends; 0 where the values say."""
-    null: float | None = None
-    """What chance alone comes to."""
-
-
-def index_boxes(names: Sequence[str], pairs: Sequence[MeasuredIndex], chosen: int, title: str) -> go.Figure:
-    """A box for what was measured in each gate and a grey one for chance: median, quartiles, and the whole range."""
-    figure = go.Figure()
-    at = np.arange(len(names))
-    others = at != chosen
-    for label, colour, side, which in (
-        ("classes as they are", FINDING, "measured", others),
-        ("the chosen gate", ACCENT, "measured", ~others),
-        ("classes shuffled", NULL, "null", others | True),
-    ):
-        gates = [index for index in at[which] if np.isfinite(getattr(pairs[index], side)).any()]
-        if gates:
-            values = [getattr(pairs[index], side) for index in gates]
-            figure.add_trace(_box(label, colour, gates, values))
-            if side == "measured":
-                figure.add_trace(_medians(colour, gates, values))
-    figure.update_yaxes(title=title, rangemode="tozero")
-    return _in_depth(_finished(figure, 400, boxmode="overlay"), names)
-
-
-def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) -> go.Figure:
-    """One row of bars for each number, the chosen gate's in another colour; `pointNumber` of a bar is its gate."""
-    figure = make_subplots(
-        rows=len(rows), shared_xaxes=True, subplot_titles=[row.title for row in rows], vertical_spacing=0.3 / len(rows)
+    None where there are fewer than two classes with pictures. The x of a dot is nearest to the number of its gate.
+    """
+    survey = selection.survey
+    found = [survey.selectivity(index)[gate.name] for gate in survey.gates]
+    pairs = [figures.MeasuredIndex(each.index, each.shuffled) for each in found]
+    measured, null = [_mean(pair.measured) for pair in pairs], [_mean(pair.null) for pair in pairs]
+    known = [place for place, value in enumerate(measured) if np.isfinite(value)]
+    if not known:
+        return None
+    most, least = (end(known, key=lambda place: measured[place]) for end in (max, min))
+    names = survey.gate_names
+    headline = (
+        f"{names[most]} is the most class-specific gate, {measured[most]:.3f} in the mean over its channels or places, "
+        f"and {names[least]} the least, {measured[least]:.3f}; with shuffled classes it is "
+        f"{max(null[place] for place in known):.3f} at most."
     )
-    colours = [ACCENT if index == chosen else FINDING for index in range(len(names))]
-    for number, row in enumerate(rows, start=1):
-        hover = f"%{{customdata}}: %{{y:.3g}}<extra>{row.title}</extra>"
-        figure.add_bar(
-            x=np.arange(len(names), dtype=np.int32),
-            y=np.array(row.values, np.float32),
-            customdata=list(names),
-            marker={"color": colours, "line": {"width": 0}},
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
-            hovertemplate=hover,
-            row=number,
-            col=1,
-        )
-        figure.update_yaxes(range=[0, row.top or None], rangemode="tozero", nticks=4, row=number, col=1)
-        if row.null is not None:
-            figure.add_hline(row.null, line={"color": NULL, "width": 2, "dash": "dash"}, row=number, col=1)
-    figure.update_annotations(x=0, xanchor="left")
-    return _in_depth(_finished(figure, max(300, 130 * len(rows) + 80), showlegend=False), names)
-
-
-def _box(label: str, colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Box:
-    low, q1, median, q3, high = np.array([np.nanquantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values]).T
-    return go.Box(
-        x=np.array(gates) + (-BESIDE if colour == NULL else BESIDE),
-        lowerfence=low,
-        q1=q1,
-        median=median,
-        q3=q3,
-        upperfence=high,
-        name=label,
-        width=0.34,
-        line={"color": colour, "width": 2},
-        fillcolor=_translucent(colour, 0.35),
-        hoverinfo="skip",  # or it would take the click from its dot
+    caption = (
+        f"{index}. A box holds the middle half of a gate's channels or places, its dot and line are the median, its "
+        f"whiskers are the ends; grey with the classes shuffled once among the pictures. n = {selection.pictures:,} "
+        "pictures."
     )
+    columns = {"mean": measured, **analysis.spread([pair.measured for pair in pairs]), "mean, shuffled": null}
+    columns |= {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
+    figure = figures.index_boxes(selection.gate_labels, pairs, selection.gate_number, index.lower())
+    table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}
+    return Chart(OWN_KEYS[index], figure, headline, caption, headline, table)
 
 
-def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Scatter:
-    """A dot on each median: a box of quartiles has no point that could be clicked."""
-    return go.Scatter(
-        x=np.array(gates) + BESIDE,
-        y=[float(np.nanmedian(each)) for each in values],
-        mode="markers",
-        marker={"color": colour, "size": 14},
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
-        hovertemplate="median %{y:.3f}<extra></extra>",
-        showlegend=False,
+def health(selection: Selection) -> Chart:
+    """What share of each gate is saturated, dead or constant, and how much it says; the x of a bar is its gate."""
+    survey = selection.survey
+    checked = list(survey.health().values())
+    rows = [
+        (f"share of the values below {LOW}", "low", 1.0),
+        (f"share of the values of {HIGH} and above", "high", 1.0),
+        (f"share of the channels that never reach {LOW} (dead)", "dead", 1.0),
+        (f"share of the channels that never fall below {HIGH} (open)", "open", 1.0),
+        (f"share of the channels that are constant (deviation below {CONSTANT})", "constant", 1.0),
+        ("standard deviation over the pictures, mean over the channels", "deviation", 0.0),
+        ("entropy of a channel over the pictures, in bits (bins of 0.05)", "entropy", 0.0),
+    ]
+    numbers = [figures.GateNumbers(title, [getattr(each, name) for each in checked], top) for title, name, top in rows]
+    headline = _health_headline(survey)
+    caption = (
+        f"Each bar is one gate over n = {selection.pictures:,} pictures; of a map its places take the part of the "
+        "channels. The weights after a constant channel could take its factor in: the gate would then be one channel "
+        "smaller, and the output nearly the same."
+    )
+    table: dict[str, list[object]] = {
+        "gate": [gate.name for gate in survey.gates],
+        "kind": [gate.kind for gate in survey.gates],
+        "averaged over": [gate.averaged or "nothing" for gate in survey.gates],
+        "minimum": [float(gate.overall.minimum.min()) for gate in survey.gates],
+        "mean": [float(gate.overall.mean.mean()) for gate in survey.gates],
+        "maximum": [float(gate.overall.maximum.max()) for gate in survey.gates],
+    }
+    table |= {name: [getattr(each, name) for each in checked] for _, name, _ in rows}
+    figure = figures.gate_bars(selection.gate_labels, numbers, selection.gate_number)
+    return Chart("health", figure, headline, caption, headline, table)
+
+
+def _health_headline(survey: LoadedSurvey) -> str:
+    by_channel = [gate for gate in survey.gates if gate.by_channel]
+    if not by_channel:
+        return "There are no gates by channel; the bars are of maps and their places."
+    shares = {gate.name: survey.health()[gate.name].constant for gate in by_channel}
+    constant = sum(round(shares[gate.name] * gate.shape[0]) for gate in by_channel)
+    channels = sum(gate.shape[0] for gate in by_channel)
+    worst = max(by_channel, key=lambda gate: shares[gate.name])
+    name = survey.gate_names[next(number for number, gate in enumerate(survey.gates) if gate is worst)]
+    return (
+        f"{constant:,} of {channels:,} channels of {len(by_channel)} gates hardly change from picture to picture and "
+        f"could be folded into the weights; in {name} they are {shares[worst.name]:.0%}."
     )
 
 
-def _in_depth(figure: go.Figure, names: Sequence[str]) -> go.Figure:
-    fit = len(names) <= MOST_NAMES
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), showticklabels=False)
-    figure.update_xaxes(range=[-0.6, len(names) - 0.4])
-    # only below the last of several rows
-    axes = sorted(figure.select_xaxes(), key=lambda axis: axis.plotly_name and len(axis.plotly_name))
-    slanted = len(names) > 9
-    axes[-1].update(showticklabels=fit, tickangle=-40 if slanted else 0)
-    if slanted and fit:  # the first name reaches to the left of its tick, and is left out where it has no room
-        figure.update_layout(margin_l=64)
-    return figure
+def mean_maps(selection: Selection) -> list[Chart]:
+    """The mean map of the selected block for each class, beside that over all; and how they differ from it.
 
-
-@dataclass(frozen=True, eq=False)
-class ClassMeans:
-    """One channel over some classes, (K,) each."""
-
-    names: Sequence[str]
-    means: Doubles
-    deviations: Doubles
-    counts: NDArray[np.int64]
-
-
-def channel_histogram(counts: NDArray[np.integer]) -> go.Figure:
-    """(22,) pictures: below 0, in 20 bins of equal width over 0 to 1, above 1; the ends only where there are any."""
-    bins = len(counts) - 2
-    shown = np.arange(-1, bins + 1)[slice(None if counts[0] else 1, None if counts[-1] else -1)]
-    centres = (shown + 0.5) / bins
-    marker = {"color": centres, "colorscale": CHANNEL_GATE, "cmin": 0, "cmax": 1, "line": {"color": NULL, "width": 0.5}}
-    hover = "%{x:.3f}: %{y} pictures<extra></extra>"
-    bars = go.Bar(x=centres, y=counts[shown + 1].astype(np.int64), width=1 / bins, marker=marker, hovertemplate=hover)
-    figure = go.Figure(bars)
-    named = {-1: "below 0", bins: "above 1"}
-    edges = [0, 0.25, 0.5, 0.75, 1]
-    extra = [index for index in shown if index in named]
-    figure.update_xaxes(title="gate", tickvals=[*edges, *((index + 0.5) / bins for index in extra)])
-    figure.update_xaxes(ticktext=[*map(str, edges), *(named[int(index)] for index in extra)])
-    figure.update_yaxes(title="pictures")
-    return _finished(figure, 300, bargap=0, showlegend=False)
-
-
-def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[str]) -> go.Figure:
-    """A dot a class with one deviation to both sides, in the order given from above; the chosen ones stand out."""
-    colours = [ACCENT if name in chosen else FINDING for name in by_class.names]
-    at = np.arange(len(by_class.names))
-    reach = {"type": "data", "array": by_class.deviations.astype(np.float32), "thickness": 1.5, "color": NULL}
-    figure = go.Figure(
-        go.Scatter(
-            x=by_class.means.astype(np.float32),
-            y=at,
-            error_x=reach,
-            mode="markers",
-            marker={"size": 11, "color": colours},
-            customdata=[[name, int(count)] for name, count in zip(by_class.names, by_class.counts, strict=True)],
-            hovertemplate="%{customdata[0]}: %{x:.3f}, n = %{customdata[1]:,}<extra></extra>",
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
-        )
+    Empty where the block has no map.
+    """
+    gate = selection.spatial
+    if gate is None:
+        return []
+    average, by_class = statistics.mean_over_classes(gate), gate.classes.mean[list(selection.classes)]
+    close = statistics.closeness((gate.shape[0], gate.shape[1]))
+    maps = [figures.gate_map("all classes", average), figures.closeness_map("closeness to the centre", close)]
+    maps += map(figures.gate_map, selection.labels, by_class)
+    headline = _map_headline(selection, average, by_class)
+    caption = (
+        "Mean gate of each place, 0 (dark) to 1 (bright), the least and the greatest above each map: "
+        f"{selection.n or 'no class is chosen'}; all classes, each counted alike, n = {selection.pictures:,}. Grey is "
+        "no measurement: 1 at the very centre, 0 in the corners."
     )
-    figure.add_vline(overall, line={"color": ALL, "width": 2, "dash": "dash"}, layer="below")
-    labels = [f"{name} ({count:,})" for name, count in zip(by_class.names, by_class.counts, strict=True)]
-    figure.update_yaxes(tickvals=at, ticktext=labels, range=[len(at) - 0.5, -0.5], showgrid=False)
-    figure.update_xaxes(title="gate, mean and one standard deviation", showgrid=True)
-    return _finished(figure, 90 + 24 * len(at), showlegend=False, margin={"l": 0, "r": 8, "t": 8, "b": 0})
+    names, apart = selection.class_names, by_class - average
+    table = {"all": average, "closeness to the centre": close, **dict(zip(names, by_class, strict=True))}
+    table |= {f"{name} − all": values for name, values in zip(names, apart, strict=True)}
+    chart = Chart("maps", figures.map_grid(maps), headline, caption, headline, by_place(table))
+    return [chart, _map_changes(selection, apart)] if names else [chart]
 
 
-def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doubles, chosen: int) -> go.Figure:
-    """The mean gates of some channels, (P,), for correct and for wrong predictions, joined by a line each."""
-    at = np.arange(len(channels), dtype=np.int32)
-    figure = go.Figure()
-    ends = np.stack([correct, wrong, np.full(len(at), np.nan)], 1).ravel()
-    line = {"color": NULL, "width": 3}
-    figure.add_scatter(x=np.repeat(at, 3), y=ends.astype(np.float32), mode="lines", line=line, showlegend=False)
-    correct_look = {"size": 17, "color": "#0072b2", "symbol": "circle"}  # seen around the other where the two agree
-    wrong_look = {"size": 10, "color": "#e69f00", "symbol": "diamond"}
-    for name, values, marker in (("correct", correct, correct_look), ("wrong", wrong, wrong_look)):
-        figure.add_scatter(
-            x=at,
-            y=values.astype(np.float32),
-            customdata=channels.astype(np.int32),
-            mode="markers",
-            name=name,
-            marker=marker,
-            hovertemplate=f"channel %{{customdata}}, {name}: %{{y:.3f}}<extra></extra>",
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
-        )
-    for index in np.flatnonzero(channels == chosen):
-        colour = _translucent(ACCENT, 0.18)
-        figure.add_vrect(index - 0.5, index + 0.5, fillcolor=colour, line_width=0, layer="below")
-    figure.update_xaxes(title="channel, the largest difference first", tickvals=at, ticktext=list(map(str, channels)))
-    figure.update_yaxes(title="mean gate")
-    return _finished(figure, 320)
+def _map_headline(selection: Selection, average: figures.Doubles, by_class: figures.Doubles) -> str:
+    bias = float(statistics.centre_bias(average))
+    if not np.isfinite(bias):
+        return f"{selection.block_name}: the mean map is the same at all places."
+    pulls = zip(selection.class_names, statistics.centre_bias(by_class), strict=True)
+    each = ", ".join(f"{name} {pull:+.2f}" for name, pull in pulls if np.isfinite(pull))
+    sentence = f"{selection.block_name}: the mean map and the closeness to the centre correlate with r = {bias:+.2f}"
+    return f"{sentence} ({each})." if each else f"{sentence}."
 
 
-MAPS_ACROSS = 6
-MAP_SIDE = 210
-"""Side of a map with its title, in pixels."""
+def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
+    reach = float(np.abs(apart).max()) or 1.0
+    most = selection.class_names[int(np.abs(apart).max((1, 2)).argmax())]
+    maps = [
+        figures.change_map(f"{name} − all", values, reach) for name, values in zip(selection.labels, apart, strict=True)
+    ]
+    alt = f"The map of {most} differs most from the mean over all classes, by {reach:.3f}."
+    caption = f"{alt} All on one scale symmetric about 0: red more open than the mean, blue less."
+    return Chart("changes", figures.map_grid(maps), alt, caption, numbers="maps")
 
 
-@dataclass(frozen=True, eq=False)
-class TitledMap:
-    """A map (H, W) with what it is called and the colours that it is drawn in."""
-
-    title: str
-    values: Doubles
-    colours: Any
-    ends: tuple[float, float]
-
-
-def gate_map(title: str, values: Doubles) -> TitledMap:
-    """A spatial gate, on the scale of 0 to 1."""
-    return TitledMap(title, values, SPATIAL_GATE, (0.0, 1.0))
-
-
-def change_map(title: str, values: Doubles, reach: float) -> TitledMap:
-    """A difference, on a scale symmetric about 0."""
-    return TitledMap(title, values, CHANGE, (-reach, reach))
-
-
-def closeness_map(title: str, values: Doubles) -> TitledMap:
-    """No measurement, and therefore grey."""
-    return TitledMap(title, values, "Greys_r", (0.0, 1.0))
-
-
-def map_grid(maps: Sequence[TitledMap]) -> go.Figure:
-    """The maps in rows; the first row of each lies above."""
-    across = min(MAPS_ACROSS, len(maps))
-    rows = -(-len(maps) // across)
-    titles = [f"{each.title}<br>{each.values.min():z.3f} to {each.values.max():z.3f}" for each in maps]
-    titles = [title.replace("-", "−") for title in titles]
-    gaps = {"horizontal_spacing": 0.015, "vertical_spacing": min(0.3 / rows, 0.2)}
-    figure = make_subplots(rows=rows, cols=across, subplot_titles=titles, **gaps)
-    for index, each in enumerate(maps):
-        row, column = (part + 1 for part in divmod(index, across))
-        figure.add_trace(_heat(each), row=row, col=column)
-    figure.update_xaxes(visible=False, constrain="domain")
-    figure.update_yaxes(visible=False, autorange="reversed", constrain="domain")
-    for number, axis in enumerate(figure.select_yaxes(), start=1):
-        axis.update(scaleanchor=f"x{number if number > 1 else ''}")
-    return _finished(figure, MAP_SIDE * rows + 40, margin={"l": 0, "r": 0, "t": 56, "b": 0})
-
-
-def _heat(each: TitledMap) -> go.Heatmap:
-    return go.Heatmap(
-        z=each.values.astype(np.float32),
-        colorscale=each.colours,
-        zmin=each.ends[0],
-        zmax=each.ends[1],
-        showscale=False,
-        hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
+def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
+    """The mean maps of the spatial gates, at most twelve, spread evenly over all; None where there are none."""
+    gates = {name: gate for name, gate in zip(survey.gate_names, survey.gates, strict=True) if len(gate.shape) == 2}
+    if not gates or not survey.result.pictures:
+        return None
+    names = [list(gates)[index] for index in statistics.evenly_spaced(len(gates), MOST_MAPS)]
+    means = {name: gates[name].overall.mean for name in names}
+    widest = max(names, key=lambda name: float(np.ptp(means[name])))
+    headline = (
+        f"Of the mean maps of {len(names)} of {len(gates)} spatial gates, that of {widest} differs most from place to "
+        f"place: {means[widest].min():.3f} to {means[widest].max():.3f}."
     )
+    caption = (
+        f"Means over {survey.result.pictures:,} pictures, 0 (dark) to 1 (bright), the least and the greatest above."
+    )
+    figure = figures.map_grid([figures.gate_map(plain(name), mean) for name, mean in means.items()])
+    rows = [(name, *place, value) for name, mean in means.items() for place, value in np.ndenumerate(mean)]
+    flat = [(name, row, column, float(value)) for name, row, column, value in rows]
+    table = dict(zip(("gate", "row", "column", "mean"), map(list, zip(*flat, strict=True)), strict=True))
+    return Chart("maps_by_depth", figure, headline, caption, headline, table)
+
+
+def correctness(selection: Selection) -> list[Chart]:
+    """Wrong against correct predictions: by gate, and the channels of the selected block that differ most.
+
+    Empty where one of the two groups is. The x of a bar of the first is its gate, `customdata` of a dot of the second
+    its channel.
+    """
+    survey = selection.survey
+    counts = [int(summary.count) for gate in survey.gates[:1] for summary in (gate.correct, gate.wrong)]
+    if not counts or not min(counts):
+        return []
+    differences = list(survey.differences().values())
+    sizes, names = [_mean_size(each) for each in differences], survey.gate_names
+    most = int(np.nanargmax(sizes)) if np.isfinite(sizes).any() else 0
+    headline = (
+        f"Correct and wrong predictions differ most in {names[most]}: {sizes[most]:.3f} standard deviations in the "
+        f"mean over its channels or places, where {differences[most].chance:.3f} is to be expected of chance."
+    )
+    caption = (
+        f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference at all comes to (Cohen's d, normal "
+        "approximation). Classes that are hard have more wrong pictures, so part of this is a difference of classes."
+    )
+    title = "|wrong − correct| in standard deviations, mean over channels or places"
+    bars = [figures.GateNumbers(title, sizes, null=differences[0].chance)]
+    figure = figures.gate_bars(selection.gate_labels, bars, selection.gate_number)
+    table: Columns = {"gate": [gate.name for gate in survey.gates], "mean |d|": sizes}
+    chart = Chart("correctness", figure, headline, caption, headline, table)
+    gate, channel = selection.gate, selection.channel
+    return [chart] if gate is None or channel is None else [chart, _correctness_of_channels(selection, gate, channel)]
+
+
+def _correctness_of_channels(selection: Selection, gate: GateSurvey, channel: int) -> Chart:
+    difference = selection.survey.differences()[gate.name].difference
+    channels = np.argsort(-np.abs(difference), kind="stable")[:MOST_CHANNELS].astype(np.int64)
+    correct, wrong, first = gate.correct.mean[channels], gate.wrong.mean[channels], int(channels[0])
+    headline = (
+        f"{selection.block_name}: the largest difference is that of channel {first}, {correct[0]:.3f} for correct "
+        f"predictions and {wrong[0]:.3f} for wrong ones."
+    )
+    caption = f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences."
+    figure = figures.correct_and_wrong(channels, correct, wrong, channel)
+    table = {"channel": channels, "correct": correct, "wrong": wrong}
+    return Chart("correctness_channels", figure, headline, caption, headline, table)
+
+
+def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> str:
+    """What is to be said of one channel of the selected block's gate."""
+    mean, std = gate.overall.mean[channel], gate.overall.std[channel]
+    sentence = f"Channel {channel} of {selection.block_name}: {mean:.3f} in the mean, with a deviation of {std:.3f}"
+    means = gate.classes.mean[:, channel]
+    if np.isfinite(means).sum() < 2:
+        return f"{sentence}."
+    high, low = int(np.nanargmax(means)), int(np.nanargmin(means))
+    names = selection.survey.names
+    ends = f"most open for {names[high]} ({means[high]:.3f}), least for {names[low]} ({means[low]:.3f})"
+    return f"{sentence}; {ends}."
+
+
+def channel_values(gate: GateSurvey, channel: int) -> Chart:
+    """How the values of one channel are spread over the pictures."""
+    counts, low, high = gate.histogram[channel], gate.overall.minimum[channel], gate.overall.maximum[channel]
+    alt = f"Channel {channel}: {int(counts.sum()):,} pictures over 0 to 1, most in bin {int(counts.argmax())}."
+    caption = f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}."
+    edges = ["below 0", *(f"from {number / BINS:.2f}" for number in range(BINS)), "above 1"]
+    table = {"gate": edges, "pictures": counts}
+    return Chart("channel_values", figures.channel_histogram(counts), alt, caption, table=table)
+
+
+def channel_classes(selection: Selection, gate: GateSurvey, channel: int) -> Chart:
+    """What each class makes of one channel; `customdata` of a dot begins with its class."""
+    survey, means, deviations = selection.survey, gate.classes.mean[:, channel], gate.classes.std[:, channel]
+    usable = np.flatnonzero(survey.counts)
+    order: NDArray[np.int64] = usable[np.argsort(-means[usable], kind="stable")]
+    half = MOST_CLASSES // 2
+    drawn = order if len(order) <= MOST_CLASSES else np.concatenate([order[:half], order[-half:]])
+    labels = [plain(survey.names[number]) for number in drawn]
+    by_class = figures.ClassMeans(drawn, labels, means[drawn], deviations[drawn], survey.counts[drawn])
+    left_out = f"The {half} highest and the {half} lowest of {len(order):,} classes. "
+    caption = f"{left_out if len(drawn) < len(order) else ''}Dashed: the mean over all pictures. In brackets n."
+    figure = figures.class_dots(by_class, float(gate.overall.mean[channel]), selection.classes)
+    names = [survey.names[number] for number in order]
+    table: Columns = {"class": names, "mean": means[order], "std": deviations[order], "n": survey.counts[order]}
+    return Chart("channel_classes", figure, channel_headline(selection, gate, channel), caption, table=table)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _mean_size(difference: GroupDifference) -> float:
+    known = np.abs(difference.size[np.isfinite(difference.size)])
+    return float(known.mean()) if len(known) else float("nan")

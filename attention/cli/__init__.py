@@ -127,7 +127,7 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, random: b
     import torch
 
     from attention import comparison, images
-    from attention.charts import sheet
+    from attention.charts import printed
     from attention.observe import observe, picture_of, read_picture
 
     if not 2 <= len(models) <= 4:
@@ -140,7 +140,7 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, random: b
     out.mkdir(parents=True, exist_ok=True)
     about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
     (out / "compare.json").write_text(json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
-    (out / "compare.png").write_bytes(sheet.draw(seen.image, columns))
+    (out / "compare.png").write_bytes(printed.networks(seen.image, columns))
     for each in columns:
         _describe(each)
 
@@ -201,9 +201,10 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
     FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
     is as good. Ctrl-C stops after the batch at hand; what was counted is kept for --resume.
     """
-    from attention.survey import command
+    from attention.cli import surveys
+    from attention.survey import Settings
 
-    command.survey(source, model, limit, command.Settings(**settings))
+    surveys.survey(source, model, limit, Settings(**settings))
 
 
 @main.command()
@@ -225,7 +226,8 @@ def report(source: Path, out: Path, model: str | None, random: bool) -> None:
 @click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random edits of each band.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
+@click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
 @FOLDER
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""

@@ -4,17 +4,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from attention import analysis, interventions
+from attention import interventions
+from attention.analysis import evidence
 from attention.charts import printed
-from attention.interventions import EditedPasses, files
+from attention.interventions import Edit, Effect, files
 from attention.observe import Observation, observe_file
-from attention.records import Floats, GatescopeError
+from attention.records import GatescopeError
 
 HONEST = "Switched off or edited at inference, not retrained."
+QUESTION = (
+    "What an edit changes is its effect, whatever p is; p asks whether it matters which channel or place gets which "
+    "value."
+)
 
 
 @dataclass(frozen=True)
@@ -28,23 +33,9 @@ class Request:
     random: bool
     """Whether the network gets random weights."""
     seed: int
-    """Of the random draws."""
-
-
-class Result(NamedTuple):
-    """One edit, or one block off: what it does to the logit of the class, and what chance does."""
-
-    name: str
-    change: float
-    probability: float
-    """Of the class, afterwards."""
-    low: float
-    high: float
-
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether the change lies outside the random draws."""
-        return not self.low <= self.change <= self.high
+    """Seed of the random draws."""
+    draws: int | None = None
+    """For each edit; so many that one of them alone can be evidence, where none is said."""
 
 
 def ablate(request: Request, out: Path) -> None:
@@ -52,77 +43,81 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    observation, passes = _passes(request)
-    logits = interventions.logits(observation.trace)[0]
-    number = int(logits.argmax())
-    results = _edited(passes, request, number) if request.edits else _in_turn(passes, request.seed, number)
-    probability = float(analysis.probabilities(logits)[number])
+    observation = observe_file(request.picture, request.model, random=request.random)
+    if not observation.trace.gates:
+        name = observation.card.name
+        raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")
+    number = int(observation.logits.argmax())
+    effects = _effects(observation, request)
+    tests = evidence.tests([one.change[number] for one in effects], [one.null[:, number] for one in effects])
+    rows = [printed.EditRow(one.name, test, *one.probability(number)) for one, test in zip(effects, tests, strict=True)]
     label = observation.labels[number]
-    _say(label, probability, results)
+    _say(label, rows, of_blocks=request.edits is None)
     report = {
         "network": observation.card.name,
         "random_weights": observation.card.random,
         "picture": request.picture.name,
         "class": label,
-        "logit": float(logits[number]),
-        "probability": probability,
+        "logit": float(observation.logits[number]),
+        "probability": float(observation.probabilities[number]),
         "note": HONEST,
-        "draws": interventions.DRAWS,
+        "question of p": QUESTION,
+        "correction of p_adjusted": "Holm, over all results",
         "seed": request.seed,
-        "results": [one._asdict() | {"beyond_chance": one.beyond_chance} for one in results],
+        "results": [_to_dict(row) for row in rows],
     }
-    _write(report, results, out)
+    _write(report, rows, out)
 
 
-def _passes(request: Request) -> tuple[Observation, EditedPasses]:
-    observation = observe_file(request.picture, request.model, random=request.random)
-    if not observation.trace.gates:
-        name = observation.card.name
-        raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")
-    return observation, interventions.passes_of(observation)
-
-
-def _in_turn(passes: EditedPasses, seed: int, number: int) -> list[Result]:
-    blocks = [block.name for block in analysis.blocks(passes.before.gates)]
-    results = []
+def _effects(observation: Observation, request: Request) -> list[Effect]:
+    """What each block off does, or the file of edits."""
+    passes = interventions.passes_of(observation)
+    if request.edits:
+        file = files.load(request.edits)
+        draws = request.draws or evidence.FEWEST_DRAWS
+        return [
+            interventions.effect(passes, request.edits.name, file.edits, file.given, seed=request.seed, draws=draws)
+        ]
+    blocks = [block.name for block in observation.blocks]
+    draws = request.draws or evidence.draws_for(len(blocks))
     with click.progressbar(blocks, label="each block off in turn") as bar:
-        for block in bar:
-            turn = interventions.ablate_block(passes, block, seed=seed, draws=interventions.DRAWS)
-            results.append(_result(passes, block, turn.change, draws=turn.draws[:, number], number=number))
-    return results
+        return [
+            interventions.effect(passes, block, [Edit("off", block=block)], seed=request.seed, draws=draws)
+            for block in bar
+        ]
 
 
-def _edited(passes: EditedPasses, request: Request, number: int) -> list[Result]:
-    assert request.edits is not None
-    file = files.load(request.edits)
-    gates = passes.before.gates
-    edits = [interventions.applied(file.edits, gates, file.given)]
-    for draw in range(interventions.DRAWS):
-        edits.append(interventions.random_control(file.edits, gates, file.given, seed=request.seed, draw=draw))
-    moved = interventions.changes(passes, edits)
-    return [_result(passes, request.edits.name, moved[0], draws=moved[1:, number], number=number)]
+def _to_dict(row: printed.EditRow) -> dict[str, Any]:
+    test = row.test
+    return {
+        "name": row.name,
+        "change": test.observed,
+        "before": row.before,
+        "after": row.after,
+        "p": test.p,
+        "p_adjusted": test.p_adjusted,
+        "draws": test.draws,
+        "low": test.low,
+        "high": test.high,
+    }
 
 
-def _result(passes: EditedPasses, name: str, change: Floats, *, draws: Floats, number: int) -> Result:
-    after = analysis.probabilities(interventions.logits(passes.before)[0] + change)
-    band = interventions.null_range(draws)
-    return Result(name, float(change[number]), float(after[number]), band.low, band.high)
+def _say(label: str, rows: Sequence[printed.EditRow], *, of_blocks: bool) -> None:
+    click.echo(f"{label} {rows[0].before:.1%}. {QUESTION}")
+    for row in rows:
+        test = row.test
+        verdict = "it does" if test.holds else "no evidence that it does"
+        click.echo(
+            f"  {'without ' * of_blocks}{row.name}: {row.after:.1%} (logit {test.observed:+.3f}); {verdict}, "
+            f"p = {test.p_adjusted:.2g} (by chance {test.low:+.3f} to {test.high:+.3f})"
+        )
 
 
-def _say(label: str, probability: float, results: Sequence[Result]) -> None:
-    click.echo(f"{label} {probability:.1%}; the change of its logit, and of {interventions.DRAWS} random draws:")
-    for one in results:
-        verdict = "" if one.beyond_chance else ", no effect beyond chance"
-        chance = f"random {one.low:+.3f} to {one.high:+.3f}"
-        click.echo(f"  {one.name}: {one.change:+.3f} (to {one.probability:.1%}); {chance}{verdict}")
-
-
-def _write(report: dict[str, Any], results: Sequence[Result], out: Path) -> None:
+def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "ablation.json").write_text(json.dumps(report, indent=1) + "\n")
     marked = " (random weights)" if report["random_weights"] else ""
     title = f"{report['network']}{marked}, {report['picture']}: change of the logit of {report['class']}"
-    note = f"{HONEST} Grey: {report['draws']} random draws of the same size, seed {report['seed']}."
-    rows = [printed.Row(one.name, one.change, one.low, one.high) for one in results]
-    (out / "ablation.png").write_bytes(printed.changes(rows, title, note))
+    note = f"{HONEST} Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}. {QUESTION}"
+    (out / "ablation.png").write_bytes(printed.edits(rows, title, note))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

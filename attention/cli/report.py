@@ -35,7 +35,7 @@ def report(source: Path, out: Path, *, model: str | None, random: bool) -> str:
 def _of_survey(source: Path, model: str | None, *, random: bool) -> Document:
     if model or random:
         raise ReportError("The result of a survey names its network; --model and --random are allowed for a picture.")
-    return surveyed(survey.read(source))
+    return surveyed(survey.LoadedSurvey(survey.read(source)))
 
 
 def _of_picture(source: Path, model: str | None, *, random: bool) -> Document:

@@ -2,8 +2,8 @@
 
 edits     the records: an action, and the gates that it is for
 applying  records -> the functions that `capture.trace(..., edits=...)` takes
-controls  the same edits at random places
-passes    edited passes, many in a batch; each block switched off
+controls  what edits would do if it did not matter which value stands where
+passes    edited passes, many in a batch
 modules   networks with edits as torch modules; it loads torch, and is opened by name
 files     edits as JSON, and as a short code for a link
 
@@ -11,7 +11,7 @@ The others need no torch before a pass is run.
 """
 
 from attention.interventions.applying import Given, applied, neutral
-from attention.interventions.controls import DRAWS, NullRange, null_range, random_control
+from attention.interventions.controls import null_changes, random_control
 from attention.interventions.edits import (
     ANY,
     NEEDS,
@@ -24,28 +24,26 @@ from attention.interventions.edits import (
     unnamed,
 )
 from attention.interventions.files import EditFile, load_edits
-from attention.interventions.passes import BlockAblation, EditedPasses, ablate_block, changes, logits, passes_of
+from attention.interventions.passes import EditedPasses, Effect, changes, effect, logits, passes_of
 
 __all__ = [
     "ANY",
-    "DRAWS",
     "NEEDS",
     "Action",
-    "BlockAblation",
     "Edit",
     "EditError",
     "EditFile",
     "EditedPasses",
+    "Effect",
     "Given",
-    "NullRange",
-    "ablate_block",
     "applied",
     "changes",
+    "effect",
     "format_ranges",
     "load_edits",
     "logits",
     "neutral",
-    "null_range",
+    "null_changes",
     "parse_ranges",
     "passes_of",
     "random_control",

@@ -62,23 +62,33 @@ def function_of(edit: Edit, gate: Gate, gates: Sequence[Gate], *, given: Given) 
     return _FUNCTIONS[edit.action](edit)
 
 
+def flat(values: "Tensor") -> "Tensor":
+    """The values of each sample in a row, (N, values); a gate of one number a sample has one."""
+    return values.reshape(len(values), -1)
+
+
+def strongest(values: "Tensor", count: int | None) -> "Tensor":
+    """The numbers of the `count` largest values of each sample, (N, count); of equal ones the first."""
+    return flat(values).argsort(dim=1, descending=True, stable=True)[:, :count]
+
+
 def dealt(values: "Tensor", order: Sequence[int] | np.ndarray) -> "Tensor":
     """Each place takes the value of another: `order` has the other's number for each of the places."""
-    return values.flatten(1)[:, np.asarray(order)].reshape(values.shape)
+    return flat(values)[:, np.array(order)].reshape(values.shape)
 
 
 def opened(values: "Tensor", points: Sequence[tuple[int, float]]) -> "Tensor":
     """The values with those of some places set."""
-    flat = values.flatten(1).clone()
-    flat[:, [point for point, _ in points]] = values.new_tensor([value for _, value in points])
-    return flat.reshape(values.shape)
+    edited = flat(values).clone()
+    edited[:, [point for point, _ in points]] = values.new_tensor([value for _, value in points])
+    return edited.reshape(values.shape)
 
 
 def shut(values: "Tensor", chosen: "Tensor", *, others: bool) -> "Tensor":
     """Zero at the chosen places, (N, k) numbers of them, or at all the others."""
-    flat = values.flatten(1)
-    mask = flat.new_zeros(flat.shape).scatter(1, chosen, 1.0)
-    return flat.masked_fill(mask == (0.0 if others else 1.0), 0.0).reshape(values.shape)
+    rows = flat(values)
+    mask = rows.new_zeros(rows.shape).scatter(1, chosen, 1.0)
+    return rows.masked_fill(mask == (0.0 if others else 1.0), 0.0).reshape(values.shape)
 
 
 def _replacing(edit: Edit, gate: Gate, given: Given) -> Function:
@@ -94,7 +104,7 @@ def _replacing(edit: Edit, gate: Gate, given: Given) -> Function:
 
 
 def _mean(edit: Edit) -> Function:
-    return lambda values: values.flatten(1).mean(1).reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
+    return lambda values: flat(values).mean(1).reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
 
 
 def _shuffled(edit: Edit) -> Function:
@@ -106,8 +116,7 @@ def _shuffled(edit: Edit) -> Function:
 
 def _top(edit: Edit) -> Function:
     def keep(values: "Tensor") -> "Tensor":
-        strongest = values.flatten(1).argsort(dim=1, descending=True, stable=True)[:, : edit.count]
-        return shut(values, strongest, others=edit.action == "top")
+        return shut(values, strongest(values, edit.count), others=edit.action == "top")
 
     return keep
 

@@ -1,73 +1,90 @@
-"""What edits of the same size do at random places: the null range without which no effect is claimed.
+"""Random controls: what an edit would do if it did not matter which channel or place gets which value.
 
-The random control of an edit of chosen places is at as many random ones: "set" with the same values, "top" and
-"top-off" with as many kept or shut. That of an edit of the whole gate makes the same changes of the values, dealt to
-random places; its values may leave the range of the gate.
+The control of an edit of chosen values ("set", "top", "top-off") makes the same edit at random ones. An edit of the
+whole gate leaves nothing to choose: its control deals the gate's own values out anew, and the edit is compared with a
+gate that would have done as well. Either way every value stays in the gate's range. Values of a map are moved together,
+by a shift that comes in again on the other side, a flip and a turn, so that a patch stays a patch and a smooth map
+smooth.
 """
 
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from attention.interventions.applying import Function, Given, chained, dealt, function_of, opened, shut
+from attention.interventions.applying import Function, Given, chained, dealt, function_of, opened, shut, strongest
 from attention.interventions.edits import Edit, check, number_of_values
-from attention.records import Gate
+from attention.kinds import KINDS
+from attention.records import Floats, Gate
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DRAWS = 20
-"""Random controls of an edit. Where it means nothing, its change lies outside all of them in 2 of 21 cases."""
-
-
-class NullRange(NamedTuple):
-    """The lowest and the highest change of a number over the draws."""
-
-    low: float
-    high: float
-    draws: int
-
-    def holds(self, change: float) -> bool:
-        """Whether chance does as much."""
-        return self.low <= change <= self.high
-
-
-def null_range(changes: Sequence[float] | np.ndarray) -> NullRange:
-    """The range of the changes in all draws."""
-    return NullRange(float(np.min(changes)), float(np.max(changes)), len(changes))
+CHOSEN = ("set", "top", "top-off")
+"""Actions on chosen values."""
 
 
 def random_control(
     edits: Sequence[Edit], gates: Sequence[Gate], given: Given | None = None, *, seed: int, draw: int
 ) -> dict[str, Function]:
-    """The random control of these edits in one draw, the same for the same seed and draw, as `trace` takes edits."""
+    """The random control of these edits in one draw, the same for the same seed and draw, as `trace` takes edits.
+
+    Where some of the edits are of chosen values, these alone are random, and the others stand as they are.
+    """
     functions: dict[str, Function] = {}
-    for number, edit in enumerate(edits):
+    for edit in edits:
         for gate in check(edit, gates):
-            order = _order(gate, seed, draw, number)
-            function = _control(edit, function_of(edit, gate, gates, given=given or {}), order)
+            order = _order(gate, seed, draw)
+            if edit.action in CHOSEN:
+                function = _elsewhere(edit, order)
+            elif _of_chosen_values(edits):
+                function = function_of(edit, gate, gates, given=given or {})
+            else:
+                function = _dealt_anew(order)
             before = functions.get(gate.name)
             functions[gate.name] = chained(before, function) if before else function
     return functions
 
 
-def _order(gate: Gate, *seeds: int) -> np.ndarray:
-    return np.random.default_rng([*seeds, zlib.crc32(gate.name.encode())]).permutation(number_of_values(gate))
+def null_changes(edits: Sequence[Edit], change: Floats, controls: Floats) -> Floats:
+    """What the edits would change under the null, (draws, classes), of what they change, (classes,), and what the
+    controls do, (draws, classes): the controls' own changes, or the way from each dealt gate to the edited one."""
+    return controls if _of_chosen_values(edits) else change - controls
 
 
-def _control(edit: Edit, function: Function, order: np.ndarray) -> Function:
+def _of_chosen_values(edits: Sequence[Edit]) -> bool:
+    return any(edit.action in CHOSEN for edit in edits)
+
+
+def _order(gate: Gate, *seeds: int) -> NDArray[np.intp]:
+    """For each value the number of another one, at random; values of a map are moved together."""
+    random = np.random.default_rng([*seeds, zlib.crc32(gate.name.encode())])
+    if not KINDS[gate.kind].is_map:
+        return random.permutation(number_of_values(gate))
+    height, width = gate.values.shape[1:]
+    places = np.arange(height * width).reshape(height, width)
+    places = np.roll(places, (int(random.integers(height)), int(random.integers(width))), (0, 1))
+    if random.integers(2):
+        places = places[:, ::-1]
+    turns = int(random.integers(4))
+    return np.rot90(places, turns if height == width else 2 * (turns // 2)).ravel()
+
+
+def _elsewhere(edit: Edit, order: NDArray[np.intp]) -> Function:
     if edit.action == "set":
-        points = [(int(place), value) for place, (_, value) in zip(order, edit.points, strict=False)]
+        points = [(int(order[place]), value) for place, value in edit.points]
         return lambda values: opened(values, points)
-    if edit.action in ("top", "top-off"):
-        return lambda values: shut(values, _rows(values, order[: edit.count]), others=edit.action == "top")
-    return lambda values: values + dealt(function(values) - values, order)
+
+    def elsewhere(values: "Tensor") -> "Tensor":
+        import torch
+
+        moved = torch.as_tensor(order.copy(), device=values.device)[strongest(values, edit.count)]
+        return shut(values, moved, others=edit.action == "top")
+
+    return elsewhere
 
 
-def _rows(values: "Tensor", chosen: np.ndarray) -> "Tensor":
-    """The same places in every sample, as `scatter` takes them."""
-    import torch
-
-    return torch.as_tensor(chosen, device=values.device).expand(len(values), -1)
+def _dealt_anew(order: NDArray[np.intp]) -> Function:
+    return lambda values: dealt(values, order)

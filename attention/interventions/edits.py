@@ -33,7 +33,7 @@ class Edit:
     block: str = ""
     """Dotted path of a gate, or of a module that has gates in it."""
     size: tuple[int, ...] = ()
-    """Of a stage: (height, width) of the feature maps that its gates multiply."""
+    """A stage: (height, width) of the feature maps that its gates multiply."""
     name: str = ""
     """What the person calls it."""
     count: int | None = None
@@ -115,7 +115,7 @@ def place(edit: Edit) -> str:
 
 
 def size_in_words(size: Sequence[int]) -> str:
-    """Of a feature map: 20 × 20."""
+    """Height and width of a feature map: 20 × 20."""
     return " × ".join(map(str, size))
 
 

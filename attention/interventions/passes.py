@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from attention.interventions.applying import Function, applied
-from attention.interventions.controls import random_control
+from attention.analysis import probabilities
+from attention.interventions.applying import Function, Given, applied
+from attention.interventions.controls import null_changes, random_control
 from attention.interventions.edits import Edit, EditError
 from attention.observe import Observation
 from attention.records import Floats, Trace
@@ -116,22 +117,28 @@ def _by_row(functions: Sequence[Function | None]) -> Function:
 
 
 @dataclass(frozen=True, eq=False)
-class BlockAblation:
-    """One block with all its gates off, for one picture."""
+class Effect:
+    """What edits do to the logits of one picture, and what they would do under the null."""
 
-    block: str
+    name: str
+    before: Floats
+    """The logits without edits, (classes,)."""
     change: Floats
-    """The change of each logit, (classes,)."""
-    draws: Floats
-    """The same for the random controls of the edit, (draws, classes)."""
+    """How far each logit moves, (classes,)."""
+    null: Floats
+    """The same under the null, (draws, classes)."""
+
+    def probability(self, number: int) -> tuple[float, float]:
+        """The probability of a class, before and after."""
+        before, after = probabilities(self.before), probabilities(self.before + self.change)
+        return float(before[number]), float(after[number])
 
 
-def ablate_block(passes: EditedPasses, block: str, *, seed: int, draws: int) -> BlockAblation:
-    """Switches the gates of a block off, at inference, and measures as many random controls of that edit.
-
-    Raises EditError where the block has no gates.
-    """
-    gates, off = passes.before.gates, [Edit("off", block=block)]
-    controls = [random_control(off, gates, seed=seed, draw=draw) for draw in range(draws)]
-    moved = changes(passes, [applied(off, gates), *controls])
-    return BlockAblation(block, moved[0], moved[1:])
+def effect(
+    passes: EditedPasses, name: str, edits: Sequence[Edit], given: Given | None = None, *, seed: int, draws: int
+) -> Effect:
+    """What the edits do, beside so many random controls. Raises EditError where they do not fit the gates."""
+    gates = passes.before.gates
+    controls = [random_control(edits, gates, given, seed=seed, draw=draw) for draw in range(draws)]
+    moved = changes(passes, [applied(edits, gates, given), *controls])
+    return Effect(name, logits(passes.before)[0], moved[0], null_changes(edits, moved[0], moved[1:]))

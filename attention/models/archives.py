@@ -1,53 +1,68 @@
 """torch.save's zip format: stored entries, of which `data.pkl` says which tensors the others make up.
 
-The directory is read so that torch's reader and Python's cannot be shown two different ones. The pickle is judged from
-its operations, of which none is carried out: `weights_only=True` keeps code out, but lets calls through that grow a
-kilobyte to gigabytes (a bytearray of any length, a dictionary copied again and again), and tuples so deep that Python
-itself crashes on them.
+The directory is read so that two readers cannot be shown two different ones, and the pickle without a thing of it being
+run. What it claims of the tensors is checked before one is made; of the numbers, those that are wanted are read.
 """
 
 import os
-import pickletools
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
-from torch.serialization import get_unsafe_globals_in_checkpoint
 
+from attention.models import pickles, states
 from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size, shown
+from attention.models.pickles import Storage, TensorClaim
 
-DAMAGED = "The file cannot be read: it is damaged, or torch.save did not write it."
 END = struct.Struct("<4s4H2LH")
 END_64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR_64 = struct.Struct("<4sLQL")
-WEIGHTS = (".safetensors", ".pt", ".pth")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".pth.tar", ".ckpt", ".pkl", ".bin")
 CUT_OFF = "The directory at the end of the zip file is damaged; the file may be cut off."
-WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")
-"""Under which a training script keeps the state dict; the average over training, which is what it evaluates, first."""
-DEEPEST = 4
-"""Wrappers in one another."""
-CALLS = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "collections.OrderedDict"}
-TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
-MEMO = {"BINPUT", "LONG_BINPUT"}
-TUPLES_OF_A_TENSOR = 6
-"""Its storage, its size, its strides, its arguments, those of a Parameter; and one to spare."""
+STORAGES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
+    "UntypedStorage": torch.uint8,
+}
+"""The types of numbers by the names of torch's storages; which of them weights may have, `limits` says."""
 
 
-def read(file: BinaryIO, limits: Limits) -> Any:
-    """What was saved. Raises CheckpointError where the file is no such archive, damaged, or over the limits."""
+def read(file: BinaryIO, limits: Limits, part: str | None = None) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of the network that was saved, and what was taken out of what, a phrase each.
+
+    Raises CheckpointError where the file is no such archive, damaged, or over the limits, or as `states.chosen` does.
+    """
     entries = _entries(file, limits)
     pickle = _pickle(entries)
-    _check_entries(entries, file.seek(0, os.SEEK_END))
+    root = pickle.filename.removesuffix("data.pkl")
+    data = {entry.filename: entry for entry in entries if entry.filename.startswith(f"{root}data/")}
+    order = next((entry for entry in entries if entry.filename == f"{root}byteorder"), None)
+    _check_entries(entries, [pickle, *data.values(), *filter(None, [order])], file.seek(0, os.SEEK_END))
     check_header(pickle.file_size, "pickle in the file", limits)
-    _check_code(file)
-    _check_pickle(_content(file, pickle), limits)
-    _check_tensors(unwrapped(_load(file, "meta"))[0], limits)
-    return _load(file, "cpu")
+    if order and _content(file, order) != b"little":
+        raise CheckpointError("The file's numbers have their bytes in the big-endian order; little-endian is allowed.")
+    wanted, notes = states.chosen(pickles.read(_content(file, pickle)), part)
+    claims = {name: Claim(claim.shape, _dtype(name, claim)) for name, claim in wanted.items()}
+    check_claims(claims, limits)
+    stored = {name: data.get(f"{root}data/{claim.storage.key}") for name, claim in wanted.items()}
+    for name, claim in wanted.items():
+        _check_stored(name, claim, claims[name], stored[name])
+    return _tensors(file, wanted, claims, stored), notes
 
 
 def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
@@ -62,42 +77,7 @@ def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
     return BytesIO(_content(file, inside[0]))
 
 
-def unwrapped(content: Any) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The state dict inside what was saved, and the wrappers that were taken off, a phrase each.
-
-    Raises CheckpointError where what is inside is no state dict.
-    """
-    content, notes = _inside(content)
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"The file holds a {type(content).__name__}; a state dict is allowed: names and tensors.")
-    if not content:
-        raise CheckpointError("The file holds no tensor; a state dict with weights is allowed.")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(
-                f"{shown(name)} in the file is a {type(value).__name__}; only tensors by name are allowed, "
-                f"alone or under one of the keys {', '.join(WRAPPERS)}."
-            )
-    return {name: value.detach() for name, value in content.items()}, notes
-
-
-def _inside(content: Any) -> tuple[Any, tuple[str, ...]]:
-    notes: list[str] = []
-    while isinstance(content, Mapping):
-        there = [key for key in WRAPPERS if isinstance(content.get(key), Mapping)]
-        if not there:
-            break
-        if len(notes) == DEEPEST:  # a pickle may put a dictionary into itself
-            raise CheckpointError(f"The file holds more than {DEEPEST} wrappers in one another.")
-        besides = f", not those under {', '.join(map(repr, there[1:]))}" if there[1:] else ""
-        notes.append(f"the weights under {there[0]!r}{besides}")
-        content = content[there[0]]
-    return content, tuple(notes)
-
-
 def _pickle(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
-        raise CheckpointError("The file is a TorchScript program; a file with a state dict alone is allowed.")
     pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
     if len(pickles) != 1:
         given = ", ".join(shown(entry.filename) for entry in entries[:3]) or "nothing"
@@ -105,47 +85,64 @@ def _pickle(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     return pickles[0]
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
-    """Raises CheckpointError where an entry unpacks to more than it takes, or two take the same bytes."""
-    for entry in entries:
+def _check_entries(entries: list[zipfile.ZipInfo], read: list[zipfile.ZipInfo], size: int) -> None:
+    """Raises CheckpointError where an entry that is read unpacks to more than it takes, or two take the same bytes."""
+    for entry in read:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
             given = f"{shown(entry.filename)} is compressed, from {entry.file_size:,} bytes to {entry.compress_size:,}"
             raise CheckpointError(f"{given}; only stored entries are allowed, as torch.save writes them.")
-    claimed = sum(entry.file_size for entry in entries)
+    claimed = sum(entry.compress_size for entry in entries)
     if claimed > size:
         raise CheckpointError(f"The zip file's entries claim {claimed:,} bytes; the file itself has {size:,}.")
 
 
-def _check_code(file: BinaryIO) -> None:
-    """Raises CheckpointError where the file asks for anything that torch does not know to be harmless."""
-    try:
-        foreign = get_unsafe_globals_in_checkpoint(_rewound(file))
-    except Exception as error:  # on damaged data torch raises nearly every type there is
-        raise CheckpointError(DAMAGED) from error
-    if foreign:
-        raise CheckpointError(_refusal(foreign))
+def _dtype(name: str, claim: TensorClaim) -> torch.dtype:
+    """Raises CheckpointError where torch has no such type, or the file's storage another one."""
+    if claim.storage.kind not in STORAGES:
+        raise CheckpointError(
+            f"{shown(name)} is in a storage of the type {shown(claim.storage.kind)}, which is not read."
+        )
+    if not claim.dtype:
+        return STORAGES[claim.storage.kind]
+    given = getattr(torch, claim.dtype.removeprefix("torch."), None)
+    if not isinstance(given, torch.dtype):
+        raise CheckpointError(f"{shown(name)} is of the type {shown(claim.dtype)}, which torch does not have.")
+    return given
 
 
-def _check_tensors(state: dict[str, Tensor], limits: Limits) -> None:
-    """Raises CheckpointError where tensors, which have no data yet, would be too large or have too little of it."""
-    claims = {name: Claim(tuple(tensor.shape), tensor.dtype) for name, tensor in state.items()}
-    check_claims(claims, limits)
-    for name, claim in claims.items():
-        if (stored := state[name].untyped_storage().nbytes()) < claim.bytes:
-            given = f"claims {claim.numel:,} numbers, {claim.bytes:,} bytes, and {stored:,} are stored"
-            raise CheckpointError(f"{shown(name)} {given}; tensors whose numbers are all in the file are allowed.")
+def _check_stored(name: str, lies: TensorClaim, claim: Claim, entry: zipfile.ZipInfo | None) -> None:
+    """Raises CheckpointError where a tensor's numbers are not all in the file, each once."""
+    last = lies.offset + sum((size - 1) * stride for size, stride in zip(lies.shape, lies.strides, strict=True))
+    there = min(_bytes(lies.storage), entry.file_size if entry else 0)
+    if claim.numel and (there < claim.bytes or (last + 1) * claim.dtype.itemsize > there):
+        given = f"claims {claim.numel:,} numbers, {claim.bytes:,} bytes, and {there:,} are stored"
+        raise CheckpointError(f"{shown(name)} {given}; tensors whose numbers are all in the file are allowed.")
 
 
-def _load(file: BinaryIO, device: str) -> Any:
-    try:
-        return torch.load(_rewound(file), map_location=device, weights_only=True)
-    except Exception as error:  # on damaged data torch raises nearly every type there is
-        raise CheckpointError(DAMAGED) from error
+def _bytes(storage: Storage) -> int:
+    return storage.numel * STORAGES[storage.kind].itemsize
 
 
-def _rewound(file: BinaryIO) -> BinaryIO:
-    file.seek(0)
-    return file
+def _tensors(
+    file: BinaryIO,
+    wanted: Mapping[str, TensorClaim],
+    claims: Mapping[str, Claim],
+    stored: Mapping[str, zipfile.ZipInfo | None],
+) -> dict[str, Tensor]:
+    """Each storage is read once: tensors that share their numbers in the file share them here."""
+    numbers: dict[str, bytearray] = {}
+    tensors = {}
+    for name, lies in wanted.items():
+        claim, entry = claims[name], stored[name]
+        if not claim.numel or entry is None:
+            tensors[name] = torch.empty(claim.shape, dtype=claim.dtype)
+            continue
+        if entry.filename not in numbers:
+            numbers[entry.filename] = bytearray(_content(file, entry))
+        held = numbers[entry.filename]
+        whole = torch.frombuffer(held, dtype=claim.dtype, count=len(held) // claim.dtype.itemsize)
+        tensors[name] = whole.as_strided(lies.shape, lies.strides, lies.offset)
+    return tensors
 
 
 def _entries(file: BinaryIO, limits: Limits) -> list[zipfile.ZipInfo]:
@@ -211,50 +208,3 @@ def _unpack(file: BinaryIO, record: struct.Struct, place: int) -> tuple:
         raise CheckpointError(CUT_OFF)
     file.seek(place)
     return record.unpack(file.read(record.size))
-
-
-def _check_pickle(pickle: bytes, limits: Limits) -> None:
-    """Raises CheckpointError where a pickle does anything but build dictionaries and lists of values and tensors.
-
-    torch has gone through it before: it has none of the operations that `weights_only` does not know.
-    """
-    try:
-        _check_operations(pickletools.genops(pickle), len(pickle), TUPLES_OF_A_TENSOR * limits.tensors)
-    except CheckpointError:
-        raise
-    except (ValueError, IndexError, UnicodeError):
-        raise CheckpointError("The pickle in the file is damaged.") from None
-
-
-def _refusal(names: Iterable[str]) -> str:
-    """The sentence for a pickle that calls these."""
-    listed = sorted(names)
-    named = ", ".join(name[:60] for name in listed[:3]) + f" and {len(listed) - 3} more" * (len(listed) > 3)
-    return f"The file asks to run {named}; save the state dict alone, torch.save(model.state_dict(), ...), without it."
-
-
-def _check_operations(operations: Iterator, size: int, tuples: int) -> None:
-    before, last = "", ""
-    for operation, argument, _ in operations:
-        name = operation.name
-        if name in MEMO:
-            if argument > size:  # Python's memo grows to the largest number in it
-                raise CheckpointError("The pickle in the file is damaged: it counts further than it is long.")
-            continue
-        if name == "GLOBAL" and not _is_allowed(called := argument.replace(" ", ".", 1)):
-            raise CheckpointError(_refusal([called]))
-        if name == "NEWOBJ" or (name == "REDUCE" and not _is_tensor_call(before, last)):
-            raise CheckpointError(_refusal(["a call that no tensor needs"]))
-        tuples -= name in TUPLES
-        if tuples < 0:
-            raise CheckpointError("The pickle in the file holds more tuples than its tensors can need.")
-        before, last = last, name
-
-
-def _is_allowed(called: str) -> bool:
-    return called in CALLS or (called.startswith("torch.") and called.endswith("Storage"))
-
-
-def _is_tensor_call(before: str, last: str) -> bool:
-    """OrderedDict() takes nothing; the others end in one that was just made and is empty, the backward hooks."""
-    return last == "EMPTY_TUPLE" or (last in ("TUPLE", "TUPLE3") and before == "REDUCE")

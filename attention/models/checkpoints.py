@@ -29,17 +29,22 @@ from attention.models.limits import (
     check_size,
     shown,
 )
+from attention.models.states import SeveralNetworksError
 
-__all__ = ["DEFAULT", "CheckpointError", "Contents", "Limits", "contents", "read"]
+__all__ = ["DEFAULT", "CheckpointError", "Contents", "Limits", "SeveralNetworksError", "contents", "read"]
 
-ALLOWED = "a .safetensors, .pt or .pth file with a state dict is allowed"
-PICTURES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
+ALLOWED = "a safetensors file or one of torch.save with a state dict is allowed"
+OTHERS = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"\x89HDF": "an HDF5 file, as Keras writes them",
+    b"version https://git-lfs": "a pointer of git-lfs, in place of the file itself: fetch that with git lfs pull",
+    b"\x1f\x8b": "packed with gzip: unpack it first",
+    b"GGUF": "a GGUF file, of a language model",
 }
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 """How every file of torch.save before version 1.6 begins."""
@@ -61,32 +66,36 @@ def read(source: Path | bytes, limits: Limits | None = None) -> dict[str, Tensor
     return contents(source, limits).state
 
 
-def contents(source: Path | bytes, limits: Limits | None = None) -> Contents:
-    """The state dict in a .safetensors, .pt, .pth or .pth.zip file, or in such a file's bytes.
+def contents(source: Path | bytes, limits: Limits | None = None, *, part: str | None = None) -> Contents:
+    """The state dict in a safetensors file or one of torch.save, a zip around one, or such a file's bytes.
 
     Wrappers such as {"state_dict": ...} and prefixes that every key has (`module.`, `_orig_mod.`, `model.`) are
-    removed. No code in the file is run. Raises CheckpointError where the file is none of these, is damaged, claims
-    more than the limits allow (the environment's, where none are given), or holds weights that are no numbers.
+    removed, and the tensors of whole modules are taken out; `part` says which, where a file holds several networks.
+    No code in the file is run. Raises SeveralNetworksError where that is left open, and CheckpointError where the file
+    is none of these, is damaged, claims more than the limits allow (the environment's, where none are given), or holds
+    weights that are no numbers.
     """
     limits = limits or Limits.of_environment()
     if isinstance(source, bytes):
-        return _contents(BytesIO(source), limits)
+        return _contents(BytesIO(source), limits, part)
     try:
         with source.open("rb") as file:
-            return _contents(file, limits)
+            return _contents(file, limits, part)
     except OSError as error:
         raise CheckpointError(f"{source.name} cannot be read: {error.strerror or error}.") from None
 
 
-def _contents(file: BinaryIO, limits: Limits) -> Contents:
+def _contents(file: BinaryIO, limits: Limits, part: str | None) -> Contents:
     kind = _kind(file, limits)
     if kind == "zip" and (inner := archives.unpacked(file, limits)):
         file, kind = inner, _kind(inner, limits)
-    content = _safetensors(file, limits) if kind == "safetensors" else archives.read(file, limits)
-    state, wrappers = archives.unwrapped(content)
+    if kind == "zip":
+        state, notes = archives.read(file, limits, part)
+    else:
+        state, notes = _safetensors(file, limits), ()
     _check_numbers(state)
     state, prefixes = _without_prefixes(state)
-    return Contents(state, wrappers + prefixes)
+    return Contents(state, notes + prefixes)
 
 
 def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
@@ -111,11 +120,15 @@ def _not_a_weight_file(start: bytes) -> str:
         return f"in torch's format of before version 1.6, whose sizes cannot be checked before it is read; {way}"
     if start.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
         return f"a bare pickle, which could run code; {ALLOWED}"
-    for beginning, name in PICTURES.items():
+    for beginning, name in OTHERS.items():
         if start.startswith(beginning):
-            return f"a {name} picture; {ALLOWED}"
+            return f"{name}; {ALLOWED}"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return f"a WebP picture; {ALLOWED}"
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+        return f"a saved web page, in place of the file that it speaks of; {ALLOWED}"
+    if start[:1] == b"\x08" and start[2:3] == b"\x12":  # ONNX: its version, then who wrote it
+        return f"an ONNX graph; {ALLOWED}"
     return f"no weight file, or its beginning is damaged; {ALLOWED}"
 
 
@@ -125,6 +138,8 @@ def _safetensors(file: BinaryIO, limits: Limits) -> dict[str, Tensor]:
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
     if len(entries) > limits.tensors:
         raise CheckpointError(f"The file claims {len(entries):,} tensors; at most {limits.tensors:,} are allowed.")
+    if not entries:
+        raise CheckpointError("The file holds no tensor; a state dict with weights is allowed.")
     claims = {name: _claim(name, entry) for name, entry in entries.items()}
     check_claims(claims, limits)
     _check_places(claims, {name: _place(name, entry) for name, entry in entries.items()}, _end(file) - data)

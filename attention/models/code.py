@@ -234,14 +234,16 @@ def _names(module: Any) -> str:
 
 
 def fill(module: "nn.Module", model: str, weights: Path) -> None:
-    """Every weight out of a file, and none left over."""
+    """Every weight of a module out of a file; what is left over may be no network's by its name, or without the prefix
+    that the others have. Raises CodeError where they do not fit, and what the reading of the file raises."""
     from attention.models import checkpoints
-    from attention.models.recognise import differences_between, shapes_of
+    from attention.models.recognise import differences_between, shapes_of, variants
 
     own, state = module.state_dict(), checkpoints.read(weights)
-    prefix = f"{next(iter(own), '').partition('.')[0]}."
-    if all(key.startswith(prefix) for key in own) and not any(key.startswith(prefix) for key in state):
-        state = {f"{prefix}{key}": value for key, value in state.items()}  # `model.`, say, which the reading took off
-    if differences := differences_between(shapes_of(own), shapes_of(state)):
-        raise CodeError(f"The weights in {weights.name} do not fit {model}: {differences}.")
-    module.load_state_dict(state, strict=False)  # what may be missing are counters of training steps
+    prefix = f"{next(iter(own), '').partition('.')[0]}."  # `model.`, say, which the reading took off
+    read = [*(variant for variant, _ in variants(state)), {f"{prefix}{key}": value for key, value in state.items()}]
+    differences = [differences_between(shapes_of(own), shapes_of(each)) for each in read]
+    nearest = min(range(len(read)), key=lambda number: len(differences[number]))
+    if differences[nearest]:
+        raise CodeError(f"The weights in {weights.name} do not fit {model}: {differences[0]}.")
+    module.load_state_dict(read[nearest], strict=False)  # what may be missing are counters of training steps

@@ -73,6 +73,8 @@ class Architecture:
     alternatives: tuple[str, ...]
     """Families whose networks have the same keys and shapes; what they compute may differ in a stride or a padding."""
     build: Callable[[], nn.Module]
+    differences: Differences = Differences()
+    """How the keys differ from those of the network, where the family was chosen by hand; False where they do not."""
 
 
 def first(keys: Iterable[str]) -> str:

@@ -114,7 +114,8 @@ LEGACY = families.Names(block=NAMES.block, stem="layer0.conv1.weight", head="las
 LEGACY_DEEP = families.Names(block=NAMES.block, stem="layer0.conv3.weight", head="last_linear.weight")
 
 
-def _timm_resnet(shapes: Shapes, *, grouped: bool, attention: str = "") -> Iterator[Candidate]:
+def _timm_resnet(shapes: Shapes, *, grouped: bool, attention: str = "", smooth: str = "") -> Iterator[Candidate]:
+    from timm.layers import BlurPool2d
     from timm.models import resnet
 
     sizes = families.read_residual(shapes, DEEP if DEEP.stem in shapes else NAMES)
@@ -125,6 +126,8 @@ def _timm_resnet(shapes: Shapes, *, grouped: bool, attention: str = "") -> Itera
     options = _timm_stem(shapes) | _timm_shortcut(shapes) | {"channels": planes, "num_classes": sizes.classes}
     if sizes.bottleneck:
         options |= {"cardinality": sizes.groups, "base_width": 64 * sizes.inner[0] // (planes[0] * sizes.groups)}
+    if smooth:  # these layers have no weights
+        options["aa_layer"] = nn.AvgPool2d if smooth == "averages" else BlurPool2d
     block: Any = resnet.Bottleneck if sizes.bottleneck else resnet.BasicBlock
     for settings, layer in _timm_attention(shapes, sizes, attention):
         more: dict[str, Any] = {"block_args": {"attn_layer": layer}} if layer else {}
@@ -233,26 +236,40 @@ SE_MODULE = {"layer1.0.se_module.fc1.weight": "squeeze-and-excitation"}
 MOBILE = {"conv_stem.weight": "the first convolution", "conv_head.bias": "a last convolution with biases"}
 EFFICIENT = {"conv_stem.weight": "the first convolution", "bn2.weight": "a normalised last convolution"}
 
+TIMM_ECA = {"layer1.0.se.conv.weight": "efficient channel attention"}
+TIMM_CBAM = {
+    "layer1.0.se.channel.fc1.weight": "CBAM's channel attention",
+    "layer1.0.se.spatial.conv.conv.weight": "CBAM's spatial attention",
+}
+
+
+def _timm_residual(
+    name: str, clues: dict[str, str], *, grouped: bool = False, attention: str = ""
+) -> tuple[Family, ...]:
+    """A family and its anti-aliased kin, which share its keys: what they do instead of a stride has no weights."""
+    return tuple(
+        Family(
+            f"{name}, timm's layout{words}",
+            clues,
+            partial(_timm_resnet, grouped=grouped, attention=attention, smooth=smooth),
+        )
+        for smooth, words in (
+            ("", ""),
+            ("averages", ", anti-aliased by averages"),
+            ("blurring", ", anti-aliased by blurring"),
+        )
+    )
+
+
 TIMM = (
-    Family("SE-ResNet, timm's layout", TIMM_SE, partial(_timm_resnet, grouped=False, attention="se")),
-    Family("SE-ResNeXt, timm's layout", TIMM_SE, partial(_timm_resnet, grouped=True, attention="se")),
+    *_timm_residual("SE-ResNet", TIMM_SE, attention="se"),
+    *_timm_residual("SE-ResNeXt", TIMM_SE, grouped=True, attention="se"),
     Family("SE-ResNet, timm's legacy layout", SE_MODULE, partial(_timm_legacy, grouped=False)),
     Family("SE-ResNeXt, timm's legacy layout", SE_MODULE, partial(_timm_legacy, grouped=True)),
-    Family(
-        "ECA-ResNet, timm's layout",
-        {"layer1.0.se.conv.weight": "efficient channel attention"},
-        partial(_timm_resnet, grouped=False, attention="eca"),
-    ),
-    Family(
-        "CBAM-ResNet, timm's layout",
-        {
-            "layer1.0.se.channel.fc1.weight": "CBAM's channel attention",
-            "layer1.0.se.spatial.conv.conv.weight": "CBAM's spatial attention",
-        },
-        partial(_timm_resnet, grouped=False, attention="cbam"),
-    ),
-    Family("ResNet, timm's layout", RESNET_CLUES, partial(_timm_resnet, grouped=False)),
-    Family("ResNeXt, timm's layout", RESNET_CLUES, partial(_timm_resnet, grouped=True)),
+    *_timm_residual("ECA-ResNet", TIMM_ECA, attention="eca"),
+    *_timm_residual("CBAM-ResNet", TIMM_CBAM, attention="cbam"),
+    *_timm_residual("ResNet", RESNET_CLUES),
+    *_timm_residual("ResNeXt", RESNET_CLUES, grouped=True),
     Family("MobileNetV3, timm's layout", MOBILE, partial(_timm_mobilenet, prefix="")),
     Family("MobileNetV3, timm's layout, TensorFlow's padding", MOBILE, partial(_timm_mobilenet, prefix="tf_")),
     Family("EfficientNet, timm's layout", EFFICIENT, partial(_timm_efficientnet, prefix="")),

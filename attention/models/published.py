@@ -5,7 +5,7 @@ weights load. SE and CBAM compute what their papers state, with these choices of
 MLP with them, its pooled maps in the order maximum, mean, and a batch normalisation behind its 7x7 convolution.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
@@ -16,6 +16,8 @@ from attention.models import families
 from attention.models.families import Candidate, Family, Residual, Shapes
 
 MakeAttention = Callable[[int], nn.Module]
+Attention = Mapping[str, MakeAttention]
+"""The attention of a block, by the names of its parts, in the order in which they are applied."""
 
 
 class SE(nn.Module):
@@ -79,6 +81,36 @@ class CBAM(nn.Module):
         return self.SpatialGate(self.ChannelGate(features))
 
 
+class ChannelAttention(nn.Module):
+    """CBAM's channel attention in the code whose parts are called `ca` and `sa`: 1x1 convolutions without biases."""
+
+    def __init__(self, channels: int, hidden: int, layers: tuple[str, str]) -> None:
+        super().__init__()
+        self.layers = layers
+        for name, sizes in zip(layers, ((channels, hidden), (hidden, channels)), strict=True):
+            holder, _, last = name.rpartition(".")
+            if holder and not hasattr(self, holder):
+                self.add_module(holder, nn.Module())
+            self.get_submodule(holder).add_module(last, nn.Conv2d(*sizes, 1, bias=False))
+
+    def forward(self, features: Tensor) -> Tensor:
+        first, second = map(self.get_submodule, self.layers)
+        average, strongest = features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
+        return features * torch.sigmoid(second(torch.relu(first(average))) + second(torch.relu(first(strongest))))
+
+
+class SpatialAttention(nn.Module):
+    """CBAM's spatial attention in that code: the mean before the maximum, and no normalisation."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        maps = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
+        return features * torch.sigmoid(self.conv1(maps))
+
+
 class BAM(nn.Module):
     """(1 + sigmoid(M_c(x) * M_s(x))) * x: the code multiplies the two branches that arXiv 1807.06514 adds."""
 
@@ -116,7 +148,7 @@ def _bam_spatial(channels: int, hidden: int) -> nn.Sequential:
 class Block(nn.Module):
     """relu(attention(branch(x)) + shortcut(x)), the stride in the first 3x3 convolution."""
 
-    def __init__(self, sizes: Residual, stage: int, *, inputs: int, stride: int, attention: tuple[str, MakeAttention]):
+    def __init__(self, sizes: Residual, stage: int, *, inputs: int, stride: int, attention: Attention):
         super().__init__()
         inner, outputs = sizes.inner[stage], sizes.outputs[stage]
         self.wide = sizes.bottleneck
@@ -129,14 +161,17 @@ class Block(nn.Module):
             self.conv2, self.bn2 = _conv_norm(outputs, outputs, 3)
         changes = stride != 1 or inputs != outputs
         self.downsample = nn.Sequential(*_conv_norm(inputs, outputs, 1, stride=stride)) if changes else nn.Identity()
-        self.attention, make = attention
-        self.add_module(self.attention, make(outputs))
+        self.attention = tuple(attention)
+        for name, make in attention.items():
+            self.add_module(name, make(outputs))
 
     def forward(self, features: Tensor) -> Tensor:
         branch = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(features)))))
         if self.wide:
             branch = self.bn3(self.conv3(torch.relu(branch)))
-        return torch.relu(self.get_submodule(self.attention)(branch) + self.downsample(features))
+        for name in self.attention:
+            branch = self.get_submodule(name)(branch)
+        return torch.relu(branch + self.downsample(features))
 
 
 class ResNet(nn.Module):
@@ -145,7 +180,7 @@ class ResNet(nn.Module):
     A first convolution of 7x7 halves the picture and a pooling halves it again; one of 3x3, for CIFAR, does not.
     """
 
-    def __init__(self, sizes: Residual, attention: tuple[str, MakeAttention], between: MakeAttention = nn.Identity):
+    def __init__(self, sizes: Residual, attention: Attention, between: MakeAttention = nn.Identity):
         super().__init__()
         large = sizes.stem_kernel > 3
         self.conv1, self.bn1 = _conv_norm(3, sizes.stem, sizes.stem_kernel, stride=2 if large else 1)
@@ -189,7 +224,7 @@ def _se(shapes: Shapes) -> Iterator[Candidate]:
     def attention(channels: int) -> nn.Module:
         return SE(channels, channels // reduction)
 
-    build = partial(ResNet, sizes, ("se", attention))
+    build = partial(ResNet, sizes, {"se": attention})
     yield Candidate(sizes.settings | {"reduction": reduction}, build)
 
 
@@ -201,7 +236,28 @@ def _cbam(shapes: Shapes) -> Iterator[Candidate]:
         return CBAM(channels, channels // reduction, kernel)
 
     settings = sizes.settings | {"reduction": reduction, "spatial kernel": kernel}
-    yield Candidate(settings, partial(ResNet, sizes, ("cbam", attention)))
+    yield Candidate(settings, partial(ResNet, sizes, {"cbam": attention}))
+
+
+def _ca_sa(shapes: Shapes) -> Iterator[Candidate]:
+    layers = ("fc1", "fc2") if "layer1.0.ca.fc1.weight" in shapes else ("fc.0", "fc.2")
+    sizes, reduction = _sizes(shapes), families.reduction(shapes, f"layer1.0.ca.{layers[0]}.weight")
+    kernel = shapes["layer1.0.sa.conv1.weight"][-1]
+
+    def channel(channels: int) -> nn.Module:
+        return ChannelAttention(channels, channels // reduction, layers)
+
+    def spatial(_channels: int) -> nn.Module:
+        return SpatialAttention(kernel)
+
+    settings = sizes.settings | {"reduction": reduction, "spatial kernel": kernel}
+    yield Candidate(settings, partial(ResNet, sizes, {"ca": channel, "sa": spatial}))
+
+
+def _small_pictures(shapes: Shapes) -> Iterator[Candidate]:
+    sizes = _sizes(shapes)
+    if sizes.stem_kernel == 3:
+        yield Candidate(sizes.settings, partial(ResNet, sizes, {}))
 
 
 def _bam(shapes: Shapes) -> Iterator[Candidate]:
@@ -210,7 +266,7 @@ def _bam(shapes: Shapes) -> Iterator[Candidate]:
     def between(channels: int) -> nn.Module:
         return BAM(channels, channels // reduction)
 
-    build = partial(ResNet, sizes, ("none", nn.Identity), between)
+    build = partial(ResNet, sizes, {}, between)
     yield Candidate(sizes.settings | {"reduction": reduction}, build)
 
 
@@ -263,6 +319,16 @@ PUBLISHED = (
     ),
     Family(f"SE-ResNet, {LAYOUT}", {"layer1.0.se.fc.0.weight": "squeeze-and-excitation without biases"}, _se),
     Family(f"CBAM-ResNet, {LAYOUT}", {"layer1.0.cbam.ChannelGate.mlp.1.weight": "CBAM's shared MLP"}, _cbam),
+    Family(
+        f"CBAM-ResNet, {LAYOUT} with ca and sa",
+        {"layer1.0.sa.conv1.weight": "CBAM's spatial attention", "fc.weight": "the classifier"},
+        _ca_sa,
+    ),
+    Family(
+        "ResNet for small pictures, torchvision's names",
+        {"conv1.weight": "a first convolution of 3x3", "layer1.0.conv1.weight": "a convolution of the first block"},
+        _small_pictures,
+    ),
     Family(
         f"BAM-ResNet, {LAYOUT}",
         {"bam1.channel_att.gate_c.gate_c_fc_0.weight": "BAM's channel branch, behind a stage"},

@@ -3,7 +3,10 @@
 state dict -> families whose keys it has -> settings read off the shapes -> the network with exactly these keys
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +27,10 @@ KNOWN = (*published.PUBLISHED, *layouts.TORCHVISION, *layouts.TIMM, *layouts.PYT
 FAMILIES = tuple(family.name for family in KNOWN)
 """The names of all families, for whoever knows better than the keys."""
 COUNTER = "num_batches_tracked"
+MOST = 8
+"""Parts of a prefix; a stranger's keys may have half a million."""
+SPARE = {"loss", "losses", "loss_fn", "loss_func", "criterion", "metric", "metrics"}
+SPARE |= {"n_averaged", "total_ops", "total_params"}  # of torch's AveragedModel, and of profilers
 UNBUILDABLE = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
 """What the reading of shapes of another network raises, and what libraries do with settings that make no sense."""
 
@@ -55,13 +62,83 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     if nearest is None or (nearest[2] and family is None):
         raise RecognitionError(_refusal(shapes, nearest, family), nearest and nearest[2])
     chosen, candidate, differences = nearest
+    others = tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen))
     return Architecture(
         chosen.name,
-        _evidence(shapes, chosen, candidate, differences),
+        _evidence(shapes, chosen, candidate, differences, others),
         candidate.settings,
-        tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen)),
+        others,
         candidate.build,
+        differences,
     )
+
+
+class Fit(NamedTuple):
+    """A network, and the tensors of a file that are its own."""
+
+    architecture: Architecture
+    state: dict[str, Tensor]
+    notes: tuple[str, ...]
+    """What was taken off the keys and what was left aside, a phrase each."""
+
+
+def fit(state: Mapping[str, Tensor], family: str | None = None) -> Fit:
+    """The network that a state dict belongs to, perhaps but for a prefix and for keys that are no network's.
+
+    Where none fits so, a family that was asked for is taken at its word. Raises RecognitionError as `recognise` does,
+    with the differences that are fewest.
+    """
+    nearest: Fit | None = None
+    refused: RecognitionError | None = None
+    for variant, notes in variants(state):
+        try:
+            fitted = Fit(recognise(variant, family), variant, notes)
+        except RecognitionError as error:
+            if refused is None or 0 < len(error.differences) < (len(refused.differences) or len(state) + 1):
+                refused = error
+            continue
+        if not fitted.architecture.differences:
+            return fitted
+        if nearest is None or len(fitted.architecture.differences) < len(nearest.architecture.differences):
+            nearest = fitted
+    if nearest is None:
+        assert refused is not None
+        raise refused
+    return nearest
+
+
+def variants(state: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], tuple[str, ...]]]:
+    """The tensors as they are, then those under each prefix that most have, and both without what is no network's."""
+    prefixed = [(dict(state), ())] + [_under(state, prefix) for prefix in common_prefixes(state)]
+    for inside, notes in prefixed:
+        yield inside, notes
+        if spare := [name for name in inside if _is_spare(name)]:
+            rest = {name: value for name, value in inside.items() if name not in spare}
+            yield rest, (*notes, f"left aside, since they are no weights of a network: {_listed(spare)}")
+
+
+def common_prefixes(keys: Collection[str]) -> list[str]:
+    """What at least half of the keys begin with, up to a full stop each, the longest first."""
+    counts = Counter(prefix for key in keys for prefix in accumulate(f"{part}." for part in key.split(".", MOST)[:-1]))
+    most = [prefix for prefix, count in counts.items() if 2 * count >= len(keys)]
+    return sorted(most, key=len, reverse=True)
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    aside = [name for name in state if not name.startswith(prefix)]
+    notes = (f"{prefix!r} taken off {'every key' if not aside else f'{len(inside):,} keys'}",)
+    return inside, (*notes, f"left aside, since they are not under it: {_listed(aside)}") if aside else notes
+
+
+def _is_spare(name: str) -> bool:
+    """Whether a key is no network's by its name: of a loss, of a metric, of a counter."""
+    first_part, *_, last_part = f"{name}.{name}".split(".")
+    return first_part in SPARE or last_part in SPARE
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{len(names):,} of them, {first(names)}" if len(names) > 1 else first(names)
 
 
 def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
@@ -82,7 +159,17 @@ def load(state: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
     counters = {name: torch.tensor(0) for name in own if name.endswith(COUNTER) and name not in state}
     weights = {name: value.to(own[name].dtype).contiguous() for name, value in state.items()}
     module.load_state_dict(weights | counters, assign=True)
+    if any(buffer.is_meta for buffer in module.buffers()):  # constants that no file has: only a real network knows them
+        _fill_constants(module, architecture.build())
     return module.eval()
+
+
+def _fill_constants(module: nn.Module, source: nn.Module) -> None:
+    """Give a network the buffers of another that are in no state dict."""
+    for name, buffer in source.named_buffers():
+        holder, _, last = name.rpartition(".")
+        if module.get_buffer(name).is_meta:
+            module.get_submodule(holder).register_buffer(last, buffer, persistent=False)
 
 
 def _attempts(family: Family, shapes: Shapes) -> list[Attempt]:
@@ -130,15 +217,18 @@ def differences_between(network: Shapes, shapes: Shapes) -> Differences:
     )
 
 
-def _evidence(shapes: Shapes, family: Family, candidate: Candidate, differences: Differences) -> tuple[str, ...]:
+def _evidence(
+    shapes: Shapes, family: Family, candidate: Candidate, differences: Differences, others: tuple[str, ...]
+) -> tuple[str, ...]:
     """A phrase for each clue, for the settings read off the shapes, and for how the keys compare."""
     clues = (f"{key} {list(shapes[key])}: {meaning}" for key, meaning in family.clues.items())
-    return (*clues, *_settings(candidate.settings), *_keys(shapes, differences))
+    return (*clues, *_settings(candidate.settings), *_keys(shapes, differences, others))
 
 
 def _refusal(shapes: Shapes, nearest: tuple[Family, Candidate, Differences] | None, family: str | None) -> str:
     """The sentence for weights that no network, or none of the family, has."""
-    way = "choose a family, or start the dashboard with a factory of your own (--model package.module:factory)"
+    command = "python -m attention serve --model package.module:factory --weights FILE"
+    way = f"choose a family, or serve it from its code: {command}"
     given = f"The {len(shapes):,} keys ({first(shapes)})"
     if family is not None:
         return f"{given} are not those of {family}; choose another family."
@@ -159,10 +249,11 @@ def _settings(settings: Mapping[str, object]) -> Iterator[str]:
     yield f"{settings['classes']:,} classes"
 
 
-def _keys(shapes: Shapes, differences: Differences) -> Iterator[str]:
+def _keys(shapes: Shapes, differences: Differences, others: tuple[str, ...]) -> Iterator[str]:
     if differences:
         yield f"chosen by hand, and the keys differ: {differences}"
         return
-    yield f"all {len(shapes):,} keys and shapes are those of this network"
+    alike = f", and of {len(others)} others: the keys cannot tell which it is" if others else ""
+    yield f"all {len(shapes):,} keys and shapes are those of this network{alike}"
     if not any(key.endswith(COUNTER) for key in shapes):
         yield f"{COUNTER}, which counts training steps, is missing, as in files of before torch 0.4.1"

@@ -56,22 +56,24 @@ def families() -> tuple[str, ...]:
     return FAMILIES
 
 
-def opened(source: Path | bytes, name: str = "", *, family: str | None = None) -> WeightFile:
+def opened(source: Path | bytes, name: str = "", *, family: str | None = None, part: str | None = None) -> WeightFile:
     """A .safetensors, .pt or .pth file, or such a file's bytes, under a name, with the network that it belongs to.
 
-    `family`, one of `families()`, overrides what the keys say. Raises CheckpointError where the file is not read, and
-    RecognitionError where its weights are those of no network that is known.
+    `family`, one of `families()`, overrides what the keys say; `part` is what `checkpoints.contents` takes. Raises
+    CheckpointError where the file is not read, and RecognitionError where its weights are those of no network that is
+    known.
     """
     from attention.models import checkpoints, recognise
 
-    state, notes = checkpoints.contents(source)
+    state, notes = checkpoints.contents(source, part=part)
     if isinstance(source, bytes):
         digest = hashlib.sha256(source).hexdigest()
     else:
         name, digest = name or source.name, hash_of(source, "sha256")
     if family is None and (family := _family_of(digest)):
         notes = (*notes, "its checksum is that of a file of this project")
-    return WeightFile(PurePath(name).name, digest, state, recognise.recognise(state, family), notes)
+    fitted = recognise.fit(state, family)
+    return WeightFile(PurePath(name).name, digest, fitted.state, fitted.architecture, notes + fitted.notes)
 
 
 def _family_of(sha256: str) -> str | None:
@@ -138,11 +140,12 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     architecture = file.architecture
     expected = usual(architecture)
     said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
+    known = "taken for" if architecture.alternatives else "recognised as"
     alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
     return ModelCard(
         name=file.name,
         title=file.name,
-        description=f"recognised as {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
+        description=f"{known} {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
         source="file",
         licence="not stated: a file of your own",
         parameters=0,

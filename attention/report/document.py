@@ -14,7 +14,7 @@ from attention.charts.numbers import number
 TEMPLATE = Path(__file__).with_name("template.html")
 PNG = b"\x89PNG"
 MOST_ROWS = 200
-"""Of a table, on the page; its CSV file has all."""
+"""The rows of a table that the page shows; its CSV file has all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Table:
     """Columns of numbers or words, folded unless they are `open`, with all of them as a CSV file."""
 
     name: str
-    """Of the file, without its ending."""
+    """Name of the file, without its ending."""
     title: str
     columns: Columns
     open: bool = False

@@ -48,7 +48,7 @@ def observation_facts(observation: Observation) -> Facts:
 
 
 def versions() -> Facts:
-    """Of Python and of the libraries that the numbers depend on."""
+    """The versions of Python and of the libraries that the numbers depend on."""
     return {"version of python": platform.python_version()} | {f"version of {name}": version(name) for name in VERSIONS}
 
 

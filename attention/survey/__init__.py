@@ -8,10 +8,12 @@ engines     the batches on this machine, or on a cluster
 running     `run`: from the first batch, or from where it was left, to the result
 files       the result as a file; checks: that of a person who may be hostile
 statistics  selectivity, health, correct against wrong
+loaded      a result with all that is said of it
 """
 
 from attention.survey import statistics
 from attention.survey.files import read, read_upload, write
+from attention.survey.loaded import LoadedSurvey
 from attention.survey.pictures import (
     LocatedPictures,
     PictureList,
@@ -26,6 +28,7 @@ __all__ = [
     "CancelledError",
     "Exemplars",
     "GateSurvey",
+    "LoadedSurvey",
     "LocatedPictures",
     "PictureList",
     "Progress",

@@ -43,7 +43,7 @@ class Limits:
 
 UPLOAD = Limits(200 * 2**20, rows=20_000_000, text=64 * 2**20, arrays=2**30, gates=2_000, classes=50_000)
 OWN = Limits(2**36, rows=2**31, text=2**32, arrays=2**32, gates=2**20, classes=2**20)
-"""Of a file that whoever starts the program names."""
+"""The limits of a file that whoever starts the program names."""
 
 
 def at_most(what: str, number: int, allowed: int) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import sys
 import time
 import zipfile
 from collections import Counter
@@ -58,7 +59,7 @@ class Progress:
     """How far a survey is."""
 
     done: int
-    """PictureList, those that could not be read among them."""
+    """Pictures, those that could not be read among them."""
     total: int
     failed: int
     rate: float
@@ -68,6 +69,30 @@ class Progress:
     def seconds_left(self) -> float:
         """At this rate."""
         return (self.total - self.done) / self.rate if self.rate else float("inf")
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        failed = f", {self.failed:,} could not be read" if self.failed else ""
+        done = f"{self.done:,} of {self.total:,} pictures{failed}"
+        return f"{done}, {self.rate:.1f} a second, {minutes}:{seconds:02} left"
+
+
+def print_progress() -> Callable[[Progress], None]:
+    """Progress in one line that is written over, where there is a terminal; else a line each tenth."""
+    terminal, shown = sys.stderr.isatty(), -1
+
+    def show(progress: Progress) -> None:
+        nonlocal shown
+        tenth = 10 * progress.done // progress.total
+        if terminal or tenth > shown:
+            shown = tenth
+            print(
+                str(progress),
+                end="\r" if terminal and progress.done < progress.total else "\n",
+                file=sys.stderr,
+            )
+
+    return show
 
 
 class _Group(NamedTuple):

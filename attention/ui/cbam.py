@@ -23,9 +23,9 @@ from attention.ui.gates import say_notes
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
 SCALES = ("0 to 1", "own range")
 HEIGHT = 600
-"""Of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
+"""Height of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
 FRAME_SIDE = 360
-"""Of a picture in the filmstrip, in pixels."""
+"""Side of a picture in the filmstrip, in pixels."""
 ACROSS = 4
 AVERAGED = ("mean over channels", "most open channel")
 PLACEMENT = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%

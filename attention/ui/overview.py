@@ -20,7 +20,7 @@ ACROSS = 4
 MOST_CARDS, MOST_MAPS = 16, 8
 """More than these at a time, the latter where they have maps, take long to draw and longer to read."""
 MAP_SIDE = 512
-"""Of the picture in a card, in pixels."""
+"""Side of the picture in a card, in pixels."""
 
 
 def draw_network(observation: Observation) -> None:

@@ -24,7 +24,7 @@ from attention.ui import presenting, recorder
 from attention.ui.page_style import styled
 
 FORMATS = ["PNG", "SVG"]
-"""Of a figure as a file."""
+"""What a figure can be as a file."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 ON_OFFER = "On offer"
 """Where a network comes from that is chosen by its name."""

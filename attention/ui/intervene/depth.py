@@ -1,41 +1,45 @@
 """Each block switched off in turn, over one picture or several."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.analysis import excitation
+from attention.analysis import evidence, excitation
+from attention.analysis.evidence import Test, draws_for
 from attention.charts import interventions as figures
+from attention.charts.chart import Chart
+from attention.interventions import Effect
 from attention.observe import Observation
 from attention.records import Floats
-from attention.ui import cache, frame, widgets
+from attention.ui import cache, frame, jobs, widgets
 from attention.ui.intervene import passes
 
-DRAWS = 10
-"""Random edits for each block."""
+MOST_SAID = 3
+"""Blocks whose effects are said in the sentence; the table has all."""
 
 
 def draw(observation: Observation, number: int, seed: int) -> None:
     """The curve, and beside it networks that were trained without their gates."""
     left, right = st.columns([3, 1], gap="large")
     with left:
-        views = _choose_pictures(observation)
-        classes = [number if other is observation else int(other.probabilities.argmax()) for other in views]
-        _draw_curve(views, classes, seed)
+        observations = _choose_pictures(observation)
+        classes = [number if other is observation else int(other.probabilities.argmax()) for other in observations]
+        _draw_curve(observations, classes, seed)
     with right:
         _draw_published()
 
 
-def answer(names: Sequence[str], changes: Floats, draws: Floats) -> str:
-    """Which block matters most, and how many change no more than chance does."""
-    mean = changes.mean(1)
-    inside = [bool(one.min() <= change <= one.max()) for one, change in zip(draws, mean, strict=True)]
-    most = int(np.abs(mean).argmax())
+def finding(names: Sequence[str], tests: Sequence[Test]) -> str:
+    """Which block does most, and in how many it matters which channel or place gets which value."""
+    most = max(range(len(tests)), key=lambda number: abs(tests[number].observed))
+    holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
+    which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Switching off {names[most]} moves the logit the most, by {mean[most]:+.3f}. "
-        f"{sum(inside)} of {len(names)} blocks do no more than chance does."
+        f"Without {names[most]} the logit moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
+        f"{len(names)} blocks there is evidence that it matters which channel or place gets which value{which}."
     )
 
 
@@ -47,38 +51,78 @@ def _choose_pictures(observation: Observation) -> list[Observation]:
     return [observation, *(observation.of(at_hand[name] or cache.sample(name)) for name in chosen)]
 
 
-def _draw_curve(views: Sequence[Observation], classes: Sequence[int], seed: int) -> None:
-    blocks = [block.name for block in views[0].blocks]
+def _draw_curve(observations: Sequence[Observation], classes: Sequence[int], seed: int) -> None:
+    blocks = [block.name for block in observations[0].blocks]
+    names, draws = analysis.short_names(blocks), draws_for(len(blocks))
+    with st.spinner("Switching off one block after another"):
+        effects = [[passes.block_off(each, block, seed=seed, draws=0) for each in observations] for block in blocks]
+    st.markdown(_say_effects(names, effects, classes))
     place = st.empty()
-    turns = []
-    for done, block in enumerate(blocks, start=1):
-        turns.append([passes.ablate_block(observation, block, seed, DRAWS) for observation in views])
-        place.progress(done / len(blocks), f"Switching off {widgets.literal(block)}, {done} of {len(blocks)}")
-    changes = np.array([[turn.change[one] for turn, one in zip(row, classes, strict=True)] for row in turns])
-    draws = np.array(
-        [np.mean([turn.draws[:, one] for turn, one in zip(row, classes, strict=True)], axis=0) for row in turns]
-    )
-    names = analysis.short_names(blocks)
+    number = (draws + 1) * len(blocks) * len(observations)
+    question = "**Does it matter which channel or place gets which value?**"
+    key = (seed, *(each.key for each in observations))
+
+    def measure(report: jobs.Report) -> list[list[Effect]]:
+        rows = []
+        for done, block in enumerate(blocks):
+            report(done * number // len(blocks), number)
+            rows.append([passes.block_off(each, block, seed=seed, draws=draws) for each in observations])
+        return rows
+
+    measured = jobs.result_of("blocks", key, f"{question} {number:,} passes, {draws} random draws a block.", measure)
+    null = None
+    if measured is not None:
+        null = [np.mean(_of_classes([one.null.T for one in row], classes), axis=0) for row in measured]
     with place.container():
-        finding = answer(names, changes, draws)
-        st.markdown(finding)
-        widgets.chart(figures.in_turn(names, changes, draws), key="turns", alt=finding)
-        label = views[0].labels[classes[0]]
-        what = (
-            f"{label}, for this picture"
-            if len(views) == 1
-            else f"{label} here and of the first guess for the others, mean of n = {len(views)} pictures (ticks: each)"
+        widgets.show(_chart(observations, classes, effects, null, seed))
+
+
+def _chart(
+    observations: Sequence[Observation],
+    classes: Sequence[int],
+    effects: Sequence[Sequence[Effect]],
+    null: Sequence[Floats] | None,
+    seed: int,
+) -> Chart:
+    """Each block off, and, once they are drawn, what chance does."""
+    blocks = [row[0].name for row in effects]
+    names, label, count = analysis.short_names(blocks), observations[0].labels[classes[0]], len(observations)
+    changes = np.array([_of_classes([one.change for one in row], classes) for row in effects])
+    tests = None if null is None else evidence.tests(changes.mean(1).tolist(), null)
+    others = f" here and of the first guess for the others, mean of n = {count} pictures (ticks)" * (count > 1)
+    caption = (
+        "Switched off at inference, not retrained: the network was not trained without, so it meets features that it "
+        f"has never seen. Diamonds: the change of the logit of {label}{others or ', for this picture'}, when all gates "
+        "of that block have their neutral value."
+    )
+    moved = [row[0].probability(classes[0]) for row in effects]
+    table: dict[str, Any] = {"block": blocks, "change": changes.mean(1)}
+    table |= {f"change for {each.picture.name}": one for each, one in zip(observations, changes.T, strict=True)}
+    table |= {"before": [before for before, _ in moved], "after": [after for _, after in moved]}
+    if tests:
+        caption += (
+            f" Grey: the middle 95 % of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
+            f"{seed}. Full where p, two-sided and with Holm's correction over the {len(blocks)} blocks, is at most "
+            f"{evidence.LEVEL}."
         )
-        st.caption(
-            f"**Switched off at inference, not retrained.** Diamonds: the change of the logit of {what}, when all "
-            "gates of that block have their neutral value. Grey bars: from the lowest to the highest of "
-            f"{DRAWS} draws in which the same changes are dealt to random channels and places, seed {seed}."
-        )
-        each = {
-            f"change for {observation.picture.name}": one for observation, one in zip(views, changes.T, strict=True)
-        }
-        columns = {"change": changes.mean(1), **each, "low": draws.min(1), "high": draws.max(1)}
-        widgets.data(turns={"block": blocks, **columns})
+        table |= {name: [getattr(test, name) for test in tests] for name in ("low", "high", "p", "p_adjusted")}
+    headline = finding(names, tests) if tests else ""
+    figure = figures.in_turn(names, changes, tests)
+    alt = headline or f"The change of the logit of {label} without each of {len(blocks)} blocks."
+    return Chart("turns", figure, alt, caption, headline, table)
+
+
+def _of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list[Floats]:
+    """From each picture's logits those of its class."""
+    return [each[number] for each, number in zip(values, classes, strict=True)]
+
+
+def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], classes: Sequence[int]) -> str:
+    """The blocks whose absence moves the probability here the most, from and to."""
+    moved = {name: row[0].probability(classes[0]) for name, row in zip(names, effects, strict=True)}
+    most = sorted(moved, key=lambda name: -abs(moved[name][1] - moved[name][0]))[:MOST_SAID]
+    said = "; ".join(f"without **{name}** {moved[name][0]:.1%} → {moved[name][1]:.1%}" for name in most)
+    return f"W{said[1:]}."
 
 
 def _draw_published() -> None:

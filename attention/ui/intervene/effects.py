@@ -7,9 +7,11 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis, interventions
-from attention.analysis import predictions
+from attention.analysis import evidence, predictions
+from attention.analysis.evidence import FEWEST_DRAWS, Test
 from attention.charts import interventions as figures
-from attention.interventions import Edit, NullRange
+from attention.charts.chart import Chart
+from attention.interventions import Edit
 from attention.observe import Observation
 from attention.records import Floats, Trace
 from attention.ui import widgets
@@ -19,7 +21,7 @@ TOP = 5
 MOST_SEED = 9999
 
 
-class Effect(NamedTuple):
+class Outcome(NamedTuple):
     """The logits before and after the edits, (classes,), and the class that the page is about."""
 
     before: Floats
@@ -29,7 +31,7 @@ class Effect(NamedTuple):
 
     @property
     def change(self) -> float:
-        """Of the logit of the class."""
+        """How far the logit of the class moves."""
         return float(self.after[self.number] - self.before[self.number])
 
     @property
@@ -49,79 +51,81 @@ def choose_class(observation: Observation) -> int:
 
 
 def choose_seed() -> int:
-    """Of all that is random on this page but shuffles."""
+    """The seed of all that is random on this page but shuffles."""
     return widgets.choose_number("Seed of the random edits", 0, MOST_SEED, 0, key="seed", width=200)
 
 
-def effect(observation: Observation, trace: Trace, number: int) -> Effect:
-    """Of an edited pass."""
-    return Effect(observation.logits, predictions.scores(trace.output), number, observation.labels[number])
+def outcome_of(observation: Observation, trace: Trace, number: int) -> Outcome:
+    """What an edited pass comes to."""
+    return Outcome(observation.logits, predictions.scores(trace.output), number, observation.labels[number])
 
 
-def draw_probabilities(observation: Observation, found: Effect) -> None:
+def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
     """The five most probable classes before and after, and the chosen one."""
-    before, after = analysis.probabilities(found.before), analysis.probabilities(found.after)
+    before, after = analysis.probabilities(outcome.before), analysis.probabilities(outcome.after)
     most = analysis.by_strength(np.maximum(before, after).astype(np.float32))[:TOP]
     shown = [int(number) for number in most]
-    shown += [found.number] if found.number not in shown else []
+    shown += [outcome.number] if outcome.number not in shown else []
     widgets.chart(
         figures.probabilities([observation.labels[one] for one in shown], before[shown], after[shown]),
         key="probabilities",
-        alt=f"P({found.label}) {before[found.number]:.1%} before, {after[found.number]:.1%} after the edits.",
+        alt=f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits.",
     )
     st.caption("Full bars after the edits, hollow ones before; the five classes that are or were the most probable.")
     columns = {"before": before[shown], "after": after[shown]}
     widgets.data(probabilities={"class": [observation.labels[one] for one in shown], **columns})
 
 
-def say(observation: Observation, found: Effect, edits: Sequence[Edit]) -> None:
-    """What the edits did, in one sentence, before chance is asked."""
+def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], test: Test | None = None) -> str:
+    """What the edits did, in a sentence, and, once it is tested, whether it matters what was edited; markdown."""
     if not edits:
-        st.subheader("Nothing is edited: choose what to do with a gate, and see what the network says.", anchor=False)
-        return
-    before, after = (analysis.probabilities(logits)[found.number] for logits in (found.before, found.after))
-    if found.nothing:
-        st.subheader("This edit changed nothing: every logit is the same to the last bit.", anchor=False)
-        return
-    guess = observation.labels[int(found.after.argmax())]
-    turned = f", and its first guess is now {guess}" if int(found.after.argmax()) != int(found.before.argmax()) else ""
-    st.subheader(
-        f"P({widgets.literal(found.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(turned)}; "
-        f"its logit moves by {found.change:+.3f}.",
-        anchor=False,
+        return "Nothing is edited: choose what to do with a gate, and see what the network says."
+    before, after = (analysis.probabilities(logits)[outcome.number] for logits in (outcome.before, outcome.after))
+    if outcome.nothing:
+        return "This edit changed nothing here: every logit is the same to the last bit."
+    guess = observation.labels[int(outcome.after.argmax())]
+    turned = int(outcome.after.argmax()) != int(outcome.before.argmax())
+    now = f", and its first guess is now {guess}" if turned else ""
+    effect = (
+        f"P({widgets.literal(outcome.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(now)}; "
+        f"its logit moves by {outcome.change:+.3f}."
     )
+    return f"{effect} {verdict(test)}" if test else effect
 
 
-def draw_chance(observation: Observation, found: Effect, edits: Sequence[Edit], seed: int) -> None:
-    """The change beside the same edit at random places; what can be said of it."""
+def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Edit], seed: int) -> Test:
+    """The change beside what the edits would change if it did not matter which value stands where."""
     place = st.empty()
-    draws: list[float] = []
-    for some in passes.draws(observation, edits, seed):
-        draws += some[:, found.number].tolist()
-        place.progress(len(draws) / interventions.DRAWS, f"Random edits of the same size, {len(draws)} so far")
+    draws = np.empty(0)
+    for null in passes.null_changes(observation, edits, outcome.after - outcome.before, seed):
+        draws = null[:, outcome.number].astype(np.float64)
+        place.progress(len(draws) / FEWEST_DRAWS, f"Random draws, {len(draws)} of {FEWEST_DRAWS}")
+    (test,) = evidence.tests([outcome.change], [draws])
+    numbers = ["these edits", *[f"draw {number}" for number in range(len(draws))]]
     with place.container():
-        band = interventions.null_range(draws)
-        finding = verdict(found, band)
-        st.markdown(f":material/{'casino' if band.holds(found.change) else 'check_circle'}: {finding}")
-        widgets.chart(figures.against_chance(found.change, draws), key="chance", alt=finding)
-        st.caption(
-            f"Diamond: these edits. Grey: {band.draws} draws of as many channels or cells at random, seed {seed}; an "
-            "edit of a whole gate makes the same changes there, dealt to random places, whose values may leave 0 to "
-            f"1. An edit without meaning lies outside all {band.draws} draws about once in ten times."
+        widgets.show(
+            Chart(
+                "chance",
+                figures.against_chance(outcome.change, draws.tolist()),
+                f"{outcome.change:+.3f}; 95 % of {test.draws} draws lie from {test.low:+.3f} to {test.high:+.3f}.",
+                f"Diamond: these edits. Grey: {test.draws} draws under the null that it does not matter which channel "
+                "or place gets which value: chosen values at random places, or the whole gate dealt out anew; values "
+                f"of a map are moved together. 95 % lie from {test.low:+.3f} to {test.high:+.3f}; p = {test.p:.2g}, "
+                f"two-sided, one test, seed {seed}.",
+                table={"edit": numbers, "change of the logit": [outcome.change, *draws]},
+            )
         )
-        numbers = {"edit": ["these edits", *[f"draw {number}" for number in range(len(draws))]]}
-        widgets.data(chance={**numbers, "change of the logit": [found.change, *draws]})
+    return test
 
 
-def verdict(found: Effect, band: NullRange) -> str:
-    """What may be claimed."""
-    chance = f"{band.draws} random edits of the same size move it by {band.low:+.3f} to {band.high:+.3f}"
-    if found.nothing:
-        return f"No effect: the logit of {found.label} stays where it was; {chance}."
-    moved = f"The logit of {found.label} moves by {found.change:+.3f}; {chance}"
-    if band.holds(found.change):
-        return f"{moved}: no more than chance does, so nothing is claimed for these channels and places."
-    return f"{moved}: outside what chance does, so it matters here which channels and places get which value."
+def verdict(test: Test) -> str:
+    """What may be claimed about which channel or place gets which value, for this picture."""
+    if test.holds:
+        return f"Here it matters which channel or place gets which value (p = {test.p_adjusted:.2g})."
+    return (
+        f"That is the effect of the edit; there is no evidence that it matters which channel or place gets which value "
+        f"(p = {test.p_adjusted:.2g})."
+    )
 
 
 def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from attention import interventions
-from attention.interventions import BlockAblation, Edit, EditError, Given, files
+from attention.analysis.evidence import FEWEST_DRAWS
+from attention.interventions import Edit, EditError, Effect, Given, files
 from attention.interventions.edits import targets
 from attention.observe import Observation, Picture, guarded
 from attention.records import Floats, Heatmap, Trace
 from attention.ui import cache, frame
 
-CHUNK = 5
+CHUNK = 24
 """Random draws between two looks at whether the person has moved on."""
 
 
@@ -29,29 +31,33 @@ def edited(observation: Observation, edits: Sequence[Edit]) -> Trace:
     return observation.keep("edited", _code(edits), run)
 
 
-def draws(observation: Observation, edits: Sequence[Edit], seed: int) -> Iterator[Floats]:
-    """The changes of the logits in the random draws, (some, classes) at a time."""
-
-    def draw(numbers: range) -> Floats:
-        gates, values = observation.trace.gates, given(observation, edits)
-        controls = [interventions.random_control(edits, gates, values, seed=seed, draw=number) for number in numbers]
-        with guarded(observation.card):
-            return interventions.changes(interventions.passes_of(observation), controls)
-
-    for start in range(0, interventions.DRAWS, CHUNK):
-        numbers = range(start, min(start + CHUNK, interventions.DRAWS))
-        yield observation.keep("change", (*_code(edits), seed, start), lambda numbers=numbers: draw(numbers))  # type: ignore[misc]
+def null_changes(observation: Observation, edits: Sequence[Edit], change: Floats, seed: int) -> Iterator[Floats]:
+    """What the edits would change under the null, (draws so far, classes), one chunk of draws after another."""
+    controls: list[Floats] = []
+    for start in range(0, FEWEST_DRAWS, CHUNK):
+        numbers = range(start, min(start + CHUNK, FEWEST_DRAWS))
+        controls.append(
+            observation.keep("change", (*_code(edits), seed, start), partial(_draw, observation, edits, seed, numbers))
+        )
+        yield interventions.null_changes(edits, change, np.concatenate(controls))
 
 
-def ablate_block(observation: Observation, block: str, seed: int, count: int) -> BlockAblation:
+def _draw(observation: Observation, edits: Sequence[Edit], seed: int, numbers: range) -> Floats:
+    gates, values = observation.trace.gates, given(observation, edits)
+    controls = [interventions.random_control(edits, gates, values, seed=seed, draw=number) for number in numbers]
+    with guarded(observation.card):
+        return interventions.changes(interventions.passes_of(observation), controls)
+
+
+def block_off(observation: Observation, block: str, *, seed: int, draws: int) -> Effect:
     """One block off, with so many random draws."""
 
-    def ablate() -> BlockAblation:
+    def measure() -> Effect:
         with guarded(observation.card):
             passes = interventions.passes_of(observation)
-            return interventions.ablate_block(passes, block, seed=seed, draws=count)
+            return interventions.effect(passes, block, [Edit("off", block=block)], seed=seed, draws=draws)
 
-    return observation.keep("change", (block, seed, count), ablate)
+    return observation.keep("change", (block, seed, draws), measure)
 
 
 def heatmap(observation: Observation, edits: Sequence[Edit], target: int) -> Heatmap:

@@ -13,7 +13,7 @@ from attention.records import Gate
 from attention.ui import widgets
 
 LONGEST_LINK = 6000
-"""Of the edits in a link, in characters; servers and browsers refuse much longer ones."""
+"""Length of the edits in a link, in characters; servers and browsers refuse much longer ones."""
 _HISTORIES, _LINK, _COMPLAINTS = "_edits", "edits", "_complaints"
 
 

@@ -2,17 +2,16 @@
 
 from zipfile import BadZipFile
 
-import numpy as np
 import streamlit as st
 
 from attention import images, survey
-from attention.charts import overlay
-from attention.charts import surveys as figures
+from attention.charts import overlay, surveys
 from attention.charts.chart import Chart, Columns
-from attention.survey.result import BINS, Exemplars, GateSurvey
+from attention.charts.surveys import Selection
+from attention.survey.result import Exemplars, GateSurvey
 from attention.ui import widgets
 from attention.ui.survey import loading
-from attention.ui.survey.selection import Selection, toggle_class
+from attention.ui.survey.selection import toggle_class
 
 SIDE = 160
 """Longer side of a small picture, in pixels."""
@@ -23,8 +22,6 @@ NAMES_ONLY = (
 )
 SAME = "All pictures of the survey are there with the same path, class and size; what is in the files is not compared."
 ALIKE = "Only their names are those of the survey: the pictures may be others, or other copies of the same."
-MOST_ROWS = 24
-"""Classes that are drawn; of more, half of that number of the highest and of the lowest."""
 
 
 def draw_channel(selection: Selection) -> None:
@@ -33,63 +30,20 @@ def draw_channel(selection: Selection) -> None:
     if gate is None or channel is None:
         st.info("This block has no gate by channel. “Where it looks” shows its map.", icon=":material/info:")
         return
-    headline = _headline(selection, gate, channel)
-    st.markdown(f"##### {headline}")
+    st.markdown(f"##### {widgets.literal(surveys.channel_headline(selection, gate, channel))}")
     _draw_exemplars(selection, gate, channel)
+    widgets.data(exemplars=_exemplars(selection, gate, channel))
     left, right = st.columns([2, 3], gap="large")
-    with left:
-        counts = gate.histogram[channel]
-        alt = f"Channel {channel}: {int(counts.sum()):,} pictures over 0 to 1, most in bin {int(counts.argmax())}."
-        widgets.chart(figures.channel_histogram(counts), key="channel_values", alt=alt)
-        low, high = gate.overall.minimum[channel], gate.overall.maximum[channel]
-        st.caption(f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}.")
-        edges = ["below 0", *(f"from {number / BINS:.2f}" for number in range(BINS)), "above 1"]
-        widgets.data(channel_values={"gate": edges, "pictures": counts}, exemplars=_exemplars(selection, gate, channel))
-    with right:
-        _draw_classes(selection, gate, channel)
-
-
-def _headline(selection: Selection, gate: GateSurvey, channel: int) -> str:
-    mean, std = gate.overall.mean[channel], gate.overall.std[channel]
-    sentence = f"Channel {channel} of {selection.block_name}: {mean:.3f} in the mean, with a deviation of {std:.3f}"
-    means = gate.classes.mean[:, channel]
-    if np.isfinite(means).sum() < 2:
-        return f"{sentence}."
-    high, low = int(np.nanargmax(means)), int(np.nanargmin(means))
-    names = selection.survey.names
-    return (
-        f"{sentence}; most open for {widgets.literal(names[high])} ({means[high]:.3f}), least for "
-        f"{widgets.literal(names[low])} ({means[low]:.3f})."
-    )
-
-
-def _draw_classes(selection: Selection, gate: GateSurvey, channel: int) -> None:
-    usable = np.flatnonzero(selection.survey.counts)
-    means = gate.classes.mean[:, channel]
-    order = usable[np.argsort(-means[usable], kind="stable")]
-    half = MOST_ROWS // 2
-    shown = order if len(order) <= MOST_ROWS else np.concatenate([order[:half], order[-half:]])
-    by_class = figures.ClassMeans(
-        [selection.survey.names[number] for number in shown],
-        means[shown],
-        gate.classes.std[shown, channel],
-        selection.survey.counts[shown],
-    )
-    figure = figures.class_dots(by_class, float(gate.overall.mean[channel]), selection.class_names)
 
     def click() -> None:
-        point = widgets.clicked("channel_classes")
-        if point:
-            toggle_class(selection, point["customdata"][0])
+        if point := widgets.clicked("channel_classes"):
+            toggle_class(selection, int(point["customdata"][0]))
 
-    headline = _headline(selection, gate, channel)
-    widgets.chart(figure, key="channel_classes", alt=headline, table="channel", on_select=click)
-    left_out = (
-        f"The {half} highest and the {half} lowest of {len(order):,} classes. " if len(shown) < len(order) else ""
-    )
-    st.caption(f"{left_out}Dashed: the mean over all pictures. In brackets n. Click a dot to select its class.")
-    columns = {"mean": means[order], "std": gate.classes.std[order, channel], "n": selection.survey.counts[order]}
-    widgets.data(channel={"class": [selection.survey.names[number] for number in order], **columns})
+    with left:
+        widgets.show(surveys.channel_values(gate, channel))
+    with right:
+        widgets.show(surveys.channel_classes(selection, gate, channel), on_select=click)
+        st.caption("Click a dot to select its class.")
 
 
 def _ends(gate: GateSurvey) -> dict[str, Exemplars]:

@@ -4,105 +4,36 @@ import hashlib
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from attention import analysis, serving, survey
+from attention import serving, survey
 from attention.images import ASSETS
 from attention.jobs import Job, Lane
-from attention.kinds import KINDS
 from attention.models import Network
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
-from attention.survey import checks, statistics
-from attention.survey.command import format_progress
-from attention.survey.result import GateSurvey
+from attention.survey import LoadedSurvey, checks
 from attention.ui import frame, jobs, presenting, widgets
 from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
 """The surveys that come with the project, by the name of their network."""
-INDICES = {
-    "Share between classes": statistics.share_between,
-    "Class selectivity": statistics.class_selectivity,
-}
-
-
-class SurveyedBlock(NamedTuple):
-    """One block of the network: its gate by channel and its map; None where it has none."""
-
-    channel: GateSurvey | None
-    spatial: GateSurvey | None
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedSurvey:
-    """A survey with the pictures it was made of, where these are at hand."""
-
-    key: str
-    """The same for the same numbers, and for no others."""
-    result: survey.Result
-    pictures: survey.PictureList | None = None
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """What a person calls the classes."""
-        return survey.statistics.class_names(self.result)
-
-    @cached_property
-    def blocks(self) -> dict[str, SurveyedBlock]:
-        """The blocks in depth order; those whose gates stand for neither channels nor places are left out."""
-        shown = {}
-        for block in analysis.blocks(cast("list", self.result.gates)):  # it reads their names and kinds alone
-            gates = cast(tuple[GateSurvey, ...], block.gates)
-            channel = next((gate for gate in gates if gate.by_channel), None)
-            spatial = next((gate for gate in gates if KINDS[gate.kind].is_map and len(gate.shape) == 2), None)
-            if channel or spatial:
-                shown[block.name] = SurveyedBlock(channel, spatial)
-        return shown
-
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """The pictures of each class that could be used."""
-        gates = self.result.gates
-        if gates:
-            return gates[0].classes.count
-        classes, _, pictures = self.result.predictions.T
-        return np.bincount(classes, pictures, len(self.result.classes)).astype(np.int64)
-
-    @property
-    def gates(self) -> list[GateSurvey]:
-        """The gates of these blocks in depth order."""
-        return [gate for block in self.blocks.values() for gate in block if gate]
-
-    @property
-    def title(self) -> str:
-        """What its network is called."""
-        return str(self.result.provenance["network"]["title"])
-
-    @property
-    def random(self) -> bool:
-        """Whether the network had random weights."""
-        return bool(self.result.provenance["network"]["random"])
 
 
 def just_made(result: survey.Result, pictures: survey.PictureList) -> LoadedSurvey:
     """A survey that was just made."""
-    return LoadedSurvey(secrets.token_hex(8), result, pictures)
+    return LoadedSurvey(result, secrets.token_hex(8), pictures)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the survey")
 def ready(network: str) -> LoadedSurvey | None:
     """The survey of a network of the project's own that comes with it; None where there is none."""
     path = READY / f"{Path(network).name}.parquet"
-    return LoadedSurvey(f"ready {network}", survey.read(path)) if path.is_file() else None
+    return LoadedSurvey(survey.read(path), f"ready {network}") if path.is_file() else None
 
 
 def as_file(loaded: LoadedSurvey) -> bytes:
@@ -122,25 +53,6 @@ def pictures_at_hand(loaded: LoadedSurvey) -> survey.PictureList | survey.Locate
 @st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the pictures of the survey")
 def _located(key: str, folder: str, _loaded: LoadedSurvey) -> survey.LocatedPictures | None:
     return survey.locate_pictures(_loaded.result, Path(folder))
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def selectivity(
-    key: str, gate: str, index: str, _loaded: LoadedSurvey
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The index of every channel or place of a gate, (*shape), and the same of the shuffled classes."""
-    selectivity = INDICES[index](_gate(_loaded, gate))
-    return selectivity.index, selectivity.shuffled
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def health(key: str, gate: str, _loaded: LoadedSurvey) -> statistics.SurveyedHealth:
-    """What a gate does, and whether it does anything."""
-    return statistics.gate_health(_gate(_loaded, gate))
-
-
-def _gate(loaded: LoadedSurvey, name: str) -> GateSurvey:
-    return next(gate for gate in loaded.result.gates if gate.name == name)
 
 
 SOURCES = ["Ready-made", "Start one", "Open a file"]
@@ -185,7 +97,7 @@ def _opened() -> LoadedSurvey | None:
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
             with st.spinner("Reading the survey"):
-                st.session_state[_OPENED] = LoadedSurvey(key, survey.read_upload(data, widgets.literal(file.name)))
+                st.session_state[_OPENED] = LoadedSurvey(survey.read_upload(data, widgets.literal(file.name)), key)
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
         st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
@@ -254,7 +166,7 @@ class _Running(NamedTuple):
     def describe(self, progress: survey.Progress | None) -> tuple[float, str]:
         """How far it is: a share of 1, and in words."""
         share = progress.done / progress.total if progress else 0.0
-        text = format_progress(progress) if progress else f"0 of {len(self.pictures):,} pictures"
+        text = str(progress) if progress else f"0 of {len(self.pictures):,} pictures"
         return share, f"{widgets.literal(self.card.title)} over {widgets.literal(self.name)}: {text}"
 
 
@@ -316,7 +228,7 @@ def draw_header(loaded: LoadedSurvey) -> None:
         name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
         st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
         offer_report(
-            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(result)), key="survey_report"
+            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(loaded)), key="survey_report"
         )
     if box.open:
         with box:

@@ -1,72 +1,16 @@
-"""What of a survey is looked at: a block, a channel and some classes, the same in all views."""
-
-from dataclasses import dataclass
-from functools import cached_property
+"""What of a survey is looked at: chosen on the page by widgets, and by clicks on its charts."""
 
 import numpy as np
 import streamlit as st
 
-from attention import analysis
-from attention.survey.result import GateSurvey
+from attention.charts.surveys import Selection
+from attention.survey import GateSurvey, LoadedSurvey
+from attention.survey.loaded import SHARE
 from attention.ui import widgets
-from attention.ui.survey import loading
-from attention.ui.survey.loading import LoadedSurvey
 
 MOST_CLASSES = 6
 """Lines of more classes could not be told apart."""
 FIRST_CLASSES = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """What is selected."""
-
-    survey: LoadedSurvey
-    block: str
-    channel: int | None
-    """None where the block has no gate by channel."""
-    classes: tuple[int, ...]
-
-    @property
-    def gate(self) -> GateSurvey | None:
-        """The block's gate by channel."""
-        return self.survey.blocks[self.block].channel
-
-    @property
-    def spatial(self) -> GateSurvey | None:
-        """The block's map."""
-        return self.survey.blocks[self.block].spatial
-
-    @cached_property
-    def short(self) -> dict[str, str]:
-        """What the blocks are called for short."""
-        return dict(zip(self.survey.blocks, analysis.short_names(list(self.survey.blocks)), strict=True))
-
-    @property
-    def block_name(self) -> str:
-        """What the block is called for short."""
-        return self.short[self.block]
-
-    @property
-    def pictures(self) -> int:
-        """How many pictures the survey used."""
-        return self.survey.result.pictures
-
-    @property
-    def gate_names(self) -> list[str]:
-        """What the gates are called for short, in depth order."""
-        return analysis.short_names([gate.name for gate in self.survey.gates])
-
-    @property
-    def gate_number(self) -> int:
-        """The number of the block's first gate among all gates, in depth order."""
-        first = self.gate or self.spatial
-        return next(number for number, gate in enumerate(self.survey.gates) if gate is first)
-
-    @property
-    def class_names(self) -> list[str]:
-        """The names of the classes that are selected."""
-        return [self.survey.names[number] for number in self.classes]
 
 
 def choose(survey: LoadedSurvey) -> Selection:
@@ -87,8 +31,7 @@ def _choose_channel(survey: LoadedSurvey, block: str, gate: GateSurvey) -> int:
     """The channel that tells the classes apart best, until another is chosen."""
 
     def best() -> int:
-        index, _ = loading.selectivity(survey.key, gate.name, "Share between classes", survey)
-        return int(np.nan_to_num(index, nan=-1).argmax())
+        return int(np.nan_to_num(survey.selectivity(SHARE)[gate.name].index, nan=-1).argmax())
 
     return widgets.choose_channel(f"{survey.key} {block}", gate.shape[0], best, key="unit")
 
@@ -124,8 +67,8 @@ def select_gate(survey: LoadedSurvey, number: int) -> None:
     select(survey, next(name for name, each in survey.blocks.items() if gate in each))
 
 
-def toggle_class(selection: Selection, name: str) -> None:
+def toggle_class(selection: Selection, number: int) -> None:
     """Select a class, or leave it; of too many the first one goes."""
-    names = selection.class_names
+    names, name = selection.class_names, selection.survey.names[number]
     kept = [each for each in names if each != name] if name in names else [*names, name]
     st.session_state.classes = kept[-MOST_CLASSES:]

@@ -16,7 +16,7 @@ from attention.kinds import KINDS
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate
 from attention.ui import widgets
-from attention.ui.compare_tabs import choose_other
+from attention.ui.compare.tabs import choose_other
 
 CHANGES = ("flip", *WITH_STRENGTH, "patch")
 SMALLEST = 5
@@ -127,7 +127,7 @@ def _copy(observation: Observation, image: Image.Image, what: str) -> Picture:
 
 
 def _moves(observation: Observation, second: Observation, other: Observation, *, mirrored: bool) -> list[Move]:
-    """Of every gate; those that vary over the width are mirrored back for a mirrored picture."""
+    """How every gate moved; those that vary over the width are mirrored back for a mirrored picture."""
     after = {gate.name: gate for gate in second.trace.gates}
     elsewhere = {gate.name: gate for gate in other.trace.gates}
     found = []

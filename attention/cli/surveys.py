@@ -2,15 +2,18 @@
 
 import contextlib
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
-from attention.models import zoo
-from attention.survey.pictures import list_pictures
-from attention.survey.result import Result
-from attention.survey.running import Progress, Settings, run
+from attention.charts import surveys
+from attention.charts.surveys import Selection
+from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
+from attention.survey.running import print_progress
+
+if TYPE_CHECKING:
+    from attention.models import Network
 
 SHOWN = 10
 """How many of the pictures that could not be read are named."""
@@ -22,12 +25,23 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings) -> N
     pictures = pictures.limited(limit) if limit else pictures
     with _ctrl_c() as cancel:
         result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=cancel)
-    print("\n".join([*summary(result), f"The result is in {settings.out}."]))
+    print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
 
 
-def _network(model: str) -> zoo.Network:
+def _network(model: str) -> "Network":
     """A network of the zoo, or that of a weight file of the person's own."""
+    from attention.models import zoo
+
     return zoo.load(Path(model) if Path(model).is_file() else model)
+
+
+def headlines(result: Result) -> list[str]:
+    """What the page and the report of the survey say above their charts, a line each."""
+    selection = Selection(LoadedSurvey(result))
+    if not selection.survey.gates or not result.pictures:
+        return []
+    charts = [surveys.selectivity(selection), surveys.health(selection), surveys.maps_by_depth(selection.survey)]
+    return [chart.headline for chart in (*charts, *surveys.correctness(selection)) if chart]
 
 
 def summary(result: Result) -> list[str]:
@@ -47,32 +61,6 @@ def summary(result: Result) -> list[str]:
     if len(result.failures) > SHOWN:
         lines.append(f"  and {len(result.failures) - SHOWN:,} more, which the result names.")
     return lines
-
-
-def print_progress() -> Callable[[Progress], None]:
-    """Progress in one line that is written over, where there is a terminal; else a line each tenth."""
-    terminal, shown = sys.stderr.isatty(), -1
-
-    def show(progress: Progress) -> None:
-        nonlocal shown
-        tenth = 10 * progress.done // progress.total
-        if terminal or tenth > shown:
-            shown = tenth
-            print(
-                format_progress(progress),
-                end="\r" if terminal and progress.done < progress.total else "\n",
-                file=sys.stderr,
-            )
-
-    return show
-
-
-def format_progress(progress: Progress) -> str:
-    """How far a survey is, in words."""
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
-    failed = f", {progress.failed:,} could not be read" if progress.failed else ""
-    done = f"{progress.done:,} of {progress.total:,} pictures{failed}"
-    return f"{done}, {progress.rate:.1f} a second, {minutes}:{seconds:02} left"
 
 
 @contextlib.contextmanager

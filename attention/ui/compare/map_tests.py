@@ -17,7 +17,7 @@ from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import jobs, widgets
-from attention.ui.compare_tabs import choose_network
+from attention.ui.compare.tabs import choose_network
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from torch import Tensor, nn
@@ -36,7 +36,7 @@ class Shuffled(NamedTuple):
     maps: dict[str, Floats]
     """The heatmap and the spatial gates, by name."""
     probability: float
-    """Of the class."""
+    """Probability of the class."""
 
 
 def draw_faithfulness(columns: Sequence[Compared]) -> None:
@@ -96,7 +96,7 @@ def _maps(column: Compared) -> dict[str, Floats]:
 
 
 Curves = tuple[dict[str, Faithfulness], list[Faithfulness]]
-"""Of the maps by name, and of the random ones."""
+"""The curves of the maps by name, and of the random ones."""
 
 
 def _remove(observation: Observation, column: Compared, maps: dict[str, Floats], report: jobs.Report) -> Curves:

@@ -1,0 +1,105 @@
+"""A survey that is at hand, for whoever draws it: names, blocks, and each statistic, computed once when asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention import analysis
+from attention.kinds import KINDS
+from attention.survey import statistics
+from attention.survey.pictures import PictureList
+from attention.survey.result import GateSurvey, Result
+from attention.survey.statistics import GroupDifference, Selectivity, SurveyedHealth
+
+SHARE = "Share between classes"
+INDICES = {SHARE: statistics.share_between, "Class selectivity": statistics.class_selectivity}
+"""The ways to say how class-specific a gate is."""
+
+
+class SurveyedBlock(NamedTuple):
+    """One block of the network: its gate by channel and its map; None where it has none."""
+
+    channel: GateSurvey | None
+    spatial: GateSurvey | None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedSurvey:
+    """A result with what follows from it, and with the pictures it was made of, where these are at hand."""
+
+    result: Result
+    key: str = ""
+    """The same for the same numbers, and for no others."""
+    pictures: PictureList | None = None
+    _kept: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls the classes."""
+        return statistics.class_names(self.result)
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """The pictures of each class that could be used."""
+        if self.result.gates:
+            return self.result.gates[0].classes.count
+        classes, _, pictures = self.result.predictions.T
+        return np.bincount(classes, pictures, len(self.result.classes)).astype(np.int64)
+
+    @cached_property
+    def blocks(self) -> dict[str, SurveyedBlock]:
+        """The blocks in depth order; those whose gates stand for neither channels nor places are left out."""
+        shown = {}
+        for block in analysis.blocks(cast("list", self.result.gates)):  # it reads their names and kinds alone
+            gates = cast(tuple[GateSurvey, ...], block.gates)
+            channel = next((gate for gate in gates if gate.by_channel), None)
+            spatial = next((gate for gate in gates if KINDS[gate.kind].is_map and len(gate.shape) == 2), None)
+            if channel or spatial:
+                shown[block.name] = SurveyedBlock(channel, spatial)
+        return shown
+
+    @cached_property
+    def block_names(self) -> dict[str, str]:
+        """What the blocks are called for short, by their names."""
+        return dict(zip(self.blocks, analysis.short_names(list(self.blocks)), strict=True))
+
+    @cached_property
+    def gates(self) -> tuple[GateSurvey, ...]:
+        """The gates of these blocks in depth order."""
+        return tuple(gate for block in self.blocks.values() for gate in block if gate)
+
+    @cached_property
+    def gate_names(self) -> list[str]:
+        """What the gates are called for short, in depth order."""
+        return analysis.short_names([gate.name for gate in self.gates])
+
+    def health(self) -> dict[str, SurveyedHealth]:
+        """The health of each gate, by its name."""
+        return self._by_gate("health", statistics.gate_health)
+
+    def differences(self) -> dict[str, GroupDifference]:
+        """Wrong against correct predictions of each gate, by its name."""
+        return self._by_gate("differences", statistics.wrong_against_correct)
+
+    def selectivity(self, index: str) -> dict[str, Selectivity]:
+        """One of the `INDICES` of each gate, by its name."""
+        return self._by_gate(index, INDICES[index])
+
+    def _by_gate(self, key: str, number: Callable[[GateSurvey], Any]) -> dict[str, Any]:
+        if key not in self._kept:
+            self._kept[key] = {gate.name: number(gate) for gate in self.gates}
+        return self._kept[key]
+
+    @property
+    def title(self) -> str:
+        """What its network is called."""
+        return str(self.result.provenance["network"]["title"])
+
+    @property
+    def random(self) -> bool:
+        """Whether the network had random weights."""
+        return bool(self.result.provenance["network"]["random"])

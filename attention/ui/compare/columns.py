@@ -1,0 +1,384 @@
+"""Several networks on one picture, in the layout of CBAM's figure 4: which ones, which class, the columns."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from attention import analysis, comparison
+from attention.analysis.agreement import TOP
+from attention.charts import comparing, numbers, overlay
+from attention.charts.overlay import Scale
+from attention.comparison import Compared, times
+from attention.models import zoo
+from attention.observe import NetworkChoice, Observation, guarded
+from attention.records import Floats, Gate, Heatmap, ModelCard
+from attention.ui import cache, jobs, widgets
+from attention.ui.choosing import chosen, owned
+from attention.ui.compare import map_tests, tabs
+from attention.ui.widgets import literal
+
+if TYPE_CHECKING:  # the page is painted before torch is loaded
+    from attention.attribution import Method
+
+MOST = 4
+USUAL = ("plain", "se", "cbam")
+
+
+def choose(observation: Observation) -> list[Observation]:
+    """The sidebar's network first, then up to three others, on the same picture."""
+    own = {choice.card.name: choice for choice in owned()}
+    beside = [name for name in USUAL if name != observation.card.name][:2]
+    names = st.multiselect(
+        f"Beside {literal(observation.card.name)}",
+        [name for name in (*own, *zoo.names()) if name != observation.card.name],
+        beside,
+        max_selections=MOST - 1,
+        key="beside",
+        bind="query-params",
+        accept_new_options=True,
+        placeholder="Choose up to three networks",
+    )
+    others = [name for name in names if name != observation.card.name]
+    cards = {name: card for name in others if name not in own and (card := _card(name))}
+    random = _choose_random([card.name for card in cards.values() if card.source not in ("own", "converted")])
+    choices = own | {name: chosen(card, random=card.name in random) for name, card in cards.items()}
+    return [
+        observation,
+        *(
+            cache.observe(choices[name], observation.picture)
+            for name in others
+            if name in choices and _there(choices[name])
+        ),
+    ]
+
+
+def compared(
+    observations: Sequence[Observation], label: str | None, heatmaps: Sequence[Heatmap | None]
+) -> list[Compared]:
+    """Each network on the picture; `label` is the class that is asked about."""
+    return [
+        Compared(each, None if label is None else comparison.place(each.labels, label), heatmap, took)
+        for each, heatmap, took in zip(observations, heatmaps, seconds(observations), strict=True)
+    ]
+
+
+def seconds(observations: Sequence[Observation]) -> list[float]:
+    """Seconds of one pass of the picture on this machine, of each network."""
+    keys = " ".join(each.choice.key for each in observations)
+    return cache.STORE.get("seconds", keys, lambda: times(observations))
+
+
+def _card(name: str) -> ModelCard | None:
+    try:
+        return zoo.card(name)
+    except zoo.ZooError as error:
+        st.error(f"{literal(str(error))} It is left out.", icon=":material/error:")
+        return None
+
+
+def _choose_random(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return st.pills("With random weights", names, selection_mode="multi", key="random", bind="query-params")
+
+
+def _there(choice: NetworkChoice) -> bool:
+    if choice.here:
+        return True
+    card = choice.card
+    st.info(
+        f"The weights of {card.name} ({card.download / 1e6:,.0f} MB) are not on this machine, so it is left out: open "
+        "it in the sidebar to fetch them, or choose it above with random weights.",
+        icon=":material/download:",
+    )
+    return False
+
+
+SCALES = ("one for all", "each its own")
+FIRST_GUESS = "the first guess"
+_HELP = (
+    "Grad-CAM reads what a block puts out. The last block ends with the last convolution, where it is usually read: "
+    "further up a map has more places, and says less about the class."
+)
+
+
+class Asked(NamedTuple):
+    """What the controls above the columns say."""
+
+    label: str
+    method: str
+    layers: dict[str, str]
+    """The block that Grad-CAM reads, by the key of the view."""
+    own_scale: bool
+
+
+class Work(NamedTuple):
+    """One heatmap that can be made."""
+
+    observation: Observation
+    target: int
+    method: "Method"
+
+
+def ask(views: Sequence[Observation]) -> Asked:
+    """The class, the method, the blocks and the scale, by widgets in the place where this is called.
+
+    The views are of networks that give a score for each class, one at least.
+    """
+    first = views[0]
+    guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
+    named = {
+        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.labels
+    }
+    labels = [FIRST_GUESS, *named.values()]
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+    methods = _offered(views)
+    with controls:
+        label = widgets.choose("Class", labels, key="class")
+        how = widgets.choose("Heatmap", methods, key="method")
+        ends = widgets.choose("Scale of the heatmaps", SCALES, key="heat")
+        layers = _ask_blocks(views, how)
+    return Asked(guess if label == FIRST_GUESS else label, how, layers, ends == SCALES[1])
+
+
+def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) -> dict[str, Heatmap]:
+    """By the key of the view: Grad-CAM at once, what takes many passes once it was started. Says why one has none.
+
+    `slowest` is what a pass of the slowest network takes, in seconds.
+    """
+    work = [each for observation in views if (each := _work(observation, asked))]
+    if all(each.method.passes(each.observation.shape).forward == 1 for each in work):
+        return {observation.key: observation.heatmap(target, method) for observation, target, method in work}
+    return _computed(work, asked, slowest) if work else {}
+
+
+def _offered(views: Sequence[Observation]) -> list[str]:
+    """The methods that are valid for one of the networks at least; why the others are not is said."""
+    offered = []
+    for name in _titles():
+        reasons = [_method(name).obstacle(observation.layers) for observation in views]
+        if all(reasons):
+            st.caption(f":material/block: {name} is valid for none of these networks. {reasons[0]}")
+        else:
+            offered.append(name)
+    return offered
+
+
+def _titles(*, of_a_block: bool = False) -> list[str]:
+    """What the methods are called; on demand those alone that read a block."""
+    from attention.attribution import METHODS, reads_block
+
+    return [each.title for name, each in METHODS.items() if reads_block(name) or not of_a_block]
+
+
+def _ask_blocks(views: Sequence[Observation], method: str) -> dict[str, str]:
+    """A choice for all networks that have the same blocks; by the key of the view."""
+    alike: dict[tuple[str, ...], list[Observation]] = {}
+    for observation in views:
+        if blocks := observation.layers.blocks:
+            alike.setdefault(blocks, []).append(observation)
+    chosen: dict[str, str] = {}
+    for number, (blocks, group) in enumerate(alike.items(), start=1):
+        key, whose = f"layer{number}", ", ".join(observation.card.name.rpartition("/")[2] for observation in group)
+        name = widgets.choose(
+            "Block" if len(alike) == 1 else f"Block of {widgets.literal(whose)}",
+            blocks,
+            key=key,
+            default=blocks[-1],
+            disabled=method not in _titles(of_a_block=True),
+            help=_HELP if number == 1 else None,
+        )
+        chosen |= {observation.key: name for observation in group}
+    return chosen
+
+
+def _method(title: str, layer: str | None = None) -> "Method":
+    from attention.attribution import METHODS, make_method
+
+    return make_method(next(name for name, each in METHODS.items() if each.title == title), layer)
+
+
+def _work(observation: Observation, asked: Asked) -> Work | None:
+    """What was asked for; None where it is not valid for the network, which is said."""
+    target = comparison.place(observation.labels, asked.label)
+    if target is None:
+        return None
+    method = _method(asked.method, asked.layers.get(observation.key))
+    if reason := method.obstacle(observation.layers):
+        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {reason}")
+        return None
+    return Work(observation, target, method)
+
+
+def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
+    """None before they were started."""
+    passes = [each.method.passes(each.observation.shape) for each in work]
+    forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
+    key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
+
+    def run(report: jobs.Report) -> dict[str, Heatmap]:
+        heatmaps, before = {}, 0
+        for (observation, target, method), cost in zip(work, passes, strict=True):
+            shift = _shifted(report, before, forward)
+            with guarded(observation.card):
+                heatmap = observation.attributor(observation.batch, target, method=method, progress=shift)
+            heatmaps[observation.key] = heatmap
+            before += cost.forward
+        return heatmaps
+
+    said = f"**{asked.method}** of {len(work)} networks: {jobs.cost(forward, backward, slowest)}"
+    return jobs.result_of("heatmap", key, said, run) or {}
+
+
+def _shifted(progress: jobs.Report, before: int, whole: int) -> jobs.Report:
+    return lambda done, total: progress(before + done, whole)
+
+
+SIDE = 420
+"""Side of a picture in a column, in pixels."""
+TABS = {
+    "Gates against heatmap": tabs.draw_agreement,
+    "Channel gates": tabs.draw_channels,
+    "Cost and training": tabs.draw_cost,
+    "Deletion and insertion": map_tests.draw_faithfulness,
+    "Shuffled weights": map_tests.draw_sanity,
+}
+
+
+def draw(observation: Observation) -> None:
+    """The controls, a column for each network, and what explains them in tabs."""
+    observations = choose(observation)
+    with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
+        classifiers = [each for each in observations if each.probabilities_or_none is not None]
+        slowest = max(seconds(observations))
+    asked = ask(classifiers) if classifiers else None
+    answer = st.empty()
+    with st.container():
+        heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
+    label = asked.label if asked else None
+    columns = compared(observations, label, [heatmaps.get(each.key) for each in observations])
+    answer.subheader(say(columns, label), anchor=False)
+    _draw_columns(columns, asked)
+    for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
+        st.caption(widgets.literal(note))
+    tabs.explain(columns)
+    widgets.tabs("about", TABS, columns)
+
+
+def say(columns: Sequence[Compared], label: str | None) -> str:
+    """Whether the networks' heatmaps agree, beside what maps reach that know nothing of the picture."""
+    if len(columns) < 2:
+        return "Choose another network to compare with."
+    if label is None:
+        return "None of these networks gives a score for each class: here are their gates, sizes and times."
+    found = comparison.shared(columns)
+    if found is None:
+        return f"Fewer than two of these networks have a heatmap of “{label}” so far."
+    pairs, middle = found
+    heatmaps = sum(column.heatmap is not None for column in columns)
+    return (
+        f"For “{label}”, the top fifths of the {heatmaps} heatmaps overlap by {pairs:.0%}; a blob in the middle would "
+        f"overlap with them by {middle:.0%}, and chance by {TOP:.0%}."
+    )
+
+
+def called(card: ModelCard) -> str:
+    """A network's name for markdown, marked where its weights are random."""
+    return f"{widgets.literal(card.name)}{' (random weights)' * card.random}"
+
+
+def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
+    shared = comparing.one_scale([column.heatmap.values for column in columns if column.heatmap])
+    for place, column in zip(st.columns(len(columns)), columns, strict=True):
+        observation = column.observation
+        own = column.heatmap and comparing.one_scale([column.heatmap.values])
+        with place.container(border=True, height="stretch"):
+            st.markdown(f"**{called(column.card)}**")
+            if asked and column.probabilities is not None:
+                _draw_heatmap(observation, column, asked, own if asked.own_scale and own else shared)
+                _draw_guesses(analysis.top(column.probabilities, column.labels))
+            else:
+                st.info("It gives no score for each class.", icon=":material/help:")
+            _draw_spatial(observation, column)
+            _draw_channel(column)
+            st.caption(_size(column))
+
+
+def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scale: Scale) -> None:
+    if column.target is None:
+        st.info(f"It does not know the class “{asked.label}”: there is no heatmap.", icon=":material/help:")
+        return
+    st.metric(f"P({column.labels[column.target].partition(',')[0]})", f"{column.probability:.1%}")
+    if column.heatmap is None:
+        st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
+        return
+    span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+    if column.heatmap.maximum <= 0:
+        st.caption(":material/block: Nothing in this map speaks for the class.")
+    rows, across = column.heatmap.values.shape
+    where = f", at {column.heatmap.layer}, {rows}\u00a0×\u00a0{across}" if column.heatmap.layer else ""
+    widgets.picture(
+        _laid(observation, column.heatmap.values, "inferno", scale),
+        key=f"heatmap_{column.card.name}",
+        alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
+        f"{analysis.look(column.heatmap.values).place}, values {span}.",
+        caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}",
+        table="class_heatmaps",
+    )
+
+
+def _draw_guesses(top: Sequence[tuple[str, float]]) -> None:
+    rows = [f"| {widgets.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
+    st.markdown("\n".join(["| top five | P |", "|:--|--:|", *rows]))
+
+
+def _draw_spatial(observation: Observation, column: Compared) -> None:
+    gates = comparison.by_stage(column.spatial)
+    if not gates:
+        st.caption("No spatial gates.")
+        return
+    st.caption("Spatial gates, the last of each size, 0 to 1:")
+    for start in range(0, len(gates), 2):
+        for place, gate in zip(st.columns(2, gap="small"), gates[start : start + 2], strict=False):
+            _draw_gate(place, observation, gate)
+
+
+def _draw_gate(place: st.delta_generator.DeltaGenerator, observation: Observation, gate: Gate) -> None:
+    rows, columns = gate.values.shape[1:]
+    with place:
+        widgets.picture(
+            _laid(observation, gate.values[0], "viridis", overlay.UNIT),
+            key=f"gate_{observation.card.name}_{gate.name}",
+            alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
+            caption=f"{rows} × {columns}: {gate.minimum:.2f} to {gate.maximum:.2f}",
+            table="stage_gates",
+        )
+
+
+def _draw_channel(column: Compared) -> None:
+    means = np.array([gate.values.mean() for gate in column.channel], np.float32)
+    if not means.size:
+        st.caption("No channel gates.")
+        return
+    span = f"{means.min():.2f} to {means.max():.2f}"
+    widgets.picture(
+        overlay.cells(means),
+        key=f"means_{column.card.name}",
+        alt=f"Mean channel gate of each of {means.size} blocks of {column.card.name} in depth order, {span}.",
+        caption=f"Mean channel gate of {means.size} blocks, first to last: {span}",
+        table="channel_means",
+    )
+
+
+def _size(column: Compared) -> str:
+    return (
+        f"{numbers.magnitude(column.card.parameters)} parameters, {numbers.magnitude(column.macs)} MACs, "
+        f"{1000 * column.seconds:.3g} ms a picture on this machine"
+    )
+
+
+def _laid(observation: Observation, values: Floats, colour_map: str, scale: Scale) -> bytes:
+    picture, box = overlay.close_up(observation.image, observation.box, SIDE)
+    return overlay.overlay(picture, values, box, colour_map=colour_map, scale=scale, opacity=0.6)

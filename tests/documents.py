@@ -1,0 +1,17 @@
+"""The documents that people read, as one text: what they say is held against what is so."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = ("guide", "found", "evidence", "networks", "performance", "architecture", "limits", "sources")
+
+
+def document(name: str) -> str:
+    """One of those in docs/."""
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def in_one_line(text: str) -> str:
+    """Without the lines' ends, which say nothing."""
+    return " ".join(text.split())

@@ -1,0 +1,107 @@
+"""The charts of a survey: one maker for its page, its report and its command; their words are their numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from attention import survey
+from attention.charts import surveys
+from attention.charts.chart import Chart
+from attention.charts.surveys import Selection
+from attention.report import surveyed
+from attention.survey.loaded import INDICES
+from tests.surveys import folder, network
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory) -> survey.LoadedSurvey:
+    source = folder(tmp_path_factory.mktemp("p") / "pictures", {"a": 12, "b": 9, "<b>c": 7})
+    result = survey.run(network(), survey.list_pictures(source))
+    return survey.LoadedSurvey(replace(result, outputs=(-1, 0, 1)))
+
+
+@pytest.fixture
+def selection(loaded) -> Selection:
+    return Selection(loaded, "#1", 1, (0, 2))
+
+
+def every(selection: Selection) -> list[Chart]:
+    gate = selection.gate
+    return [
+        surveys.role(selection),
+        *(surveys.selectivity(selection, index) for index in INDICES),
+        surveys.health(selection),
+        *surveys.mean_maps(selection),
+        surveys.maps_by_depth(selection.survey),
+        *surveys.correctness(selection),
+        surveys.channel_values(gate, 1),
+        surveys.channel_classes(selection, gate, 1),
+    ]
+
+
+def test_every_chart_has_a_key_words_a_caption_and_numbers(selection):
+    charts = every(selection)
+    assert len({chart.key for chart in charts}) == len(charts) == 11
+    for chart in charts:
+        assert chart.alt and chart.caption and chart.table_name
+        columns = [len(column) for column in chart.table.values()]
+        assert len(set(columns)) <= 1 and (columns or chart.numbers in {each.key for each in charts})
+        assert not chart.headline or chart.headline == chart.alt
+
+
+def test_a_name_is_no_markup_in_a_figure_and_itself_in_the_numbers(selection):
+    for chart in every(selection):
+        assert "<b>" not in chart.figure.to_json().replace("\\u003c", "<"), chart.key
+    assert "<b>c" in surveys.role(selection).table["class"]
+    assert "<b>c" in surveys.channel_classes(selection, selection.gate, 1).table["class"]
+
+
+def test_the_report_holds_the_charts_of_the_page(loaded):
+    found = {item.key: item for part in surveyed(loaded).sections for item in part.items if isinstance(item, Chart)}
+    whole = Selection(loaded, classes=(0, 1, 2))
+    made = [
+        surveys.role(whole, most=256, band=True),
+        *(surveys.selectivity(whole, index) for index in INDICES),
+        surveys.health(whole),
+        surveys.maps_by_depth(loaded),
+        *surveys.correctness(whole),
+    ]
+    assert [chart.key for chart in made] == list(found)
+    for chart in made:
+        held = found[chart.key]
+        assert (held.headline, held.caption, held.alt) == (chart.headline, chart.caption, chart.alt)
+        assert held.figure.to_json() == chart.figure.to_json()
+        assert all(np.array_equal(held.table[name], column) for name, column in chart.table.items() if name != "std")
+
+
+def test_the_headline_of_health_counts_the_constant_channels(loaded):
+    (gate,) = (gate for gate in loaded.gates if gate.by_channel)
+    still = replace(gate, overall=replace(gate.overall, std=np.array([0.0, 0.0199, 0.02])))
+    moved = survey.LoadedSurvey(replace(loaded.result, gates=(still, *loaded.result.gates[1:])))
+    chart = surveys.health(Selection(moved))
+    assert chart.headline.startswith("2 of 3 channels of 1 gates hardly change") and "#1 they are 67%" in chart.headline
+    assert chart.table["constant"][0] == 2 / 3 and chart.figure.data[4].y[0] == pytest.approx(2 / 3)
+
+
+def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):
+    for index, how in INDICES.items():
+        chart = surveys.selectivity(selection, index)
+        means = {gate.name: np.nanmean(how(gate).index) for gate in selection.survey.gates}
+        most, least = max(means, key=means.get), min(means, key=means.get)
+        assert chart.headline.startswith(f"{most} is the most class-specific gate, {means[most]:.3f}")
+        assert f"{least} the least, {means[least]:.3f}" in chart.headline
+        np.testing.assert_allclose(chart.table["mean"], list(means.values()))
+
+
+def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_chart(loaded):
+    whole = Selection(loaded)
+    assert whole.gate_number == -1 and surveys.mean_maps(whole) == []
+    assert surveys.role_blocks(whole) == ["#1"] and len(surveys.correctness(whole)) == 1
+    one = loaded.result.gates[0]
+    alone = replace(one, classes=replace(one.classes, count=np.array([12, 0, 0])))
+    single = survey.LoadedSurvey(replace(loaded.result, gates=(alone,)))
+    assert surveys.selectivity(Selection(single)) is None
+    sure = replace(one, wrong=replace(one.wrong, count=np.int64(0)))
+    assert surveys.correctness(Selection(survey.LoadedSurvey(replace(loaded.result, gates=(sure,))))) == []
+    assert surveys.maps_by_depth(single) is None
