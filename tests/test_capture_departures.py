@@ -15,6 +15,7 @@ from tests import gallery
 from tests.alike import assert_alike, seeded
 from tests.blocks import CHANNELS, Function
 from tests.own import network, pictures
+from tests.ungated import scripted_block
 
 EVERY = list(gallery.blocks())
 
@@ -285,3 +286,27 @@ def test_what_was_compiled_since_is_refused(monkeypatch):
     monkeypatch.setattr(module.layer1, "_compiled_call_impl", module.layer1._call_impl)
     with pytest.raises(TraceError, match="'layer1' is compiled"):
         tracer(pictures())
+
+
+class Scripted(nn.Module):
+    """Reads what scripted code made before and after the place where the passes part."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix, self.early, self.late = conv(), False, False
+
+    def forward(self, features):
+        hidden = scripted_block(features)
+        features = self.mix(hidden) + hidden
+        features = features * 2 if self.early else features / 2
+        features = features * torch.sigmoid(hidden)
+        return features + hidden if self.late else features - hidden
+
+
+@torch.no_grad()
+def test_what_was_made_out_of_sight_is_said_as_often_wherever_the_passes_part():
+    module, batch = Scripted(), gallery.features()
+    tracer = Tracer(module)
+    for early, late in ((False, False), (False, True), (True, True), (True, False), (False, False)):
+        module.early, module.late = early, late
+        assert_alike(tracer(batch), trace(module, batch))
