@@ -159,7 +159,8 @@ class Observation:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
         from attention.inventory.tree import inventory
 
-        return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, self.trace.gates))
+        gates = self.trace.gates  # first: where the pass fails, that is the reason to be said
+        return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, gates))
 
     @property
     def cost(self) -> "Measured":

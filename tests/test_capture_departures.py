@@ -15,6 +15,7 @@ from tests import gallery
 from tests.alike import assert_alike, seeded
 from tests.blocks import CHANNELS, Function
 from tests.own import network, pictures
+from tests.ungated import scripted_block
 
 EVERY = list(gallery.blocks())
 
@@ -35,7 +36,13 @@ class Routed(nn.Module):
         return features
 
 
-CHAINED = [name for name in EVERY if gallery.made(name)(gallery.features()).shape == gallery.features().shape]
+def _chainable(name):
+    """Whether any block takes what this one gives: the shape of its features, densely."""
+    output = gallery.made(name)(gallery.features())
+    return output.shape == gallery.features().shape and output.is_contiguous()
+
+
+CHAINED = [name for name in EVERY if _chainable(name)]
 PASSES = st.tuples(
     st.permutations(range(3)), st.integers(1, 3), st.sampled_from([1, 2, 5]), st.booleans(), st.integers(0, 2)
 )
@@ -279,3 +286,27 @@ def test_what_was_compiled_since_is_refused(monkeypatch):
     monkeypatch.setattr(module.layer1, "_compiled_call_impl", module.layer1._call_impl)
     with pytest.raises(TraceError, match="'layer1' is compiled"):
         tracer(pictures())
+
+
+class Scripted(nn.Module):
+    """Reads what scripted code made before and after the place where the passes part."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix, self.early, self.late = conv(), False, False
+
+    def forward(self, features):
+        hidden = scripted_block(features)
+        features = self.mix(hidden) + hidden
+        features = features * 2 if self.early else features / 2
+        features = features * torch.sigmoid(hidden)
+        return features + hidden if self.late else features - hidden
+
+
+@torch.no_grad()
+def test_what_was_made_out_of_sight_is_said_as_often_wherever_the_passes_part():
+    module, batch = Scripted(), gallery.features()
+    tracer = Tracer(module)
+    for early, late in ((False, False), (False, True), (True, True), (True, False), (False, False)):
+        module.early, module.late = early, late
+        assert_alike(tracer(batch), trace(module, batch))

@@ -115,16 +115,18 @@ def branches(gate: Gate) -> int:
 def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
     """The value with which the gate does nothing: 1, or 1/K for a softmax over K branches, which are averaged then.
 
-    Values of a softmax sum to 1, so their mean is 1/K; branches that are multiplied one by one are gates of one
-    module. A tanh with negative values is met as x + x * tanh, where the neutral value is 0.
+    `gates` are all of the pass: branches that are multiplied one by one are gates of one module. A softmax over places
+    or channels is no mean of branches, so its neutral value is 1. A tanh with negative values is met as x + x * tanh,
+    where the neutral value is 0.
     """
     if gate.activation == "tanh" and gate.minimum < 0:
         return 0.0
-    if gate.activation != "softmax":
+    owner = _owner(gate)
+    alike = [other for other in gates if _owner(other) == owner and other.activation == "softmax"]
+    of_branches = len(alike) > 1 or "B" in KINDS[gate.kind].axes or branches(gate) > 1
+    if gate.activation != "softmax" or not of_branches:
         return 1.0
-    owner = gate.name.partition("#")[0]
-    branches = [other for other in gates if other.name.partition("#")[0] == owner and other.activation == "softmax"]
-    return 1 / round(1 / float(np.mean([other.values.mean() for other in branches])))
+    return 1 / round(1 / float(np.mean([other.values.mean() for other in alike])))
 
 
 def short_names(names: Sequence[str]) -> list[str]:

@@ -93,11 +93,8 @@ class DiscoveryMode(TorchFunctionMode):
         """Writes down what multiplies and is no product, and what reads a tensor that nobody saw being made."""
         if self._outcome is None:
             self._reject(multiplies_inside(call))
-        for tensor, info in zip(call.inputs, call.infos, strict=True):
-            if info is UNKNOWN:
-                self._infos.put(tensor, UNKNOWN._replace(preactivations=new_preactivation()))
-                if self._outcome is None:
-                    self._reject(OUT_OF_SIGHT)
+        if self._outcome is None and any(info is UNKNOWN for info in call.infos):
+            self._reject(OUT_OF_SIGHT)
 
     def _follow_writing(self, call: Call) -> None:
         """What is written into a part of a buffer is what the buffer holds."""

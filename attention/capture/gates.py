@@ -92,17 +92,31 @@ class Gates:
 
     def named(self) -> dict[str, Gate]:
         """The gates by name: `#1`, `#2` ... where a module applied several."""
+        values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])
+        if self._turns:
+            return self._named_with_turns(values)
+        several = {owner for owner, count in self._counts.items() if count > 1}
+        gates = {}
+        for (owner, number, _, match), array in zip(self._applied, values, strict=True):
+            name = f"{owner}#{number}" if owner in several else owner
+            gates[name] = _gate(name, match, array.reshape(match.layout.shape), match.shape)
+        return gates
+
+    def _named_with_turns(self, values: list[Floats]) -> dict[str, Gate]:
+        """The turns of a loop over the pictures are put together in the order of the pictures."""
         groups: dict[tuple[str, int], list[int]] = {}
         for index, each in enumerate(self._applied):
             groups.setdefault((each.owner, each.number), []).append(index)
-        if self._turns:
-            groups = self._apart_where_unlike(groups)
+        groups = self._apart_where_unlike(groups)
         several = {owner for owner, number in groups if number > 1}
-        values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])
         gates = {}
         for (owner, number), group in groups.items():
             name = f"{owner}#{number}" if owner in several else owner
-            gates[name] = _gate(name, [(self._applied[index].match, values[index]) for index in group])
+            turns = sorted(group, key=lambda index: self._applied[index].match.samples or ())
+            match = self._applied[turns[0]].match
+            parts = [values[index].reshape(self._applied[index].match.layout.shape) for index in turns]
+            array, inner = np.concatenate(parts), match.shape[1:] if match.layout.holds_samples else match.shape
+            gates[name] = _gate(name, match, array, match.shape if match.samples is None else (len(array), *inner))
         return gates
 
     def _apart_where_unlike(self, groups: dict[tuple[str, int], list[int]]) -> dict[tuple[str, int], list[int]]:
@@ -128,19 +142,9 @@ class Gates:
         return disjoint and len({(each.kind, each.layout.shape[1:]) for each in matches}) == 1
 
 
-def _gate(name: str, turns: list[tuple[GateMatch, Floats]]) -> Gate:
-    """One gate; the turns of a loop over the pictures are put together in the order of the pictures."""
-    match, shape = turns[0][0], turns[0][0].shape
-    array = turns[0][1].reshape(match.layout.shape)
-    if match.samples is not None:
-        array = np.concatenate(
-            [
-                values.reshape(each.layout.shape)
-                for each, values in sorted(turns, key=lambda turn: turn[0].samples or ())
-            ]
-        )
-        shape = (len(array), *(shape[1:] if match.layout.holds_samples else shape))
-    return Gate(name, match.kind, match.activation, array, shape, float(array.min()), float(array.max()))
+def _gate(name: str, match: GateMatch, values: Floats, shape: tuple[int, ...]) -> Gate:
+    low, high = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
+    return Gate(name, match.kind, match.activation, values, shape, float(low), float(high))
 
 
 def possible_names(owner: str, number: int) -> tuple[str, ...]:

@@ -116,7 +116,6 @@ BOTH_POOLED = "both sides are pooled features"
 UNBOUNDED = "neither side is bounded, and none is made of the other by several layers"
 UNLEARNED = "the side of fewer axes is neither bounded nor learned from pooled features"
 NEIGHBOURS = "weights over a neighbourhood, as in local attention"
-SHIFTED = "its first axis is not the samples"
 MATRIX = "attention weights in a matrix product"
 SCORES = "a matrix product of features"
 
@@ -259,9 +258,7 @@ def _elementwise(gate: TensorInfo, feature: TensorInfo, sizes: list[int]) -> str
         return None if _made_by_layers(gate, feature) else UNBOUNDED
     if gate.activation in PARTIAL:
         return MASK if gate.activation == "threshold" else STEP
-    if feature.activation and feature.activation not in PARTIAL and NORMALISED not in (feature.activation,):
-        return BOUNDED
-    return None
+    return BOUNDED if feature.activation not in ("", NORMALISED, *PARTIAL) else None
 
 
 def _made_by_layers(gate: TensorInfo, feature: TensorInfo) -> bool:

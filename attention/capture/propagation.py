@@ -91,7 +91,8 @@ def affine(call: Call) -> TensorInfo:
     """Sums, differences and quotients: a bounded tensor stays bounded, if all that depends on the batch is."""
     if len(call.dependent) == 1:
         activation = _by_hand(call, call.info.activation)
-        positive = call.info.positive and (call.scalar() or 0) >= 0 and call.name in ("add", "mul", "div")
+        number = call.scalar() if len(call.inputs) == 1 else -1
+        positive = call.info.positive and (number or 0) >= 0 and call.name in ("add", "mul", "div")
         return call.info._replace(
             activation=activation, axes=_axes(call), constant=joint(call), positive=positive or call.name == "square"
         )
@@ -135,7 +136,7 @@ def combined(call: Call) -> TensorInfo:
         projected_from=_union_if_all([info.projected_from for info in dependent]),
         layers=_union_if_all([info.layers for info in dependent]),
         reduced_from=_union_if_all([info.reduced_from for info in dependent]),
-        positive=call.name in ("add", "mul", "div") and all(info.positive for info in dependent),
+        positive=call.name in ("add", "mul", "div") and all(info.positive for info in call.infos),
         spans=call.name == "sub" and all(info.reduced_from for info in dependent),
     )
 

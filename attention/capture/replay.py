@@ -260,7 +260,7 @@ class ReplayMode(DiscoveryMode):
         return known or any(reference() is tensor for reference in self._references)
 
     def _run_special(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs a call of the plan that gives several tensors or none, has an unsure shape, or came close to a gate."""
+        """Runs a call of the plan that gives several tensors, or perhaps the very one that it got."""
         call = self._coming[self._position]
         if call.outcome is None:
             output = run(call.name, call.function, args, kwargs)
@@ -303,8 +303,9 @@ class ReplayMode(DiscoveryMode):
         """Departs after a call that is the plan's, but made something of another shape."""
         call = self._coming[self._position]
         self._depart()
+        self._outcome = call.outcome
         self._follow_call(call.name, args, kwargs, output)
-        self._calls.append(self._planned_call(call[:3], call.name, args, output, call.outcome))
+        self._calls.append(self._planned_call(call[:3], call.name, args, output, self._outcome))
 
     def _depart(self) -> None:
         """From here on the pass is followed, with what is known of all that it has made so far."""

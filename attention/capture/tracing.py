@@ -31,8 +31,9 @@ def trace(
     the gate's own dtype, to one; the pass goes on with it. `steps` names the gates whose inner steps are kept.
 
     No gate is a GLU: two parts of one tensor, or w1(x) * sigmoid(w2(x)) where each side is one layer of x, perhaps
-    normalised. With more layers on a side it is reported as "full". `Trace.rejected` says what came close. Not found:
-    torch.lerp, x / (1 + exp(-z)), gates in compiled, scripted or numpy code or in a layer's weight.
+    normalised. With more layers on a side it is reported as "full", without an activation too if several layers made
+    it of the features themselves. A loop over the pictures of the batch applies one gate. `Trace.rejected` says of
+    whatever else multiplies two tensors of the pass why it is no gate, and names what scripted code or numpy made.
 
     Raises TraceError for what cannot be traced, and for names that no gate has; what the module raises passes through.
     """

@@ -56,7 +56,7 @@ def headline(block: Block, name: str) -> str:
         return f"{name} {numbers}. It is nearly shut everywhere: little of the features gets through."
     if found.nearly_constant:
         return f"{name} {numbers}. This map is nearly constant: it says little about the picture."
-    return f"{name} looks most at the {found.place}: from place to place it {numbers}."
+    return f"{name} is most open at the {found.place} on average: from place to place it {numbers}."
 
 
 def say_health(observation: Observation, block: Block) -> None:

@@ -105,7 +105,8 @@ def draw_gate(selection: Selection) -> None:
 
     finding = gates.passing_in_words(selection.gate, selection.name)
     bars, *strip = gates.channel_bars(selection.gate, "gate", finding, selection.channel, by_size=selection.by_size)
-    widgets.show(replace(bars, caption=f"{bars.caption} Click one to see its map.", table={}), on_select=click)
+    caption = f"{bars.caption} Click one to see its map."
+    widgets.show(replace(bars, caption=caption, table={}, numbers="gate"), on_select=click)
     for chart in strip:
         widgets.show(chart)
 
@@ -313,9 +314,9 @@ def draw_ratio(selection: Selection) -> None:
     if hidden:
         inventory = selection.observation.inventory
         st.markdown(
-            f"As counted in this network, with what biases it has, attention holds "
-            f"{inventory.network.attention_parameters:,} parameters, {widgets.attention_share(inventory, 'parameters')} "
-            f"of its {inventory.network.parameters / 1e6:.2f} M."
+            "As counted in this network, with what biases it has, attention holds "
+            f"{inventory.network.attention_parameters:,} parameters, "
+            f"{widgets.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -407,10 +408,8 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
         "A gate is two small matrices, from C channels to H hidden units and back. Here the ratio C/H is not the same "
         f"in all blocks, {min(ratios):.3g} to {max(ratios):.3g}, so the weights are added block by block:"
     )
-    result = f"{total:,}".replace(",", "{,}")
-    st.latex(
-        rf"\sum_b 2\,C_b H_b = 2 \cdot {sizes[0]} \cdot {hidden[0]} + \dots + 2 \cdot {sizes[-1]} \cdot {hidden[-1]} = {result}"
-    )
+    first, *_, last = (rf"2 \cdot {size} \cdot {units}" for size, units in zip(sizes, hidden, strict=True))
+    st.latex(rf"\sum_b 2\,C_b H_b = {first} + \dots + {last} = " + f"{total:,}".replace(",", "{,}"))
 
 
 def _draw_published() -> None:
