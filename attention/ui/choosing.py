@@ -69,7 +69,7 @@ def _mark_named() -> None:
 def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     if "network" in st.query_params:  # later it is not there where it is the first of the list
-        _mark_chosen()
+        _mark_named()
     name = st.selectbox(
         "Network on offer",
         names,
