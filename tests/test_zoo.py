@@ -159,3 +159,13 @@ def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
 def test_an_unknown_network_is_refused_with_names_that_are_near():
     with pytest.raises(zoo.ZooError, match="no classifier 'resnet51'; near it are torchvision/resnet50"):
         zoo.load("resnet51")
+
+
+@pytest.mark.parametrize("name", ["cbam", B0])
+def test_no_random_weights_are_made_for_a_network_whose_weights_are_here(name, monkeypatch):
+    monkeypatch.setattr(nn.init, "kaiming_normal_", lambda *_, **__: pytest.fail("weights were made at random"))
+    before = torch.random.get_rng_state()
+    module = zoo.load(name).module
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not any(tensor.is_meta for tensor in module.state_dict().values())
+    assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in module.parameters())

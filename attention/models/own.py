@@ -42,6 +42,7 @@ def load(name: str) -> Network:
 
 def assemble(known: ModelCard) -> Network:
     """The network that a card describes. Raises ZooError where the weight file is not the card's."""
+    import torch
     from safetensors.torch import load as load_tensors
 
     file = weights_file(known.name)
@@ -50,8 +51,10 @@ def assemble(known: ModelCard) -> Network:
         raise ZooError(
             f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
         )
-    module = build(known)
-    module.load_state_dict({key: value.to(module.state_dict()[key].dtype) for key, value in load_tensors(data).items()})
+    with torch.device("meta"):  # random numbers that nobody will see cost more than the reading of the file
+        module = build(known)
+    weights = {key: value.float() if value.is_floating_point() else value for key, value in load_tensors(data).items()}
+    module.load_state_dict(weights, assign=True)
     return Network(known, module.eval())
 
 
