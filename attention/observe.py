@@ -5,7 +5,7 @@ Everything is computed when it is first asked for, and kept by content in a `Sto
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -159,7 +159,8 @@ class Observation:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
         from attention.inventory.tree import inventory
 
-        return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, self.trace.gates))
+        gates = self.trace.gates  # first: where the pass fails, that is the reason to be said
+        return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, gates))
 
     @property
     def cost(self) -> "Measured":
@@ -169,6 +170,10 @@ class Observation:
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
         return self.keep("steps", (gate,), lambda: self._traced(gate).steps[gate])
+
+    def all_steps(self, gates: Sequence[str]) -> dict[str, Steps | None]:
+        """The same of several gates, from one pass."""
+        return self.keep("steps", tuple(gates), lambda: self._traced(*gates).steps)
 
     @property
     def attributor(self) -> "Attributor":

@@ -62,6 +62,10 @@ class ChannelSteps:
     """The feature map the gate multiplies, (N, C, H, W)."""
     after: Floats
     """The product, (N, C, H, W)."""
+    activation: str = "relu"
+    """What makes the hidden activations: `"relu"`, `"silu"` ..., as torch calls it."""
+    normalised: bool = False
+    """Whether a normalisation stands between the first layer and its activation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,8 @@ class SpatialSteps:
     """The feature map the gate multiplies, (N, C, H, W)."""
     after: Floats
     """The product, (N, C, H, W)."""
+    normalised: bool = False
+    """Whether the convolution's map is normalised before the sigmoid."""
 
 
 Steps = ChannelSteps | SpatialSteps

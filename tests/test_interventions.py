@@ -71,6 +71,8 @@ def test_the_neutral_value_is_one_but_of_softmax_branches_and_of_residual_gates(
     assert interventions.neutral(gates[0], gates) == {
         "selective kernels": 0.5,
         "selective kernels by view": 0.5,
+        "one number a branch": 0.5,
+        "one number a branch, by view": 0.5,
         "residual tanh": 0.0,
     }.get(name, 1.0)
 

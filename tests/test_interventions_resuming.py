@@ -31,7 +31,7 @@ def test_every_block_off_is_the_same_whole_and_from_that_block_on(variant):
     module, picture = network(variant), pictures()[:1]
     resumed, whole = subject(module, picture), subject(module, picture, chain=False)
     resumed.settle()
-    assert resumed.chain.holds
+    assert resumed.resume.holds
     for block in (*BLOCKS, BLOCKS[2], ""):
         edits = interventions.applied([Edit("off", block=block)], whole.before.gates)
         assert_alike(resumed.edited(edits), whole.edited(edits))
@@ -48,10 +48,10 @@ def test_networks_of_the_libraries_are_chains_too(name):
     picture = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     resumed, whole = subject(loaded.module, picture), subject(loaded.module, picture, chain=False)
     resumed.settle()
-    assert resumed.chain.holds
+    assert resumed.resume.holds
     last = whole.before.gates[-1].name
     edits = interventions.applied([Edit("off", block=last)], whole.before.gates)
-    assert resumed.chain.start(edits) > 0
+    assert resumed.resume.start(edits) > 0
     assert_alike(resumed.edited(edits), whole.edited(edits))
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_chain_runs_whole(extra):
     one = subject(module, torch.randn(1, 8, 5, 5))
     edits = interventions.applied([Edit("off")], one.before.gates)
     moved = interventions.changes(one, [edits])[0]
-    assert one.chain.holds is False
+    assert one.resume.holds is False
     np.testing.assert_allclose(moved, (one.edited(edits).output - one.before.output)[0], atol=1e-6)
     assert np.abs(moved).max() > 1e-3
 
@@ -83,9 +83,9 @@ def test_what_is_no_chain_runs_whole(extra):
 def test_nothing_is_run_to_find_out_before_it_is_asked_for():
     one = subject(network("se"), pictures()[:1])
     one.edited(interventions.applied([Edit("off", block=BLOCKS[7])], one.before.gates))
-    assert one.chain.holds is None
+    assert one.resume.holds is None
     interventions.changes(one, [{}])
-    assert one.chain.holds is True
+    assert one.resume.holds is True
 
 
 def test_a_pass_that_began_in_the_middle_leaves_nothing_on_the_network_or_the_picture():

@@ -99,7 +99,7 @@ def test_nothing_is_counted_twice_or_lost(name, inventories):
 @EVERY
 def test_every_convolution_stands_in_the_tree_or_inside_an_attention_block(name, inventories):
     parts = {part.name: part for part in all_parts(inventories[name].network)}
-    closed = [part.name for part in widgets.values() if part.form and not part.parts]
+    closed = [part.name for part in parts.values() if part.form and not part.parts]
     for path, inner in module(name).named_modules():
         if isinstance(inner, nn.Conv2d):
             assert path in parts or any(path.startswith(f"{block}.") for block in closed)

@@ -85,7 +85,7 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
     app = opened(network="cbam", picture=TITLE, block=block)
     answer = app.subheader[0].value
     assert answer.startswith(block.removesuffix(".attention"))
-    assert f"passes {values.min():.2f} to {values.max():.2f} of the features, {values.mean():.2f} on average" in answer
+    assert f"has gates of {values.min():.2f} to {values.max():.2f}, {values.mean():.2f} on average" in answer
     shown = {metric.label: metric.value for metric in app.metric}
     wanted = {"Minimum": values.min(), "Mean": values.mean(), "Maximum": values.max()}
     assert shown == {name: f"{value:.2f}" for name, value in wanted.items()}
@@ -94,12 +94,19 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
 def test_a_nearly_constant_map_is_called_so():
     answer = cbam.headline(block_of([[0.50, 0.52], [0.51, 0.55]]), "layer1.0")
     assert answer.endswith("This map is nearly constant: it says little about the picture.")
-    assert "looks" not in answer
+    assert "most open" not in answer
+
+
+def test_a_map_that_is_low_everywhere_is_called_nearly_shut():
+    answer = cbam.headline(block_of([[0.002, 0.099], [0.03, 0.01]]), "layer4.1")
+    assert "nearly shut everywhere" in answer and "constant" not in answer
 
 
 def test_a_map_that_varies_is_said_to_look_somewhere():
     answer = cbam.headline(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0")
-    assert answer.startswith("layer1.0 looks most at the lower right: from place to place it passes 0.10 to 0.90")
+    assert answer.startswith(
+        "layer1.0 is most open at the lower right on average: from place to place it has gates of 0.10"
+    )
 
 
 def test_the_strip_has_the_mean_of_every_spatial_gate_in_their_colours():

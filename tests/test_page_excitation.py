@@ -226,9 +226,20 @@ def test_the_formula_is_that_of_the_networks_own_gates(network):
     weights = sum(
         w.numel() for key, w in zoo.load(network).module.named_parameters() if key.endswith("weight") and ".mlp." in key
     )
-    whole = sum(w.numel() for key, w in zoo.load(network).module.named_parameters() if ".mlp." in key)
+    whole = sum(w.numel() for key, w in zoo.load(network).module.named_parameters() if ".attention." in key)
     assert equations(app)[0].endswith(f"= {weights:,}".replace(",", "{,}"))
-    assert f"With biases {whole:,}: {whole / zoo.card(network).parameters:.1%} of" in said(app)
+    share = f"{whole / zoo.card(network).parameters:.1%}"
+    assert f"attention holds {whole:,} parameters, {share} of its" in said(app)
+
+
+def test_where_blocks_have_ratios_of_their_own_their_weights_are_added():
+    app = opened(network="efficientnet-b0", part="Reduction ratio")
+    module = zoo.load("efficientnet-b0").module
+    weights = sum(w.numel() for key, w in module.named_parameters() if ".se." in key and key.endswith("weight"))
+    whole = sum(w.numel() for key, w in module.named_parameters() if ".se." in key)
+    assert equations(app)[0].endswith(f"= {weights:,}".replace(",", "{,}"))
+    assert whole == 636_540 and "attention holds 636,540 parameters, 12.0% of its 5.29 M." in said(app)
+    assert "SiLU" in said(opened(network="efficientnet-b0", part="Three steps"))
 
 
 def test_the_papers_table_stands_beside_the_curve_with_its_source():

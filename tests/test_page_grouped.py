@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from attention import grouped
 from attention.grouped import Convolution
 from attention.models import zoo
 from attention.records import GatescopeError
+from attention.ui import cache
 from attention.ui.grouped import EXAMPLES, NUMBERS
 
 ROOT = Path(__file__).parents[1]
@@ -179,7 +179,7 @@ def test_a_network_that_cannot_be_loaded_costs_only_its_own_section(monkeypatch)
     def fail(name, *, random):
         raise GatescopeError("The weight file is not there.")
 
-    st.cache_resource.clear()
+    cache.STORE.clear()
     monkeypatch.setattr(zoo, "load", fail)
     app = opened(section="In this network")
     assert "2,304 weights instead of 9,216" in answer(app)

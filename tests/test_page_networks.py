@@ -84,7 +84,7 @@ def test_cards_that_there_are_not_fall_back_when_the_network_changes():
     app.selectbox(key="network").set_value("pytorchcv/cbam_resnet50").run()
     assert not app.exception and not app.error
     app = opened(network="timm/efficientnet_b4", weights="Random", cards="7")
-    assert any("cards that are not in 1 to 2" in caption.value for caption in app.caption)
+    assert any("The link asks for cards “7”; there is 1 to 2." in caption.value for caption in app.caption)
     assert any("Blocks 1 to 16 of 32" in caption.value for caption in app.caption)
 
 

@@ -103,7 +103,7 @@ def test_every_page_offers_its_report(page):
 @pytest.mark.parametrize("page", ["overview", "excitation", "cbam", "compare", "intervene"])
 def test_the_report_holds_every_captioned_picture_and_chart_of_a_page(page):
     app = opened(page, network="cbam")
-    items = app.session_state["_shown"].items.values()
+    items = app.session_state["_recorder"].items.values()
     held = [item.alt for item in items if not isinstance(item, Table)]
     shown = {picture.alt for each in app.get("image") for picture in each.proto.imgs if picture.caption}
     shown |= {chart.proto.alt for chart in app.get("plotly_chart")}

@@ -42,8 +42,8 @@ def test_a_query_is_read_as_an_address_is():
         (written(), "no list"),
         (written(ONE, extra=1), "no list"),
         (written(*[ONE] * 101), "no list"),
-        (written("cbam"), "Observation 1 has other parts"),
-        (written(ONE, ONE | {"url": "x"}), "Observation 2 has other parts"),
+        (written("cbam"), "View 1 has other parts"),
+        (written(ONE, ONE | {"url": "x"}), "View 2 has other parts"),
         (written(ONE | {"query": {"network": "cbam"}}), "each a text"),
         (written(ONE | {"title": ""}), "title of view 1"),
         (written(ONE | {"title": "a\nb"}), "title of view 1"),
@@ -65,8 +65,13 @@ def bound_keys() -> set[str]:
     """The keys, written out, of all widgets that the pages bind to their address."""
     files = [*(ROOT / "attention" / "ui").rglob("*.py"), *(ROOT / "pages").glob("*.py")]
     calls = [node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-    named = [{word.arg: word.value for word in call.keywords} for call in calls]
-    keys = [words["key"] for words in named if "bind" in words]
+    keys = []
+    for call in calls:
+        words = {word.arg: word.value for word in call.keywords}
+        called = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        linked = called in ("choose", "choose_number", "choose_channel")
+        if "key" in words and ("bind" in words or (linked and "linked" not in words)):
+            keys.append(words["key"])
     return {key.value for key in keys if isinstance(key, ast.Constant)}
 
 

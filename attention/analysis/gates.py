@@ -112,6 +112,23 @@ def branches(gate: Gate) -> int:
     return count if np.allclose(sums, 1, atol=1e-4) else 1
 
 
+def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
+    """The value with which the gate does nothing: 1, or 1/K for a softmax over K branches, which are averaged then.
+
+    `gates` are all of the pass: branches that are multiplied one by one are gates of one module. A softmax over places
+    or channels is no mean of branches, so its neutral value is 1. A tanh with negative values is met as x + x * tanh,
+    where the neutral value is 0.
+    """
+    if gate.activation == "tanh" and gate.minimum < 0:
+        return 0.0
+    owner = _owner(gate)
+    alike = [other for other in gates if _owner(other) == owner and other.activation == "softmax"]
+    of_branches = len(alike) > 1 or "B" in KINDS[gate.kind].axes or branches(gate) > 1
+    if gate.activation != "softmax" or not of_branches:
+        return 1.0
+    return 1 / round(1 / float(np.mean([other.values.mean() for other in alike])))
+
+
 def short_names(names: Sequence[str]) -> list[str]:
     """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
     parts = [name.split(".") for name in names]
@@ -146,6 +163,11 @@ class Look:
     mean: float
     place: str
     """One of `NINTHS`, the parts of a 3 x 3 grid: the one with the highest mean."""
+
+    @property
+    def nearly_shut(self) -> bool:
+        """Whether it lets little through anywhere: all of the map is below 0.1."""
+        return self.maximum < 0.1
 
     @property
     def nearly_constant(self) -> bool:

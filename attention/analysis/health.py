@@ -44,10 +44,7 @@ def is_open(minimum: ArrayLike) -> NDArray[np.bool_]:
 
 
 def is_constant(deviation: ArrayLike) -> NDArray[np.bool_]:
-    """Which channels are nearly the same for every picture, by their standard deviation over the pictures.
-
-    The weights could take such a channel's factor in.
-    """
+    """Which channels are nearly the same for every picture, by their standard deviation over the pictures."""
     return np.asarray(deviation, np.float64) < CONSTANT
 
 

@@ -52,6 +52,8 @@ class Lineage:
     output: dict[str, Tensor] = field(default_factory=dict)
     kernel: Tensor | None = None
     logits: Tensor | None = None
+    activation: str = ""
+    normalised: bool = False
 
     def of(self, form: Form, stage: Stage) -> bool:
         return self.form == form and self.stage == stage
@@ -117,8 +119,10 @@ class _GateSteps:
             return None
         host = to_host([before, after])
         if lineage.kernel is not None:
-            return SpatialSteps(_arrays(lineage.squeezed), *to_host([lineage.kernel]), *host)
-        return ChannelSteps(_arrays(lineage.squeezed), _arrays(lineage.hidden), _arrays(lineage.output), *host)
+            (kernel,) = to_host([lineage.kernel])
+            return SpatialSteps(_arrays(lineage.squeezed), kernel, host[0], host[1], lineage.normalised)
+        squeezed, hidden, output = map(_arrays, (lineage.squeezed, lineage.hidden, lineage.output))
+        return ChannelSteps(squeezed, hidden, output, host[0], host[1], lineage.activation, lineage.normalised)
 
     def _explains(self, lineage: Lineage, gate: Gate) -> bool:
         """Whether the activation of the logits is the gate: 1 - sigmoid is another form."""
@@ -191,7 +195,8 @@ def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
     """After the first layer it makes the hidden activations; after the last it is the gate's own."""
     lineage = known[0]
     if lineage.of("channel", "reduced"):
-        return replace(lineage, stage="hidden", hidden=dict.fromkeys(lineage.squeezed, _vector(call)))
+        hidden = dict.fromkeys(lineage.squeezed, _vector(call))
+        return replace(lineage, stage="hidden", hidden=hidden, activation=call.name)
     gating = call.name in ACTIVATIONS or call.name in ("relu6", "clamp", "hardtanh")
     return lineage if lineage.stage == "restored" and gating else None
 
@@ -199,8 +204,8 @@ def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
 def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
     lineage = known[0]
     if lineage.of("spatial", "restored"):
-        return replace(lineage, logits=_kept(call.output[:, 0]))
-    return lineage if lineage.of("channel", "reduced") else None
+        return replace(lineage, logits=_kept(call.output[:, 0]), normalised=True)
+    return replace(lineage, normalised=True) if lineage.of("channel", "reduced") else None
 
 
 def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:

@@ -17,7 +17,7 @@ def number(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3g}".replace("-", MINUS, 1)
+        return f"{value:.3g}".replace("-", MINUS, 1) if value < 0 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -107,7 +107,7 @@ def role(selection: Selection, *, most: int = 50, own_scale: bool = False, band:
         f"{classes:,} classes, n = {selection.pictures:,}. Channels are spread evenly over all of a gate. The panels "
         "are the last block of each stage, a run of gates with equally many channels"
         f"{', and the selected block' if selection.block else ''}. The standard deviation"
-        f"{', the band,' if band else ''} is that within a class. After figure 5 of arXiv 1709.01507."
+        f"{', the band,' if band else ''} is that within a class. After figure 6 of arXiv 1709.01507."
     )
     figure = figures.excitation_role(panels, selection.labels, band=band, own_scale=own_scale)
     table = _role_table(selection, dict(zip(blocks, panels, strict=True)))
@@ -211,8 +211,8 @@ def health(selection: Selection) -> Chart:
     headline = _health_headline(survey)
     caption = (
         f"Each bar is one gate over n = {selection.pictures:,} pictures; of a map its places take the part of the "
-        "channels. The weights after a constant channel could take its factor in: the gate would then be one channel "
-        "smaller, and the output nearly the same."
+        "channels. A constant channel does the same to every picture: that need not mean that the network can do "
+        "without it."
     )
     table: dict[str, list[object]] = {
         "gate": [gate.name for gate in survey.gates],

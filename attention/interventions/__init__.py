@@ -10,7 +10,8 @@ files     edits as JSON, and as a short code for a link
 The others need no torch before a pass is run.
 """
 
-from attention.interventions.applying import Given, applied, neutral
+from attention.analysis import neutral
+from attention.interventions.applying import Given, applied
 from attention.interventions.controls import null_changes, random_control
 from attention.interventions.edits import (
     ANY,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attention.analysis import neutral
 from attention.interventions.edits import Edit, EditError, check
 from attention.records import Floats, Gate
 
@@ -35,21 +36,6 @@ def applied(edits: Sequence[Edit], gates: Sequence[Gate], given: Given | None = 
 def chained(first: Function, second: Function) -> Function:
     """One after the other."""
     return lambda values: second(first(values))
-
-
-def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
-    """The value with which the gate does nothing: 1, or 1/K for a softmax over K branches, which are averaged then.
-
-    Values of a softmax sum to 1, so their mean is 1/K; branches that are multiplied one by one are gates of one
-    module. A tanh with negative values is met as x + x * tanh, where the neutral value is 0.
-    """
-    if gate.activation == "tanh" and gate.minimum < 0:
-        return 0.0
-    if gate.activation != "softmax":
-        return 1.0
-    owner = gate.name.partition("#")[0]
-    branches = [other for other in gates if other.name.partition("#")[0] == owner and other.activation == "softmax"]
-    return 1 / round(1 / float(np.mean([other.values.mean() for other in branches])))
 
 
 def function_of(edit: Edit, gate: Gate, gates: Sequence[Gate], *, given: Given) -> Function:

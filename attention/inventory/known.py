@@ -2,7 +2,7 @@
 
 FORMS: dict[str, dict[str, tuple[str, ...]]] = {
     "attention": {
-        "SE": ("SE",),
+        "SE": ("SE", "SqueezeExcite"),
         "CBAM": ("CBAM", "ChannelAttention", "SpatialAttention"),
     },
     "torchvision": {"SE": ("SqueezeExcitation",)},

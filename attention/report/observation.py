@@ -43,9 +43,10 @@ def _answer(blocks: tuple[Block, ...]) -> str:
         return "This pass applied no gates."
     means = [float(gate.values.mean()) for gate in every]
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
+    neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
     return (
-        f"{len(every)} gates in {len(blocks)} blocks pass {np.mean(means):.0%} of what reaches them on average over "
-        f"the gates; their values run from {number(low)} to {number(high)}, and 1 would be no gate at all."
+        f"{len(every)} gates in {len(blocks)} blocks have a mean of {np.mean(means):.2f} over the gates; their values "
+        f"run from {number(low)} to {number(high)}{neutral}."
     )
 
 

@@ -57,7 +57,7 @@ class SurveyedHealth(GateHealth):
     open: float
     """Share of the channels that are high for every picture."""
     constant: float
-    """Share of the channels that are nearly the same for every picture: the weights could take them in."""
+    """Share of the channels that are nearly the same for every picture."""
     entropy: float
     """Entropy of a channel's values over the pictures, in bits, averaged over the channels: see `entropy`."""
 

@@ -49,12 +49,14 @@ def headline(block: Block, name: str) -> str:
     """What the block's spatial gate does to this picture, in one or two sentences; `name` is what it is called."""
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
-        return f"{name} passes {passed}, on average over its channels."
+        return f"{name} has gates of {passed}, on average over its channels."
     found = analysis.look(spatial_gate(block).values[0])
-    numbers = f"passes {found.minimum:.2f} to {found.maximum:.2f} of the features, {found.mean:.2f} on average"
+    numbers = f"has gates of {found.minimum:.2f} to {found.maximum:.2f}, {found.mean:.2f} on average"
+    if found.nearly_shut:
+        return f"{name} {numbers}. It is nearly shut everywhere: little of the features gets through."
     if found.nearly_constant:
         return f"{name} {numbers}. This map is nearly constant: it says little about the picture."
-    return f"{name} looks most at the {found.place}: from place to place it {numbers}."
+    return f"{name} is most open at the {found.place} on average: from place to place it {numbers}."
 
 
 def say_health(observation: Observation, block: Block) -> None:
@@ -212,16 +214,18 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         alt=f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
         f"the gate from {gate.minimum:.2f} to {gate.maximum:.2f}.",
     )
+    weighed = " that the channel gate has weighed" * (block.channel is not None)
+    symbol, normalised = "F'" if weighed else "F", ", normalised" * steps.normalised
     sentences = (
-        f"**1 Features** F': {channels} channels that the channel gate has weighed; here those of the largest values.",
+        f"**1 Features** {symbol}: {channels} channels{weighed}; here those of the largest values.",
         "**2 Pool**: each place keeps the mean of its channels and the largest of them.",
         f"**3 Kernel**, {size} × {size}, learned: red weights add a pooled value to the answer, blue ones take it off.",
-        "**4 Gate**: the answers of the kernel are summed, normalised, and squashed between 0 and 1.",
+        f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed between 0 and 1.",
     )
     for place, sentence in zip(st.columns(4, gap="medium"), sentences, strict=True):
         place.markdown(sentence)
     f = rf"f^{{{size} \times {size}}}"
-    st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}(F');\ \mathrm{{MaxPool}}(F')]\right)\right)")
+    st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}({symbol});\ \mathrm{{MaxPool}}({symbol})]\right)\right)")
     st.caption(_at_the_most_open_place(steps, gate.values[0]))
     widgets.data(map=by_map(spatial.derived(steps, gate.values[0])))
 
@@ -303,8 +307,9 @@ def _at_the_most_open_place(steps: SpatialSteps, gate: Floats) -> str:
     pooled = " and ".join(f"{name} {values[0, row, column]:.2f}" for name, values in steps.pooled.items())
     return (
         f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, "
-        f"and the gate is {gate[row, column]:.2f}. f is the convolution and the normalisation after it, as in the "
-        "authors' code. arXiv 1807.06521, equation 3."
+        f"and the gate is {gate[row, column]:.2f}. f is the convolution"
+        + " and the normalisation after it, as in the authors' code" * steps.normalised
+        + ". arXiv 1807.06521, equation 3."
     )
 
 

@@ -69,6 +69,8 @@ def _mark_chosen() -> None:
 
 def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
+    if "network" in st.query_params:  # later it is not there where it is the first of the list
+        _mark_chosen()
     name = st.selectbox(
         "Network on offer",
         names,
@@ -206,7 +208,7 @@ HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
 )
-_UPLOAD, _REFUSED, _COUNT, _CHOSEN = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
+_UPLOAD, _REFUSED, _COUNT, _OF_FILE = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
 
 
 class Upload(NamedTuple):
@@ -239,13 +241,13 @@ def choose_weight_file() -> NetworkChoice | None:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
     choice = NetworkChoice(card, key, partial(_network, key, upload, found, _prepared=(seen, names)))
-    st.session_state[_CHOSEN] = choice
+    st.session_state[_OF_FILE] = choice
     return choice
 
 
 def uploaded() -> list[NetworkChoice]:
     """The network of the last weight file that made one, where there is one."""
-    return [choice] if (choice := st.session_state.get(_CHOSEN)) else []
+    return [choice] if (choice := st.session_state.get(_OF_FILE)) else []
 
 
 def _take() -> Upload | None:

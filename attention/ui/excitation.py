@@ -22,6 +22,8 @@ MEANING = {"average": "mean", "max": "maximum"}
 SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
 SQUASH = {"sigmoid": ("sigmoid σ", r"\sigma"), "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}")}
 """What turns a sum into a gate, in words and in an equation."""
+HIDDEN = {"relu": "ReLU", "silu": "SiLU", "gelu": "GELU", "hardswish": "hard swish", "relu6": "ReLU6"}
+"""What makes the hidden activations, in words."""
 MAPS = 4
 RATIOS = (1, 2, 4, 8, 16, 32)
 USUAL = 16
@@ -69,14 +71,6 @@ class Selection:
         steps = self.observation.steps(self.gate.name)
         return steps if isinstance(steps, ChannelSteps) else None
 
-    @property
-    def ratio(self) -> int | None:
-        """The gate's reduction ratio r, C over the number of its hidden units."""
-        if self.steps is None:
-            return None
-        hidden = next(iter(self.steps.hidden.values()))
-        return len(self.values) // hidden.shape[1]
-
 
 def choose(observation: Observation) -> Selection:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
@@ -111,7 +105,8 @@ def draw_gate(selection: Selection) -> None:
 
     finding = gates.passing_in_words(selection.gate, selection.name)
     bars, *strip = gates.channel_bars(selection.gate, "gate", finding, selection.channel, by_size=selection.by_size)
-    widgets.show(replace(bars, caption=f"{bars.caption} Click one to see its map.", table={}), on_select=click)
+    caption = f"{bars.caption} Click one to see its map."
+    widgets.show(replace(bars, caption=caption, table={}, numbers="gate"), on_select=click)
     for chart in strip:
         widgets.show(chart)
 
@@ -218,11 +213,15 @@ def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
     st.markdown(
         f"Two small layers look at all {len(values)} numbers at once: {len(values)} → {hidden} hidden units → "
         f"{len(values)}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
-        "out, as the papers do.)"
+        "out, as the papers' do. SE's authors removed them in the experiments whose table stands under “Reduction "
+        "ratio”; this project's own blocks have them.)"
     )
+    name = HIDDEN.get(steps.activation, steps.activation)
     for branch, units in steps.hidden.items():
         active = int((units > 0).sum())
-        finding = f"{active} of {hidden} hidden units answer to the {MEANING[branch]}; the others are 0 after the ReLU."
+        rest = "are 0" if units.min() == 0 else f"are below 0, down to {units.min():.3f},"
+        finding = f"{active} of {hidden} hidden units are above 0 for the {MEANING[branch]}"
+        finding += "." if active == hidden else f"; the others {rest} after the {name}."
         figure = channels.vector(units[0], -1, "hidden unit")
         widgets.chart(figure, key=f"hidden_{branch}", alt=finding, table="hidden")
         st.caption(finding)
@@ -231,7 +230,8 @@ def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
     inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
-    inputs = " + ".join(rf"W_2\,\mathrm{{relu}}(W_1 {symbol})" for symbol in symbols)
+    inner = r"\mathrm{{norm}}(W_1 {})" if steps.normalised else "W_1 {}"
+    inputs = " + ".join(rf"W_2\,\mathrm{{{steps.activation}}}({inner.format(symbol)})" for symbol in symbols)
     st.latex(rf"s_{{{c}}} = {squash[1]}\left({inputs}\right)_{{{c}}} = {squash[1]}({inside}) = {values[c]:.3f}")
 
 
@@ -297,24 +297,44 @@ def draw_depth(selection: Selection) -> None:
 
 
 def draw_ratio(selection: Selection) -> None:
-    """What the gates cost over the reduction ratio: the formula, this network's curve, the paper's table."""
+    """What the gates cost: the formula with this network's blocks, the curve over the ratio, the paper's table."""
     sizes = [gate.values.shape[1] for gate in selection.gates.values()]
+    hidden = _hidden_units(selection)
+    common = {size // units for size, units in zip(sizes, hidden, strict=True)} if hidden else {USUAL}
+    current = common.pop() if len(common) == 1 and hidden else None
     ratios = tuple(ratio for ratio in RATIOS if ratio <= min(sizes))
     weights = tuple(analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios)
     whole = tuple(analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios)
-    current = selection.ratio
-    if current is None:
-        st.info(f"This gate has another form than SE's; the formula is for SE gates in its place, with r = {USUAL}.")
-    _draw_formula(sizes, current or USUAL, selection.observation.card.parameters)
+    if not hidden:
+        st.info(f"These gates have another form than SE's; the formula is for SE in their place, with r = {USUAL}.")
+    if current or not hidden:
+        _draw_formula(sizes, current or USUAL)
+    else:
+        _draw_sum(sizes, hidden)
+    if hidden:
+        inventory = selection.observation.inventory
+        st.markdown(
+            "As counted in this network, with what biases it has, attention holds "
+            f"{inventory.network.attention_parameters:,} parameters, "
+            f"{widgets.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
+        )
     left, right = st.columns([3, 2], gap="large")
     with left:
         figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
-        widgets.chart(
-            figure, key="ratio", alt=f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}."
-        )
-        widgets.data(ratio={"r": ratios, "weights": weights, "with biases": whole})
+        alt = f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}."
+        caption = "Were all gates SE with one reduction ratio r: weights alone, and with biases."
+        table = {"r": ratios, "weights": weights, "with biases": whole}
+        widgets.show(Chart("ratio", figure, alt, caption, table=table))
     with right:
         _draw_published()
+
+
+def _hidden_units(selection: Selection) -> list[int]:
+    """How many hidden units each block's excitation has; none where one of them has another form than SE's."""
+    names = [gate.name for gate in selection.gates.values()]
+    steps = selection.observation.all_steps(names)
+    found = [each for name in names if isinstance(each := steps[name], ChannelSteps)]
+    return [next(iter(each.hidden.values())).shape[1] for each in found] if len(found) == len(names) else []
 
 
 def draw_second(selection: Selection) -> None:
@@ -368,18 +388,28 @@ def _draw_health(selection: Selection) -> None:
         st.markdown(f":material/monitor_heart: {sentence}")
 
 
-def _draw_formula(sizes: list[int], ratio: int, network: int) -> None:
+def _draw_formula(sizes: list[int], ratio: int) -> None:
     """Eq. 5 of the paper with the numbers of this network's stages."""
     stages = Counter(sizes)
     terms = " + ".join(rf"{count} \cdot {size}^2" for size, count in stages.items())
     result = f"{2 / ratio * sum(count * size**2 for size, count in stages.items()):,.0f}".replace(",", "{,}")
-    whole = analysis.excitation_parameters(sizes, ratio, biases=True)
     st.markdown(
         "A gate is two small matrices, from C channels to C/r and back. All of them together, for stages s of "
         "$N_s$ blocks with $C_s$ channels, have so many weights:"
     )
     st.latex(rf"\frac{{2}}{{r}} \sum_s N_s C_s^2 = \frac{{2}}{{{ratio}}} \left({terms}\right) = {result}")
-    st.markdown(f"With biases {whole:,}: {whole / network:.1%} of the network's {network / 1e6:.2f} M parameters.")
+
+
+def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
+    """The same where each block has a ratio of its own: a sum over the blocks."""
+    ratios = [size / units for size, units in zip(sizes, hidden, strict=True)]
+    total = sum(2 * size * units for size, units in zip(sizes, hidden, strict=True))
+    st.markdown(
+        "A gate is two small matrices, from C channels to H hidden units and back. Here the ratio C/H is not the same "
+        f"in all blocks, {min(ratios):.3g} to {max(ratios):.3g}, so the weights are added block by block:"
+    )
+    first, *_, last = (rf"2 \cdot {size} \cdot {units}" for size, units in zip(sizes, hidden, strict=True))
+    st.latex(rf"\sum_b 2\,C_b H_b = {first} + \dots + {last} = " + f"{total:,}".replace(",", "{,}"))
 
 
 def _draw_published() -> None:

@@ -64,14 +64,14 @@ def draw_cost(observation: Observation) -> None:
 
 def headline(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
-    found: list[str] = []
+    means: list[str] = []
     for name in dict.fromkeys(kind.called for kind in KINDS.values()):
         if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
-            passes = "pass" if len(gates) > 1 else "passes"
             name = name if len(gates) > 1 else name.replace("gates", "gate")
-            what = " of what reaches them on average" if not found else ""
-            found.append(f"{len(gates)} {name} {passes} {_mean(gates):.0%}{what}")
-    return f"With this picture, {' and '.join(found)}; 100% would be no gate at all."
+            means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {_mean(gates):.2f}")
+    every = observation.trace.gates
+    one = all(analysis.neutral(gate, every) == 1 for gate in every)
+    return f"With this picture, {' and '.join(means)}{'; 1 would be no gate at all' * one}."
 
 
 def scale(observation: Observation) -> str:

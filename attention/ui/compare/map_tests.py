@@ -49,7 +49,8 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
     maps = _maps(column)
     passes = 2 * (len(maps) + DRAWS) * (STEPS + 1)
     st.markdown(
-        "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first."
+        "Pixels are replaced by the mean colour, or put back into a picture of it, those of the highest values first. "
+        "(RISE begins the insertion with a blurred picture; here it begins with the mean colour.)"
     )
     key = (observation.key, column.target, *_stamp(column), *maps)
     said = jobs.cost(passes, 0, column.seconds)

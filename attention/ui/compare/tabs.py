@@ -64,8 +64,9 @@ def _explain_heatmap(columns: Sequence[Compared]) -> None:
     )
     grids = {f"{len(each.heatmap.values)} × {each.heatmap.values.shape[1]}" for each in columns if each.heatmap}
     st.markdown(
-        f"Here the maps have {' and '.join(sorted(grids)) or 'no'} places; they are enlarged bilinearly. One scale for "
-        "all compares what a place adds to each network's logit, so a map on fewer places has larger values."
+        f"Here the maps have {' and '.join(sorted(grids)) or 'no'} places; they are enlarged bilinearly. Where average "
+        "pooling and one linear layer alone follow the block, a place's value times 1/Z is what it adds to the logit, "
+        "and one scale for all compares that; elsewhere values of two networks have no common measure."
     )
     st.markdown(r"Overlap, of the fifths $T$ of the places with the largest values: $|T_1 \cap T_2| / |T_1|$.")
 
@@ -124,7 +125,7 @@ def draw_channels(columns: Sequence[Compared]) -> None:
         st.info("None of these networks has channel gates: choose se or cbam to see them.", icon=":material/info:")
         return
     means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
-    finding = "; ".join(f"{name} passes {mean:.0%} on average" for name, mean in means.items())
+    finding = "; ".join(f"the mean gate of {name} is {mean:.2f}" for name, mean in means.items())
     st.markdown(f"Over all blocks, {widgets.literal(finding)}.")
     widgets.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
