@@ -25,6 +25,16 @@ class Gate:
         return "all of it"
 
 
+class Endless(Gate):
+    """The same, which only an exception ends."""
+
+    def __call__(self, report):
+        self.begun.set()
+        self.go.wait(60)
+        while True:
+            report(0)
+
+
 def test_a_job_gives_what_its_work_gives_and_shows_how_far_it_is():
     work = Gate()
     job = Job("The job", work, seconds=60)
@@ -54,7 +64,7 @@ def test_a_job_that_is_done_stays_done_when_it_is_stopped_then():
 
 @pytest.mark.parametrize("held_by", ["a name", "a circle"])
 def test_a_job_whose_owner_is_gone_ends(held_by):
-    work = Gate()
+    work = Endless()
     job = Job("The job", work, seconds=60)
     if held_by == "a circle":
         owner = {"job": job}
@@ -64,11 +74,11 @@ def test_a_job_whose_owner_is_gone_ends(held_by):
     del job
     gc.collect()
     work.go.set()
-    assert ended()
+    assert ended(10)
 
 
 def test_a_job_whose_time_is_over_says_so_and_ends(monkeypatch):
-    work, now = Gate(), [100.0]
+    work, now = Endless(), [100.0]
     monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
     job = Job("The job", work, seconds=120)
     now[0] += 121

@@ -108,7 +108,7 @@ def test_what_needs_no_classes_is_compared_without_them(start, network, beside):
     assert [metric.label for metric in app.metric] == ["P(church)"] * 2  # of the two that have classes
     assert "the top fifths of the 2 heatmaps overlap" in app.subheader[0].value
     assert told.count("MACs, ") == 3 and told.count("Spatial gates, the last of each size") == 2
-    assert f"{OWN_WAY} passes" in told and "se passes" in told
+    assert f"the mean gate of {OWN_WAY} is" in told and "the mean gate of se is" in told
 
 
 @pytest.mark.parametrize("about", columns.TABS)

@@ -102,6 +102,7 @@ def test_a_program_that_rewrites_the_file_keeps_everything(saved, tmp_path, prog
         (lambda table: table.drop_columns("arrays"), NO_RESULT),
         (lambda table: table.slice(1), "another program has left some out"),
         (lambda table: table.slice(0, 5), "another program has left some out"),
+        (lambda table: table.take([3, 4, 5, 0, 1, 2, 6, 7, 8]), "not in the order in which the survey wrote them"),
         (lambda table: table.take([0, 1, 2, 3, 4, 5, 6, 8, 7]), "not in the order in which the survey wrote them"),
         (lambda table: table.sort_by([("channel", "ascending")]), "not in the order in which the survey wrote them"),
         (lambda table: pa.concat_tables([table, table]), "another program has left some out"),
@@ -261,6 +262,36 @@ def test_pages_that_unpack_to_more_than_is_allowed_are_refused_before_they_are_u
     monkeypatch.setattr(checks, "UPLOAD", replace(checks.UPLOAD, rows=100, arrays=2**20))
     monkeypatch.setattr(pq.ParquetFile, "read", lambda *_: pytest.fail("a page was unpacked"))
     refused(bomb, "bytes without compression; at most")
+
+
+def test_pages_are_added_up():
+    raw, random = io.BytesIO(), np.random.default_rng(0)
+    pq.write_table(pa.table({name: random.random(10_000) for name in "ab"}), raw, use_dictionary=False)
+    facts = pq.read_metadata(raw)
+    checks.weigh_table(raw, facts, replace(checks.UPLOAD, rows=10_000, arrays=0))
+    with pytest.raises(survey.SurveyError, match=r"160,\d+ bytes without compression; at most 120,000 are allowed"):
+        checks.weigh_table(raw, facts, replace(checks.UPLOAD, rows=10_000, arrays=120_000 - 640_000))
+
+
+def header(*fields: bytes) -> io.BytesIO:
+    """A page of four bytes: its kind, 64 bytes without compression, 4 as it lies there, and these fields."""
+    return io.BytesIO(b"".join([b"\x15\x00", b"\x15\x80\x01", b"\x15\x08", *fields, b"\x00", bytes(4)]))
+
+
+def test_the_header_of_a_page_is_read_whatever_else_is_in_it():
+    two_truths = b"\x69\x21\x01\x02"  # field 9, a list of two booleans
+    words = b"\x58\x03abc"  # five fields on, three bytes
+    inner = b"\x1c\x15\x06\x00"  # a struct with a field of its own
+    for fields in ([], [two_truths], [words], [inner], [inner, words, two_truths]):
+        raw = header(*fields)
+        assert list(checks.page_sizes(raw, 0, len(raw.getvalue()))) == [64]
+
+
+@pytest.mark.parametrize("field", [b"\x05\x04\x02", b"\x05\x06\x02", b"\x1b\x01", b"\x1f"], ids=["2", "3", "map", "?"])
+def test_a_header_with_a_size_twice_or_a_kind_of_no_use_is_refused(field):
+    raw = header(field)
+    with pytest.raises(ValueError, match=r"do not fit|no header"):
+        list(checks.page_sizes(raw, 0, len(raw.getvalue())))
 
 
 WAYS = [

@@ -18,6 +18,8 @@ LONGEST = 1_000
 CLEARLY = 10
 """How many times more tensors than all others together the one has that is taken without asking."""
 MODULE = {"_parameters", "_buffers", "_modules"}
+OUTSIDE = "(outside)"
+"""The part that is not under any key."""
 PROGRAM = "__torch__."
 """How the classes of a TorchScript program begin."""
 
@@ -50,7 +52,7 @@ def chosen(content: Any, part: str | None = None) -> tuple[Claims, tuple[str, ..
     """
     states = {path: state for path, state in _states(content) if state.claims}
     if part is not None:
-        states = {path: state for path, state in states.items() if ".".join(path) == part}
+        states = {path: state for path, state in states.items() if _part(path) == part}
     if not states:
         raise CheckpointError(_nothing(content))
     notes: tuple[str, ...] = ()
@@ -69,13 +71,17 @@ def chosen(content: Any, part: str | None = None) -> tuple[Claims, tuple[str, ..
     return inside[last].claims, notes
 
 
+def _part(path: tuple[str, ...]) -> str:
+    return ".".join(path) or OUTSIDE
+
+
 def _clearest(states: Mapping[tuple[str, ...], State]) -> tuple[str, ...]:
     """The path of the one that is meant. Raises SeveralNetworksError where that cannot be told."""
     trained = {path: state for path, state in states.items() if not any("optim" in key for key in path)} or states
     largest = max(trained, key=lambda path: len(trained[path].claims))
     others = sum(len(state.claims) for path, state in trained.items() if path != largest)
     if CLEARLY * others > len(trained[largest].claims):
-        raise SeveralNetworksError(tuple(".".join(path) or "(outside)" for path in trained))
+        raise SeveralNetworksError(tuple(map(_part, trained)))
     return largest
 
 

@@ -16,6 +16,7 @@ from attention.records import ModelCard
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
     from torch import Tensor
 
+    from attention.models.checkpoints import Contents
     from attention.models.families import Architecture
 
 USUAL = Preprocessing(
@@ -63,17 +64,26 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None, p
     CheckpointError where the file is not read, and RecognitionError where its weights are those of no network that is
     known.
     """
-    from attention.models import checkpoints, recognise
+    from attention.models import checkpoints
 
-    state, notes = checkpoints.contents(source, part=part)
+    read = checkpoints.contents(source, part=part)
     if isinstance(source, bytes):
-        digest = hashlib.sha256(source).hexdigest()
-    else:
-        name, digest = name or source.name, hash_of(source, "sha256")
-    if family is None and (family := _family_of(digest)):
+        return recognised(name, hashlib.sha256(source).hexdigest(), read, family)
+    return recognised(name or source.name, hash_of(source, "sha256"), read, family)
+
+
+def recognised(name: str, sha256: str, read: "Contents", family: str | None = None) -> WeightFile:
+    """What was read of a file of this name and checksum, with the network that it belongs to.
+
+    Raises RecognitionError as `opened` does.
+    """
+    from attention.models import recognise
+
+    notes = read.notes
+    if family is None and (family := _family_of(sha256)):
         notes = (*notes, "its checksum is that of a file of this project")
-    fitted = recognise.fit(state, family)
-    return WeightFile(PurePath(name).name, digest, fitted.state, fitted.architecture, notes + fitted.notes)
+    fitted = recognise.fit(read.state, family)
+    return WeightFile(PurePath(name).name, sha256, fitted.state, fitted.architecture, notes + fitted.notes)
 
 
 def _family_of(sha256: str) -> str | None:

@@ -23,8 +23,7 @@ from attention.records import GatescopeError, ModelCard
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
-    from torch import Tensor
-
+    from attention.models.checkpoints import Contents
     from attention.models.families import Architecture
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
@@ -32,7 +31,7 @@ DEFAULT = "cbam"
 FOR_UPLOADS = "efficientnet-b0"
 """It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
 WEIGHTS = ["Trained", "Random"]
-_CHOSEN = "_network_chosen"
+_NAMED = "_network_named"
 ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
     "The first five come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
@@ -58,25 +57,25 @@ def choose_network() -> NetworkChoice:
 def open_for_own_picture() -> None:
     """Called when a person brings a picture: the network for it, unless one was chosen, here or by the link."""
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
-        chosen = "network" in st.query_params or st.session_state.get(_CHOSEN) or serving.served()
+        chosen = "network" in st.query_params or st.session_state.get(_NAMED) or serving.served()
         if not chosen and st.session_state.get("origin", ON_OFFER) == ON_OFFER:
             st.session_state.network = FOR_UPLOADS
 
 
-def _mark_chosen() -> None:
-    st.session_state[_CHOSEN] = True
+def _mark_named() -> None:
+    st.session_state[_NAMED] = True
 
 
 def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     if "network" in st.query_params:  # later it is not there where it is the first of the list
-        _mark_chosen()
+        _mark_named()
     name = st.selectbox(
         "Network on offer",
         names,
         0 if served else names.index(DEFAULT),
         key="network",
-        on_change=_mark_chosen,
+        on_change=_mark_named,
         bind="query-params",
         accept_new_options=True,
         help=ANY,
@@ -204,6 +203,8 @@ EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
 RECOGNISED = "As recognised"
 MEGABYTES = 500
 """The largest upload; the largest ResNet, 152 layers deep, has 242 MB."""
+KEPT = 4
+"""Files whose tensors the server keeps, and networks made of them; the last of all visitors."""
 HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
@@ -216,6 +217,8 @@ class Upload(NamedTuple):
 
     name: str
     sha256: str
+    parts: tuple[str | None, ...] = (None,)
+    """The networks in it, where there are several."""
 
 
 def choose_weight_file() -> NetworkChoice | None:
@@ -226,12 +229,13 @@ def choose_weight_file() -> NetworkChoice | None:
     described = st.container()
     try:
         with st.expander("How it was recognised", icon=":material/fingerprint:"):
-            found = _choose_family(upload)
+            part, file = _choose_part_and_family(upload)
+        found = file.architecture
         with st.expander("Its pictures and classes", icon=":material/tune:"):
             seen = _choose_pictures(weight_files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
-        key = hashlib.sha256(repr((upload, found.family, seen, names)).encode()).hexdigest()
-        network = _network(key, upload, found, _prepared=(seen, names))
+        key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
+        network = _network(key, file, _prepared=(seen, names))
     except GatescopeError as error:
         with described:
             st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
@@ -240,7 +244,7 @@ def choose_weight_file() -> NetworkChoice | None:
     with described:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    choice = NetworkChoice(card, key, partial(_network, key, upload, found, _prepared=(seen, names)))
+    choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
     st.session_state[_OF_FILE] = choice
     return choice
 
@@ -269,25 +273,44 @@ def _keep(file: UploadedFile) -> None:
     upload = Upload(file.name, hashlib.sha256(data).hexdigest())
     st.session_state.pop(_REFUSED, None)
     try:
-        _state(upload.sha256, data)
+        parts = _read_parts(upload.sha256, data)
     except GatescopeError as error:
         st.session_state[_REFUSED] = f"{literal(file.name)}: {literal(str(error))}"
     else:
-        st.session_state[_UPLOAD] = upload
-        for own in ("family", "size", "mean", "std"):
+        st.session_state[_UPLOAD] = upload._replace(parts=parts)
+        for own in ("network_in_file", "family", "size", "mean", "std"):
             st.session_state.pop(own, None)
     context = get_script_run_ctx()
     if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
         context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
-def _choose_family(upload: Upload) -> "Architecture":
-    """What the keys say it is, or what the person says; below that, why."""
+def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
+    """The networks in a file, each read: one without a name, or several of which the person will choose."""
+    from attention.models.checkpoints import SeveralNetworksError
+
+    try:
+        _contents(sha256, None, data)
+    except SeveralNetworksError as error:
+        if len(error.parts) > KEPT:
+            raise
+        for part in error.parts:
+            _contents(sha256, part, data)
+        return error.parts
+    return (None,)
+
+
+def _choose_part_and_family(upload: Upload) -> tuple[str | None, WeightFile]:
+    """Which of the networks in the file, what the keys say it is, or what the person says; below that, why."""
+    part = upload.parts[0]
+    if len(upload.parts) > 1:
+        part = st.selectbox("Network in the file", upload.parts, key="network_in_file")
     family = st.selectbox("Family", [RECOGNISED, *weight_files.families()], key="family")
-    found = _architecture(upload.sha256, None if family == RECOGNISED else family)
-    phrases = (*found.evidence, *_state(upload.sha256, None)[1])
+    _contents(upload.sha256, part, None)  # the last that was asked for is the last that is let go
+    file = _recognised(upload.sha256, part, None if family == RECOGNISED else family, name=upload.name)
+    phrases = (*file.architecture.evidence, *file.notes)
     st.caption("\n".join(f"- {phrase}" for phrase in map(literal, phrases)))
-    return found
+    return part, file
 
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:
@@ -313,8 +336,9 @@ def _choose_labels(classes: int) -> tuple[str, ...]:
 
 def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture") -> None:
     gates = ", ".join(f"{count} {kind}" for kind, count in (network.card.gates or {}).items()) or "none"
+    known = "taken for" if found.alternatives else "recognised as"  # others have the same keys
     st.caption(
-        f"**{literal(upload.name)}** was recognised as **{found.family}**: {network.card.parameters:,} parameters, "
+        f"**{literal(upload.name)}** was {known} **{found.family}**: {network.card.parameters:,} parameters, "
         f"{len(network.labels):,} classes; gates: {gates}."
     )
     if network.card.assumed:
@@ -332,27 +356,21 @@ def _draw_differences(error: GatescopeError) -> None:
         st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the weights")
-def _state(sha256: str, _data: bytes | None) -> "tuple[dict[str, Tensor], tuple[str, ...]]":
+@st.cache_resource(max_entries=KEPT, show_spinner="Reading the weights")
+def _contents(sha256: str, part: str | None, _data: bytes | None) -> "Contents":
     """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
     from attention.models import checkpoints
 
     if _data is None:
         raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
-    return checkpoints.contents(_data)
+    return checkpoints.contents(_data, part=part)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Recognising the network")
-def _architecture(sha256: str, family: str | None) -> "Architecture":
-    from attention.models import recognise
-
-    return recognise.recognise(_state(sha256, None)[0], family)
+@st.cache_resource(max_entries=KEPT, show_spinner="Recognising the network")
+def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
+    return weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Building the network")
-def _network(
-    key: str, _upload: Upload, _found: "Architecture", *, _prepared: tuple[Preprocessing, Sequence[str]]
-) -> zoo.Network:
-    state, notes = _state(_upload.sha256, None)
-    file = WeightFile(_upload.name, _upload.sha256, state, _found, notes)
-    return weight_files.assemble(file, seen=_prepared[0], labels=_prepared[1])
+@st.cache_resource(max_entries=KEPT, show_spinner="Building the network")
+def _network(key: str, _file: WeightFile, *, _prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
+    return weight_files.assemble(_file, seen=_prepared[0], labels=_prepared[1])
