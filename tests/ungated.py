@@ -280,6 +280,12 @@ def halves_of_one_layer_run_twice(m: nn.Module, x: Tensor) -> Tensor:
     return m.wide(x)[:, :CHANNELS] * torch.sigmoid(m.wide(x)[:, CHANNELS:])
 
 
+def soft_assignment(m: nn.Module, x: Tensor) -> Tensor:
+    """The tokens are summed for each of a few clusters, by how much they belong to it."""
+    tokens = x.flatten(2).transpose(1, 2)
+    return (m.down(tokens).softmax(-1).unsqueeze(-1) * tokens.unsqueeze(2)).sum(1)
+
+
 def stacked_product(m: nn.Module, x: Tensor) -> Tensor:
     gate = torch.sigmoid(x.mean((2, 3), keepdim=True)).expand_as(x)
     return torch.stack([x, gate]).prod(0)
@@ -375,6 +381,7 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "share of a signed sum": _named(score=nn.Conv2d(CHANNELS, 1, 1))(share_of_a_signed_sum),
     "pooled relu6": _named()(pooled_relu6),
     "halves of one layer run twice": _named(wide=_double())(halves_of_one_layer_run_twice),
+    "soft assignment": _named(down=nn.Linear(CHANNELS, 4))(soft_assignment),
     "stacked product": _named()(stacked_product),
     "contracted by tensordot": _named()(contracted_by_tensordot),
     "recurrent": _named(cell=nn.LSTM(CHANNELS, CHANNELS, batch_first=True))(recurrent),
