@@ -135,8 +135,12 @@ PAIRS = {
         lambda m, x: x * torch.sigmoid(m.conv(x) + _VECTOR),
         conv=conv(),
     ),
-    "a shape by value": Choosing(lambda m, x: _picked(x, -9.0), lambda m, x: _picked(x, 0.0)),
+    "a shape by value": Choosing(lambda m, x: _picked(x, 0), lambda m, x: _picked(x, 1)),
+    "a tensor of the pass for one from elsewhere": Choosing(
+        lambda m, x: m.conv(x) * torch.sigmoid(_FULL), lambda m, x: m.conv(x) * torch.sigmoid(x), conv=conv()
+    ),
 }
+_FULL, _THRESHOLDS = torch.ones(2, CHANNELS, 6, 5), (torch.tensor(-9.0), torch.tensor(0.0))
 _MAP, _VECTOR = torch.ones(1, 1, 6, 5), torch.ones(1, CHANNELS, 1, 1)
 
 
@@ -145,9 +149,9 @@ def _swish(mixed, features, which):
     return (mixed, features)[which] * gate
 
 
-def _picked(features, threshold):
+def _picked(features, which):
     """As many channels as pass a threshold that torch compares with the features: the calls do not show how many."""
-    kept = torch.nonzero(features.mean((0, 2, 3)) > torch.tensor(threshold))[:, 0]
+    kept = torch.nonzero(features.mean((0, 2, 3)) > _THRESHOLDS[which])[:, 0]
     chosen = features.index_select(1, kept)
     return chosen * torch.sigmoid(chosen.mean((2, 3), keepdim=True))
 

@@ -53,6 +53,13 @@ def test_an_edit_of_such_a_gate_reaches_each_picture(name):
             tracer(batch, edits={gate.name: kept[:1]})
 
 
+@torch.no_grad()
+def test_a_gate_after_a_loop_has_the_next_number():
+    loop = gallery.made("picture by picture")
+    block = Function(lambda m, x: loop.block(m, x) * torch.sigmoid(m.score(x)), mix=loop.mix, score=nn.Conv2d(8, 1, 1))
+    assert [(gate.name, gate.kind) for gate in trace(block, features()).gates] == [("#1", "channel"), ("#2", "spatial")]
+
+
 class Sizes(nn.Module):
     """Pictures of other sizes, one after the other, as a detector has them."""
 

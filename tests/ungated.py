@@ -262,6 +262,30 @@ def through_a_copy_of_an_array(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.as_tensor(np.tanh(m.mix(x).detach().numpy()))
 
 
+def share_of_anothers_sum(m: nn.Module, x: Tensor) -> Tensor:
+    return x * (m.score(x).exp() / m.wide(x).exp().sum((1, 2, 3), keepdim=True))
+
+
+def share_of_a_signed_sum(m: nn.Module, x: Tensor) -> Tensor:
+    s = m.score(x)
+    return x * (s / s.sum((2, 3), keepdim=True))
+
+
+def pooled_relu6(m: nn.Module, x: Tensor) -> Tensor:
+    y = F.relu6(x)
+    return y * F.adaptive_avg_pool2d(y, 1)
+
+
+def halves_of_one_layer_run_twice(m: nn.Module, x: Tensor) -> Tensor:
+    return m.wide(x)[:, :CHANNELS] * torch.sigmoid(m.wide(x)[:, CHANNELS:])
+
+
+def soft_assignment(m: nn.Module, x: Tensor) -> Tensor:
+    """The tokens are summed for each of a few clusters, by how much they belong to it."""
+    tokens = x.flatten(2).transpose(1, 2)
+    return (m.down(tokens).softmax(-1).unsqueeze(-1) * tokens.unsqueeze(2)).sum(1)
+
+
 def stacked_product(m: nn.Module, x: Tensor) -> Tensor:
     gate = torch.sigmoid(x.mean((2, 3), keepdim=True)).expand_as(x)
     return torch.stack([x, gate]).prod(0)
@@ -353,6 +377,11 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "by a scripted block": _named(mix=square())(by_scripted_block),
     "through numpy": _named(mix=square())(through_numpy),
     "through a copy of an array": _named(mix=square())(through_a_copy_of_an_array),
+    "share of another's sum": _named(score=nn.Conv2d(CHANNELS, 1, 1), wide=_double())(share_of_anothers_sum),
+    "share of a signed sum": _named(score=nn.Conv2d(CHANNELS, 1, 1))(share_of_a_signed_sum),
+    "pooled relu6": _named()(pooled_relu6),
+    "halves of one layer run twice": _named(wide=_double())(halves_of_one_layer_run_twice),
+    "soft assignment": _named(down=nn.Linear(CHANNELS, 4))(soft_assignment),
     "stacked product": _named()(stacked_product),
     "contracted by tensordot": _named()(contracted_by_tensordot),
     "recurrent": _named(cell=nn.LSTM(CHANNELS, CHANNELS, batch_first=True))(recurrent),
