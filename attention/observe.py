@@ -137,6 +137,13 @@ class Observation:
         return dict(zip(names, analysis.short_names(names), strict=True))
 
     @property
+    def coverage(self) -> tuple[str, ...]:
+        """What the pass was seen to do, in sentences: its gates, what came close, or that there is neither."""
+        from attention.capture import coverage
+
+        return coverage(self.trace)
+
+    @property
     def logits(self) -> Floats:
         """The network's output, (classes,). Raises PredictionError where it gives no score for each class."""
         return predictions.scores(self.trace.output)

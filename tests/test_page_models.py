@@ -239,3 +239,11 @@ def test_the_known_blocks_are_counted_by_form_and_the_silent_ones_named():
     assert "`a2`, `a3`, `a4`, `a5`, `a6`, `a7` and 1 more (SE)" in silent[0]
     assert "may add its context" in silent[1]
     assert models.report_headline([], 3) == "Found 3 gates, in no known attention block"
+
+
+@pytest.mark.usefixtures("home")
+def test_what_a_pass_was_seen_to_do_is_said_of_any_network():
+    told = "\n".join(each.value for each in opened(network="se").markdown).replace("\\", "")
+    assert "8 gates with a number for each channel, from sigmoid" in told
+    told = "\n".join(each.value for each in opened(network="plain").markdown).replace("\\", "")
+    assert "Nothing here multiplies features by something computed from them." in told

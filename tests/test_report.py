@@ -135,6 +135,7 @@ def test_a_network_without_gates_or_classes_is_still_reported(subject):
     features = replace(network, module=nn.Sequential(network.module, nn.Unflatten(1, (5, 2))))
     read = Reader(html(report_of(observe(features, subject.picture))))
     assert "applied no gates" in read.text and "no number for each class" in read.text
+    assert "Nothing here multiplies features by something computed from them." in read.text
 
 
 def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():

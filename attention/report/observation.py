@@ -33,7 +33,13 @@ def report_of(observation: Observation, *first: Section) -> Document:
         f"What does attention do to “{observation.picture.name}” in {observation.card.title}?",
         _answer(blocks),
         [RANDOM] * observation.network.card.random,
-        [*sections, *_costs(observation), *_rejected(trace), _origin(observation)],
+        [
+            *sections,
+            *_costs(observation),
+            Section("What was seen?", observation.coverage),
+            *_rejected(trace),
+            _origin(observation),
+        ],
     )
 
 

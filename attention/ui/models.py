@@ -260,6 +260,8 @@ def draw_report(observation: Observation) -> None:
     _draw_forms(observation)
     for sentence in (*missing(observation.inventory.known), *elsewhere(observation), *differences(observation)):
         st.markdown(f"- {sentence}")
+    st.markdown("**What the pass was seen to do**")
+    st.markdown("\n".join(f"- {widgets.literal(sentence)}" for sentence in observation.coverage))
     _draw_blocks(observation)
     _draw_rejected(observation)
 
