@@ -151,3 +151,14 @@ def test_random_maps_are_those_of_their_seed():
     one, same, other = (faithfulness.random_maps((3, 4), 3, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other) and not np.array_equal(one[0], one[1])
+
+
+def test_pixels_of_equal_value_come_in_an_order_that_says_nothing_of_their_place():
+    """Row by row, a map that is the same everywhere would remove the picture from the top down."""
+    order = faithfulness.order(np.zeros((4, 4), np.float32), (40, 40))
+    assert sorted(order) == list(range(1600))
+    rows = order // 40
+    upper = (rows[:800] < 20).mean()
+    assert 0.4 < upper < 0.6
+    assert abs(np.corrcoef(order, np.arange(1600))[0, 1]) < 0.1
+    np.testing.assert_array_equal(order, faithfulness.order(np.zeros((4, 4), np.float32), (40, 40)))
