@@ -60,7 +60,7 @@ def _draw_curve(observations: Sequence[Observation], classes: Sequence[int], see
     place = st.empty()
     number = (draws + 1) * len(blocks) * len(observations)
     question = "**Does it matter which channel or place gets which value?**"
-    key = (seed, *(each.key for each in observations))
+    key = (seed, draws, *(each.key for each in observations))
 
     def measure(report: jobs.Report) -> list[list[Effect]]:
         rows = []
