@@ -53,15 +53,20 @@ def serve(port: int | None, address: str, headless: bool, **options: Any) -> Non
 @CHECKPOINT
 @click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
 def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
-    """Train a VARIANT (plain, se, cbam, se-resnext) on the pictures in DATA/train, or go on from its checkpoint."""
+    """Train a VARIANT (plain, se, cbam, se-resnext; cbam-b0 learns from EfficientNet-B0) on the pictures in DATA/train,
+    or go on from its checkpoint."""
     import torch
 
-    from attention import evaluation, training
+    from attention import distillation, evaluation, training
 
     if threads:
         torch.set_num_threads(threads)
     with evaluation.opened(data) as folder:
-        training.train(variant, training.load_pictures(folder / "train"), checkpoint)
+        pictures = training.load_pictures(folder / "train")
+        if variant == distillation.NAME:
+            distillation.train(pictures, checkpoint)
+        else:
+            training.train(variant, pictures, checkpoint)
 
 
 @main.command()
@@ -71,10 +76,16 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
 @click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
-    """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
-    from attention import evaluation, training
+    """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val.
+
+    That of cbam-b0 has no accuracy: its classes are ImageNet's. Measure it with benchmarks/spatial_gates.py.
+    """
+    from attention import distillation, evaluation, training
     from attention.models import own
 
+    if variant == distillation.NAME:
+        own.save_card(distillation.export(checkpoint, data.stem))
+        return
     called = json.loads(labels.read_text()) if labels else {}
     with evaluation.opened(data) as folder:
         card = training.export(variant, checkpoint, data.stem, input_size)
