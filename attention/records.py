@@ -173,7 +173,14 @@ class ModelCard:
     notes: tuple[str, ...] = ()
     """What else a person should know: where the weights are from, how they were converted ..., a sentence each."""
     gate_health: tuple[GateHealth, ...] = ()
-    """Own networks: of every gate, over the validation pictures."""
+    """Networks that come with the project: of every gate, over the validation pictures or `gate_health_over`."""
+    gate_health_over: str = ""
+    """Which pictures, where they are not those of the accuracy."""
+
+    @property
+    def health_pictures(self) -> str:
+        """Over which pictures the health of the gates was measured."""
+        return self.gate_health_over or f"{self.validation_pictures:,} validation pictures"
 
 
 @dataclass(frozen=True)

@@ -98,17 +98,29 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @main.command()
 @click.argument("name")
 @DATA
-def evaluate(name: str, data: Path) -> None:
-    """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
+@click.option("--save", is_flag=True, help="Write the health of the gates into the card, where it has no accuracy.")
+def evaluate(name: str, data: Path, save: bool) -> None:
+    """Measure the network NAME on the pictures in DATA/val: the health of its gates, and top-1 where the card has it.
+
+    A network that knows other classes than those of the pictures has no accuracy on them.
+    """
     from attention import evaluation
-    from attention.models import zoo
+    from attention.models import own, zoo
 
     network = zoo.load(name)
+    known = network.card.accuracy
     with evaluation.opened(data) as folder:
-        card = evaluation.measured(network, folder / "val")
+        if known is None:
+            card = evaluation.with_health(network, folder / "val", data.stem)
+        else:
+            card = evaluation.measured(network, folder / "val")
     _report(card)
-    if network.card.accuracy not in (None, card.accuracy):
-        click.echo(f"The card says {network.card.accuracy:.2%}.")
+    if known not in (None, card.accuracy):
+        click.echo(f"The card says {known:.2%}.")
+    if save:
+        if known is not None or name not in own.names():
+            raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
+        own.save_card(replace(card, classes=(), labels=()))  # ImageNet's stand in one place
 
 
 @main.command()
@@ -248,7 +260,10 @@ def ablate_command(out: Path, **request: Any) -> None:
 
 
 def _report(card: ModelCard) -> None:
-    click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
+    top = (
+        "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
+    )
+    click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
         click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
 

@@ -16,7 +16,7 @@ from attention.charts.colours import SPATIAL_GATE
 from attention.charts.gates import MapStyle
 from attention.charts.overlay import own_range
 from attention.observe import Observation
-from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
 from attention.ui import widgets
 from attention.ui.gates import say_notes
 
@@ -38,11 +38,13 @@ USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the blo
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
-def choose_block(blocks: Sequence[Block]) -> Block:
+def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
-    by_name = {block.name: block for block in blocks}
-    means = [float(_shown(block)[0].values.mean()) for block in blocks]
-    return by_name[widgets.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
+    gates = {block.name: _shown(block)[0] for block in blocks}
+    means = [float(gate.values.mean()) for gate in gates.values()]
+    usual = analysis.most_varied(gates, health)
+    name = widgets.depth_strip(list(gates), means, usual, label="Mean of the spatial gate", colours=SPATIAL_GATE)
+    return next(block for block in blocks if block.name == name)
 
 
 def headline(block: Block, name: str) -> str:
@@ -63,7 +65,7 @@ def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
     for gate in _shown(block):
         say_notes(observation, gate)
-    over = f"over the {observation.card.validation_pictures:,} validation pictures"
+    over = f"over {observation.card.health_pictures}"
     for health in observation.card.gate_health:
         if health.name not in [gate.name for gate in _shown(block)]:
             continue
