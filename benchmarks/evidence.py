@@ -68,7 +68,7 @@ def _built_in(passes: list[EditedPasses], kind: str, count: int) -> Iterator[tup
         gate = _gate(one, kind, random)
         tried = [_edit(gate, kind, random) for _ in range(TRIED)]
         moved = interventions.changes(one, [interventions.applied([edit], one.before.gates) for edit in tried])
-        target = int(interventions.logits(one.before)[0].argmax())
+        target = int(one.logits(one.before)[0].argmax())
         yield one, tried[int(np.abs(moved[:, target]).argmax())]
 
 

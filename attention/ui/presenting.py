@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from attention.views import SavedView
 
-EVERYWHERE = {"network", "weights", "picture", "block"}
+EVERYWHERE = {"network", "weights", "outputs", "picture", "block"}
 OVERVIEW = {"cards"}
 EXCITATION = {"order", "channel", "part", "second"}
 CBAM = {"opacity", "colours", "scale", "tab", "shown", "unit"}

@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from attention import analysis
-from attention.analysis import agreement
+from attention.analysis import agreement, predictions
 from attention.analysis.faithfulness import STEPS, Faithfulness, faithfulness, random_maps
 from attention.charts import comparing, overlay
 from attention.charts.chart import Columns, by_map
@@ -125,7 +125,8 @@ def _probabilities(observation: Observation, pictures: Floats, target: int) -> N
     import torch
 
     with torch.inference_mode():
-        return analysis.probabilities(observation.network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
+        answers = predictions.logits(observation.network.module(torch.from_numpy(pictures)), observation.outputs)
+    return analysis.probabilities(answers, observation.outputs)[:, target]
 
 
 def _draw_curves(done: Curves, column: Compared) -> None:
@@ -193,7 +194,8 @@ def _seen(column: Compared, down_to: str, copy: "nn.Module", batch: "Tensor") ->
     heatmap = Attributor(copy)(batch, column.heatmap.target, method=GradCam(column.heatmap.layer))
     maps = {"heatmap": heatmap.values}
     maps |= {gate.name: gate.values[0] for gate in traced.gates if KINDS[gate.kind].is_map}
-    found = analysis.probabilities(traced.output.numpy())[0]
+    outputs = column.observation.outputs
+    found = analysis.probabilities(predictions.logits(traced.output, outputs), outputs)[0]
     return Shuffled(down_to, maps, float(found[column.heatmap.target]))
 
 
