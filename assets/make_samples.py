@@ -1,23 +1,30 @@
 """Make assets/samples: pictures taken from packages that carry them, and drawings made here.
 
-The packages scikit-image and scikit-learn must be installed; PACKAGES is a folder with two of Debian's, unpacked:
+Whether a picture is named right is measured with EfficientNet-B0, which must be there. The packages scikit-image and
+scikit-learn must be installed; PACKAGES is a folder with two of Debian's, unpacked:
 
     apt-get download gcompris-qt-data openclipart-png
     for package in *.deb; do dpkg-deb -x "$package" PACKAGES; done
-    python assets/make_samples.py PACKAGES
+    PYTHONPATH=. python assets/make_samples.py PACKAGES
 """
 
 import json
+import math
 import struct
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from drawings import golf_ball, parachute
-from PIL import Image
+from PIL import Image, ImageOps
+
+from attention import analysis, images
+from attention.models import Network, zoo
+from attention.observe import observe, read_picture
 
 SAMPLES = Path(__file__).parent / "samples"
 LONGEST_SIDE = 640
+NAMES_THEM = "efficientnet-b0"
 COMMONS = "https://commons.wikimedia.org/wiki/File:"
 GCOMPRIS = "gcompris/src/activities/"
 
@@ -93,6 +100,76 @@ TAKEN = {
         COMMONS + "Eisvogel_kingfisher.jpg",
         "CC0 1.0",
     ),
+    ("gcompris-qt-data", GCOMPRIS + "explore_world_animals/resource/animals/panda.webp"): (
+        "panda.jpg",
+        "Giant panda",
+        "Jeff Kubina",
+        COMMONS + "Giant_Panda_2004-03-2.jpg",
+        "Public domain",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "explore_world_animals/resource/animals/scarlet_macaw.webp"): (
+        "macaw.jpg",
+        "Scarlet macaw",
+        "Dcoetzee",
+        COMMONS + "Scarlet_macaw_at_Cougar_Mountain_Zoological_Park.jpg",
+        "CC0 1.0",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "erase/resource/crab.webp"): (
+        "crab.jpg",
+        "Crab",
+        "Nosferattus",
+        COMMONS + "Sally_Lightfoot_Crab_2019.jpg",
+        "CC0 1.0",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "explore_world_animals/resource/animals/giraffe.webp"): (
+        "giraffes.jpg",
+        "Giraffes",
+        "Mike and Lara Wolfe",
+        COMMONS + "Giraffe_courtship_(25657342808).jpg",
+        "CC0 1.0",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "categorization/resource/images/fishes/fish9.webp"): (
+        "clownfish.jpg",
+        "Clownfish",
+        "Jan Derk",
+        COMMONS + "Common_clownfish.jpg",
+        "Public domain",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "explore_monuments/resource/germany/brandenburgGate.webp"): (
+        "gate.jpg",
+        "Brandenburg Gate and its square",
+        "Evans1551",
+        COMMONS + "Brandenburg_Gate_(summer_2005).JPG",
+        "Public domain",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "explore_world_music/resource/music/mexico.webp"): (
+        "mariachi.jpg",
+        "Mariachi",
+        "Elidealista",
+        COMMONS + "Wikipedia_10_Guadalajara_-_Mariachi.jpg",
+        "CC0 1.0",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "explore_world_music/resource/music/america.webp"): (
+        "drums.jpg",
+        "Drums, a guitar and more",
+        "Tom Harpel",
+        COMMONS + "Onalaska-Practice6.jpg",
+        "CC BY 2.0",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "categorization/resource/images/others/baseball.webp"): (
+        "baseball.jpg",
+        "Baseball",
+        "Cody escadron delta",
+        COMMONS + "Baseball_ball.jpg",
+        "Public domain",
+    ),
+    ("gcompris-qt-data", GCOMPRIS + "categorization/resource/images/others/pan.webp"): (
+        "pan.jpg",
+        "Frying pan",
+        "Suricata",
+        COMMONS + "Pfanne_(Gusseisen).jpg",
+        "Public domain",
+    ),
     ("scikit-image", "data/astronaut.png"): (
         "astronaut.jpg",
         "Astronaut",
@@ -108,9 +185,32 @@ DRAWN = {
     "parachute.jpg": ("Parachute (drawing)", parachute),
 }
 
+# What is right to say of a picture, out of ImageNet's 1,000 classes; a picture without is of none of them.
+SHOWS = {
+    "cathedral.jpg": ["church"],
+    "salmon.jpg": ["coho"],
+    "dog.jpg": ["German shepherd"],
+    "model.jpg": ["church"],
+    "horn.jpg": ["French horn"],
+    "cow.jpg": ["ox"],
+    "panda.jpg": ["giant panda"],
+    "macaw.jpg": ["macaw"],
+    "crab.jpg": ["rock crab"],
+    "clownfish.jpg": ["anemone fish"],
+    "gate.jpg": ["triumphal arch"],
+    "mariachi.jpg": ["cornet", "acoustic guitar", "violin"],
+    "drums.jpg": ["drum", "electric guitar"],
+    "baseball.jpg": ["baseball"],
+    "pan.jpg": ["frying pan"],
+    "cat.jpg": ["tabby"],
+    "coffee.jpg": ["espresso", "cup"],
+    "golf-ball.jpg": ["golf ball"],
+    "parachute.jpg": ["parachute"],
+}
+
 
 def main(packages: Path) -> None:
-    """Write every picture, and samples.json with whose it is."""
+    """Write every picture, samples.json with whose it is and what it shows, and all of them small in one file."""
     SAMPLES.mkdir(exist_ok=True)
     records = {}
     for (package, place), (file, title, author, origin, licence) in TAKEN.items():
@@ -122,6 +222,11 @@ def main(packages: Path) -> None:
         source = f"assets/drawings.py, {draw.__name__}"
         facts = {"author": "Gatescope", "source": source, "licence": "CC0 1.0", "changes": "none"}
         records[file] = {"title": title} | facts
+    network = zoo.load(NAMES_THEM)
+    for file, record in records.items():
+        record["shows"] = SHOWS.get(file, [])
+        record["named"] = first_guess(network, SAMPLES / file) in record["shows"]
+    draw_thumbnails(list(records))
     text = json.dumps(records, indent=2, ensure_ascii=False)
     (SAMPLES / "samples.json").write_text(text + "\n", encoding="utf-8")
 
@@ -140,6 +245,22 @@ def save(picture: Image.Image, file: str) -> str:
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     small.save(SAMPLES / file, quality=88, optimize=True)
     return ", ".join(changes)
+
+
+def first_guess(network: Network, file: Path) -> str:
+    observation = observe(network, read_picture(file))
+    return analysis.top(observation.probabilities, observation.labels, 1)[0][0]
+
+
+def draw_thumbnails(files: list[str]) -> None:
+    """The central part of each picture, row by row, in one file: a browser cuts them out."""
+    width, height = images.THUMBNAIL
+    across = images.ACROSS
+    sheet = Image.new("RGB", (across * width, math.ceil(len(files) / across) * height))
+    for number, file in enumerate(files):
+        small = ImageOps.fit(Image.open(SAMPLES / file), images.THUMBNAIL, Image.Resampling.LANCZOS)
+        sheet.paste(small, (number % across * width, number // across * height))
+    sheet.save(SAMPLES.parent / "thumbnails.webp", quality=70, method=6)
 
 
 def locate(packages: Path, package: str, place: str) -> Path:

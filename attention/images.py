@@ -47,6 +47,16 @@ class Sample:
     author: str
     changes: str
     """What was done to it here."""
+    shows: tuple[str, ...]
+    """What is right to say of it, out of ImageNet's 1,000 classes; nothing where none of them is."""
+    named: bool
+    """Whether the first guess of the project's EfficientNet-B0 is one of these."""
+
+
+THUMBNAIL = (96, 72)
+"""Width and height of a sample in assets/thumbnails.webp, in pixels."""
+ACROSS = 5
+"""Samples side by side in it; they come row by row."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,15 @@ def samples() -> tuple[Sample, ...]:
     """The pictures in assets/samples, in the order of its samples.json."""
     folder = ASSETS / "samples"
     records = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
-    return tuple(Sample(name=Path(file).stem, path=folder / file, **record) for file, record in records.items())
+    return tuple(
+        Sample(name=Path(file).stem, path=folder / file, **record | {"shows": tuple(record["shows"])})
+        for file, record in records.items()
+    )
+
+
+def thumbnails() -> bytes:
+    """All samples in one WebP file, each of THUMBNAIL pixels, ACROSS of them in a row."""
+    return (ASSETS / "thumbnails.webp").read_bytes()
 
 
 def _decode(data: bytes) -> Image.Image:

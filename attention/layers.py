@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 Squeeze = Literal["average", "max", "both"]
 Order = Literal["channel-spatial", "spatial-channel", "parallel"]
+Norm = Literal["batch", "picture"]
+Border = Literal["zeros", "reflect"]
 
 
 class ChannelGate(nn.Module):
@@ -52,20 +54,32 @@ class SpatialGate(nn.Module):
     """One number in (0, 1) for each place: (N, C, H, W) -> (N, 1, H, W).
 
     M_s = sigmoid(f_kxk([mean over channels; max over channels])), arXiv 1807.06521, eq. 3, where k = 7 did
-    best. The authors' code normalises the map before the sigmoid, which the equation leaves out and their
-    parameter count includes; `normalise=False` is the bare equation.
+    best. The authors' code normalises the map before the sigmoid over the pictures of a batch, which the equation
+    leaves out and their parameter count includes; `normalise=None` is the bare equation. Normalised by "picture"
+    (instance normalisation, arXiv 1607.08022) the map has the same mean and spread in each picture: no gate can be shut
+    or open everywhere. Behind a border of zeros a convolution sees where the edge is; one that reflects the map hides
+    it, and needs more places a side than half the kernel.
 
-    Raises ValueError where the kernel is not 1, 3 or 7, or the squeeze is not one of the three.
+    Raises ValueError where the kernel is not 1, 3 or 7, or another option is none of those it has.
     """
 
-    def __init__(self, kernel: int = 7, squeeze: Squeeze = "both", *, normalise: bool = True) -> None:
+    def __init__(
+        self,
+        kernel: int = 7,
+        squeeze: Squeeze = "both",
+        *,
+        normalise: Norm | None = "batch",
+        border: Border = "zeros",
+    ) -> None:
         super().__init__()
         _check("kernel", kernel, (1, 3, 7))
         _check("squeeze", squeeze, ("average", "max", "both"))
+        _check("normalise", normalise, ("batch", "picture", None))
         self.squeeze = squeeze
         maps = 2 if squeeze == "both" else 1
-        self.conv = nn.Conv2d(maps, 1, kernel, padding=kernel // 2, bias=not normalise)
-        self.norm = nn.BatchNorm2d(1) if normalise else nn.Identity()
+        self.conv = nn.Conv2d(maps, 1, kernel, padding=kernel // 2, padding_mode=border, bias=normalise is None)
+        norms = {"batch": nn.BatchNorm2d(1), "picture": nn.InstanceNorm2d(1, eps=1e-4, affine=True)}
+        self.norm = norms[normalise] if normalise else nn.Identity()
 
     def squeezed(self, features: Tensor) -> Tensor:
         """The pooled maps (N, 1 or 2, H, W): the mean, the maximum, or both in this order."""
@@ -101,9 +115,16 @@ class ChannelAttention(SE):
 class SpatialAttention(nn.Module):
     """CBAM's spatial attention: F' = M_s * F, the map broadcast over the channels."""
 
-    def __init__(self, kernel: int = 7, squeeze: Squeeze = "both", *, normalise: bool = True) -> None:
+    def __init__(
+        self,
+        kernel: int = 7,
+        squeeze: Squeeze = "both",
+        *,
+        normalise: Norm | None = "batch",
+        border: Border = "zeros",
+    ) -> None:
         super().__init__()
-        self.gate = SpatialGate(kernel, squeeze, normalise=normalise)
+        self.gate = SpatialGate(kernel, squeeze, normalise=normalise, border=border)
 
     def forward(self, features: Tensor) -> Tensor:
         return features * self.gate(features)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attention.layers import CBAM, SE
+from attention.layers import CBAM, SE, SpatialAttention
 
 WIDTHS = (32, 64, 128, 256)
 BLOCKS_PER_STAGE = 2
@@ -124,9 +124,36 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.conv_reduce, self.conv_expand = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
 
+    def mlp(self, squeezed: Tensor) -> Tensor:
+        return self.conv_expand(F.silu(self.conv_reduce(squeezed)))
+
+    def gate(self, features: Tensor) -> Tensor:
+        """One number in (0, 1) for each channel: (N, C, H, W) -> (N, C, 1, 1)."""
+        return torch.sigmoid(self.mlp(features.mean((2, 3), keepdim=True)))
+
     def forward(self, features: Tensor) -> Tensor:
-        squeezed = features.mean((2, 3), keepdim=True)
-        return features * torch.sigmoid(self.conv_expand(F.silu(self.conv_reduce(squeezed))))
+        return features * self.gate(features)
+
+
+class PooledTwice(SqueezeExcite):
+    """CBAM's channel attention, arXiv 1807.06521, eq. 2: mean and maximum through the shared layers of the SE block."""
+
+    def gate(self, features: Tensor) -> Tensor:
+        """One number in (0, 1) for each channel: (N, C, H, W) -> (N, C, 1, 1)."""
+        average, largest = features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
+        return torch.sigmoid(self.mlp(average) + self.mlp(largest))
+
+
+class MobileCBAM(nn.Module):
+    """CBAM in the place of EfficientNet's SE; the map of its spatial gate is normalised by picture and sees no edge."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.channel = PooledTwice(channels, hidden)
+        self.spatial = SpatialAttention(7, normalise="picture", border="reflect")
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.spatial(self.channel(features))
 
 
 class ActivatedNorm(nn.BatchNorm2d):
@@ -139,24 +166,31 @@ class ActivatedNorm(nn.BatchNorm2d):
         return F.silu(super().forward(features))
 
 
-class MobileBlock(nn.Module):
-    """EfficientNet's inverted residual: 1x1 that widens, depthwise, SE, 1x1 that narrows, arXiv 1905.11946, table 1.
+WideAttention = Callable[[int, int], nn.Module]
+"""By the channels and the hidden units."""
 
-    The first block does not widen. The parts have the names that timm gives them, so that published weights fit. The
-    shortcut is added where the shapes allow it.
+
+class MobileBlock(nn.Module):
+    """EfficientNet's inverted residual: 1x1 that widens, depthwise, attention, 1x1 that narrows.
+
+    arXiv 1905.11946, table 1, and arXiv 1801.04381, section 3.3, for the block without attention. The first block does
+    not widen. The parts have the names that timm gives them, so that published weights fit. The shortcut is added where
+    the shapes allow it.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, *, expansion: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, *, expansion: int, attention: WideAttention
+    ) -> None:
         super().__init__()
         wide = inputs * expansion
         if expansion > 1:
             self.conv_pw, self.bn1 = _tf_conv(inputs, wide, 1), ActivatedNorm(wide)
             self.conv_dw, self.bn2 = _tf_conv(wide, wide, kernel, stride, groups=wide), ActivatedNorm(wide)
-            self.se = SqueezeExcite(wide, inputs // 4)
+            self.se = attention(wide, inputs // 4)
             self.conv_pwl, self.bn3 = _tf_conv(wide, outputs, 1), nn.BatchNorm2d(outputs, TF_EPSILON)
         else:
             self.conv_dw, self.bn1 = _tf_conv(wide, wide, kernel, stride, groups=wide), ActivatedNorm(wide)
-            self.se = SqueezeExcite(wide, inputs // 4)
+            self.se = attention(wide, inputs // 4)
             self.conv_pw = _tf_conv(wide, outputs, 1)
             self.add_module("bn2", nn.BatchNorm2d(outputs, TF_EPSILON))
         self.adds = stride == 1 and inputs == outputs
@@ -185,7 +219,7 @@ B0_STAGES = (
 class EfficientNetB0(nn.Module):
     """(N, 3, H, W) pictures -> (N, classes) logits: timm's tf_efficientnet_b0, with its names for the parts."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, attention: WideAttention = SqueezeExcite) -> None:
         super().__init__()
         channels = 32
         self.conv_stem, self.bn1 = _tf_conv(3, channels, 3, 2), ActivatedNorm(channels)
@@ -194,7 +228,7 @@ class EfficientNetB0(nn.Module):
             stage = nn.Sequential()
             for index in range(number):
                 step = 1 if index else stride
-                stage.append(MobileBlock(channels, outputs, kernel, step, expansion=expansion))
+                stage.append(MobileBlock(channels, outputs, kernel, step, expansion=expansion, attention=attention))
                 channels = outputs
             self.blocks.append(stage)
         self.conv_head, self.bn2 = _tf_conv(channels, 1280, 1), ActivatedNorm(1280)
@@ -213,7 +247,11 @@ def _tf_conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: in
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
 
 
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {**VARIANTS, "efficientnet-b0": EfficientNetB0}
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    **VARIANTS,
+    "efficientnet-b0": EfficientNetB0,
+    "cbam-b0": partial(EfficientNetB0, attention=MobileCBAM),
+}
 """By the names under which the zoo has them."""
 
 

@@ -54,6 +54,22 @@ def spatial_gate(features: Array, response: Response, squeeze: str) -> Array:
     return gate
 
 
+def spatial_gate_by_picture(features: Array, kernel: Array, gain: float, offset: float, epsilon: float) -> Array:
+    """(N, C, H, W) -> (N, H, W): mean and maximum, mirrored at the edge; the response has mean 0 and variance 1 in each
+    picture before it is scaled and shifted."""
+    pictures, _, height, width = features.shape
+    gate = np.empty((pictures, height, width))
+    for picture in range(pictures):
+        maps = _pooled(features[picture], "both")
+        response = np.empty((height, width))
+        for row, column in np.ndindex(height, width):
+            response[row, column] = _correlate(maps, kernel, row, column, mirrored=True)
+        response = (response - response.mean()) / np.sqrt(response.var() + epsilon)
+        for row, column in np.ndindex(height, width):
+            gate[picture, row, column] = _sigmoid(gain * response[row, column] + offset)
+    return gate
+
+
 def weigh_channels(features: Array, gate: Array) -> Array:
     """x = diag(s) u: the gate as an explicit C x C matrix for each picture."""
     pictures, channels, height, width = features.shape
@@ -178,12 +194,14 @@ def _pooled(features: Array, squeeze: str) -> list[Array]:
     return {"average": [average], "max": [strongest], "both": [average, strongest]}[squeeze]
 
 
-def _correlate(maps: list[Array], kernel: Array, row: int, column: int) -> float:
+def _correlate(maps: list[Array], kernel: Array, row: int, column: int, *, mirrored: bool = False) -> float:
     height, width = maps[0].shape
     reach = kernel.shape[-1] // 2
     total = 0.0
     for index, down, right in np.ndindex(*kernel.shape):
         y, x = row + down - reach, column + right - reach
+        if mirrored:
+            y, x = (min(abs(place), 2 * (size - 1) - abs(place)) for place, size in ((y, height), (x, width)))
         if 0 <= y < height and 0 <= x < width:
             total += kernel[index, down, right] * maps[index][y, x]
     return total

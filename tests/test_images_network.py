@@ -1,6 +1,7 @@
 """What the network sees of a picture, and the pictures that come with the project."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from attention import images
+from attention import analysis, images, labels
 from attention.images import PictureError, Preprocessing, read
+from attention.models import zoo
+from attention.observe import observe, read_picture
 from attention.records import GatescopeError
 from tests import pictures
 
@@ -71,7 +74,7 @@ def test_preprocessing_refuses_what_it_cannot_do(photo: Image.Image) -> None:
 
 def test_every_sample_is_a_small_picture_with_an_author_a_source_and_a_free_licence() -> None:
     samples = images.samples()
-    assert len(samples) >= 8
+    assert len(samples) >= 20
     assert len({sample.name for sample in samples}) == len({sample.title for sample in samples}) == len(samples)
     for sample in samples:
         assert sample.licence in LICENCES, sample
@@ -86,6 +89,28 @@ def test_every_file_among_the_samples_is_listed_and_all_are_small() -> None:
     folder = images.ASSETS / "samples"
     files = {path.name for path in folder.iterdir()} - {"samples.json", "LICENCES.md"}
     assert files == set(json.loads((folder / "samples.json").read_text(encoding="utf-8")))
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_500_000
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
     notes = (folder / "LICENCES.md").read_text(encoding="utf-8")
     assert all(sample.licence in notes for sample in images.samples())
+
+
+def test_what_is_right_to_say_of_a_sample_is_a_class_of_imagenet_and_whether_b0_says_it_is_as_the_list_has_it() -> None:
+    network, known = zoo.load("efficientnet-b0"), set(labels.imagenet().values())
+    for sample in images.samples():
+        observation = observe(network, read_picture(sample.path))
+        guess, _ = analysis.top(observation.probabilities, observation.labels, 1)[0]
+        assert set(sample.shows) <= known, sample
+        assert sample.named == (guess in sample.shows), (sample, guess)
+    assert any(not sample.shows for sample in images.samples())
+
+
+def test_each_thumbnail_is_more_like_its_own_sample_than_like_any_other() -> None:
+    width, height = images.THUMBNAIL
+    sheet = Image.open(BytesIO(images.thumbnails())).convert("RGB")
+    samples = images.samples()
+    assert sheet.size == (images.ACROSS * width, -(-len(samples) // images.ACROSS) * height)
+    small = [np.asarray(ImageOps.fit(read(each.path.read_bytes()), (width, height)), float) for each in samples]
+    for number in range(len(samples)):
+        left, above = number % images.ACROSS * width, number // images.ACROSS * height
+        cut = np.asarray(sheet.crop((left, above, left + width, above + height)), float)
+        assert np.argmin([np.abs(cut - each).mean() for each in small]) == number, samples[number]

@@ -81,7 +81,7 @@ def test_the_channel_gate_is_its_slow_twin(channels, reduction, squeeze):
     assert_same(values[:, :, 0, 0], channel_twin(features.numpy(), gate))
 
 
-@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("normalise", ["batch", None])
 @pytest.mark.parametrize("squeeze", SQUEEZES)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_spatial_gate_is_its_slow_twin(kernel, squeeze, normalise):
@@ -89,6 +89,20 @@ def test_the_spatial_gate_is_its_slow_twin(kernel, squeeze, normalise):
     values = gate(features)
     assert values.shape == (2, 1, 5, 6)
     assert_same(values[:, 0], spatial_twin(features.numpy(), gate))
+
+
+@pytest.mark.parametrize(("kernel", "channels"), [(3, 4), (7, 1), (7, 6)])
+def test_a_spatial_gate_normalised_by_picture_behind_a_mirror_is_its_slow_twin(kernel, channels):
+    torch.manual_seed(1)
+    gate, features = SpatialGate(kernel, normalise="picture", border="reflect").double().eval(), batch(channels)
+    nn.init.constant_(gate.norm.weight, 1.7)
+    nn.init.constant_(gate.norm.bias, -0.4)
+    twin = references.spatial_gate_by_picture(
+        features.numpy(), gate.conv.weight[0].detach().numpy(), 1.7, -0.4, gate.norm.eps
+    )
+    assert_same(gate(features)[:, 0], twin)
+    flat = gate(torch.ones(1, channels, 9, 9, dtype=torch.float64))
+    torch.testing.assert_close(flat, torch.full_like(flat, 1 / (1 + np.exp(0.4))))
 
 
 @settings(max_examples=30)
@@ -184,6 +198,7 @@ def test_the_pooled_maps_are_the_average_and_then_the_maximum():
         (lambda: SE(8, 2, "median"), "squeeze 'median' is not one of average, max, both"),
         (lambda: SpatialGate(5), "kernel 5 is not one of 1, 3, 7"),
         (lambda: SpatialGate(7, "median"), "squeeze 'median' is not one of average, max, both"),
+        (lambda: SpatialGate(normalise="layer"), "normalise 'layer' is not one of batch, picture, None"),
         (lambda: CBAM(8, 2, 2), "kernel 2 is not one of 1, 3, 7"),
         (lambda: CBAM(8, 2, order="random"), "order 'random' is not one of channel-spatial, spatial-channel, parallel"),
         (lambda: ChannelShuffle(3)(torch.zeros(1, 8, 1, 1)), "3 groups do not divide 8 channels"),

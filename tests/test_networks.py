@@ -188,3 +188,20 @@ def test_same_padding_gives_every_stride_th_place_of_a_padded_row(size, kernel, 
         )
         assert given[middle, place].item() == pytest.approx(wanted, abs=1e-5)
     assert given.shape == (places, places)
+
+
+def test_cbam_b0_is_b0_with_a_spatial_gate_of_a_hundred_numbers_behind_each_channel_gate():
+    plain, attentive = (networks.build(name, CLASSES) for name in ("efficientnet-b0", "cbam-b0"))
+    assert parameters(attentive) == parameters(plain) + 16 * (2 * 7 * 7 + 2)
+    assert shapes(plain, "se") == shapes(attentive, "se")
+
+
+def test_every_gate_of_cbam_b0_is_told_step_by_step():
+    network = built("cbam-b0")
+    pictures = torch.randn(1, 3, 224, 224)
+    names = [gate.name for gate in capture.trace(network, pictures).gates]
+    assert [name.rpartition(".")[2] for name in names] == ["channel", "spatial"] * 16
+    steps = capture.trace(network, pictures, steps=names).steps
+    assert list(steps) == names
+    for name, each in steps.items():
+        assert list(each.squeezed if name.endswith("channel") else each.pooled) == ["average", "max"]

@@ -78,7 +78,7 @@ def test_unknown_names_in_a_link_fall_back():
     assert not app.exception and len(app.error) == 1
     assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam" in app.error[0].value
     assert any("CBAM-ResNet" in caption.value for caption in app.caption)
-    assert app.selectbox(key="picture").value == images.samples()[0].title
+    assert app.pills(key="picture").value == images.samples()[0].title
     assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
 
 
@@ -127,5 +127,5 @@ def test_a_block_opens_from_a_link_and_the_network_stays(network):
     sound(app.button(key="open_excitation_layer2.0.attention").click().run())
     assert app.title[0].value == "Which channels get through?"
     assert app.selectbox(key="network").value == network
-    assert app.selectbox(key="picture").value == images.samples()[2].title
+    assert app.pills(key="picture").value == images.samples()[2].title
     assert app.select_slider(key="block").value == "layer2.0.attention"

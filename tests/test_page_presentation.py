@@ -56,7 +56,7 @@ def test_a_saved_view_has_the_page_the_network_and_the_picture():
     sound(app.button(key="save_view").click().run())
     (saved,) = app.session_state["_views"]
     assert (saved.title, saved.page) == ("Where it looks", "cbam")
-    assert saved.asked["network"] == ["cbam"] and saved.asked["picture"] == [app.selectbox(key="picture").value]
+    assert saved.asked["network"] == ["cbam"] and saved.asked["picture"] == [app.pills(key="picture").value]
     assert any("as long as this page is open" in caption.value for caption in app.caption)
 
 

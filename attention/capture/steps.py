@@ -235,6 +235,11 @@ def _stacked(call: Call, known: list[Lineage]) -> Lineage | None:
     return replace(known[0], squeezed=_united([lineage.squeezed for lineage in known]))
 
 
+def _padded(call: Call, known: list[Lineage]) -> Lineage | None:
+    """A border around the pooled maps, which the convolution takes away again."""
+    return known[0] if known[0].of("spatial", "squeezed") else None
+
+
 def _kept(tensor: Tensor) -> Tensor:
     return own_copy(tensor).float()
 
@@ -265,5 +270,6 @@ _TRANSITIONS: dict[str, _Transition] = {
     **dict.fromkeys(_ACTIVATIONS.split(), _activation),
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "rdiv", "neg", "reciprocal"), _arithmetic),
     **dict.fromkeys(("cat", "stack"), _stacked),
-    "batch_norm": _norm,
+    **dict.fromkeys(("batch_norm", "instance_norm"), _norm),
+    "pad": _padded,
 }

@@ -10,7 +10,7 @@ from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
-from attention.ui import cache, export, presenting
+from attention.ui import cache, export, gallery, presenting
 from attention.ui.choosing import choose_network, choose_outputs, fetch, open_for_own_picture
 from attention.ui.widgets import choose, errors, literal, mark_random
 
@@ -76,7 +76,7 @@ def _choose_picture() -> Picture:
     )
     titles = list(cache.samples())
     if source == "Sample":
-        return cache.sample(choose("Sample", titles, key="picture"))
+        return cache.sample(gallery.choose_sample())
     if source == "Upload":
         most = MAX_BYTES // 2**20  # a weight file may be larger
         files = (
@@ -124,6 +124,8 @@ def _show_picture(observation: Observation) -> None:
         caption=f"{literal(observation.picture.name)}: the network sees the lit square, at "
         f"{observation.card.input_size} px.",
     )
+    if observation.picture.name in cache.samples():
+        st.caption(gallery.describe(observation.picture.name))
 
 
 def _show_prediction(observation: Observation) -> None:

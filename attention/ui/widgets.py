@@ -229,8 +229,8 @@ def literal(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
-LOOKS = {"list": "selectbox", "row": "segmented_control", "slider": "select_slider"}
-"""How a choice looks: a list that opens, all options in a row, or a slider with a step for each."""
+LOOKS = {"list": "selectbox", "row": "segmented_control", "pills": "pills", "slider": "select_slider"}
+"""How a choice looks: a list that opens, all options in a row or in several, or a slider with a step for each."""
 
 
 def choose(
@@ -239,7 +239,7 @@ def choose(
     *,
     key: str,
     default: Chosen | None = None,
-    look: Literal["list", "row", "slider"] = "list",
+    look: Literal["list", "row", "pills", "slider"] = "list",
     names: Callable[[Any], str] = str,
     place: DeltaGenerator | None = None,
     linked: bool = True,
@@ -259,7 +259,7 @@ def choose(
         _say_fallback(key, asked, _listed([names(value) for value in values]))
     if key in st.session_state and st.session_state[key] not in values:
         del st.session_state[key]
-    if look == "row":
+    if look in ("row", "pills"):
         settings |= {"default": usual, "required": True}
     elif look == "list":
         settings |= {"index": None if optional else values.index(usual)}
