@@ -1,7 +1,7 @@
 """Several networks on one picture: which class is meant, what their heatmaps have in common, what they cost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import analysis
-from attention.analysis import agreement
+from attention.analysis import agreement, faithfulness, predictions
 from attention.analysis.agreement import Agreement, Window
+from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
@@ -19,6 +20,8 @@ from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.attribution import Method
 
+Report = Callable[[int, int], None]
+"""Called with the passes done, and all of them."""
 GRID = (32, 32)
 """Where heatmaps of different grids and crops are compared."""
 BUDGET = 0.4
@@ -203,6 +206,50 @@ def compare(
     if label is not None and all(each.target is None for each in compared):
         raise ComparisonError(_unknown(label, compared))
     return compared
+
+
+@dataclass(frozen=True, eq=False)
+class MapTest:
+    """What one map reaches by deletion and insertion, and what random maps like it reach."""
+
+    curves: Faithfulness
+    null: tuple[Faithfulness, ...] = ()
+
+
+def test_maps(
+    observation: Observation, target: int, maps: Mapping[str, Floats], *, baseline: str, draws: int, report: Report
+) -> dict[str, MapTest]:
+    """Deletion and insertion of a class in the order of each map, beside so many random maps like it.
+
+    `report` is called with the passes done and all of them.
+    """
+    picture = observation.network.transform(observation.image).numpy()
+    missing = faithfulness.blurred(picture) if baseline == "blur" else None
+    total = 2 * len(maps) * (1 + draws) * (faithfulness.STEPS + 1)
+    done = 0
+
+    def predict(pictures: Floats) -> NDArray[np.float64]:
+        nonlocal done
+        report(done, total)
+        done += len(pictures)
+        return probabilities_of(observation, pictures)[:, target]
+
+    def curves(values: Floats) -> Faithfulness:
+        return faithfulness.faithfulness(picture, values, predict, missing=missing)
+
+    return {
+        name: MapTest(curves(values), tuple(map(curves, faithfulness.random_maps(values, draws))))
+        for name, values in maps.items()
+    }
+
+
+def probabilities_of(observation: Observation, pictures: Floats) -> NDArray[np.float64]:
+    """The probability of every class, (N, classes), of pictures as the network sees them, (N, C, H, W)."""
+    import torch
+
+    with torch.inference_mode():
+        answers = predictions.logits(observation.network.module(torch.from_numpy(pictures)), observation.outputs)
+    return analysis.probabilities(answers, observation.outputs)
 
 
 def _unknown(label: str, columns: Sequence[Compared]) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from attention import comparison
 from attention.analysis.faithfulness import Curve, Faithfulness
 from attention.charts import comparing
 from attention.charts.colours import ACCENT, NULL
@@ -37,22 +38,41 @@ def curve(*values):
     return Curve(np.linspace(0, 1, len(values)), np.array(values))
 
 
-def test_the_band_holds_the_lowest_and_the_highest_of_the_random_maps():
-    draws = [Faithfulness(curve(1, low, 0), curve(0, high, 1)) for low, high in ((0.2, 0.9), (0.6, 0.1), (0.4, 0.5))]
-    maps = {"heatmap": Faithfulness(curve(1, 0.05, 0), curve(0, 0.95, 1)), "gate": draws[0]}
-    figure = comparing.curves(maps, draws)
-    deletion, insertion = figure.data[:4], figure.data[4:]
-    for (low, high, heatmap, gate), middles in ((deletion, (0.2, 0.6, 0.05, 0.2)), (insertion, (0.1, 0.9, 0.95, 0.9))):
-        assert [trace.y[1] for trace in (low, high, heatmap, gate)] == pytest.approx(middles)
-        assert heatmap.name == "heatmap" and gate.name == "gate" and high.fill == "tonexty"
-    assert list(deletion[2].x) == [0, 50, 100]
+def test_a_map_is_judged_by_random_maps_like_it_and_the_band_is_their_middle():
+    random = np.random.default_rng(0)
+    null = [Faithfulness(curve(1, low, 0), curve(0, high, 1)) for low, high in random.uniform(0.4, 0.6, (99, 2))]
+    better = comparison.MapTest(Faithfulness(curve(1, 0.05, 0), curve(0, 0.95, 1)), tuple(null))
+    like = comparison.MapTest(null[0], tuple(null[1:]))
+    chart = comparing.deletion({"heatmap": better, "gate": like}, {"blob": comparison.MapTest(null[1])}, "blur")
+    assert "heatmap: area 0.275 by deletion, better than random maps like it" in chart.headline
+    assert "0.725 by insertion, better than random maps like it" in chart.headline
+    assert chart.headline.count("no evidence of a difference") == 2 and chart.alt == chart.headline
+    assert "becomes blur" in chart.caption and "over 4 areas" in chart.caption and "99 random maps" in chart.caption
+    deletion, insertion = chart.figure.data[:5], chart.figure.data[5:]
+    for traces, kind in ((deletion, "deletion"), (insertion, "insertion")):
+        middles = [getattr(draw, kind).probabilities[1] for draw in null]
+        assert [trace.y[1] for trace in traces[:2]] == pytest.approx(list(np.percentile(middles, (2.5, 97.5))))
+        assert [trace.name for trace in traces[2:]] == ["heatmap", "gate", "blob"] and traces[1].fill == "tonexty"
+    assert list(chart.table["share"]) == [0, 0.5, 1] and chart.table["heatmap: deletion"][1] == 0.05
 
 
 def test_a_similarity_that_is_not_defined_has_no_colour():
-    figure = comparing.similarity({"heatmap": [1.0, None], "gate": [0.5, -0.25]}, ["head", "stem"], 1)
+    heatmap, gate = np.array([[1.0, np.nan], [1.0, 0.3]]), np.array([[0.5, -0.5], [0.5, 0.0], [0.5, 1.0]])[:2]
+    chart = comparing.shuffled(
+        {"heatmap": heatmap, "gate": gate}, {"heatmap": abs(gate), "gate": gate}, ["head", "stem"], 1, (0.9, [0.1, 0.3])
+    )
+    figure = chart.figure
     (cells,) = figure.data
     np.testing.assert_array_equal(cells.z, [[1, np.nan], [0.5, -0.25]])
-    assert list(map(list, cells.text)) == [["1.00", "–"], ["0.50", "-0.25"]] and (cells.zmin, cells.zmax) == (-1, 1)
+    assert list(map(list, cells.text)) == [
+        ["1.00<br>1.00 to 1.00", "–"],
+        ["0.50<br>0.50 to 0.50", "-0.25<br>-0.49 to -0.01"],
+    ]
+    assert (cells.zmin, cells.zmax) == (-1, 1)
+    assert "is not defined" in chart.headline and "structural similarity 0.25 (0.01 to 0.49)" in chart.headline
+    assert "P of the class is 20.0% in place of 90.0%" in chart.headline
+    assert chart.table["map"] == ["heatmap"] * 2 + ["gate"] * 2
+    assert chart.table["structural similarity, median"] == [0.5, 0.25, 0.5, -0.25]
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (0.5, 1.5)
 
 

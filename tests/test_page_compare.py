@@ -148,13 +148,15 @@ def test_every_part_opens_for_every_own_network(part):
     assert len(sound(app).metric) == 4
 
 
-def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band():
+def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(monkeypatch):
     app = opened(network="cbam", beside="plain", about="Deletion and insertion")
-    assert "294 forward passes" in said(app) and not app.get("plotly_chart")
+    assert "4,444 forward passes" in said(app) and not app.get("plotly_chart")
+    monkeypatch.setattr(map_tests, "draws_for", lambda number: 3)
+    app = sound(opened(network="cbam", beside="plain", about="Deletion and insertion"))
     sound(finished(app.button(key="start_faithfulness").click().run()))
     traces = sent_chart(app, "curves")["data"]
     names = [trace.get("name") for trace in traces]
-    assert "heatmap" in names and f"{map_tests.DRAWS} random maps, lowest to highest" in names
+    assert "heatmap" in names and "middle 95 % of 3 random maps" in names
     assert "gate layer4.1.attention.spatial" in names
     (column,) = columns("cbam")
     heatmap = [numbers(trace["y"]) for trace in traces if trace.get("name") == "heatmap"]
@@ -163,7 +165,8 @@ def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(
     assert "start_faithfulness" not in [button.key for button in app.button]  # it is not computed a second time
 
 
-def test_shuffled_weights_show_which_maps_depend_on_them():
+def test_shuffled_weights_show_which_maps_depend_on_them(monkeypatch):
+    monkeypatch.setattr(map_tests, "SEEDS", 2)
     app = opened(network="cbam", beside="plain", about="Shuffled weights")
     sound(finished(app.button(key="start_sanity").click().run()))
     (cells,) = sent_chart(app, "similarity")["data"]
@@ -280,7 +283,7 @@ def slow(monkeypatch) -> threading.Event:
     """Curves report their first pass again and again until this is set."""
     go = threading.Event()
 
-    def remove(observation, column, maps, report):
+    def remove(column, maps, other, report, *, baseline, draws):
         while not go.wait(0.01):
             report(1, 294)
 
