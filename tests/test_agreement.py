@@ -1,6 +1,7 @@
 """Agreement and faithfulness by their laws, and against loops."""
 
 from functools import partial
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -102,6 +103,13 @@ def test_the_blob_is_highest_in_the_middle_and_symmetric():
     for other in (blob[::-1], blob[:, ::-1]):
         np.testing.assert_allclose(blob, other, rtol=1e-6)
     assert blob[0, 0] < blob[0, 4] and blob[0, 0] < blob[3, 0]
+
+
+def test_own_gates_are_set_against_those_of_pictures_drawn_at_random():
+    agreements = np.random.default_rng(1).random((4, 4))
+    found = agreement.own_against_others(agreements, 600)
+    every = {np.mean([agreements[i, j] for i, j in enumerate(order)]).round(9) for order in permutations(range(4))}
+    assert {value.round(9) for value in found} == every
 
 
 def test_structural_similarity_is_wangs_formula_and_one_for_the_same_map():

@@ -6,8 +6,7 @@ import pytest
 from attention import comparison
 from attention.analysis.faithfulness import Curve, Faithfulness
 from attention.charts import comparing
-from attention.charts.colours import ACCENT, NULL
-from attention.charts.comparing import Against
+from attention.charts.colours import NULL
 
 
 def test_one_scale_runs_from_nothing_to_the_largest_value_of_all_maps():
@@ -23,15 +22,24 @@ def test_single_pixels_do_not_set_the_scale_of_a_map_of_pixels():
     assert comparing.one_scale([values]).high == pytest.approx(0.995, abs=0.01)
 
 
-def test_the_agreement_has_a_row_a_gate_and_its_null_in_grey():
-    one = Against("overlap", [0.1, 0.9], [0.3, 0.2], 0.5, (0, 1))
-    two = Against("rank", [None, 0.5], [0.1, 0.1], None, (-1, 1))
-    figure = comparing.agreement(["a", "b"], [one, two], "its gate for another")
-    other, gate, blob, *_ = figure.data
-    assert list(gate.x) == [0.1, 0.9] and list(gate.y) == ["a", "b"] and gate.marker.color == ACCENT
-    assert list(other.x) == [0.3, 0.2] and other.marker.color == NULL
-    assert list(blob.x) == [0.5, 0.5] and blob.line.color == NULL
-    assert len(figure.data) == 5  # the second has no blob
+def test_a_gate_is_ranked_among_other_pictures_and_tested_over_all_of_them():
+    random = np.random.default_rng(0)
+    habit, own = random.uniform(-0.1, 0.1, (2, 30, 30))
+    own[np.arange(30), np.arange(30)] += 0.5
+    chart = comparing.agreement({"habit": habit, "own": own}, ["habit"])
+    assert chart.headline.startswith(
+        "Over n = 30 pictures, gates agree with the heatmap of their own picture otherwise"
+    )
+    assert "own more (p = 0.02)" in chart.headline and "habit" not in chart.headline
+    assert "Here own agrees the most" in chart.headline and "number 1 among the same gate for 30" in chart.headline
+    assert chart.table["rank"] == [1 + int((habit[0, 1:] > habit[0, 0]).sum()), 1]
+    assert chart.table["over pictures"] == pytest.approx([habit.diagonal().mean(), own.diagonal().mean()])
+    assert chart.table["here, p"][1] == pytest.approx(1 / 30) and "below 0.033" in chart.caption
+    assert "Nearly constant here, and so saying little: habit." in chart.caption
+    dots = chart.figure.data[1::2]
+    assert list(dots[0].x) == [habit[0, 0], own[0, 0]] and list(dots[1].marker.symbol) == ["circle-open", "circle"]
+    none = comparing.agreement({"habit": habit}, [])
+    assert "there is no evidence that a gate agrees" in none.headline
 
 
 def curve(*values):

@@ -66,6 +66,11 @@ def faithfulness(
     return Faithfulness(run(insert=False), run(insert=True))
 
 
+def deletion(picture: Floats, values: Floats, predict: Predict, *, steps: int = STEPS) -> Curve:
+    """The first of both curves alone, what is gone being the mean colour."""
+    return _curve(picture, np.zeros_like(picture), order(values, picture.shape[1:]), predict, steps, insert=False)
+
+
 def blurred(picture: Floats) -> Floats:
     """A picture (C, H, W) under a Gaussian blur, its edges repeated outwards by as much as the blur loses there."""
     rows, columns = (_gaussian(extent, BLUR * min(picture.shape[1:])) for extent in picture.shape[1:])

@@ -127,24 +127,28 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, out: Path
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
     The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
-    class heatmap. Grad-CAM reads the last block unless --layer names others, as the dashboard and the file name them.
+    class heatmap; each spatial gate is ranked among the same gate for the samples. Grad-CAM reads the last block unless
+    --layer names others, as the dashboard and the file name them.
     """
     import torch
 
     from attention import comparison, images
     from attention.charts import printed
-    from attention.observe import Observation, chosen, picture_of, read_picture
+    from attention.observe import Observation, chosen, read_picture
 
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
     random, outputs, seen = how.pop("random"), how.pop("outputs"), read_picture(picture)
     methods, networks = _methods(len(models), **how), [_load(name, random=random) for name in models]
-    sample = next(each for each in images.samples() if each.path.read_bytes() != picture.read_bytes())
-    other = picture_of(sample.title, sample.path.read_bytes())
+    others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
     observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
-    columns = comparison.compare(observations, label, methods=methods, other=other)
+    columns = comparison.compare(observations, label, methods=methods, others=others)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
+    about = {
+        "picture": picture.name,
+        "other pictures": [each.name for each in others],
+        "threads": torch.get_num_threads(),
+    }
     (out / "compare.json").write_text(json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
     (out / "compare.png").write_bytes(printed.networks(seen.image, columns))
     for each in columns:
