@@ -45,8 +45,9 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
 
     In a script it returns when the dashboard is stopped (Ctrl-C); in a notebook at once, and another call there shows
     the new module at the same address. `port` is 8501 by default, or the next free one. What the module does not say
-    of itself can be said in `settings`: `labels` (a list, or the path of a file), `image_size` in pixels, and `mean`
-    and `std`, three numbers each, which pictures of 0 to 1 are normalised with. Raises GatescopeError.
+    of itself can be said in `settings`: `labels` (a list, or the path of a file), `image_size` in pixels, `mean` and
+    `std`, three numbers each, which pictures of 0 to 1 are normalised with, and `outputs`, "logits", "probabilities",
+    "scores" or "values". Raises GatescopeError.
     """
     from attention import serving
 

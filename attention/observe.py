@@ -6,7 +6,7 @@ Everything is computed when it is first asked for, and kept by content in a `Sto
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -19,7 +19,8 @@ from attention import analysis, images
 from attention.analysis import predictions
 from attention.models import zoo
 from attention.models.code import CodeError, failure
-from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Steps, Trace
+from attention.models.weight_files import usual_labels
+from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
 from attention.store import Store
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
@@ -53,6 +54,8 @@ class NetworkChoice:
     load: Callable[[], zoo.Network]
     random: bool = False
     """Whether its weights will be random ones."""
+    outputs: Outputs | None = None
+    """What the person says that it returns."""
 
     @property
     def here(self) -> bool:
@@ -71,7 +74,7 @@ class Observation:
     @property
     def key(self) -> str:
         """The same for the same network and picture, and for no others."""
-        return f"{self.choice.key}-{self.picture.key}"
+        return f"{self.choice.key}-{self.choice.outputs}-{self.picture.key}"
 
     @property
     def card(self) -> ModelCard:
@@ -105,8 +108,11 @@ class Observation:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What a person calls the classes, in the order of the outputs."""
-        return self.network.labels
+        """What a person calls the classes, in the order of the outputs; none where there are no classes."""
+        named = self.network.labels
+        if self.outputs == "values" or (not named and self.probabilities_or_none is None):
+            return ()
+        return named or usual_labels(len(self.logits))
 
     @property
     def batch(self) -> "Tensor":
@@ -144,14 +150,24 @@ class Observation:
         return coverage(self.trace)
 
     @property
+    def outputs(self) -> Outputs:
+        """What the network returns: as the person says, or as it is known or recognised."""
+        return self.choice.outputs or self.network.card.outputs
+
+    @property
+    def measure(self) -> str:
+        """What `logits` has for a class, in a word."""
+        return predictions.MEASURE[self.outputs]
+
+    @property
     def logits(self) -> Floats:
-        """The network's output, (classes,). Raises PredictionError where it gives no score for each class."""
-        return predictions.scores(self.trace.output)
+        """The network's answer as logits, (classes,). Raises PredictionError where it gives no score for each class."""
+        return predictions.logits(self.trace.output, self.outputs)[0]
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each class, (classes,). Raises PredictionError where there is no score for each class."""
-        return analysis.probabilities(self.logits)
+        return analysis.probabilities(self.logits, self.outputs)
 
     @property
     def probabilities_or_none(self) -> NDArray[np.float64] | None:
@@ -236,13 +252,13 @@ def chosen(network: zoo.Network) -> NetworkChoice:
     return NetworkChoice(network.card, f"{network.card.name} {id(network.module)}", lambda: network)
 
 
-def observe_file(picture: Path, model: str, *, random: bool = False) -> Observation:
+def observe_file(picture: Path, model: str, *, random: bool = False, outputs: Outputs | None = None) -> Observation:
     """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for.
 
-    Raises GatescopeError where one of them is not what it should be.
+    `outputs` is what the person says that it returns. Raises GatescopeError where one of them is not as it should be.
     """
     read = read_picture(picture)
-    return observe(load_network(model, random=random), read)
+    return Observation(replace(chosen(load_network(model, random=random)), outputs=outputs), read)
 
 
 def load_network(model: str, *, random: bool = False) -> zoo.Network:

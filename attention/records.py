@@ -10,6 +10,8 @@ from attention.kinds import Kind
 
 Floats = NDArray[np.float32]
 Source = Literal["own", "converted", "torchvision", "timm", "pytorchcv", "file", "code"]
+Outputs = Literal["logits", "probabilities", "scores", "values"]
+"""What the numbers are that a network returns for a picture: see `attention.analysis.predictions`."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 
 
@@ -158,6 +160,8 @@ class ModelCard:
     """How many gates of each kind one forward pass applies; None where nobody has counted them."""
     download: int = 0
     """Size of the weight file that has to be fetched, in bytes; 0 where there is nothing to fetch."""
+    outputs: Outputs = "logits"
+    """What the network returns for a picture."""
     random: bool = False
     """Whether the weights are random ones, of a seed, in place of the trained ones."""
     assumed: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ ROOMS = {
     "capture": door("numpy torch", "records"),
     "inventory": door("torch", "records cost"),
     "models": door(
-        "torch",
+        "numpy torch",
         "records images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
@@ -72,7 +72,7 @@ ROOMS = {
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
     "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
-    "serving": door("click", "records models", inside="torch streamlit"),
+    "serving": door("click", "records analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",

@@ -57,7 +57,7 @@ def subject(network: str, title: str = TITLE) -> EditedPasses:
 def answer(one: EditedPasses, *edits: Edit, network: str = "cbam") -> str:
     """What the page has to say of these edits, from passes of its own."""
     after = one.edited(interventions.applied(edits, one.before.gates))
-    logits = [interventions.logits(trace)[0] for trace in (one.before, after)]
+    logits = [one.logits(trace)[0] for trace in (one.before, after)]
     first, second = (int(each.argmax()) for each in logits)
     before, now = (analysis.probabilities(each)[first] for each in logits)
     labels = zoo.card(network).labels

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attention import serving
+from attention.analysis import predictions
 from attention.records import GatescopeError, ModelCard
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
     return path
 
 
+OUTPUTS = click.option(
+    "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
+)
 FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
@@ -140,28 +144,34 @@ def cards() -> None:
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
 @click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
+@OUTPUTS
 @FOLDER
-def compare(picture: Path, models: tuple[str, ...], label: str | None, random: bool, out: Path, **how: Any) -> None:
+def compare(picture: Path, models: tuple[str, ...], label: str | None, out: Path, **how: Any) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
     The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
-    class heatmap. Grad-CAM reads the last block unless --layer names others, as the dashboard and the file name them.
+    class heatmap; each spatial gate is ranked among the same gate for the samples. Grad-CAM reads the last block unless
+    --layer names others, as the dashboard and the file name them.
     """
     import torch
 
     from attention import comparison, images
     from attention.charts import printed
-    from attention.observe import observe, picture_of, read_picture
+    from attention.observe import Observation, chosen, read_picture
 
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
-    seen, chosen = read_picture(picture), _methods(len(models), **how)
-    sample = next(each for each in images.samples() if each.path.read_bytes() != picture.read_bytes())
-    other = picture_of(sample.title, sample.path.read_bytes())
-    observations = [observe(_load(name, random=random), seen) for name in models]
-    columns = comparison.compare(observations, label, methods=chosen, other=other)
+    random, outputs, seen = how.pop("random"), how.pop("outputs"), read_picture(picture)
+    methods, networks = _methods(len(models), **how), [_load(name, random=random) for name in models]
+    others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
+    observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
+    columns = comparison.compare(observations, label, methods=methods, others=others)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
+    about = {
+        "picture": picture.name,
+        "other pictures": [each.name for each in others],
+        "threads": torch.get_num_threads(),
+    }
     (out / "compare.json").write_text(json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
     (out / "compare.png").write_bytes(printed.networks(seen.image, columns))
     for each in columns:
@@ -234,14 +244,15 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
 @click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help="Of a picture: a name of the zoo, timm/seresnet50, or a weight file.")
 @click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+@OUTPUTS
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
 )
-def report(source: Path, out: Path, model: str | None, random: bool) -> None:
+def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
     """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
     from attention.cli.report import report as write
 
-    click.echo(write(source, out, model=model, random=random))
+    click.echo(write(source, out, model=model, **how))
 
 
 @main.command("ablate")
@@ -249,6 +260,7 @@ def report(source: Path, out: Path, model: str | None, random: bool) -> None:
 @click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
+@OUTPUTS
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
 @FOLDER

@@ -13,7 +13,7 @@ from attention.analysis import evidence
 from attention.charts import printed
 from attention.interventions import Edit, Effect, files
 from attention.observe import Observation, observe_file
-from attention.records import GatescopeError
+from attention.records import GatescopeError, Outputs
 
 HONEST = "Switched off or edited at inference, not retrained."
 QUESTION = (
@@ -34,6 +34,8 @@ class Request:
     """Whether the network gets random weights."""
     seed: int
     """Seed of the random draws."""
+    outputs: Outputs | None = None
+    """What the person says that the network returns."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
 
@@ -43,7 +45,7 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    observation = observe_file(request.picture, request.model, random=request.random)
+    observation = observe_file(request.picture, request.model, random=request.random, outputs=request.outputs)
     if not observation.trace.gates:
         name = observation.card.name
         raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")
@@ -52,13 +54,14 @@ def ablate(request: Request, out: Path) -> None:
     tests = evidence.tests([one.change[number] for one in effects], [one.null[:, number] for one in effects])
     rows = [printed.EditRow(one.name, test, *one.probability(number)) for one, test in zip(effects, tests, strict=True)]
     label = observation.labels[number]
-    _say(label, rows, of_blocks=request.edits is None)
+    _say(label, rows, observation.measure, of_blocks=request.edits is None)
     report = {
         "network": observation.card.name,
         "random_weights": observation.card.random,
         "picture": request.picture.name,
+        "outputs": observation.outputs,
         "class": label,
-        "logit": float(observation.logits[number]),
+        observation.measure: float(observation.logits[number]),
         "probability": float(observation.probabilities[number]),
         "note": HONEST,
         "question of p": QUESTION,
@@ -66,7 +69,7 @@ def ablate(request: Request, out: Path) -> None:
         "seed": request.seed,
         "results": [_to_dict(row) for row in rows],
     }
-    _write(report, rows, out)
+    _write(report, rows, out, observation.measure)
 
 
 def _effects(observation: Observation, request: Request) -> list[Effect]:
@@ -102,22 +105,22 @@ def _to_dict(row: printed.EditRow) -> dict[str, Any]:
     }
 
 
-def _say(label: str, rows: Sequence[printed.EditRow], *, of_blocks: bool) -> None:
+def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, of_blocks: bool) -> None:
     click.echo(f"{label} {rows[0].before:.1%}. {QUESTION}")
     for row in rows:
         test = row.test
         verdict = "it does" if test.holds else "no evidence that it does"
         click.echo(
-            f"  {'without ' * of_blocks}{row.name}: {row.after:.1%} (logit {test.observed:+.3f}); {verdict}, "
+            f"  {'without ' * of_blocks}{row.name}: {row.after:.1%} ({measure} {test.observed:+.3f}); {verdict}, "
             f"p = {test.p_adjusted:.2g} (by chance {test.low:+.3f} to {test.high:+.3f})"
         )
 
 
-def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path) -> None:
+def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "ablation.json").write_text(json.dumps(report, indent=1) + "\n")
     marked = " (random weights)" if report["random_weights"] else ""
-    title = f"{report['network']}{marked}, {report['picture']}: change of the logit of {report['class']}"
+    title = f"{report['network']}{marked}, {report['picture']}: change of the {measure} of {report['class']}"
     note = f"{HONEST} Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}. {QUESTION}"
-    (out / "ablation.png").write_bytes(printed.edits(rows, title, note))
+    (out / "ablation.png").write_bytes(printed.edits(rows, title, note, measure))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

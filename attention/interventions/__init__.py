@@ -25,7 +25,7 @@ from attention.interventions.edits import (
     unnamed,
 )
 from attention.interventions.files import EditFile, load_edits
-from attention.interventions.passes import EditedPasses, Effect, changes, effect, logits, passes_of
+from attention.interventions.passes import EditedPasses, Effect, changes, effect, passes_of
 
 __all__ = [
     "ANY",
@@ -42,7 +42,6 @@ __all__ = [
     "effect",
     "format_ranges",
     "load_edits",
-    "logits",
     "neutral",
     "null_changes",
     "parse_ranges",

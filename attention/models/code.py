@@ -12,12 +12,14 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attention import labels
 from attention.analysis import predictions
 from attention.images import Preprocessing
 from attention.models.network import SEED, Network, gate_counts, seeded
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_labels
-from attention.records import GatescopeError, ModelCard, Trace
+from attention.records import GatescopeError, ModelCard, Outputs, Trace
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import nn
@@ -26,6 +28,8 @@ FORM = "package.module:factory"
 HOUSE = Path(__file__).parents[1]
 LARGEST = 1024
 """Side of the picture that a network sees, in pixels."""
+PICTURES = 5
+"""Pictures of noise over which a module's outputs are recognised."""
 
 Colours = tuple[float, float, float]
 
@@ -46,6 +50,8 @@ class Settings:
     """Taken off the picture's values of 0 to 1: red, green, blue."""
     std: Colours | None = None
     """What the rest is divided by."""
+    outputs: Outputs | None = None
+    """What the numbers are that the module returns; recognised where nobody says."""
 
     def __post_init__(self) -> None:
         if self.image_size is not None and not 1 <= self.image_size <= LARGEST:
@@ -53,6 +59,8 @@ class Settings:
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != 3:
                 raise CodeError(f"The {name} has {len(values)} numbers; three are allowed: red, green, blue.")
+        if self.outputs not in (None, *predictions.OUTPUTS):
+            raise CodeError(f"The outputs are {self.outputs!r}; {', '.join(predictions.OUTPUTS)} are allowed.")
 
     def seen(self) -> Preprocessing:
         """How pictures are prepared. Raises GatescopeError where that makes no sense."""
@@ -88,33 +96,48 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         interpolation=seen.interpolation,
         assumed=tuple(settings.assumed()),
     )
-    trace = _tried(module, card)
+    trace, answers = _tried(module, card, 1 if settings.outputs else PICTURES)
+    card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, answers)
     parameters = count_parameters(module)  # a lazy module has them from now on
-    names = _labels(trace, settings)
+    names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
     return Network(replace(card, parameters=parameters, gates=gate_counts(trace), labels=names), module)
 
 
-def _tried(module: "nn.Module", card: ModelCard) -> Trace:
+def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:
+    """The traced pass over a picture of noise, and what the module answers to so many, that one among them."""
     import torch
 
     from attention import capture
 
     size = card.input_size
-    noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(SEED))
+    generator = torch.Generator().manual_seed(SEED)
+    noise, *others = (torch.randn(1, 3, size, size, generator=generator) for _ in range(pictures))
     try:
         module.to("cpu", torch.float32).eval()
         if any(map(torch.nn.parameter.is_lazy, module.parameters())):
             with torch.no_grad():
                 module(noise)  # learns its shapes
         with torch.inference_mode():
-            return capture.trace(module, noise)
+            trace = capture.trace(module, noise)
+            return trace, [trace.output, *map(module, others)]
     except GatescopeError:
         raise
     except Exception as error:  # it is a person's own code, and may raise anything
         tried = f"{card.name} does not run on a picture of 3 channels and {size} × {size} pixels"
         raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error)}.") from error
+
+
+def _recognised(card: ModelCard, answers: Sequence[Any]) -> ModelCard:
+    """The card with what these answers are, which is an assumption."""
+    try:
+        table = np.concatenate([predictions.table(answer) for answer in answers])
+    except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
+        return card
+    outputs = predictions.recognised(table)
+    said = predictions.said(outputs, table.shape[1])
+    return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {said}"))
 
 
 def _hint(module: "nn.Module", error: Exception) -> str:
@@ -128,10 +151,10 @@ def _hint(module: "nn.Module", error: Exception) -> str:
     return "another image size may be the right one"
 
 
-def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
+def _labels(trace: Trace, card: ModelCard, settings: Settings) -> tuple[str, ...]:
     """A name for each class; none where the network does not give a score for each."""
     try:
-        classes = len(predictions.scores(trace.output))
+        classes = predictions.logits(trace.output, card.outputs).shape[1]
     except predictions.PredictionError as error:
         if settings.labels is None:
             return ()

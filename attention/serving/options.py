@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from attention.analysis import predictions
 from attention.models import Network
 from attention.models.code import FORM, LARGEST, CodeError, Settings, fill, make, network
 from attention.records import GatescopeError
@@ -17,6 +18,9 @@ class ServingError(GatescopeError):
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+OUTPUTS = click.Option(
+    ["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns; recognised by default."
+)
 OPTIONS = (
     click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it."),
     click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
@@ -24,6 +28,7 @@ OPTIONS = (
     click.Option(["--image-size"], type=click.IntRange(1, LARGEST), help="Side of its pictures in pixels [224]."),
     click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
     click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
+    OUTPUTS,
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 
@@ -45,7 +50,7 @@ def network_of(options: Mapping[str, Any]) -> Network:
     """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
-    names = ("labels", "image_size", "mean", "std")
+    names = ("labels", "image_size", "mean", "std", "outputs")
     settings = Settings(**{name: options[name] for name in names})
     module = make(options["model"])
     if options["weights"]:

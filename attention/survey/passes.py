@@ -180,8 +180,10 @@ def class_outputs(network: Network, classes: tuple[str, ...]) -> tuple[int, ...]
     """The output that each class is, -1 for one that the network does not know.
 
     A class goes by the name of the network's class folder, by its label in any case, or, where the network has
-    ImageNet's 1,000 outputs and every class is named by a WordNet id, by that.
+    ImageNet's 1,000 outputs and every class is named by a WordNet id, by that. One output alone chooses nothing.
     """
+    if len(network.labels) < 2:
+        return (-1,) * len(classes)
     known = {label.casefold(): number for number, label in reversed(list(enumerate(network.labels)))}
     known |= {name: number for number, name in enumerate(network.card.classes)}
     if len(network.labels) == IMAGENET and all(re.fullmatch(r"n\d{8}", name) for name in classes):

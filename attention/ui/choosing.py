@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
+from attention.analysis import predictions
 from attention.images import Preprocessing
 from attention.models import libraries, weight_files, zoo
 from attention.models.code import LARGEST
@@ -30,6 +31,8 @@ ALIKE = "All of them were trained by one recipe with one seed; they differ in th
 DEFAULT = "cbam"
 FOR_UPLOADS = "efficientnet-b0"
 """It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
+_OUTPUTS = "outputs"
+_OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
 WEIGHTS = ["Trained", "Random"]
 _NAMED = "_network_named"
 ORIGINS = [ON_OFFER, "Your weights"]
@@ -52,6 +55,17 @@ def choose_network() -> NetworkChoice:
         return choice
     st.caption("Until there is one that fits, this is the network that comes first.")
     return _by_name(served.network.card.name if served else DEFAULT, served)
+
+
+def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
+    """The network with what a person says that it returns: asked where nobody has published it, or a link says it."""
+    if choice.card.source not in ("code", "file") and _OUTPUTS not in st.query_params:
+        return choice
+    options = [None, *predictions.OUTPUTS]
+    said = choose(
+        "What it returns", options, key=_OUTPUTS, names=lambda one: one or RECOGNISED.lower(), help=_OUTPUTS_HELP
+    )
+    return replace(choice, outputs=said)
 
 
 def open_for_own_picture() -> None:

@@ -11,7 +11,7 @@ from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting
-from attention.ui.choosing import choose_network, fetch, open_for_own_picture
+from attention.ui.choosing import choose_network, choose_outputs, fetch, open_for_own_picture
 from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
@@ -34,7 +34,7 @@ def draw_frame(title: str) -> None:
     presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
-        choice = choose_network()
+        choice = choose_outputs(choose_network())
         observation = cache.observe(choice, _choose_picture())
         _show_picture(observation)
     if not choice.here:
@@ -137,4 +137,7 @@ def _show_prediction(observation: Observation) -> None:
         return
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")
-    st.caption(f"It knows {len(observation.labels):,} classes and must choose among them.")
+    outputs, classes = observation.outputs, len(observation.labels)
+    alone = predictions.is_independent(outputs, classes)
+    choosing = "each has a probability of its own" if alone else "it must choose among them"
+    st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.said(outputs, classes)}.")

@@ -32,13 +32,13 @@ def draw(observation: Observation, number: int, seed: int) -> None:
         _draw_published()
 
 
-def finding(names: Sequence[str], tests: Sequence[Test]) -> str:
+def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit") -> str:
     """Which block does most, and in how many it matters which channel or place gets which value."""
     most = max(range(len(tests)), key=lambda number: abs(tests[number].observed))
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Without {names[most]} the logit moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
+        f"Without {names[most]} the {measure} moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
         f"{len(names)} blocks there is evidence that it matters which channel or place gets which value{which}."
     )
 
@@ -87,13 +87,14 @@ def _chart(
     """Each block off, and, once they are drawn, what chance does."""
     blocks = [row[0].name for row in effects]
     names, label, count = analysis.short_names(blocks), observations[0].labels[classes[0]], len(observations)
+    measure = observations[0].measure
     changes = np.array([_of_classes([one.change for one in row], classes) for row in effects])
     tests = None if null is None else evidence.tests(changes.mean(1).tolist(), null)
     others = f" here and of the first guess for the others, mean of n = {count} pictures (ticks)" * (count > 1)
     caption = (
         "Switched off at inference, not retrained: the network was not trained without, so it meets features that it "
-        f"has never seen. Diamonds: the change of the logit of {label}{others or ', for this picture'}, when all gates "
-        "of that block have their neutral value."
+        f"has never seen. Diamonds: the change of the {measure} of {label}{others or ', for this picture'}, when all "
+        "gates of that block have their neutral value."
     )
     moved = [row[0].probability(classes[0]) for row in effects]
     table: dict[str, Any] = {"block": blocks, "change": changes.mean(1)}
@@ -106,9 +107,9 @@ def _chart(
             f"{evidence.LEVEL}."
         )
         table |= {name: [getattr(test, name) for test in tests] for name in ("low", "high", "p", "p_adjusted")}
-    headline = finding(names, tests) if tests else ""
-    figure = figures.in_turn(names, changes, tests)
-    alt = headline or f"The change of the logit of {label} without each of {len(blocks)} blocks."
+    headline = finding(names, tests, measure) if tests else ""
+    figure = figures.in_turn(names, changes, tests, measure)
+    alt = headline or f"The change of the {measure} of {label} without each of {len(blocks)} blocks."
     return Chart("turns", figure, alt, caption, headline, table)
 
 
