@@ -72,7 +72,7 @@ ROOMS = {
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
     "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
-    "serving": door("click", "records analysis models", inside="torch streamlit"),
+    "serving": door("click", "records analysis images models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
