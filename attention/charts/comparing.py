@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from attention.analysis.faithfulness import Faithfulness
-from attention.charts.colours import ACCENT, CHANGE, NULL, OKABE_ITO
+from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
 from attention.charts.overlay import Scale
 from attention.records import Floats
 
@@ -147,9 +147,9 @@ def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:
         blocks = list(range(1, len(gates) + 1))
         place = {"row": 1, "col": column, "showlegend": False, "x": blocks}
         figure.add_scatter(y=low, mode="lines", line={"width": 0}, hoverinfo="skip", **place)
-        band = {"fill": "tonexty", "fillcolor": "rgba(74,144,201,0.35)", "line": {"width": 0}, "hoverinfo": "skip"}
+        band = {"fill": "tonexty", "fillcolor": PALE_BLUE, "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=high, mode="lines", **band, **place)
-        line = {"color": "#4a90c9", "width": 3}
+        line = {"color": BLUE, "width": 3}
         figure.add_scatter(
             y=middle, line=line, mode="lines+markers", hovertemplate="block %{x}: %{y:.3f}<extra></extra>", **place
         )
