@@ -132,7 +132,7 @@ def fit_channel_gates(teacher: EfficientNetB0, student: EfficientNetB0, pictures
 
 
 def loss_of(recipe: Recipe, given: Tensor, wanted: Tensor, maps: list[Tensor], evidence: Tensor) -> Tensor:
-    """Of a batch's logits (N, classes), the teacher's, the spatial gates (N, H, W) and the evidence (N, h, w)."""
+    """The loss of logits (N, classes) against the teacher's, of spatial gates (N, H, W), and of evidence (N, h, w)."""
     divergence = F.kl_div(given.log_softmax(1), wanted.log_softmax(1), log_target=True, reduction="batchmean")
     open_ = torch.stack([each.mean() for each in maps]).mean()
     lacking = [F.relu(recipe.least - each.flatten(1).std(1)).mean() for each in maps]
