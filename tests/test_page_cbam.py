@@ -64,7 +64,7 @@ def block_of(values: np.ndarray) -> Block:
     return Block("layer1.0.attention", None, gate)
 
 
-@pytest.mark.parametrize("network", [name for name in own.NAMES if name != "cbam"])
+@pytest.mark.parametrize("network", [name for name in own.NAMES if not name.startswith("cbam")])
 def test_a_network_without_spatial_gates_says_so_and_offers_one_that_has_them(network):
     app = opened(network=network)
     assert "has no spatial gates" in app.info[0].value

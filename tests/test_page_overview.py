@@ -76,8 +76,8 @@ def test_a_block_opens_on_its_page():
 def test_unknown_names_in_a_link_fall_back():
     app = opened(network="resnet51", picture="Nobody")
     assert not app.exception and len(app.error) == 1
-    assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam" in app.error[0].value
-    assert any("CBAM-ResNet" in caption.value for caption in app.caption)
+    assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam-b0" in app.error[0].value
+    assert any("CBAM-B0" in caption.value for caption in app.caption)
     assert app.pills(key="picture").value == images.samples()[0].title
     assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
 
@@ -101,19 +101,22 @@ def bring_a_picture(app):
     return sound(app.file_uploader(key="upload").set_value([("blue.png", picture.getvalue(), "image/png")]).run())
 
 
-def test_a_picture_of_a_persons_own_opens_with_the_network_of_a_thousand_classes():
+def test_a_picture_of_a_persons_own_is_named_out_of_a_thousand_classes():
     app = bring_a_picture(sound(opened()))
-    assert app.selectbox(key="network").value == "efficientnet-b0"
+    assert app.selectbox(key="network").value == "cbam-b0"
     assert [caption for caption in app.caption if "It knows 1,000 classes" in caption.value]
-    (about,) = [caption for caption in app.caption if "EfficientNet-B0" in caption.value]
+    (about,) = [caption for caption in app.caption if "CBAM-B0" in caption.value]
     assert "accuracy not measured here" in about.value and "not stated for the weights" in about.value
 
 
-def test_a_network_that_was_chosen_stays_with_a_picture_of_a_persons_own():
+def test_a_page_opens_on_the_network_that_suits_it_until_a_person_chooses_one():
     app = sound(opened())
-    for name in ("se", "cbam"):  # and back to the one that comes first, which is in no address
-        sound(app.selectbox(key="network").set_value(name).run())
-    assert bring_a_picture(app).selectbox(key="network").value == "cbam"
+    seen = [app.selectbox(key="network").value]
+    for page in ("excitation", "overview"):
+        seen.append(sound(app.switch_page(f"pages/{page}.py").run()).selectbox(key="network").value)
+    assert seen == ["cbam-b0", "efficientnet-b0", "cbam-b0"]
+    sound(app.selectbox(key="network").set_value("cbam").run())
+    assert sound(app.switch_page("pages/excitation.py").run()).selectbox(key="network").value == "cbam"
 
 
 def test_a_page_opened_alone_runs_the_router_first():

@@ -283,20 +283,25 @@ def _own(variant: str) -> Callable[[Shapes], Iterator[Candidate]]:
     return candidates
 
 
-def _efficientnet_b0(shapes: Shapes) -> Iterator[Candidate]:
+def _b0(shapes: Shapes, *, name: str) -> Iterator[Candidate]:
     classes = shapes["classifier.weight"][0]
-    yield Candidate({"size": "B0", "classes": classes}, partial(networks.build, B0, classes))
+    yield Candidate({"size": "B0", "classes": classes}, partial(networks.build, name, classes))
 
 
 VARIANTS = {f"{networks.DESCRIPTIONS[variant][0]}, this project's layout": variant for variant in networks.VARIANTS}
-B0 = "efficientnet-b0"
+B0, CBAM_B0 = "efficientnet-b0", "cbam-b0"
 CONVERTED = Family(
     "EfficientNet-B0, as it comes with this project",
     {"conv_stem.weight": "the first convolution", "bn2.weight": "a normalised last convolution"},
-    _efficientnet_b0,
+    partial(_b0, name=B0),
 )
 """Taken by its name alone: its keys are those of two families of timm's, and the file's checksum tells it."""
-OWN = VARIANTS | {CONVERTED.name: B0}
+DISTILLED = Family(
+    "CBAM-B0, this project's layout",
+    {"conv_stem.weight": "the first convolution", "blocks.0.0.se.spatial.gate.conv.weight": "CBAM's spatial gate"},
+    partial(_b0, name=CBAM_B0),
+)
+OWN = VARIANTS | {CONVERTED.name: B0, DISTILLED.name: CBAM_B0}
 """The families of the networks that come with the project, each with the network's name."""
 RESIDUAL = (
     Family(f"SE-ResNet, {LAYOUT}", {"layer1.0.se.fc.0.weight": "squeeze-and-excitation without biases"}, _se),
@@ -317,5 +322,6 @@ PUBLISHED = (
         Family(family, {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant], _own(variant))
         for family, variant in VARIANTS.items()
     ),
+    DISTILLED,
     *RESIDUAL,
 )

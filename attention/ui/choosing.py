@@ -27,29 +27,30 @@ if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.models.families import Architecture
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
-DEFAULT = "cbam"
-FOR_UPLOADS = "efficientnet-b0"
-"""It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
+DEFAULT = "cbam-b0"
+"""It knows a thousand classes, so that a picture of a person's own has a name, and has gates of both kinds."""
+FOR_PAGES = {"excitation": "efficientnet-b0"}
+"""Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice."""
 _OUTPUTS = "outputs"
 _OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
 WEIGHTS = ["Trained", "Random"]
-_NAMED = "_network_named"
+_NAMED, _USUAL = "_network_named", "_network_usual"
 ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
-    "The first five come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
+    "The first six come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
     "classifier of theirs can be typed, such as timm/seresnet33ts."
 )
 
 
-def choose_network() -> NetworkChoice:
+def choose_network(page: str) -> NetworkChoice:
     """The network and its weights, by widgets in the place where this is called. A network by name is not loaded yet;
-    one of a person's own code comes first, where the server was started on it."""
+    one of a person's own code comes first, where the server was started on it; else one that suits the page."""
     served = _served()
     origin = st.segmented_control(
         "Network", ORIGINS, default=ON_OFFER, required=True, key="origin", persist_state="session"
     )
     if origin == ON_OFFER:
-        return _choose_on_offer(served)
+        return _choose_on_offer(page, served)
     if choice := choose_weight_file():
         return choice
     st.caption("Until there is one that fits, this is the network that comes first.")
@@ -67,26 +68,23 @@ def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
     return replace(choice, outputs=said)
 
 
-def open_for_own_picture() -> None:
-    """Called when a person brings a picture: the network for it, unless one was chosen, here or by the link."""
-    with contextlib.suppress(GatescopeError):  # the sidebar has said it
-        chosen = "network" in st.query_params or st.session_state.get(_NAMED) or serving.served()
-        if not chosen and st.session_state.get("origin", ON_OFFER) == ON_OFFER:
-            st.session_state.network = FOR_UPLOADS
-
-
 def _mark_named() -> None:
     st.session_state[_NAMED] = True
 
 
-def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
+def _choose_on_offer(page: str, served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     if "network" in st.query_params:  # later it is not there where it is the first of the list
         _mark_named()
+    usual = names[0] if served else FOR_PAGES.get(page, DEFAULT)
+    before = st.session_state.get(_USUAL)
+    if not st.session_state.get(_NAMED) and before != usual and st.session_state.get("network") == before:
+        st.session_state.pop("network", None)  # nobody chose it: it was the usual one of another page
+    st.session_state[_USUAL] = usual
     name = st.selectbox(
         "Network on offer",
         names,
-        0 if served else names.index(DEFAULT),
+        names.index(usual),
         key="network",
         on_change=_mark_named,
         bind="query-params",
@@ -94,6 +92,8 @@ def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
         help=ANY,
         label_visibility="collapsed",
     )
+    if name == usual != DEFAULT and not served and not st.session_state.get(_NAMED):
+        st.caption(f"This page opens on it; the others open on {DEFAULT}, until you choose one for all.")
     return _by_name(name, served)
 
 

@@ -11,7 +11,7 @@ from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting
-from attention.ui.choosing import choose_network, choose_outputs, fetch, open_for_own_picture
+from attention.ui.choosing import choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
@@ -34,7 +34,7 @@ def draw_frame(title: str) -> None:
     presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
-        choice = choose_outputs(choose_network())
+        choice = choose_outputs(choose_network(page))
         observation = cache.observe(choice, _choose_picture())
         _show_picture(observation)
     if not choice.here:
@@ -86,13 +86,12 @@ def _choose_picture() -> Picture:
                 accept_multiple_files=True,
                 key="upload",
                 max_upload_size=most,
-                on_change=open_for_own_picture,
             )
             or []
         )
     else:
         files = list(
-            filter(None, [st.camera_input("A photo of your own", key="camera", on_change=open_for_own_picture)])
+            filter(None, [st.camera_input("A photo of your own", key="camera")])
         )
     own = _read(files) or st.session_state.get(_OWN, {})
     st.session_state[_OWN] = own
