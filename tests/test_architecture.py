@@ -90,9 +90,9 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records analysis charts interventions observe serving survey report",
+        "records images analysis charts interventions observe serving survey report",
         inside="torch",
-        inside_house="images models attribution comparison training evaluation",
+        inside_house="models attribution comparison training evaluation",
     ),
     "__main__": door("", "cli"),
     "": door(inside="torch", inside_house="serving"),

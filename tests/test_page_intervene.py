@@ -100,8 +100,22 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     moved = {block: effect.probability(first) for block, effect in zip(blocks, effects, strict=True)}
     most = max(moved, key=lambda block: abs(moved[block][1] - moved[block][0]))
     assert f"Without **{most.removesuffix('.attention')}** {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(app)
-    assert "Switched off at inference, not retrained" in said(app)
+    assert "the network was not trained without" in said(app) and "put to their neutral value" in said(app)
     assert "| none | 23.30 % |" in said(app) and "arXiv 1709.01507" in said(app)
+
+
+def test_off_can_be_another_pictures_gate_and_the_caption_says_so():
+    app = opened(network="se", picture=TITLE, off="resample", **{"from": OTHER})
+    one, other = subject("se"), subject("se", OTHER)
+    first = int(one.before.output.argmax())
+    given = {(OTHER,): {gate.name: gate.values[0] for gate in other.before.gates}}
+    edits = [Edit("replace", block=block.name, pictures=(OTHER,)) for block in analysis.blocks(one.before.gates)]
+    changes = [interventions.effect(one, "", [edit], given, seed=0, draws=0).change[first] for edit in edits]
+    (diamonds,) = sent_chart(app, "turns")["data"]
+    np.testing.assert_allclose(numbers(diamonds["y"]), changes, atol=1e-4)
+    assert f"put to those of “{OTHER}”" in said(app).replace("\\", "")
+    sound(app.segmented_control(key="off").set_value("mean").run())
+    assert f"put to their mean over {len(images.samples())} pictures" in said(app)
 
 
 def test_each_block_off_is_tested_once_it_is_asked_for(monkeypatch):

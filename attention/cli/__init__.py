@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import serving
+from attention import interventions, serving
 from attention.analysis import predictions
 from attention.records import GatescopeError, ModelCard
 
@@ -238,6 +238,13 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @OUTPUTS
+@click.option(
+    "--off", type=click.Choice(interventions.OFF), default="neutral", show_default=True,
+    help="What it means: the neutral value, the mean over the samples, another picture's gate.",
+)  # fmt: skip
+@click.option(
+    "--other", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The picture for --off resample."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
 @FOLDER
