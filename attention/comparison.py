@@ -143,7 +143,7 @@ class GateAgreement(NamedTuple):
 
     name: str
     here: Test
-    """Test of the picture at hand, against the same gate for the others."""
+    """The picture at hand against the same gate for the others."""
     rank: int
     """Which number its gate is among all pictures' gates, the one that agrees most being the first."""
     over: Test

@@ -99,7 +99,7 @@ class Observation:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of what the network sees, (1, C, H, W)."""
-        return (1, 3, self.card.input_size, self.card.input_size)
+        return zoo.preprocessing(self.card).shape
 
     @property
     def network(self) -> zoo.Network:

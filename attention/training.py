@@ -7,7 +7,7 @@ while the learning rate falls. A run leaves a checkpoint after each epoch and go
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -24,25 +24,32 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What one training run is made of; the same for all variants."""
+class Schedule:
+    """What any run is made of: its pictures, and how fast it learns."""
 
     seed: int = 20261124
     phases: tuple[tuple[int, int], ...] = ((64, 24), (96, 28), (128, 14))  # (pixels, epochs), one after another
     batch_size: int = 64
     peak_rate: float = 0.1
     warmup: float = 0.1  # share of all steps in which the rate rises to its peak; then it falls to 0 linearly
-    momentum: float = 0.9
     weight_decay: float = 5e-4  # of convolutions and linear layers; none on biases and normalisation
-    label_smoothing: float = 0.1
     smallest_crop: float = 0.25  # share of the picture's area
     jitter: float = 0.2  # brightness and contrast, each uniform in 1 +- this
     mixup: float = 0.2  # both parameters of the Beta distribution of a batch's mixture, arXiv 1710.09412; 0 for none
+    interpolation: str = "bilinear"  # of the crops
 
     @property
     def sizes(self) -> list[int]:
         """The picture size of each epoch, in pixels."""
         return [size for size, epochs in self.phases for _ in range(epochs)]
+
+
+@dataclass(frozen=True)
+class Recipe(Schedule):
+    """What one training run is made of; the same for all variants."""
+
+    momentum: float = 0.9
+    label_smoothing: float = 0.1
 
 
 class Pictures(NamedTuple):
@@ -83,7 +90,7 @@ def train(variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = R
     if checkpoint.exists():
         run.resume(checkpoint)
     for epoch in range(run.epochs, len(recipe.sizes)):
-        figures = run.train_epoch(_batches(pictures, recipe, epoch), len(pictures.pixels) // recipe.batch_size)
+        figures = run.train_epoch(batches(pictures, recipe, epoch), len(pictures.pixels) // recipe.batch_size)
         run.save(checkpoint)
         click.echo(f"{variant} epoch {epoch + 1}/{len(recipe.sizes)}: {figures}")
     return module.eval()
@@ -118,7 +125,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
     )
 
 
-def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
+def learning_rate(step: int, steps: int, recipe: Schedule) -> float:
     """The rate of step 0..steps-1: up to the peak in a straight line, and down to 0 in another."""
     rise = recipe.warmup * steps
     return recipe.peak_rate * min((step + 1) / rise, (steps - step) / (steps - rise))
@@ -171,7 +178,7 @@ class _Run:
         return logits, loss.item()
 
     def save(self, path: Path) -> None:
-        """Replace the checkpoint in one step, so that a kill leaves the last one whole."""
+        """Leave a checkpoint of this epoch."""
         state = {
             "variant": self.variant,
             "recipe": asdict(self.recipe),
@@ -180,10 +187,7 @@ class _Run:
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write(path, state)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same variant and recipe."""
@@ -195,7 +199,15 @@ class _Run:
         self.epochs = state["epochs"]
 
 
-def _batches(pictures: Pictures, recipe: Recipe, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def write(path: Path, state: dict[str, Any]) -> None:
+    """Replace the checkpoint in one step, so that a kill leaves the last one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def batches(pictures: Pictures, recipe: Schedule, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The epoch's batches and the share of each class in each picture, the same whenever the epoch is run again.
 
     An incomplete last batch is left out.
@@ -212,7 +224,7 @@ def _batches(pictures: Pictures, recipe: Recipe, epoch: int) -> Iterator[tuple[T
         yield _mixed(batch, shares, recipe, random)
 
 
-def _mixed(batch: Tensor, shares: Tensor, recipe: Recipe, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _mixed(batch: Tensor, shares: Tensor, recipe: Schedule, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Each picture, and its classes, with at most half of the picture before it in the batch."""
     if not recipe.mixup:
         return batch, shares
@@ -221,14 +233,15 @@ def _mixed(batch: Tensor, shares: Tensor, recipe: Recipe, random: np.random.Gene
     return kept * batch + (1 - kept) * batch.roll(1, 0), kept * shares + (1 - kept) * shares.roll(1, 0)
 
 
-def _random_crop(picture: Tensor, size: int, recipe: Recipe, random: np.random.Generator) -> Tensor:
+def _random_crop(picture: Tensor, size: int, recipe: Schedule, random: np.random.Generator) -> Tensor:
     """A crop of random area, shape and place, perhaps mirrored: (3, S, S) -> (1, 3, size, size)."""
     side = picture.shape[-1]
     area, ratio = random.uniform(recipe.smallest_crop, 1), np.exp(random.uniform(-1, 1) * np.log(4 / 3))
     height, width = (min(side, round(side * float(np.sqrt(area * r)))) for r in (1 / ratio, ratio))
     top, left = random.integers(side - height + 1), random.integers(side - width + 1)
     crop = picture[None, :, top : top + height, left : left + width]
-    crop = nn.functional.interpolate(crop, (size, size), mode="bilinear", antialias=True)
+    crop = nn.functional.interpolate(crop, (size, size), mode=recipe.interpolation, antialias=True)
+    crop = crop.clamp(0, 255)  # bicubic interpolation reaches beyond
     return crop.flip(-1) if random.random() < 0.5 else crop
 
 

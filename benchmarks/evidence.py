@@ -31,7 +31,7 @@ TRIED = 40
 POWER = 8
 """One case with an effect built in for so many without."""
 STEPS = 4
-"""Steps of deletion."""
+"""In a curve of deletion."""
 EDITS = ("channels", "places", "patch")
 KINDS = (*EDITS, "agreement", "deletion")
 

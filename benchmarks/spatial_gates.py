@@ -21,6 +21,7 @@ from attention import capture, images, survey
 from attention.analysis import agreement
 from attention.evaluation import opened
 from attention.models import Network, zoo
+from attention.records import Trace
 
 BATCH = 25
 LAST = 3
@@ -143,7 +144,7 @@ def batches(network: Network, pictures: survey.PictureList) -> Iterator[Tensor]:
         yield torch.stack([network.transform(images.read(pictures.read(number))) for number in numbers])
 
 
-def last_map(trace: capture.Trace, side: int) -> Array:
+def last_map(trace: Trace, side: int) -> Array:
     """The mean of the last spatial gates on the picture's grid, (N, side, side)."""
     gates = [gate.values for gate in trace.gates if gate.kind == "spatial"][-LAST:]
     rows = range(len(gates[0]))

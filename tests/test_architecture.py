@@ -72,7 +72,7 @@ ROOMS = {
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
     "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
-    "serving": door("click", "records analysis models", inside="torch streamlit"),
+    "serving": door("click", "records analysis images models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
@@ -87,12 +87,13 @@ ROOMS = {
         inside_house="layers capture attribution",
     ),
     "training": door("click numpy torch PIL", "records images networks models cost"),
+    "distillation": door("click numpy torch", "records networks models cost training"),
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
         "records images analysis charts interventions observe serving survey report",
         inside="torch",
-        inside_house="models attribution comparison training evaluation",
+        inside_house="models attribution comparison training distillation evaluation",
     ),
     "__main__": door("", "cli"),
     "": door(inside="torch", inside_house="serving"),

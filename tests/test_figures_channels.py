@@ -98,7 +98,7 @@ def test_the_strip_frames_the_cell_of_the_chosen_channel(chosen):
 @few
 @given(changes)
 def test_a_difference_is_drawn_symmetric_about_zero(values):
-    (drawn,) = channels.difference(values).data
+    (drawn,) = channels.difference_figure(values).data
     low, high = (drawn.zmin, drawn.zmax) if drawn.type == "heatmap" else (drawn.marker.cmin, drawn.marker.cmax)
     assert low == -high < 0
     assert high >= np.abs(values).max()
@@ -106,7 +106,7 @@ def test_a_difference_is_drawn_symmetric_about_zero(values):
 
 def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_most():
     values = np.array([0.1, -0.4, 0.2], np.float32)
-    figure, named = channels.difference(values), channels.difference(values).layout.annotations
+    figure, named = channels.difference_figure(values), channels.difference_figure(values).layout.annotations
     expected = channels.go.Bar(marker={"colorscale": CHANGE}).marker.colorscale
     assert (
         figure.data[0].marker.colorscale
@@ -129,7 +129,8 @@ def test_a_vector_is_drawn_whole(size):
 @given(st.lists(gates, min_size=1, max_size=8), st.data())
 def test_the_boxes_are_the_quartiles_of_each_block(blocks, data):
     chosen = data.draw(st.integers(0, len(blocks) - 1))
-    figure = channels.through_depth([f"block {n}" for n in range(len(blocks))], blocks, chosen)
+    names = [f"block {n}" for n in range(len(blocks))]
+    figure = channels.through_depth(dict(zip(names, blocks, strict=True)), names[chosen]).figure
     drawn = {}
     for box in figure.data:
         for place, *five in zip(box.x, box.lowerfence, box.q1, box.median, box.q3, box.upperfence, strict=True):
@@ -146,7 +147,7 @@ def test_the_curve_is_what_was_counted_and_marks_the_networks_ratio(current):
     weights, whole = (
         tuple(excitation_parameters(sizes, ratio, biases=biases) for ratio in ratios) for biases in (False, True)
     )
-    figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
+    figure = channels.ratio_curve(sizes, current).figure
     assert [trace.y for trace in figure.data[:2]] == [whole, weights]
     marks = [(mark.x, mark.y) for mark in figure.data[2:]]
     assert marks == ([((8,), (whole[3],))] if current == 8 else [])
@@ -174,14 +175,13 @@ def test_before_and_after_keep_the_maps_shape(shape):
 
 def test_the_same_numbers_give_the_same_bytes():
     values, many = some_gate(100), some_gate(500)
-    curve = channels.RatioCurve((1, 2), (20, 10), (30, 20))
     makers = [
         lambda: channels.gate_bars(values, channels.shown(values, by_size=True), 5).to_json(),
         lambda: channels.gate_strip(many, 5).to_json(),
         lambda: channels.vector(values, 5, "mean").to_json(),
-        lambda: channels.difference(values).to_json(),
-        lambda: channels.through_depth(["a", "b"], [values, many], 1).to_json(),
-        lambda: channels.ratio_curve(curve, 2).to_json(),
+        lambda: channels.difference_figure(values).to_json(),
+        lambda: channels.through_depth({"a": values, "b": many}, "b").figure.to_json(),
+        lambda: channels.ratio_curve([8, 16], 2).figure.to_json(),
         lambda: channels.before_after(values.reshape(10, 10), values.reshape(10, 10)),
     ]
     for make in makers:

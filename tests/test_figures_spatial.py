@@ -71,7 +71,7 @@ def test_the_histogram_of_a_constant_map_has_one_bar():
 
 def test_the_derivation_shows_the_records_own_arrays():
     steps, gate = spatial_steps(), gate_map()
-    sheet, average, first, strongest, second, last = spatial.derivation(steps, gate).data
+    sheet, average, first, strongest, second, last = spatial.derivation(steps, gate).figure.data
     np.testing.assert_array_equal(sheet.z, spatial.contact_sheet(steps.before[0]))
     np.testing.assert_array_equal(average.z, steps.pooled["average"][0])
     np.testing.assert_array_equal(strongest.z, steps.pooled["max"][0])
@@ -81,7 +81,7 @@ def test_the_derivation_shows_the_records_own_arrays():
 
 def test_in_the_derivation_each_panel_has_the_scale_of_its_kind():
     steps = spatial_steps()
-    _, average, first, strongest, second, last = spatial.derivation(steps, gate_map()).data
+    _, average, first, strongest, second, last = spatial.derivation(steps, gate_map()).figure.data
     assert ends(average) == (steps.pooled["average"].min(), steps.pooled["average"].max())
     assert ends(strongest) == (steps.pooled["max"].min(), steps.pooled["max"].max())
     reach = np.abs(steps.kernel).max()
@@ -93,7 +93,7 @@ def test_in_the_derivation_each_panel_has_the_scale_of_its_kind():
 
 def test_in_the_derivation_minimum_and_maximum_stand_beside_each_panel():
     steps, gate = spatial_steps(), gate_map()
-    figure = spatial.derivation(steps, gate)
+    figure = spatial.derivation(steps, gate).figure
     for heatmap in figure.data:
         low, high = np.nanmin(heatmap.z), np.nanmax(heatmap.z)
         assert any(f"{low:.2f} to {high:.2f}".replace("-", "−") in text for text in texts(figure))
@@ -101,7 +101,7 @@ def test_in_the_derivation_minimum_and_maximum_stand_beside_each_panel():
 
 @pytest.mark.parametrize(("kernel", "numbered"), [(1, True), (3, True), (7, False)])
 def test_a_small_kernel_has_its_weights_written_out(kernel, numbered):
-    heatmaps = spatial.derivation(spatial_steps(kernel), gate_map()).data
+    heatmaps = spatial.derivation(spatial_steps(kernel), gate_map()).figure.data
     assert [heatmap.texttemplate is not None for heatmap in heatmaps] == [
         False,
         False,
@@ -115,7 +115,7 @@ def test_a_small_kernel_has_its_weights_written_out(kernel, numbered):
 @pytest.mark.parametrize("name", ["average", "max"])
 def test_a_gate_that_pools_once_is_drawn_with_one_map(name):
     steps = spatial_steps(names=(name,))
-    _, pooled, kernel, _ = spatial.derivation(steps, gate_map()).data
+    _, pooled, kernel, _ = spatial.derivation(steps, gate_map()).figure.data
     np.testing.assert_array_equal(pooled.z, steps.pooled[name][0])
     np.testing.assert_array_equal(kernel.z, steps.kernel[0])
 
@@ -124,12 +124,12 @@ def test_a_kernel_of_zeros_and_constant_features_are_drawn():
     steps = spatial_steps()
     flat = {name: np.zeros_like(values) for name, values in steps.pooled.items()}
     still = SpatialSteps(flat, steps.kernel * 0, steps.before * 0, steps.after * 0)
-    for heatmap in spatial.derivation(still, gate_map()).data:
+    for heatmap in spatial.derivation(still, gate_map()).figure.data:
         assert heatmap.zmin < heatmap.zmax
 
 
 def test_the_first_row_of_a_map_is_on_top():
-    figure = spatial.derivation(spatial_steps(), gate_map())
+    figure = spatial.derivation(spatial_steps(), gate_map()).figure
     assert all(axis.range[0] > axis.range[1] for axis in figure.select_yaxes())
 
 
@@ -145,9 +145,10 @@ def test_the_contact_sheet_holds_the_strongest_channels_and_gaps(channels):
 
 
 def test_features_share_one_scale_and_show_it_once():
-    scale = Scale(-1, 3)
-    figure = spatial.features({"before": gate_map(), "after": gate_map() / 2}, scale)
+    chart = spatial.features({"before": gate_map(), "after": gate_map() / 2}, "Channel 3")
+    figure, scale = chart.figure, (gate_map().min() / 2, gate_map().max())
     assert [ends(heatmap) for heatmap in figure.data] == [scale, scale]
+    assert f"{scale[0]:.2f} black to {scale[1]:.2f} white" in chart.caption
     assert [heatmap.showscale for heatmap in figure.data] == [False, True]
     np.testing.assert_array_equal(figure.data[1].z, gate_map() / 2)
 
@@ -155,7 +156,7 @@ def test_features_share_one_scale_and_show_it_once():
 def test_the_branches_add_up_to_the_gate():
     steps = channel_steps()
     gate = sigmoid(steps.branches["average"] + steps.branches["max"])[0]
-    average, strongest, total, last = (np.array(line.y) for line in spatial.branches(steps, gate, 3).data)
+    average, strongest, total, last = (np.array(line.y) for line in spatial.branches(steps, gate, 3).figure.data)
     np.testing.assert_array_equal(average, steps.branches["average"][0])
     np.testing.assert_array_equal(strongest, steps.branches["max"][0])
     np.testing.assert_allclose(total, average + strongest)
@@ -164,7 +165,7 @@ def test_the_branches_add_up_to_the_gate():
 
 def test_all_branches_and_their_sum_have_one_axis_and_the_gate_its_own():
     steps = channel_steps()
-    figure = spatial.branches(steps, sigmoid(steps.branches["max"][0]), 0)
+    figure = spatial.branches(steps, sigmoid(steps.branches["max"][0]), 0).figure
     *rows, gate = [tuple(axis.range) for axis in figure.select_yaxes()]
     assert len(set(rows)) == 1
     low, high = rows[0]
@@ -175,11 +176,11 @@ def test_all_branches_and_their_sum_have_one_axis_and_the_gate_its_own():
 
 def test_a_single_branch_needs_no_sum():
     steps = channel_steps(("average",))
-    figure = spatial.branches(steps, sigmoid(steps.branches["average"][0]), 0)
+    figure = spatial.branches(steps, sigmoid(steps.branches["average"][0]), 0).figure
     assert [axis.title.text for axis in figure.select_yaxes()] == ["MLP of the mean", "gate"]
 
 
 def test_the_chosen_channel_is_marked_in_every_row():
     steps = channel_steps()
-    lines = spatial.branches(steps, sigmoid(steps.branches["max"][0]), 7).layout.shapes
+    lines = spatial.branches(steps, sigmoid(steps.branches["max"][0]), 7).figure.layout.shapes
     assert [(line.x0, line.x1, line.yref, line.y0, line.y1) for line in lines] == [(7, 7, "paper", 0, 1)]

@@ -84,7 +84,7 @@ def test_an_unfinished_run_is_not_exported(tmp_path, pictures):
 
 def test_an_epoch_sees_every_picture_at_most_once_and_its_classes_stay_with_them(pictures):
     grey = replace_pixels(pictures)
-    batches = list(training._batches(grey, replace(TINY, jitter=0.0, mixup=0.0), epoch=0))
+    batches = list(training.batches(grey, replace(TINY, jitter=0.0, mixup=0.0), epoch=0))
     assert [batch.shape for batch, _ in batches] == [(4, 3, 32, 32)] * 2
     values = torch.cat([batch[:, 0, 0, 0] for batch, _ in batches])
     rows = ((values * training.STD[0] + training.MEAN[0]) * 255 / 20).round().long()

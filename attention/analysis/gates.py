@@ -1,13 +1,13 @@
 """Gates in blocks, in simpler views, and in the numbers that are said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
-from attention.records import Floats, Gate
+from attention.records import Floats, Gate, GateHealth
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,17 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
             found.append([gate])
     taken = {gate.name for gate in gates}
     return tuple(_block(group, taken) for group in found)
+
+
+def most_varied(gates: Mapping[str, Gate], health: Sequence[GateHealth]) -> str:
+    """The name of the gate that varies most from picture to picture: where a page opens.
+
+    By the health that the network's card has of each; where it has not, by how far the values of this picture differ.
+    """
+    deviations = {each.name: each.deviation for each in health}
+    if all(gate.name in deviations for gate in gates.values()):
+        return max(gates, key=lambda name: deviations[gates[name].name])
+    return max(gates, key=lambda name: float(gates[name].values.std()))
 
 
 def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:

@@ -1,7 +1,6 @@
-"""Channel gates as figures: one block's weights, all blocks through depth, and what the reduction ratio costs."""
+"""Channel gates: one block's weights and how they came about, all blocks through depth, what the ratio costs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,11 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from PIL import Image
 
+from attention import analysis
 from attention.analysis import by_strength
-from attention.charts import overlay
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL
+from attention.charts import network, overlay
+from attention.charts.chart import Chart, Columns
+from attention.charts.colours import ACCENT, BLUE, CHANGE, CHANNEL_GATE, NULL
 from attention.records import Floats
 
 MOST_BARS = 256
@@ -21,6 +22,12 @@ TOP_BARS = 64
 STRIP_WIDTH = 64
 FEATURES = "cividis"
 """What a channel's own map is drawn in, alone and on the picture."""
+MEANING = {"average": "mean", "max": "maximum"}
+"""What a branch of the squeeze reads of each channel."""
+HIDDEN = {"relu": "ReLU", "silu": "SiLU", "gelu": "GELU", "hardswish": "hard swish", "relu6": "ReLU6"}
+"""What makes the hidden activations, in words."""
+RATIOS = (1, 2, 4, 8, 16, 32)
+"""Reduction ratios of the curve, as far as every block has so many channels."""
 
 Channels = NDArray[np.intp]
 
@@ -57,6 +64,24 @@ def gate_strip(values: Floats, chosen: int) -> go.Figure:
     return figure
 
 
+def squeezed(values: Floats, branch: str, chosen: int) -> Chart:
+    """What a branch of the squeeze, "average" or "max", reads of each channel, (C,)."""
+    what = MEANING[branch]
+    finding = f"The {what} of {len(values)} channels, from {values.min():.3f} to {values.max():.3f}."
+    table: Columns = {"channel": range(len(values)), what: values}
+    return Chart(f"squeeze_{branch}", vector(values, chosen, what), finding, table=table)
+
+
+def hidden(values: Floats, branch: str, activation: str) -> Chart:
+    """The hidden units of the excitation, (C / r,), after their activation, for a branch of the squeeze."""
+    what, active = MEANING[branch], int((values > 0).sum())
+    rest = "are 0" if values.min() == 0 else f"are below 0, down to {values.min():.3f},"
+    finding = f"{active} of {len(values)} hidden units are above 0 for the {what}"
+    finding += "." if active == len(values) else f"; the others {rest} after the {HIDDEN.get(activation, activation)}."
+    table: Columns = {"hidden unit": range(len(values)), f"from the {what}": values}
+    return Chart(f"hidden_{branch}", vector(values, -1, "hidden unit"), finding, finding, table=table)
+
+
 def vector(values: Floats, chosen: int, title: str) -> go.Figure:
     """Any numbers of the channels or hidden units, (C,), in their order: bars, or past 256 a strip."""
     if len(values) > MOST_BARS:
@@ -67,8 +92,26 @@ def vector(values: Floats, chosen: int, title: str) -> go.Figure:
     return figure
 
 
-def difference(values: Floats) -> go.Figure:
-    """What changes from one picture's gate to another's, (C,), on a scale symmetric about zero; the most is named."""
+def difference(first: Floats, second: Floats) -> Chart:
+    """One block's gate, (C,), for two pictures: second minus first, and the channel that differs most."""
+    change = second - first
+    most = int(by_strength(np.abs(change))[0])
+    finding = (
+        f"{int((np.abs(change) > 0.1).sum())} of {len(change)} channels differ by more than 0.1; most of all channel "
+        f"{most}: {first[most]:.3f} for the first picture, {second[most]:.3f} for the second."
+    )
+    return Chart(
+        "difference",
+        difference_figure(change),
+        finding,
+        f"Second minus first, from {change.min():.3f} to {change.max():.3f}; the scale is symmetric about 0.",
+        finding,
+        table={"channel": range(len(change)), "first": first, "second": second, "change": change},
+    )
+
+
+def difference_figure(values: Floats) -> go.Figure:
+    """Changes of a gate, (C,), on a scale symmetric about zero; the most is named."""
     reach = float(np.abs(values).max()) or 1.0
     if len(values) > MOST_BARS:
         return _strip(values, CHANGE, (-reach, reach))
@@ -80,50 +123,68 @@ def difference(values: Floats) -> go.Figure:
     return figure
 
 
-def through_depth(names: Sequence[str], gates: Sequence[Floats], chosen: int) -> go.Figure:
-    """Each block's gate (C,) as a box: whiskers to its minimum and maximum; the chosen block is framed."""
-    quartiles = np.array([np.quantile(gate, [0, 0.25, 0.5, 0.75, 1]) for gate in gates])
+def through_depth(gates: Mapping[str, Floats], chosen: str) -> Chart:
+    """Every block's gate (C,) as a box, by the block's name, with its share of saturated values; one is framed."""
+    names, values = analysis.short_names(list(gates)), list(gates.values())
+    low, high = [analysis.share_low(each) for each in values], [analysis.share_high(each) for each in values]
+    widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
+    ticks = [f"{name}<br>{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
+    table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
+    finding = (
+        f"The gates spread most in {names[widest]}, from {values[widest].min():.3f} to {values[widest].max():.3f}."
+    )
+    table |= {"mean": [float(each.mean()) for each in values], **analysis.spread(values)}
+    return Chart(
+        "depth",
+        network.boxes(ticks, values, list(gates).index(chosen)),
+        finding,
+        "This picture. A box holds the middle half of a block's channels, its line is the median, its whiskers reach "
+        "the lowest and the highest gate. The shares of saturated gates, below 0.05 or of 0.95 and above, stand under "
+        "each block.",
+        finding,
+        table={**table, "below 0.05": low, "0.95 and above": high},
+    )
+
+
+def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
+    """Parameters of SE gates for blocks of so many channels over the reduction ratio, the `current` one ringed.
+
+    On two logarithmic axes (2/r) sum N C^2 is a straight line (arXiv 1709.01507, eq. 5).
+    """
+    ratios = [ratio for ratio in RATIOS if ratio <= min(sizes)]
+    weights = [analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios]
+    whole = [analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios]
     figure = go.Figure()
-    for which, colour in (("others", CHANNEL_GATE[1][1]), ("chosen", ACCENT)):
-        at = [place for place in range(len(names)) if (place == chosen) == (which == "chosen")]
-        low, q1, median, q3, high = quartiles[at].T
-        figure.add_box(
-            x=at, lowerfence=low, q1=q1, median=median, q3=q3, upperfence=high, name=which, line={"color": colour}
-        )
-    figure.update_traces(width=0.6, line={"width": 3}, fillcolor="rgba(74,144,201,0.35)")
-    figure.update_yaxes(title="gate", range=[-0.02, 1.02], fixedrange=True, tickfont=_FONT)
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), fixedrange=True, tickfont=_FONT)
-    figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 8, "b": 0}, showlegend=False, boxmode="overlay")
-    return figure
-
-
-@dataclass(frozen=True)
-class RatioCurve:
-    """Parameters of all SE gates of a network over the reduction ratio."""
-
-    ratios: tuple[int, ...]
-    weights: tuple[int, ...]
-    """Without biases."""
-    parameters: tuple[int, ...]
-    """With them."""
-
-
-def ratio_curve(curve: RatioCurve, current: int | None) -> go.Figure:
-    """The parameters over the ratio on two logarithmic axes, where (2/r) sum N C^2 is a straight line."""
-    figure = go.Figure()
-    figure.add_scatter(x=curve.ratios, y=curve.parameters, name="with biases", line={"color": CHANNEL_GATE[1][1]})
-    figure.add_scatter(x=curve.ratios, y=curve.weights, name="weights alone", line={"color": NULL, "dash": "dash"})
+    figure.add_scatter(x=ratios, y=whole, name="with biases", line={"color": BLUE})
+    figure.add_scatter(x=ratios, y=weights, name="weights alone", line={"color": NULL, "dash": "dash"})
     figure.update_traces(mode="lines+markers", marker={"size": 10}, line={"width": 3})
-    if current in curve.ratios:
-        here = curve.parameters[curve.ratios.index(current)]
+    if current in ratios:
         marker = {"size": 20, "symbol": "circle-open", "color": ACCENT, "line": {"width": 4}}
-        figure.add_scatter(x=[current], y=[here], mode="markers", marker=marker, name="this block")
-    figure.update_xaxes(type="log", tickvals=curve.ratios, title="reduction ratio r", fixedrange=True, tickfont=_FONT)
-    figure.update_yaxes(type="log", tickvals=curve.parameters, title="parameters", fixedrange=True, tickfont=_FONT)
-    figure.update_yaxes(ticktext=[f"{number:,}" for number in curve.parameters])
+        here = whole[ratios.index(current)]
+        figure.add_scatter(x=[current], y=[here], mode="markers", marker=marker, name="this network")
+    figure.update_xaxes(type="log", tickvals=ratios, title="reduction ratio r", fixedrange=True, tickfont=_FONT)
+    figure.update_yaxes(type="log", tickvals=whole, title="parameters", fixedrange=True, tickfont=_FONT)
+    figure.update_yaxes(ticktext=[f"{number:,}" for number in whole])
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": _FONT}
     figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 40, "b": 0}, legend=legend)
-    return figure
+    return Chart(
+        "ratio",
+        figure,
+        f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}.",
+        "Were all gates SE with one reduction ratio r: weights alone, and with biases.",
+        table={"r": ratios, "weights": weights, "with biases": whole},
+    )
+
+
+def reweighted(channel: int, before: Floats, after: Floats, gate: float, key: str) -> Chart:
+    """A channel's map (H, W) before and after its gate, side by side."""
+    return Chart(
+        key,
+        before_after(before, after),
+        f"Channel {channel} before and after its gate of {gate:.3f}.",
+        f"Channel {channel} × {gate:.3f}: {_extent(before)} → {_extent(after)}",
+        numbers="reweight",
+    )
 
 
 def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
@@ -136,6 +197,10 @@ def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
         tile = overlay.coloured(values, FEATURES, scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
         sheet.paste(tile, (place * (size[0] + 4), 0))
     return overlay.png(sheet)
+
+
+def _extent(values: Floats) -> str:
+    return f"{values.min():.2f} … {values.max():.2f}"
 
 
 def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: int) -> go.Figure:

@@ -1,6 +1,6 @@
 """Colours, one meaning each, the same on every page, in both themes, and for colour-blind eyes."""
 
-from plotly.colors import get_colorscale, sample_colorscale
+from plotly.colors import get_colorscale, hex_to_rgb, sample_colorscale
 
 
 def _spelled_out(name: str) -> list[list[object]]:
@@ -11,6 +11,11 @@ def _spelled_out(name: str) -> list[list[object]]:
 
 CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#0b60c4"]]
 """A channel gate, 0 pale to 1 deep; the deep end stands out from the dark background, 3 : 1."""
+
+BLUE = str(CHANNEL_GATE[1][1])
+"""The channel gates' colour where there is no scale: boxes, lines, bars."""
+PALE_BLUE = f"rgba{(*hex_to_rgb(BLUE), 0.35)}"
+"""The same, for what is filled."""
 
 SPATIAL_GATE = "Viridis"
 CLASS_HEATMAP = _spelled_out("Inferno")

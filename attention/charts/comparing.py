@@ -14,7 +14,7 @@ from attention.analysis import evidence
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import KINDS, Faithfulness
 from attention.charts.chart import Chart
-from attention.charts.colours import ACCENT, CHANGE, NULL, OKABE_ITO
+from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
 from attention.charts.overlay import Scale
 from attention.comparison import GateAgreement, MapTest
 from attention.records import Floats
@@ -290,9 +290,9 @@ def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:
         blocks = list(range(1, len(gates) + 1))
         place = {"row": 1, "col": column, "showlegend": False, "x": blocks}
         figure.add_scatter(y=low, mode="lines", line={"width": 0}, hoverinfo="skip", **place)
-        band = {"fill": "tonexty", "fillcolor": "rgba(74,144,201,0.35)", "line": {"width": 0}, "hoverinfo": "skip"}
+        band = {"fill": "tonexty", "fillcolor": PALE_BLUE, "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=high, mode="lines", **band, **place)
-        line = {"color": "#4a90c9", "width": 3}
+        line = {"color": BLUE, "width": 3}
         figure.add_scatter(
             y=middle, line=line, mode="lines+markers", hovertemplate="block %{x}: %{y:.3f}<extra></extra>", **place
         )

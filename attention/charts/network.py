@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from attention import analysis
 from attention.analysis import Block
 from attention.charts.chart import Chart
-from attention.charts.colours import ACCENT, CHANNEL_GATE, NULL
+from attention.charts.colours import ACCENT, BLUE, CHANNEL_GATE, NULL, PALE_BLUE
 from attention.records import Floats
 
 MOST_LETTERS = 128
 """Names that would need more, each as wide as the longest, do not fit below the cells."""
-_BLUE = CHANNEL_GATE[1][1]
 
 
 def openness(blocks: Sequence[Block]) -> Chart:
@@ -98,17 +97,22 @@ def strip(names: Sequence[str], values: Sequence[float], chosen: str, colours: A
     return figure
 
 
-def boxes(names: Sequence[str], values: Sequence[Floats]) -> go.Figure:
-    """Each gate's values, flat, as a box: quartiles, and whiskers to the minimum and the maximum."""
-    low, q1, median, q3, high = np.array([np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values]).T
-    box = go.Box(x=np.arange(len(names)), lowerfence=low, q1=q1, median=median, q3=q3, upperfence=high)
-    box.update(width=0.6, line={"width": 2, "color": _BLUE}, fillcolor="rgba(74,144,201,0.35)")
-    figure = go.Figure(box)
+def boxes(names: Sequence[str], values: Sequence[Floats], chosen: int | None = None) -> go.Figure:
+    """Each gate's values, flat, as a box: quartiles, and whiskers to the minimum and the maximum; one is framed."""
+    quartiles = np.array([np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
+    figure = go.Figure()
+    others = [place for place in range(len(names)) if place != chosen]
+    for colour, at in ((BLUE, others), (ACCENT, [] if chosen is None else [chosen])):
+        if at:
+            low, q1, median, q3, high = quartiles[at].T
+            five = {"lowerfence": low, "q1": q1, "median": median, "q3": q3, "upperfence": high}
+            figure.add_box(x=at, **five, width=0.6, line={"width": 2, "color": colour}, fillcolor=PALE_BLUE)
+    low, high = quartiles[:, 0], quartiles[:, -1]
     figure.add_hline(1, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
     ends = [min(-0.02, float(low.min())), max(1.02, float(high.max()))]
     figure.update_yaxes(title="gate", range=ends)
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), showgrid=False)
-    figure.update_layout(height=380, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    figure.update_layout(height=380, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False, boxmode="overlay")
     return figure
 
 
@@ -118,7 +122,7 @@ def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     places = np.arange(len(labels))
     bars = go.Bar(x=list(shares), y=places, orientation="h", text=words, textposition="outside", cliponaxis=False)
     figure = go.Figure(bars)
-    figure.update_traces(marker={"color": _BLUE}, hoverinfo="skip")
+    figure.update_traces(marker={"color": BLUE}, hoverinfo="skip")
     figure.update_xaxes(range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="probability")
     figure.update_yaxes(
         autorange="reversed", showgrid=False, tickvals=places, ticktext=[plain(name) for name in labels]

@@ -1,4 +1,4 @@
-"""Spatial gates as figures: the values of a map, how it came about, and the features before and after."""
+"""How the gates of CBAM came about, as charts: the distribution of a map, its derivation, the features around it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from attention.charts.chart import Chart, by_map, by_place
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
 from attention.charts.overlay import Scale, own_range
 from attention.records import ChannelSteps, Floats, SpatialSteps
@@ -86,8 +87,23 @@ def profile(values: Floats, side: str) -> go.Figure:
     return figure
 
 
-def derivation(steps: SpatialSteps, gate: Floats) -> go.Figure:
+def derivation(steps: SpatialSteps, gate: Floats) -> Chart:
     """The paper's figure with this picture's numbers: features, pooled maps, kernel, and the gate (H, W), 0 to 1."""
+    channels, size = steps.before.shape[1], steps.kernel.shape[-1]
+    row, column = np.unravel_index(int(gate.argmax()), gate.shape)
+    pooled = " and ".join(f"{name} {values[0, row, column]:.2f}" for name, values in steps.pooled.items())
+    return Chart(
+        "derivation",
+        _derivation_figure(steps, gate),
+        f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
+        f"the gate from {gate.min():.2f} to {gate.max():.2f}.",
+        f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, and "
+        f"the gate is {gate[row, column]:.2f}. arXiv 1807.06521, equation 3.",
+        table=by_map(_derived(steps, gate)),
+    )
+
+
+def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
     rows = [(0.58, 1.0), (0.0, 0.42)] if len(steps.pooled) == 2 else [(0.25, 0.75)]
     size = steps.kernel.shape[-1]
     reach = float(np.abs(steps.kernel).max()) or 1.0
@@ -106,8 +122,8 @@ def derivation(steps: SpatialSteps, gate: Floats) -> go.Figure:
     return _drawn(panels, height=430, arrows=arrows)
 
 
-def derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
-    """What `derivation` draws: each map (H, W), and each kernel, by what it is called."""
+def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
+    """What the derivation shows: each map (H, W), and each kernel, by what it is called."""
     shown = {f"features, channel {channel}": steps.before[0, channel] for channel in _strongest(steps.before[0])}
     names = [_BRANCH_NAMES[name] for name in steps.pooled]
     pooled = {f"{name} over channels": values[0] for name, values in zip(names, steps.pooled.values(), strict=True)}
@@ -115,8 +131,9 @@ def derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
     return {**shown, **pooled, **kernels, "spatial gate": gate}
 
 
-def features(maps: dict[str, Floats], scale: Scale) -> go.Figure:
-    """Feature maps (H, W) side by side by title, on one grey scale."""
+def features(maps: dict[str, Floats], what: str) -> Chart:
+    """Feature maps (H, W) of one size side by side by title, on one grey scale; `what` they are, in words."""
+    scale = own_range(np.stack(list(maps.values())))
     width = 1 / len(maps)
     panels = [
         _Panel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
@@ -124,10 +141,17 @@ def features(maps: dict[str, Floats], scale: Scale) -> go.Figure:
     ]
     figure = _drawn(panels, height=380, arrows={})
     figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": _FONT, "x": 1.0})
-    return figure
+    return Chart(
+        "features",
+        figure,
+        "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items()),
+        f"{what}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
+        "negative, and a gate only moves them towards 0.",
+        table=by_place(maps),
+    )
 
 
-def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> go.Figure:
+def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> Chart:
     """Each branch of the channel MLP, their sum, and the gate (C,) below it, over the channels in their order."""
     rows = _branch_rows(steps, gate)
     step = 1 / len(rows)
@@ -140,7 +164,15 @@ def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> go.Figure:
     mark = {"type": "line", "x0": chosen, "x1": chosen, "yref": "paper", "y0": 0, "y1": 1, "line": _MARK}
     layout = {"height": 130 * len(rows), "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False}
     lines = [_stairs(row, number) for number, row in enumerate(rows, start=1)]
-    return go.Figure(lines, {**down, "xaxis": across, "shapes": [mark], **layout})
+    pooled = " and ".join(f"{name} {values[0, chosen]:.2f}" for name, values in steps.squeezed.items())
+    return Chart(
+        "branches",
+        go.Figure(lines, {**down, "xaxis": across, "shapes": [mark], **layout}),
+        f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {chosen} is "
+        f"marked, its gate is {gate[chosen]:.2f}.",
+        f"Channel {chosen} over all places: {pooled}. arXiv 1807.06521, equation 2.",
+        table={"channel": range(len(gate)), **{row.title: row.values for row in rows}},
+    )
 
 
 def contact_sheet(feature_map: Floats) -> Floats:

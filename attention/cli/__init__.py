@@ -57,15 +57,20 @@ def serve(port: int | None, address: str, headless: bool, **options: Any) -> Non
 @CHECKPOINT
 @click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
 def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
-    """Train a VARIANT (plain, se, cbam, se-resnext) on the pictures in DATA/train, or go on from its checkpoint."""
+    """Train a VARIANT (plain, se, cbam, se-resnext; cbam-b0 learns from EfficientNet-B0) on the pictures in DATA/train,
+    or go on from its checkpoint."""
     import torch
 
-    from attention import evaluation, training
+    from attention import distillation, evaluation, training
 
     if threads:
         torch.set_num_threads(threads)
     with evaluation.opened(data) as folder:
-        training.train(variant, training.load_pictures(folder / "train"), checkpoint)
+        pictures = training.load_pictures(folder / "train")
+        if variant == distillation.NAME:
+            distillation.train(pictures, checkpoint)
+        else:
+            training.train(variant, pictures, checkpoint)
 
 
 @main.command()
@@ -75,10 +80,16 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
 @click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
-    """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val."""
-    from attention import evaluation, training
+    """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val.
+
+    That of cbam-b0 has no accuracy: its classes are ImageNet's. Measure it with benchmarks/spatial_gates.py.
+    """
+    from attention import distillation, evaluation, training
     from attention.models import own
 
+    if variant == distillation.NAME:
+        own.save_card(distillation.export(checkpoint, data.stem))
+        return
     called = json.loads(labels.read_text()) if labels else {}
     with evaluation.opened(data) as folder:
         card = training.export(variant, checkpoint, data.stem, input_size)
@@ -91,17 +102,29 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @main.command()
 @click.argument("name")
 @DATA
-def evaluate(name: str, data: Path) -> None:
-    """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
+@click.option("--save", is_flag=True, help="Write the health of the gates into the card, where it has no accuracy.")
+def evaluate(name: str, data: Path, save: bool) -> None:
+    """Measure the network NAME on the pictures in DATA/val: the health of its gates, and top-1 where the card has it.
+
+    A network that knows other classes than those of the pictures has no accuracy on them.
+    """
     from attention import evaluation
-    from attention.models import zoo
+    from attention.models import own, zoo
 
     network = zoo.load(name)
+    known = network.card.accuracy
     with evaluation.opened(data) as folder:
-        card = evaluation.measured(network, folder / "val")
+        if known is None:
+            card = evaluation.with_health(network, folder / "val", data.stem)
+        else:
+            card = evaluation.measured(network, folder / "val")
     _report(card)
-    if network.card.accuracy not in (None, card.accuracy):
-        click.echo(f"The card says {network.card.accuracy:.2%}.")
+    if known not in (None, card.accuracy):
+        click.echo(f"The card says {known:.2%}.")
+    if save:
+        if known is not None or name not in own.names():
+            raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
+        own.save_card(replace(card, classes=(), labels=()))  # ImageNet's stand in one place
 
 
 @main.command()
@@ -256,7 +279,10 @@ def ablate_command(out: Path, **request: Any) -> None:
 
 
 def _report(card: ModelCard) -> None:
-    click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
+    top = (
+        "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
+    )
+    click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
         click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
 

@@ -4,13 +4,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attention.images import Preprocessing
 from attention.records import GatescopeError, Kind, ModelCard, Trace
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
-    from torch import nn
+    from torch import Tensor, nn
 
 SEED = 0
 """The seed of random weights, and of the picture that the gates are counted on."""
@@ -24,7 +24,7 @@ class ZooError(GatescopeError):
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network ready for pictures: `module` in eval mode, `transform` from a picture to a (3, H, W) tensor."""
+    """A network ready for pictures: `module` in eval mode, `transform` from a picture to a (C, H, W) tensor."""
 
     card: ModelCard
     module: "nn.Module"
@@ -40,14 +40,20 @@ class Network:
         return self.card.labels
 
 
+SEEN = ("crop", "mean", "std", "interpolation", "bands")
+"""What a card and a preprocessing both have, besides the size."""
+
+
+def card_of(seen: Preprocessing, **known: Any) -> ModelCard:
+    """The card of a network that sees pictures so; `known` is what else its fields are."""
+    return ModelCard(input_size=seen.size, **{name: getattr(seen, name) for name in SEEN}, **known)
+
+
 def preprocessing(card: ModelCard) -> Preprocessing:
     """From a picture to what the network of this card sees."""
     return Preprocessing(
         card.input_size,
-        crop=card.crop,
-        mean=card.mean,
-        std=card.std,
-        interpolation=card.interpolation,
+        **{name: getattr(card, name) for name in SEEN},
         whole_pixels=card.source != "own",  # the own networks' accuracy was measured on the exact square
     )
 
@@ -66,13 +72,20 @@ def gate_counts(trace: Trace) -> dict[Kind, int]:
     return dict(Counter(gate.kind for gate in trace.gates))
 
 
+def noise_for(seen: Preprocessing, number: int = 0) -> "Tensor":
+    """A picture of noise as a network sees it, (1, C, H, W); another for each number."""
+    import torch
+
+    return torch.randn(seen.shape, generator=torch.Generator().manual_seed(SEED + number))
+
+
 def on_noise(module: "nn.Module", card: ModelCard) -> Trace:
     """One pass over a picture of noise. Raises ZooError where the network is no classifier."""
     import torch
 
     from attention import capture
 
-    noise = torch.randn(1, 3, card.input_size, card.input_size, generator=torch.Generator().manual_seed(SEED))
+    noise = noise_for(preprocessing(card))
     with torch.inference_mode():
         trace = capture.trace(module, noise)
     if getattr(trace.output, "ndim", 0) != 2:

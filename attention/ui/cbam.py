@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,9 +13,8 @@ from attention.charts import gates, numbers, spatial
 from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
 from attention.charts.gates import MapStyle
-from attention.charts.overlay import own_range
 from attention.observe import Observation
-from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
 from attention.ui import widgets
 from attention.ui.gates import say_notes
 
@@ -38,11 +36,13 @@ USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the blo
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
-def choose_block(blocks: Sequence[Block]) -> Block:
+def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
-    by_name = {block.name: block for block in blocks}
-    means = [float(_shown(block)[0].values.mean()) for block in blocks]
-    return by_name[widgets.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
+    gates = {block.name: _shown(block)[0] for block in blocks}
+    means = [float(gate.values.mean()) for gate in gates.values()]
+    usual = analysis.most_varied(gates, health)
+    name = widgets.depth_strip(list(gates), means, usual, label="Mean of the spatial gate", colours=SPATIAL_GATE)
+    return next(block for block in blocks if block.name == name)
 
 
 def headline(block: Block, name: str) -> str:
@@ -63,7 +63,7 @@ def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
     for gate in _shown(block):
         say_notes(observation, gate)
-    over = f"over the {observation.card.validation_pictures:,} validation pictures"
+    over = f"over {observation.card.health_pictures}"
     for health in observation.card.gate_health:
         if health.name not in [gate.name for gate in _shown(block)]:
             continue
@@ -207,13 +207,8 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         st.info("This gate is not of CBAM's form: it has no pooled maps and no kernel to show, only the map above.")
         return
     channels, size = steps.before.shape[1], steps.kernel.shape[-1]
-    widgets.chart(
-        spatial.derivation(steps, gate.values[0]),
-        key="derivation",
-        table="map",
-        alt=f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
-        f"the gate from {gate.minimum:.2f} to {gate.maximum:.2f}.",
-    )
+    chart = spatial.derivation(steps, gate.values[0])
+    widgets.show(chart, fold_table=False)
     weighed = " that the channel gate has weighed" * (block.channel is not None)
     symbol, normalised = "F'" if weighed else "F", ", normalised" * steps.normalised
     sentences = (
@@ -226,8 +221,10 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         place.markdown(sentence)
     f = rf"f^{{{size} \times {size}}}"
     st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}({symbol});\ \mathrm{{MaxPool}}({symbol})]\right)\right)")
-    st.caption(_at_the_most_open_place(steps, gate.values[0]))
-    widgets.data(map=by_map(spatial.derived(steps, gate.values[0])))
+    st.caption(
+        "f is the convolution" + " and the normalisation after it, as the authors have it" * steps.normalised + "."
+    )
+    widgets.fold(**{chart.key: chart.table})
 
 
 def _draw_channel(observation: Observation, block: Block) -> None:
@@ -243,20 +240,10 @@ def _draw_channel(observation: Observation, block: Block) -> None:
     )
     where = f"{observation.choice.key} {block.name}"
     channel = widgets.choose_channel(where, len(gate), lambda: int(gate.argmax()), key="unit", width=140)
-    widgets.chart(
-        spatial.branches(steps, gate, channel),
-        key="branches",
-        table="channel_gate",
-        alt=f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {channel} is "
-        f"marked, its gate is {gate[channel]:.2f}.",
-    )
+    widgets.show(spatial.branches(steps, gate, channel))
     st.latex(r"M_c = \sigma\left(\mathrm{MLP}(\mathrm{AvgPool}(F)) + \mathrm{MLP}(\mathrm{MaxPool}(F))\right)")
     st.latex(numbers_of_channel(steps, gate, channel))
-    pooled = " and ".join(f"{name} {values[0, channel]:.2f}" for name, values in steps.squeezed.items())
-    st.caption(f"Channel {channel} over all places: {pooled}. σ is the sigmoid. arXiv 1807.06521, equation 2.")
-    branches = {f"MLP of the {name}": values[0] for name, values in steps.branches.items()}
-    total = {"sum": sum(branches.values())} if len(branches) > 1 else {}
-    widgets.data(channel_gate={"channel": range(len(gate)), **branches, **total, "gate": gate})
+    st.caption("σ is the sigmoid.")
 
 
 def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
@@ -276,18 +263,8 @@ def _draw_features(observation: Observation, block: Block) -> None:
     what = widgets.choose("Shown", AVERAGED, key="shown", look="row")
     channel = int(block.channel.values[0].argmax()) if block.channel else 0
     maps = {name: values.mean(0) if what == AVERAGED[0] else values[channel] for name, values in stages.items()}
-    scale = own_range(np.stack(list(maps.values())))
-    widgets.chart(
-        spatial.features(maps, scale),
-        key="features",
-        alt="; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items()),
-    )
     which = "The mean over all channels" if what == AVERAGED[0] else f"Channel {channel}"
-    st.caption(
-        f"{which}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
-        "negative, and a gate only moves them towards 0."
-    )
-    widgets.data(features=by_place(maps))
+    widgets.show(spatial.features(maps, which))
 
 
 def _draw_code() -> None:
@@ -300,17 +277,6 @@ def _draw_code() -> None:
     )
     st.code(inspect.getsource(SpatialGate), language="python", wrap_lines=True)
     widgets.code(CBAM, USAGE)
-
-
-def _at_the_most_open_place(steps: SpatialSteps, gate: Floats) -> str:
-    row, column = np.unravel_index(int(gate.argmax()), gate.shape)
-    pooled = " and ".join(f"{name} {values[0, row, column]:.2f}" for name, values in steps.pooled.items())
-    return (
-        f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, "
-        f"and the gate is {gate[row, column]:.2f}. f is the convolution"
-        + " and the normalisation after it, as in the authors' code" * steps.normalised
-        + ". arXiv 1807.06521, equation 3."
-    )
 
 
 def _stages(observation: Observation, block: Block) -> dict[str, Floats]:

@@ -15,9 +15,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
 from attention.analysis import predictions
-from attention.images import Preprocessing
+from attention.images import BANDS, RGB, Preprocessing, bands_of, size_of, written
 from attention.models import libraries, weight_files, zoo
-from attention.models.code import LARGEST
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
@@ -223,6 +222,8 @@ HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
 )
+SIZES = "A side, or a height and a width: 224, 256 × 128."
+BAND_HELP = f"A band of the picture for each channel, of {', '.join(BANDS)}; grey has the average of mean and std."
 _UPLOAD, _REFUSED, _COUNT, _OF_FILE = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
 
 
@@ -259,13 +260,21 @@ def choose_weight_file() -> NetworkChoice | None:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
     choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
-    st.session_state[_OF_FILE] = choice
+
+    def alike(family: str) -> NetworkChoice:
+        def load() -> zoo.Network:
+            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), _prepared=prepared)
+
+        other_key, prepared = f"{key} {family}", (seen, names)
+        return NetworkChoice(replace(card, name=f"{card.name} as {family}", title=family), other_key, load)
+
+    st.session_state[_OF_FILE] = [choice, *map(alike, found.alternatives)]
     return choice
 
 
 def uploaded() -> list[NetworkChoice]:
-    """The network of the last weight file that made one, where there is one."""
-    return [choice] if (choice := st.session_state.get(_OF_FILE)) else []
+    """The network of the last weight file that made one, and then every other that its keys allow."""
+    return st.session_state.get(_OF_FILE, [])[:]
 
 
 def _take() -> Upload | None:
@@ -292,7 +301,7 @@ def _keep(file: UploadedFile) -> None:
         st.session_state[_REFUSED] = f"{literal(file.name)}: {literal(str(error))}"
     else:
         st.session_state[_UPLOAD] = upload._replace(parts=parts)
-        for own in ("network_in_file", "family", "size", "mean", "std"):
+        for own in ("network_in_file", "family", "size", "bands", "mean", "std"):
             st.session_state.pop(own, None)
     context = get_script_run_ctx()
     if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
@@ -328,8 +337,15 @@ def _choose_part_and_family(upload: Upload) -> tuple[str | None, WeightFile]:
 
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:
-    size = st.number_input("Image size in pixels", 1, LARGEST, usual.size, key="size")
-    return replace(usual, size=size, mean=_choose_colours("Mean", usual.mean), std=_choose_colours("Std", usual.std))
+    size = size_of(st.text_input("Image size in pixels", written(usual.size), key="size", help=SIZES))
+    bands = usual.bands
+    if bands != RGB:
+        given = st.text_input(
+            f"What the {len(bands)} input channels read", ", ".join(bands), key="bands", help=BAND_HELP
+        )
+        bands = bands_of(given)
+    mean, std = _choose_colours("Mean", usual.mean), _choose_colours("Std", usual.std)
+    return replace(usual, size=size, bands=bands, mean=mean, std=std)
 
 
 def _choose_colours(name: str, usual: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -18,14 +18,12 @@ from attention.ui import cache, frame, widgets
 from attention.ui.gates import say_notes
 
 ORDERS = ["Sorted", "By channel"]
-MEANING = {"average": "mean", "max": "maximum"}
 SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
 SQUASH = {"sigmoid": ("sigmoid σ", r"\sigma"), "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}")}
 """What turns a sum into a gate, in words and in an equation."""
-HIDDEN = {"relu": "ReLU", "silu": "SiLU", "gelu": "GELU", "hardswish": "hard swish", "relu6": "ReLU6"}
-"""What makes the hidden activations, in words."""
 MAPS = 4
-RATIOS = (1, 2, 4, 8, 16, 32)
+MOST_NAMED = 5
+"""Channels that are named of those that differ between two pictures."""
 USUAL = 16
 """The ratio that the paper settles on."""
 USAGE = """\
@@ -75,9 +73,9 @@ class Selection:
 def choose(observation: Observation) -> Selection:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
     by_block = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
-    block = widgets.depth_strip(
-        list(by_block), [float(gate.values.mean()) for gate in by_block.values()], label="Mean gate"
-    )
+    means = [float(gate.values.mean()) for gate in by_block.values()]
+    usual = analysis.most_varied(by_block, observation.card.gate_health)
+    block = widgets.depth_strip(list(by_block), means, usual, label="Mean gate")
     values = by_block[block].values[0]
     said = st.container()
     with st.container(horizontal=True):
@@ -136,7 +134,7 @@ def draw_channel(selection: Selection) -> None:
 
 def complaints(selection: Selection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
-    name, over = selection.names[block], f"over {selection.observation.card.validation_pictures:,} validation pictures"
+    name, over = selection.names[block], f"over {selection.observation.card.health_pictures}"
     for health in selection.observation.card.gate_health:
         if health.name == selection.gates[block].name and analysis.hardly_varies(health):
             yield (
@@ -191,16 +189,11 @@ def draw_steps(selection: Selection) -> None:
 def _draw_squeeze(selection: Selection, steps: ChannelSteps) -> None:
     height, width = steps.before.shape[2:]
     st.subheader("1. Squeeze", anchor=False)
-    names = " and its ".join(MEANING[branch] for branch in steps.squeezed)
+    names = " and its ".join(channels.MEANING[branch] for branch in steps.squeezed)
     st.markdown(f"Each channel's map of {height} × {width} values becomes its {names}: what it found, and not where.")
     for branch, squeezed in steps.squeezed.items():
-        z = squeezed[0]
-        finding = f"The {MEANING[branch]} of {len(z)} channels, from {z.min():.3f} to {z.max():.3f}."
-        figure = channels.vector(z, selection.channel, MEANING[branch])
-        widgets.chart(figure, key=f"squeeze_{branch}", alt=finding, table="squeeze")
-        st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {z[selection.channel]:.3f}")
-    columns = {MEANING[branch]: squeezed[0] for branch, squeezed in steps.squeezed.items()}
-    widgets.data(squeeze={"channel": range(len(selection.values)), **columns})
+        widgets.show(channels.squeezed(squeezed[0], branch, selection.channel))
+        st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {squeezed[0, selection.channel]:.3f}")
 
 
 def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
@@ -216,17 +209,8 @@ def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
         "out, as the papers' do. SE's authors removed them in the experiments whose table stands under “Reduction "
         "ratio”; this project's own blocks have them.)"
     )
-    name = HIDDEN.get(steps.activation, steps.activation)
     for branch, units in steps.hidden.items():
-        active = int((units > 0).sum())
-        rest = "are 0" if units.min() == 0 else f"are below 0, down to {units.min():.3f},"
-        finding = f"{active} of {hidden} hidden units are above 0 for the {MEANING[branch]}"
-        finding += "." if active == hidden else f"; the others {rest} after the {name}."
-        figure = channels.vector(units[0], -1, "hidden unit")
-        widgets.chart(figure, key=f"hidden_{branch}", alt=finding, table="hidden")
-        st.caption(finding)
-    columns = {f"from the {MEANING[branch]}": units[0] for branch, units in steps.hidden.items()}
-    widgets.data(hidden={"hidden unit": range(hidden), **columns})
+        widgets.show(channels.hidden(units[0], branch, steps.activation))
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
     inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
@@ -249,14 +233,8 @@ def _draw_reweight(selection: Selection, steps: ChannelSteps) -> None:
             before, after = steps.before[0, channel], steps.after[0, channel]
             maps |= {f"channel {channel} before": before, f"channel {channel} after": after}
             with place:
-                widgets.picture(
-                    channels.before_after(before, after),
-                    key=f"{title} {rank}",
-                    alt=f"Channel {channel} of {selection.name} before and after its gate.",
-                    caption=f"Channel {channel} × {selection.values[channel]:.3f}: "
-                    f"{_extent(before)} → {_extent(after)}",
-                    table="reweight",
-                )
+                gate = float(selection.values[channel])
+                widgets.show(channels.reweighted(channel, before, after, gate, f"{title} {rank}"))
     widgets.data(reweight=by_place(maps))
     largest = float(steps.before[0, c].max())
     st.latex(
@@ -272,28 +250,11 @@ def _pooled(branch: str, channel: int, size: tuple[int, int]) -> str:
     return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
 
 
-def _extent(values: Floats) -> str:
-    return f"{values.min():.2f} … {values.max():.2f}"
-
-
 def draw_depth(selection: Selection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
-    names, gates = list(selection.names.values()), [gate.values[0] for gate in selection.gates.values()]
-    low = [analysis.share_low(gate) for gate in gates]
-    high = [analysis.share_high(gate) for gate in gates]
-    widest = max(range(len(gates)), key=lambda place: float(np.ptp(gates[place])))
-    finding = f"The gates spread most in {names[widest]}, from {gates[widest].min():.3f} to {gates[widest].max():.3f}."
-    st.markdown(f"{finding} The shares of saturated gates, below 0.05 or of 0.95 and above, stand under each block.")
-    shares = [f"{name}<br>{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
-    widgets.chart(channels.through_depth(shares, gates, names.index(selection.name)), key="depth", alt=finding)
-    st.caption(
-        "This picture. A box holds the middle half of a block's channels, its line is the median, its whiskers reach "
-        "the lowest and the highest gate."
-    )
+    values = {block: gate.values[0] for block, gate in selection.gates.items()}
+    widgets.show(channels.through_depth(values, selection.block))
     _draw_health(selection)
-    columns: dict[str, list[object]] = {"block": list(selection.gates), "channels": [len(gate) for gate in gates]}
-    columns["mean"] = [float(gate.mean()) for gate in gates]
-    widgets.data(depth={**columns, **analysis.spread(gates), "below 0.05": low, "0.95 and above": high})
 
 
 def draw_ratio(selection: Selection) -> None:
@@ -302,9 +263,6 @@ def draw_ratio(selection: Selection) -> None:
     hidden = _hidden_units(selection)
     common = {size // units for size, units in zip(sizes, hidden, strict=True)} if hidden else {USUAL}
     current = common.pop() if len(common) == 1 and hidden else None
-    ratios = tuple(ratio for ratio in RATIOS if ratio <= min(sizes))
-    weights = tuple(analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios)
-    whole = tuple(analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios)
     if not hidden:
         st.info(f"These gates have another form than SE's; the formula is for SE in their place, with r = {USUAL}.")
     if current or not hidden:
@@ -320,11 +278,7 @@ def draw_ratio(selection: Selection) -> None:
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
-        figure = channels.ratio_curve(channels.RatioCurve(ratios, weights, whole), current)
-        alt = f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}."
-        caption = "Were all gates SE with one reduction ratio r: weights alone, and with biases."
-        table = {"r": ratios, "weights": weights, "with biases": whole}
-        widgets.show(Chart("ratio", figure, alt, caption, table=table))
+        widgets.show(channels.ratio_curve(sizes, current))
     with right:
         _draw_published()
 
@@ -347,26 +301,18 @@ def draw_second(selection: Selection) -> None:
     assert averaged is not None
     gate = averaged.values[0]
     change = gate - selection.values
-    most = analysis.by_strength(np.abs(change))[:5]
-    finding = (
-        f"{int((np.abs(change) > 0.1).sum())} of {len(change)} channels differ by more than 0.1; most of all channel "
-        f"{most[0]}: {selection.values[most[0]]:.3f} for the first picture, {gate[most[0]]:.3f} for the second."
-    )
-    st.markdown(finding)
-    pictures, chart = st.columns([1, 4])
+    chart = channels.difference(selection.values, gate)
+    pictures, place_of_chart = st.columns([1, 4])
     for place, observation in (("First", selection.observation), ("Second", second)):
         with pictures:
             alt = f"{place} picture: {observation.picture.name}."
             widgets.show(Chart(place, overlay.jpeg(observation.square), alt, place))
-    with chart:
-        widgets.chart(channels.difference(change), key="difference", alt=finding, table="second")
-        st.caption(
-            f"Second minus first, from {change.min():.3f} to {change.max():.3f}; the scale is symmetric about 0."
-        )
+    with place_of_chart:
+        widgets.show(chart, fold_table=False)
+        most = analysis.by_strength(np.abs(change))[:MOST_NAMED]
         rows = [f"| {c} | {selection.values[c]:.3f} | {gate[c]:.3f} | {change[c]:+.3f} |" for c in most]
         st.markdown("\n".join(["| channel | first | second | change |", "|--:|--:|--:|--:|", *rows]))
-    columns = {"first": selection.values, "second": gate, "change": change}
-    widgets.data(second={"channel": range(len(change)), **columns})
+    widgets.fold(**{chart.key: chart.table})
 
 
 def draw_code(selection: Selection) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from attention import analysis, serving
+from attention import analysis, images, serving
 from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
@@ -120,9 +120,9 @@ def _show_picture(observation: Observation) -> None:
     st.image(
         overlay.dimmed(observation.image, observation.box),
         width="stretch",
-        alt=f"{observation.picture.name}, with the square that the network sees lit.",
-        caption=f"{literal(observation.picture.name)}: the network sees the lit square, at "
-        f"{observation.card.input_size} px.",
+        alt=f"{observation.picture.name}, with the part that the network sees lit.",
+        caption=f"{literal(observation.picture.name)}: the network sees the lit part, at "
+        f"{images.written(observation.card.input_size)} px.",
     )
     if observation.picture.name in cache.samples():
         st.caption(gallery.describe(observation.picture.name))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from attention import grouped
+from attention import grouped, images
 from attention.charts import grouped as figures
 from attention.charts.chart import Columns
 from attention.charts.partition import Partition, diagram
@@ -342,8 +342,8 @@ def draw_network(observation: Observation) -> None:
         )
         saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
         widgets.chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
-        side = observation.card.input_size
-        st.caption(f"Counted in one forward pass of a picture of {side} × {side} px.")
+        seen_at = images.written(observation.card.input_size)
+        st.caption(f"Counted in one forward pass of a picture of {seen_at} px.")
     else:
         widgets.no_gates(observation, "grouped convolutions", "se-resnext")
     widgets.data(convolutions=_table(layers))

@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import plotly.graph_objects as go
@@ -46,9 +45,12 @@ def errors() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
-def show(chart: Chart, *, on_select: Callable[[], None] | None = None, area: bool = False) -> None:
+def show(
+    chart: Chart, *, on_select: Callable[[], None] | None = None, area: bool = False, fold_table: bool = True
+) -> None:
     """A chart in the width of its place: the finding, the figure, the caption, and its numbers, folded.
 
+    Without `fold_table`, the caller offers the numbers by `fold`, further below.
     A click on a plotly figure calls `on_select`; with `area`, where its `dragmode` is "select" or "lasso", so does
     drawing around points. The report holds the chart. Over a plotly figure stand two tools: it fills the screen, and
     it becomes a picture in a file.
@@ -69,8 +71,8 @@ def show(chart: Chart, *, on_select: Callable[[], None] | None = None, area: boo
         )
         if chart.caption:
             st.caption(literal(chart.caption))
-    if chart.table:
-        data(**{chart.key: chart.table})
+    if chart.table and fold_table:
+        fold(**{chart.key: chart.table})
 
 
 def chart(
@@ -114,14 +116,17 @@ def frame(key: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
 
 
 def data(**tables: Columns) -> None:
-    """The numbers behind figures, folded, each table with a CSV file to take away; a presentation goes without.
+    """The numbers behind several figures, folded; the report holds them. A table without rows is left out."""
+    for name, columns in tables.items():
+        if len(next(iter(columns.values()))):
+            recorder.note(f"{name}.csv", Table(name, f"{name}.csv", columns))
+    fold(**tables)
 
-    The report holds them. A table without rows is left out.
-    """
+
+def fold(**tables: Columns) -> None:
+    """Numbers, folded, each table with a CSV file to take away; a presentation goes without."""
     rows = {name: len(next(iter(columns.values()))) for name, columns in tables.items()}
     filled = [name for name, count in rows.items() if count]
-    for name in filled:
-        _note_table(name, tables[name])
     if presenting.is_on() or not filled:
         return
     box = st.expander("The data", icon=":material/table:", key=f"data_{next(iter(tables))}", on_change="rerun")
@@ -129,10 +134,6 @@ def data(**tables: Columns) -> None:
         for name in filled:
             box.dataframe(tables[name], hide_index=True, alt=f"{name}, the numbers of the figure, {rows[name]} rows.")
             _offer_csv(box, f"{name}.csv", name, tables[name])
-
-
-def _note_table(name: str, columns: Columns) -> None:
-    recorder.note(f"{name}.csv", Table(name, f"{name}.csv", columns))
 
 
 def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
@@ -162,15 +163,18 @@ def code(source: object, usage: str) -> None:
     st.code(usage, language="python")
 
 
-def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, colours: Any = CHANNEL_GATE) -> str:
+def depth_strip(
+    names: Sequence[str], values: Sequence[float], usual: str, *, label: str, colours: Any = CHANNEL_GATE
+) -> str:
     """The network in small, one cell a block, coloured by `values` (0 to 1); the name of the chosen block.
+
+    The `usual` one is chosen at the start.
 
     A click on a cell or the arrow keys on the slider below go to another block; it is in the address as `block`.
     """
     place = st.container()
     row = st.container(horizontal=True, vertical_alignment="center")
-    middle = names[len(names) // 2]
-    chosen = choose("Block", names, key="block", default=middle, look="slider", place=row, label_visibility="collapsed")
+    chosen = choose("Block", names, key="block", default=usual, look="slider", place=row, label_visibility="collapsed")
 
     def go_to() -> None:
         point = clicked("strip")
@@ -179,8 +183,7 @@ def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, co
 
     strip = network.depth_strip(names, values, chosen, label=label, colours=colours)
     with place:
-        show(replace(strip, table={}, numbers="strip"), on_select=go_to)
-    _note_table("strip", strip.table)
+        show(strip, on_select=go_to, fold_table=False)
     if not presenting.is_on():
         settings = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip above"}
         _offer_csv(row, "CSV", "strip", strip.table, **settings)

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from attention import analysis, comparison
+from attention import analysis, comparison, images
 from attention.charts import comparing, numbers
 from attention.charts.chart import Columns, by_map
 from attention.comparison import Compared
@@ -144,7 +144,7 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         ],
         "MACs in attention": [widgets.attention_share(observation.inventory, "macs") for observation in observations],
         "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
-        "input, px": [str(column.card.input_size) for column in columns],
+        "input, px": [images.written(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
         "weights": ["random" if column.card.random else "trained" for column in columns],
