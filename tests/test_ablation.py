@@ -62,7 +62,9 @@ def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
         assert (row["before"], row["after"]) == pytest.approx(effect.probability(first), abs=1e-4)
         assert row["p_adjusted"] == pytest.approx(p)
         assert row["p"] <= row["p_adjusted"]
-        assert f"without {row['name']}: {row['after']:.1%} (logit {row['change']:+.3f})" in result.output
+        span = f"{row['before']:.1%} → {row['after']:.1%} (logit {row['change']:+.3f}); "
+        said = "here it matters" if row["p_adjusted"] <= evidence.LEVEL else "no evidence that it matters"
+        assert f"without {row['name']}: {span}{said} which value stands where" in result.output
     assert "no effect" not in result.output
 
 

@@ -91,7 +91,7 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records images analysis charts interventions observe serving survey report",
+        "records images analysis charts store interventions observe serving survey report",
         inside="torch",
         inside_house="models attribution comparison training distillation evaluation",
     ),

@@ -278,6 +278,27 @@ def ablate_command(out: Path, **request: Any) -> None:
     ablate(Request(**request), out)
 
 
+@main.command("ablate-many")
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
+@click.option(
+    "--off", type=click.Choice(["neutral", "mean"]), default="neutral", show_default=True,
+    help="What it means: the neutral value, or the mean over the samples.",
+)  # fmt: skip
+@click.option("--random", is_flag=True, help="Give the network random weights.")
+@OUTPUTS
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@FOLDER
+def ablate_many_command(out: Path, **request: Any) -> None:
+    """Switch each block off in every picture of FOLDER, or of a zip: median, interval and signs in OUT/ablation.json.
+
+    Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
+    """
+    from attention.cli.many import Request, ablate_many
+
+    ablate_many(Request(**request), out)
+
+
 def _report(card: ModelCard) -> None:
     top = (
         "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"

@@ -132,10 +132,11 @@ def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str)
     click.echo(f"{label} {rows[0].before:.1%}. {QUESTION}{f' Off: the gates are put to {off}.' * bool(off)}")
     for row in rows:
         test = row.test
-        verdict = "it does" if test.holds else "no evidence that it does"
+        verdict = "here it matters" if test.holds else "no evidence that it matters"
+        span = f"{row.before:.1%} → {row.after:.1%} ({measure} {test.observed:+.3f})"
         click.echo(
-            f"  {'without ' * bool(off)}{row.name}: {row.after:.1%} ({measure} {test.observed:+.3f}); {verdict}, "
-            f"p = {test.p_adjusted:.2g} (by chance {test.low:+.3f} to {test.high:+.3f})"
+            f"  {'without ' * bool(off)}{row.name}: {span}; {verdict} which value stands where, "
+            f"p = {test.p_adjusted:.2g} ({test.low:+.3f} to {test.high:+.3f} if not)"
         )
 
 
