@@ -276,6 +276,11 @@ def picture_of(name: str, data: bytes) -> Picture:
     return Picture(name, images.read(data), hashlib.sha256(data).hexdigest())
 
 
+def grey_card() -> Picture:
+    """A picture of nothing: the same grey everywhere."""
+    return Picture("grey card", Image.new("RGB", (256, 256), (128, 128, 128)), "grey card")
+
+
 @contextlib.contextmanager
 def guarded(card: ModelCard) -> Iterator[None]:
     """What a person's own code raises becomes one sentence; what anything else raises is a mistake of this project."""

@@ -91,9 +91,9 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records analysis charts interventions observe serving survey report",
+        "records images analysis charts store interventions observe serving survey report",
         inside="torch",
-        inside_house="images models attribution comparison training distillation evaluation",
+        inside_house="models attribution comparison training distillation evaluation",
     ),
     "__main__": door("", "cli"),
     "": door(inside="torch", inside_house="serving"),

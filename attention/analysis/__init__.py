@@ -11,9 +11,11 @@ excitation    what SE costs by its reduction ratio, and its paper's tables
 from attention.analysis.excitation import PUBLISHED_RATIOS, PublishedRatio, excitation_parameters
 from attention.analysis.gates import (
     NINTHS,
+    AgainstUsual,
     Block,
     Look,
     Passing,
+    against_usual,
     averaged,
     blocks,
     branches,
@@ -35,10 +37,12 @@ from attention.analysis.predictions import probabilities, top
 __all__ = [
     "NINTHS",
     "PUBLISHED_RATIOS",
+    "AgainstUsual",
     "Block",
     "Look",
     "Passing",
     "PublishedRatio",
+    "against_usual",
     "averaged",
     "blocks",
     "branches",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import serving
+from attention import interventions, serving
 from attention.analysis import predictions
 from attention.records import GatescopeError, ModelCard
 
@@ -261,6 +261,13 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @OUTPUTS
+@click.option(
+    "--off", type=click.Choice(interventions.OFF), default="neutral", show_default=True,
+    help="What it means: the neutral value, the mean over the samples, another picture's gate.",
+)  # fmt: skip
+@click.option(
+    "--other", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The picture for --off resample."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
 @FOLDER
@@ -269,6 +276,27 @@ def ablate_command(out: Path, **request: Any) -> None:
     from attention.cli.ablation import Request, ablate
 
     ablate(Request(**request), out)
+
+
+@main.command("ablate-many")
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
+@click.option(
+    "--off", type=click.Choice(["neutral", "mean"]), default="neutral", show_default=True,
+    help="What it means: the neutral value, or the mean over the samples.",
+)  # fmt: skip
+@click.option("--random", is_flag=True, help="Give the network random weights.")
+@OUTPUTS
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@FOLDER
+def ablate_many_command(out: Path, **request: Any) -> None:
+    """Switch each block off in every picture of FOLDER, or of a zip: median, interval and signs in OUT/ablation.json.
+
+    Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
+    """
+    from attention.cli.many import Request, ablate_many
+
+    ablate_many(Request(**request), out)
 
 
 def _report(card: ModelCard) -> None:

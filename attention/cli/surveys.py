@@ -23,7 +23,7 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings) -> N
     """Run a survey and print what came of it. Raises GatescopeError."""
     pictures = list_pictures(source)
     pictures = pictures.limited(limit) if limit else pictures
-    with _ctrl_c() as cancel:
+    with ctrl_c() as cancel:
         result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
 
@@ -64,7 +64,7 @@ def summary(result: Result) -> list[str]:
 
 
 @contextlib.contextmanager
-def _ctrl_c() -> Iterator[Event]:
+def ctrl_c() -> Iterator[Event]:
     """Set at the first Ctrl-C; the second one ends the process at once, and what was saved before stays."""
     asked = Event()
 

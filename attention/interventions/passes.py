@@ -113,6 +113,14 @@ def _by_row(functions: Sequence[Function | None]) -> Function:
     return edit
 
 
+def mean_gates(traces: Sequence[Trace]) -> dict[str, Floats]:
+    """The mean of every gate over passes of several pictures, without N, by name."""
+    return {
+        same[0].name: np.mean([gate.values[0] for gate in same], axis=0, dtype=np.float32)
+        for same in zip(*(trace.gates for trace in traces), strict=True)
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Effect:
     """What edits do to the logits of one picture, and what they would do under the null."""
