@@ -18,7 +18,10 @@ from attention.records import Band, GatescopeError, Interpolation, Size
 if TYPE_CHECKING:
     from torch import Tensor
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE / "app" if (PACKAGE / "app").is_dir() else PACKAGE.parent
+"""Where the dashboard stands: beside the package in a clone, inside it where it is installed."""
+ASSETS = ROOT / "assets"
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 ALLOWED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
 RGB: tuple[Band, ...] = ("red", "green", "blue")

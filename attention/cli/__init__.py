@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,8 @@ def main() -> None:
 @click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--headless", is_flag=True, help="Leave the browser alone.")
 def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
-    """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
-    network = serving.network_of(options)
+    """Open the dashboard; on a network of your own with --model package.module:factory, run as the code that it is."""
+    network = serving.network_of(options) if any(value for name, value in options.items() if name != "data") else None
     serving.allow(options["data"])
     serving.show(network, port=port, address=address, headless=headless)
 
@@ -245,6 +246,6 @@ def _report(card: ModelCard) -> None:
 def run() -> None:
     """The entry point: an error of the package is one sentence, not a traceback."""
     try:
-        main(prog_name="python -m attention")
+        main(prog_name="gatescope" if Path(sys.argv[0]).stem == "gatescope" else "python -m attention")
     except GatescopeError as error:
         raise SystemExit(f"Error: {error}") from None
