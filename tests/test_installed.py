@@ -119,3 +119,37 @@ def test_the_extras_are_those_of_the_requirements_and_the_core_is_torch_and_nump
     assert core == {"torch", "numpy"}
     extras = {line.rpartition("extra == ")[2].strip("\"'") for line in listed if "extra ==" in line}
     assert extras == {"dashboard", "zoo", "survey", "ray"}
+
+
+LIBRARIES = {
+    "zoo.load('timm/resnet18', random=True)": "timm",
+    "zoo.card('timm/resnet26')": "timm",
+    "recognise.recognise(timm.create_model('seresnet50', num_classes=3).state_dict())": "timm",
+}
+
+
+@pytest.mark.parametrize("call", LIBRARIES)
+def test_a_library_that_is_not_installed_is_one_sentence(call, monkeypatch):
+    import timm
+
+    from attention.models import recognise, zoo
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "timm"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        zoo.ZooError, match=r"timm[\w.]* is not installed; `pip install 'gatescope\[zoo\]'` brings it\."
+    ):
+        eval(call, {"zoo": zoo, "recognise": recognise, "timm": Made(timm)})
+
+
+class Made:
+    """timm as it was before it was taken away."""
+
+    def __init__(self, timm):
+        self.create_model = timm.create_model
+
+
+def test_a_command_whose_libraries_are_missing_says_how_to_get_them(tmp_path):
+    hide = "import sys; sys.modules['click'] = None; from attention.__main__ import run; run()"
+    done = subprocess.run([sys.executable, "-c", hide], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("Error: click is not installed; `pip install")

@@ -1,8 +1,9 @@
 """A network that is ready for pictures; random weights of a seed; the pass that shows that a network works."""
 
+import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,15 @@ _building = threading.Lock()
 
 class ZooError(GatescopeError):
     """A network that cannot be had: no such name, or a weight file that is not what its card says."""
+
+
+@contextlib.contextmanager
+def needing_libraries() -> Iterator[None]:
+    """A library that is not installed becomes one sentence, a ZooError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ZooError(f"{error.name} is not installed; `pip install 'gatescope[zoo]'` brings it.") from error
 
 
 @dataclass(frozen=True, eq=False)
