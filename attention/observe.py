@@ -6,7 +6,7 @@ Everything is computed when it is first asked for, and kept by content in a `Sto
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -19,10 +19,12 @@ from attention import analysis, images
 from attention.analysis import predictions
 from attention.models import zoo
 from attention.models.code import CodeError, failure
+from attention.models.network import on_host
 from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Steps, Trace
 from attention.store import Store
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
+    import torch
     from torch import Tensor
 
     from attention.attribution import Attributor, Layers, Method
@@ -110,8 +112,8 @@ class Observation:
 
     @property
     def batch(self) -> "Tensor":
-        """The picture as the network takes it, (1, C, H, W)."""
-        return self.network.transform(self.image)[None]
+        """The picture as the network takes it, (1, C, H, W), on its device."""
+        return self.network.batch(self.network.transform(self.image)[None])
 
     @property
     def tracer(self) -> "Tracer":
@@ -122,7 +124,7 @@ class Observation:
 
     @property
     def trace(self) -> Trace:
-        """The forward pass of this picture, N = 1."""
+        """The forward pass of this picture, N = 1, its output on the CPU."""
         return self.keep("trace", (), self._traced)
 
     @cached_property
@@ -213,7 +215,8 @@ class Observation:
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
             with torch.inference_mode():
-                return tracer(batch, steps=gates)
+                trace = tracer(batch, steps=gates)
+                return replace(trace, output=on_host(trace.output))
 
     def _measured(self) -> "Measured":
         from attention.cost import measure
@@ -236,13 +239,16 @@ def chosen(network: zoo.Network) -> NetworkChoice:
     return NetworkChoice(network.card, f"{network.card.name} {id(network.module)}", lambda: network)
 
 
-def observe_file(picture: Path, model: str, *, random: bool = False) -> Observation:
-    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for.
+def observe_file(
+    picture: Path, model: str, *, random: bool = False, device: "torch.device | None" = None
+) -> Observation:
+    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for,
+    on the device that is named.
 
     Raises GatescopeError where one of them is not what it should be.
     """
     read = read_picture(picture)
-    return observe(load_network(model, random=random), read)
+    return observe(load_network(model, random=random).on(device), read)
 
 
 def load_network(model: str, *, random: bool = False) -> zoo.Network:

@@ -46,7 +46,7 @@ class Attributor:
         total = method.passes(picture.shape).forward
         with torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
-            values = method.run(copy, picture.clone(), target, layer).detach().float().numpy()
+            values = method.run(copy, picture.clone(), target, layer).detach().float().cpu().numpy()
             if hook and progress:
                 hook.remove()
                 progress(total, total)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attention import serving
+from attention.devices import device_of
 from attention.records import GatescopeError, ModelCard
 
 if TYPE_CHECKING:
+    import torch
+
     from attention.attribution import Method
     from attention.comparison import Compared
     from attention.models import Network
@@ -29,6 +32,11 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
     return path
 
 
+def _device(_context: click.Context, _parameter: click.Parameter, name: str | None) -> "torch.device | None":
+    return None if name is None else device_of(name)
+
+
+DEVICE = click.option("--device", callback=_device, help="auto, cpu, cuda, cuda:1 or mps; the CPU by default.")
 FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
@@ -53,7 +61,8 @@ def serve(port: int | None, address: str, headless: bool, **options: Any) -> Non
 @DATA
 @CHECKPOINT
 @click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
-def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
+@DEVICE
+def train(variant: str, data: Path, checkpoint: Path, threads: int | None, device: "torch.device | None") -> None:
     """Train a VARIANT (plain, se, cbam, se-resnext) on the pictures in DATA/train, or go on from its checkpoint."""
     import torch
 
@@ -62,7 +71,7 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
     if threads:
         torch.set_num_threads(threads)
     with evaluation.opened(data) as folder:
-        training.train(variant, training.load_pictures(folder / "train"), checkpoint)
+        training.train(variant, training.load_pictures(folder / "train"), checkpoint, device=device)
 
 
 @main.command()
@@ -88,12 +97,13 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @main.command()
 @click.argument("name")
 @DATA
-def evaluate(name: str, data: Path) -> None:
+@DEVICE
+def evaluate(name: str, data: Path, device: "torch.device | None") -> None:
     """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
     from attention import evaluation
     from attention.models import zoo
 
-    network = zoo.load(name)
+    network = zoo.load(name).on(device)
     with evaluation.opened(data) as folder:
         card = evaluation.measured(network, folder / "val")
     _report(card)
@@ -118,8 +128,17 @@ def cards() -> None:
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
 @click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
+@DEVICE
 @FOLDER
-def compare(picture: Path, models: tuple[str, ...], label: str | None, random: bool, out: Path, **how: Any) -> None:
+def compare(
+    picture: Path,
+    models: tuple[str, ...],
+    label: str | None,
+    random: bool,
+    device: "torch.device | None",
+    out: Path,
+    **how: Any,
+) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
     The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
@@ -136,7 +155,7 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, random: b
     seen, chosen = read_picture(picture), _methods(len(models), **how)
     sample = next(each for each in images.samples() if each.path.read_bytes() != picture.read_bytes())
     other = picture_of(sample.title, sample.path.read_bytes())
-    observations = [observe(_load(name, random=random), seen) for name in models]
+    observations = [observe(_load(name, random=random).on(device), seen) for name in models]
     columns = comparison.compare(observations, label, methods=chosen, other=other)
     out.mkdir(parents=True, exist_ok=True)
     about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
@@ -196,7 +215,8 @@ def _describe(column: "Compared") -> None:
 @click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
-def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+@DEVICE
+def survey(source: Path, model: str, limit: int | None, device: "torch.device | None", **settings: Any) -> None:
     """What every gate does over the pictures of FOLDER, by class.
 
     FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
@@ -205,7 +225,7 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
     from attention.cli import surveys
     from attention.survey import Settings
 
-    surveys.survey(source, model, limit, Settings(**settings))
+    surveys.survey(source, model, limit, Settings(**settings), device)
 
 
 @main.command()
@@ -215,11 +235,12 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
 )
-def report(source: Path, out: Path, model: str | None, random: bool) -> None:
+@DEVICE
+def report(source: Path, out: Path, model: str | None, random: bool, device: "torch.device | None") -> None:
     """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
     from attention.cli.report import report as write
 
-    click.echo(write(source, out, model=model, random=random))
+    click.echo(write(source, out, model=model, random=random, device=device))
 
 
 @main.command("ablate")
@@ -229,6 +250,7 @@ def report(source: Path, out: Path, model: str | None, random: bool) -> None:
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
+@DEVICE
 @FOLDER
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""

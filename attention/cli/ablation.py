@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from attention.charts import printed
 from attention.interventions import Edit, Effect, files
 from attention.observe import Observation, observe_file
 from attention.records import GatescopeError
+
+if TYPE_CHECKING:
+    import torch
 
 HONEST = "Switched off or edited at inference, not retrained."
 QUESTION = (
@@ -34,6 +37,8 @@ class Request:
     """Whether the network gets random weights."""
     seed: int
     """Seed of the random draws."""
+    device: "torch.device | None" = None
+    """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
 
@@ -43,7 +48,7 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    observation = observe_file(request.picture, request.model, random=request.random)
+    observation = observe_file(request.picture, request.model, random=request.random, device=request.device)
     if not observation.trace.gates:
         name = observation.card.name
         raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")

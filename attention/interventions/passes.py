@@ -34,7 +34,7 @@ class EditedPasses:
 
     run: Run
     picture: "Tensor"
-    """(1, 3, H, W)"""
+    """(1, C, H, W), on the network's device."""
     before: Trace
     """The pass without edits."""
     resume: "SequentialResume | None" = None
@@ -78,7 +78,7 @@ def logits(trace: Trace) -> Floats:
 
     if not isinstance(trace.output, Tensor) or trace.output.dim() != 2:
         raise EditError("The network gives no vector of logits for a picture; what changes is asked of classifiers.")
-    return trace.output.float().numpy()
+    return trace.output.float().cpu().numpy()
 
 
 def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:

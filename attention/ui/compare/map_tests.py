@@ -125,7 +125,8 @@ def _probabilities(observation: Observation, pictures: Floats, target: int) -> N
     import torch
 
     with torch.inference_mode():
-        return analysis.probabilities(observation.network.module(torch.from_numpy(pictures)).float().numpy())[:, target]
+        batch = observation.network.batch(torch.from_numpy(pictures))
+        return analysis.probabilities(observation.network.module(batch).float().cpu().numpy())[:, target]
 
 
 def _draw_curves(done: Curves, column: Compared) -> None:
