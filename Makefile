@@ -37,7 +37,8 @@ check: .venv/dev.stamp  ## format, lint, types, architecture
 	$(PYTHON) -m venv .venv-oldest
 	sed 's/>=\([^,]*\),.*/==\1/' requirements.txt | sort -u > .venv-oldest/requirements.txt
 	sed '/^-r/d; /^ruff/d; /^mypy/d' requirements-dev.txt > .venv-oldest/requirements-dev.txt
-	.venv-oldest/bin/python -m pip install -r .venv-oldest/requirements.txt -r .venv-oldest/requirements-dev.txt
+	.venv-oldest/bin/python -m pip install -r .venv-oldest/requirements.txt -r .venv-oldest/requirements-dev.txt \
+	  -r requirements-ray.txt
 	@touch $@
 
 $(python):
