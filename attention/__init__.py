@@ -8,6 +8,7 @@ kinds        the kinds of gates: axes, words, how each is drawn and edited
 records      what passes between the rooms, and the package's errors
 threads      one thread of torch for whoever needs it
 images       a stranger's bytes -> an upright picture -> the crop the network sees
+devices      the device that a person names, checked against what the machine has
 layers       squeeze-and-excitation, CBAM, channel shuffle, as their papers state them
 networks     the residual networks that the project trains itself
 labels       a file of a person's own -> the names of the classes

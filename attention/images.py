@@ -3,14 +3,16 @@
 import json
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from importlib.util import find_spec
 from io import BytesIO
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from attention.filters import Filter, filtered
 from attention.records import Band, GatescopeError, Interpolation, Size
@@ -18,9 +20,14 @@ from attention.records import Band, GatescopeError, Interpolation, Size
 if TYPE_CHECKING:
     from torch import Tensor
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-ALLOWED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE / "app" if (PACKAGE / "app").is_dir() else PACKAGE.parent
+"""Where the dashboard stands: beside the package in a clone, inside it where it is installed."""
+ASSETS = ROOT / "assets"
+AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []))
+"""AVIF where Pillow was built with it, as its wheels from 11.3 on are."""
+ALLOWED = f"JPEG, PNG, WebP, BMP, TIFF{', GIF or AVIF' if AVIF else ' or GIF'}"
 RGB: tuple[Band, ...] = ("red", "green", "blue")
 BANDS: tuple[Band, ...] = (*RGB, "grey")
 """What an input channel can read; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
@@ -175,8 +182,10 @@ def bands_of(text: str) -> tuple[Band, ...]:
 def read(data: bytes) -> Image.Image:
     """Bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file -> its first frame, upright, 8-bit RGB, transparency on white.
 
-    The longer side is at most MAX_SIDE. 16-bit grey keeps its black and white; grey of 32 bits is stretched from its
-    own minimum to its maximum. Raises PictureError where the bytes are no such file, damaged or too large.
+    The longer side is at most MAX_SIDE. 16-bit grey keeps its black and white, or those of 10, 12 or 14 bits where it
+    uses no more; grey of 32 bits is stretched from its own minimum to its maximum. What of the file is not what is
+    shown stands in `info["note"]`, in words. Raises PictureError where the bytes are no such file,
+    damaged or too large.
     """
     if not data:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
@@ -206,9 +215,15 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             _check_pixels(picture.size)
             picture.draft(None, _fitted(picture.size))
+            notes = list(_left_aside(picture))
             picture.load()
             ImageOps.exif_transpose(picture, in_place=True)
-            return _rgb(_scaled_down(picture))
+            grey = picture.mode.startswith(("I", "F"))
+            upright, said = _eight_bits(picture) if grey else (picture, "")
+            notes.append(said)
+            shown = _rgb(_scaled_down(upright))
+            shown.info = {"note": "; ".join(filter(None, notes))}
+            return shown
     except PictureError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -245,8 +260,6 @@ def _scaled_down(picture: Image.Image) -> Image.Image:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        return _eight_bits(picture).convert("RGB")
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         white.alpha_composite(picture.convert("RGBA"))
@@ -254,17 +267,43 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits -> 8 bits; Pillow's own conversion would clip everything above 255 to white."""
-    values = picture.convert("F")
+def _eight_bits(picture: Image.Image) -> tuple[Image.Image, str]:
+    """Grey of 16 or 32 bits -> 8 bits, and what was done; Pillow's own conversion would clip all above 255 to white."""
+    values = picture.convert("I" if picture.mode.startswith("I;16") else picture.mode).convert("F")
     levels = np.asarray(values)
-    low, high = (0.0, 65535.0) if picture.mode.startswith("I;16") else (float(levels.min()), float(levels.max()))
-    if not isfinite(high - low):
-        raise PictureError(
-            "The picture's brightest or darkest value is no finite number; only finite ones are allowed."
-        )
+    if wrong := int((~np.isfinite(levels)).sum()):
+        raise PictureError(f"{wrong:,} of the picture's {levels.size:,} values are no finite numbers; none may be so.")
+    low, high = float(levels.min()), float(levels.max())
+    said = f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
+    if picture.mode.startswith("I;16"):
+        bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
+        low, high = 0.0, 2.0**bits - 1
+        said = f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
     scale = 255 / ((high - low) or 1)
-    return values.point(lambda value: value * scale - low * scale).convert("L")
+    return values.point(lambda value: value * scale - low * scale).convert("L"), said
+
+
+def _left_aside(picture: Image.Image) -> Iterator[str]:
+    """What of a file is not read, a phrase each."""
+    frames, bands = getattr(picture, "n_frames", 1), getattr(picture, "tag_v2", {}).get(277, 1)
+    if frames > 1:
+        yield f"the first of its {frames:,} pictures"
+    if picture.mode == "RGB" and bands > 3:
+        yield f"its first 3 bands of {bands}"
+
+
+def _tiff(data: bytes) -> str:
+    """What a TIFF file that is not read holds, by its own header."""
+    try:
+        tags, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), BytesIO(data)
+        file.seek(tags.next)
+        tags.load(file)
+        bits = max(tags.get(258, (1,)))
+        number = {2: "signed", 3: "floating-point"}.get(max(tags.get(339, (1,))), "unsigned")
+        bands = f"{tags.get(277, 1)} bands of {bits} {number} bits"
+    except Exception:  # on damaged data Pillow raises nearly every type there is
+        return "a damaged TIFF picture"
+    return f"a TIFF picture of {bands}, and those of 8 or 16 bits, or of one band, are read"
 
 
 def _kind(data: bytes) -> str:
@@ -272,8 +311,12 @@ def _kind(data: bytes) -> str:
     start = data[:512].lstrip()
     if start.startswith(b"%PDF"):
         return "a PDF document"
+    if AVIF and start[4:12] == b"ftypavif":
+        return "an AVIF picture that is cut off or damaged"
     if start[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
+        return "a HEIC, AVIF or video file" if not AVIF else "a HEIC or video file"
+    if start.startswith((b"II*\0", b"MM\0*")):
+        return _tiff(data)
     if b"<svg" in start or start.startswith(b"<?xml"):
         return "an SVG drawing or other XML"
     return "not a picture in an allowed format, or its beginning is damaged"

@@ -19,11 +19,13 @@ from attention import analysis, images
 from attention.analysis import predictions
 from attention.models import zoo
 from attention.models.code import CodeError, failure
+from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
 from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
 from attention.store import Store
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
+    import torch
     from torch import Tensor
 
     from attention.attribution import Attributor, Layers, Method
@@ -116,8 +118,8 @@ class Observation:
 
     @property
     def batch(self) -> "Tensor":
-        """The picture as the network takes it, (1, C, H, W)."""
-        return self.network.transform(self.image)[None]
+        """The picture as the network takes it, (1, C, H, W), on its device."""
+        return self.network.batch(self.network.transform(self.image)[None])
 
     @property
     def tracer(self) -> "Tracer":
@@ -128,7 +130,7 @@ class Observation:
 
     @property
     def trace(self) -> Trace:
-        """The forward pass of this picture, N = 1."""
+        """The forward pass of this picture, N = 1, its output on the CPU."""
         return self.keep("trace", (), self._traced)
 
     @cached_property
@@ -229,7 +231,8 @@ class Observation:
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
             with torch.inference_mode():
-                return tracer(batch, steps=gates)
+                trace = tracer(batch, steps=gates)
+                return replace(trace, output=on_host(trace.output))
 
     def _measured(self) -> "Measured":
         from attention.cost import measure
@@ -252,13 +255,22 @@ def chosen(network: zoo.Network) -> NetworkChoice:
     return NetworkChoice(network.card, f"{network.card.name} {id(network.module)}", lambda: network)
 
 
-def observe_file(picture: Path, model: str, *, random: bool = False, outputs: Outputs | None = None) -> Observation:
-    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for.
+def observe_file(
+    picture: Path,
+    model: str,
+    *,
+    random: bool = False,
+    outputs: Outputs | None = None,
+    device: "torch.device | None" = None,
+) -> Observation:
+    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for,
+    on the device that is named.
 
     `outputs` is what the person says that it returns. Raises GatescopeError where one of them is not as it should be.
     """
     read = read_picture(picture)
-    return Observation(replace(chosen(load_network(model, random=random)), outputs=outputs), read)
+    network = load_network(model, random=random).on(device)
+    return Observation(replace(chosen(network), outputs=outputs), read)
 
 
 def load_network(model: str, *, random: bool = False) -> zoo.Network:

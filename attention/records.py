@@ -114,7 +114,7 @@ class Heatmap:
     target: int
     """The class, by its place among the outputs."""
     method: str
-    """`"grad-cam"`, `"guided-grad-cam"`, `"integrated-gradients"` or `"occlusion"`."""
+    """Its name in `attention.attribution.METHODS`: `"grad-cam"`, `"occlusion"` ..."""
     layer: str
     """Dotted path of the module whose output was read; "" where the picture itself was."""
     minimum: float

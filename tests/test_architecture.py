@@ -39,6 +39,7 @@ ROOMS = {
     "threads": door(inside="torch"),
     "filters": door(),
     "images": door("numpy PIL", "records filters", inside="torch"),
+    "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
     "labels": door("", "records images"),
@@ -70,9 +71,9 @@ ROOMS = {
         inside_house="capture",
     ),
     "changes": door("numpy PIL"),
-    "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
+    "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
     "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
-    "serving": door("click", "records analysis images models", inside="torch streamlit"),
+    "serving": door("click", "records devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
@@ -91,7 +92,7 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records images analysis charts store interventions observe serving survey report",
+        "records devices images analysis charts store interventions observe serving survey report",
         inside="torch",
         inside_house="models attribution comparison training distillation evaluation",
     ),

@@ -106,7 +106,13 @@ def test_a_method_that_is_valid_for_none_is_not_offered():
     app = opened(network=TINY, weights="Random")
     sound(app.multiselect(key="beside").set_value([]).run())
     assert "Guided Grad-CAM is valid for none of these networks. Guided backpropagation changes" in said(app)
-    assert app.selectbox(key="method").options == ["Grad-CAM", "Integrated gradients", "Occlusion"]
+    assert app.selectbox(key="method").options == [
+        "Grad-CAM",
+        "Grad-CAM++",
+        "Eigen-CAM",
+        "Integrated gradients",
+        "Occlusion",
+    ]
 
 
 def test_the_first_guess_is_the_class_until_another_is_chosen():

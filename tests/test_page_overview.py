@@ -94,6 +94,18 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     assert [caption for caption in app.caption if "It knows 10 classes" in caption.value]
 
 
+def test_the_last_upload_is_the_one_that_is_shown_and_what_is_no_picture_gets_the_sentence_with_the_formats():
+    app = bring_a_picture(sound(opened()))
+    levels = Image.fromarray(np.full((30, 20), 4000, np.uint16))
+    file = io.BytesIO()
+    levels.save(file, "PNG")
+    files = [("twelve.png", file.getvalue(), "image/png"), ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(20), "")]
+    app = sound(app.file_uploader(key="upload").set_value(files).run())
+    assert [error.value for error in app.error if "HEIC" in error.value and "choose a JPEG, PNG" in error.value]
+    captions = " ".join(element.proto.imgs[0].caption for element in app.get("image"))
+    assert "twelve" in captions and "its values are of 12 bits in 16" in captions
+
+
 def bring_a_picture(app):
     picture = io.BytesIO()
     Image.new("RGB", (300, 200), (10, 120, 200)).save(picture, "PNG")

@@ -44,6 +44,8 @@ def table(output: Any) -> Floats:
     shape: Sequence[int] = getattr(output, "shape", ())
     if len(shape) != 2 or shape[1] < 1:
         raise PredictionError(f"The network returns {returned(output)}, not a score for each class: it predicts none.")
+    if hasattr(output, "cpu"):  # a tensor, which may lie on another device, in a precision that numpy lacks
+        output = output.detach().float().cpu()
     return np.asarray(output, np.float32)
 
 

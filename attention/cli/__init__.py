@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,12 @@ import click
 
 from attention import interventions, serving
 from attention.analysis import predictions
+from attention.devices import device_of
 from attention.records import GatescopeError, ModelCard
 
 if TYPE_CHECKING:
+    import torch
+
     from attention.attribution import Method
     from attention.comparison import Compared
     from attention.models import Network
@@ -32,6 +36,13 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
 )
+
+
+def _device(_context: click.Context, _parameter: click.Parameter, name: str | None) -> "torch.device | None":
+    return None if name is None else device_of(name)
+
+
+DEVICE = click.option("--device", callback=_device, help="auto, cpu, cuda, cuda:1 or mps; the CPU by default.")
 FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
@@ -45,8 +56,8 @@ def main() -> None:
 @click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--headless", is_flag=True, help="Leave the browser alone.")
 def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
-    """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
-    network = serving.network_of(options)
+    """Open the dashboard; on a network of your own with --model package.module:factory, run as the code that it is."""
+    network = serving.network_of(options) if any(value for name, value in options.items() if name != "data") else None
     serving.allow(options["data"])
     serving.show(network, port=port, address=address, headless=headless)
 
@@ -56,7 +67,8 @@ def serve(port: int | None, address: str, headless: bool, **options: Any) -> Non
 @DATA
 @CHECKPOINT
 @click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
-def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
+@DEVICE
+def train(variant: str, data: Path, checkpoint: Path, threads: int | None, device: "torch.device | None") -> None:
     """Train a VARIANT (plain, se, cbam, se-resnext; cbam-b0 learns from EfficientNet-B0) on the pictures in DATA/train,
     or go on from its checkpoint."""
     import torch
@@ -68,9 +80,9 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
     with evaluation.opened(data) as folder:
         pictures = training.load_pictures(folder / "train")
         if variant == distillation.NAME:
-            distillation.train(pictures, checkpoint)
+            distillation.train(pictures, checkpoint, device=device)
         else:
-            training.train(variant, pictures, checkpoint)
+            training.train(variant, pictures, checkpoint, device=device)
 
 
 @main.command()
@@ -103,7 +115,8 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @click.argument("name")
 @DATA
 @click.option("--save", is_flag=True, help="Write the health of the gates into the card, where it has no accuracy.")
-def evaluate(name: str, data: Path, save: bool) -> None:
+@DEVICE
+def evaluate(name: str, data: Path, save: bool, device: "torch.device | None") -> None:
     """Measure the network NAME on the pictures in DATA/val: the health of its gates, and top-1 where the card has it.
 
     A network that knows other classes than those of the pictures has no accuracy on them.
@@ -111,7 +124,7 @@ def evaluate(name: str, data: Path, save: bool) -> None:
     from attention import evaluation
     from attention.models import own, zoo
 
-    network = zoo.load(name)
+    network = zoo.load(name).on(device)
     known = network.card.accuracy
     with evaluation.opened(data) as folder:
         if known is None:
@@ -145,8 +158,11 @@ def cards() -> None:
 @click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
 @OUTPUTS
+@DEVICE
 @FOLDER
-def compare(picture: Path, models: tuple[str, ...], label: str | None, out: Path, **how: Any) -> None:
+def compare(
+    picture: Path, models: tuple[str, ...], label: str | None, device: "torch.device | None", out: Path, **how: Any
+) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
     The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
@@ -162,7 +178,7 @@ def compare(picture: Path, models: tuple[str, ...], label: str | None, out: Path
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
     random, outputs, seen = how.pop("random"), how.pop("outputs"), read_picture(picture)
-    methods, networks = _methods(len(models), **how), [_load(name, random=random) for name in models]
+    methods, networks = _methods(len(models), **how), [_load(name, random=random).on(device) for name in models]
     others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
     observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
     columns = comparison.compare(observations, label, methods=methods, others=others)
@@ -228,7 +244,8 @@ def _describe(column: "Compared") -> None:
 @click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
-def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+@DEVICE
+def survey(source: Path, model: str, limit: int | None, device: "torch.device | None", **settings: Any) -> None:
     """What every gate does over the pictures of FOLDER, by class.
 
     FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
@@ -237,7 +254,7 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
     from attention.cli import surveys
     from attention.survey import Settings
 
-    surveys.survey(source, model, limit, Settings(**settings))
+    surveys.survey(source, model, limit, Settings(**settings), device)
 
 
 @main.command()
@@ -248,6 +265,7 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
 )
+@DEVICE
 def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
     """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
     from attention.cli.report import report as write
@@ -270,6 +288,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
+@DEVICE
 @FOLDER
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
@@ -311,6 +330,6 @@ def _report(card: ModelCard) -> None:
 def run() -> None:
     """The entry point: an error of the package is one sentence, not a traceback."""
     try:
-        main(prog_name="python -m attention")
+        main(prog_name="gatescope" if Path(sys.argv[0]).stem == "gatescope" else "python -m attention")
     except GatescopeError as error:
         raise SystemExit(f"Error: {error}") from None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from attention.charts import printed
 from attention.interventions import Effect, files
 from attention.observe import Observation, Picture, observe_file, read_picture
 from attention.records import GatescopeError, Outputs
+
+if TYPE_CHECKING:
+    import torch
 
 QUESTION = (
     "What an edit changes is its effect, whatever p is; p asks whether it matters which channel or place gets which "
@@ -40,6 +43,8 @@ class Request:
     """Seed of the random draws."""
     outputs: Outputs | None = None
     """What the person says that the network returns."""
+    device: "torch.device | None" = None
+    """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
 
@@ -49,7 +54,9 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    observation = observe_file(request.picture, request.model, random=request.random, outputs=request.outputs)
+    observation = observe_file(
+        request.picture, request.model, random=request.random, outputs=request.outputs, device=request.device
+    )
     if not observation.trace.gates:
         name = observation.card.name
         raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")

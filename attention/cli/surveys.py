@@ -13,18 +13,22 @@ from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
 from attention.survey.running import print_progress
 
 if TYPE_CHECKING:
+    import torch
+
     from attention.models import Network
 
 SHOWN = 10
 """How many of the pictures that could not be read are named."""
 
 
-def survey(source: Path, model: str, limit: int | None, settings: Settings) -> None:
+def survey(
+    source: Path, model: str, limit: int | None, settings: Settings, device: "torch.device | None" = None
+) -> None:
     """Run a survey and print what came of it. Raises GatescopeError."""
     pictures = list_pictures(source)
     pictures = pictures.limited(limit) if limit else pictures
     with ctrl_c() as cancel:
-        result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=cancel)
+        result = run(_network(model).on(device), pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
 
 

@@ -34,7 +34,7 @@ class EditedPasses:
 
     run: Run
     picture: "Tensor"
-    """(1, 3, H, W)"""
+    """(1, C, H, W), on the network's device."""
     before: Trace
     """The pass without edits."""
     resume: "SequentialResume | None" = None

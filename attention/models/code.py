@@ -80,7 +80,7 @@ class Settings:
 def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     """A module with its card, after one pass over a picture of noise; `name` is what it is called.
 
-    The module is moved to the CPU, to float32 and to eval mode. Raises CodeError where it does not run or the
+    The module goes to float32 and to eval mode, and stays on its device. Raises CodeError where it does not run or the
     labels are not its, and what the trace and the reading of labels raise.
     """
     from attention.cost import count_parameters
@@ -112,9 +112,10 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
     from attention import capture
 
     seen = preprocessing(card)
-    noise, *others = (noise_for(seen, number) for number in range(pictures))
     try:
-        module.to("cpu", torch.float32).eval()
+        module.to(torch.float32).eval()
+        network = Network(card, module)
+        noise, *others = (network.batch(noise_for(seen, number)) for number in range(pictures))
         if any(map(torch.nn.parameter.is_lazy, module.parameters())):
             with torch.no_grad():
                 module(noise)  # learns its shapes

@@ -22,6 +22,7 @@ from attention.models.families import (
     Shapes,
     first,
 )
+from attention.models.network import needing_libraries
 
 POOLED = ", a pooling behind its first convolution of 3x3"
 KNOWN = (
@@ -60,6 +61,7 @@ UNSAID = {"groups": 1, "width": 1.0, "spatial kernel": None}
 """Settings of what is no feature of a network."""
 
 
+@needing_libraries()
 def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Architecture:
     """The network that a state dict belongs to, by its keys and shapes; of `family`, where one of FAMILIES is given.
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from attention.analysis import predictions
+from attention.devices import device_of
 from attention.images import bands_of, size_of
 from attention.models import Network
 from attention.models.code import FORM, CodeError, Settings, fill, make, network
@@ -51,6 +52,7 @@ OPTIONS = (
         callback=_parsed(bands_of),
         help="What each input channel reads: red,green,blue,grey [by their number].",
     ),
+    click.Option(["--device"], callback=_parsed(device_of), help="auto, cpu, cuda, cuda:1, mps [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 
@@ -77,4 +79,6 @@ def network_of(options: Mapping[str, Any]) -> Network:
     module = make(options["model"])
     if options["weights"]:
         fill(module, options["model"], options["weights"])
+    if options["device"]:
+        module.to(options["device"])
     return network(module, options["model"], settings)

@@ -86,12 +86,12 @@ class Worker:
         import torch
 
         with torch.inference_mode():
-            trace = self._trace(batch)
+            trace = self._trace(self._plan.network.batch(batch))
         if getattr(trace.output, "ndim", 0) != 2:
             raise SurveyError(
                 "The network does not answer with one score for each class; only classifiers are allowed."
             )
-        return *table(trace.gates, len(batch)), trace.output.float().numpy()
+        return *table(trace.gates, len(batch)), trace.output.float().cpu().numpy()
 
     def _summarise(
         self, gates: tuple[GateColumns, ...], numbers: Integers, values: Floats, predicted: NDArray[np.intp]
@@ -197,13 +197,18 @@ def provenance(plan: BatchPlan) -> dict[str, Any]:
     return {
         "network": {"name": card.name, "title": card.title, "random": card.random, "file_sha256": card.sha256}
         | {"weights_sha256": weights_sha256(plan.network.module)},
-        "preprocessing": asdict(plan.network.transform),
+        "preprocessing": _preprocessing(plan.network.transform),
         "pictures": _picture_facts(plan.pictures),
         "batch_size": plan.batch_size,
         "shuffle_seed": SEED,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "numpy", "pillow")},
     }
+
+
+def _preprocessing(seen: images.Preprocessing) -> dict[str, Any]:
+    """Without the bands where they are the colours, as in files of before there were others."""
+    return {name: value for name, value in asdict(seen).items() if (name, value) != ("bands", images.RGB)}
 
 
 def weights_sha256(module: "nn.Module") -> str:

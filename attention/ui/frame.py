@@ -14,7 +14,8 @@ from attention.ui import cache, export, gallery, presenting
 from attention.ui.choosing import choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
-EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
+EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+"""What a survey takes for pictures by their names; one picture is told by its first bytes."""
 PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
@@ -82,7 +83,6 @@ def _choose_picture() -> Picture:
         files = (
             st.file_uploader(
                 "Your pictures",
-                EXTENSIONS,
                 accept_multiple_files=True,
                 key="upload",
                 max_upload_size=most,
@@ -90,10 +90,11 @@ def _choose_picture() -> Picture:
             or []
         )
     else:
-        files = list(
-            filter(None, [st.camera_input("A photo of your own", key="camera")])
-        )
-    own = _read(files) or st.session_state.get(_OWN, {})
+        files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
+    before = st.session_state.get(_OWN, {})
+    own = _read(files) or before
+    if new := [name for name in own if name not in before]:
+        st.session_state.own = new[-1]  # the last that was uploaded is the one that is shown
     st.session_state[_OWN] = own
     if not own:
         asked = st.session_state.get("picture")
@@ -121,7 +122,8 @@ def _show_picture(observation: Observation) -> None:
         width="stretch",
         alt=f"{observation.picture.name}, with the part that the network sees lit.",
         caption=f"{literal(observation.picture.name)}: the network sees the lit part, at "
-        f"{images.written(observation.card.input_size)} px.",
+        f"{images.written(observation.card.input_size)} px."
+        + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )
     if observation.picture.name in cache.samples():
         st.caption(gallery.describe(observation.picture.name))
