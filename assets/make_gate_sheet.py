@@ -2,8 +2,8 @@
 
     python -m assets.make_gate_sheet
 
-Of each picture: what the network sees and says, and the maps of the gate that varies most from picture to picture and
-of the last three, from shut (0, black) to open (1, white).
+Of each picture: what the network sees and says, and the maps of the spatial gate that varies most from picture to
+picture and of the last three, from shut (0, black) to open (1, white).
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from PIL import Image
 from attention import analysis, images
 from attention.models import zoo
 from attention.observe import Observation, observe, read_picture
+from attention.records import GateHealth
 
 NAME = "cbam-b0"
 SHEET = Path(__file__).parent.parent / "docs" / f"{NAME}-gates.webp"
@@ -43,7 +44,7 @@ def main() -> None:
 
 def _draw(axes: np.ndarray, observation: Observation, title: str) -> None:
     gates = {gate.name: gate for gate in observation.trace.gates if gate.kind == "spatial"}
-    liveliest = analysis.most_varied(gates, observation.card.gate_health)
+    liveliest = analysis.most_varied({name: [gate] for name, gate in gates.items()}, _health(observation))
     guess, probability = analysis.top(observation.probabilities, observation.labels, 1)[0]
     axes[0].imshow(observation.image.crop(observation.box))
     axes[0].set_title(f"{title}\n{guess} {probability:.0%}", fontsize=6)
@@ -51,6 +52,10 @@ def _draw(axes: np.ndarray, observation: Observation, title: str) -> None:
         values = gates[name].values[0]
         axis.imshow(values, cmap="gray", vmin=0, vmax=1)
         axis.set_title(f"{name.split('.se')[0]}\n{values.min():.2f} to {values.max():.2f}", fontsize=6)
+
+
+def _health(observation: Observation) -> list[GateHealth]:
+    return [health for health in observation.card.gate_health if health.kind == "spatial"]
 
 
 if __name__ == "__main__":

@@ -44,12 +44,14 @@ def measured(network: Network, folder: Path, batch_size: int = 8) -> ModelCard:
     )
 
 
-def with_health(network: Network, folder: Path, over: str, batch_size: int = 8) -> ModelCard:
-    """The network's card with the health of its gates over all pictures below a directory, whatever they show.
+def with_health(network: Network, folder: Path, over: str, limit: int | None = None, batch_size: int = 8) -> ModelCard:
+    """The network's card with the health of its gates over the pictures below a directory, whatever they show.
 
-    `over` names the pictures. Raises GatescopeError where there is none, or one of them cannot be used.
+    `over` names the pictures, of which at most `limit` are taken, spread evenly. Raises GatescopeError where there is
+    none, or one of them cannot be used.
     """
-    result = _surveyed(network, survey.list_pictures(folder), batch_size)
+    pictures = survey.list_pictures(folder)
+    result = _surveyed(network, pictures.limited(limit) if limit else pictures, batch_size)
     return replace(
         network.card, gate_health=_health(result), gate_health_over=f"{result.pictures:,} pictures of {over}"
     )

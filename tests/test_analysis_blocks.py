@@ -153,11 +153,13 @@ def gate_of(kind, name):
 
 
 def test_a_page_opens_on_the_gate_that_varies_most_from_picture_to_picture_as_the_card_has_it():
-    gates = {name: gate_of("channel", f"{name}.gate") for name in "abc"}
-    gates["c"].values[0, 0] = 0.9
+    gates = {name: [gate_of("channel", f"{name}.gate")] for name in "abc"}
+    gates["c"][0].values[0, 0] = 0.9
     health = [
         GateHealth(f"{name}.gate", "channel", 0.0, 0.0, d) for name, d in zip("abc", (0.1, 0.3, 0.2), strict=True)
     ]
     assert analysis.most_varied(gates, health) == "b"
     assert analysis.most_varied(gates, health[:2]) == "c"  # one is not on the card: by this picture
     assert analysis.most_varied(gates, ()) == "c"
+    gates["b"].append(gate_of("spatial", "b.map"))
+    assert analysis.most_varied(gates, [*health, GateHealth("b.map", "spatial", 0.0, 0.0, 0.05)]) == "c"  # 0.175 < 0.2

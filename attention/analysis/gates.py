@@ -40,15 +40,20 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
     return tuple(_block(group, taken) for group in found)
 
 
-def most_varied(gates: Mapping[str, Gate], health: Sequence[GateHealth]) -> str:
-    """The name of the gate that varies most from picture to picture: where a page opens.
+def most_varied(blocks: Mapping[str, Sequence[Gate]], health: Sequence[GateHealth]) -> str:
+    """The name of the block whose gates vary most from picture to picture, on average: where a page opens.
 
-    By the health that the network's card has of each; where it has not, by how far the values of this picture differ.
+    By the health that the network's card has of each gate; where it has not, by how far the values of this picture
+    differ.
     """
     deviations = {each.name: each.deviation for each in health}
-    if all(gate.name in deviations for gate in gates.values()):
-        return max(gates, key=lambda name: deviations[gates[name].name])
-    return max(gates, key=lambda name: float(gates[name].values.std()))
+    known = all(gate.name in deviations for gates in blocks.values() for gate in gates)
+
+    def varied(name: str) -> float:
+        gates = blocks[name]
+        return float(np.mean([deviations[gate.name] if known else gate.values.std() for gate in gates]))
+
+    return max(blocks, key=varied)
 
 
 def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:

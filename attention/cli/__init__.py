@@ -115,8 +115,9 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @click.argument("name")
 @DATA
 @click.option("--save", is_flag=True, help="Write the health of the gates into the card, where it has no accuracy.")
+@click.option("--limit", type=click.IntRange(1), help="For the health alone: at most so many pictures, spread evenly.")
 @DEVICE
-def evaluate(name: str, data: Path, save: bool, device: "torch.device | None") -> None:
+def evaluate(name: str, data: Path, save: bool, limit: int | None, device: "torch.device | None") -> None:
     """Measure the network NAME on the pictures in DATA/val: the health of its gates, and top-1 where the card has it.
 
     A network that knows other classes than those of the pictures has no accuracy on them.
@@ -128,7 +129,7 @@ def evaluate(name: str, data: Path, save: bool, device: "torch.device | None") -
     known = network.card.accuracy
     with evaluation.opened(data) as folder:
         if known is None:
-            card = evaluation.with_health(network, folder / "val", data.stem)
+            card = evaluation.with_health(network, folder / "val", data.stem, limit)
         else:
             card = evaluation.measured(network, folder / "val")
     _report(card)

@@ -40,7 +40,7 @@ def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block
     """The depth strip, coloured by the mean of each block's spatial gate."""
     gates = {block.name: _shown(block)[0] for block in blocks}
     means = [float(gate.values.mean()) for gate in gates.values()]
-    usual = analysis.most_varied(gates, health)
+    usual = analysis.most_varied({block.name: block.gates for block in blocks}, health)
     name = widgets.depth_strip(list(gates), means, usual, label="Mean of the spatial gate", colours=SPATIAL_GATE)
     return next(block for block in blocks if block.name == name)
 

@@ -74,7 +74,8 @@ def choose(observation: Observation) -> Selection:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
     by_block = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
     means = [float(gate.values.mean()) for gate in by_block.values()]
-    usual = analysis.most_varied(by_block, observation.card.gate_health)
+    blocks = {block.name: block.gates for block in observation.blocks if block.name in by_block}
+    usual = analysis.most_varied(blocks, observation.card.gate_health)
     block = widgets.depth_strip(list(by_block), means, usual, label="Mean gate")
     values = by_block[block].values[0]
     said = st.container()

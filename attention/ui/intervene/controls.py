@@ -39,7 +39,7 @@ def choose(observation: Observation, history: History) -> EditSession:
         block.name: targets(Edit("off", block=block.name), observation.trace.gates) for block in observation.blocks
     }
     means = [float(sum(gate.values.mean() for gate in gates) / len(gates)) for gates in blocks.values()]
-    usual = analysis.most_varied({name: gates[0] for name, gates in blocks.items()}, observation.card.gate_health)
+    usual = analysis.most_varied(blocks, observation.card.gate_health)
     block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = _choose_reach(blocks[block][0])

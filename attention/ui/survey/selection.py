@@ -16,9 +16,12 @@ FIRST_CLASSES = 3
 def choose(survey: LoadedSurvey) -> Selection:
     """The depth strip, the channel, and the classes."""
     blocks = survey.blocks
-    values = {name: (each.channel or each.spatial).overall for name, each in blocks.items()}  # type: ignore[union-attr]
-    means = [float(np.nan_to_num(each.mean.mean())) for each in values.values()]
-    usual = max(values, key=lambda name: float(np.nan_to_num(values[name].std.mean())))
+    values = {
+        name: [gate.overall for gate in (each.channel, each.spatial) if gate is not None]
+        for name, each in blocks.items()
+    }
+    means = [float(np.nan_to_num(each[0].mean.mean())) for each in values.values()]
+    usual = max(values, key=lambda name: float(np.mean([np.nan_to_num(gate.std).mean() for gate in values[name]])))
     block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate over all pictures")
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with right:
