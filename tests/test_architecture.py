@@ -71,7 +71,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records analysis observe", inside="torch", inside_house="attribution"),
-    "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
+    "charts": door("numpy plotly PIL", "records grouped analysis observe comparison survey", inside="matplotlib"),
     "serving": door("click", "records models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
