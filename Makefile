@@ -3,18 +3,21 @@ PYTHON ?= python3
 PORT ?= 8501
 python := .venv/bin/python
 
-.PHONY: help run test check
+.PHONY: help run test test-oldest check
 .DELETE_ON_ERROR:
 
 help:  ## show this list
 	@echo "Usage: make TARGET [PORT=$(PORT)] [PYTHON=$(PYTHON)]"
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' Makefile
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile
 
 run: .venv/run.stamp  ## set up .venv and open the dashboard on PORT
 	$(python) -m streamlit run app.py --server.port $(PORT)
 
 test: .venv/dev.stamp  ## set up .venv and run every test
 	$(python) -m pytest
+
+test-oldest: .venv-oldest/stamp  ## set up .venv-oldest with the oldest releases allowed and run every test there
+	.venv-oldest/bin/python -m pytest
 
 check: .venv/dev.stamp  ## format, lint, types, architecture
 	$(python) -m ruff format --check .
@@ -29,6 +32,14 @@ check: .venv/dev.stamp  ## format, lint, types, architecture
 .venv/dev.stamp: requirements.txt requirements-dev.txt | $(python)
 	$(python) -m pip install -r requirements-dev.txt
 	@touch .venv/run.stamp $@
+
+.venv-oldest/stamp: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv .venv-oldest
+	sed 's/>=\([^,]*\),.*/==\1/' requirements.txt | sort -u > .venv-oldest/requirements.txt
+	sed '/^-r/d; /^ruff/d; /^mypy/d' requirements-dev.txt > .venv-oldest/requirements-dev.txt
+	.venv-oldest/bin/python -m pip install -r .venv-oldest/requirements.txt -r .venv-oldest/requirements-dev.txt \
+	  -r requirements-ray.txt
+	@touch $@
 
 $(python):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

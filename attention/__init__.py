@@ -8,6 +8,7 @@ kinds        the kinds of gates: axes, words, how each is drawn and edited
 records      what passes between the rooms, and the package's errors
 threads      one thread of torch for whoever needs it
 images       a stranger's bytes -> an upright picture -> the crop the network sees
+devices      the device that a person names, checked against what the machine has
 layers       squeeze-and-excitation, CBAM, channel shuffle, as their papers state them
 networks     the residual networks that the project trains itself
 labels       a file of a person's own -> the names of the classes
@@ -45,8 +46,9 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
 
     In a script it returns when the dashboard is stopped (Ctrl-C); in a notebook at once, and another call there shows
     the new module at the same address. `port` is 8501 by default, or the next free one. What the module does not say
-    of itself can be said in `settings`: `labels` (a list, or the path of a file), `image_size` in pixels, and `mean`
-    and `std`, three numbers each, which pictures of 0 to 1 are normalised with. Raises GatescopeError.
+    of itself can be said in `settings`: `labels` (a list, or the path of a file), `image_size` in pixels, `mean` and
+    `std`, three numbers each, which pictures of 0 to 1 are normalised with, and `outputs`, "logits", "probabilities",
+    "scores" or "values". Raises GatescopeError.
     """
     from attention import serving
 

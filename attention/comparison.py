@@ -1,24 +1,30 @@
 """Several networks on one picture: which class is meant, what their heatmaps have in common, what they cost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attention import analysis
-from attention.analysis import agreement
+from attention.analysis import agreement, evidence, faithfulness, predictions
 from attention.analysis.agreement import Agreement, Window
+from attention.analysis.evidence import Test
+from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
+from attention.models.network import on_host
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.attribution import Method
 
+Doubles = NDArray[np.float64]
+Report = Callable[[int, int], None]
+"""Called with the passes done, and all of them."""
 GRID = (32, 32)
 """Where heatmaps of different grids and crops are compared."""
 BUDGET = 0.4
@@ -43,8 +49,8 @@ class Compared:
     """None where the class is not known, or not computed."""
     seconds: float
     """Seconds of one pass of the picture, as `times` has it."""
-    elsewhere: Observation | None = None
-    """The network on a picture of something else, where there is one."""
+    others: Sequence[Picture] = ()
+    """Pictures of something else, whose gates and heatmaps this one's are ranked among."""
 
     @property
     def card(self) -> ModelCard:
@@ -113,6 +119,50 @@ def shared(columns: Sequence[Compared]) -> tuple[float, float] | None:
     return float(np.mean(pairs)), float(np.mean(middle))
 
 
+def agreements_of(observations: Sequence[Observation], targets: Sequence[int], report: Report) -> dict[str, Doubles]:
+    """The rank correlation of each picture's heatmap (a row) with each picture's gate (a column), by spatial gate.
+
+    The observations are of one network; `targets` has the class of each one's heatmap. A map that is the same
+    everywhere agrees with nothing: 0. `report` is called with the passes done, three a picture, and all of them.
+    """
+    heatmaps: list[Floats] = []
+    gates: dict[str, list[Floats]] = {}
+    for number, (each, target) in enumerate(zip(observations, targets, strict=True)):
+        report(3 * number, 3 * len(observations))
+        heatmaps.append(each.heatmap(target).values)
+        for gate in each.trace.gates:
+            if KINDS[gate.kind].is_map:
+                gates.setdefault(gate.name, []).append(gate.values[0])
+    return {
+        name: np.array([[agreement.agreement(one, heatmap).correlation or 0.0 for one in maps] for heatmap in heatmaps])
+        for name, maps in gates.items()
+    }
+
+
+class GateAgreement(NamedTuple):
+    """A spatial gate against class heatmaps."""
+
+    name: str
+    here: Test
+    """The picture at hand against the same gate for the others."""
+    rank: int
+    """Which number its gate is among all pictures' gates, the one that agrees most being the first."""
+    over: Test
+    """The mean over all pictures, against heatmaps that are given the gates of pictures drawn at random."""
+    pictures: int
+
+
+def tested_agreement(found: Mapping[str, Doubles]) -> list[GateAgreement]:
+    """What `agreements_of` gives, tested: the picture at hand first. The p-values are Holm's over the gates."""
+    draws = evidence.draws_for(len(found))
+    here = evidence.tests([each[0, 0] for each in found.values()], [each[0, 1:] for each in found.values()])
+    means = [float(each.diagonal().mean()) for each in found.values()]
+    over = evidence.tests(means, [agreement.own_against_others(each, draws) for each in found.values()])
+    ranks = [1 + int((each[0, 1:] > each[0, 0]).sum()) for each in found.values()]
+    counts = [len(each) for each in found.values()]
+    return [GateAgreement(*row) for row in zip(found, here, ranks, over, counts, strict=True)]
+
+
 def against_heatmap(column: Compared, gates: Sequence[Gate]) -> list[Agreement]:
     """Each spatial gate, (1, H, W), against the network's heatmap."""
     assert column.heatmap is not None
@@ -170,7 +220,7 @@ def times(observations: Sequence[Observation]) -> list[float]:
         while turns < FEWEST or time.perf_counter() < end:
             for number, (module, batch) in enumerate(zip(modules, batches, strict=True)):
                 start = time.perf_counter()
-                module(batch)
+                on_host(module(batch))  # a pass on another device is over when its result is here
                 shortest[number] = min(shortest[number], time.perf_counter() - start)
             turns += 1
     return shortest
@@ -181,11 +231,11 @@ def compare(
     label: str | None,
     *,
     methods: "Sequence[Method]" = (),
-    other: Picture | None = None,
+    others: Sequence[Picture] = (),
 ) -> list[Compared]:
     """Each network on the picture, one class for all: by its label, or the first guess of the first that has classes.
 
-    `methods` has one for each network, or one for all; Grad-CAM of the last block by default. `other` is a picture of
+    `methods` has one for each network, or one for all; Grad-CAM of the last block by default. `others` are pictures of
     something else. Raises ComparisonError where no network knows the label.
     """
     given: list[Method | None] = [*methods] or [None]
@@ -196,13 +246,57 @@ def compare(
         if probabilities is not None:
             target = int(probabilities.argmax()) if label is None else place(observation.labels, label)
         heatmap = None if target is None else observation.heatmap(target, method)
-        elsewhere = observation.of(other) if other else None
-        compared.append(Compared(observation, target, heatmap, seconds, elsewhere))
+        compared.append(Compared(observation, target, heatmap, seconds, others))
         if label is None and target is not None:
             label = observation.labels[target]
     if label is not None and all(each.target is None for each in compared):
         raise ComparisonError(_unknown(label, compared))
     return compared
+
+
+@dataclass(frozen=True, eq=False)
+class MapTest:
+    """What one map reaches by deletion and insertion, and what random maps like it reach."""
+
+    curves: Faithfulness
+    null: tuple[Faithfulness, ...] = ()
+
+
+def test_maps(
+    observation: Observation, target: int, maps: Mapping[str, Floats], *, baseline: str, draws: int, report: Report
+) -> dict[str, MapTest]:
+    """Deletion and insertion of a class in the order of each map, beside so many random maps like it.
+
+    `report` is called with the passes done and all of them.
+    """
+    picture = observation.network.transform(observation.image).numpy()
+    missing = faithfulness.blurred(picture) if baseline == "blur" else None
+    total = 2 * len(maps) * (1 + draws) * (faithfulness.STEPS + 1)
+    done = 0
+
+    def predict(pictures: Floats) -> NDArray[np.float64]:
+        nonlocal done
+        report(done, total)
+        done += len(pictures)
+        return probabilities_of(observation, pictures)[:, target]
+
+    def curves(values: Floats) -> Faithfulness:
+        return faithfulness.faithfulness(picture, values, predict, missing=missing)
+
+    return {
+        name: MapTest(curves(values), tuple(map(curves, faithfulness.random_maps(values, draws))))
+        for name, values in maps.items()
+    }
+
+
+def probabilities_of(observation: Observation, pictures: Floats) -> NDArray[np.float64]:
+    """The probability of every class, (N, classes), of pictures as the network sees them, (N, C, H, W)."""
+    import torch
+
+    with torch.inference_mode():
+        batch = observation.network.batch(torch.from_numpy(pictures))
+        answers = predictions.logits(observation.network.module(batch), observation.outputs)
+    return analysis.probabilities(answers, observation.outputs)
 
 
 def _unknown(label: str, columns: Sequence[Compared]) -> str:
@@ -229,6 +323,12 @@ def to_dict(columns: Sequence[Compared]) -> dict[str, Any]:
 
 def _to_dict(column: Compared) -> dict[str, Any]:
     target, heatmap, found = column.target, column.heatmap, column.probabilities
+    tested: dict[str, GateAgreement] = {}
+    if target is not None and column.others and column.spatial:
+        every = [column.observation, *map(column.observation.of, column.others)]
+        targets = [target, *(int(each.probabilities.argmax()) for each in every[1:])]
+        agreements = agreements_of(every, targets, lambda done, total: None)
+        tested = {each.name: each for each in tested_agreement(agreements)}
     return {
         "name": column.card.name,
         "random weights": column.card.random,
@@ -240,12 +340,12 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
         "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},
-        "spatial gates": [_gate_to_dict(gate, column) for gate in column.spatial],
+        "spatial gates": [_gate_to_dict(gate, column, tested) for gate in column.spatial],
         "blob in the middle": heatmap and asdict(blob_against_heatmap(column)),
     }
 
 
-def _gate_to_dict(gate: Gate, column: Compared) -> dict[str, Any]:
+def _gate_to_dict(gate: Gate, column: Compared, tested: Mapping[str, GateAgreement]) -> dict[str, Any]:
     found = {
         "name": gate.name,
         "minimum": gate.minimum,
@@ -253,9 +353,14 @@ def _gate_to_dict(gate: Gate, column: Compared) -> dict[str, Any]:
         "nearly constant": analysis.look(gate.values[0]).nearly_constant,
     }
     if column.heatmap:
-        same = [other for other in column.elsewhere.trace.gates if other.name == gate.name] if column.elsewhere else []
-        maps = {"agreement": [gate], "the same for another picture": same}
-        found |= {title: asdict(each) for title, gates in maps.items() for each in against_heatmap(column, gates)}
+        (found["agreement"],) = map(asdict, against_heatmap(column, [gate]))
+    if gate.name in tested:
+        _, here, rank, over, pictures = tested[gate.name]
+        found["rank correlation"] = {
+            "here": asdict(here) | {"rank": rank},
+            "mean over pictures": asdict(over),
+            "pictures": pictures,
+        }
     return found
 
 

@@ -58,14 +58,16 @@ class Parts(NamedTuple):
     others: list[nn.Parameter]
 
 
-def train(pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe()) -> nn.Module:
+def train(
+    pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe(), *, device: torch.device | None = None
+) -> nn.Module:
     """Train the network, from its checkpoint if there is one, and leave the checkpoint behind.
 
     Raises GatescopeError where the checkpoint is of another run.
     """
     torch.manual_seed(recipe.seed)
-    teacher = cast(EfficientNetB0, own.load(TEACHER).module.requires_grad_(False))
-    student = started_from(teacher)
+    teacher = cast(EfficientNetB0, own.load(TEACHER).module.requires_grad_(False).to(device))
+    student = cast(EfficientNetB0, started_from(teacher).to(device))
     parts = trainable(student)
     groups = [{"params": parts.spatial, "share": 1.0}, {"params": parts.others, "share": recipe.others}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
@@ -79,7 +81,14 @@ def train(pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe()) -> nn
         batches = (batch for batch, _ in training.batches(pictures, recipe, epoch))
         with click.progressbar(batches, length=steps, label=f"{NAME} epoch {epoch + 1}/{len(recipe.sizes)}") as bar:
             losses = [
-                _step(teacher, student, optimizer, batch, recipe, (epoch * steps + number, steps * len(recipe.sizes)))
+                _step(
+                    teacher,
+                    student,
+                    optimizer,
+                    batch.to(device),
+                    recipe,
+                    (epoch * steps + number, steps * len(recipe.sizes)),
+                )
                 for number, batch in enumerate(bar)
             ]
         _save(checkpoint, recipe, epoch + 1, student, optimizer)
@@ -123,7 +132,7 @@ def fit_channel_gates(teacher: EfficientNetB0, student: EfficientNetB0, pictures
     ]
     with torch.no_grad():
         for batch, _ in training.batches(pictures, recipe, 0):
-            teacher(batch)
+            teacher(batch.to(teacher.classifier.weight.device))
     for hook in hooks:
         hook.remove()
     for (se, cbam), kept in zip(pairs, pooled, strict=True):

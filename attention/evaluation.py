@@ -35,19 +35,38 @@ def measured(network: Network, folder: Path, batch_size: int = 8) -> ModelCard:
     Raises GatescopeError where the network names no class folders, one of them is missing from the directory, or a
     picture in them cannot be used.
     """
-    pictures = _class_pictures(network, folder)
-    settings = survey.Settings(batch_size=batch_size)
-    result = survey.run(network, pictures, settings=settings, progress=print_progress())
-    if result.failures:
-        path, reason = result.failures[0]
-        raise GatescopeError(f"{len(result.failures)} pictures of {folder} cannot be used; {path}: {reason}")
-    checked = (gate_health(gate) for gate in result.gates)
+    result = _surveyed(network, _class_pictures(network, folder), batch_size)
     return replace(
         network.card,
         accuracy=result.accuracy,
         validation_pictures=result.pictures,
-        gate_health=tuple(GateHealth(each.name, each.kind, each.low, each.high, each.deviation) for each in checked),
+        gate_health=_health(result),
     )
+
+
+def with_health(network: Network, folder: Path, over: str, batch_size: int = 8) -> ModelCard:
+    """The network's card with the health of its gates over all pictures below a directory, whatever they show.
+
+    `over` names the pictures. Raises GatescopeError where there is none, or one of them cannot be used.
+    """
+    result = _surveyed(network, survey.list_pictures(folder), batch_size)
+    return replace(
+        network.card, gate_health=_health(result), gate_health_over=f"{result.pictures:,} pictures of {over}"
+    )
+
+
+def _surveyed(network: Network, pictures: survey.PictureList, batch_size: int) -> survey.Result:
+    settings = survey.Settings(batch_size=batch_size)
+    result = survey.run(network, pictures, settings=settings, progress=print_progress())
+    if result.failures:
+        path, reason = result.failures[0]
+        raise GatescopeError(f"{len(result.failures)} pictures of {pictures.root} cannot be used; {path}: {reason}")
+    return result
+
+
+def _health(result: survey.Result) -> tuple[GateHealth, ...]:
+    checked = (gate_health(gate) for gate in result.gates)
+    return tuple(GateHealth(each.name, each.kind, each.low, each.high, each.deviation) for each in checked)
 
 
 def _class_pictures(network: Network, folder: Path) -> survey.PictureList:

@@ -1,25 +1,38 @@
 """A stranger's bytes -> an upright picture -> the crop that a network sees; and the sample pictures."""
 
 import json
+import re
 import threading
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from importlib.util import find_spec
 from io import BytesIO
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from attention.filters import Filter, filtered
-from attention.records import GatescopeError, Interpolation
+from attention.records import Band, GatescopeError, Interpolation, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-ALLOWED = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE / "app" if (PACKAGE / "app").is_dir() else PACKAGE.parent
+"""Where the dashboard stands: beside the package in a clone, inside it where it is installed."""
+ASSETS = ROOT / "assets"
+AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []))
+"""AVIF where Pillow was built with it, as its wheels from 11.3 on are."""
+ALLOWED = f"JPEG, PNG, WebP, BMP, TIFF{', GIF or AVIF' if AVIF else ' or GIF'}"
+RGB: tuple[Band, ...] = ("red", "green", "blue")
+BANDS: tuple[Band, ...] = (*RGB, "grey")
+"""What an input channel can read; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
+LARGEST = 1024
+"""Side of the picture that a network sees, in pixels, at most."""
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000
 """A phone's largest photo; reading one with transparency takes 0.9 GB for a moment."""
@@ -61,72 +74,118 @@ ACROSS = 5
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """RGB picture -> float tensor (3, size, size): the central square, resized, (x / 255 - mean) / std by channel."""
+    """RGB picture -> float tensor (C, H, W): the central square, or the central part of another shape, resized;
+    (x / 255 - mean) / std by channel, each of which reads a band."""
 
-    size: int
-    """Side of the result, in pixels."""
+    size: Size
     _: KW_ONLY
     crop: float = 1.0
-    """Side of the square as a share of the picture's shorter side, in (0, 1]."""
+    """Side of the square as a share of the picture's shorter side, in (0, 1]; of another shape, of the side where that
+    fits the picture tightest."""
     mean: tuple[float, float, float]
+    """Those of red, green and blue; a grey band has the average of the three."""
     std: tuple[float, float, float]
+    bands: tuple[Band, ...] = RGB
     interpolation: Interpolation = "bicubic"
     whole_pixels: bool = False
     """Whether the square starts at a whole pixel of the resized picture, as torchvision's CenterCrop after Resize."""
 
     def __post_init__(self) -> None:
-        if self.size < 1 or not 0 < self.crop <= 1:
+        if min(sides(self.size)) < 1 or not 0 < self.crop <= 1:
             raise GatescopeError(f"Size {self.size} and crop {self.crop}: at least 1 and in (0, 1] are allowed.")
         if not all(isfinite(middle) and 0 < width < inf for middle, width in zip(self.mean, self.std, strict=True)):
             given = f"Mean {self.mean} and standard deviation {self.std}"
             raise GatescopeError(f"{given}: finite numbers, and a deviation above 0, are allowed.")
+        if not self.bands or not {*self.bands} <= {*BANDS}:
+            given = ", ".join(map(str, self.bands)) or "none"
+            raise GatescopeError(f"The bands are {given}; one or more of {', '.join(BANDS)} are allowed.")
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the batch that one picture makes, (1, C, H, W)."""
+        return (1, len(self.bands), *sides(self.size))
 
     def box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """(left, top, right, bottom) of the square on a picture of this (width, height), in pixels."""
+        """(left, top, right, bottom) of what is seen of a picture of this (width, height), in pixels."""
         if self.whole_pixels:
             return self._snapped_box(size)
-        width, height = size
-        side = self.crop * min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return left, top, left + side, top + side
+        wanted = sides(self.size)[::-1]
+        unit = self.crop * min(side / new for side, new in zip(size, wanted, strict=True))
+        width, height = (unit * new for new in wanted)
+        left, top = (size[0] - width) / 2, (size[1] - height) / 2
+        return left, top, left + width, top + height
 
     def _snapped_box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """The box whose resized pixels are those of a resize of the whole picture and a central crop after that.
 
         A crop of half a pixel beside it would change the network's input by up to 90 of 255 levels.
         """
-        short = round(self.size / self.crop)
-        resized = [int(short * side / min(size)) for side in size]
+        wanted = sides(self.size)[::-1]
+        tight, short = min(zip(size, wanted, strict=True), key=lambda pair: pair[0] / pair[1])
+        resized = [int(round(short / self.crop) * side / tight) for side in size]
         scales = [side / new for side, new in zip(size, resized, strict=True)]
-        starts = [round((new - self.size) / 2) for new in resized]
+        starts = [round((new - part) / 2) for new, part in zip(resized, wanted, strict=True)]
         left, top = (start * scale for start, scale in zip(starts, scales, strict=True))
-        right, bottom = ((start + self.size) * scale for start, scale in zip(starts, scales, strict=True))
-        return left, top, min(right, size[0]), min(bottom, size[1])
+        ends = [(start + part) * scale for start, part, scale in zip(starts, wanted, scales, strict=True)]
+        return left, top, min(ends[0], size[0]), min(ends[1], size[1])
 
     def square(self, picture: Image.Image) -> Image.Image:
-        """What the network sees, before the normalisation: an RGB picture of (size, size) pixels.
+        """What the network sees, before the normalisation: an RGB picture of its size, grey where it reads grey alone.
 
         Raises PictureError where the picture is not RGB.
         """
         if picture.mode != "RGB":
             raise PictureError(f"The picture's mode is {picture.mode}; RGB is allowed, as attention.images.read gives.")
         resampling = Image.Resampling[self.interpolation.upper()]
-        return picture.resize((self.size, self.size), resampling, box=self.box(picture.size))
+        seen = picture.resize(sides(self.size)[::-1], resampling, box=self.box(picture.size))
+        return seen.convert("L").convert("RGB") if {*self.bands} == {"grey"} else seen
 
     def __call__(self, picture: Image.Image) -> "Tensor":
-        """float32 (3, size, size). Raises PictureError where the picture is not RGB."""
+        """float32 (C, H, W). Raises PictureError where the picture is not RGB."""
         import torch  # here, because a page must show the picture before torch is loaded
 
-        pixels = np.asarray(self.square(picture), np.float32) / 255
-        normalised = (pixels - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return torch.from_numpy(normalised.transpose(2, 0, 1).copy())
+        seen = self.square(picture)
+        levels = np.dstack([np.asarray(seen), np.asarray(seen.convert("L"))]).astype(np.float32) / 255
+        places = [BANDS.index(band) for band in self.bands]
+        mean, std = (np.array([*three, sum(three) / 3], np.float32)[places] for three in (self.mean, self.std))
+        return torch.from_numpy(((levels[..., places] - mean) / std).transpose(2, 0, 1).copy())
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def written(size: Size) -> str:
+    """In words, height first: "224 × 224"."""
+    return " × ".join(map(str, sides(size)))
+
+
+def size_of(text: str) -> Size:
+    """ "224" -> a square, "256x128" -> height and width. Raises PictureError where it is neither."""
+    parts = re.fullmatch(r"\s*(\d{1,4})\s*(?:[x×]\s*(\d{1,4})\s*)?", text)
+    height, width = (int(parts[1]), int(parts[2] or parts[1])) if parts else (0, 0)
+    if not (1 <= height <= LARGEST and 1 <= width <= LARGEST):
+        given = f"The image size is {text[:40]!r}"
+        raise PictureError(f"{given}; 1 to {LARGEST} pixels, or a height and a width, as in 256x128, are allowed.")
+    return height if height == width else (height, width)
+
+
+def bands_of(text: str) -> tuple[Band, ...]:
+    """ "red,green,blue,grey" -> the bands, one for each input channel. Raises PictureError where it names another."""
+    named = text.replace(",", " ").split()
+    if not named or not {*named} <= {*BANDS}:
+        raise PictureError(f"The bands are {text[:40]!r}; {', '.join(BANDS)} are allowed, one for each input channel.")
+    return tuple(band for name in named for band in BANDS if band == name)
 
 
 def read(data: bytes) -> Image.Image:
     """Bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file -> its first frame, upright, 8-bit RGB, transparency on white.
 
-    The longer side is at most MAX_SIDE. 16-bit grey keeps its black and white; grey of 32 bits is stretched from its
-    own minimum to its maximum. Raises PictureError where the bytes are no such file, damaged or too large.
+    The longer side is at most MAX_SIDE. 16-bit grey keeps its black and white, or those of 10, 12 or 14 bits where it
+    uses no more; grey of 32 bits is stretched from its own minimum to its maximum. What of the file is not what is
+    shown stands in `info["note"]`, in words. Raises PictureError where the bytes are no such file,
+    damaged or too large.
     """
     if not data:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
@@ -156,9 +215,15 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             _check_pixels(picture.size)
             picture.draft(None, _fitted(picture.size))
+            notes = list(_left_aside(picture))
             picture.load()
             ImageOps.exif_transpose(picture, in_place=True)
-            return _rgb(_scaled_down(picture))
+            grey = picture.mode.startswith(("I", "F"))
+            upright, said = _eight_bits(picture) if grey else (picture, "")
+            notes.append(said)
+            shown = _rgb(_scaled_down(upright))
+            shown.info = {"note": "; ".join(filter(None, notes))}
+            return shown
     except PictureError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -195,8 +260,6 @@ def _scaled_down(picture: Image.Image) -> Image.Image:
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        return _eight_bits(picture).convert("RGB")
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         white.alpha_composite(picture.convert("RGBA"))
@@ -204,17 +267,43 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits -> 8 bits; Pillow's own conversion would clip everything above 255 to white."""
-    values = picture.convert("F")
+def _eight_bits(picture: Image.Image) -> tuple[Image.Image, str]:
+    """Grey of 16 or 32 bits -> 8 bits, and what was done; Pillow's own conversion would clip all above 255 to white."""
+    values = picture.convert("I" if picture.mode.startswith("I;16") else picture.mode).convert("F")
     levels = np.asarray(values)
-    low, high = (0.0, 65535.0) if picture.mode.startswith("I;16") else (float(levels.min()), float(levels.max()))
-    if not isfinite(high - low):
-        raise PictureError(
-            "The picture's brightest or darkest value is no finite number; only finite ones are allowed."
-        )
+    if wrong := int((~np.isfinite(levels)).sum()):
+        raise PictureError(f"{wrong:,} of the picture's {levels.size:,} values are no finite numbers; none may be so.")
+    low, high = float(levels.min()), float(levels.max())
+    said = f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
+    if picture.mode.startswith("I;16"):
+        bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
+        low, high = 0.0, 2.0**bits - 1
+        said = f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
     scale = 255 / ((high - low) or 1)
-    return values.point(lambda value: value * scale - low * scale).convert("L")
+    return values.point(lambda value: value * scale - low * scale).convert("L"), said
+
+
+def _left_aside(picture: Image.Image) -> Iterator[str]:
+    """What of a file is not read, a phrase each."""
+    frames, bands = getattr(picture, "n_frames", 1), getattr(picture, "tag_v2", {}).get(277, 1)
+    if frames > 1:
+        yield f"the first of its {frames:,} pictures"
+    if picture.mode == "RGB" and bands > 3:
+        yield f"its first 3 bands of {bands}"
+
+
+def _tiff(data: bytes) -> str:
+    """What a TIFF file that is not read holds, by its own header."""
+    try:
+        tags, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), BytesIO(data)
+        file.seek(tags.next)
+        tags.load(file)
+        bits = max(tags.get(258, (1,)))
+        number = {2: "signed", 3: "floating-point"}.get(max(tags.get(339, (1,))), "unsigned")
+        bands = f"{tags.get(277, 1)} bands of {bits} {number} bits"
+    except Exception:  # on damaged data Pillow raises nearly every type there is
+        return "a damaged TIFF picture"
+    return f"a TIFF picture of {bands}, and those of 8 or 16 bits, or of one band, are read"
 
 
 def _kind(data: bytes) -> str:
@@ -222,8 +311,12 @@ def _kind(data: bytes) -> str:
     start = data[:512].lstrip()
     if start.startswith(b"%PDF"):
         return "a PDF document"
+    if AVIF and start[4:12] == b"ftypavif":
+        return "an AVIF picture that is cut off or damaged"
     if start[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
+        return "a HEIC, AVIF or video file" if not AVIF else "a HEIC or video file"
+    if start.startswith((b"II*\0", b"MM\0*")):
+        return _tiff(data)
     if b"<svg" in start or start.startswith(b"<?xml"):
         return "an SVG drawing or other XML"
     return "not a picture in an allowed format, or its beginning is damaged"

@@ -6,7 +6,7 @@ Everything is computed when it is first asked for, and kept by content in a `Sto
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -19,10 +19,13 @@ from attention import analysis, images
 from attention.analysis import predictions
 from attention.models import zoo
 from attention.models.code import CodeError, failure
-from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Steps, Trace
+from attention.models.network import on_host
+from attention.models.weight_files import usual_labels
+from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
 from attention.store import Store
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
+    import torch
     from torch import Tensor
 
     from attention.attribution import Attributor, Layers, Method
@@ -53,6 +56,8 @@ class NetworkChoice:
     load: Callable[[], zoo.Network]
     random: bool = False
     """Whether its weights will be random ones."""
+    outputs: Outputs | None = None
+    """What the person says that it returns."""
 
     @property
     def here(self) -> bool:
@@ -71,7 +76,7 @@ class Observation:
     @property
     def key(self) -> str:
         """The same for the same network and picture, and for no others."""
-        return f"{self.choice.key}-{self.picture.key}"
+        return f"{self.choice.key}-{self.choice.outputs}-{self.picture.key}"
 
     @property
     def card(self) -> ModelCard:
@@ -96,7 +101,7 @@ class Observation:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of what the network sees, (1, C, H, W)."""
-        return (1, 3, self.card.input_size, self.card.input_size)
+        return zoo.preprocessing(self.card).shape
 
     @property
     def network(self) -> zoo.Network:
@@ -105,13 +110,16 @@ class Observation:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What a person calls the classes, in the order of the outputs."""
-        return self.network.labels
+        """What a person calls the classes, in the order of the outputs; none where there are no classes."""
+        named = self.network.labels
+        if self.outputs == "values" or (not named and self.probabilities_or_none is None):
+            return ()
+        return named or usual_labels(len(self.logits))
 
     @property
     def batch(self) -> "Tensor":
-        """The picture as the network takes it, (1, C, H, W)."""
-        return self.network.transform(self.image)[None]
+        """The picture as the network takes it, (1, C, H, W), on its device."""
+        return self.network.batch(self.network.transform(self.image)[None])
 
     @property
     def tracer(self) -> "Tracer":
@@ -122,7 +130,7 @@ class Observation:
 
     @property
     def trace(self) -> Trace:
-        """The forward pass of this picture, N = 1."""
+        """The forward pass of this picture, N = 1, its output on the CPU."""
         return self.keep("trace", (), self._traced)
 
     @cached_property
@@ -144,14 +152,24 @@ class Observation:
         return coverage(self.trace)
 
     @property
+    def outputs(self) -> Outputs:
+        """What the network returns: as the person says, or as it is known or recognised."""
+        return self.choice.outputs or self.network.card.outputs
+
+    @property
+    def measure(self) -> str:
+        """What `logits` has for a class, in a word."""
+        return predictions.MEASURE[self.outputs]
+
+    @property
     def logits(self) -> Floats:
-        """The network's output, (classes,). Raises PredictionError where it gives no score for each class."""
-        return predictions.scores(self.trace.output)
+        """The network's answer as logits, (classes,). Raises PredictionError where it gives no score for each class."""
+        return predictions.logits(self.trace.output, self.outputs)[0]
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each class, (classes,). Raises PredictionError where there is no score for each class."""
-        return analysis.probabilities(self.logits)
+        return analysis.probabilities(self.logits, self.outputs)
 
     @property
     def probabilities_or_none(self) -> NDArray[np.float64] | None:
@@ -213,7 +231,8 @@ class Observation:
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
             with torch.inference_mode():
-                return tracer(batch, steps=gates)
+                trace = tracer(batch, steps=gates)
+                return replace(trace, output=on_host(trace.output))
 
     def _measured(self) -> "Measured":
         from attention.cost import measure
@@ -236,13 +255,22 @@ def chosen(network: zoo.Network) -> NetworkChoice:
     return NetworkChoice(network.card, f"{network.card.name} {id(network.module)}", lambda: network)
 
 
-def observe_file(picture: Path, model: str, *, random: bool = False) -> Observation:
-    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for.
+def observe_file(
+    picture: Path,
+    model: str,
+    *,
+    random: bool = False,
+    outputs: Outputs | None = None,
+    device: "torch.device | None" = None,
+) -> Observation:
+    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for,
+    on the device that is named.
 
-    Raises GatescopeError where one of them is not what it should be.
+    `outputs` is what the person says that it returns. Raises GatescopeError where one of them is not as it should be.
     """
     read = read_picture(picture)
-    return observe(load_network(model, random=random), read)
+    network = load_network(model, random=random).on(device)
+    return Observation(replace(chosen(network), outputs=outputs), read)
 
 
 def load_network(model: str, *, random: bool = False) -> zoo.Network:
@@ -258,6 +286,11 @@ def read_picture(path: Path) -> Picture:
 def picture_of(name: str, data: bytes) -> Picture:
     """The picture in these bytes, under the name of their file. Raises PictureError where they are none."""
     return Picture(name, images.read(data), hashlib.sha256(data).hexdigest())
+
+
+def grey_card() -> Picture:
+    """A picture of nothing: the same grey everywhere."""
+    return Picture("grey card", Image.new("RGB", (256, 256), (128, 128, 128)), "grey card")
 
 
 @contextlib.contextmanager

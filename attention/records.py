@@ -10,6 +10,12 @@ from attention.kinds import Kind
 
 Floats = NDArray[np.float32]
 Source = Literal["own", "converted", "torchvision", "timm", "pytorchcv", "file", "code"]
+Outputs = Literal["logits", "probabilities", "scores", "values"]
+"""What the numbers are that a network returns for a picture: see `attention.analysis.predictions`."""
+Band = Literal["red", "green", "blue", "grey"]
+"""What an input channel of a network reads of a picture."""
+Size = int | tuple[int, int]
+"""Side of a square picture, or the height and width of another, in pixels."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 
 
@@ -108,7 +114,7 @@ class Heatmap:
     target: int
     """The class, by its place among the outputs."""
     method: str
-    """`"grad-cam"`, `"guided-grad-cam"`, `"integrated-gradients"` or `"occlusion"`."""
+    """Its name in `attention.attribution.METHODS`: `"grad-cam"`, `"occlusion"` ..."""
     layer: str
     """Dotted path of the module whose output was read; "" where the picture itself was."""
     minimum: float
@@ -142,14 +148,16 @@ class ModelCard:
     for a weight file and `"code"` for a module that a person brought."""
     licence: str
     parameters: int
-    input_size: int
-    """Side of the square picture that the network sees, in pixels."""
+    input_size: Size
+    """The picture that the network sees."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     _: KW_ONLY
     crop: float = 1.0
-    """Side of the square that it sees as a share of the picture's shorter side, in (0, 1]."""
+    """Side of what it sees as a share of the picture's, where that is shortest for its shape, in (0, 1]."""
     interpolation: Interpolation = "bicubic"
+    bands: tuple[Band, ...] = ("red", "green", "blue")
+    """What each input channel reads."""
     labels: tuple[str, ...] = ()
     """What a person calls the classes, in the order of the outputs; empty until the network is loaded."""
     accuracy: float | None = None
@@ -158,6 +166,8 @@ class ModelCard:
     """How many gates of each kind one forward pass applies; None where nobody has counted them."""
     download: int = 0
     """Size of the weight file that has to be fetched, in bytes; 0 where there is nothing to fetch."""
+    outputs: Outputs = "logits"
+    """What the network returns for a picture."""
     random: bool = False
     """Whether the weights are random ones, of a seed, in place of the trained ones."""
     assumed: tuple[str, ...] = ()
@@ -173,7 +183,14 @@ class ModelCard:
     notes: tuple[str, ...] = ()
     """What else a person should know: where the weights are from, how they were converted ..., a sentence each."""
     gate_health: tuple[GateHealth, ...] = ()
-    """Own networks: of every gate, over the validation pictures."""
+    """Networks that come with the project: of every gate, over the validation pictures or `gate_health_over`."""
+    gate_health_over: str = ""
+    """Which pictures, where they are not those of the accuracy."""
+
+    @property
+    def health_pictures(self) -> str:
+        """Over which pictures the health of the gates was measured."""
+        return self.gate_health_over or f"{self.validation_pictures:,} validation pictures"
 
 
 @dataclass(frozen=True)

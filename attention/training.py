@@ -77,15 +77,22 @@ def load_pictures(folder: Path, size: int = 176) -> Pictures:
     return Pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor([index for _, index in files]), names)
 
 
-def train(variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe()) -> nn.Module:
-    """Train a variant, from its checkpoint if there is one, and leave the checkpoint behind.
+def train(
+    variant: str,
+    pictures: Pictures,
+    checkpoint: Path,
+    recipe: Recipe = Recipe(),
+    *,
+    device: torch.device | None = None,
+) -> nn.Module:
+    """Train a variant, from its checkpoint if there is one, and leave the checkpoint behind; on the CPU unless said.
 
     Raises GatescopeError where there is no such variant, or the checkpoint is of another run.
     """
     if variant not in networks.VARIANTS:
         raise GatescopeError(f"There is no recipe for {variant!r}; there is one for {', '.join(networks.VARIANTS)}.")
     torch.manual_seed(recipe.seed)
-    module = networks.build(variant, len(pictures.names)).to(memory_format=torch.channels_last)
+    module = networks.build(variant, len(pictures.names)).to(memory_format=torch.channels_last).to(device)
     run = _Run(variant, recipe, pictures.names, module, _optimizer(module, recipe))
     if checkpoint.exists():
         run.resume(checkpoint)
@@ -101,7 +108,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
 
     Raises GatescopeError where the run is not finished.
     """
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     recipe, epochs = Recipe(**state["recipe"]), state["epochs"]
     if state["variant"] != variant or epochs < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
@@ -170,12 +177,13 @@ class _Run:
     def _step(self, batch: Tensor, shares: Tensor, rate: float) -> tuple[Tensor, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        logits = self.module(batch)
+        device = next(self.module.parameters()).device
+        logits, shares = self.module(batch.to(device)), shares.to(device)
         loss = nn.functional.cross_entropy(logits, shares, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return logits, loss.item()
+        return logits.detach().cpu(), loss.item()
 
     def save(self, path: Path) -> None:
         """Leave a checkpoint of this epoch."""
@@ -191,7 +199,7 @@ class _Run:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same variant and recipe."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         if state["variant"] != self.variant or state["recipe"] != asdict(self.recipe):
             raise GatescopeError(f"{path} holds another run, of {state['variant']}; name another checkpoint")
         self.module.load_state_dict(state["module"])

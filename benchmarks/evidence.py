@@ -1,49 +1,125 @@
-"""How often edits that mean nothing are called evidence, and how often built-in effects are found.
+"""How often what means nothing is called evidence, and how often built-in effects are found.
 
-    python -m benchmarks.evidence [--cases 400] [--draws 99]
+    python -m benchmarks.evidence [--kind channels] [--cases 400] [--draws 99] [--size 160]
 
 An edit means nothing by construction where it is itself one draw of its own null: values at random channels, at random
-places of a map, or on a patch somewhere. An effect is built in by shutting the channels, or the places, that move the
-logit the most among many tried.
+places of a map, or on a patch somewhere. A gate's agreement means nothing where the pictures' gates are dealt out anew,
+and a heatmap's deletion where the heatmap is itself a random map like the true one. Effects are built in by shutting
+the channels, or the places, that move the logit the most among many tried; by gates that are the heatmap under noise;
+and by heatmaps that are the occlusion by squares of the picture itself.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 import numpy as np
 import torch
 
-from attention import images, interventions
-from attention.analysis import evidence
+from attention import comparison, images, interventions
+from attention.analysis import agreement, evidence, faithfulness
 from attention.interventions import Edit, EditedPasses
-from attention.models import zoo
-from attention.observe import observe, read_picture
-from attention.records import Gate
+from attention.models import Network, zoo
+from attention.observe import Observation, observe, read_picture
+from attention.records import Floats, Gate
 
 NETWORK = "cbam"
 CHANNELS, SIDE = 8, 3
 """Channels, or places, of an edit; side of a patch."""
 TRIED = 40
 """Random edits of which the strongest is an effect that is built in."""
+POWER = 8
+"""One case with an effect built in for so many without."""
+STEPS = 4
+"""In a curve of deletion."""
+EDITS = ("channels", "places", "patch")
+KINDS = (*EDITS, "agreement", "deletion")
 
 
 @click.command()
-@click.option("--cases", default=400, show_default=True, help="Edits of each kind.")
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, default=KINDS, help="All by default.")
+@click.option("--cases", default=400, show_default=True, help="Cases of each kind.")
 @click.option("--draws", default=evidence.FEWEST_DRAWS, show_default=True, help="Random draws for each.")
-def main(cases: int, draws: int) -> None:
-    """Print, for each kind of edit, the share of p-values of at most 0.05."""
+@click.option("--size", default=160, show_default=True, help="Side of the pictures that the network sees, in pixels.")
+def main(kinds: tuple[str, ...], cases: int, draws: int, size: int) -> None:
+    """Print, for each kind, the share of p-values of at most 0.05."""
     torch.set_num_threads(1)
     network = zoo.load(NETWORK)
-    passes = [interventions.passes_of(observe(network, read_picture(each.path))) for each in images.samples()]
-    click.echo(f"{NETWORK}, {len(passes)} pictures, {draws} draws; share of p <= {evidence.LEVEL}")
-    for kind in ("channels", "places", "patch"):
-        null = [_p(one, edit, draws, seed) for seed, (one, edit) in enumerate(_cases(passes, kind, cases))]
-        found = [_p(one, edit, draws, seed) for seed, (one, edit) in enumerate(_built_in(passes, kind, cases // 8))]
-        share, power = (np.mean(np.array(p) <= evidence.LEVEL) for p in (null, found))
-        click.echo(
-            f"  {kind}: {share:.1%} of {len(null)} edits that mean nothing, {power:.1%} of {len(found)} that are the "
-            f"strongest of {TRIED}"
-        )
+    network = Network(replace(network.card, input_size=size), network.module)
+    observations = [observe(network, read_picture(each.path)) for each in images.samples()]
+    click.echo(f"{NETWORK} at {size} px, {len(observations)} pictures, {draws} draws; share of p <= {evidence.LEVEL}")
+    for kind in kinds:
+        if kind == "agreement":
+            found = _agreement(observations, cases, draws)
+        elif kind == "deletion":
+            found = _deletion(observations, cases, draws)
+        else:
+            passes = [interventions.passes_of(each) for each in observations]
+            null = [_p(one, edit, draws, seed) for seed, (one, edit) in enumerate(_cases(passes, kind, cases))]
+            built = enumerate(_built_in(passes, kind, cases // POWER))
+            found = null, [_p(one, edit, draws, seed) for seed, (one, edit) in built]
+        shares = [f"{np.mean(np.array(p) <= evidence.LEVEL):.1%} of {len(p)}" for p in found]
+        click.echo(f"  {kind}: {shares[0]} that mean nothing, {shares[1]} with an effect built in")
+
+
+Found = tuple[list[float], list[float]]
+"""The p-values of cases that mean nothing, and of cases with an effect built in."""
+
+
+def _agreement(observations: list[Observation], cases: int, draws: int) -> Found:
+    """The mean over the pictures, of gates dealt out anew, and of gates that are the heatmap under noise."""
+    random = np.random.default_rng(5)
+    targets = [int(each.probabilities.argmax()) for each in observations]
+    found = list(comparison.agreements_of(observations, targets, lambda done, total: None).values())
+    dealt = [found[case % len(found)][:, random.permutation(len(observations))] for case in range(cases)]
+    heatmaps = [each.heatmap(target).values for each, target in zip(observations, targets, strict=True)]
+    noisy = []
+    for _ in range(cases // POWER):
+        gates = [one + random.normal(0, one.std() * 2, one.shape) for one in heatmaps]
+        noisy.append(np.array([[agreement.rank_correlation(g, h) or 0.0 for g in gates] for h in heatmaps]))
+    p = [
+        [
+            evidence.p_value(one.diagonal().mean(), agreement.own_against_others(one, draws, seed))
+            for seed, one in enumerate(each)
+        ]
+        for each in (dealt, noisy)
+    ]
+    return p[0], p[1]
+
+
+def _deletion(observations: list[Observation], cases: int, draws: int) -> Found:
+    """The area by deletion, of random maps like the heatmaps, and of an occlusion of the very picture."""
+    null, built = [], []
+    for case in range(cases):
+        one = observations[case % len(observations)]
+        target = int(one.probabilities.argmax())
+        (values,) = faithfulness.random_maps(one.heatmap(target).values, 1, seed=10_000 + case)
+        null.append(_p_of_map(one, target, values, draws, case))
+        if case % POWER == 0:
+            built.append(_p_of_map(one, target, _occluded(one, target), draws, case))
+    return null, built
+
+
+def _p_of_map(one: Observation, target: int, values: Floats, draws: int, seed: int) -> float:
+    picture = one.network.transform(one.image).numpy()
+
+    def area(each: Floats) -> float:
+        def predict(pictures: Floats) -> Floats:
+            return comparison.probabilities_of(one, pictures)[:, target]
+
+        return faithfulness.deletion(picture, each, predict, steps=STEPS).area
+
+    return evidence.p_value(area(values), [area(each) for each in faithfulness.random_maps(values, draws, seed)])
+
+
+def _occluded(one: Observation, target: int) -> Floats:
+    """How far the probability falls where each of 5 x 5 squares of the picture is gone."""
+    picture = one.network.transform(one.image).numpy()
+    parts = np.array_split(np.arange(picture.shape[1]), 5)
+    pictures = np.repeat(picture[None], 25, 0)
+    for number, each in enumerate(pictures):
+        each[np.ix_(range(3), parts[number // 5], parts[number % 5])] = 0
+    return -comparison.probabilities_of(one, pictures)[:, target].reshape(5, 5).astype(np.float32)
 
 
 def _p(passes: EditedPasses, edit: Edit, draws: int, seed: int) -> float:
@@ -68,7 +144,7 @@ def _built_in(passes: list[EditedPasses], kind: str, count: int) -> Iterator[tup
         gate = _gate(one, kind, random)
         tried = [_edit(gate, kind, random) for _ in range(TRIED)]
         moved = interventions.changes(one, [interventions.applied([edit], one.before.gates) for edit in tried])
-        target = int(interventions.logits(one.before)[0].argmax())
+        target = int(one.logits(one.before)[0].argmax())
         yield one, tried[int(np.abs(moved[:, target]).argmax())]
 
 

@@ -110,3 +110,14 @@ def returning_nothing() -> None:
 
 ready = Gated()
 number = 3
+
+
+class Softmaxed(Gated):
+    """Returns probabilities."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).softmax(1)
+
+
+def probabilities() -> Gated:
+    return Softmaxed()

@@ -14,6 +14,7 @@ from attention.analysis import evidence
 from attention.cli import main
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import own, zoo
+from attention.observe import observe, read_picture
 from attention.records import GatescopeError
 from tests.documents import document, in_one_line
 from tests.own import BLOCKS
@@ -48,7 +49,11 @@ def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
     first = int(one.before.output.argmax())
     assert [row["name"] for row in report["results"]] == BLOCKS
     assert report["class"] == zoo.card("se").labels[first] and report["seed"] == 3
-    assert report["note"] == "Switched off or edited at inference, not retrained." and not report["random_weights"]
+    assert (
+        report["note"] == interventions.WITHOUT
+        and report["off"] == "their neutral value"
+        and not report["random_weights"]
+    )
     effects = [interventions.effect(one, block, [Edit("off", block=block)], seed=3, draws=19) for block in BLOCKS]
     adjusted = evidence.holm([evidence.p_value(one.change[first], one.null[:, first]) for one in effects])
     for row, effect, p in zip(report["results"], effects, adjusted, strict=True):
@@ -57,7 +62,9 @@ def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
         assert (row["before"], row["after"]) == pytest.approx(effect.probability(first), abs=1e-4)
         assert row["p_adjusted"] == pytest.approx(p)
         assert row["p"] <= row["p_adjusted"]
-        assert f"without {row['name']}: {row['after']:.1%} (logit {row['change']:+.3f})" in result.output
+        span = f"{row['before']:.1%} → {row['after']:.1%} (logit {row['change']:+.3f}); "
+        said = "here it matters" if row["p_adjusted"] <= evidence.LEVEL else "no evidence that it matters"
+        assert f"without {row['name']}: {span}{said} which value stands where" in result.output
     assert "no effect" not in result.output
 
 
@@ -71,6 +78,28 @@ def test_a_file_of_edits_is_measured_as_one(tmp_path):
     first = int(one.before.output.argmax())
     assert row["change"] == pytest.approx(float((logits - one.before.output[0])[first]), abs=1e-4)
     assert row["after"] == pytest.approx(float(logits.softmax(0)[first]), abs=1e-4) and row["draws"] == 99
+
+
+@pytest.mark.parametrize("other", [None, images.samples()[3].path])
+def test_off_can_be_the_mean_over_the_samples_or_another_pictures_gate(tmp_path, other):
+    given = ("--off", "resample", "--other", other) if other else ("--off", "mean")
+    result = run(*given, "--draws", 19, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    report, one = written(tmp_path), subject("cbam")
+    paths = [other] if other else [sample.path for sample in images.samples()]
+    means = {gate.name: np.zeros_like(gate.values) for gate in one.before.gates}
+    for path in paths:
+        for gate in observe(zoo.load("cbam"), read_picture(path)).trace.gates:
+            means[gate.name] += gate.values / len(paths)
+    first = int(one.before.output.argmax())
+    for row in report["results"][::3]:
+        mine = {name: torch.from_numpy(value) for name, value in means.items() if name.startswith(f"{row['name']}.")}
+        assert len(mine) == 2
+        edits = {name: lambda values, put=put: put.expand_as(values) for name, put in mine.items()}
+        moved = (one.edited(edits).output - one.before.output)[0, first]
+        assert row["change"] == pytest.approx(float(moved), abs=1e-3)
+    said = f"those of “{other.name}”" if other else f"their mean over {len(paths)} pictures"
+    assert report["off"] == said and f"Off: the gates are put to {said}." in result.output
 
 
 def test_a_weight_file_is_a_network_too(tmp_path):

@@ -1,5 +1,8 @@
 """Agreement and faithfulness by their laws, and against loops."""
 
+from functools import partial
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -102,6 +105,28 @@ def test_the_blob_is_highest_in_the_middle_and_symmetric():
     assert blob[0, 0] < blob[0, 4] and blob[0, 0] < blob[3, 0]
 
 
+def test_own_gates_are_set_against_those_of_pictures_drawn_at_random():
+    agreements = np.random.default_rng(1).random((4, 4))
+    found = agreement.own_against_others(agreements, 600)
+    every = {np.mean([agreements[i, j] for i, j in enumerate(order)]).round(9) for order in permutations(range(4))}
+    assert {value.round(9) for value in found} == every
+
+
+def test_structural_similarity_is_wangs_formula_and_one_for_the_same_map():
+    one, other = np.random.default_rng(0).random((2, 4, 5))
+    assert agreement.similarity(one, 3 * one + 1) == pytest.approx(1)
+    first, second = (
+        [(x - values.min()) / (values.max() - values.min()) for x in values.ravel()] for values in (one, other)
+    )
+    mean = [sum(each) / 20 for each in (first, second)]
+    variance = [sum((x - m) ** 2 for x in each) / 20 for each, m in zip((first, second), mean, strict=True)]
+    covariance = sum((x - mean[0]) * (y - mean[1]) for x, y in zip(first, second, strict=True)) / 20
+    slow = (2 * mean[0] * mean[1] + 1e-4) * (2 * covariance + 9e-4)
+    slow /= (mean[0] ** 2 + mean[1] ** 2 + 1e-4) * (variance[0] + variance[1] + 9e-4)
+    assert agreement.similarity(one, other) == pytest.approx(slow)
+    assert abs(agreement.similarity(np.ones((4, 5)), other)) < 0.1
+
+
 def predict(pictures):
     """A probability that depends on every pixel, and on the pairs of neighbours."""
     weights = np.cos(np.arange(pictures[0].size)).reshape(pictures[0].shape)
@@ -109,16 +134,19 @@ def predict(pictures):
     return 1 / (1 + np.exp(-(pictures * weights).sum((1, 2, 3)) - 0.1 * both))
 
 
+@pytest.mark.parametrize("blur", [False, True])
 @pytest.mark.parametrize("steps", [5, 7])
-def test_both_curves_are_those_of_a_loop_over_the_pixels(steps):
+def test_both_curves_are_those_of_a_loop_over_the_pixels(steps, blur):
     generator = np.random.default_rng(3)
     picture, values = generator.standard_normal((3, 6, 5)).astype(np.float32), generator.random((2, 3), np.float32)
     enlarged = references.enlarged(values.astype(np.float64), 6, 5)
     order = sorted(np.ndindex(6, 5), key=lambda place: -enlarged[place])
     counts = [round(30 * step / steps) for step in range(steps + 1)]
-    found = faithfulness.faithfulness(picture, values, predict, steps=steps)
+    missing = faithfulness.blurred(picture) if blur else np.zeros_like(picture)
+    found = faithfulness.faithfulness(picture, values, predict, steps=steps, missing=missing if blur else None)
     for curve, insert in ((found.deletion, False), (found.insertion, True)):
-        slow = references.removal(picture, order, lambda shown: predict(shown[None])[0], counts, insert=insert)
+        shown = partial(lambda missing, apart: predict((missing + apart)[None])[0], missing)
+        slow = references.removal(picture - missing, order, shown, counts, insert=insert)
         np.testing.assert_allclose(curve.probabilities, slow, rtol=1e-5)
         widths = np.diff(curve.shares)
         assert curve.area == pytest.approx(
@@ -142,15 +170,43 @@ def test_the_map_that_knows_the_pixels_that_count_beats_random_ones():
         return (pictures[:, 0] * weights).sum((1, 2)) / weights.sum()
 
     best = faithfulness.faithfulness(picture, weights.astype(np.float32), share)
-    for values in faithfulness.random_maps((8, 8), 10):
+    for values in faithfulness.random_maps(weights.astype(np.float32), 10):
         other = faithfulness.faithfulness(picture, values, share)
         assert best.deletion.area < other.deletion.area and best.insertion.area > other.insertion.area
 
 
 def test_random_maps_are_those_of_their_seed():
-    one, same, other = (faithfulness.random_maps((3, 4), 3, seed) for seed in (0, 0, 1))
+    values = np.random.default_rng(5).random((3, 4), np.float32)
+    one, same, other = (faithfulness.random_maps(values, 3, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other) and not np.array_equal(one[0], one[1])
+
+
+@pytest.mark.parametrize("side", [5, 6, 20])
+def test_random_maps_have_the_values_and_nearly_the_smoothness_of_the_one_that_they_stand_beside(side):
+    place = np.indices((side, side))
+    values = np.exp(-((place - side / 3) ** 2).sum(0) / side).astype(np.float32)
+
+    def roughness(one):
+        return np.mean([np.mean((one - np.roll(one, 1, axis)) ** 2) for axis in (0, 1)])
+
+    noise = np.random.default_rng(0).permutation(values.ravel()).reshape(values.shape)
+    found = faithfulness.random_maps(values, 50)
+    assert all(np.array_equal(np.sort(one, None), np.sort(values, None)) for one in found)
+    assert np.mean([roughness(one) for one in found]) < (roughness(values) + roughness(noise)) / 2
+
+
+def test_a_blurred_picture_is_the_mean_under_a_gaussian_of_its_place():
+    picture = np.random.default_rng(2).random((2, 7, 9), np.float32)
+    deviation = faithfulness.BLUR * 7
+    slow = np.empty_like(picture)
+    for channel, row, column in np.ndindex(picture.shape):
+        weights = {
+            (r, c): np.exp(-((r - row) ** 2 + (c - column) ** 2) / (2 * deviation**2)) for r, c in np.ndindex(7, 9)
+        }
+        total = sum(weights.values())
+        slow[channel, row, column] = sum(w * picture[channel, r, c] for (r, c), w in weights.items()) / total
+    np.testing.assert_allclose(faithfulness.blurred(picture), slow, rtol=1e-5)
 
 
 def test_pixels_of_equal_value_come_in_an_order_that_says_nothing_of_their_place():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from attention import analysis, capture
 from attention.kinds import KINDS
 from attention.models import zoo
-from attention.records import Gate
+from attention.records import Gate, GateHealth
 from tests import coordinate
 
 SHAPES = {
@@ -146,3 +146,18 @@ def test_branches_are_those_whose_numbers_add_up_to_1(values, shape, found):
 def test_the_features_are_told_with_their_shape(shape, words):
     values = np.zeros((1, 4), np.float32)
     assert analysis.features(Gate("a", "channel", "sigmoid", values, shape, 0, 0)) == words
+
+
+def gate_of(kind, name):
+    return Gate(name, kind, "sigmoid", np.full((1, 4), 0.5, np.float32), (1, 4, 2, 2), 0.5, 0.5)
+
+
+def test_a_page_opens_on_the_gate_that_varies_most_from_picture_to_picture_as_the_card_has_it():
+    gates = {name: gate_of("channel", f"{name}.gate") for name in "abc"}
+    gates["c"].values[0, 0] = 0.9
+    health = [
+        GateHealth(f"{name}.gate", "channel", 0.0, 0.0, d) for name, d in zip("abc", (0.1, 0.3, 0.2), strict=True)
+    ]
+    assert analysis.most_varied(gates, health) == "b"
+    assert analysis.most_varied(gates, health[:2]) == "c"  # one is not on the card: by this picture
+    assert analysis.most_varied(gates, ()) == "c"

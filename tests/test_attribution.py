@@ -1,6 +1,7 @@
 """Each heatmap equals a slow one from its equation; what it costs is known, and what is not valid says why."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from torch import nn
 
 from attention import attribution, networks
 from attention.attribution import AttributionError, Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion
+from attention.attribution.methods import EigenCam, GradCamPlusPlus
 from tests import own, references
 from tests.attributed import SHAPE, Functional, Shared, Small, picture, seeded
 
-METHODS = (GradCam(), GuidedGradCam(), IntegratedGradients(), Occlusion())
+METHODS = (GradCam(), GradCamPlusPlus(), EigenCam(), GuidedGradCam(), IntegratedGradients(), Occlusion())
 EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 
 
@@ -46,6 +48,60 @@ def test_grad_cam_is_that_of_its_equation(layer, target):
     np.testing.assert_allclose(heatmap.values, slow, atol=1e-5)
     assert (heatmap.layer, heatmap.target, heatmap.method) == (layer, target, "grad-cam")
     assert (heatmap.minimum, heatmap.maximum) == (heatmap.values.min(), heatmap.values.max())
+
+
+def features_and_gradient(module, target):
+    exact = doubled(module)
+    features = exact.first(picture().double()).detach().requires_grad_()
+    exact.head(exact.second(features))[0, target].backward()
+    return features[0].detach().numpy(), features.grad[0].numpy()
+
+
+def test_grad_cam_plus_plus_is_that_of_its_equation():
+    module = seeded(Small)
+    features, gradient = features_and_gradient(module, 1)
+    slow = np.zeros(features.shape[1:])
+    for channel, slopes in zip(features, gradient, strict=True):
+        weight = 0.0
+        for slope in slopes.flat:
+            if slope:
+                weight += slope**2 / (2 * slope**2 + channel.sum() * slope**3) * max(slope, 0)
+        slow += weight * channel
+    values = Attributor(module)(picture(), 1, method=GradCamPlusPlus("first")).values
+    np.testing.assert_allclose(values, np.maximum(slow, 0), atol=1e-4 * slow.max())
+
+
+def test_eigen_cam_is_the_first_principal_direction_by_power_iteration_and_asks_for_no_class():
+    module = seeded(Small)
+    features, _ = features_and_gradient(module, 1)
+    places = features.reshape(len(features), -1)
+    direction = np.ones(len(places))
+    for _ in range(5000):
+        direction = places @ (places.T @ direction)
+        direction /= np.linalg.norm(direction)
+    along = (direction @ places).reshape(features.shape[1:])
+    heatmaps = [Attributor(module)(picture(), target, method=EigenCam("first")).values for target in (0, 3)]
+    np.testing.assert_allclose(heatmaps[0], np.maximum(along * np.sign(along.sum()), 0), atol=1e-4 * abs(along).max())
+    assert np.array_equal(*heatmaps)
+
+
+class Cut(Small):
+    """Runs under no_grad."""
+
+    @torch.no_grad()
+    def forward(self, given):
+        return super().forward(given)
+
+
+def test_a_network_that_cuts_its_gradients_off_is_one_sentence_and_what_needs_none_goes_on():
+    module, plain = seeded(Cut), seeded(Small)
+    for method in METHODS:
+        if isinstance(method, EigenCam | Occlusion):
+            values = Attributor(module)(picture(), 1, method=method).values
+            assert np.array_equal(values, Attributor(plain)(picture(), 1, method=method).values)
+        elif not method.obstacle(Attributor(module).layers(SHAPE)):
+            with pytest.raises(AttributionError, match=f"no_grad or detach, and {re.escape(method.title)} needs them"):
+                Attributor(module)(picture(), 1, method=method)
 
 
 def test_guided_grad_cam_is_grad_cam_times_the_gradient_that_lets_only_positive_parts_back():

@@ -55,6 +55,7 @@ def hooked(module, batch):
     return gates
 
 
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")  # of older torchvision's MaxViT
 @pytest.mark.parametrize("name", MAKERS)
 @torch.no_grad()
 def test_the_gates_are_the_squeeze_and_excitation_blocks(name):

@@ -183,14 +183,16 @@ def test_the_command_writes_what_the_comparison_says(tmp_path, columns):
     done = run(SAMPLE.path, "--model", "plain", "--model", "cbam", "--out", tmp_path / "new")
     assert done.exit_code == 0, done.output
     told = json.loads((tmp_path / "new" / "compare.json").read_text())
-    assert told["picture"] == SAMPLE.path.name and told["another picture"] != SAMPLE.title
+    assert told["picture"] == SAMPLE.path.name and SAMPLE.title not in told["other pictures"]
     assert told["overlap of the top fifths"]["pairs of heatmaps"] == pytest.approx(comparison.shared(columns)[0])
     for one, each in zip(told["networks"], columns, strict=True):
         assert one["name"] == each.card.name and one["probability"] == pytest.approx(each.probabilities[each.target])
         np.testing.assert_allclose(one["heatmap"]["values"], each.heatmap.values, rtol=1e-5)
         assert len(one["spatial gates"]) == len(each.spatial)
     gate = told["networks"][1]["spatial gates"][-1]
-    assert gate["agreement"] != gate["the same for another picture"]
+    ranked = gate["rank correlation"]
+    assert ranked["here"]["observed"] == pytest.approx(gate["agreement"]["correlation"])
+    assert 1 <= ranked["here"]["rank"] <= ranked["pictures"] == len(told["other pictures"]) + 1
     with Image.open(tmp_path / "new" / "compare.png") as drawn:
         assert drawn.width > 1.9 * printed.COLUMN * printed.DPI
     assert f"cbam: {columns[1].labels[columns[1].target]} " in done.output
@@ -276,16 +278,16 @@ def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
     overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]
     assert f"overlap by {overlaps[0]}, where chance gives 20 % and a blob in the middle {overlaps[1]}" in example
     cbam = told["networks"][2]
-    blob, better = cbam["blob in the middle"]["overlap"], []
-    for gate in cbam["spatial gates"]:
-        reached = gate["agreement"]["overlap"], gate["the same for another picture"]["overlap"]
-        if reached[0] > max(reached[1], blob, told["by chance"]):
-            better.append(
-                (gate["name"].split(".attention")[0], *(f"{value:.0%}".replace("%", " %") for value in reached))
-            )
-    (_, own, other), count = max(better, key=lambda each: float(each[1].split()[0])), len(cbam["spatial gates"])
-    assert f"{len(better)} of {count} have an overlap above that of chance" in example
-    assert f"the highest is {own}, and the salmon's is {other} there" in example
+    ranked = {each["name"].split(".attention")[0]: each["rank correlation"] for each in cbam["spatial gates"]}
+    assert f"Over n = {ranked['layer1.0']['pictures']} pictures" in example
+    for name, each in ranked.items():
+        over = each["mean over pictures"]
+        said = f"{name} by {over['observed']:.2f} in the mean, where gates of other pictures give "
+        said += f"{over['low']:.2f} to {over['high']:.2f} (p = {over['p_adjusted']:.2g})"
+        assert (said in example) == (over["p_adjusted"] <= 0.05)
+    best = max(ranked, key=lambda name: ranked[name]["here"]["observed"])
+    here = ranked[best]["here"]
+    assert f"{best} agrees the most, by {here['observed']:.2f}: number {here['rank']} of" in example
     last = cbam["spatial gates"][-1]
     assert last["nearly constant"] and f"passes {last['minimum']:.2f} to {last['maximum']:.2f}" in example
 

@@ -1,7 +1,9 @@
 """What the cards claim, against a slow loop; and the commands that measure it."""
 
 import json
+import shutil
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from attention import capture, evaluation, training
+from attention import capture, evaluation, images, training
 from attention.cli import main
 from attention.models import own, zoo
 from attention.records import GatescopeError
@@ -117,3 +119,29 @@ def test_torch_is_left_as_it_was(folder, tmp_path, weights):
     card = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
     evaluation.measured(own.assemble(card), folder / "val")
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == before
+
+
+def test_a_network_of_other_classes_gets_the_health_of_its_gates_on_its_card_and_no_accuracy(folder, tmp_path, weights):
+    weights.mkdir()
+    for file in (images.ASSETS / "weights").glob("efficientnet-b0.*"):
+        shutil.copy(file, weights)
+    known, network = own.card("efficientnet-b0"), own.load("efficientnet-b0")
+    own.save_card(replace(known, classes=(), labels=(), gate_health=(), gate_health_over=""))
+    arguments = ["evaluate", "efficientnet-b0", "--data", str(folder), "--save"]
+    said = CliRunner().invoke(main, arguments, catch_exceptions=False).output
+    card = own.card("efficientnet-b0")
+    assert "efficientnet-b0: no accuracy at 224 px" in said and card.accuracy is None and card.labels == known.labels
+    assert card.health_pictures == f"8 pictures of {folder.stem}"
+    batch = torch.stack([network.transform(images.read(path.read_bytes())) for path in sorted(folder.glob("val/*/*"))])
+    for health, gate in zip(card.gate_health, capture.trace(network.module, batch).gates, strict=True):
+        assert health.name == gate.name and health.deviation == pytest.approx(gate.values.std(0).mean(), abs=1e-4)
+
+
+def test_a_card_with_an_accuracy_is_not_written_over(folder, tmp_path, weights):
+    own.save_card(
+        evaluation.measured(
+            own.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48)), folder / "val"
+        )
+    )
+    refused = CliRunner().invoke(main, ["evaluate", "se", "--data", str(folder), "--save"])
+    assert refused.exit_code and "without accuracy" in refused.output

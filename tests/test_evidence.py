@@ -58,3 +58,13 @@ def test_a_figure_of_tests_has_draws_enough_for_one_of_them_to_be_evidence():
 
 def test_the_null_range_holds_the_middle():
     assert evidence.null_range(np.arange(1001)) == (25.0, 975.0)
+
+
+def test_a_bootstrap_covers_the_median_in_about_95_of_100_samples():
+    random, covered = np.random.default_rng(0), []
+    for _ in range(200):
+        found = evidence.over_pictures(random.exponential(size=25) - 1)
+        covered.append(found.low <= np.log(2) - 1 <= found.high)
+    assert 0.9 <= np.mean(covered) <= 0.99
+    one = evidence.over_pictures([-1.0, 2.0, 4.0])
+    assert (one.median, one.count, one.alike) == (2, 3, 2) and one.low >= -1 and one.high <= 4

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from attention import comparison
 from attention.analysis.faithfulness import Curve, Faithfulness
 from attention.charts import comparing
-from attention.charts.colours import ACCENT, NULL
-from attention.charts.comparing import Against
+from attention.charts.colours import NULL
 
 
 def test_one_scale_runs_from_nothing_to_the_largest_value_of_all_maps():
@@ -22,37 +22,65 @@ def test_single_pixels_do_not_set_the_scale_of_a_map_of_pixels():
     assert comparing.one_scale([values]).high == pytest.approx(0.995, abs=0.01)
 
 
-def test_the_agreement_has_a_row_a_gate_and_its_null_in_grey():
-    one = Against("overlap", [0.1, 0.9], [0.3, 0.2], 0.5, (0, 1))
-    two = Against("rank", [None, 0.5], [0.1, 0.1], None, (-1, 1))
-    figure = comparing.agreement(["a", "b"], [one, two], "its gate for another")
-    other, gate, blob, *_ = figure.data
-    assert list(gate.x) == [0.1, 0.9] and list(gate.y) == ["a", "b"] and gate.marker.color == ACCENT
-    assert list(other.x) == [0.3, 0.2] and other.marker.color == NULL
-    assert list(blob.x) == [0.5, 0.5] and blob.line.color == NULL
-    assert len(figure.data) == 5  # the second has no blob
+def test_a_gate_is_ranked_among_other_pictures_and_tested_over_all_of_them():
+    random = np.random.default_rng(0)
+    habit, own = random.uniform(-0.1, 0.1, (2, 30, 30))
+    own[np.arange(30), np.arange(30)] += 0.5
+    chart = comparing.agreement({"habit": habit, "own": own}, ["habit"])
+    assert chart.headline.startswith(
+        "Over n = 30 pictures, gates agree with the heatmap of their own picture otherwise"
+    )
+    assert "own more (p = 0.02)" in chart.headline and "habit" not in chart.headline
+    assert "Here own agrees the most" in chart.headline and "number 1 among the same gate for 30" in chart.headline
+    assert chart.table["rank"] == [1 + int((habit[0, 1:] > habit[0, 0]).sum()), 1]
+    assert chart.table["over pictures"] == pytest.approx([habit.diagonal().mean(), own.diagonal().mean()])
+    assert chart.table["here, p"][1] == pytest.approx(1 / 30) and "below 0.033" in chart.caption
+    assert "Nearly constant here, and so saying little: habit." in chart.caption
+    dots = chart.figure.data[1::2]
+    assert list(dots[0].x) == [habit[0, 0], own[0, 0]] and list(dots[1].marker.symbol) == ["circle-open", "circle"]
+    none = comparing.agreement({"habit": habit}, [])
+    assert "there is no evidence that a gate agrees" in none.headline
 
 
 def curve(*values):
     return Curve(np.linspace(0, 1, len(values)), np.array(values))
 
 
-def test_the_band_holds_the_lowest_and_the_highest_of_the_random_maps():
-    draws = [Faithfulness(curve(1, low, 0), curve(0, high, 1)) for low, high in ((0.2, 0.9), (0.6, 0.1), (0.4, 0.5))]
-    maps = {"heatmap": Faithfulness(curve(1, 0.05, 0), curve(0, 0.95, 1)), "gate": draws[0]}
-    figure = comparing.curves(maps, draws)
-    deletion, insertion = figure.data[:4], figure.data[4:]
-    for (low, high, heatmap, gate), middles in ((deletion, (0.2, 0.6, 0.05, 0.2)), (insertion, (0.1, 0.9, 0.95, 0.9))):
-        assert [trace.y[1] for trace in (low, high, heatmap, gate)] == pytest.approx(middles)
-        assert heatmap.name == "heatmap" and gate.name == "gate" and high.fill == "tonexty"
-    assert list(deletion[2].x) == [0, 50, 100]
+def test_a_map_is_judged_by_random_maps_like_it_and_the_band_is_their_middle():
+    random = np.random.default_rng(0)
+    null = [Faithfulness(curve(1, low, 0), curve(0, high, 1)) for low, high in random.uniform(0.4, 0.6, (99, 2))]
+    better = comparison.MapTest(Faithfulness(curve(1, 0.05, 0), curve(0, 0.95, 1)), tuple(null))
+    like = comparison.MapTest(null[0], tuple(null[1:]))
+    chart = comparing.deletion({"heatmap": better, "gate": like}, {"blob": comparison.MapTest(null[1])}, "blur")
+    assert "heatmap: area 0.275 by deletion, better than random maps like it" in chart.headline
+    assert "0.725 by insertion, better than random maps like it" in chart.headline
+    assert chart.headline.count("no evidence of a difference") == 2 and chart.alt == chart.headline
+    assert "becomes blur" in chart.caption and "over 4 areas" in chart.caption and "99 random maps" in chart.caption
+    deletion, insertion = chart.figure.data[:5], chart.figure.data[5:]
+    for traces, kind in ((deletion, "deletion"), (insertion, "insertion")):
+        middles = [getattr(draw, kind).probabilities[1] for draw in null]
+        assert [trace.y[1] for trace in traces[:2]] == pytest.approx(list(np.percentile(middles, (2.5, 97.5))))
+        assert [trace.name for trace in traces[2:]] == ["heatmap", "gate", "blob"] and traces[1].fill == "tonexty"
+    assert list(chart.table["share"]) == [0, 0.5, 1] and chart.table["heatmap: deletion"][1] == 0.05
 
 
 def test_a_similarity_that_is_not_defined_has_no_colour():
-    figure = comparing.similarity({"heatmap": [1.0, None], "gate": [0.5, -0.25]}, ["head", "stem"], 1)
+    heatmap, gate = np.array([[1.0, np.nan], [1.0, 0.3]]), np.array([[0.5, -0.5], [0.5, 0.0], [0.5, 1.0]])[:2]
+    chart = comparing.shuffled(
+        {"heatmap": heatmap, "gate": gate}, {"heatmap": abs(gate), "gate": gate}, ["head", "stem"], 1, (0.9, [0.1, 0.3])
+    )
+    figure = chart.figure
     (cells,) = figure.data
     np.testing.assert_array_equal(cells.z, [[1, np.nan], [0.5, -0.25]])
-    assert list(map(list, cells.text)) == [["1.00", "–"], ["0.50", "-0.25"]] and (cells.zmin, cells.zmax) == (-1, 1)
+    assert list(map(list, cells.text)) == [
+        ["1.00<br>1.00 to 1.00", "–"],
+        ["0.50<br>0.50 to 0.50", "-0.25<br>-0.49 to -0.01"],
+    ]
+    assert (cells.zmin, cells.zmax) == (-1, 1)
+    assert "is not defined" in chart.headline and "structural similarity 0.25 (0.01 to 0.49)" in chart.headline
+    assert "P of the class is 20.0% in place of 90.0%" in chart.headline
+    assert chart.table["map"] == ["heatmap"] * 2 + ["gate"] * 2
+    assert chart.table["structural similarity, median"] == [0.5, 0.25, 0.5, -0.25]
     assert (figure.layout.shapes[0].x0, figure.layout.shapes[0].x1) == (0.5, 1.5)
 
 

@@ -64,6 +64,50 @@ def test_the_square_is_what_the_tensor_shows_and_agrees_with_pillow_s_own_fit(ph
     assert np.abs(shown - np.asarray(square)).max() < 1e-3
 
 
+@given(sizes, crops, st.tuples(st.integers(1, 40), st.integers(1, 40)), st.booleans())
+def test_the_box_of_another_shape_is_central_inside_and_of_that_shape(size, crop, shape, whole) -> None:
+    left, top, right, bottom = Preprocessing(shape, crop=crop, mean=MEAN, std=STD, whole_pixels=whole).box(size)
+    assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
+    if not whole:
+        assert (right - left) * shape[0] == pytest.approx((bottom - top) * shape[1])
+        assert (left + right, top + bottom) == pytest.approx(size)
+        assert max((right - left) / size[0], (bottom - top) / size[1]) == pytest.approx(crop)
+
+
+def test_a_network_that_is_not_square_sees_a_crop_of_its_shape(photo: Image.Image) -> None:
+    picture = photo.resize((96, 64))
+    cut = picture.crop((32, 0, 64, 64)).resize((16, 32), Image.Resampling.BICUBIC)
+    seen = Preprocessing((32, 16), mean=(0, 0, 0), std=(1, 1, 1))
+    assert seen(picture).shape == (3, 32, 16) and seen.shape == (1, 3, 32, 16)
+    assert np.abs(np.asarray(seen.square(picture), float) - np.asarray(cut, float))[:, 2:-2].max() < 1.01
+
+
+def test_each_channel_reads_its_band_with_its_mean_and_deviation(photo: Image.Image) -> None:
+    colours = np.asarray(Preprocessing(24, mean=MEAN, std=STD).square(photo), float) / 255
+    levels = np.asarray(Preprocessing(24, mean=MEAN, std=STD).square(photo).convert("L"), float) / 255
+    tensor = Preprocessing(24, mean=MEAN, std=STD, bands=("blue", "grey", "red", "grey"))(photo).numpy()
+    grey = (levels - sum(MEAN) / 3) / (sum(STD) / 3)
+    expected = [(colours[..., 2] - MEAN[2]) / STD[2], grey, (colours[..., 0] - MEAN[0]) / STD[0], grey]
+    assert np.allclose(tensor, expected, atol=1e-5)
+    shown = Preprocessing(24, mean=MEAN, std=STD, bands=("grey",))
+    assert np.allclose(shown(photo).numpy(), [grey], atol=1e-5)
+    assert (np.ptp(np.asarray(shown.square(photo)), axis=2) == 0).all()
+
+
+def test_sizes_and_bands_are_read_from_words() -> None:
+    assert images.size_of("224") == 224 and images.size_of(" 256 × 128") == (256, 128) == images.size_of("256x128")
+    assert images.written(224) == "224 × 224" and images.size_of(images.written((2, 3))) == (2, 3)
+    assert images.bands_of("red grey,grey") == ("red", "grey", "grey")
+    for wrong in ("", "0", "-3", "2000", "1x2x3", "9x0"):
+        with pytest.raises(PictureError, match="as in 256x128"):
+            images.size_of(wrong)
+    for wrong in ("", "infrared", "red;green"):
+        with pytest.raises(PictureError, match="red, green, blue, grey are allowed"):
+            images.bands_of(wrong)
+    with pytest.raises(GatescopeError, match="The bands are none"):
+        Preprocessing(8, mean=MEAN, std=STD, bands=())
+
+
 def test_preprocessing_refuses_what_it_cannot_do(photo: Image.Image) -> None:
     for size, crop in ((0, 1.0), (8, 0.0), (8, 1.5)):
         with pytest.raises(GatescopeError, match="allowed"):

@@ -19,12 +19,14 @@ from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.ui import cbam
 from tests.charts import colours, numbers, sent_chart
+from tests.jobs import finished
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = [f"layer{stage}.{index}.attention" for stage in range(1, 5) for index in range(2)]
 BLOCK = "layer2.1.attention"
 TITLE = images.samples()[0].title
-TABS = ["How the map came about", "Channel attention", "Through depth", "Before and after", "Code"]
+USUAL = "Against the usual gate"
+TABS = ["How the map came about", USUAL, "Channel attention", "Through depth", "Before and after", "Code"]
 
 
 def opened(**parameters: str) -> AppTest:
@@ -64,7 +66,7 @@ def block_of(values: np.ndarray) -> Block:
     return Block("layer1.0.attention", None, gate)
 
 
-@pytest.mark.parametrize("network", [name for name in own.NAMES if name != "cbam"])
+@pytest.mark.parametrize("network", [name for name in own.NAMES if not name.startswith("cbam")])
 def test_a_network_without_spatial_gates_says_so_and_offers_one_that_has_them(network):
     app = opened(network=network)
     assert "has no spatial gates" in app.info[0].value
@@ -89,6 +91,13 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
     shown = {metric.label: metric.value for metric in app.metric}
     wanted = {"Minimum": values.min(), "Mean": values.mean(), "Maximum": values.max()}
     assert shown == {name: f"{value:.2f}" for name, value in wanted.items()}
+
+
+def test_the_map_stands_beside_the_usual_one_and_that_of_a_grey_card():
+    app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])
+    sound(finished(app.button(key="start_usual").click().run()))
+    assert any("other pictures" in each.value and "grey card" in each.value for each in app.markdown)
+    assert len(sent_chart(app, "usual")["data"]) == 4
 
 
 def test_a_nearly_constant_map_is_called_so():
@@ -236,7 +245,7 @@ def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab
     monkeypatch.setattr(Observation, "steps", lambda observation, gate: None)
     app = opened(network="cbam", tab=tab)
     assert app.subheader[0].value.startswith("layer")
-    assert len(app.info) == (0 if tab in ("Through depth", "Code") else 1)
+    assert len(app.info) == (0 if tab in (USUAL, "Through depth", "Code") else 1)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import analysis, capture, images, interventions
+from attention.analysis import evidence
 from attention.analysis.evidence import FEWEST_DRAWS
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
@@ -57,7 +58,7 @@ def subject(network: str, title: str = TITLE) -> EditedPasses:
 def answer(one: EditedPasses, *edits: Edit, network: str = "cbam") -> str:
     """What the page has to say of these edits, from passes of its own."""
     after = one.edited(interventions.applied(edits, one.before.gates))
-    logits = [interventions.logits(trace)[0] for trace in (one.before, after)]
+    logits = [one.logits(trace)[0] for trace in (one.before, after)]
     first, second = (int(each.argmax()) for each in logits)
     before, now = (analysis.probabilities(each)[first] for each in logits)
     labels = zoo.card(network).labels
@@ -100,8 +101,40 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     moved = {block: effect.probability(first) for block, effect in zip(blocks, effects, strict=True)}
     most = max(moved, key=lambda block: abs(moved[block][1] - moved[block][0]))
     assert f"Without **{most.removesuffix('.attention')}** {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(app)
-    assert "Switched off at inference, not retrained" in said(app)
+    assert "the network was not trained without" in said(app) and "put to their neutral value" in said(app)
     assert "| none | 23.30 % |" in said(app) and "arXiv 1709.01507" in said(app)
+
+
+def test_off_can_be_another_pictures_gate_and_the_caption_says_so():
+    app = opened(network="se", picture=TITLE, off="resample", **{"from": OTHER})
+    one, other = subject("se"), subject("se", OTHER)
+    first = int(one.before.output.argmax())
+    given = {(OTHER,): {gate.name: gate.values[0] for gate in other.before.gates}}
+    edits = [Edit("replace", block=block.name, pictures=(OTHER,)) for block in analysis.blocks(one.before.gates)]
+    changes = [interventions.effect(one, "", [edit], given, seed=0, draws=0).change[first] for edit in edits]
+    (diamonds,) = sent_chart(app, "turns")["data"]
+    np.testing.assert_allclose(numbers(diamonds["y"]), changes, atol=1e-4)
+    assert f"put to those of “{OTHER}”" in said(app).replace("\\", "")
+    sound(app.segmented_control(key="off").set_value("mean").run())
+    assert f"put to their mean over {len(images.samples())} pictures" in said(app)
+
+
+def test_over_several_pictures_the_median_its_interval_and_the_signs_are_said():
+    app = opened(network="se", picture=TITLE)
+    others = [sample.title for sample in images.samples()[1:3]]
+    sound(app.multiselect(key="along").set_value(others).run())
+    moved = []
+    for title in (TITLE, *others):
+        one = subject("se", title)
+        first = int(one.before.output.argmax())
+        offs = [Edit("off", block=block.name) for block in analysis.blocks(one.before.gates)]
+        moved.append([interventions.effect(one, "", [off], seed=0, draws=0).change[first] for off in offs])
+    medians = np.median(moved, axis=0)
+    most = int(np.abs(medians).argmax())
+    found = evidence.over_pictures([row[most] for row in moved])
+    told = said(app).replace("\\", "")
+    assert f"the logit moves by {medians[most]:+.3f} in the median" in told
+    assert f"95 % interval {found.low:+.3f} to {found.high:+.3f}), with the same sign in {found.alike} of 3." in told
 
 
 def test_each_block_off_is_tested_once_it_is_asked_for(monkeypatch):

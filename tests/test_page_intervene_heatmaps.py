@@ -15,7 +15,7 @@ def test_the_class_heatmaps_before_and_after_stand_on_one_scale():
     app = opened(network="se", picture=TITLE, edits=link(edit), section="Class heatmap")
     loaded, one = zoo.load("se"), subject("se")
     functions = interventions.applied([edit], one.before.gates)
-    target = int(interventions.logits(one.before)[0].argmax())
+    target = int(one.logits(one.before)[0].argmax())
     maps = [
         Attributor(module)(one.picture.clone(), target) for module in (loaded.module, Edited(loaded.module, functions))
     ]

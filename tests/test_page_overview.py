@@ -76,8 +76,8 @@ def test_a_block_opens_on_its_page():
 def test_unknown_names_in_a_link_fall_back():
     app = opened(network="resnet51", picture="Nobody")
     assert not app.exception and len(app.error) == 1
-    assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam" in app.error[0].value
-    assert any("CBAM-ResNet" in caption.value for caption in app.caption)
+    assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam-b0" in app.error[0].value
+    assert any("CBAM-B0" in caption.value for caption in app.caption)
     assert app.pills(key="picture").value == images.samples()[0].title
     assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
 
@@ -94,6 +94,18 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     assert [caption for caption in app.caption if "It knows 10 classes" in caption.value]
 
 
+def test_the_last_upload_is_the_one_that_is_shown_and_what_is_no_picture_gets_the_sentence_with_the_formats():
+    app = bring_a_picture(sound(opened()))
+    levels = Image.fromarray(np.full((30, 20), 4000, np.uint16))
+    file = io.BytesIO()
+    levels.save(file, "PNG")
+    files = [("twelve.png", file.getvalue(), "image/png"), ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(20), "")]
+    app = sound(app.file_uploader(key="upload").set_value(files).run())
+    assert [error.value for error in app.error if "HEIC" in error.value and "choose a JPEG, PNG" in error.value]
+    captions = " ".join(element.proto.imgs[0].caption for element in app.get("image"))
+    assert "twelve" in captions and "its values are of 12 bits in 16" in captions
+
+
 def bring_a_picture(app):
     picture = io.BytesIO()
     Image.new("RGB", (300, 200), (10, 120, 200)).save(picture, "PNG")
@@ -101,19 +113,22 @@ def bring_a_picture(app):
     return sound(app.file_uploader(key="upload").set_value([("blue.png", picture.getvalue(), "image/png")]).run())
 
 
-def test_a_picture_of_a_persons_own_opens_with_the_network_of_a_thousand_classes():
+def test_a_picture_of_a_persons_own_is_named_out_of_a_thousand_classes():
     app = bring_a_picture(sound(opened()))
-    assert app.selectbox(key="network").value == "efficientnet-b0"
+    assert app.selectbox(key="network").value == "cbam-b0"
     assert [caption for caption in app.caption if "It knows 1,000 classes" in caption.value]
-    (about,) = [caption for caption in app.caption if "EfficientNet-B0" in caption.value]
+    (about,) = [caption for caption in app.caption if "CBAM-B0" in caption.value]
     assert "accuracy not measured here" in about.value and "not stated for the weights" in about.value
 
 
-def test_a_network_that_was_chosen_stays_with_a_picture_of_a_persons_own():
+def test_a_page_opens_on_the_network_that_suits_it_until_a_person_chooses_one():
     app = sound(opened())
-    for name in ("se", "cbam"):  # and back to the one that comes first, which is in no address
-        sound(app.selectbox(key="network").set_value(name).run())
-    assert bring_a_picture(app).selectbox(key="network").value == "cbam"
+    seen = [app.selectbox(key="network").value]
+    for page in ("excitation", "overview"):
+        seen.append(sound(app.switch_page(f"pages/{page}.py").run()).selectbox(key="network").value)
+    assert seen == ["cbam-b0", "efficientnet-b0", "cbam-b0"]
+    sound(app.selectbox(key="network").set_value("cbam").run())
+    assert sound(app.switch_page("pages/excitation.py").run()).selectbox(key="network").value == "cbam"
 
 
 def test_a_page_opened_alone_runs_the_router_first():

@@ -107,7 +107,7 @@ def test_the_report_holds_every_captioned_picture_and_chart_of_a_page(page):
     held = [item.alt for item in items if not isinstance(item, Table)]
     shown = {picture.alt for each in app.get("image") for picture in each.proto.imgs if picture.caption}
     shown |= {chart.proto.alt for chart in app.get("plotly_chart")}
-    shown = {alt for alt in shown if "the square that the network sees lit" not in alt}  # the report has its own
+    shown = {alt for alt in shown if "the part that the network sees lit" not in alt}  # the report has its own
     assert shown and shown == set(held)
 
 

@@ -80,7 +80,7 @@ def test_every_view_of_an_uploaded_result_opens(small, part):
 
 
 def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
-    app = opened(network="se", classes="tench")
+    app = opened(network="se", classes="tench", block="layer3.0.attention")
     result = loading.ready("se").result
     gates = {gate.name: gate for gate in result.gates}
     tench = result.classes.index("n01440764")

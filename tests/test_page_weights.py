@@ -82,6 +82,26 @@ def test_an_uploaded_network_stays_chosen_on_the_next_page(cbam):
     assert app.select_slider(key="block")
 
 
+def test_a_grey_network_that_is_not_square_opens_and_its_bands_are_chosen():
+    app = sound(
+        uploaded(opened(), "grey.pth", saved(made(LAYOUTS["published SE, for small grey pictures, another head"][0])))
+    )
+    assert "what the 1 input channels read: grey" in texts(app) and "no pooling behind it" in texts(app)
+    app.text_input(key="size").set_value("64 x 32").run()
+    assert "sees it, 64 × 32 px" in texts(sound(app))
+    assert "what the 1" not in texts(sound(app.text_input(key="bands").set_value("green").run()))
+    app.text_input(key="bands").set_value("green, red").run()
+    assert ["2 bands are given, and grey.pth reads 1" in each.value.replace("\\", "") for each in app.error] == [True]
+
+
+def test_networks_that_share_their_keys_are_compared_side_by_side():
+    app = sound(uploaded(opened("compare"), "mine.pth", saved(made(LAYOUTS["timm SE-ResNet"][0]))))
+    other = "mine.pth as SE-ResNet, timm's layout, anti-aliased by averages"
+    assert other in app.multiselect(key="beside").options
+    sound(app.multiselect(key="beside").set_value([other]).run())
+    assert texts(app).count("8.73 M parameters") == 2
+
+
 def test_of_several_networks_in_a_file_one_is_chosen():
     networks = {"G": made(published.cbam_resnet), "D": made(published.se_resnet), "epoch": 3}
     app = sound(uploaded(opened(), "gan.pth", attacks.saved(networks)))
@@ -182,7 +202,7 @@ def test_a_family_that_was_chosen_by_hand_takes_the_place_of_the_recognised_one(
 def test_pictures_and_classes_are_prepared_as_the_person_says(cbam):
     app = sound(uploaded(opened(), "mine.pth", cbam))
     assert "pictures of 224 px; their central 87.5%; bilinear interpolation; ImageNet's mean" in texts(app)
-    app.number_input(key="size").set_value(96).run()
+    app.text_input(key="size").set_value("96").run()
     app.text_input(key="mean").set_value("0.5, 0.5, 0.5").run()
     labels = next(each for each in app.file_uploader if each.key.startswith("labels_"))
     labels.set_value(("names.txt", "\n".join("abcdefg").encode(), "text/plain")).run()

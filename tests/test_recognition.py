@@ -65,6 +65,41 @@ def pytorchcv(module, name, *, wide=False, **options):
     return network(channels=channels, init_block_channels=64, num_classes=7, **options)
 
 
+def with_head(network, *layers, path="fc"):
+    """Another head in the place of a network's last layer; a number makes a linear layer with so many outputs."""
+    holder, _, last = path.rpartition(".")
+    inputs, parts = network.get_submodule(path).in_features, []
+    for layer in layers:
+        parts.append(torch.nn.Linear(inputs, layer) if isinstance(layer, int) else layer)
+        inputs = layer if isinstance(layer, int) else inputs
+    setattr(network.get_submodule(holder), last, torch.nn.Sequential(*parts))
+    return network
+
+
+def with_channels(network, channels):
+    """A first convolution that reads so many channels."""
+    name, first = next(each for each in network.named_modules() if isinstance(each[1], torch.nn.Conv2d))
+    holder, _, last = name.rpartition(".")
+    sizes = first.out_channels, first.kernel_size, first.stride, first.padding
+    setattr(network.get_submodule(holder), last, torch.nn.Conv2d(channels, *sizes, bias=first.bias is not None))
+    return network
+
+
+def without_biases(network):
+    network.fc = torch.nn.Linear(network.fc.in_features, network.fc.out_features, bias=False)
+    return network
+
+
+def wrapped_head(network):
+    """A network whose head is one layer, under the name that its sequence has."""
+    network.classifier = network.classifier[-1]
+    return network
+
+
+def dropped():
+    return torch.nn.Dropout(0.5)
+
+
 PUBLISHED, TORCHVISION = "the published code's layout", "torchvision's layout"
 TIMM, PYTORCHCV = "timm's layout", "pytorchcv's layout"
 GROUPED = {"cardinality": 8, "bottleneck_width": 4}
@@ -106,7 +141,7 @@ LAYOUTS = {
     ),
     "ResNet for small pictures": (
         lambda: published.for_cifar(published.plain_resnet()),
-        "ResNet for small pictures, torchvision's names",
+        f"ResNet, {TORCHVISION}",
         {"depth": 14, "stem kernel": 3},
     ),
     "published BAM": (published.bam_resnet, f"BAM-ResNet, {PUBLISHED}", {"depth": 14, "reduction": 16}),
@@ -243,6 +278,84 @@ LAYOUTS = {
         f"CBAM-ResNet, {PYTORCHCV}",
         {"reduction": 16, "spatial kernel": 7},
     ),
+    "torchvision ResNet, a dropout before the last layer": (
+        lambda: with_head(published.plain_resnet(), dropped(), 5),
+        f"ResNet, {TORCHVISION}",
+        {"classes": 5},
+    ),
+    "torchvision ResNet, a head of two layers": (
+        lambda: with_head(published.plain_resnet(), 32, torch.nn.ReLU(), dropped(), 5),
+        f"ResNet, {TORCHVISION}",
+        {"classes": 5, "head": "fc of linear layers 0 (2048 to 32), 3 (32 to 5)"},
+    ),
+    "torchvision RegNet, a head of two layers without a dropout": (
+        lambda: with_head(torchvision("regnet_x_400mf"), dropped(), 32, torch.nn.ReLU(), 5),
+        f"RegNet, {TORCHVISION}",
+        {"classes": 5},
+    ),
+    "published CBAM, a normalised head": (
+        lambda: with_head(published.cbam_resnet(), 32, torch.nn.BatchNorm1d(32), torch.nn.ReLU(), dropped(), 5),
+        f"CBAM-ResNet, {PUBLISHED}",
+        {"classes": 5, "reduction": 16},
+    ),
+    "published SE, a last layer without biases": (
+        lambda: without_biases(published.se_resnet()),
+        f"SE-ResNet, {PUBLISHED}",
+        {"classes": 7, "head": "fc without biases"},
+    ),
+    "torchvision EfficientNet, a head of two layers": (
+        lambda: with_head(
+            wrapped_head(torchvision("efficientnet_b0")),
+            dropped(),
+            32,
+            torch.nn.ReLU(),
+            dropped(),
+            5,
+            path="classifier",
+        ),
+        f"EfficientNet, {TORCHVISION}",
+        {"classes": 5},
+    ),
+    "torchvision MobileNetV3, a dropout in its last layer": (
+        lambda: with_head(torchvision("mobilenet_v3_small"), dropped(), 5, path="classifier.3"),
+        f"MobileNetV3, {TORCHVISION}",
+        {"classes": 5},
+    ),
+    "timm EfficientNet, grey pictures": (
+        partial(timm, "efficientnet_b0", in_chans=1),
+        f"EfficientNet, {TIMM}",
+        {"channels": 1},
+    ),
+    "torchvision ResNet, four channels": (
+        lambda: with_channels(published.plain_resnet(), 4),
+        f"ResNet, {TORCHVISION}",
+        {"channels": 4},
+    ),
+    "published SE, two channels": (
+        lambda: with_channels(published.se_resnet(), 2),
+        f"SE-ResNet, {PUBLISHED}",
+        {"channels": 2},
+    ),
+    "pytorchcv CBAM, six channels": (
+        lambda: with_channels(pytorchcv("cbamresnet", "CbamResNet", bottleneck=False), 6),
+        f"CBAM-ResNet, {PYTORCHCV}",
+        {"channels": 6},
+    ),
+    "own SE, grey pictures": (
+        lambda: with_channels(networks.build("se", 7), 1),
+        "SE-ResNet, this project's layout",
+        {"channels": 1},
+    ),
+    "timm SE-ResNet, for small pictures": (
+        lambda: published.for_cifar(timm_se()),
+        f"SE-ResNet, {TIMM}",
+        {"stem kernel": 3},
+    ),
+    "published SE, for small grey pictures, another head": (
+        lambda: with_head(with_channels(published.for_cifar(published.se_resnet()), 1), dropped(), 5),
+        f"SE-ResNet, {PUBLISHED}",
+        {"stem kernel": 3, "channels": 1, "classes": 5},
+    ),
     "pytorchcv BAM": (
         partial(pytorchcv, "bamresnet", "BamResNet", bottleneck=False),
         f"BAM-ResNet, {PYTORCHCV}",
@@ -285,7 +398,8 @@ def test_weights_are_written_read_recognised_and_give_the_same_logits(name):
     with torch.inference_mode():
         source = random_weights(make())
         side = 224 if name.startswith("pytorchcv") else 64
-        picture = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
+        shape = (1, settings.get("channels", 3), side, side)
+        picture = torch.randn(shape, generator=torch.Generator().manual_seed(1))
         state = source.state_dict()
         if len(name) % 2:
             data = attacks.saved({"state_dict": {f"module.{key}": value for key, value in state.items()}, "epoch": 1})
@@ -299,4 +413,4 @@ def test_weights_are_written_read_recognised_and_give_the_same_logits(name):
         assert not loaded.training
         assert torch.allclose(loaded(picture), source(picture), rtol=1e-4, atol=1e-5)
         assert loaded(picture).std() > 1e-3
-        assert measure_built(architecture.build, (1, 3, side, side)).total_macs == multiply_accumulates(loaded, picture)
+        assert measure_built(architecture.build, shape).total_macs == multiply_accumulates(loaded, picture)

@@ -332,6 +332,28 @@ def test_a_network_that_others_share_their_keys_with_is_taken_for_it_and_not_rec
     assert any(phrase.startswith(alike) for phrase in card.assumed)
 
 
+def test_what_nobody_says_of_a_changed_network_is_said_to_be_assumed():
+    from tests.test_recognition import LAYOUTS
+
+    recognised = recognise.recognise(LAYOUTS["torchvision ResNet, a head of two layers"][0]().state_dict())
+    assert recognised.assumed == ("ReLU between the linear layers of the head",)
+    assert "a changed head, fc of linear layers 0 (2048 to 32), 3 (32 to 5)" in recognised.evidence
+    assert recognise.recognise(LAYOUTS["published SE"][0]().state_dict()).assumed == ()
+
+
+def test_a_first_convolution_of_3x3_may_have_a_pooling_behind_it_and_that_is_a_choice():
+    network = published.for_cifar(published.se_resnet(bottleneck=False)).eval()
+    network.maxpool = torch.nn.MaxPool2d(3, 2, 1)
+    recognised = recognise.recognise(network.state_dict())
+    assert recognised.assumed == ("a first convolution of 3x3 that halves nothing, and no pooling behind it",)
+    assert recognised.alternatives == (recognised.family + recognise.POOLED,)
+    chosen = recognise.recognise(network.state_dict(), recognised.alternatives[0])
+    picture = torch.randn(1, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.allclose(recognise.load(network.state_dict(), chosen)(picture), network(picture), atol=1e-5)
+        assert not torch.allclose(recognise.load(network.state_dict(), recognised)(picture), network(picture))
+
+
 def timm_network(name):
     import timm
 

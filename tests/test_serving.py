@@ -99,6 +99,14 @@ def test_the_picture_is_prepared_as_the_arguments_say():
     assert not any("mean" in phrase or "px" in phrase for phrase in network.card.assumed)
 
 
+def test_a_grey_network_of_a_shape_of_its_own_sees_that():
+    network = network_of("--model", NAME + "grey", "--image-size", "64x32")
+    assert network.transform.shape == (1, 1, 64, 32) and network.card.bands == ("grey",)
+    assert "what the 1 input channels read: grey" in network.card.assumed
+    chosen = network_of("--model", NAME + "grey", "--image-size", "64x32", "--bands", "red")
+    assert chosen.card.bands == ("red",) and not any("channels read" in phrase for phrase in chosen.card.assumed)
+
+
 def test_what_nobody_says_is_assumed_and_named():
     card = network_of("--model", NAME + "classifier").card
     assert card.input_size == 224 and {"pictures of 224 px", "ImageNet's mean and standard deviation"} <= {
@@ -118,10 +126,15 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", NAME + "number"), "is of the type int"),
         (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
         (("--model", NAME + "returning_nothing"), "the type NoneType"),
-        (("--model", NAME + "grey", *SMALL), "channels that its first convolution reads are 1, and those of a picture"),
+        (
+            ("--model", NAME + "grey", *SMALL, "--bands", "red,green"),
+            "first convolution reads are 1, and those of a picture",
+        ),
+        (("--model", NAME + "grey", *SMALL, "--bands", "red,infrared"), "red, green, blue, grey are allowed"),
+        (("--model", NAME + "grey", "--image-size", "64x64x64"), "a height and a width, as in 256x128, are allowed"),
         (("--model", NAME + "Paired", *SMALL), "has to run on a batch of pictures and nothing else"),
         (("--model", NAME + "Picky", "--labels", "nowhere.txt"), "does not exist"),
-        (("--model", NAME + "Gated", "--image-size", "0"), "not in the range 1<=x<=1024"),
+        (("--model", NAME + "Gated", "--image-size", "0"), "image size is '0'; 1 to 1024 pixels"),
         (("--model", NAME + "Gated", "--std", "1", "0", "1"), "deviation above 0"),
         (("--model", NAME + "Gated", "--mean", "1", "nan", "1"), "finite numbers"),
         (("--model", NAME + "Gated", "--mean", "1", "1"), "requires 3 arguments"),

@@ -46,6 +46,34 @@ def test_the_share_between_classes_is_that_of_the_variance(values):
     assert found.index[0] > 0.9 > 0.1 > found.index[1] and np.isnan(found.index[2])
 
 
+def test_the_share_less_chance_is_kelleys_and_nothing_in_the_mean_where_there_is_no_difference(values):
+    gate = surveyed(*values)
+    held, labels = values[0][:, 0].astype(float), values[1]
+    within = sum(((held[labels == k] - held[labels == k].mean()) ** 2).sum() for k in range(4)) / (200 - 4)
+    slow = 1 - within / (((held - held.mean()) ** 2).sum() / (200 - 1))
+    assert statistics.share_between_unbiased(gate).index[0] == pytest.approx(slow)
+    random = np.random.default_rng(3)
+    few = surveyed(random.uniform(0, 1, (20, 4000)).astype(np.float32), np.arange(20) % 10)
+    assert np.mean(statistics.share_between(few).index) == pytest.approx(9 / 19, rel=0.05)
+    assert np.mean(statistics.share_between_unbiased(few).index) == pytest.approx(0, abs=0.02)
+    assert statistics.fewest_of_a_class(few) == 2
+    single = surveyed(random.uniform(0, 1, (4, 3)).astype(np.float32), np.arange(4))
+    assert np.isnan(statistics.share_between_unbiased(single).index).all()
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5, 1.0])
+def test_the_bound_of_the_largest_difference_holds_however_the_channels_depend(alike):
+    random, beyond, chance = np.random.default_rng(4), [], np.sqrt(2 / np.pi * (1 / 40 + 1 / 60))
+    empty = np.zeros(1)
+    bound = statistics.GroupDifference(empty, empty, float(chance)).bound(8)
+    for _ in range(400):
+        rows = np.sqrt(alike) * random.normal(size=(100, 8, 1)) + np.sqrt(1 - alike) * random.normal(size=(100, 8, 16))
+        one, other = rows[:40], rows[40:]
+        pooled = np.sqrt((40 * one.var(0) + 60 * other.var(0)) / 98)
+        beyond.append(np.abs((one.mean(0) - other.mean(0)) / pooled).mean(-1).max() > bound)
+    assert np.mean(beyond) <= 0.05
+
+
 def test_shuffled_classes_tell_nothing_apart(values):
     gate = surveyed(*values)
     for index in (statistics.class_selectivity, statistics.share_between):

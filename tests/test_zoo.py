@@ -21,12 +21,12 @@ from attention.models import own, zoo
 
 EVERY = pytest.mark.parametrize("name", own.NAMES)
 TRAINED = pytest.mark.parametrize("name", tuple(networks.VARIANTS))
-B0 = "efficientnet-b0"
+B0, CBAM_B0 = "efficientnet-b0", "cbam-b0"
 MODEL = "StatefulPartitionedCall/model/"
 
 
-def test_all_five_networks_are_there_and_those_trained_here_differ_in_the_block_alone():
-    assert own.names() == own.NAMES == tuple(networks.NETWORKS) == zoo.names()[:5] == (*networks.VARIANTS, B0)
+def test_all_six_networks_are_there_and_those_trained_here_differ_in_the_block_alone():
+    assert own.names() == own.NAMES == tuple(networks.NETWORKS) == zoo.names()[:6] == (*networks.VARIANTS, B0, CBAM_B0)
     trainings = [zoo.card(name).training for name in networks.VARIANTS]
     assert all(zoo.here(name) for name in own.names())
     assert all(training == trainings[0] for training in trainings)
@@ -58,6 +58,27 @@ def test_the_card_of_converted_weights_says_where_they_are_from_and_what_nobody_
         assert f"{number:.0f} M" in said or f"{number:.0f} million" in said
     assert f"{measured.largest / 1e6:.1f} MB" in said
     assert "Apache License" in own.weights_file(B0).with_suffix(".LICENSE").read_text()
+
+
+def test_the_card_of_the_network_made_from_it_says_what_it_is_and_what_it_is_not():
+    card, origin = zoo.card(CBAM_B0), zoo.card(B0)
+    assert (card.source, card.accuracy, card.licence, card.labels) == ("converted", None, origin.licence, origin.labels)
+    assert any("no CBAM trained on ImageNet" in note for note in card.notes)
+    assert {health.name for health in card.gate_health} == {
+        f"blocks.{stage}.{block}.se.{gate}"
+        for stage, (count, *_) in enumerate(networks.B0_STAGES)
+        for block in range(count)
+        for gate in ("channel", "spatial")
+    }
+    ours, theirs = zoo.load(CBAM_B0).module.state_dict(), zoo.load(B0).module.state_dict()
+    kept = [
+        key for key in theirs if key.startswith(("conv_stem", "bn1", "conv_head", "classifier")) or ".conv_dw." in key
+    ]
+    assert kept and all(torch.equal(ours[key], theirs[key]) for key in kept)
+    assert (
+        own.weights_file(CBAM_B0).with_suffix(".LICENSE").read_text()
+        == own.weights_file(B0).with_suffix(".LICENSE").read_text()
+    )
 
 
 def test_the_names_of_imagenets_classes_are_those_of_the_libraries():

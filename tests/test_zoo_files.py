@@ -145,7 +145,7 @@ def test_a_size_that_a_network_cannot_see_is_refused():
 
     file = weight_files.opened(attacks.saved(get_model("cbam_resnet18", num_classes=4).state_dict()), "fixed.pth")
     assert weight_files.assemble(file).card.gates == {"channel": 8, "spatial": 8}
-    with pytest.raises(zoo.ZooError, match=r"fixed\.pth cannot see pictures of 128 px .*; try 224\."):
+    with pytest.raises(zoo.ZooError, match=r"fixed\.pth cannot see pictures of 128 × 128 px .*; try 224\."):
         weight_files.assemble(file, seen=replace(weight_files.USUAL, size=128))
 
 
@@ -159,7 +159,9 @@ def wide(channels, **sizes):
 
 def test_a_small_file_that_names_a_large_network_is_refused_before_it_runs():
     file = weight_files.opened(wide(20_000), "wide.pth")
-    sentence = r"One pass of wide\.pth at 224 px takes 1,003,520,000 bytes for its largest tensor; at most 268,435,456 "
+    sentence = (
+        r"One pass of wide\.pth at 224 × 224 px takes 1,003,520,000 bytes for its largest tensor; at most 268,435,456 "
+    )
     with pytest.raises(zoo.ZooError, match=sentence):
         weight_files.assemble(file)
     assert weight_files.assemble(file, seen=replace(weight_files.USUAL, size=32)).card.gates == {"channel": 1}

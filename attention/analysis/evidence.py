@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 LEVEL = 0.05
 """A p-value at or below it is called evidence."""
 FEWEST_DRAWS = 99
+RESAMPLES = 2000
 RANGE = (2.5, 97.5)
 """The percentiles between which a null range lies."""
 
@@ -76,6 +77,30 @@ def tests(observed: Sequence[float], draws: Sequence[ArrayLike]) -> list[Test]:
         Test(float(one), raw, float(adjusted), np.asarray(null).size, *null_range(null))
         for one, raw, adjusted, null in zip(observed, p, holm(p), draws, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class OverPictures:
+    """An effect that was measured for each of several pictures."""
+
+    median: float
+    low: float
+    """Lower end of the 95 % interval of the median."""
+    high: float
+    """Upper end of it."""
+    count: int
+    """How many pictures."""
+    alike: int
+    """In how many of them the effect has the sign of the median."""
+
+
+def over_pictures(effects: ArrayLike, seed: int = 0) -> OverPictures:
+    """The median of effects, one a picture, with a percentile bootstrap over the pictures (B. Efron, 1979)."""
+    values = np.asarray(effects, np.float64).ravel()
+    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    median = float(np.median(values))
+    low, high = null_range(np.median(values[drawn], axis=1))
+    return OverPictures(median, low, high, len(values), int((np.sign(values) == np.sign(median)).sum()))
 
 
 def draws_for(number: int) -> int:

@@ -1,13 +1,13 @@
 """Gates in blocks, in simpler views, and in the numbers that are said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
-from attention.records import Floats, Gate
+from attention.records import Floats, Gate, GateHealth
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,17 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
             found.append([gate])
     taken = {gate.name for gate in gates}
     return tuple(_block(group, taken) for group in found)
+
+
+def most_varied(gates: Mapping[str, Gate], health: Sequence[GateHealth]) -> str:
+    """The name of the gate that varies most from picture to picture: where a page opens.
+
+    By the health that the network's card has of each; where it has not, by how far the values of this picture differ.
+    """
+    deviations = {each.name: each.deviation for each in health}
+    if all(gate.name in deviations for gate in gates.values()):
+        return max(gates, key=lambda name: deviations[gates[name].name])
+    return max(gates, key=lambda name: float(gates[name].values.std()))
 
 
 def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
@@ -177,15 +188,48 @@ class Look:
 
 def look(spatial: Floats) -> Look:
     """The summary of one picture's spatial gate, (H, W)."""
-    rows, columns = (((np.arange(size) + 0.5) * 3 // size).astype(int) for size in spatial.shape)
-    ninths = {
-        (row, column): float(spatial[np.ix_(rows == row, columns == column)].mean())
+    means = ninths(spatial)
+    row, column = max(means, key=lambda ninth: means[ninth])
+    place = NINTHS[row][column]
+    return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), place)
+
+
+def ninths(values: NDArray[np.floating]) -> dict[tuple[int, int], float]:
+    """The mean of each part of a 3 x 3 grid of a map (H, W), by its row and column, of those that have a place."""
+    rows, columns = (((np.arange(size) + 0.5) * 3 // size).astype(int) for size in values.shape)
+    return {
+        (int(row), int(column)): float(values[np.ix_(rows == row, columns == column)].mean())
         for row in np.unique(rows)
         for column in np.unique(columns)
     }
-    row, column = max(ninths, key=lambda ninth: ninths[ninth])
-    place = NINTHS[row][column]
-    return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), place)
+
+
+@dataclass(frozen=True, eq=False)
+class AgainstUsual:
+    """One picture's spatial gate beside the same gate for other pictures: what is habit, and what its own."""
+
+    usual: NDArray[np.float64]
+    """Its mean over the other pictures, (H, W)."""
+    difference: NDArray[np.float64]
+    """This picture's less the usual, (H, W)."""
+    place: str
+    """Where this picture's is most open, one of `NINTHS`."""
+    alike: int
+    """For how many of the other pictures it is most open there too."""
+    place_above: str
+    """Where it is most above the usual, one of `NINTHS`."""
+    above: float
+    """By how much, in the mean over that ninth."""
+
+
+def against_usual(values: Floats, others: Sequence[Floats]) -> AgainstUsual:
+    """One picture's map (H, W) against the maps of others, at least one, on the same grid."""
+    usual: NDArray[np.float64] = np.stack(others).mean(0, dtype=np.float64)
+    difference, place = values - usual, look(values).place
+    above = ninths(difference)
+    most = max(above, key=lambda ninth: above[ninth])
+    alike = sum(look(other).place == place for other in others)
+    return AgainstUsual(usual, difference, place, alike, NINTHS[most[0]][most[1]], above[most])
 
 
 @dataclass(frozen=True)

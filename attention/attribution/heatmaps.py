@@ -14,6 +14,10 @@ Progress = Callable[[int, int], None]
 """Told the forward passes that are done, and those there will be in all. What it raises ends the work."""
 
 
+CUT_OFF = ("does not require grad", "appears to not have been used in the graph", "does not have a grad_fn")
+"""What torch says where there is no gradient to be had."""
+
+
 class Attributor:
     """Makes heatmaps of one classifier, in eval mode, on copies that share its weights.
 
@@ -46,7 +50,13 @@ class Attributor:
         total = method.passes(picture.shape).forward
         with torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
-            values = method.run(copy, picture.clone(), target, layer).detach().float().numpy()
+            try:
+                values = method.run(copy, picture.clone(), target, layer).detach().float().cpu().numpy()
+            except RuntimeError as error:
+                if not any(said in str(error) for said in CUT_OFF):
+                    raise
+                cut = "This network cuts its gradients off, by no_grad or detach"
+                raise AttributionError(f"{cut}, and {method.title} needs them; Occlusion goes without.") from error
             if hook and progress:
                 hook.remove()
                 progress(total, total)

@@ -70,7 +70,8 @@ def look(copy: nn.Module, shape: Sequence[int]) -> Layers:
     mode = _Activations(found.others)
     hooks = [hook for name, part in copy.named_modules() for hook in _watch(name, part, found, shape, mode)]
     with mode:
-        output = copy(torch.zeros(tuple(shape)))
+        first = next(copy.parameters(), torch.zeros(0))
+        output = copy(torch.zeros(tuple(shape), device=first.device, dtype=first.dtype))
     for hook in hooks:
         hook.remove()
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != 1:

@@ -86,7 +86,8 @@ class GradCam:
         return Passes(1, 1)
 
     def obstacle(self, layers: Layers) -> str:
-        return "" if layers.blocks else "Grad-CAM needs a block that puts out a map of places; this network has none."
+        needs = f"{self.title} needs a block that puts out a map of places; this network has none."
+        return "" if layers.blocks else needs
 
     def place(self, layers: Layers) -> str:
         return layers.layer(self.layer)
@@ -99,6 +100,60 @@ class GradCam:
         values = LayerGradCam(copy, part).attribute(picture, target, relu_attributions=True)
         hook.remove()
         return values[0, 0]
+
+
+@method
+@dataclass(frozen=True)
+class GradCamPlusPlus(GradCam):
+    """relu(sum_k w_k A_k), w_k the sum over the places of a relu(g), g = dy/dA_k (arXiv 1710.11063, eqs. 5 and 19).
+
+    a = g^2 / (2 g^2 + g^3 sum A_k) weighs the places, and is 0 where g is; the score is exp of the logit, whose
+    positive factor scales the map alone and is left out.
+    """
+
+    name: ClassVar[str] = "grad-cam++"
+    title: ClassVar[str] = "Grad-CAM++"
+
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        from captum.attr import LayerActivation, LayerGradientXActivation
+
+        part = copy.get_submodule(layer)
+        hook = part.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
+        features = LayerActivation(copy, part).attribute(picture)[0].detach()
+        by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
+        gradient = by_gradient.attribute(picture, target)[0].detach()
+        hook.remove()
+        below = 2 * gradient**2 + gradient**3 * features.sum((1, 2), keepdim=True)
+        share = torch.where(gradient == 0, 0, gradient**2 / torch.where(below == 0, 1, below))
+        weights = (share * gradient.relu()).sum((1, 2), keepdim=True)
+        return (weights * features).sum(0).relu()
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        return Passes(2, 1)
+
+
+@method
+@dataclass(frozen=True)
+class EigenCam(GradCam):
+    """relu of the places of the layer along its channels' first principal direction, uncentred (arXiv 2008.00299).
+
+    It asks for no class and needs no gradient. The direction's sign is that of the features' sum along it.
+    """
+
+    name: ClassVar[str] = "eigen-cam"
+    title: ClassVar[str] = "Eigen-CAM"
+
+    def passes(self, shape: Sequence[int]) -> Passes:
+        return Passes(1, 0)
+
+    @torch.no_grad()
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+        from captum.attr import LayerActivation
+
+        features = LayerActivation(copy, copy.get_submodule(layer)).attribute(picture)[0].float()
+        places = features.flatten(1).T
+        along = places @ torch.linalg.svd(places, full_matrices=False)[2][0]
+        return (along * along.sum().sign()).relu().reshape(features.shape[1:])
 
 
 @method

@@ -173,7 +173,7 @@ def to_host(tensors: Sequence[Tensor]) -> list[Floats]:
     devices = {tensor.device for tensor in tensors if not tensor.is_cpu}
     copies = [tensor.to("cpu", torch.float32, non_blocking=True) for tensor in tensors] if devices else tensors
     for device in devices:
-        torch.accelerator.synchronize(device)
+        getattr(torch, device.type).synchronize()  # torch.accelerator is newer than the oldest torch allowed
     return [(copy if copy.dtype is torch.float32 else copy.float()).numpy() for copy in copies]
 
 

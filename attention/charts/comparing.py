@@ -2,17 +2,24 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.analysis.faithfulness import Faithfulness
+from attention import comparison
+from attention.analysis import evidence
+from attention.analysis.evidence import Test
+from attention.analysis.faithfulness import KINDS, Faithfulness
+from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
 from attention.charts.overlay import Scale
+from attention.comparison import GateAgreement, MapTest
 from attention.records import Floats
 
+Doubles = NDArray[np.float64]
 COARSE = 64
 """Maps of more places a side are of single pixels, whose few largest values would leave all others black."""
 _FONT = {"size": 14}
@@ -27,81 +34,217 @@ def one_scale(maps: Sequence[Floats]) -> Scale:
     return Scale(0.0, max(tops, default=1.0) or 1.0)
 
 
-class Against(NamedTuple):
-    """One measure of agreement with the heatmap, for each spatial gate and for what knows nothing of the picture."""
+def agreement(found: Mapping[str, Doubles], flat: Sequence[str]) -> Chart:
+    """Each spatial gate against the heatmaps: here, by its rank among other pictures' gates, and over all pictures.
 
-    title: str
-    gates: Sequence[float | None]
-    other: Sequence[float | None]
-    """The same gates for another picture."""
-    blob: float | None
-    """A blob in the middle."""
-    ends: tuple[float, float]
+    `found` has the agreement of each picture's heatmap (a row) with each picture's gate (a column), the picture at hand
+    first; `flat` names the gates that are nearly constant here.
+    """
+    tested = comparison.tested_agreement(found)
+    names, count = [each.name for each in tested], tested[0].pictures
+    here, over, draws = [each.here for each in tested], [each.over for each in tested], tested[0].over.draws
+    caption = (
+        "Rank correlation of a spatial gate with the class heatmap (Grad-CAM of the last block, of the class chosen "
+        "above here, and of the first guess for the others), on the finer grid of the two. Left, this picture's "
+        f"heatmap: orange with its own gate, grey the middle 95 % with the same gate for {count - 1} other pictures. "
+        f"No p below {1 / count:.2g} can come of {count} pictures, before Holm's correction over {len(names)} gates. "
+        f"Right, the mean over n = {count} pictures; grey, the middle 95 % of {draws} draws in which each heatmap is "
+        "given the gate of a picture drawn at random, seed 0. A gate that is alike for all pictures agrees with a "
+        "heatmap by its habit of position, and lies in the grey."
+    )
+    if flat:
+        caption += f" Nearly constant here, and so saying little: {', '.join(flat)}."
+    table: dict[str, Sequence[Any]] = {
+        "gate": names,
+        "here": [test.observed for test in here],
+        "rank": [each.rank for each in tested],
+    }
+    table |= {"pictures": [count] * len(names)}
+    for place, tests in (("here", here), ("over pictures", over)):
+        table |= {
+            f"{place}, {part}": [getattr(test, part) for test in tests] for part in ("low", "high", "p", "p_adjusted")
+        }
+    table["over pictures"] = [test.observed for test in over]
+    headline = _agreeing(tested)
+    return Chart("agreement", _agreement(names, here, over), headline, caption, headline, table)
 
 
-def agreement(names: Sequence[str], measures: Sequence[Against], other: str) -> go.Figure:
-    """A row a gate, in depth order from the top; orange is the gate, grey what says nothing about the picture."""
-    figure = make_subplots(1, len(measures), shared_yaxes=True, horizontal_spacing=0.04)
-    for column, measure in enumerate(measures, start=1):
-        first = column == 1
-        dots = {"y": list(names), "mode": "markers", "hovertemplate": "%{y}: %{x:.2f}<extra></extra>"}
-        grey = {"color": NULL, "size": 11, "symbol": "circle-open", "line": {"width": 2}}
-        figure.add_scatter(x=measure.other, name=other, marker=grey, showlegend=first, row=1, col=column, **dots)
-        orange = {"color": ACCENT, "size": 12}
-        figure.add_scatter(
-            x=measure.gates, name="this picture's gate", marker=orange, showlegend=first, row=1, col=column, **dots
+def _agreeing(tested: Sequence[GateAgreement]) -> str:
+    """What holds over the pictures, and what is so here."""
+    sure = [
+        f"{each.name} {'more' if each.over.observed > each.over.low else 'less'} (p = {each.over.p_adjusted:.2g})"
+        for each in tested
+        if each.over.holds
+    ]
+    network = (
+        f"gates agree with the heatmap of their own picture otherwise than with those of others: {', '.join(sure)}."
+        if sure
+        else "there is no evidence that a gate agrees with the heatmap of its own picture more than with those of "
+        f"others (smallest p = {min(each.over.p_adjusted for each in tested):.2g})."
+    )
+    best = max(tested, key=lambda each: each.here.observed)
+    return (
+        f"Over n = {best.pictures} pictures, {network} Here {best.name} agrees the most, by a rank correlation of "
+        f"{best.here.observed:.2f}: number {best.rank} among the same gate for {best.pictures} pictures."
+    )
+
+
+def _agreement(names: Sequence[str], here: Sequence[Test], over: Sequence[Test]) -> go.Figure:
+    """A row a gate, in depth order from the top; the gate in orange over its null in grey, full where it holds."""
+    titles = ("this picture", "mean over the pictures")
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
+    for column, tests in enumerate((here, over), start=1):
+        low, high = (np.array([getattr(test, end) for test in tests], np.float32) for end in ("low", "high"))
+        place = {"y": list(names), "row": 1, "col": column, "showlegend": column == 1}
+        grey = {"color": NULL, "opacity": 0.45}
+        figure.add_bar(
+            x=high - low, base=low, orientation="h", width=0.6, marker=grey, name="other pictures' gates", **place
         )
-        if measure.blob is not None:
-            line = {"color": NULL, "width": 2, "dash": "dash"}
-            both = {"x": [measure.blob] * 2, "y": [names[0], names[-1]], "mode": "lines", "line": line}
-            figure.add_scatter(
-                name="a blob in the middle", hoverinfo="skip", showlegend=first, row=1, col=column, **both
-            )
-        figure.update_xaxes(_AXIS | {"title": measure.title, "range": measure.ends}, row=1, col=column)
+        symbols = ["circle" if test.holds else "circle-open" for test in tests]
+        orange = {"color": ACCENT, "size": 12, "symbol": symbols, "line": {"width": 2}}
+        hover = [f"{test.observed:.2f}, p = {test.p_adjusted:.2g}" for test in tests]
+        dots = {"mode": "markers", "marker": orange, "text": hover, "hovertemplate": "%{y}: %{text}<extra></extra>"}
+        figure.add_scatter(x=[test.observed for test in tests], name="its own picture's", **dots, **place)
+        figure.update_xaxes(_AXIS | {"title": titles[column - 1], "range": [-1.02, 1.02]}, row=1, col=column)
     figure.update_yaxes(_AXIS | {"autorange": "reversed"})
     return figure.update_layout(height=130 + 30 * len(names), margin=_MARGIN, legend=_LEGEND)
 
 
-def curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> go.Figure:
-    """Deletion and insertion side by side; the grey band holds the random maps."""
+def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], baseline: str) -> Chart:
+    """Maps by deletion and insertion against random maps like them; what knows nothing of the picture stands beside.
+
+    The p-values are Holm's over all areas of `tested`.
+    """
+    first = next(iter(tested.values()))
+    areas = [(name, number) for name in tested for number in range(len(KINDS))]
+    tests = evidence.tests(
+        [tested[name].curves.areas[number] for name, number in areas],
+        [[draw.areas[number] for draw in tested[name].null] for name, number in areas],
+    )
+    said = dict(zip(areas, tests, strict=True))
+    headline = " ".join(_judged(name, *(said[name, number] for number in range(len(KINDS)))) for name in tested)
+    others = "; ".join(
+        f"{name} {one.curves.deletion.area:.3f} and {one.curves.insertion.area:.3f}" for name, one in beside.items()
+    )
+    shares, null = first.curves.deletion.shares, first.null
+    caption = (
+        f"P of the class while pixels go or come back, in {len(shares) - 1} steps; what is missing becomes {baseline}. "
+        f"Grey: the middle 95 % of {tests[0].draws} random maps with the grid, the values and the smoothness of the "
+        f"heatmap, seed 0; each map has its own. Areas beside: {others}. Pictures with holes are unlike all that the "
+        "network was trained on: compare curves with the band, and not with 0 or 1. p is two-sided, with Holm's "
+        f"correction over {len(tests)} areas, for this picture alone."
+    )
+    every = {**tested, **beside}
+    table: dict[str, Any] = {"share": shares}
+    table |= {
+        f"{name}: {kind}": getattr(one.curves, kind).probabilities for name, one in every.items() for kind in KINDS
+    }
+    return Chart(
+        "curves", _curves({name: one.curves for name, one in every.items()}, null), headline, caption, headline, table
+    )
+
+
+def _judged(name: str, deleted: Test, inserted: Test) -> str:
+    """What one map reaches, and whether random maps like it reach that."""
+    parts = []
+    for kind, test, better in (("deletion", deleted, "lower"), ("insertion", inserted, "higher")):
+        side = "lower" if test.observed < (test.low + test.high) / 2 else "higher"
+        verdict = (
+            f"{'better' if side == better else 'worse'} than random maps like it"
+            if test.holds
+            else "no evidence of a difference from random maps like it"
+        )
+        parts.append(
+            f"{test.observed:.3f} by {kind}, {verdict} ({test.low:.3f} to {test.high:.3f}, p = {test.p_adjusted:.2g})"
+        )
+    return f"{name}: area {'; '.join(parts)}."
+
+
+def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> go.Figure:
+    """Deletion and insertion side by side; the grey band holds the middle 95 % of the random maps."""
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    for column, kind in enumerate(("deletion", "insertion"), start=1):
-        band = np.stack([getattr(draw, kind).probabilities for draw in draws]).astype(np.float32)
-        shares = (100 * getattr(draws[0], kind).shares).astype(np.float32)
+    shares = (100 * draws[0].deletion.shares).astype(np.float32)
+    for column, kind in enumerate(KINDS, start=1):
+        band = np.percentile([getattr(draw, kind).probabilities for draw in draws], evidence.RANGE, 0).astype(
+            np.float32
+        )
         edge = {"x": shares, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-        figure.add_scatter(y=band.min(0), showlegend=False, row=1, col=column, **edge)
-        name = f"{len(draws)} random maps, lowest to highest"
+        figure.add_scatter(y=band[0], showlegend=False, row=1, col=column, **edge)
+        name = f"middle 95 % of {len(draws)} random maps"
         shown = {"fill": "tonexty", "fillcolor": "rgba(140,140,140,0.35)", "showlegend": column == 1, "name": name}
-        figure.add_scatter(y=band.max(0), row=1, col=column, **shown, **edge)
-        for (title, both), colour in zip(maps.items(), (OKABE_ITO[0], ACCENT), strict=False):
+        figure.add_scatter(y=band[1], row=1, col=column, **shown, **edge)
+        hover = "%{x:.0f} %: %{y:.3f}<extra></extra>"
+        for number, (title, both) in enumerate(maps.items()):
+            line = {"color": (OKABE_ITO[0], ACCENT, *OKABE_ITO[2:])[number], "width": 3, "dash": _DASHES[number]}
             values = getattr(both, kind).probabilities.astype(np.float32)
-            line = {"color": colour, "width": 3, "dash": "solid" if colour == ACCENT else "dot"}
-            hover = "%{x:.0f} %: %{y:.3f}<extra></extra>"
-            figure.add_scatter(
-                x=shares,
-                y=values,
-                name=title,
-                line=line,
-                showlegend=column == 1,
-                hovertemplate=hover,
-                row=1,
-                col=column,
-            )
+            told = {"x": shares, "y": values, "name": title, "line": line, "hovertemplate": hover}
+            figure.add_scatter(showlegend=column == 1, row=1, col=column, **told)
         figure.update_xaxes(_AXIS | {"title": f"% of the pixels {_DONE[kind]}"}, row=1, col=column)
     figure.update_yaxes(_AXIS | {"range": [0, 1.02]})
     figure.update_yaxes(title="probability", row=1, col=1)
     return figure.update_layout(height=360, margin=_MARGIN, legend=_LEGEND)
 
 
+_DASHES = ("dot", "solid", "dash", "dashdot")
 _DONE = {"deletion": "removed", "insertion": "restored"}
 
 
-def similarity(maps: Mapping[str, Sequence[float | None]], depths: Sequence[str], chosen: int) -> go.Figure:
-    """Rank correlation of each map with its original (a row), by how far down the weights are shuffled (a column)."""
-    values = np.array([[np.nan if value is None else value for value in row] for row in maps.values()], np.float32)
-    texts = [["–" if value is None else f"{value:.2f}" for value in row] for row in maps.values()]
+def shuffled(
+    correlations: Mapping[str, Doubles],
+    similarities: Mapping[str, Doubles],
+    depths: Sequence[str],
+    at: int,
+    probability: tuple[float, Sequence[float]],
+) -> Chart:
+    """How like its original each map is, (seeds, depths), by how far down the weights are shuffled.
+
+    `probability` has the class's, with the trained weights, and by seed with all of them shuffled.
+    """
+    seeds = len(probability[1])
+    rows = {name: _middle(values) for name, values in correlations.items()}
+    last = rows["heatmap"][:, -1]
+    like = np.percentile(similarities["heatmap"][:, -1], [50, *evidence.RANGE])
+    same = (
+        "is not defined, since it is the same everywhere"
+        if np.isnan(last).any()
+        else f"is {last[0]:.2f} in the median of {seeds} seeds ({last[1]:.2f} to {last[2]:.2f})"
+    )
+    headline = (
+        f"With all weights shuffled, the rank correlation of the heatmap with the original {same}, its structural "
+        f"similarity {like[0]:.2f} ({like[1]:.2f} to {like[2]:.2f}); P of the class is {np.median(probability[1]):.1%} "
+        f"in place of {probability[0]:.1%}."
+    )
+    caption = (
+        f"Rank correlation with the map of the trained weights, n = 1 picture: the median of {seeds} orders of the "
+        "weights, and below it the middle 95 %. Structural similarity is in the table (Wang et al. 2004, the whole map "
+        "as one window, each scaled to 0 to 1). A gate sees nothing of what is above it: until its own block is "
+        "shuffled it stays at 1 by construction. (After Adebayo et al., arXiv 1810.03292.)"
+    )
+    table: dict[str, list[Any]] = {"map": [], "shuffled down to": []}
+    for measure, found in (("rank correlation", correlations), ("structural similarity", similarities)):
+        middles = np.concatenate([_middle(values).T for values in found.values()])
+        table |= {
+            f"{measure}, {name}": list(column)
+            for name, column in zip(("median", "low", "high"), middles.T, strict=True)
+        }
+    table["map"], table["shuffled down to"] = [name for name in rows for _ in depths], [*depths] * len(rows)
+    return Chart("similarity", _similarity(rows, depths, at), headline, caption, headline, table)
+
+
+def _middle(values: Doubles) -> Doubles:
+    """The median over the seeds, and the ends of their middle 95 %: (3, depths); NaN where one is not defined."""
+    return np.percentile(values, [50, *evidence.RANGE], axis=0)
+
+
+def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int) -> go.Figure:
+    """The median for each map (a row), by how far down the weights are shuffled (a column), in words with its ends."""
+    values = np.array([row[0] for row in maps.values()], np.float32)
+    texts = [
+        ["–" if np.isnan(one).any() else f"{one[0]:.2f}<br>{one[1]:.2f} to {one[2]:.2f}" for one in row.T]
+        for row in maps.values()
+    ]
     cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts}
-    cells |= {"texttemplate": "%{text}", "textfont": _FONT}
+    cells |= {"texttemplate": "%{text}", "textfont": {"size": 11}}
     colours = {"colorscale": CHANGE, "zmin": -1, "zmax": 1, "colorbar": {"thickness": 12, "tickfont": _FONT}}
     hover = "%{y}, shuffled down to %{x}: %{text}<extra></extra>"
     figure = go.Figure(go.Heatmap(hovertemplate=hover, xgap=2, ygap=2, **cells, **colours))
@@ -109,7 +252,7 @@ def similarity(maps: Mapping[str, Sequence[float | None]], depths: Sequence[str]
     figure.add_shape(line={"color": ACCENT, "width": 3}, **frame)
     figure.update_yaxes(_AXIS | {"autorange": "reversed"})
     figure.update_xaxes(_AXIS | {"title": "weights shuffled from the head down to"})
-    return figure.update_layout(height=130 + 30 * len(maps), margin=_MARGIN)
+    return figure.update_layout(height=130 + 40 * len(maps), margin=_MARGIN)
 
 
 def moved(names: Sequence[str], changes: Sequence[float], yardsticks: Sequence[float], other: str) -> go.Figure:

@@ -140,8 +140,8 @@ def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.
     return figure
 
 
-def against_chance(change: float, draws: Sequence[float]) -> go.Figure:
-    """The change of a logit as a diamond over the changes in the random draws, grey, on one axis with zero."""
+def against_chance(change: float, draws: Sequence[float], measure: str = "logit") -> go.Figure:
+    """The change of the measure of a class as a diamond over the random draws, grey, on one axis with zero."""
     figure = go.Figure()
     figure.add_scatter(
         x=list(draws), y=[0] * len(draws), mode="markers", marker={"size": 16, "color": NULL, "opacity": 0.5}
@@ -150,12 +150,12 @@ def against_chance(change: float, draws: Sequence[float]) -> go.Figure:
     reach = 1.15 * max(abs(value) for value in (change, *draws, 1e-6))
     figure.update_traces(hovertemplate="%{x:+.3f}<extra></extra>")
     figure.update_layout(height=120, margin=_MARGIN, showlegend=False)
-    figure.update_xaxes(**_AXIS, title="change of the logit", range=[-reach, reach], zeroline=True, nticks=7)
+    figure.update_xaxes(**_AXIS, title=f"change of the {measure}", range=[-reach, reach], zeroline=True, nticks=7)
     figure.update_yaxes(visible=False, fixedrange=True, range=[-1, 1])
     return figure
 
 
-def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None) -> go.Figure:
+def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None, measure: str = "logit") -> go.Figure:
     """For each block switched off the change of the logit in each picture and their mean, over its null range.
 
     `changes` are (blocks, pictures); the grey band holds the middle 95 % of the random draws, once there are any. A
@@ -185,7 +185,9 @@ def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None)
         tickangle=0 if sum(map(len, names)) <= 80 else -45,  # plotly's own angle drops the last of them
         title="" if few else "blocks in depth order",
     )
-    figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="change of the logit", zeroline=True, zerolinewidth=2)
+    figure.update_yaxes(
+        fixedrange=True, tickfont=_FONT, title=f"change of the {measure}", zeroline=True, zerolinewidth=2
+    )
     return figure
 
 

@@ -26,7 +26,7 @@ SIDE = 640
 
 
 class EditRow(NamedTuple):
-    """One edit: what it does to the logit of the class, and to its probability, beside the random draws."""
+    """One edit: what it does to the measure of the class, and to its probability, beside the random draws."""
 
     name: str
     test: Test
@@ -35,8 +35,8 @@ class EditRow(NamedTuple):
     after: float
 
 
-def edits(rows: Sequence[EditRow], title: str, note: str) -> bytes:
-    """A diamond for each change of the logit over its null range, grey, on one axis symmetric about zero: PNG."""
+def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit") -> bytes:
+    """A diamond for each change of the measure over its null range, grey, on one axis symmetric about zero: PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure((10, 1.4 + 0.4 * len(rows)), layout="constrained")
@@ -46,7 +46,7 @@ def edits(rows: Sequence[EditRow], title: str, note: str) -> bytes:
         axes.barh(place, row.test.high - row.test.low, left=row.test.low, height=0.5, color=NULL)
     axes.plot([row.test.observed for row in rows], at, "D", ms=9, mfc=OKABE_ITO[0], mec=ACCENT, ls="none")
     reach = 1.1 * max([abs(end) for row in rows for end in (row.test.observed, row.test.low, row.test.high)] + [1e-6])
-    axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5), yticks=at, xlabel="change of the logit")
+    axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5), yticks=at, xlabel=f"change of the {measure}")
     axes.set_yticklabels([row.name for row in rows])
     axes.axvline(0, color=NULL, lw=1, zorder=0)
     effects = axes.secondary_yaxis("right")

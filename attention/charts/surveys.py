@@ -12,7 +12,7 @@ from attention.charts import survey_figures as figures
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.network import plain
 from attention.survey import statistics
-from attention.survey.loaded import SHARE, LoadedSurvey
+from attention.survey.loaded import SHARE, UNBIASED, LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
 from attention.survey.statistics import GroupDifference
 
@@ -22,7 +22,9 @@ MOST_CHANNELS = 24
 MOST_CLASSES = 24
 """Classes of one channel that are drawn; of more, half of that number of the highest and of the lowest."""
 MOST_MAPS = 12
-OWN_KEYS = {SHARE: "selectivity", "Class selectivity": "class_selectivity"}
+FEW = 10
+"""Pictures of a class below which its mean is hardly known."""
+OWN_KEYS = {SHARE: "selectivity", UNBIASED: "share_less_chance", "Class selectivity": "class_selectivity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +188,8 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
         f"whiskers are the ends; grey with the classes shuffled once among the pictures. n = {selection.pictures:,} "
         "pictures."
     )
+    if (fewest := statistics.fewest_of_a_class(survey.gates[0])) < FEW:
+        caption += f" The smallest class has {fewest} pictures: below {FEW}, its mean is hardly known."
     columns = {"mean": measured, **analysis.spread([pair.measured for pair in pairs]), "mean, shuffled": null}
     columns |= {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
     figure = figures.index_boxes(selection.gate_labels, pairs, selection.gate_number, index.lower())
@@ -236,8 +240,8 @@ def _health_headline(survey: LoadedSurvey) -> str:
     worst = max(by_channel, key=lambda gate: shares[gate.name])
     name = survey.gate_names[next(number for number, gate in enumerate(survey.gates) if gate is worst)]
     return (
-        f"{constant:,} of {channels:,} channels of {len(by_channel)} gates hardly change from picture to picture and "
-        f"could be folded into the weights; in {name} they are {shares[worst.name]:.0%}."
+        f"{constant:,} of {channels:,} channels of {len(by_channel)} gates hardly change from picture to picture; "
+        f"in {name} they are {shares[worst.name]:.0%}."
     )
 
 
@@ -322,13 +326,17 @@ def correctness(selection: Selection) -> list[Chart]:
     differences = list(survey.differences().values())
     sizes, names = [_mean_size(each) for each in differences], survey.gate_names
     most = int(np.nanargmax(sizes)) if np.isfinite(sizes).any() else 0
+    bound = differences[most].bound(len(sizes))
+    verdict = "more than" if sizes[most] > bound else "within"
     headline = (
         f"Correct and wrong predictions differ most in {names[most]}: {sizes[most]:.3f} standard deviations in the "
-        f"mean over its channels or places, where {differences[most].chance:.3f} is to be expected of chance."
+        f"mean over its channels or places, {verdict} what chance gives the largest of {len(sizes)} gates (at most "
+        f"{bound:.3f} in 95 % of surveys)."
     )
     caption = (
-        f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference at all comes to (Cohen's d, normal "
-        "approximation). Classes that are hard have more wrong pictures, so part of this is a difference of classes."
+        f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "
+        "normal approximation); the bound of the largest holds however channels depend on one another. Classes that "
+        "are hard have more wrong pictures, so part of this is a difference of classes."
     )
     title = "|wrong − correct| in standard deviations, mean over channels or places"
     bars = [figures.GateNumbers(title, sizes, null=differences[0].chance)]

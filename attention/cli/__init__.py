@@ -2,16 +2,21 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import serving
+from attention import interventions, serving
+from attention.analysis import predictions
+from attention.devices import device_of
 from attention.records import GatescopeError, ModelCard
 
 if TYPE_CHECKING:
+    import torch
+
     from attention.attribution import Method
     from attention.comparison import Compared
     from attention.models import Network
@@ -28,6 +33,16 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
     return path
 
 
+OUTPUTS = click.option(
+    "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
+)
+
+
+def _device(_context: click.Context, _parameter: click.Parameter, name: str | None) -> "torch.device | None":
+    return None if name is None else device_of(name)
+
+
+DEVICE = click.option("--device", callback=_device, help="auto, cpu, cuda, cuda:1 or mps; the CPU by default.")
 FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
@@ -41,8 +56,8 @@ def main() -> None:
 @click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--headless", is_flag=True, help="Leave the browser alone.")
 def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
-    """Open the dashboard on a network of your own: --model package.module:factory, run as the code that it is."""
-    network = serving.network_of(options)
+    """Open the dashboard; on a network of your own with --model package.module:factory, run as the code that it is."""
+    network = serving.network_of(options) if any(value for name, value in options.items() if name != "data") else None
     serving.allow(options["data"])
     serving.show(network, port=port, address=address, headless=headless)
 
@@ -52,7 +67,8 @@ def serve(port: int | None, address: str, headless: bool, **options: Any) -> Non
 @DATA
 @CHECKPOINT
 @click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
-def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> None:
+@DEVICE
+def train(variant: str, data: Path, checkpoint: Path, threads: int | None, device: "torch.device | None") -> None:
     """Train a VARIANT (plain, se, cbam, se-resnext; cbam-b0 learns from EfficientNet-B0) on the pictures in DATA/train,
     or go on from its checkpoint."""
     import torch
@@ -64,9 +80,9 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None) -> No
     with evaluation.opened(data) as folder:
         pictures = training.load_pictures(folder / "train")
         if variant == distillation.NAME:
-            distillation.train(pictures, checkpoint)
+            distillation.train(pictures, checkpoint, device=device)
         else:
-            training.train(variant, pictures, checkpoint)
+            training.train(variant, pictures, checkpoint, device=device)
 
 
 @main.command()
@@ -98,17 +114,30 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 @main.command()
 @click.argument("name")
 @DATA
-def evaluate(name: str, data: Path) -> None:
-    """Measure the network NAME on the pictures in DATA/val: top-1 and the health of its gates."""
-    from attention import evaluation
-    from attention.models import zoo
+@click.option("--save", is_flag=True, help="Write the health of the gates into the card, where it has no accuracy.")
+@DEVICE
+def evaluate(name: str, data: Path, save: bool, device: "torch.device | None") -> None:
+    """Measure the network NAME on the pictures in DATA/val: the health of its gates, and top-1 where the card has it.
 
-    network = zoo.load(name)
+    A network that knows other classes than those of the pictures has no accuracy on them.
+    """
+    from attention import evaluation
+    from attention.models import own, zoo
+
+    network = zoo.load(name).on(device)
+    known = network.card.accuracy
     with evaluation.opened(data) as folder:
-        card = evaluation.measured(network, folder / "val")
+        if known is None:
+            card = evaluation.with_health(network, folder / "val", data.stem)
+        else:
+            card = evaluation.measured(network, folder / "val")
     _report(card)
-    if network.card.accuracy not in (None, card.accuracy):
-        click.echo(f"The card says {network.card.accuracy:.2%}.")
+    if known not in (None, card.accuracy):
+        click.echo(f"The card says {known:.2%}.")
+    if save:
+        if known is not None or name not in own.names():
+            raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
+        own.save_card(replace(card, classes=(), labels=()))  # ImageNet's stand in one place
 
 
 @main.command()
@@ -128,28 +157,37 @@ def cards() -> None:
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
 @click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
+@OUTPUTS
+@DEVICE
 @FOLDER
-def compare(picture: Path, models: tuple[str, ...], label: str | None, random: bool, out: Path, **how: Any) -> None:
+def compare(
+    picture: Path, models: tuple[str, ...], label: str | None, device: "torch.device | None", out: Path, **how: Any
+) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
     The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
-    class heatmap. Grad-CAM reads the last block unless --layer names others, as the dashboard and the file name them.
+    class heatmap; each spatial gate is ranked among the same gate for the samples. Grad-CAM reads the last block unless
+    --layer names others, as the dashboard and the file name them.
     """
     import torch
 
     from attention import comparison, images
     from attention.charts import printed
-    from attention.observe import observe, picture_of, read_picture
+    from attention.observe import Observation, chosen, read_picture
 
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
-    seen, chosen = read_picture(picture), _methods(len(models), **how)
-    sample = next(each for each in images.samples() if each.path.read_bytes() != picture.read_bytes())
-    other = picture_of(sample.title, sample.path.read_bytes())
-    observations = [observe(_load(name, random=random), seen) for name in models]
-    columns = comparison.compare(observations, label, methods=chosen, other=other)
+    random, outputs, seen = how.pop("random"), how.pop("outputs"), read_picture(picture)
+    methods, networks = _methods(len(models), **how), [_load(name, random=random).on(device) for name in models]
+    others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
+    observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
+    columns = comparison.compare(observations, label, methods=methods, others=others)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"picture": picture.name, "another picture": sample.title, "threads": torch.get_num_threads()}
+    about = {
+        "picture": picture.name,
+        "other pictures": [each.name for each in others],
+        "threads": torch.get_num_threads(),
+    }
     (out / "compare.json").write_text(json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
     (out / "compare.png").write_bytes(printed.networks(seen.image, columns))
     for each in columns:
@@ -206,7 +244,8 @@ def _describe(column: "Compared") -> None:
 @click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
-def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None:
+@DEVICE
+def survey(source: Path, model: str, limit: int | None, device: "torch.device | None", **settings: Any) -> None:
     """What every gate does over the pictures of FOLDER, by class.
 
     FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
@@ -215,21 +254,23 @@ def survey(source: Path, model: str, limit: int | None, **settings: Any) -> None
     from attention.cli import surveys
     from attention.survey import Settings
 
-    surveys.survey(source, model, limit, Settings(**settings))
+    surveys.survey(source, model, limit, Settings(**settings), device)
 
 
 @main.command()
 @click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help="Of a picture: a name of the zoo, timm/seresnet50, or a weight file.")
 @click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+@OUTPUTS
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
 )
-def report(source: Path, out: Path, model: str | None, random: bool) -> None:
+@DEVICE
+def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
     """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
     from attention.cli.report import report as write
 
-    click.echo(write(source, out, model=model, random=random))
+    click.echo(write(source, out, model=model, **how))
 
 
 @main.command("ablate")
@@ -237,8 +278,17 @@ def report(source: Path, out: Path, model: str | None, random: bool) -> None:
 @click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
+@OUTPUTS
+@click.option(
+    "--off", type=click.Choice(interventions.OFF), default="neutral", show_default=True,
+    help="What it means: the neutral value, the mean over the samples, another picture's gate.",
+)  # fmt: skip
+@click.option(
+    "--other", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The picture for --off resample."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
+@DEVICE
 @FOLDER
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
@@ -247,8 +297,32 @@ def ablate_command(out: Path, **request: Any) -> None:
     ablate(Request(**request), out)
 
 
+@main.command("ablate-many")
+@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
+@click.option(
+    "--off", type=click.Choice(["neutral", "mean"]), default="neutral", show_default=True,
+    help="What it means: the neutral value, or the mean over the samples.",
+)  # fmt: skip
+@click.option("--random", is_flag=True, help="Give the network random weights.")
+@OUTPUTS
+@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@FOLDER
+def ablate_many_command(out: Path, **request: Any) -> None:
+    """Switch each block off in every picture of FOLDER, or of a zip: median, interval and signs in OUT/ablation.json.
+
+    Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
+    """
+    from attention.cli.many import Request, ablate_many
+
+    ablate_many(Request(**request), out)
+
+
 def _report(card: ModelCard) -> None:
-    click.echo(f"{card.name}: top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures at {card.input_size} px")
+    top = (
+        "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
+    )
+    click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
         click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
 
@@ -256,6 +330,6 @@ def _report(card: ModelCard) -> None:
 def run() -> None:
     """The entry point: an error of the package is one sentence, not a traceback."""
     try:
-        main(prog_name="python -m attention")
+        main(prog_name="gatescope" if Path(sys.argv[0]).stem == "gatescope" else "python -m attention")
     except GatescopeError as error:
         raise SystemExit(f"Error: {error}") from None

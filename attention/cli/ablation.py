@@ -4,18 +4,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import interventions
+from attention import images, interventions
 from attention.analysis import evidence
 from attention.charts import printed
-from attention.interventions import Edit, Effect, files
-from attention.observe import Observation, observe_file
-from attention.records import GatescopeError
+from attention.interventions import Effect, files
+from attention.observe import Observation, Picture, observe_file, read_picture
+from attention.records import GatescopeError, Outputs
 
-HONEST = "Switched off or edited at inference, not retrained."
+if TYPE_CHECKING:
+    import torch
+
 QUESTION = (
     "What an edit changes is its effect, whatever p is; p asks whether it matters which channel or place gets which "
     "value."
@@ -30,10 +32,19 @@ class Request:
     model: str
     """A name of the zoo, or the path of a weight file."""
     edits: Path | None
+    """A file of edits, in place of each block off in turn."""
+    off: str
+    """What "off" means, as in `interventions.OFF`."""
+    other: Path | None
+    """The picture whose gates stand in for those of a block that is off; the first of the other samples by default."""
     random: bool
     """Whether the network gets random weights."""
     seed: int
     """Seed of the random draws."""
+    outputs: Outputs | None = None
+    """What the person says that the network returns."""
+    device: "torch.device | None" = None
+    """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
 
@@ -43,33 +54,50 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    observation = observe_file(request.picture, request.model, random=request.random)
+    observation = observe_file(
+        request.picture, request.model, random=request.random, outputs=request.outputs, device=request.device
+    )
     if not observation.trace.gates:
         name = observation.card.name
         raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")
     number = int(observation.logits.argmax())
-    effects = _effects(observation, request)
+    donors = [] if request.edits else _donors(observation, request)
+    pictures = tuple(picture.name for picture in donors)
+    effects = _effects(observation, request, donors)
     tests = evidence.tests([one.change[number] for one in effects], [one.null[:, number] for one in effects])
     rows = [printed.EditRow(one.name, test, *one.probability(number)) for one, test in zip(effects, tests, strict=True)]
     label = observation.labels[number]
-    _say(label, rows, of_blocks=request.edits is None)
+    _say(label, rows, observation.measure, off="" if request.edits else interventions.off_in_words(pictures))
     report = {
         "network": observation.card.name,
         "random_weights": observation.card.random,
         "picture": request.picture.name,
+        "outputs": observation.outputs,
         "class": label,
-        "logit": float(observation.logits[number]),
+        observation.measure: float(observation.logits[number]),
         "probability": float(observation.probabilities[number]),
-        "note": HONEST,
+        "off": None if request.edits else interventions.off_in_words(pictures),
+        "note": interventions.WITHOUT,
         "question of p": QUESTION,
         "correction of p_adjusted": "Holm, over all results",
         "seed": request.seed,
         "results": [_to_dict(row) for row in rows],
     }
-    _write(report, rows, out)
+    _write(report, rows, out, observation.measure)
 
 
-def _effects(observation: Observation, request: Request) -> list[Effect]:
+def _donors(observation: Observation, request: Request) -> list[Picture]:
+    """The pictures whose gates stand in for those of a block that is off; none where these are neutral."""
+    if request.off == "neutral":
+        return []
+    if request.off == "resample" and request.other:
+        return [read_picture(request.other)]
+    samples = [read_picture(sample.path) for sample in images.samples()]
+    others = [picture for picture in samples if picture.key != observation.picture.key]
+    return others[:1] if request.off == "resample" else samples
+
+
+def _effects(observation: Observation, request: Request, donors: Sequence[Picture]) -> list[Effect]:
     """What each block off does, or the file of edits."""
     passes = interventions.passes_of(observation)
     if request.edits:
@@ -80,9 +108,13 @@ def _effects(observation: Observation, request: Request) -> list[Effect]:
         ]
     blocks = [block.name for block in observation.blocks]
     draws = request.draws or evidence.draws_for(len(blocks))
+    names = tuple(picture.name for picture in donors)
+    given = {names: interventions.mean_gates([observation.of(each).trace for each in donors])} if donors else {}
     with click.progressbar(blocks, label="each block off in turn") as bar:
         return [
-            interventions.effect(passes, block, [Edit("off", block=block)], seed=request.seed, draws=draws)
+            interventions.effect(
+                passes, block, [interventions.block_off(block, names)], given, seed=request.seed, draws=draws
+            )
             for block in bar
         ]
 
@@ -102,22 +134,26 @@ def _to_dict(row: printed.EditRow) -> dict[str, Any]:
     }
 
 
-def _say(label: str, rows: Sequence[printed.EditRow], *, of_blocks: bool) -> None:
-    click.echo(f"{label} {rows[0].before:.1%}. {QUESTION}")
+def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str) -> None:
+    """Each edit; `off` is what the gates of a block that is off are put to, and empty for a file of edits."""
+    click.echo(f"{label} {rows[0].before:.1%}. {QUESTION}{f' Off: the gates are put to {off}.' * bool(off)}")
     for row in rows:
         test = row.test
-        verdict = "it does" if test.holds else "no evidence that it does"
+        verdict = "here it matters" if test.holds else "no evidence that it matters"
+        span = f"{row.before:.1%} → {row.after:.1%} ({measure} {test.observed:+.3f})"
         click.echo(
-            f"  {'without ' * of_blocks}{row.name}: {row.after:.1%} (logit {test.observed:+.3f}); {verdict}, "
-            f"p = {test.p_adjusted:.2g} (by chance {test.low:+.3f} to {test.high:+.3f})"
+            f"  {'without ' * bool(off)}{row.name}: {span}; {verdict} which value stands where, "
+            f"p = {test.p_adjusted:.2g} ({test.low:+.3f} to {test.high:+.3f} if not)"
         )
 
 
-def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path) -> None:
+def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "ablation.json").write_text(json.dumps(report, indent=1) + "\n")
     marked = " (random weights)" if report["random_weights"] else ""
-    title = f"{report['network']}{marked}, {report['picture']}: change of the logit of {report['class']}"
-    note = f"{HONEST} Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}. {QUESTION}"
-    (out / "ablation.png").write_bytes(printed.edits(rows, title, note))
+    title = f"{report['network']}{marked}, {report['picture']}: change of the {measure} of {report['class']}"
+    put = f" Off: the gates are put to {report['off']}." if report["off"] else ""
+    draws = f"Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}."
+    note = f"{interventions.WITHOUT}{put} {draws} {QUESTION}"
+    (out / "ablation.png").write_bytes(printed.edits(rows, title, note, measure))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

@@ -13,18 +13,22 @@ from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
 from attention.survey.running import print_progress
 
 if TYPE_CHECKING:
+    import torch
+
     from attention.models import Network
 
 SHOWN = 10
 """How many of the pictures that could not be read are named."""
 
 
-def survey(source: Path, model: str, limit: int | None, settings: Settings) -> None:
+def survey(
+    source: Path, model: str, limit: int | None, settings: Settings, device: "torch.device | None" = None
+) -> None:
     """Run a survey and print what came of it. Raises GatescopeError."""
     pictures = list_pictures(source)
     pictures = pictures.limited(limit) if limit else pictures
-    with _ctrl_c() as cancel:
-        result = run(_network(model), pictures, settings=settings, progress=print_progress(), cancel=cancel)
+    with ctrl_c() as cancel:
+        result = run(_network(model).on(device), pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
 
 
@@ -64,7 +68,7 @@ def summary(result: Result) -> list[str]:
 
 
 @contextlib.contextmanager
-def _ctrl_c() -> Iterator[Event]:
+def ctrl_c() -> Iterator[Event]:
     """Set at the first Ctrl-C; the second one ends the process at once, and what was saved before stays."""
     asked = Event()
 

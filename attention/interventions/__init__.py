@@ -16,20 +16,26 @@ from attention.interventions.controls import null_changes, random_control
 from attention.interventions.edits import (
     ANY,
     NEEDS,
+    OFF,
+    WITHOUT,
     Action,
     Edit,
     EditError,
+    block_off,
     format_ranges,
+    off_in_words,
     parse_ranges,
     targets,
     unnamed,
 )
 from attention.interventions.files import EditFile, load_edits
-from attention.interventions.passes import EditedPasses, Effect, changes, effect, logits, passes_of
+from attention.interventions.passes import EditedPasses, Effect, changes, effect, mean_gates, passes_of
 
 __all__ = [
     "ANY",
     "NEEDS",
+    "OFF",
+    "WITHOUT",
     "Action",
     "Edit",
     "EditError",
@@ -38,13 +44,15 @@ __all__ = [
     "Effect",
     "Given",
     "applied",
+    "block_off",
     "changes",
     "effect",
     "format_ranges",
     "load_edits",
-    "logits",
+    "mean_gates",
     "neutral",
     "null_changes",
+    "off_in_words",
     "parse_ranges",
     "passes_of",
     "random_control",

@@ -57,8 +57,27 @@ NEEDS: dict[Action, str] = {
     "move": "shift",
 }
 """What an action needs besides its place: a field of `Edit`, or nothing."""
+OFF = ("neutral", "mean", "resample")
+"""What "off" can mean: the neutral value, the gate's mean over several pictures, the gate of another picture."""
+WITHOUT = (
+    "Switched off or edited at inference, not retrained: the network was not trained without, and meets features that "
+    "it has never seen."
+)
+"""What has to be said of every gate that is switched off."""
 _PART = re.compile(r"\s*(\d{1,9})\s*(?:[-–]\s*(\d{1,9})\s*)?")
 _EVERYWHERE = {"action", "kind", "block", "size", "name"}
+
+
+def block_off(block: str, pictures: Sequence[str] = ()) -> Edit:
+    """The edit that switches a block off: by the neutral value, or by its gates' mean over pictures of these names."""
+    return Edit("replace", block=block, pictures=tuple(pictures)) if pictures else Edit("off", block=block)
+
+
+def off_in_words(pictures: Sequence[str]) -> str:
+    """What the gates of a block that is off are put to."""
+    if not pictures:
+        return "their neutral value"
+    return f"those of “{pictures[0]}”" if len(pictures) == 1 else f"their mean over {len(pictures)} pictures"
 
 
 def possible(kind: str) -> tuple[Action, ...]:

@@ -26,7 +26,7 @@ class SequentialResume:
         if self.holds is None:
             try:
                 found = _run([part for _, part in self._parts], self._picture.clone())
-                self.holds = isinstance(found, Tensor) and torch.equal(found, output)
+                self.holds = isinstance(found, Tensor) and torch.equal(found, output.to(found.device))
             except Exception:  # a part on what it was not made for can raise anything: this is no chain then
                 self.holds = False
         return self.holds

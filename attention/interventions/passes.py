@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from attention.analysis import probabilities
+from attention.analysis import predictions, probabilities
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.controls import null_changes, random_control
-from attention.interventions.edits import Edit, EditError
+from attention.interventions.edits import Edit
 from attention.observe import Observation
-from attention.records import Floats, Trace
+from attention.records import Floats, Outputs, Trace
 
 if TYPE_CHECKING:  # records and what is made of them need no torch
     from torch import Tensor
@@ -34,11 +34,17 @@ class EditedPasses:
 
     run: Run
     picture: "Tensor"
-    """(1, 3, H, W)"""
+    """(1, C, H, W), on the network's device."""
     before: Trace
     """The pass without edits."""
     resume: "SequentialResume | None" = None
     """Lets a pass begin at the first edited part, once it is known to hold."""
+    outputs: Outputs = "logits"
+    """What the network returns."""
+
+    def logits(self, trace: Trace) -> Floats:
+        """A pass's answers as logits, (N, classes). Raises PredictionError where there are none."""
+        return predictions.logits(trace.output, self.outputs)
 
     def edited(self, edits: Mapping[str, Function], count: int = 1) -> Trace:
         """The pass with these edits, of so many copies of the picture."""
@@ -69,16 +75,7 @@ def passes_of(observation: Observation) -> EditedPasses:
         return SequentialResume(observation.network.module, observation.batch)
 
     kept = observation.keep("resume", (), resume)
-    return EditedPasses(observation.tracer, observation.batch, observation.trace, kept)
-
-
-def logits(trace: Trace) -> Floats:
-    """(N, classes). Raises EditError where the network gives something else."""
-    from torch import Tensor
-
-    if not isinstance(trace.output, Tensor) or trace.output.dim() != 2:
-        raise EditError("The network gives no vector of logits for a picture; what changes is asked of classifiers.")
-    return trace.output.float().numpy()
+    return EditedPasses(observation.tracer, observation.batch, observation.trace, kept, observation.outputs)
 
 
 def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
@@ -86,7 +83,7 @@ def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Fl
 
     They run in batches; each batch has the unedited picture as well, so that an edit that does nothing differs by 0.
     """
-    classes = logits(passes.before).shape[1]
+    classes = passes.logits(passes.before).shape[1]
     passes.settle()
     batches = [_batch(passes, edits[start : start + BATCH]) for start in range(0, len(edits), BATCH)]
     return np.concatenate([np.empty((0, classes), np.float32), *batches])
@@ -95,7 +92,7 @@ def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Fl
 def _batch(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
     rows: list[Mapping[str, Function]] = [{}, *edits]
     by_gate = {name: _by_row([row.get(name) for row in rows]) for name in dict.fromkeys(_names(edits))}
-    output = logits(passes.edited(by_gate, len(rows)))
+    output = passes.logits(passes.edited(by_gate, len(rows)))
     return output[1:] - output[:1]
 
 
@@ -116,6 +113,14 @@ def _by_row(functions: Sequence[Function | None]) -> Function:
     return edit
 
 
+def mean_gates(traces: Sequence[Trace]) -> dict[str, Floats]:
+    """The mean of every gate over passes of several pictures, without N, by name."""
+    return {
+        same[0].name: np.mean([gate.values[0] for gate in same], axis=0, dtype=np.float32)
+        for same in zip(*(trace.gates for trace in traces), strict=True)
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Effect:
     """What edits do to the logits of one picture, and what they would do under the null."""
@@ -127,10 +132,12 @@ class Effect:
     """How far each logit moves, (classes,)."""
     null: Floats
     """The same under the null, (draws, classes)."""
+    outputs: Outputs = "logits"
+    """What the network returns."""
 
     def probability(self, number: int) -> tuple[float, float]:
         """The probability of a class, before and after."""
-        before, after = probabilities(self.before), probabilities(self.before + self.change)
+        before, after = (probabilities(each, self.outputs) for each in (self.before, self.before + self.change))
         return float(before[number]), float(after[number])
 
 
@@ -141,4 +148,5 @@ def effect(
     gates = passes.before.gates
     controls = [random_control(edits, gates, given, seed=seed, draw=draw) for draw in range(draws)]
     moved = changes(passes, [applied(edits, gates, given), *controls])
-    return Effect(name, logits(passes.before)[0], moved[0], null_changes(edits, moved[0], moved[1:]))
+    null = null_changes(edits, moved[0], moved[1:])
+    return Effect(name, passes.logits(passes.before)[0], moved[0], null, passes.outputs)

@@ -3,7 +3,7 @@
 FORMS: dict[str, dict[str, tuple[str, ...]]] = {
     "attention": {
         "SE": ("SE", "SqueezeExcite"),
-        "CBAM": ("CBAM", "ChannelAttention", "SpatialAttention"),
+        "CBAM": ("CBAM", "MobileCBAM", "PooledTwice", "ChannelAttention", "SpatialAttention"),
     },
     "torchvision": {"SE": ("SqueezeExcitation",)},
     "timm": {

@@ -12,21 +12,26 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attention import labels
 from attention.analysis import predictions
-from attention.images import Preprocessing
-from attention.models.network import SEED, Network, gate_counts, seeded
-from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_labels
-from attention.records import GatescopeError, ModelCard, Trace
+from attention.images import LARGEST, RGB, Preprocessing, sides, written
+from attention.models.network import Network, card_of, gate_counts, noise_for, preprocessing, seeded
+from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
+from attention.records import Band, GatescopeError, ModelCard, Outputs, Size, Trace
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import nn
 
 FORM = "package.module:factory"
 HOUSE = Path(__file__).parents[1]
-LARGEST = 1024
-"""Side of the picture that a network sees, in pixels."""
+PICTURES = 5
+"""Pictures of noise over which a module's outputs are recognised."""
 
+MOST_CHANNELS = 16
+"""From here on, the first convolution that a module lists is taken for one inside it, and not the one that sees the
+picture."""
 Colours = tuple[float, float, float]
 
 
@@ -40,98 +45,122 @@ class Settings:
 
     labels: Sequence[str] | Path | None = None
     """What a person calls the classes, in the order of the outputs, or the path of a file as `labels.read` takes."""
-    image_size: int | None = None
-    """Side of the square picture that the network sees, in pixels."""
+    image_size: Size | None = None
+    """The picture that the network sees."""
     mean: Colours | None = None
     """Taken off the picture's values of 0 to 1: red, green, blue."""
     std: Colours | None = None
     """What the rest is divided by."""
+    outputs: Outputs | None = None
+    """What the numbers are that the module returns; recognised where nobody says."""
+    bands: tuple[Band, ...] | None = None
+    """What each input channel reads; the first convolution says how many there are."""
 
     def __post_init__(self) -> None:
-        if self.image_size is not None and not 1 <= self.image_size <= LARGEST:
+        if self.image_size is not None and not all(1 <= side <= LARGEST for side in sides(self.image_size)):
             raise CodeError(f"The image size is {self.image_size}; 1 to {LARGEST} pixels are allowed.")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != 3:
                 raise CodeError(f"The {name} has {len(values)} numbers; three are allowed: red, green, blue.")
+        if self.outputs not in (None, *predictions.OUTPUTS):
+            raise CodeError(f"The outputs are {self.outputs!r}; {', '.join(predictions.OUTPUTS)} are allowed.")
 
-    def seen(self) -> Preprocessing:
-        """How pictures are prepared. Raises GatescopeError where that makes no sense."""
+    def seen(self, channels: int = len(RGB)) -> Preprocessing:
+        """How pictures are prepared, for so many input channels unless the bands are given. Raises GatescopeError
+        where that makes no sense."""
         size, mean, std = self.image_size or USUAL.size, self.mean or USUAL.mean, self.std or USUAL.std
-        return replace(USUAL, size=size, mean=mean, std=std)
+        return replace(USUAL, size=size, mean=mean, std=std, bands=tuple(self.bands or usual_bands(channels)))
 
-    def assumed(self) -> Iterator[str]:
+    def assumed(self, seen: Preprocessing) -> Iterator[str]:
         """A phrase for each thing that nobody said."""
-        parts = {"size": self.image_size, "mean": self.mean, "std": self.std}
-        return unsaid(USUAL, [name for name, value in parts.items() if value is not None])
+        parts = {"size": self.image_size, "mean": self.mean, "std": self.std, "bands": self.bands}
+        return unsaid(seen, [name for name, value in parts.items() if value is not None])
 
 
 def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     """A module with its card, after one pass over a picture of noise; `name` is what it is called.
 
-    The module is moved to the CPU, to float32 and to eval mode. Raises CodeError where it does not run or the
+    The module goes to float32 and to eval mode, and stays on its device. Raises CodeError where it does not run or the
     labels are not its, and what the trace and the reading of labels raise.
     """
     from attention.cost import count_parameters
 
-    seen = settings.seen()
-    card = ModelCard(
-        name,
+    seen = settings.seen(_channels(module) if settings.bands is None else len(RGB))
+    card = card_of(
+        seen,
+        name=name,
         title=type(module).__name__,
         description="a network of your own",
         source="code",
         licence="your own",
         parameters=0,
-        input_size=seen.size,
-        mean=seen.mean,
-        std=seen.std,
-        crop=seen.crop,
-        interpolation=seen.interpolation,
-        assumed=tuple(settings.assumed()),
+        assumed=tuple(settings.assumed(seen)),
     )
-    trace = _tried(module, card)
+    trace, answers = _tried(module, card, 1 if settings.outputs else PICTURES)
+    card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, answers)
     parameters = count_parameters(module)  # a lazy module has them from now on
-    names = _labels(trace, settings)
+    names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
     return Network(replace(card, parameters=parameters, gates=gate_counts(trace), labels=names), module)
 
 
-def _tried(module: "nn.Module", card: ModelCard) -> Trace:
+def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:
+    """The traced pass over a picture of noise, and what the module answers to so many, that one among them."""
     import torch
 
     from attention import capture
 
-    size = card.input_size
-    noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(SEED))
+    seen = preprocessing(card)
     try:
-        module.to("cpu", torch.float32).eval()
+        module.to(torch.float32).eval()
+        network = Network(card, module)
+        noise, *others = (network.batch(noise_for(seen, number)) for number in range(pictures))
         if any(map(torch.nn.parameter.is_lazy, module.parameters())):
             with torch.no_grad():
                 module(noise)  # learns its shapes
         with torch.inference_mode():
-            return capture.trace(module, noise)
+            trace = capture.trace(module, noise)
+            return trace, [trace.output, *map(module, others)]
     except GatescopeError:
         raise
     except Exception as error:  # it is a person's own code, and may raise anything
-        tried = f"{card.name} does not run on a picture of 3 channels and {size} × {size} pixels"
-        raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error)}.") from error
+        channels = len(seen.bands)
+        tried = f"{card.name} does not run on a picture of {channels} channels and {written(seen.size)} pixels"
+        raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error, channels)}.") from error
 
 
-def _hint(module: "nn.Module", error: Exception) -> str:
+def _recognised(card: ModelCard, answers: Sequence[Any]) -> ModelCard:
+    """The card with what these answers are, which is an assumption."""
+    try:
+        table = np.concatenate([predictions.table(answer) for answer in answers])
+    except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
+        return card
+    outputs = predictions.recognised(table)
+    said = predictions.said(outputs, table.shape[1])
+    return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {said}"))
+
+
+def _channels(module: "nn.Module") -> int:
+    """How many the first convolution reads, where it may be the one that sees the picture; else those of a colour."""
     from torch import nn
 
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return first.in_channels if first is not None and 0 < first.in_channels < MOST_CHANNELS else len(RGB)
+
+
+def _hint(module: "nn.Module", error: Exception, channels: int) -> str:
     if isinstance(error, TypeError):
         return "it has to run on a batch of pictures and nothing else"
-    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
-    if first is not None and first.in_channels != 3:
-        return f"the channels that its first convolution reads are {first.in_channels}, and those of a picture are 3"
+    if (first := _channels(module)) != channels:
+        return f"the channels that its first convolution reads are {first}, and those of a picture are {channels}"
     return "another image size may be the right one"
 
 
-def _labels(trace: Trace, settings: Settings) -> tuple[str, ...]:
+def _labels(trace: Trace, card: ModelCard, settings: Settings) -> tuple[str, ...]:
     """A name for each class; none where the network does not give a score for each."""
     try:
-        classes = len(predictions.scores(trace.output))
+        classes = predictions.logits(trace.output, card.outputs).shape[1]
     except predictions.PredictionError as error:
         if settings.labels is None:
             return ()

@@ -48,6 +48,8 @@ class Candidate:
 
     settings: Mapping[str, object]
     build: Callable[[], nn.Module]
+    assumed: tuple[str, ...] = ()
+    """What the shapes do not say, a phrase each."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Family:
     clues: Mapping[str, str]
     """Keys that weights of this family have, each with what it is."""
     candidates: Callable[[Shapes], Iterator[Candidate]]
+    pooled: bool = False
+    """Whether a pooling stands behind a first convolution that was made one of 3x3; only such weights are its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,8 @@ class Architecture:
     alternatives: tuple[str, ...]
     """Families whose networks have the same keys and shapes; what they compute may differ in a stride or a padding."""
     build: Callable[[], nn.Module]
+    assumed: tuple[str, ...] = ()
+    """What the shapes do not say, a phrase each."""
     differences: Differences = Differences()
     """How the keys differ from those of the network, where the family was chosen by hand; False where they do not."""
 

@@ -89,9 +89,12 @@ def _torchvision_regnet_block(stage: int, block: int) -> str:
 
 
 RESNET_CLUES = {"layer1.0.conv1.weight": "a convolution of the first block", "fc.weight": "the classifier"}
-TORCHVISION = (
+TORCHVISION_RESIDUAL = (
     Family("ResNet, torchvision's layout", RESNET_CLUES, partial(_torchvision_resnet, grouped=False)),
     Family("ResNeXt, torchvision's layout", RESNET_CLUES, partial(_torchvision_resnet, grouped=True)),
+)
+TORCHVISION = (
+    *TORCHVISION_RESIDUAL,
     Family(
         "MobileNetV3, torchvision's layout",
         {"features.0.0.weight": "the first convolution", "classifier.3.weight": "the classifier's second layer"},

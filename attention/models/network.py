@@ -1,16 +1,18 @@
 """A network that is ready for pictures; random weights of a seed; the pass that shows that a network works."""
 
+import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attention.images import Preprocessing
 from attention.records import GatescopeError, Kind, ModelCard, Trace
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
 
 SEED = 0
 """The seed of random weights, and of the picture that the gates are counted on."""
@@ -22,9 +24,18 @@ class ZooError(GatescopeError):
     """A network that cannot be had: no such name, or a weight file that is not what its card says."""
 
 
+@contextlib.contextmanager
+def needing_libraries() -> Iterator[None]:
+    """A library that is not installed becomes one sentence, a ZooError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ZooError(f"{error.name} is not installed; `pip install 'gatescope[zoo]'` brings it.") from error
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network ready for pictures: `module` in eval mode, `transform` from a picture to a (3, H, W) tensor."""
+    """A network ready for pictures: `module` in eval mode, `transform` from a picture to a (C, H, W) tensor."""
 
     card: ModelCard
     module: "nn.Module"
@@ -34,20 +45,38 @@ class Network:
         """From a picture to what the network sees."""
         return preprocessing(self.card)
 
+    def batch(self, pictures: "Tensor") -> "Tensor":
+        """Pictures (N, C, H, W) in the network's own precision, on the device that it is on."""
+        tensors = (*self.module.parameters(), *self.module.buffers())
+        first = next((tensor for tensor in tensors if tensor.is_floating_point()), pictures)
+        return pictures.to(first.device, first.dtype)
+
+    def on(self, device: "str | torch.device | None") -> "Network":
+        """The same network, moved to this device; without one it stays where it is."""
+        if device is not None:
+            self.module.to(device)
+        return self
+
     @property
     def labels(self) -> tuple[str, ...]:
         """What a person calls the classes, in the order of the outputs."""
         return self.card.labels
 
 
+SEEN = ("crop", "mean", "std", "interpolation", "bands")
+"""What a card and a preprocessing both have, besides the size."""
+
+
+def card_of(seen: Preprocessing, **known: Any) -> ModelCard:
+    """The card of a network that sees pictures so; `known` is what else its fields are."""
+    return ModelCard(input_size=seen.size, **{name: getattr(seen, name) for name in SEEN}, **known)
+
+
 def preprocessing(card: ModelCard) -> Preprocessing:
     """From a picture to what the network of this card sees."""
     return Preprocessing(
         card.input_size,
-        crop=card.crop,
-        mean=card.mean,
-        std=card.std,
-        interpolation=card.interpolation,
+        **{name: getattr(card, name) for name in SEEN},
         whole_pixels=card.source != "own",  # the own networks' accuracy was measured on the exact square
     )
 
@@ -66,13 +95,32 @@ def gate_counts(trace: Trace) -> dict[Kind, int]:
     return dict(Counter(gate.kind for gate in trace.gates))
 
 
+def noise_for(seen: Preprocessing, number: int = 0) -> "Tensor":
+    """A picture of noise as a network sees it, (1, C, H, W); another for each number."""
+    import torch
+
+    return torch.randn(seen.shape, generator=torch.Generator().manual_seed(SEED + number))
+
+
+def on_host(output: Any) -> Any:
+    """What a pass returned, with its tensors on the CPU, those of 16 bits as float32; what is so is not copied."""
+    from torch import Tensor
+
+    if isinstance(output, Tensor):
+        home = output.cpu()
+        return home.float() if home.is_floating_point() and home.element_size() < 4 else home
+    if type(output) in (tuple, list):
+        return type(output)(map(on_host, output))
+    return {key: on_host(value) for key, value in output.items()} if type(output) is dict else output
+
+
 def on_noise(module: "nn.Module", card: ModelCard) -> Trace:
     """One pass over a picture of noise. Raises ZooError where the network is no classifier."""
     import torch
 
     from attention import capture
 
-    noise = torch.randn(1, 3, card.input_size, card.input_size, generator=torch.Generator().manual_seed(SEED))
+    noise = Network(card, module).batch(noise_for(preprocessing(card)))
     with torch.inference_mode():
         trace = capture.trace(module, noise)
     if getattr(trace.output, "ndim", 0) != 2:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at
     from torch import Tensor, nn
 
 WEIGHTS = ASSETS / "weights"
-NAMES = ("plain", "se", "cbam", "se-resnext", "efficientnet-b0")
+NAMES = ("plain", "se", "cbam", "se-resnext", "efficientnet-b0", "cbam-b0")
 
 
 def names() -> tuple[str, ...]:

@@ -175,16 +175,12 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A residual network with attention in its blocks, or between its stages (`bam1` ...), or neither.
-
-    A first convolution of 7x7 halves the picture and a pooling halves it again; one of 3x3, for CIFAR, does not.
-    """
+    """A residual network with attention in its blocks, or between its stages (`bam1` ...)."""
 
     def __init__(self, sizes: Residual, attention: Attention, between: MakeAttention = nn.Identity):
         super().__init__()
-        large = sizes.stem_kernel > 3
-        self.conv1, self.bn1 = _conv_norm(3, sizes.stem, sizes.stem_kernel, stride=2 if large else 1)
-        self.pool = nn.MaxPool2d(3, 2, 1) if large else nn.Identity()
+        self.conv1, self.bn1 = _conv_norm(3, sizes.stem, 7, stride=2)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.stages, inputs = len(sizes.stages), sizes.stem
         for stage, (blocks, outputs) in enumerate(zip(sizes.stages, sizes.outputs, strict=True)):
             layers = nn.Sequential()
@@ -197,7 +193,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(inputs, sizes.classes)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        features = self.pool(torch.relu(self.bn1(self.conv1(pictures))))
+        features = self.maxpool(torch.relu(self.bn1(self.conv1(pictures))))
         for stage in range(1, self.stages + 1):
             features = self.get_submodule(f"bam{stage}")(self.get_submodule(f"layer{stage}")(features))
         return self.fc(features.mean((2, 3)))
@@ -254,12 +250,6 @@ def _ca_sa(shapes: Shapes) -> Iterator[Candidate]:
     yield Candidate(settings, partial(ResNet, sizes, {"ca": channel, "sa": spatial}))
 
 
-def _small_pictures(shapes: Shapes) -> Iterator[Candidate]:
-    sizes = _sizes(shapes)
-    if sizes.stem_kernel == 3:
-        yield Candidate(sizes.settings, partial(ResNet, sizes, {}))
-
-
 def _bam(shapes: Shapes) -> Iterator[Candidate]:
     sizes, reduction = _sizes(shapes), families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight")
 
@@ -293,30 +283,27 @@ def _own(variant: str) -> Callable[[Shapes], Iterator[Candidate]]:
     return candidates
 
 
-def _efficientnet_b0(shapes: Shapes) -> Iterator[Candidate]:
+def _b0(shapes: Shapes, *, name: str) -> Iterator[Candidate]:
     classes = shapes["classifier.weight"][0]
-    yield Candidate({"size": "B0", "classes": classes}, partial(networks.build, B0, classes))
+    yield Candidate({"size": "B0", "classes": classes}, partial(networks.build, name, classes))
 
 
 VARIANTS = {f"{networks.DESCRIPTIONS[variant][0]}, this project's layout": variant for variant in networks.VARIANTS}
-B0 = "efficientnet-b0"
+B0, CBAM_B0 = "efficientnet-b0", "cbam-b0"
 CONVERTED = Family(
     "EfficientNet-B0, as it comes with this project",
     {"conv_stem.weight": "the first convolution", "bn2.weight": "a normalised last convolution"},
-    _efficientnet_b0,
+    partial(_b0, name=B0),
 )
 """Taken by its name alone: its keys are those of two families of timm's, and the file's checksum tells it."""
-OWN = VARIANTS | {CONVERTED.name: B0}
+DISTILLED = Family(
+    "CBAM-B0, this project's layout",
+    {"conv_stem.weight": "the first convolution", "blocks.0.0.se.spatial.gate.conv.weight": "CBAM's spatial gate"},
+    partial(_b0, name=CBAM_B0),
+)
+OWN = VARIANTS | {CONVERTED.name: B0, DISTILLED.name: CBAM_B0}
 """The families of the networks that come with the project, each with the network's name."""
-PUBLISHED = (
-    *(
-        Family(
-            family,
-            {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant],
-            _own(variant),
-        )
-        for family, variant in VARIANTS.items()
-    ),
+RESIDUAL = (
     Family(f"SE-ResNet, {LAYOUT}", {"layer1.0.se.fc.0.weight": "squeeze-and-excitation without biases"}, _se),
     Family(f"CBAM-ResNet, {LAYOUT}", {"layer1.0.cbam.ChannelGate.mlp.1.weight": "CBAM's shared MLP"}, _cbam),
     Family(
@@ -325,13 +312,16 @@ PUBLISHED = (
         _ca_sa,
     ),
     Family(
-        "ResNet for small pictures, torchvision's names",
-        {"conv1.weight": "a first convolution of 3x3", "layer1.0.conv1.weight": "a convolution of the first block"},
-        _small_pictures,
-    ),
-    Family(
         f"BAM-ResNet, {LAYOUT}",
         {"bam1.channel_att.gate_c.gate_c_fc_0.weight": "BAM's channel branch, behind a stage"},
         _bam,
     ),
+)
+PUBLISHED = (
+    *(
+        Family(family, {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant], _own(variant))
+        for family, variant in VARIANTS.items()
+    ),
+    DISTILLED,
+    *RESIDUAL,
 )

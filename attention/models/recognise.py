@@ -5,13 +5,14 @@ state dict -> families whose keys it has -> settings read off the shapes -> the 
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from attention.models import layouts, published
+from attention.models import adapting, layouts, published
 from attention.models.families import (
     Architecture,
     Candidate,
@@ -21,8 +22,20 @@ from attention.models.families import (
     Shapes,
     first,
 )
+from attention.models.network import needing_libraries
 
-KNOWN = (*published.PUBLISHED, *layouts.TORCHVISION, *layouts.TIMM, *layouts.PYTORCHCV, published.CONVERTED)
+POOLED = ", a pooling behind its first convolution of 3x3"
+KNOWN = (
+    *published.PUBLISHED,
+    *layouts.TORCHVISION,
+    *layouts.TIMM,
+    *layouts.PYTORCHCV,
+    published.CONVERTED,
+    *(
+        replace(family, name=family.name + POOLED, pooled=True)
+        for family in (*published.RESIDUAL, *layouts.TORCHVISION_RESIDUAL)
+    ),
+)
 """All families, in the order in which they are tried: the first whose network has exactly the keys is taken."""
 FAMILIES = tuple(family.name for family in KNOWN)
 """The names of all families, for whoever knows better than the keys."""
@@ -40,12 +53,15 @@ WORDS = {
     "spatial kernel": "spatial kernel {0}x{0}",
     "groups": "3x3 convolutions in {} groups",
     "size": "size {}",
+    "head": "a changed head, {}",
+    "channels": "{} input channels",
     "width": "width {}",
 }
 UNSAID = {"groups": 1, "width": 1.0, "spatial kernel": None}
 """Settings of what is no feature of a network."""
 
 
+@needing_libraries()
 def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Architecture:
     """The network that a state dict belongs to, by its keys and shapes; of `family`, where one of FAMILIES is given.
 
@@ -57,6 +73,9 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     shapes = shapes_of(state)
     families = [known for known in KNOWN if (known.name == family if family else known is not published.CONVERTED)]
     attempts = [attempt for known in families for attempt in _attempts(known, shapes)]
+    if all(differences for *_, differences in attempts):  # then perhaps with another head
+        heads = list(adapting.usual_heads(shapes))
+        attempts += [each for known in families for usual in heads for each in _attempts(known, shapes, *usual)]
     fitting = [attempt for attempt in attempts if not attempt[2]]
     nearest = min(attempts, key=lambda attempt: len(attempt[2]), default=None)
     if nearest is None or (nearest[2] and family is None):
@@ -69,6 +88,7 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
         candidate.settings,
         others,
         candidate.build,
+        candidate.assumed,
         differences,
     )
 
@@ -172,12 +192,19 @@ def _fill_constants(module: nn.Module, source: nn.Module) -> None:
             module.get_submodule(holder).register_buffer(last, buffer, persistent=False)
 
 
-def _attempts(family: Family, shapes: Shapes) -> list[Attempt]:
-    """The candidates of a family up to one that fits; none where the keys are not the family's."""
+def _attempts(
+    family: Family, shapes: Shapes, usual: Shapes | None = None, head: adapting.Head | None = None
+) -> list[Attempt]:
+    """The candidates of a family up to one that fits; none where the keys are not the family's. They are read off the
+    `usual` shapes, where a head stands in the place of the last layer."""
     attempts: list[Attempt] = []
-    for candidate in _candidates(family, shapes):
-        if (own := _shapes(candidate)) is not None:
-            attempts.append((family, candidate, differences_between(own, shapes)))
+    for candidate in _candidates(family, usual or shapes):
+        try:
+            adapted = adapting.adapt(candidate, shapes, head, pooled=family.pooled)
+        except UNBUILDABLE:
+            continue
+        if adapted.small or not family.pooled:
+            attempts.append((family, adapted.candidate, differences_between(adapted.shapes, shapes)))
             if not attempts[-1][2]:
                 break
     return attempts
@@ -190,14 +217,6 @@ def _candidates(family: Family, shapes: Shapes) -> list[Candidate]:
         return list(family.candidates(shapes))
     except UNBUILDABLE:
         return []
-
-
-def _shapes(candidate: Candidate) -> Shapes | None:
-    try:
-        with torch.device("meta"):
-            return shapes_of(candidate.build().state_dict())
-    except UNBUILDABLE:
-        return None
 
 
 def shapes_of(state: Mapping[str, Tensor]) -> Shapes:
@@ -221,7 +240,7 @@ def _evidence(
     shapes: Shapes, family: Family, candidate: Candidate, differences: Differences, others: tuple[str, ...]
 ) -> tuple[str, ...]:
     """A phrase for each clue, for the settings read off the shapes, and for how the keys compare."""
-    clues = (f"{key} {list(shapes[key])}: {meaning}" for key, meaning in family.clues.items())
+    clues = (f"{key} {list(shapes[key])}: {meaning}" for key, meaning in family.clues.items() if key in shapes)
     return (*clues, *_settings(candidate.settings), *_keys(shapes, differences, others))
 
 

@@ -7,11 +7,11 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
-from attention.images import Preprocessing
+from attention.images import RGB, Preprocessing, written
 from attention.models import own
 from attention.models.downloads import hash_of
-from attention.models.network import Network, ZooError, gate_counts, on_noise
-from attention.records import ModelCard
+from attention.models.network import Network, ZooError, card_of, gate_counts, on_noise
+from attention.records import Band, ModelCard
 
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
     from torch import Tensor
@@ -28,7 +28,7 @@ USUAL = Preprocessing(
     whole_pixels=True,
 )
 """How pictures of ImageNet are mostly prepared: 256 px on the shorter side, and the central 224 of them."""
-PARTS = ("size", "crop", "interpolation", "mean", "std")
+PARTS = ("size", "crop", "interpolation", "mean", "std", "bands")
 IMAGENET = "the names of the classes: ImageNet-1k's in their usual order, because there are 1,000"
 
 
@@ -97,18 +97,28 @@ def usual(architecture: "Architecture") -> Preprocessing:
     """How the pictures of such a network are mostly prepared: this project's own see what `train` shows them."""
     from attention.models.published import OWN
 
+    seen = replace(USUAL, bands=usual_bands(int(str(architecture.settings.get("channels", len(RGB))))))
     if architecture.family not in OWN:
-        return USUAL
+        return seen
     known = own.card(OWN[architecture.family])
-    return replace(USUAL, size=known.input_size, crop=known.crop, interpolation=known.interpolation)
+    return replace(seen, size=known.input_size, crop=known.crop, interpolation=known.interpolation)
+
+
+def usual_bands(channels: int) -> tuple[Band, ...]:
+    """What so many input channels are taken to read: the colours, and grey for what is more or fewer."""
+    colours = RGB if channels >= len(RGB) else ()
+    grey: list[Band] = ["grey"] * (channels - len(colours))
+    return (*colours, *grey)
 
 
 def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
     """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
     if "size" not in said:
-        yield f"pictures of {taken.size} px"
+        yield f"pictures of {taken.size if isinstance(taken.size, int) else written(taken.size)} px"
     if "crop" not in said:
         yield f"their central {taken.crop:.1%}"
+    if "bands" not in said and taken.bands != RGB:
+        yield f"what the {len(taken.bands)} input channels read: {', '.join(taken.bands)}"
     if "interpolation" not in said:
         yield f"{taken.interpolation} interpolation"
     colours = {"mean": "mean", "std": "standard deviation"}
@@ -130,7 +140,10 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     seen = seen or usual(file.architecture)
     module = recognise.load(file.state, file.architecture)
-    _check_pass(file, seen.size)
+    if len(seen.bands) != len(usual(file.architecture).bands):
+        given = f"{len(seen.bands)} bands are given, and {file.name} reads {len(usual(file.architecture).bands)}"
+        raise ZooError(f"{given}; one for each input channel is allowed.")
+    _check_pass(file, seen)
     card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
@@ -152,19 +165,15 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
     known = "taken for" if architecture.alternatives else "recognised as"
     alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
-    return ModelCard(
+    return card_of(
+        seen,
         name=file.name,
         title=file.name,
         description=f"{known} {architecture.family}: {'; '.join(architecture.evidence + file.notes)}",
         source="file",
         licence="not stated: a file of your own",
         parameters=0,
-        input_size=seen.size,
-        mean=seen.mean,
-        std=seen.std,
-        crop=seen.crop,
-        interpolation=seen.interpolation,
-        assumed=tuple(unsaid(seen, said)) + ((alike,) if architecture.alternatives else ()),
+        assumed=(*unsaid(seen, said), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
         sha256=file.sha256,
     )
 
@@ -174,16 +183,16 @@ def usual_labels(classes: int) -> tuple[str, ...]:
     return tuple(class_names.imagenet().values()) if classes == 1000 else class_names.default(classes)
 
 
-def _check_pass(file: WeightFile, size: int) -> None:
+def _check_pass(file: WeightFile, seen: Preprocessing) -> None:
     """Raises ZooError where one pass over a picture would be too large, or impossible."""
     from attention.cost import measure_built
     from attention.models.limits import Limits
 
-    limits = Limits.of_environment()
+    limits, size = Limits.of_environment(), written(seen.size)
     if file.classes > limits.classes:
         raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
     try:
-        cost = measure_built(file.architecture.build, (1, 3, size, size))
+        cost = measure_built(file.architecture.build, seen.shape)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error

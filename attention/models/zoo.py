@@ -12,7 +12,7 @@ from attention.images import ASSETS
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
 from attention.models.libraries import LIBRARIES, counted, trained
-from attention.models.network import Network, ZooError, preprocessing, seeded
+from attention.models.network import Network, ZooError, needing_libraries, preprocessing, seeded
 from attention.records import ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -52,6 +52,7 @@ def names() -> tuple[str, ...]:
     return own.names() + curated_names()
 
 
+@needing_libraries()
 def card(name: str) -> ModelCard:
     """The card of a network: one of `names()`, or any other of the zoos, which is then built once to count its gates.
 
@@ -73,6 +74,7 @@ def file_or_name(given: str) -> str | Path:
     return Path(given) if Path(given).is_file() else given
 
 
+@needing_libraries()
 def load(name: str | Path, *, random: bool = False, progress: Progress | None = None) -> Network:
     """A network with its trained weights, or with random ones of a fixed seed (0) where that is asked for.
 

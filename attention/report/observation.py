@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from attention import analysis
+from attention import analysis, images
 from attention.analysis import Block
 from attention.charts import gates, network, overlay
 from attention.charts.chart import Chart, Columns
@@ -58,8 +58,8 @@ def _answer(blocks: tuple[Block, ...]) -> str:
 
 def _seen(observation: Observation) -> Section:
     picture, box = overlay.reduced(observation.image, observation.box, 2 * gates.SIDE)
-    alt = f"{observation.picture.name}, with the square that the network sees lit."
-    caption = f"The network sees the lit square, at {observation.card.input_size} px."
+    alt = f"{observation.picture.name}, with the part that the network sees lit."
+    caption = f"The network sees the lit part, at {images.written(observation.card.input_size)} px."
     shown = Chart("picture", overlay.dimmed(picture, box), alt, caption)
     probabilities = observation.probabilities_or_none
     if probabilities is None:

@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from attention.images import ROOT
 from attention.models import Network
 from attention.serving.options import network_of, parsed
 
-APP = Path(__file__).parents[2] / "app.py"
+APP = ROOT / "app.py"
 """The dashboard."""
 # Read at once, since a deep link runs app.py by its path, which puts it in place of whatever program this is.
 ARGUMENTS = tuple(sys.argv[1:]) if Path(sys.argv[0]).resolve() == APP else ()

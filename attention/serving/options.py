@@ -1,13 +1,16 @@
 """A person's own network in arguments: `--model package.module:factory`, and what is to be known of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from attention.analysis import predictions
+from attention.devices import device_of
+from attention.images import bands_of, size_of
 from attention.models import Network
-from attention.models.code import FORM, LARGEST, CodeError, Settings, fill, make, network
+from attention.models.code import FORM, CodeError, Settings, fill, make, network
 from attention.records import GatescopeError
 
 
@@ -15,15 +18,41 @@ class ServingError(GatescopeError):
     """The dashboard cannot be started, or not with these arguments."""
 
 
+def _parsed(read: Callable[[str], Any]) -> Callable[..., Any]:
+    """What click makes of a word by a function of the package, whose sentence it gives."""
+
+    def parse(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Any:
+        try:
+            return None if word is None else read(word)
+        except GatescopeError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return parse
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+OUTPUTS = click.Option(
+    ["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns; recognised by default."
+)
 OPTIONS = (
     click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it."),
     click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
     click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
-    click.Option(["--image-size"], type=click.IntRange(1, LARGEST), help="Side of its pictures in pixels [224]."),
+    click.Option(
+        ["--image-size"],
+        callback=_parsed(size_of),
+        help="Side of its pictures in pixels, or 256x128 (height first) [224].",
+    ),
     click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
     click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
+    OUTPUTS,
+    click.Option(
+        ["--bands"],
+        callback=_parsed(bands_of),
+        help="What each input channel reads: red,green,blue,grey [by their number].",
+    ),
+    click.Option(["--device"], callback=_parsed(device_of), help="auto, cpu, cuda, cuda:1, mps [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 
@@ -45,9 +74,11 @@ def network_of(options: Mapping[str, Any]) -> Network:
     """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
-    names = ("labels", "image_size", "mean", "std")
+    names = ("labels", "image_size", "mean", "std", "bands", "outputs")
     settings = Settings(**{name: options[name] for name in names})
     module = make(options["model"])
     if options["weights"]:
         fill(module, options["model"], options["weights"])
+    if options["device"]:
+        module.to(options["device"])
     return network(module, options["model"], settings)

@@ -54,16 +54,18 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
     return show(network(copied, name, Settings(**settings)), port=port)
 
 
-def show(shown: Network, *, port: int | None = None, address: str = HERE, headless: bool = False) -> str:
-    """Opens the dashboard on a network, and returns its address: at once where an event loop runs, as in a notebook,
-    or in another thread than the main one; else when it is stopped. Raises ServingError where the port is taken."""
+def show(shown: Network | None, *, port: int | None = None, address: str = HERE, headless: bool = False) -> str:
+    """Opens the dashboard, on a network where one is given, and returns its address: at once where an event loop
+    runs, as in a notebook, or in another thread than the main one; else when it is stopped. Raises ServingError where
+    the port is taken."""
     if not _running:
         _running.append(_start(port, address))
     running = _running[0]
-    put(shown)
+    if shown:
+        put(shown)
     if _in_background():
         return running.url
-    print(f"{shown.card.name} is at {running.url} (Ctrl-C to stop)", flush=True)
+    print(f"{shown.card.name if shown else 'Gatescope'} is at {running.url} (Ctrl-C to stop)", flush=True)
     if not headless:
         _open(running.url)
     _wait(running)

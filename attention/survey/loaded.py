@@ -16,7 +16,12 @@ from attention.survey.result import GateSurvey, Result
 from attention.survey.statistics import GroupDifference, Selectivity, SurveyedHealth
 
 SHARE = "Share between classes"
-INDICES = {SHARE: statistics.share_between, "Class selectivity": statistics.class_selectivity}
+UNBIASED = "Share less chance"
+INDICES = {
+    SHARE: statistics.share_between,
+    UNBIASED: statistics.share_between_unbiased,
+    "Class selectivity": statistics.class_selectivity,
+}
 """The ways to say how class-specific a gate is."""
 
 

@@ -86,12 +86,12 @@ class Worker:
         import torch
 
         with torch.inference_mode():
-            trace = self._trace(batch)
+            trace = self._trace(self._plan.network.batch(batch))
         if getattr(trace.output, "ndim", 0) != 2:
             raise SurveyError(
                 "The network does not answer with one score for each class; only classifiers are allowed."
             )
-        return *table(trace.gates, len(batch)), trace.output.float().numpy()
+        return *table(trace.gates, len(batch)), trace.output.float().cpu().numpy()
 
     def _summarise(
         self, gates: tuple[GateColumns, ...], numbers: Integers, values: Floats, predicted: NDArray[np.intp]
@@ -180,8 +180,10 @@ def class_outputs(network: Network, classes: tuple[str, ...]) -> tuple[int, ...]
     """The output that each class is, -1 for one that the network does not know.
 
     A class goes by the name of the network's class folder, by its label in any case, or, where the network has
-    ImageNet's 1,000 outputs and every class is named by a WordNet id, by that.
+    ImageNet's 1,000 outputs and every class is named by a WordNet id, by that. One output alone chooses nothing.
     """
+    if len(network.labels) < 2:
+        return (-1,) * len(classes)
     known = {label.casefold(): number for number, label in reversed(list(enumerate(network.labels)))}
     known |= {name: number for number, name in enumerate(network.card.classes)}
     if len(network.labels) == IMAGENET and all(re.fullmatch(r"n\d{8}", name) for name in classes):
@@ -195,13 +197,18 @@ def provenance(plan: BatchPlan) -> dict[str, Any]:
     return {
         "network": {"name": card.name, "title": card.title, "random": card.random, "file_sha256": card.sha256}
         | {"weights_sha256": weights_sha256(plan.network.module)},
-        "preprocessing": asdict(plan.network.transform),
+        "preprocessing": _preprocessing(plan.network.transform),
         "pictures": _picture_facts(plan.pictures),
         "batch_size": plan.batch_size,
         "shuffle_seed": SEED,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "numpy", "pillow")},
     }
+
+
+def _preprocessing(seen: images.Preprocessing) -> dict[str, Any]:
+    """Without the bands where they are the colours, as in files of before there were others."""
+    return {name: value for name, value in asdict(seen).items() if (name, value) != ("bands", images.RGB)}
 
 
 def weights_sha256(module: "nn.Module") -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.analysis import health
+from attention.analysis.evidence import LEVEL
 from attention.records import GateHealth
 from attention.survey.result import BINS, Doubles, GateSurvey, Integers, Result
 
@@ -46,6 +47,25 @@ def share_between(gate: GateSurvey) -> Selectivity:
     if (gate.classes.count > 0).sum() < 2:
         everything = np.zeros_like(everything)
     return Selectivity(_ratio(seen, everything), _ratio(shuffled, everything))
+
+
+def share_between_unbiased(gate: GateSurvey) -> Selectivity:
+    """`share_between` less what chance gives in the mean, so that no difference comes to 0: epsilon squared.
+
+    1 - (1 - eta^2) (n - 1) / (n - k) for n pictures of k classes: T. L. Kelley, An Unbiased Correlation Ratio Measure,
+    PNAS 21 (1935). It can be negative. NaN where there are no more pictures than classes.
+    """
+    share, pictures, classes = share_between(gate), gate.classes.count.sum(), (gate.classes.count > 0).sum()
+    if pictures <= classes:
+        return Selectivity(np.full(gate.shape, np.nan), np.full(gate.shape, np.nan))
+    factor = (pictures - 1) / (pictures - classes)
+    return Selectivity(1 - (1 - share.index) * factor, 1 - (1 - share.shuffled) * factor)
+
+
+def fewest_of_a_class(gate: GateSurvey) -> int:
+    """How many pictures the class with the fewest has, of those that have any; 0 where there is none."""
+    seen = gate.classes.count[gate.classes.count > 0]
+    return int(seen.min()) if len(seen) else 0
 
 
 @dataclass(frozen=True)
@@ -145,6 +165,16 @@ class GroupDifference:
     """The difference in standard deviations within the two groups, (*shape)."""
     chance: float
     """What the mean of |size| is in a large sample where there is no difference at all."""
+
+    def bound(self, gates: int) -> float:
+        """What the largest mean of |size| of so many gates exceeds in at most 5 % of surveys without any difference.
+
+        The mean over channels, however they depend on one another, is a function of normal numbers that moves by at
+        most their deviation s: P(mean > chance + s t) <= exp(-t^2 / 2) (B. Tsirelson, I. Ibragimov, V. Sudakov, Norms
+        of Gaussian sample functions, 1976); over the gates these add up.
+        """
+        deviation = self.chance / np.sqrt(2 / np.pi)
+        return float(self.chance + deviation * np.sqrt(2 * np.log(gates / LEVEL)))
 
 
 def wrong_against_correct(gate: GateSurvey) -> GroupDifference:

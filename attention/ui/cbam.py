@@ -13,9 +13,9 @@ from attention.charts import gates, numbers, spatial
 from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
 from attention.charts.gates import MapStyle
-from attention.observe import Observation
-from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
-from attention.ui import widgets
+from attention.observe import Observation, grey_card
+from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
+from attention.ui import cache, frame, jobs, widgets
 from attention.ui.gates import say_notes
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
@@ -36,11 +36,13 @@ USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the blo
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
-def choose_block(blocks: Sequence[Block]) -> Block:
+def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
-    by_name = {block.name: block for block in blocks}
-    means = [float(_shown(block)[0].values.mean()) for block in blocks]
-    return by_name[widgets.depth_strip(list(by_name), means, label="Mean of the spatial gate", colours=SPATIAL_GATE)]
+    gates = {block.name: _shown(block)[0] for block in blocks}
+    means = [float(gate.values.mean()) for gate in gates.values()]
+    usual = analysis.most_varied(gates, health)
+    name = widgets.depth_strip(list(gates), means, usual, label="Mean of the spatial gate", colours=SPATIAL_GATE)
+    return next(block for block in blocks if block.name == name)
 
 
 def headline(block: Block, name: str) -> str:
@@ -61,7 +63,7 @@ def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
     for gate in _shown(block):
         say_notes(observation, gate)
-    over = f"over the {observation.card.validation_pictures:,} validation pictures"
+    over = f"over {observation.card.health_pictures}"
     for health in observation.card.gate_health:
         if health.name not in [gate.name for gate in _shown(block)]:
             continue
@@ -95,12 +97,35 @@ def look(observation: Observation, block: Block) -> None:
         "tab",
         {
             "How the map came about": lambda: _draw_derivation(observation, block),
+            "Against the usual gate": lambda: _draw_usual(observation, block),
             "Channel attention": lambda: _draw_channel(observation, block),
             "Through depth": lambda: _draw_film(observation, block, style),
             "Before and after": lambda: _draw_features(observation, block),
             "Code": _draw_code,
         },
     )
+
+
+def _draw_usual(observation: Observation, block: Block) -> None:
+    """What the map has in common with those of all other pictures at hand, and of a grey card."""
+    others = [name for name in frame.pictures() if name != observation.picture.name]
+    at_hand = frame.pictures()
+    st.markdown("Much of a map may be a habit of position, the same for any picture, a grey card included.")
+
+    def measure(report: jobs.Report) -> list[Floats]:
+        maps = []
+        for number, name in enumerate([*others, None]):
+            report(number, len(others) + 1)
+            picture = grey_card() if name is None else at_hand[name] or cache.sample(name)
+            same = next(other for other in observation.of(picture).blocks if other.name == block.name)
+            maps.append(spatial_gate(same).values[0])
+        return maps
+
+    said = f"{len(others) + 1} forward passes: the {len(others)} other pictures at hand, and a grey card."
+    done = jobs.result_of("usual", (observation.key, block.name, *others), said, measure)
+    if done is not None:
+        *maps, grey = done
+        widgets.show(gates.against_usual(spatial_gate(block).values[0], maps, grey, observation.names[block.name]))
 
 
 def _draw_profiles(profiles: dict[str, Gate]) -> None:

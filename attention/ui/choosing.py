@@ -14,9 +14,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
-from attention.images import Preprocessing
+from attention.analysis import predictions
+from attention.images import BANDS, RGB, Preprocessing, bands_of, size_of, written
 from attention.models import libraries, weight_files, zoo
-from attention.models.code import LARGEST
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
@@ -27,53 +27,64 @@ if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.models.families import Architecture
 
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
-DEFAULT = "cbam"
-FOR_UPLOADS = "efficientnet-b0"
-"""It knows a thousand classes, and not ten that a picture of a person's own is hardly of."""
+DEFAULT = "cbam-b0"
+"""It knows a thousand classes, so that a picture of a person's own has a name, and has gates of both kinds."""
+FOR_PAGES = {"excitation": "efficientnet-b0"}
+"""Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice."""
+_OUTPUTS = "outputs"
+_OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
 WEIGHTS = ["Trained", "Random"]
-_NAMED = "_network_named"
+_NAMED, _USUAL = "_network_named", "_network_usual"
 ORIGINS = [ON_OFFER, "Your weights"]
 ANY = (
-    "The first five come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
+    "The first six come with Gatescope. The others are torchvision's, timm's and pytorchcv's, for ImageNet; any other "
     "classifier of theirs can be typed, such as timm/seresnet33ts."
 )
 
 
-def choose_network() -> NetworkChoice:
+def choose_network(page: str) -> NetworkChoice:
     """The network and its weights, by widgets in the place where this is called. A network by name is not loaded yet;
-    one of a person's own code comes first, where the server was started on it."""
+    one of a person's own code comes first, where the server was started on it; else one that suits the page."""
     served = _served()
     origin = st.segmented_control(
         "Network", ORIGINS, default=ON_OFFER, required=True, key="origin", persist_state="session"
     )
     if origin == ON_OFFER:
-        return _choose_on_offer(served)
+        return _choose_on_offer(page, served)
     if choice := choose_weight_file():
         return choice
     st.caption("Until there is one that fits, this is the network that comes first.")
     return _by_name(served.network.card.name if served else DEFAULT, served)
 
 
-def open_for_own_picture() -> None:
-    """Called when a person brings a picture: the network for it, unless one was chosen, here or by the link."""
-    with contextlib.suppress(GatescopeError):  # the sidebar has said it
-        chosen = "network" in st.query_params or st.session_state.get(_NAMED) or serving.served()
-        if not chosen and st.session_state.get("origin", ON_OFFER) == ON_OFFER:
-            st.session_state.network = FOR_UPLOADS
+def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
+    """The network with what a person says that it returns: asked where nobody has published it, or a link says it."""
+    if choice.card.source not in ("code", "file") and _OUTPUTS not in st.query_params:
+        return choice
+    options = [None, *predictions.OUTPUTS]
+    said = choose(
+        "What it returns", options, key=_OUTPUTS, names=lambda one: one or RECOGNISED.lower(), help=_OUTPUTS_HELP
+    )
+    return replace(choice, outputs=said)
 
 
 def _mark_named() -> None:
     st.session_state[_NAMED] = True
 
 
-def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
+def _choose_on_offer(page: str, served: serving.Served | None) -> NetworkChoice:
     names = ((served.network.card.name,) if served else ()) + zoo.names()
     if "network" in st.query_params:  # later it is not there where it is the first of the list
         _mark_named()
+    usual = names[0] if served else FOR_PAGES.get(page, DEFAULT)
+    before = st.session_state.get(_USUAL)
+    if not st.session_state.get(_NAMED) and before != usual and st.session_state.get("network") == before:
+        st.session_state.pop("network", None)  # nobody chose it: it was the usual one of another page
+    st.session_state[_USUAL] = usual
     name = st.selectbox(
         "Network on offer",
         names,
-        0 if served else names.index(DEFAULT),
+        names.index(usual),
         key="network",
         on_change=_mark_named,
         bind="query-params",
@@ -81,6 +92,8 @@ def _choose_on_offer(served: serving.Served | None) -> NetworkChoice:
         help=ANY,
         label_visibility="collapsed",
     )
+    if name == usual != DEFAULT and not served and not st.session_state.get(_NAMED):
+        st.caption(f"This page opens on it; the others open on {DEFAULT}, until you choose one for all.")
     return _by_name(name, served)
 
 
@@ -209,6 +222,8 @@ HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
 )
+SIZES = "A side, or a height and a width: 224, 256 × 128."
+BAND_HELP = f"A band of the picture for each channel, of {', '.join(BANDS)}; grey has the average of mean and std."
 _UPLOAD, _REFUSED, _COUNT, _OF_FILE = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
 
 
@@ -245,13 +260,21 @@ def choose_weight_file() -> NetworkChoice | None:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
     choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
-    st.session_state[_OF_FILE] = choice
+
+    def alike(family: str) -> NetworkChoice:
+        def load() -> zoo.Network:
+            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), _prepared=prepared)
+
+        other_key, prepared = f"{key} {family}", (seen, names)
+        return NetworkChoice(replace(card, name=f"{card.name} as {family}", title=family), other_key, load)
+
+    st.session_state[_OF_FILE] = [choice, *map(alike, found.alternatives)]
     return choice
 
 
 def uploaded() -> list[NetworkChoice]:
-    """The network of the last weight file that made one, where there is one."""
-    return [choice] if (choice := st.session_state.get(_OF_FILE)) else []
+    """The network of the last weight file that made one, and then every other that its keys allow."""
+    return st.session_state.get(_OF_FILE, [])[:]
 
 
 def _take() -> Upload | None:
@@ -278,7 +301,7 @@ def _keep(file: UploadedFile) -> None:
         st.session_state[_REFUSED] = f"{literal(file.name)}: {literal(str(error))}"
     else:
         st.session_state[_UPLOAD] = upload._replace(parts=parts)
-        for own in ("network_in_file", "family", "size", "mean", "std"):
+        for own in ("network_in_file", "family", "size", "bands", "mean", "std"):
             st.session_state.pop(own, None)
     context = get_script_run_ctx()
     if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
@@ -314,8 +337,15 @@ def _choose_part_and_family(upload: Upload) -> tuple[str | None, WeightFile]:
 
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:
-    size = st.number_input("Image size in pixels", 1, LARGEST, usual.size, key="size")
-    return replace(usual, size=size, mean=_choose_colours("Mean", usual.mean), std=_choose_colours("Std", usual.std))
+    size = size_of(st.text_input("Image size in pixels", written(usual.size), key="size", help=SIZES))
+    bands = usual.bands
+    if bands != RGB:
+        given = st.text_input(
+            f"What the {len(bands)} input channels read", ", ".join(bands), key="bands", help=BAND_HELP
+        )
+        bands = bands_of(given)
+    mean, std = _choose_colours("Mean", usual.mean), _choose_colours("Std", usual.std)
+    return replace(usual, size=size, bands=bands, mean=mean, std=std)
 
 
 def _choose_colours(name: str, usual: tuple[float, float, float]) -> tuple[float, float, float]:

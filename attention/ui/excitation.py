@@ -73,9 +73,9 @@ class Selection:
 def choose(observation: Observation) -> Selection:
     """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
     by_block = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
-    block = widgets.depth_strip(
-        list(by_block), [float(gate.values.mean()) for gate in by_block.values()], label="Mean gate"
-    )
+    means = [float(gate.values.mean()) for gate in by_block.values()]
+    usual = analysis.most_varied(by_block, observation.card.gate_health)
+    block = widgets.depth_strip(list(by_block), means, usual, label="Mean gate")
     values = by_block[block].values[0]
     said = st.container()
     with st.container(horizontal=True):
@@ -134,7 +134,7 @@ def draw_channel(selection: Selection) -> None:
 
 def complaints(selection: Selection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
-    name, over = selection.names[block], f"over {selection.observation.card.validation_pictures:,} validation pictures"
+    name, over = selection.names[block], f"over {selection.observation.card.health_pictures}"
     for health in selection.observation.card.gate_health:
         if health.name == selection.gates[block].name and analysis.hardly_varies(health):
             yield (

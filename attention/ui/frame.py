@@ -5,16 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from attention import analysis, serving
+from attention import analysis, images, serving
 from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting
-from attention.ui.choosing import choose_network, fetch, open_for_own_picture
+from attention.ui.choosing import choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
-EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"]
+EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+"""What a survey takes for pictures by their names; one picture is told by its first bytes."""
 PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
     "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
@@ -34,7 +35,7 @@ def draw_frame(title: str) -> None:
     presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
-        choice = choose_network()
+        choice = choose_outputs(choose_network(page))
         observation = cache.observe(choice, _choose_picture())
         _show_picture(observation)
     if not choice.here:
@@ -82,19 +83,18 @@ def _choose_picture() -> Picture:
         files = (
             st.file_uploader(
                 "Your pictures",
-                EXTENSIONS,
                 accept_multiple_files=True,
                 key="upload",
                 max_upload_size=most,
-                on_change=open_for_own_picture,
             )
             or []
         )
     else:
-        files = list(
-            filter(None, [st.camera_input("A photo of your own", key="camera", on_change=open_for_own_picture)])
-        )
-    own = _read(files) or st.session_state.get(_OWN, {})
+        files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
+    before = st.session_state.get(_OWN, {})
+    own = _read(files) or before
+    if new := [name for name in own if name not in before]:
+        st.session_state.own = new[-1]  # the last that was uploaded is the one that is shown
     st.session_state[_OWN] = own
     if not own:
         asked = st.session_state.get("picture")
@@ -120,9 +120,10 @@ def _show_picture(observation: Observation) -> None:
     st.image(
         overlay.dimmed(observation.image, observation.box),
         width="stretch",
-        alt=f"{observation.picture.name}, with the square that the network sees lit.",
-        caption=f"{literal(observation.picture.name)}: the network sees the lit square, at "
-        f"{observation.card.input_size} px.",
+        alt=f"{observation.picture.name}, with the part that the network sees lit.",
+        caption=f"{literal(observation.picture.name)}: the network sees the lit part, at "
+        f"{images.written(observation.card.input_size)} px."
+        + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )
     if observation.picture.name in cache.samples():
         st.caption(gallery.describe(observation.picture.name))
@@ -137,4 +138,7 @@ def _show_prediction(observation: Observation) -> None:
         return
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")
-    st.caption(f"It knows {len(observation.labels):,} classes and must choose among them.")
+    outputs, classes = observation.outputs, len(observation.labels)
+    alone = predictions.is_independent(outputs, classes)
+    choosing = "each has a probability of its own" if alone else "it must choose among them"
+    st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.said(outputs, classes)}.")

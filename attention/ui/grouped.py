@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from attention import grouped
+from attention import grouped, images
 from attention.charts import grouped as figures
 from attention.charts import partition
 from attention.grouped import Convolution, Cost, papers
@@ -272,8 +272,8 @@ def draw_network(observation: Observation) -> None:
             f"**{has:,}** parameters, where ordinary ones would have **{would:,}**."
         )
         widgets.show(figures.savings(layers))
-        side = observation.card.input_size
-        st.caption(f"The picture has {side} × {side} px as the network sees it.")
+        seen_at = images.written(observation.card.input_size)
+        st.caption(f"The picture has {seen_at} px as the network sees it.")
     else:
         widgets.no_gates(observation, "grouped convolutions", "se-resnext")
         widgets.data(convolutions=figures.layer_table(layers))

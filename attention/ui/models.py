@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from attention import analysis
+from attention import analysis, images
 from attention.analysis import Block
 from attention.charts import numbers
 from attention.inventory import COUNTS, Row, every, folded
@@ -58,9 +58,9 @@ def draw_totals(observation: Observation) -> None:
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
-    side = observation.card.input_size
     st.caption(
-        f"For one picture of {side} × {side} px. MACs are the multiply-accumulates of convolutions and matrix "
+        f"For one picture of {images.written(observation.card.input_size)} px. "
+        "MACs are the multiply-accumulates of convolutions and matrix "
         "products. Groups save against the same network with every convolution in one group: that one would have "
         f"{numbers.magnitude(network.ungrouped_parameters)} parameters, "
         f"{numbers.magnitude(network.ungrouped_macs)} MACs."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from attention import analysis
+from attention import analysis, images
 from attention.analysis import Block
 from attention.charts import gates as charts
 from attention.charts import numbers, overlay
@@ -55,9 +55,9 @@ def draw_cost(observation: Observation) -> None:
     )
     for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
-    side = observation.card.input_size
+    seen_at = images.written(observation.card.input_size)
     st.caption(
-        f"For the picture as the network sees it, {side} × {side} px. MACs are the multiply-accumulates of "
+        f"For the picture as the network sees it, {seen_at} px. MACs are the multiply-accumulates of "
         "convolutions and matrix products; the products with the gates are not counted."
     )
 

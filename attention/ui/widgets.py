@@ -163,15 +163,18 @@ def code(source: object, usage: str) -> None:
     st.code(usage, language="python")
 
 
-def depth_strip(names: Sequence[str], values: Sequence[float], *, label: str, colours: Any = CHANNEL_GATE) -> str:
+def depth_strip(
+    names: Sequence[str], values: Sequence[float], usual: str, *, label: str, colours: Any = CHANNEL_GATE
+) -> str:
     """The network in small, one cell a block, coloured by `values` (0 to 1); the name of the chosen block.
+
+    The `usual` one is chosen at the start.
 
     A click on a cell or the arrow keys on the slider below go to another block; it is in the address as `block`.
     """
     place = st.container()
     row = st.container(horizontal=True, vertical_alignment="center")
-    middle = names[len(names) // 2]
-    chosen = choose("Block", names, key="block", default=middle, look="slider", place=row, label_visibility="collapsed")
+    chosen = choose("Block", names, key="block", default=usual, look="slider", place=row, label_visibility="collapsed")
 
     def go_to() -> None:
         point = clicked("strip")

@@ -43,7 +43,7 @@ def test_a_deep_link_as_the_first_request_of_a_server_opens_that_page_in_its_fra
     expect(main(visitor.page).get_by_role("heading", level=1)).to_have_text(re.compile(r"\?$"))
     expect(sidebar(visitor.page).get_by_role("link")).to_have_count(len(PAGES))
     expect(sidebar(visitor.page)).to_contain_text("SE-ResNeXt")
-    expect(sidebar(visitor.page)).to_contain_text("Golf ball (drawing): the network sees the lit square")
+    expect(sidebar(visitor.page)).to_contain_text("Golf ball (drawing): the network sees the lit part")
 
 
 def test_an_uploaded_picture_is_predicted_and_stays_chosen_on_every_page(visit, server):
@@ -52,13 +52,13 @@ def test_an_uploaded_picture_is_predicted_and_stays_chosen_on_every_page(visit, 
     page = visitor.page
     sidebar(page).get_by_text("Upload", exact=True).click()
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(noise())
-    expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit square")
+    expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit part")
     expect(sidebar(page).get_by_test_id("stProgress")).to_have_count(5)
     for number in range(1, len(PAGES)):
         sidebar(page).get_by_role("link").nth(number).click()
         expect(page).to_have_url(re.compile(list(PAGES.values())[number]))
         visitor.settle()
-        expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit square")
+        expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit part")
         expect(main(page).locator('.js-plotly-plot .main-svg, [data-testid="stDataFrame"]').first).to_be_visible()
 
 

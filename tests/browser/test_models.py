@@ -61,7 +61,7 @@ def test_a_block_opens_from_the_overview_of_a_linked_network(visit, server):
     expect(visitor.page).to_have_url(re.compile("/excitation"))
     visitor.settle()
     expect(visitor.page.get_by_test_id("stSidebar")).to_contain_text("SE-ResNeXt")
-    expect(visitor.page.get_by_test_id("stSidebar")).to_contain_text("Cat: the network sees the lit square")
+    expect(visitor.page.get_by_test_id("stSidebar")).to_contain_text("Cat: the network sees the lit part")
 
 
 def test_the_csv_holds_every_layer(visit, server, tmp_path):

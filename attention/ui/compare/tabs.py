@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from attention import analysis, comparison
-from attention.analysis import agreement
-from attention.analysis.agreement import Agreement
+from attention import analysis, comparison, images
 from attention.charts import comparing, numbers
 from attention.charts.chart import Columns, by_map
-from attention.charts.comparing import Against
 from attention.comparison import Compared
-from attention.kinds import KINDS
 from attention.observe import Observation, Picture
-from attention.records import Gate
-from attention.ui import cache, frame, widgets
+from attention.ui import cache, frame, jobs, widgets
 
 YARDSTICK = "Another picture, as a yardstick"
 
@@ -72,32 +69,34 @@ def _explain_heatmap(columns: Sequence[Compared]) -> None:
 
 
 def draw_agreement(columns: Sequence[Compared]) -> None:
-    """Each spatial gate against the class heatmap, beside what agrees without knowing the picture."""
+    """Each spatial gate against the class heatmap, beside the same gate for every other picture at hand."""
     chosen = choose_network(
         columns, "spatial gates and a heatmap", lambda column: bool(column.spatial and column.heatmap)
     )
     if chosen is None:
         return
     column = columns[chosen]
-    observation = column.observation
-    other = observation.of(choose_other(observation))
-    own, others, blob = _measured(column, other)
-    names = analysis.short_names([gate.name for gate in column.spatial])
-    st.markdown(f"{_found(own, others, blob)} {_constant(names, column.spatial)}")
-    title = f"its gate for {other.picture.name}"
-    measures = [
-        Against("rank correlation", _correlations(own), _correlations(others), blob.correlation, (-1.02, 1.02)),
-        Against("overlap of the top fifths", _overlaps(own), _overlaps(others), blob.overlap, (-0.02, 1.02)),
-    ]
-    alt = f"Agreement of {len(names)} spatial gates with the heatmap, beside the same for another picture's gates."
-    widgets.chart(comparing.agreement(names, measures, title), key="agreement", alt=alt)
-    st.caption(
-        f"Each gate of {widgets.literal(column.card.name)} against the heatmap of this picture, on the finer grid "
-        "of the two, n = 1 picture. Chance alone gives a rank correlation of 0 and an overlap of 0.2. Only where a "
-        "gate lies right of both the grey ring and the dashed line does its agreement say anything about this picture."
+    first = column.observation
+    others = [name for name in frame.pictures() if name != first.picture.name]
+    st.markdown(
+        "Does a spatial gate lie where the class heatmap lies? Its map is held against the heatmap of its own picture, "
+        "and against those of all others at hand."
     )
-    _say_pointing(names, own, others)
-    _offer(names, column.spatial, own, others, blob)
+
+    def measure(report: jobs.Report) -> dict[str, NDArray[np.float64]]:
+        at_hand = [first, *(first.of(pictures[name] or cache.sample(name)) for name in others)]
+        targets = [column.target or 0, *(int(each.probabilities.argmax()) for each in at_hand[1:])]
+        return comparison.agreements_of(at_hand, targets, report)
+
+    pictures = frame.pictures()
+    count = len(others) + 1
+    said = jobs.cost(2 * count, count, column.seconds)
+    done = jobs.result_of("agreement", (first.key, column.target, *others), said, measure)
+    if done is not None:
+        names = analysis.short_names([gate.name for gate in column.spatial])
+        looks = [analysis.look(gate.values[0]) for gate in column.spatial]
+        flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
+        widgets.show(comparing.agreement(dict(zip(names, done.values(), strict=True)), flat))
 
 
 def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> int | None:
@@ -145,7 +144,7 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         ],
         "MACs in attention": [widgets.attention_share(observation.inventory, "macs") for observation in observations],
         "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
-        "input, px": [str(column.card.input_size) for column in columns],
+        "input, px": [images.written(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
         "weights": ["random" if column.card.random else "trained" for column in columns],
@@ -158,67 +157,3 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "published for ImageNet's thousand: the two do not compare."
     )
     widgets.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
-
-
-def _measured(column: Compared, other: Observation) -> tuple[list[Agreement], list[Agreement], Agreement]:
-    elsewhere = [gate for gate in other.trace.gates if KINDS[gate.kind].is_map]
-    own, others = (comparison.against_heatmap(column, gates) for gates in (column.spatial, elsewhere))
-    return own, others, comparison.blob_against_heatmap(column)
-
-
-def _found(own: Sequence[Agreement], others: Sequence[Agreement], blob: Agreement) -> str:
-    """How many gates agree better than what knows nothing of the picture."""
-    better = sum(
-        one.overlap > max(other.overlap, blob.overlap, agreement.TOP) for one, other in zip(own, others, strict=True)
-    )
-    return (
-        f"By overlap, **{better} of {len(own)}** spatial gates agree with the heatmap better than chance, a blob in "
-        "the middle and the same gate for another picture all do."
-    )
-
-
-def _constant(names: Sequence[str], gates: Sequence[Gate]) -> str:
-    """Which gates hardly differ from place to place; "" where none is so."""
-    flat = [name for name, gate in zip(names, gates, strict=True) if analysis.look(gate.values[0]).nearly_constant]
-    return f"Nearly constant, and so saying little about any picture: {', '.join(flat)}." if flat else ""
-
-
-def _say_pointing(names: Sequence[str], own: Sequence[Agreement], others: Sequence[Agreement]) -> None:
-    hits = [name for name, one in zip(names, own, strict=True) if one.pointing == 1]
-    which = f" ({', '.join(hits)})" if hits else ""
-    elsewhere = sum(other.pointing == 1 for other in others)
-    st.markdown(
-        f"The highest place lies in the heatmap's top fifth for {len(hits)} of {len(names)} gates{which}; for "
-        f"{elsewhere} of {len(names)} with the other picture."
-    )
-
-
-def _offer(
-    names: Sequence[str],
-    gates: Sequence[Gate],
-    own: Sequence[Agreement],
-    others: Sequence[Agreement],
-    blob: Agreement,
-) -> None:
-    every = [*own, *others, blob]
-    kinds = ["this picture"] * len(own) + ["another picture"] * len(others) + ["blob in the middle"]
-    looks = [analysis.look(gate.values[0]) for gate in gates]
-    ranges = [f"{look.minimum:.3f} to {look.maximum:.3f}" for look in looks] + [""] * (len(others) + 1)
-    table: dict[str, Sequence[object]] = {
-        "gate": [*names, *names, ""],
-        "map": kinds,
-        "range": ranges,
-        "nearly constant": ["yes" if look.nearly_constant else "no" for look in looks] + [""] * (len(others) + 1),
-        "rank correlation": _correlations(every),
-        "overlap": _overlaps(every),
-        "pointing": [each.pointing for each in every],
-    }
-    widgets.data(agreement=table)
-
-
-def _correlations(found: Sequence[Agreement]) -> list[float | None]:
-    return [each.correlation for each in found]
-
-
-def _overlaps(found: Sequence[Agreement]) -> list[float | None]:
-    return [each.overlap for each in found]

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from attention import analysis
 from attention.interventions import ANY, NEEDS, Action, Edit, EditError, format_ranges, parse_ranges
 from attention.interventions.edits import number_of_values, possible, size, size_in_words, targets
 from attention.kinds import KINDS
@@ -38,7 +39,8 @@ def choose(observation: Observation, history: History) -> EditSession:
         block.name: targets(Edit("off", block=block.name), observation.trace.gates) for block in observation.blocks
     }
     means = [float(sum(gate.values.mean() for gate in gates) / len(gates)) for gates in blocks.values()]
-    block = widgets.depth_strip(list(blocks), means, label="Mean gate")
+    usual = analysis.most_varied({name: gates[0] for name, gates in blocks.items()}, observation.card.gate_health)
+    block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = _choose_reach(blocks[block][0])
         where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))

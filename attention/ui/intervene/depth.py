@@ -6,17 +6,21 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from attention import analysis
+from attention import analysis, interventions
 from attention.analysis import evidence, excitation
-from attention.analysis.evidence import Test, draws_for
+from attention.analysis.evidence import OverPictures, Test, draws_for
 from attention.charts import interventions as figures
 from attention.charts.chart import Chart
-from attention.interventions import Effect
+from attention.interventions import Edit, Effect
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import cache, frame, jobs, widgets
 from attention.ui.intervene import passes
 
+OFF_HELP = (
+    "What the gates of a block that is off are put to. Neutral: as if they were not there. Mean: their mean over all "
+    "pictures at hand. Resample: those of another picture."
+)
 MOST_SAID = 3
 """Blocks whose effects are said in the sentence; the table has all."""
 
@@ -27,18 +31,18 @@ def draw(observation: Observation, number: int, seed: int) -> None:
     with left:
         observations = _choose_pictures(observation)
         classes = [number if other is observation else int(other.probabilities.argmax()) for other in observations]
-        _draw_curve(observations, classes, seed)
+        _draw_curve(observations, classes, _choose_off(observation), seed)
     with right:
         _draw_published()
 
 
-def finding(names: Sequence[str], tests: Sequence[Test]) -> str:
+def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit") -> str:
     """Which block does most, and in how many it matters which channel or place gets which value."""
     most = max(range(len(tests)), key=lambda number: abs(tests[number].observed))
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Without {names[most]} the logit moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
+        f"Without {names[most]} the {measure} moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
         f"{len(names)} blocks there is evidence that it matters which channel or place gets which value{which}."
     )
 
@@ -51,22 +55,40 @@ def _choose_pictures(observation: Observation) -> list[Observation]:
     return [observation, *(observation.of(at_hand[name] or cache.sample(name)) for name in chosen)]
 
 
-def _draw_curve(observations: Sequence[Observation], classes: Sequence[int], seed: int) -> None:
+def _choose_off(observation: Observation) -> tuple[str, ...]:
+    """The pictures whose gates stand in for those of a block that is off; none where these are neutral."""
+    others = [name for name in frame.pictures() if name != observation.picture.name]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        meaning = widgets.choose("Off means", interventions.OFF, key="off", look="row", help=OFF_HELP)
+        if meaning == "neutral":
+            return ()
+        if meaning == "mean":
+            return tuple(frame.pictures())
+        return (widgets.choose("The gates of", others, key="from"),)
+
+
+def _draw_curve(
+    observations: Sequence[Observation], classes: Sequence[int], pictures: tuple[str, ...], seed: int
+) -> None:
     blocks = [block.name for block in observations[0].blocks]
     names, draws = analysis.short_names(blocks), draws_for(len(blocks))
+    edits = [interventions.block_off(block, pictures) for block in blocks]
+    values = passes.given(observations[0], [Edit("replace", pictures=pictures)]) if pictures else {}
     with st.spinner("Switching off one block after another"):
-        effects = [[passes.block_off(each, block, seed=seed, draws=0) for each in observations] for block in blocks]
+        effects = [
+            [passes.block_off(each, edit, values, seed=seed, draws=0) for each in observations] for edit in edits
+        ]
     st.markdown(_say_effects(names, effects, classes))
     place = st.empty()
     number = (draws + 1) * len(blocks) * len(observations)
     question = "**Does it matter which channel or place gets which value?**"
-    key = (seed, draws, *(each.key for each in observations))
+    key = (seed, draws, pictures, *(each.key for each in observations))
 
     def measure(report: jobs.Report) -> list[list[Effect]]:
         rows = []
-        for done, block in enumerate(blocks):
+        for done, edit in enumerate(edits):
             report(done * number // len(blocks), number)
-            rows.append([passes.block_off(each, block, seed=seed, draws=draws) for each in observations])
+            rows.append([passes.block_off(each, edit, values, seed=seed, draws=draws) for each in observations])
         return rows
 
     measured = jobs.result_of("blocks", key, f"{question} {number:,} passes, {draws} random draws a block.", measure)
@@ -74,7 +96,7 @@ def _draw_curve(observations: Sequence[Observation], classes: Sequence[int], see
     if measured is not None:
         null = [np.mean(_of_classes([one.null.T for one in row], classes), axis=0) for row in measured]
     with place.container():
-        widgets.show(_chart(observations, classes, effects, null, seed))
+        widgets.show(_chart(observations, classes, effects, null, (pictures, seed)))
 
 
 def _chart(
@@ -82,18 +104,19 @@ def _chart(
     classes: Sequence[int],
     effects: Sequence[Sequence[Effect]],
     null: Sequence[Floats] | None,
-    seed: int,
+    how: tuple[Sequence[str], int],
 ) -> Chart:
-    """Each block off, and, once they are drawn, what chance does."""
+    """Each block off, and, once they are drawn, what chance does; `how` has the pictures of "off", and the seed."""
+    pictures, seed = how
     blocks = [row[0].name for row in effects]
     names, label, count = analysis.short_names(blocks), observations[0].labels[classes[0]], len(observations)
+    measure = observations[0].measure
     changes = np.array([_of_classes([one.change for one in row], classes) for row in effects])
     tests = None if null is None else evidence.tests(changes.mean(1).tolist(), null)
     others = f" here and of the first guess for the others, mean of n = {count} pictures (ticks)" * (count > 1)
     caption = (
-        "Switched off at inference, not retrained: the network was not trained without, so it meets features that it "
-        f"has never seen. Diamonds: the change of the logit of {label}{others or ', for this picture'}, when all gates "
-        "of that block have their neutral value."
+        f"{interventions.WITHOUT} Diamonds: the change of the {measure} of {label}{others or ', for this picture'}, "
+        f"when all gates of that block are put to {interventions.off_in_words(pictures)}."
     )
     moved = [row[0].probability(classes[0]) for row in effects]
     table: dict[str, Any] = {"block": blocks, "change": changes.mean(1)}
@@ -106,10 +129,26 @@ def _chart(
             f"{evidence.LEVEL}."
         )
         table |= {name: [getattr(test, name) for test in tests] for name in ("low", "high", "p", "p_adjusted")}
-    headline = finding(names, tests) if tests else ""
-    figure = figures.in_turn(names, changes, tests)
-    alt = headline or f"The change of the logit of {label} without each of {len(blocks)} blocks."
+    headline = finding(names, tests, measure) if tests else ""
+    if count > 1:
+        found = [evidence.over_pictures(row) for row in changes]
+        headline = f"{_over_pictures(names, found, measure)} {headline}".strip()
+        caption += " The interval is that of the median, by 2,000 bootstrap samples of the pictures, seed 0."
+        for name in ("median", "low", "high", "alike"):
+            table[f"{name} over the pictures"] = [getattr(each, name) for each in found]
+    figure = figures.in_turn(names, changes, tests, measure)
+    alt = headline or f"The change of the {measure} of {label} without each of {len(blocks)} blocks."
     return Chart("turns", figure, alt, caption, headline, table)
+
+
+def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure: str) -> str:
+    """The block whose absence moves the most over the pictures, in the median."""
+    most = max(range(len(found)), key=lambda number: abs(found[number].median))
+    one = found[most]
+    return (
+        f"Over n = {one.count} pictures, without {names[most]} the {measure} moves by {one.median:+.3f} in the median "
+        f"(95 % interval {one.low:+.3f} to {one.high:+.3f}), with the same sign in {one.alike} of {one.count}."
+    )
 
 
 def _of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list[Floats]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from attention import analysis, interventions
 from attention.analysis import evidence, predictions
@@ -13,7 +14,7 @@ from attention.charts import interventions as figures
 from attention.charts.chart import Chart
 from attention.interventions import Edit
 from attention.observe import Observation
-from attention.records import Floats, Trace
+from attention.records import Floats, Outputs, Trace
 from attention.ui import widgets
 from attention.ui.intervene import passes
 
@@ -28,6 +29,18 @@ class Outcome(NamedTuple):
     after: Floats
     number: int
     label: str
+    outputs: Outputs
+    """What the network returns."""
+
+    @property
+    def measure(self) -> str:
+        """What the numbers of a class are called."""
+        return predictions.MEASURE[self.outputs]
+
+    @property
+    def probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The probability of every class, before and after."""
+        return analysis.probabilities(self.before, self.outputs), analysis.probabilities(self.after, self.outputs)
 
     @property
     def change(self) -> float:
@@ -57,12 +70,14 @@ def choose_seed() -> int:
 
 def outcome_of(observation: Observation, trace: Trace, number: int) -> Outcome:
     """What an edited pass comes to."""
-    return Outcome(observation.logits, predictions.scores(trace.output), number, observation.labels[number])
+    outputs = observation.outputs
+    after = predictions.logits(trace.output, outputs)[0]
+    return Outcome(observation.logits, after, number, observation.labels[number], outputs)
 
 
 def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
     """The five most probable classes before and after, and the chosen one."""
-    before, after = analysis.probabilities(outcome.before), analysis.probabilities(outcome.after)
+    before, after = outcome.probabilities
     most = analysis.by_strength(np.maximum(before, after).astype(np.float32))[:TOP]
     shown = [int(number) for number in most]
     shown += [outcome.number] if outcome.number not in shown else []
@@ -80,15 +95,15 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
     """What the edits did, in a sentence, and, once it is tested, whether it matters what was edited; markdown."""
     if not edits:
         return "Nothing is edited: choose what to do with a gate, and see what the network says."
-    before, after = (analysis.probabilities(logits)[outcome.number] for logits in (outcome.before, outcome.after))
+    before, after = (each[outcome.number] for each in outcome.probabilities)
     if outcome.nothing:
-        return "This edit changed nothing here: every logit is the same to the last bit."
+        return "This edit changed nothing here: every output is the same to the last bit."
     guess = observation.labels[int(outcome.after.argmax())]
     turned = int(outcome.after.argmax()) != int(outcome.before.argmax())
     now = f", and its first guess is now {guess}" if turned else ""
     effect = (
         f"P({widgets.literal(outcome.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(now)}; "
-        f"its logit moves by {outcome.change:+.3f}."
+        f"its {outcome.measure} moves by {outcome.change:+.3f}."
     )
     return f"{effect} {verdict(test)}" if test else effect
 
@@ -106,13 +121,13 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
         widgets.show(
             Chart(
                 "chance",
-                figures.against_chance(outcome.change, draws.tolist()),
+                figures.against_chance(outcome.change, draws.tolist(), outcome.measure),
                 f"{outcome.change:+.3f}; 95 % of {test.draws} draws lie from {test.low:+.3f} to {test.high:+.3f}.",
                 f"Diamond: these edits. Grey: {test.draws} draws under the null that it does not matter which channel "
                 "or place gets which value: chosen values at random places, or the whole gate dealt out anew; values "
                 f"of a map are moved together. 95 % lie from {test.low:+.3f} to {test.high:+.3f}; p = {test.p:.2g}, "
                 f"two-sided, one test, seed {seed}.",
-                table={"edit": numbers, "change of the logit": [outcome.change, *draws]},
+                table={"edit": numbers, f"change of the {outcome.measure}": [outcome.change, *draws]},
             )
         )
     return test

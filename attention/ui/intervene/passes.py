@@ -49,15 +49,15 @@ def _draw(observation: Observation, edits: Sequence[Edit], seed: int, numbers: r
         return interventions.changes(interventions.passes_of(observation), controls)
 
 
-def block_off(observation: Observation, block: str, *, seed: int, draws: int) -> Effect:
-    """One block off, with so many random draws."""
+def block_off(observation: Observation, edit: Edit, values: Given, *, seed: int, draws: int) -> Effect:
+    """One block off by this edit, with so many random draws; `values` has the gates of other pictures that it takes."""
 
     def measure() -> Effect:
         with guarded(observation.card):
             passes = interventions.passes_of(observation)
-            return interventions.effect(passes, block, [Edit("off", block=block)], seed=seed, draws=draws)
+            return interventions.effect(passes, edit.block, [edit], values, seed=seed, draws=draws)
 
-    return observation.keep("change", (block, seed, draws), measure)
+    return observation.keep("change", (edit, seed, draws), measure)
 
 
 def heatmap(observation: Observation, edits: Sequence[Edit], target: int) -> Heatmap:
@@ -83,14 +83,9 @@ def given(observation: Observation, edits: Sequence[Edit]) -> Given:
     found: dict[tuple[str, ...], dict[str, Floats]] = {}
     for edit in edits:
         if edit.pictures:
-            traces = [observation.of(picture).trace.gates for picture in _pictures(edit)]
+            means = interventions.mean_gates([observation.of(picture).trace for picture in _pictures(edit)])
             wanted = {gate.name for gate in targets(edit, observation.trace.gates)}
-            means = {
-                same[0].name: np.mean([gate.values[0] for gate in same], axis=0, dtype=np.float32)
-                for same in zip(*traces, strict=True)
-                if same[0].name in wanted
-            }
-            found.setdefault(edit.pictures, {}).update(means)
+            found.setdefault(edit.pictures, {}).update({name: means[name] for name in wanted})
     return found
 
 

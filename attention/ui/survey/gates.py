@@ -19,6 +19,11 @@ DEFINITIONS = {
         "squared, R. A. Fisher, Statistical Methods for Research Workers, 1925, section 45. It asks how well the class "
         "tells the gate, however little the gate moves.",
     ),
+    "Share less chance": (
+        r"\varepsilon^2 = 1 - (1 - \eta^2)\,\frac{n - 1}{n - k}",
+        "The same less what chance alone gives: with n pictures of k classes and no difference, the share between "
+        "classes is (k - 1)/(n - 1) in the mean, and this is 0. T. L. Kelley, PNAS 21, 1935. It can be below 0.",
+    ),
     "Class selectivity": (
         r"\frac{m_{\max} - m_{\mathrm{others}}}{m_{\max} + m_{\mathrm{others}}}",
         "The highest class mean against the mean of the other class means, A. S. Morcos et al., arXiv 1803.06959, "

@@ -16,8 +16,10 @@ FIRST_CLASSES = 3
 def choose(survey: LoadedSurvey) -> Selection:
     """The depth strip, the channel, and the classes."""
     blocks = survey.blocks
-    means = [float(np.nan_to_num((each.channel or each.spatial).overall.mean.mean())) for each in blocks.values()]  # type: ignore[union-attr]
-    block = widgets.depth_strip(list(blocks), means, label="Mean gate over all pictures")
+    values = {name: (each.channel or each.spatial).overall for name, each in blocks.items()}  # type: ignore[union-attr]
+    means = [float(np.nan_to_num(each.mean.mean())) for each in values.values()]
+    usual = max(values, key=lambda name: float(np.nan_to_num(values[name].std.mean())))
+    block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate over all pictures")
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with right:
         classes = _choose_classes(survey)
