@@ -72,7 +72,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
-    "charts": door("numpy plotly PIL", "records analysis observe comparison survey", inside="matplotlib"),
+    "charts": door("numpy plotly PIL", "records grouped analysis observe comparison survey", inside="matplotlib"),
     "serving": door("click", "records devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(

@@ -1,5 +1,7 @@
 """The figures of the grouped page hold the numbers they are given, and the diagram the partition it names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,10 @@ from hypothesis import strategies as st
 from attention.charts import grouped as figures
 from attention.charts.colours import OKABE_ITO
 from attention.charts.partition import CELLS, LANES, Panel, Partition, colour, diagram, shown_groups
+from attention.cost import Measured
+from attention.grouped import Convolution
+from attention.grouped.census import convolutions
+from attention.grouped.clock import Times
 
 TITLES = ("Ordinary", "Grouped")
 
@@ -122,11 +128,14 @@ def test_past_eight_groups_colours_repeat():
     assert [colour(group) for group in range(16)] == [*OKABE_ITO, *OKABE_ITO]
 
 
-COSTS = {1: 9216, 2: 4608, 4: 2304}
+CONVOLUTION = Convolution(32, 32, (3, 3), 2, 28, 28, False)
+COSTS = {1: 9216, 2: 4608, 4: 2304, 8: 1152, 16: 576, 32: 288}
+TIMES = Times(replace(CONVOLUTION, groups=1), {1: 0.002, 4: 0.001}, runs=3, threads=1)
+LAYERS = convolutions(Measured({}, {}, tuple((f"g{g}", replace(CONVOLUTION, groups=g)) for g in (1, 2, 32)), 0))
 
 
 def test_the_curves_hold_the_costs_and_ring_the_one_in_use():
-    figure = figures.curves(COSTS, {g: 784 * n for g, n in COSTS.items()}, groups=2)
+    figure = figures.curves(CONVOLUTION).figure
     parameters, macs = figure.data
     assert dict(zip(parameters.x, parameters.y, strict=True)) == COSTS
     assert list(macs.y) == [784 * n for n in COSTS.values()]
@@ -136,17 +145,19 @@ def test_the_curves_hold_the_costs_and_ring_the_one_in_use():
 
 
 def test_the_times_are_points_in_milliseconds_beside_a_line_of_theory():
-    figure = figures.times({1: 0.002, 4: 0.001}, {1: 0.002, 4: 0.0005}, {1: 80.0, 4: 40.0})
+    figure = figures.times(TIMES, 4).figure
     theory, measured, speed = figure.data
-    assert (list(theory.y), list(measured.y), list(speed.y)) == ([2.0, 0.5], [2.0, 1.0], [80.0, 40.0])
+    assert (list(theory.y), list(measured.y)) == ([2.0, 0.5], [2.0, 1.0])
+    np.testing.assert_allclose(speed.y, [2 * 784 * 9216 / 0.002 / 1e9, 2 * 784 * 2304 / 0.001 / 1e9])
     assert (theory.mode, measured.mode, speed.mode) == ("lines", "markers", "markers")
     assert figure.layout.showlegend
 
 
 def test_an_answer_has_the_colour_of_the_input_that_it_answers_to():
     response = np.kron(np.eye(3, dtype=bool), np.ones((2, 4), dtype=bool))
-    figure = figures.answers(response, groups=3)
-    cells = figure.data[0]
+    chart = figures.answers(response, groups=3)
+    assert chart.alt == "Input channel 1 reaches 2 of 6 output channels, 1 of 3 groups."
+    cells = chart.figure.data[0]
     steps = list(zip(cells.colorscale[::2], cells.colorscale[1::2], strict=True))
     for output in range(6):
         for channel in range(12):
@@ -157,24 +168,24 @@ def test_an_answer_has_the_colour_of_the_input_that_it_answers_to():
 
 
 def test_the_equal_budget_holds_weights_and_errors():
-    figure = figures.equal_budget(["1 × 64", "2 × 40"], [69_632, 69_760], {"50": [23.9, 23.0], "101": [22.0, 21.7]})
-    bars, fifty, hundred = figure.data
-    assert (list(bars.y), list(fifty.y), list(hundred.y)) == ([69_632, 69_760], [23.9, 23.0], [22.0, 21.7])
+    bars, fifty, hundred = figures.equal_budget().figure.data
+    assert (list(bars.x)[:2], list(bars.y)[:2]) == (["1 × 64", "2 × 40"], [69_632, 69_760])
+    assert (list(fifty.y)[:2], list(hundred.y)[:2]) == ([23.9, 23.0], [22.0, 21.7])
 
 
 def test_a_layers_bar_is_as_long_as_it_would_be_without_groups():
-    kept, saved = figures.savings(["a", "b"], [10, 20], [80, 20]).data
-    assert list(kept.x) == [10, 20]
-    assert [one + other for one, other in zip(kept.x, saved.x, strict=True)] == [80, 20]
+    kept, saved = figures.savings(LAYERS).figure.data
+    assert list(kept.x) == [4608, 288]
+    assert [one + other for one, other in zip(kept.x, saved.x, strict=True)] == [9216, 9216]
 
 
 FIGURES = {
     "diagram": lambda: diagram(Partition(32, 32, 4, (3, 3)), TITLES),
-    "curves": lambda: figures.curves(COSTS, COSTS, groups=2),
-    "times": lambda: figures.times({1: 0.002}, {1: 0.002}, {1: 80.0}),
-    "answers": lambda: figures.answers(np.eye(4, dtype=bool), groups=4),
-    "equal budget": lambda: figures.equal_budget(["1 × 64"], [69_632], {"50": [23.9], "101": [22.0]}),
-    "savings": lambda: figures.savings(["a"], [10], [80]),
+    "curves": lambda: figures.curves(CONVOLUTION).figure,
+    "times": lambda: figures.times(TIMES, 4).figure,
+    "answers": lambda: figures.answers(np.eye(4, dtype=bool), groups=4).figure,
+    "equal budget": lambda: figures.equal_budget().figure,
+    "savings": lambda: figures.savings(LAYERS).figure,
 }
 
 

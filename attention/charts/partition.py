@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
+from attention.charts.chart import Chart, Columns
 from attention.charts.colours import NULL, OKABE_ITO
+from attention.grouped import Convolution, Cost
 
 Part = dict[str, Any]
 """A trace or an annotation; plotly checks them all at once, since one by one takes ten times as long."""
@@ -77,6 +79,34 @@ class Panel:
         """Pieces that a group's lane is cut into: a channel each, or one band."""
         drawn = max(self.partition.in_channels, self.partition.out_channels) <= CELLS
         return channels // self.partition.groups if drawn else 1
+
+
+def chart(convolution: Convolution, cost: Cost, lit: int | None = None) -> Chart:
+    """The diagram of a convolution beside the ordinary one; `lit` is a group from 0, or None for all of them."""
+    g, (h1, w1) = convolution.groups, convolution.kernel
+    partition = Partition(convolution.in_channels, convolution.out_channels, g, convolution.kernel, lit)
+    return Chart(
+        "partition",
+        diagram(partition, (f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights")),
+        f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
+        "Input channels on the left, a row for each kernel in the middle, its output channel on the right. A column "
+        f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
+        "colour and number name the group.",
+        table=_table(convolution, cost),
+    )
+
+
+def _table(convolution: Convolution, cost: Cost) -> Columns:
+    """One row a group: the channels that it reads and makes, counted from 1, and its weights."""
+    g, numbers = convolution.groups, range(1, convolution.groups + 1)
+    inputs, outputs = convolution.in_channels // g, convolution.out_channels // g
+    ends = {
+        f"{end} {what}": [first + number * size for number in range(g)]
+        for what, size in (("input", inputs), ("output", outputs))
+        for end, first in (("first", 1), ("last", size))
+    }
+    weights = cost.weights // g
+    return {"group": numbers, **ends, "weights": [weights] * g, "weights, ordinary": [weights * g] * g}
 
 
 def diagram(partition: Partition, titles: tuple[str, str]) -> go.Figure:

@@ -1,22 +1,19 @@
 """The page of grouped convolution: its numbers, the diagram, the derivation, and what follows from it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from attention import grouped, images
 from attention.charts import grouped as figures
-from attention.charts.chart import Columns
-from attention.charts.partition import Partition, diagram
+from attention.charts import partition
 from attention.grouped import Convolution, Cost, papers
 from attention.observe import Observation
 from attention.ui import widgets
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
-    from attention.grouped.census import Layer
     from attention.grouped.reach import Answers
 
 
@@ -172,34 +169,10 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
     if g > 1:
         st.select_slider("Light the path of one group", options, key="light", bind="query-params")
     lit = None if g == 1 or st.session_state.light == "all" else int(st.session_state.light) - 1
-    h1, w1 = convolution.kernel
-    titles = f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights"
     with place:
-        widgets.chart(
-            diagram(Partition(convolution.in_channels, convolution.out_channels, g, convolution.kernel, lit), titles),
-            key="partition",
-            alt=f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
-            on_select=light,
-        )
-    st.caption(
-        f"Input channels on the left, a row for each kernel in the middle, its output channel on the right. A column "
-        f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
-        f"colour and number name the group. Click a group to light its path."
-    )
-    widgets.data(partition=_groups(convolution, cost))
-
-
-def _groups(convolution: Convolution, cost: Cost) -> Columns:
-    """One row a group: the channels that it reads and makes, counted from 1, and its weights."""
-    g, numbers = convolution.groups, range(1, convolution.groups + 1)
-    inputs, outputs = convolution.in_channels // g, convolution.out_channels // g
-    ends = {
-        f"{end} {what}": [first + number * size for number in range(g)]
-        for what, size in (("input", inputs), ("output", outputs))
-        for end, first in (("first", 1), ("last", size))
-    }
-    weights = cost.weights // g
-    return {"group": numbers, **ends, "weights": [weights] * g, "weights, ordinary": [weights * g] * g}
+        chart = partition.chart(convolution, cost, lit)
+        click = f"{chart.caption} Click a group to light its path."
+        widgets.show(replace(chart, caption=click), on_select=light)
 
 
 def draw_derivation(convolution: Convolution, cost: Cost) -> None:
@@ -218,19 +191,7 @@ def draw_derivation(convolution: Convolution, cost: Cost) -> None:
 
 def draw_curves(convolution: Convolution) -> None:
     """Parameters and MACs at every valid number of groups."""
-    costs = grouped.curve(convolution)
-    parameters = {g: cost.parameters for g, cost in costs.items()}
-    macs = {g: cost.macs for g, cost in costs.items()}
-    widgets.chart(
-        figures.curves(parameters, macs, groups=convolution.groups),
-        key="curves",
-        alt=f"Parameters fall from {parameters[1]:,} at one group to {min(parameters.values()):,}.",
-    )
-    st.caption(
-        "Each point is a number of groups that divides both channel counts; both axes are logarithmic. Twice the "
-        "groups is half the weights and half the multiply-accumulates (MACs); only the bias stays."
-    )
-    widgets.data(curves={"groups": list(costs), "parameters": list(parameters.values()), "MACs": list(macs.values())})
+    widgets.show(figures.curves(convolution))
 
 
 def draw_times(convolution: Convolution) -> None:
@@ -245,23 +206,7 @@ def draw_times(convolution: Convolution) -> None:
     if times is None or times.convolution != replace(convolution, groups=1):
         st.caption("Takes about a second. Nothing has been measured with these numbers yet.")
         return
-    theory = {g: times.theory(g) for g in times.seconds}
-    speed = {g: times.speed(g) for g in times.seconds}
-    faster = {g: times.seconds[1] / seconds for g, seconds in times.seconds.items()}
-    g = convolution.groups
-    st.markdown(f"In {g} groups it does 1/{g} of the arithmetic and runs **{faster[g]:.1f} times** as fast.")
-    widgets.chart(
-        figures.times(times.seconds, theory, speed),
-        key="times",
-        alt=f"With {g} groups {faster[g]:.1f} times as fast as with one, where the arithmetic is 1/{g}.",
-    )
-    threads = f"{times.threads} thread{'s' * (times.threads > 1)}"
-    st.caption(
-        f"Measured on this machine when you pressed the button, {threads}, one picture, float32: the shortest of "
-        f"{times.runs} runs each, in shuffled order. The dashed line is what the arithmetic alone promises."
-    )
-    columns = {"ms": [1e3 * s for s in times.seconds.values()], "ms in theory": [1e3 * s for s in theory.values()]}
-    widgets.data(times={"groups": list(speed), **columns, "GFLOP/s": list(speed.values())})
+    widgets.show(figures.times(times, convolution.groups))
     published = ", ".join(f"{name} {speed:,}" for name, speed in papers.THROUGHPUT.items())
     st.caption(f"The same on a GPU: images a second at about equal MACs, as timm publishes them: {published}.")
 
@@ -274,8 +219,7 @@ def draw_proof(convolution: Convolution) -> None:
         shuffle = st.toggle("Shuffle channels in between", key="shuffle", bind="query-params", disabled=layers == 1)
         response, matches, part = _proof(convolution, layers, shuffle and layers > 1)
         g, outputs = part.groups, part.out_channels
-        reached = int(response[:, 0].reshape(g, -1).any(axis=1).sum())
-        answered = int(response[:, 0].sum())
+        answered, reached = figures.reach_of_first(response, g)
         st.markdown(
             f"Input channel 1 is disturbed and **{answered} of {outputs}** output channels answer, in "
             f"**{reached} of {g}** group{'s' * (g > 1)}"
@@ -290,28 +234,13 @@ def draw_proof(convolution: Convolution) -> None:
         if part != convolution:
             st.caption(f"Of {convolution.in_channels} → {convolution.out_channels} channels, the first {g} groups.")
     with right:
-        alt = f"Input channel 1 reaches {answered} of {outputs} output channels, {reached} of {g} groups."
-        widgets.chart(figures.answers(response, groups=g), key="proof", alt=alt)
-    answers = {f"input {number} disturbed": row.astype(int) for number, row in enumerate(response.T, start=1)}
-    widgets.data(proof={"output": range(1, outputs + 1), **answers})
+        widgets.show(figures.answers(response, groups=g))
 
 
 def draw_papers() -> None:
     """The equal-budget view of ResNeXt, ShuffleNet's groups, and AlexNet counted."""
-    blocks = papers.EQUAL_BUDGET
     st.markdown("The same number of weights, spent on ever more and ever thinner paths: the error falls.")
-    widgets.chart(
-        figures.equal_budget(
-            [f"{block.cardinality} × {block.width}" for block in blocks],
-            [block.weights for block in blocks],
-            {"50 layers": [b.error_50 for b in blocks], "101 layers": [b.error_101 for b in blocks]},
-        ),
-        key="budget",
-        alt="At about 70,000 weights a block, error falls from 23.9 % with one path to 22.2 % with 32.",
-    )
-    st.caption(f"A block has C(256d + 9d² + 256d) weights, counted here; errors as published in {papers.RESNEXT}.")
-    columns = ("cardinality", "width", "weights", "error_50", "error_101")
-    widgets.data(budget={name: [getattr(block, name) for block in blocks] for name in columns})
+    widgets.show(figures.equal_budget())
     shuffle, alexnet = st.columns(2, gap="large")
     with shuffle:
         st.markdown("**ShuffleNet: more groups at one budget, shuffled in between**")
@@ -334,19 +263,20 @@ def draw_network(observation: Observation) -> None:
     layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     if inside:
-        names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
-        has, would = [layer.cost.parameters for layer in inside], [layer.ungrouped.parameters for layer in inside]
+        has, would = (
+            sum(cost.parameters for cost in costs)
+            for costs in ([layer.cost for layer in inside], [layer.ungrouped for layer in inside])
+        )
         st.markdown(
             f"**{len(inside)} of {len(layers)}** convolutions of {observation.card.title} are grouped: "
-            f"**{sum(has):,}** parameters, where ordinary ones would have **{sum(would):,}**."
+            f"**{has:,}** parameters, where ordinary ones would have **{would:,}**."
         )
-        saved = f"Grouping saves {sum(would) - sum(has):,} parameters."
-        widgets.chart(figures.savings(names, has, would), key="savings", alt=saved, table="convolutions")
+        widgets.show(figures.savings(layers))
         seen_at = images.written(observation.card.input_size)
-        st.caption(f"Counted in one forward pass of a picture of {seen_at} px.")
+        st.caption(f"The picture has {seen_at} px as the network sees it.")
     else:
         widgets.no_gates(observation, "grouped convolutions", "se-resnext")
-    widgets.data(convolutions=_table(layers))
+        widgets.data(convolutions=figures.layer_table(layers))
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")
@@ -389,20 +319,3 @@ def _draw_alexnet() -> None:
         f"Counted here from the layers of {papers.ALEXNET}. In every run, they write, one group's filters were largely "
         "colour-agnostic and the other's colour-specific."
     )
-
-
-def _table(layers: "tuple[Layer, ...]") -> dict[str, Sequence[Any]]:
-    """One row a convolution, in the order of execution."""
-    shapes = [layer.convolution for layer in layers]
-    return {
-        "layer": [layer.name for layer in layers],
-        "in": [shape.in_channels for shape in shapes],
-        "out": [shape.out_channels for shape in shapes],
-        "kernel": [f"{shape.kernel[0]} × {shape.kernel[1]}" for shape in shapes],
-        "groups": [shape.groups for shape in shapes],
-        "output": [f"{shape.height} × {shape.width}" for shape in shapes],
-        "parameters": [layer.cost.parameters for layer in layers],
-        "ungrouped": [layer.ungrouped.parameters for layer in layers],
-        "MACs": [layer.cost.macs for layer in layers],
-        "MACs ungrouped": [layer.ungrouped.macs for layer in layers],
-    }
