@@ -30,6 +30,13 @@ GCOMPRIS = "gcompris/src/activities/"
 
 # (package, place in it): name of the file made of it, title, author, where the package has it from, licence
 TAKEN = {
+    ("gcompris-qt-data", GCOMPRIS + "explore_world_animals/resource/animals/panda.webp"): (
+        "panda.jpg",
+        "Giant panda",
+        "Jeff Kubina",
+        COMMONS + "Giant_Panda_2004-03-2.jpg",
+        "Public domain",
+    ),
     ("gcompris-qt-data", GCOMPRIS + "explore_monuments/resource/france/reimsCathedral.webp"): (
         "cathedral.jpg",
         "Reims cathedral",
@@ -99,13 +106,6 @@ TAKEN = {
         "Frank-2.0",
         COMMONS + "Eisvogel_kingfisher.jpg",
         "CC0 1.0",
-    ),
-    ("gcompris-qt-data", GCOMPRIS + "explore_world_animals/resource/animals/panda.webp"): (
-        "panda.jpg",
-        "Giant panda",
-        "Jeff Kubina",
-        COMMONS + "Giant_Panda_2004-03-2.jpg",
-        "Public domain",
     ),
     ("gcompris-qt-data", GCOMPRIS + "explore_world_animals/resource/animals/scarlet_macaw.webp"): (
         "macaw.jpg",
