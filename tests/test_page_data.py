@@ -71,7 +71,10 @@ def check(app: AppTest) -> None:
     items = app.session_state["_recorder"].items
     charts = {chart.proto.id.rsplit("-", 1)[1]: chart for chart in app.get("plotly_chart")}
     assert charts.keys() == {key for key, item in items.items() if is_figure(item)}
-    tables = {item.name: item.columns for item in items.values() if isinstance(item, Table)}
+    offered = [(item.name, item.columns) for item in items.values() if isinstance(item, Table)]
+    offered += [(item.key, item.table) for item in items.values() if isinstance(item, Chart) and item.table]
+    tables = dict(offered)
+    assert len(tables) == len(offered), "a report would hold a table twice"
     for key, item in items.items():
         if is_figure(item) and key not in DERIVED:
             measured = np.concatenate([np.empty(0), *drawn(item.figure)])
