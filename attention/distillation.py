@@ -186,7 +186,8 @@ def export(checkpoint: Path, data: str) -> ModelCard:
     recipe = Recipe(**state["recipe"])
     if state["epochs"] < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {NAME} after {state['epochs']} of {len(recipe.sizes)} epochs")
-    return make_card(state["module"], {"data": data, "seed": recipe.seed, "recipe": asdict(recipe)})
+    how = {"data": data, "by": "distillation from EfficientNet-B0", "seed": recipe.seed, "recipe": asdict(recipe)}
+    return make_card(state["module"], how)
 
 
 def make_card(weights: dict[str, Tensor], how: dict[str, object]) -> ModelCard:

@@ -91,7 +91,7 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     files = [("blue.png", picture.getvalue(), "image/png"), ("broken.png", b"no picture", "image/png")]
     sound(app.file_uploader(key="upload").set_value(files).run())
     assert app.error[0].value.startswith(r"broken\.png: ")  # as markdown, so that a name cannot be a picture
-    assert [caption for caption in app.caption if "It knows 10 classes" in caption.value]
+    assert [caption for caption in app.caption if "Classes it knows: 10;" in caption.value]
 
 
 def test_the_last_upload_is_the_one_that_is_shown_and_what_is_no_picture_gets_the_sentence_with_the_formats():
@@ -116,7 +116,7 @@ def bring_a_picture(app):
 def test_a_picture_of_a_persons_own_is_named_out_of_a_thousand_classes():
     app = bring_a_picture(sound(opened()))
     assert app.selectbox(key="network").value == "cbam-b0"
-    assert [caption for caption in app.caption if "It knows 1,000 classes" in caption.value]
+    assert [caption for caption in app.caption if "Classes it knows: 1,000;" in caption.value]
     (about,) = [caption for caption in app.caption if "CBAM-B0" in caption.value]
     assert "accuracy not measured here" in about.value and "not stated for the weights" in about.value
 

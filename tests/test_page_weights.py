@@ -71,7 +71,7 @@ def test_each_layout_is_recognised_and_opens_on_every_page(page, layout):
     app = sound(uploaded(opened(page), "mine.pth", saved(made(build))))
     known = "taken for" if layout.startswith("timm") else "recognised as"  # its anti-aliased kin have the same keys
     assert f"**mine.pth** was {known} **{family}**" in texts(app)
-    assert len(app.get("progress")) == 5 and "It knows 7 classes" in texts(app)
+    assert len(app.get("progress")) == 5 and "Classes it knows: 7;" in texts(app)
     assert "ImageNet's mean and standard deviation" in texts(app)
 
 
