@@ -21,5 +21,5 @@ def ended(seconds: float = 60) -> bool:
 
 def finished(app: AppTest) -> AppTest:
     """The page once the jobs that were started on it are done, and it has shown what they came to."""
-    assert ended(120)
+    assert ended(400)  # a comparison over all samples, on a machine that may be busy
     return app.run()

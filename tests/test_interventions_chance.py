@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from attention import capture, interventions
+from attention.analysis.predictions import PredictionError
 from attention.interventions import Edit, EditedPasses, EditError
 from attention.layers import SE
 from attention.records import Gate
@@ -163,7 +164,7 @@ def test_a_network_that_gives_no_logits_says_so():
     picture = torch.randn(1, 8, 4, 4)
     with torch.no_grad():
         one = EditedPasses(capture.Tracer(module), picture, capture.trace(module, picture))
-    with pytest.raises(EditError, match="no vector of logits"):
+    with pytest.raises(PredictionError, match="not a score for each class"):
         interventions.changes(one, [{}])
 
 

@@ -230,7 +230,7 @@ def test_the_code_is_that_of_the_layers():
 )
 def test_a_link_with_a_value_that_there_is_not_says_what_there_is(key, value, allowed):
     tab = {"unit": "Channel attention", "shown": "Before and after"}.get(key, "Code")
-    told = said(opened(network="cbam", tab=tab, **{key: value}))
+    told = said(opened(**{"network": "cbam", "tab": tab, "block": "layer3.0.attention", key: value}))
     assert f"The link asks for {key} “{value}”; there is {allowed}. This is shown instead." in told
 
 

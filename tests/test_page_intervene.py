@@ -185,7 +185,7 @@ def test_an_edit_that_changes_nothing_says_so():
     gate = next(gate for gate in subject("cbam").before.gates if gate.name == f"{BLOCK}.channel")
     edit = Edit("set", "channel", BLOCK, points=((3, float(gate.values[0, 3])),))
     app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit))
-    assert app.subheader[0].value == "This edit changed nothing here: every logit is the same to the last bit."
+    assert app.subheader[0].value == "This edit changed nothing here: every output is the same to the last bit."
     assert "chance" not in [chart.proto.id.rsplit("-", 1)[1] for chart in app.get("plotly_chart")]
 
 

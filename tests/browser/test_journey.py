@@ -154,7 +154,7 @@ def test_more_groups_leave_fewer_weights(visit, server):
     [
         "/?network=se&picture=Cat",
         "/excitation?network=se-resnext&picture=Cat&block=layer2.1.attention&order=By+channel&channel=7",
-        "/cbam?picture=Cat&block=layer2.0.attention&opacity=0.8&scale=own+range&colours=magma",
+        "/cbam?network=cbam&picture=Cat&block=layer2.0.attention&opacity=0.8&scale=own+range&colours=magma",
         "/intervene?network=se&picture=Cat&block=layer2.0.attention&seed=3&edits=" + EDITS,
         "/grouped?network=se-resnext&c1=48&c2=96&g=12&bias=true&light=2",
     ],
