@@ -59,7 +59,9 @@ def test_an_uploaded_picture_is_predicted_and_stays_chosen_on_every_page(visit, 
         expect(page).to_have_url(re.compile(list(PAGES.values())[number]))
         visitor.settle()
         expect(sidebar(page)).to_contain_text("my noise.png: the network sees the lit part")
-        expect(main(page).locator('.js-plotly-plot .main-svg, [data-testid="stDataFrame"]').first).to_be_visible()
+        expect(
+            main(page).locator('.js-plotly-plot .main-svg, [data-testid="stDataFrame"], [data-testid="stImage"]').first
+        ).to_be_visible()
 
 
 def test_a_click_on_a_bar_shows_that_channel(visit, server):

@@ -66,10 +66,10 @@ class Survey:
 
 def test_a_block_that_is_clicked_in_one_chart_is_what_the_others_show(visit, server):
     survey = Survey(visit(server))
-    survey.click("health", 5 * 8 + 7)  # the deviation: a bar of 0 has nothing to click on
-    expect(survey.page).to_have_url(re.compile("block=layer4.1.attention"))
+    survey.click("health", 5 * 8 + 6)  # the deviation: a bar of 0 has nothing to click on
+    expect(survey.page).to_have_url(re.compile("block=layer4.0.attention"))
     survey.turn_to("One channel")
-    expect(survey.content).to_contain_text(re.compile(r"Channel \d+ of layer4\.1:"))
+    expect(survey.content).to_contain_text(re.compile(r"Channel \d+ of layer4\.0:"))
     survey.turn_to("Selectivity by depth")
     survey.click("selectivity", 2)
     expect(survey.page).to_have_url(re.compile("block=layer2.0.attention"))

@@ -63,7 +63,7 @@ def test_a_list_of_views_is_opened_and_stepped_through_by_the_arrow_keys(visit, 
     expect(page.get_by_text("1 of 4: A cat")).to_be_visible()
     visitor.settle()
     expect(sidebar(page)).to_be_hidden()
-    kept = {"picture": "Cat", "block": "layer2.0.attention", "opacity": "0.8", "present": "1"}  # cbam is the first one
+    kept = {"network": "cbam", "picture": "Cat", "block": "layer2.0.attention", "opacity": "0.8", "present": "1"}
     assert asked(page) == kept
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("2 of 4: The same page")).to_be_visible()
