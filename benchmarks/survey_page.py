@@ -64,9 +64,10 @@ def generated(channels: int, classes: int) -> Result:
 
 
 def opened(loaded: LoadedSurvey, part: str) -> AppTest:
-    """The page with one of its views of the survey."""
+    """The page with one of its views of the survey, at the block that has gates of both kinds."""
     app = AppTest.from_file(APP, default_timeout=120)
     app.query_params["part"] = part
+    app.query_params["block"] = list(loaded.blocks)[-1]
     app.session_state["survey_from"] = "Open a file"
     app.session_state["_survey_opened"] = loaded
     return app.switch_page("pages/survey.py").run()

@@ -124,7 +124,7 @@ def test_the_file_of_efficientnet_b0_is_known_and_what_is_left_aside_is_said():
 
 def test_without_a_file_the_page_shows_another_network_and_says_so():
     app = sound(opened())
-    assert "Until there is one" in texts(app) and "CBAM-ResNet" in texts(app)
+    assert "Until there is one" in texts(app) and "CBAM-B0" in texts(app)
 
 
 def test_the_bytes_of_a_file_are_let_go(cbam, monkeypatch):
