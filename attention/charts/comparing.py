@@ -139,6 +139,10 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
     table |= {
         f"{name}: {kind}": getattr(one.curves, kind).probabilities for name, one in every.items() for kind in KINDS
     }
+    for kind in KINDS:
+        table |= {
+            f"random maps, {end}: {kind}": edge for end, edge in zip(("low", "high"), _band(null, kind), strict=True)
+        }
     return Chart(
         "curves", _curves({name: one.curves for name, one in every.items()}, null), headline, caption, headline, table
     )
@@ -165,9 +169,7 @@ def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> 
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     shares = (100 * draws[0].deletion.shares).astype(np.float32)
     for column, kind in enumerate(KINDS, start=1):
-        band = np.percentile([getattr(draw, kind).probabilities for draw in draws], evidence.RANGE, 0).astype(
-            np.float32
-        )
+        band = _band(draws, kind)
         edge = {"x": shares, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=band[0], showlegend=False, row=1, col=column, **edge)
         name = f"middle 95 % of {len(draws)} random maps"
@@ -183,6 +185,12 @@ def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> 
     figure.update_yaxes(_AXIS | {"range": [0, 1.02]})
     figure.update_yaxes(title="probability", row=1, col=1)
     return figure.update_layout(height=360, margin=_MARGIN, legend=_LEGEND)
+
+
+def _band(draws: Sequence[Faithfulness], kind: str) -> Floats:
+    """The middle 95 % of the random maps' probabilities, (2, steps + 1): from, to."""
+    curves = [getattr(draw, kind).probabilities for draw in draws]
+    return np.percentile(curves, evidence.RANGE, 0).astype(np.float32)
 
 
 _DASHES = ("dot", "solid", "dash", "dashdot")
