@@ -4,7 +4,7 @@ Each block takes a feature map (N, C, H, W) and returns one of the same shape, s
 residual block. The gate is a submodule of its own: `block.gate(features)` is what multiplies the features.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,8 +56,8 @@ class SpatialGate(nn.Module):
     M_s = sigmoid(f_kxk([mean over channels; max over channels])), arXiv 1807.06521, eq. 3, where k = 7 did
     best. The authors' code normalises the map before the sigmoid over the pictures of a batch, which the equation
     leaves out and their parameter count includes; `normalise=None` is the bare equation. Normalised by "picture"
-    (instance normalisation, arXiv 1607.08022) the map has the same mean and spread in each picture: no gate can be shut
-    or open everywhere. Behind a border of zeros a convolution sees where the edge is; one that reflects the map hides
+    (instance normalisation, arXiv 1607.08022) the map before the sigmoid has the same mean and spread in each picture,
+    whatever the picture is; the learned scale may still make them small. Behind a border of zeros a convolution sees where the edge is; one that reflects the map hides
     it, and needs more places a side than half the kernel.
 
     Raises ValueError where the kernel is not 1, 3 or 7, or another option is none of those it has.
@@ -113,18 +113,11 @@ class ChannelAttention(SE):
 
 
 class SpatialAttention(nn.Module):
-    """CBAM's spatial attention: F' = M_s * F, the map broadcast over the channels."""
+    """CBAM's spatial attention: F' = M_s * F, the map broadcast over the channels; made of what `SpatialGate` takes."""
 
-    def __init__(
-        self,
-        kernel: int = 7,
-        squeeze: Squeeze = "both",
-        *,
-        normalise: Norm | None = "batch",
-        border: Border = "zeros",
-    ) -> None:
+    def __init__(self, kernel: int = 7, squeeze: Squeeze = "both", **options: Any) -> None:
         super().__init__()
-        self.gate = SpatialGate(kernel, squeeze, normalise=normalise, border=border)
+        self.gate = SpatialGate(kernel, squeeze, **options)
 
     def forward(self, features: Tensor) -> Tensor:
         return features * self.gate(features)
