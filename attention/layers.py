@@ -57,8 +57,8 @@ class SpatialGate(nn.Module):
     best. The authors' code normalises the map before the sigmoid over the pictures of a batch, which the equation
     leaves out and their parameter count includes; `normalise=None` is the bare equation. Normalised by "picture"
     (instance normalisation, arXiv 1607.08022) the map before the sigmoid has the same mean and spread in each picture,
-    whatever the picture is; the learned scale may still make them small. Behind a border of zeros a convolution sees where the edge is; one that reflects the map hides
-    it, and needs more places a side than half the kernel.
+    whatever the picture is; the learned scale may still make them small. Behind a border of zeros a convolution sees
+    where the edge is; one that reflects the map hides it, and needs more places a side than half the kernel.
 
     Raises ValueError where the kernel is not 1, 3 or 7, or another option is none of those it has.
     """
