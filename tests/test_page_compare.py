@@ -320,3 +320,13 @@ def test_the_job_of_a_session_that_ends_ends_too(slow):
     del app
     gc.collect()
     assert ended()
+
+
+@pytest.mark.parametrize(
+    ("network", "beside"),
+    [("cbam-b0", ["efficientnet-b0"]), ("efficientnet-b0", ["cbam-b0"]), ("cbam", ["plain", "se"])],
+)
+def test_the_networks_that_stand_beside_one_at_first_know_its_classes(network, beside):
+    app = opened(network=network)
+    assert app.multiselect(key="beside").value == beside
+    assert "heatmaps overlap by" in app.subheader[0].value

@@ -23,13 +23,20 @@ if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.attribution import Method
 
 MOST = 4
-USUAL = ("plain", "se", "cbam")
+USUAL = ("plain", "se", "cbam", "efficientnet-b0", "cbam-b0")
+
+
+def _usual(card: ModelCard) -> list[str]:
+    """Two others at most, of those that know the same classes where there are any."""
+    others = [name for name in USUAL if name != card.name]
+    alike = [name for name in others if zoo.card(name).labels == card.labels]
+    return (alike or others)[:2]
 
 
 def choose(observation: Observation) -> list[Observation]:
     """The sidebar's network first, then up to three others, on the same picture."""
     own = {choice.card.name: choice for choice in owned()}
-    beside = [name for name in USUAL if name != observation.card.name][:2]
+    beside = _usual(observation.card)
     names = st.multiselect(
         f"Beside {literal(observation.card.name)}",
         [name for name in (*own, *zoo.names()) if name != observation.card.name],
