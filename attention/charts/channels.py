@@ -110,15 +110,15 @@ def difference(first: Floats, second: Floats) -> Chart:
     )
 
 
-def difference_figure(values: Floats) -> go.Figure:
+def difference_figure(values: Floats, what: str = "second − first", axis: str = "channel") -> go.Figure:
     """Changes of a gate, (C,), on a scale symmetric about zero; the most is named."""
     reach = float(np.abs(values).max()) or 1.0
     if len(values) > MOST_BARS:
         return _strip(values, CHANGE, (-reach, reach))
     marker = {"color": values, "colorscale": CHANGE, "cmin": -reach, "cmax": reach}
     figure = _bars(values, np.arange(len(values)), marker, int(np.abs(values).argmax()))
-    figure.update_yaxes(title="second − first", range=[-1.15 * reach, 1.15 * reach], zeroline=True)
-    figure.update_xaxes(title="channel")
+    figure.update_yaxes(title=what, range=[-1.15 * reach, 1.15 * reach], zeroline=True)
+    figure.update_xaxes(title=axis)
     figure.update_layout(height=280)
     return figure
 

@@ -18,6 +18,7 @@ MAKING = {
     "steps": "Running the network once more, with this gate's inner steps",
     "cost": "Counting parameters and MACs",
     "heatmap": "Making a class heatmap",
+    "usual": "Running the network on the samples",
     "edited": "Running the network with the edits",
     "edited heatmap": "Making a class heatmap",
     "seconds": "Timing a pass",
@@ -39,6 +40,7 @@ MOST = {
     "change": 2048,
     "seconds": 32,
     "picture": 32,
+    "usual": 16,
 }
 """How many of a kind are kept for all visitors."""
 

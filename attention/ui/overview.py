@@ -13,7 +13,7 @@ from attention.charts.chart import by_map
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats, Gate
-from attention.ui import widgets
+from attention.ui import usual, widgets
 from attention.ui.gates import in_unit
 
 ACROSS = 4
@@ -34,6 +34,12 @@ def draw_network(observation: Observation) -> None:
             with place.container(border=True, height="stretch"):
                 drawn |= _draw_block(observation, observation.blocks[number], names[number])
     widgets.data(gates=by_map(drawn))
+
+
+def draw_usual(observation: Observation) -> None:
+    """How far each gate is from what it is for other pictures."""
+    st.subheader("How unlike other pictures is this one?", anchor=False)
+    usual.draw_depth(observation)
 
 
 def draw_cost(observation: Observation) -> None:
