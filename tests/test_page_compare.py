@@ -146,6 +146,20 @@ def test_agreement_is_that_of_the_gates_with_other_pictures_beside_it():
     assert flat and f"Nearly constant here, and so saying little: {', '.join(flat)}." in told
 
 
+def test_heatmaps_of_two_networks_are_held_against_those_of_other_pictures():
+    app = opened(network="cbam", beside="plain", about="Heatmaps against heatmaps")
+    sound(finished(app.button(key="start_heatmap_agreement").click().run()))
+    first, second = columns("cbam", "plain")
+    here = agreement.rank_correlation(
+        *(agreement.sampled(each.heatmap.values, comparison.GRID) for each in (first, second))
+    )
+    others, own = sent_chart(app, "heatmap_agreement")["data"][:2]
+    assert numbers(own["x"]) == pytest.approx([here], abs=1e-6)
+    assert numbers(others["base"])[0] < numbers(others["base"])[0] + numbers(others["x"])[0] <= 1
+    told = said(app).replace("\\", "")
+    assert "the heatmaps of cbam and plain" in told and "of 24 shifts" in told
+
+
 def test_networks_without_spatial_gates_have_nothing_to_agree_and_the_page_says_so():
     assert "None of these networks has spatial gates" in said(opened(network="plain", beside="se"))
 

@@ -247,6 +247,7 @@ SIDE = 420
 """Side of a picture in a column, in pixels."""
 TABS = {
     "Gates against heatmap": tabs.draw_agreement,
+    "Heatmaps against heatmaps": tabs.draw_heatmaps,
     "Channel gates": tabs.draw_channels,
     "Cost and training": tabs.draw_cost,
     "Deletion and insertion": map_tests.draw_faithfulness,
