@@ -119,6 +119,8 @@ class Heatmap:
     """Dotted path of the module whose output was read; "" where the picture itself was."""
     minimum: float
     maximum: float
+    promised: float | None = None
+    """What the values add up to where the method is exact, as integrated gradients do; None where it promises none."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ ROOMS = {
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records analysis capture observe"),
+    "interventions": door("numpy torch", "records analysis capture observe", inside="safetensors"),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",

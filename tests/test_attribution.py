@@ -11,6 +11,7 @@ from torch import nn
 from attention import attribution, networks
 from attention.attribution import AttributionError, Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion
 from attention.attribution.methods import EigenCam, GradCamPlusPlus
+from attention.charts import comparing
 from tests import own, references
 from tests.attributed import SHAPE, Functional, Shared, Small, picture, seeded
 
@@ -138,8 +139,12 @@ def test_integrated_gradients_add_up_to_what_the_picture_changed():
     with torch.no_grad():
         change = (module(picture()) - module(torch.zeros(SHAPE)))[0]
     for target in range(4):
-        values = Attributor(module)(picture(), target, method=IntegratedGradients()).values
-        assert values.sum() == pytest.approx(float(change[target]), abs=1e-3)
+        found = Attributor(module)(picture(), target, method=IntegratedGradients())
+        assert found.values.sum() == pytest.approx(float(change[target]), abs=1e-3)
+        assert found.promised == pytest.approx(float(change[target]), abs=1e-5)
+        off = abs(float(found.values.sum()) - found.promised)
+        assert comparing.completeness(found).endswith(f"against the mean colour: off by {off:.3f}")
+    assert comparing.completeness(Attributor(module)(picture(), 0)) == ""
 
 
 @pytest.mark.parametrize("side", [0.2, 0.35])

@@ -52,6 +52,7 @@ class Attributor:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
             try:
                 values = method.run(copy, picture.clone(), target, layer).detach().float().cpu().numpy()
+                promised = method.promised(copy, picture, target)
             except RuntimeError as error:
                 if not any(said in str(error) for said in CUT_OFF):
                     raise
@@ -60,7 +61,7 @@ class Attributor:
             if hook and progress:
                 hook.remove()
                 progress(total, total)
-        return Heatmap(values, target, method.name, layer, float(values.min()), float(values.max()))
+        return Heatmap(values, target, method.name, layer, float(values.min()), float(values.max()), promised)
 
     def _check(self, picture: Tensor, target: int, method: Method) -> None:
         if picture.dim() != 4 or len(picture) != 1:

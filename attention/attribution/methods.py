@@ -43,6 +43,10 @@ class Method(Protocol):
     def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
         """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
 
+    def promised(self, copy: nn.Module, picture: Tensor, target: int) -> float | None:
+        """What the map's values add up to where the method is exact; None where it promises no sum."""
+        return None
+
 
 METHODS: dict[str, type[Method]] = {}
 """All methods by name, in the order in which they are offered."""
@@ -71,7 +75,7 @@ def make_method(name: str, layer: str | None = None) -> Method:
 
 @method
 @dataclass(frozen=True)
-class GradCam:
+class GradCam(Method):
     """relu(sum_k a_k A_k), a_k the mean of dy/dA_k over the places of the layer (arXiv 1610.02391, eqs. 1 and 2).
 
     The graph starts at the layer: nothing before it keeps what a backward pass would need.
@@ -158,7 +162,7 @@ class EigenCam(GradCam):
 
 @method
 @dataclass(frozen=True)
-class GuidedGradCam:
+class GuidedGradCam(Method):
     """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391).
 
     Of the three colours' products the absolute values are added.
@@ -193,7 +197,7 @@ class GuidedGradCam:
 
 @method
 @dataclass(frozen=True)
-class IntegratedGradients:
+class IntegratedGradients(Method):
     """(x - x') times the mean gradient on the way from x' to x, added over the colours (arXiv 1703.01365, eq. 1).
 
     x' is the mean colour everywhere. The map's sum is the logit of x less that of x', up to the steps' error.
@@ -204,7 +208,7 @@ class IntegratedGradients:
     title: ClassVar[str] = "Integrated gradients"
 
     def passes(self, shape: Sequence[int]) -> Passes:
-        return Passes(self.steps, self.steps)
+        return Passes(self.steps + 2, self.steps)
 
     def obstacle(self, layers: Layers) -> str:
         return ""
@@ -221,10 +225,16 @@ class IntegratedGradients:
         )
         return values[0].sum(0)
 
+    @torch.no_grad()
+    def promised(self, copy: nn.Module, picture: Tensor, target: int) -> float | None:
+        """The logit of the picture less that of the mean colour (completeness, proposition 1)."""
+        after, before = copy(torch.cat([picture, torch.zeros_like(picture)])).float()[:, target]
+        return float(after - before)
+
 
 @method
 @dataclass(frozen=True)
-class Occlusion:
+class Occlusion(Method):
     """How far the logit falls when a square of the picture is replaced by the mean colour (arXiv 1311.2901).
 
     The square's side is `side` of the picture's, and it moves by half of that; a place has the mean of its squares.

@@ -17,7 +17,7 @@ from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
 from attention.charts.overlay import Scale
 from attention.comparison import GateAgreement, MapTest
-from attention.records import Floats
+from attention.records import Floats, Heatmap
 
 Doubles = NDArray[np.float64]
 COARSE = 64
@@ -32,6 +32,17 @@ def one_scale(maps: Sequence[Floats]) -> Scale:
     """From 0 to the largest value of all maps; of maps of pixels, to what only one in two hundred places exceeds."""
     tops = [float(np.quantile(each, 0.995) if min(each.shape) > COARSE else each.max()) for each in maps]
     return Scale(0.0, max(tops, default=1.0) or 1.0)
+
+
+def completeness(heatmap: Heatmap) -> str:
+    """How far a map is from the sum that its method promises, as the end of a caption; "" where it promises none."""
+    if heatmap.promised is None:
+        return ""
+    total = float(heatmap.values.sum())
+    return (
+        f"; its values add up to {total:.3f}, where the class has {heatmap.promised:+.3f} against the mean colour: "
+        f"off by {abs(total - heatmap.promised):.3f}"
+    )
 
 
 def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat: Sequence[str]) -> Chart:

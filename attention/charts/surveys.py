@@ -215,7 +215,7 @@ def health(selection: Selection) -> Chart:
     caption = (
         f"Each bar is one gate over n = {selection.pictures:,} pictures; of a map its places take the part of the "
         "channels. A constant channel does the same to every picture: that need not mean that the network can do "
-        "without it."
+        "without its factor."
     )
     table: dict[str, list[object]] = {
         "gate": [gate.name for gate in survey.gates],

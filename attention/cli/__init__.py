@@ -319,6 +319,21 @@ def ablate_many_command(out: Path, **request: Any) -> None:
     ablate_many(Request(**request), out)
 
 
+@main.command()
+@click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--model", help="The network, where it is not one that the result can name: a weight file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A safetensors file.")
+def fold(result: Path, model: str | None, out: Path) -> None:
+    """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
+
+    RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the
+    samples.
+    """
+    from attention.cli.folding import fold as folded
+
+    click.echo(folded(result, model, out))
+
+
 def _report(card: ModelCard) -> None:
     top = (
         "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"

@@ -332,7 +332,8 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         key=f"heatmap_{column.card.name}",
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
         f"{analysis.look(column.heatmap.values).place}, values {span}.",
-        caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}",
+        caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}"
+        + comparing.completeness(column.heatmap),
         table="class_heatmaps",
     )
 
