@@ -10,7 +10,7 @@ from attention.analysis import Block
 from attention.analysis.usual import AgainstUsual, View
 from attention.charts import gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
-from attention.charts.numbers import number
+from attention.charts.numbers import attention_share, number
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Trace
@@ -110,14 +110,14 @@ def _against_usual(observation: Observation, block: str, found: Mapping[View, Ag
 
 
 def _costs(observation: Observation) -> Iterator[Section]:
-    whole, bound = observation.inventory.network, "≤ " if observation.inventory.unlisted else ""
+    whole = observation.inventory.network
     columns: Columns = {
         "what": ["parameters", "MACs"],
         "network": [whole.parameters, whole.macs],
         "attention": [whole.attention_parameters, whole.attention_macs],
         "share": [
-            f"{bound}{whole.attention_parameters / max(whole.parameters, 1):.2%}",
-            f"{bound}{whole.attention_macs / max(whole.macs, 1):.2%}",
+            attention_share(observation.inventory, "parameters"),
+            attention_share(observation.inventory, "macs"),
         ],
     }
     yield Section(

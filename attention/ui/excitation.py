@@ -295,7 +295,7 @@ def draw_ratio(selection: Selection) -> None:
         st.markdown(
             "As counted in this network, with what biases it has, attention holds "
             f"{inventory.network.attention_parameters:,} parameters, "
-            f"{widgets.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
+            f"{numbers.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
         )
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -33,7 +33,7 @@ def headline(observation: Observation) -> str:
     cost = f"{numbers.magnitude(network.parameters)} parameters and {numbers.magnitude(network.macs)} MACs"
     if not observation.blocks:
         return f"{cost} for one picture, and no gates."
-    share = widgets.attention_share(observation.inventory, "parameters")
+    share = numbers.attention_share(observation.inventory, "parameters")
     blocks = (
         f"{len(observation.blocks)} blocks with gates hold"
         if len(observation.blocks) > 1
@@ -51,8 +51,8 @@ def draw_totals(observation: Observation) -> None:
         "Parameters": (numbers.magnitude(network.parameters), None),
         "MACs, one picture": (numbers.magnitude(network.macs), None),
         "Attention parameters": (
-            widgets.attention_share(observation.inventory, "parameters"),
-            f"{widgets.attention_share(observation.inventory, 'macs')} of the MACs",
+            numbers.attention_share(observation.inventory, "parameters"),
+            f"{numbers.attention_share(observation.inventory, 'macs')} of the MACs",
         ),
         "Saved by groups": (numbers.magnitude(spared), f"parameters; {numbers.magnitude(spared_macs)} MACs"),
     }

@@ -51,8 +51,8 @@ def draw_cost(observation: Observation) -> None:
         "MACs, one picture": numbers.magnitude(network.macs),
     }
     if observation.blocks:
-        figures["Attention parameters"] = widgets.attention_share(observation.inventory, "parameters")
-        figures["Attention MACs"] = widgets.attention_share(observation.inventory, "macs")
+        figures["Attention parameters"] = numbers.attention_share(observation.inventory, "parameters")
+        figures["Attention MACs"] = numbers.attention_share(observation.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(
         overlay.jpeg(observation.square),

@@ -15,9 +15,8 @@ from attention.analysis import Block, predictions
 from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
-from attention.charts.numbers import percent
 from attention.observe import NetworkChoice, Observation
-from attention.records import GatescopeError, Inventory
+from attention.records import GatescopeError
 from attention.report import Table
 from attention.ui import presenting, recorder
 from attention.ui.page_style import styled
@@ -188,18 +187,6 @@ def depth_strip(
         settings = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip above"}
         _offer_csv(row, "CSV", "strip", strip.table, **settings)
     return chosen
-
-
-def attention_share(inventory: Inventory, count: str) -> str:
-    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
-
-    Where that module is the network itself, any of it may make the gate.
-    """
-    whole = inventory.network
-    share = getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
-    if any(not each.gate.partition("#")[0] for each in inventory.unlisted):
-        share = 1.0
-    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
 
 
 def mark_random(choice: NetworkChoice) -> None:

@@ -172,9 +172,9 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "parameters": [numbers.magnitude(observation.inventory.network.parameters) for observation in observations],
         "MACs": [numbers.magnitude(column.macs) for column in columns],
         "parameters in attention": [
-            widgets.attention_share(observation.inventory, "parameters") for observation in observations
+            numbers.attention_share(observation.inventory, "parameters") for observation in observations
         ],
-        "MACs in attention": [widgets.attention_share(observation.inventory, "macs") for observation in observations],
+        "MACs in attention": [numbers.attention_share(observation.inventory, "macs") for observation in observations],
         "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
         "input, px": [images.written(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
