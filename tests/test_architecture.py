@@ -72,6 +72,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
+    "many": door("numpy", "records images analysis observe interventions survey comparison"),
     "charts": door("numpy plotly PIL", "records grouped analysis observe comparison survey", inside="matplotlib"),
     "serving": door("click", "records devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
@@ -83,7 +84,7 @@ ROOMS = {
     "ui": door(
         "streamlit numpy PIL plotly",
         "records images models inventory grouped charts analysis changes store observe comparison serving labels "
-        "interventions jobs survey views report",
+        "interventions jobs survey views report many",
         inside="torch",
         inside_house="layers capture attribution",
     ),
@@ -92,7 +93,7 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records devices images analysis charts store interventions observe serving survey report",
+        "records devices images analysis charts store interventions observe serving survey report many",
         inside="torch",
         inside_house="models attribution comparison training distillation evaluation",
     ),

@@ -298,25 +298,36 @@ def ablate_command(out: Path, **request: Any) -> None:
     ablate(Request(**request), out)
 
 
-@main.command("ablate-many")
+@main.command("many")
 @click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
 @click.option(
+    "--measure", type=click.Choice(["ablation", "agreement", "deletion"]), default="ablation", show_default=True,
+    help="Each block off; gates against class heatmaps; heatmaps against other maps by deletion and insertion.",
+)  # fmt: skip
+@click.option(
     "--off", type=click.Choice(["neutral", "mean"]), default="neutral", show_default=True,
-    help="What it means: the neutral value, or the mean over the samples.",
+    help="What off means: the neutral value, or the mean over the samples.",
 )  # fmt: skip
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @OUTPUTS
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @FOLDER
-def ablate_many_command(out: Path, **request: Any) -> None:
-    """Switch each block off in every picture of FOLDER, or of a zip: median, interval and signs in OUT/ablation.json.
+def many_command(out: Path, **request: Any) -> None:
+    """Measure every picture of FOLDER, or of a zip: median, interval and signs over the pictures, in OUT/MEASURE.json.
 
     Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
     """
-    from attention.cli.many import Request, ablate_many
+    from attention.cli.many import Request, over_many
 
-    ablate_many(Request(**request), out)
+    over_many(Request(**request), out)
+
+
+@main.command("ablate-many", hidden=True, params=[each for each in many_command.params if each.name != "measure"])
+@click.pass_context
+def ablate_many_command(context: click.Context, **request: Any) -> None:
+    """What `many --measure ablation` was called before."""
+    context.invoke(many_command, measure="ablation", **request)
 
 
 @main.command()

@@ -121,12 +121,8 @@ def _started(observation: Observation) -> LoadedSurvey | None:
 
 
 def _offer(observation: Observation) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        folders = serving.folders()
-        names = [SAMPLES, UPLOAD, *folders]
-        name = st.selectbox("Pictures", names, key="survey_pictures", persist_state="session", width=360)
-        most = int(st.number_input("At most", 1, MOST, USUAL, key="survey_most", persist_state="session", width=160))
-    uploaded = _uploads() if name == UPLOAD else None
+    name, most, uploaded = _choose("survey")
+    folders = serving.folders()
     start = f"Survey them with {observation.card.title}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
@@ -138,9 +134,37 @@ def _offer(observation: Observation) -> None:
     st.caption("It runs on the server while you look at other pages. Where there are more pictures, a share is taken.")
 
 
-def _uploads() -> list[tuple[str, bytes]]:
+def choose_pictures(of: str) -> survey.PictureList | None:
+    """The pictures that are chosen here, by widgets whose keys begin with `of`; None before an upload.
+
+    The session holds the list of each `of`, so that it is made once for what is chosen.
+    """
+    name, most, uploaded = _choose(of)
+    if uploaded == []:
+        return None
+    contents = [(file, hashlib.sha256(data).hexdigest()) for file, data in uploaded or ()]
+    key, held = (name, most, *contents), f"_{of}_listed"
+    if st.session_state.get(held, (None,))[0] != key:
+        with st.spinner("Listing the pictures"):
+            folder = serving.folders().get(name)
+            listed = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folder, most)
+        st.session_state[held] = (key, listed)
+    pictures: survey.PictureList = st.session_state[held][1]
+    return pictures
+
+
+def _choose(of: str) -> tuple[str, int, list[tuple[str, bytes]] | None]:
+    """Where pictures are from, how many at most, and the uploaded files where they are a person's own."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = [SAMPLES, UPLOAD, *serving.folders()]
+        name = st.selectbox("Pictures", names, key=f"{of}_pictures", persist_state="session", width=360)
+        most = int(st.number_input("At most", 1, MOST, USUAL, key=f"{of}_most", persist_state="session", width=160))
+    return name, most, _uploads(of) if name == UPLOAD else None
+
+
+def _uploads(of: str) -> list[tuple[str, bytes]]:
     """The uploaded files by name. Raises SurveyError where they are too large."""
-    key = f"survey_files_{st.session_state.get(_COUNT, 0)}"
+    key = f"{of}_files_{st.session_state.get(_COUNT, 0)}"
     allowed = [*frame.EXTENSIONS, "zip"]
     chosen = st.file_uploader(NO_FILES, allowed, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES) or []
     size = sum(file.size for file in chosen)
