@@ -14,7 +14,6 @@ from attention.charts.network import plain
 from attention.survey import statistics
 from attention.survey.loaded import SHARE, UNBIASED, LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
-from attention.survey.statistics import GroupDifference
 
 MOST_PANELS = 8
 MOST_CHANNELS = 24
@@ -324,24 +323,29 @@ def correctness(selection: Selection) -> list[Chart]:
     if not counts or not min(counts):
         return []
     differences = list(survey.differences().values())
-    sizes, names = [_mean_size(each) for each in differences], survey.gate_names
+    sizes, mixes = (
+        [_mean_size(each.size) for each in differences],
+        [_mean_size(each.by_classes) for each in differences],
+    )
+    names = survey.gate_names
     most = int(np.nanargmax(sizes)) if np.isfinite(sizes).any() else 0
     bound = differences[most].bound(len(sizes))
     verdict = "more than" if sizes[most] > bound else "within"
     headline = (
         f"Correct and wrong predictions differ most in {names[most]}: {sizes[most]:.3f} standard deviations in the "
         f"mean over its channels or places, {verdict} what chance gives the largest of {len(sizes)} gates (at most "
-        f"{bound:.3f} in 95 % of surveys)."
+        f"{bound:.3f} in 95 % of surveys). That some classes are harder would make {mixes[most]:.3f} by itself."
     )
     caption = (
         f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "
-        "normal approximation); the bound of the largest holds however channels depend on one another. Classes that "
-        "are hard have more wrong pictures, so part of this is a difference of classes."
+        "normal approximation); the bound of the largest holds however channels depend on one another. Below: what the "
+        "classes' mix alone would make, each picture having its class's mean gate; hard classes have more wrong ones."
     )
     title = "|wrong − correct| in standard deviations, mean over channels or places"
     bars = [figures.GateNumbers(title, sizes, null=differences[0].chance)]
+    bars.append(figures.GateNumbers("the same by the mix of classes alone", mixes))
     figure = figures.gate_bars(selection.gate_labels, bars, selection.gate_number)
-    table: Columns = {"gate": [gate.name for gate in survey.gates], "mean |d|": sizes}
+    table: Columns = {"gate": [gate.name for gate in survey.gates], "mean |d|": sizes, "by the mix of classes": mixes}
     chart = Chart("correctness", figure, headline, caption, headline, table)
     gate, channel = selection.gate, selection.channel
     return [chart] if gate is None or channel is None else [chart, _correctness_of_channels(selection, gate, channel)]
@@ -405,6 +409,6 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _mean_size(difference: GroupDifference) -> float:
-    known = np.abs(difference.size[np.isfinite(difference.size)])
+def _mean_size(sizes: NDArray[np.float64]) -> float:
+    known = np.abs(sizes[np.isfinite(sizes)])
     return float(known.mean()) if len(known) else float("nan")

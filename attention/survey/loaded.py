@@ -98,7 +98,8 @@ class LoadedSurvey:
 
     def differences(self) -> dict[str, GroupDifference]:
         """Wrong against correct predictions of each gate, by its name."""
-        return self._by_gate("differences", statistics.wrong_against_correct)
+        counts = statistics.right_and_wrong(self.result)
+        return self._by_gate("differences", lambda gate: statistics.wrong_against_correct(gate, counts))
 
     def selectivity(self, index: str) -> dict[str, Selectivity]:
         """One of the `INDICES` of each gate, by its name."""
