@@ -189,8 +189,9 @@ def right_and_wrong(result: Result) -> Integers:
 
 
 def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference:
-    """`counts` is as `right_and_wrong` has it. J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.2: d = (m_w - m_c) / s.
+    """J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.2: d = (m_w - m_c) / s.
 
+    `counts` is as `right_and_wrong` has it.
     s^2 = (n_w s_w^2 + n_c s_c^2) / (n_w + n_c - 2) with deviations whose divisor is n. Without a difference d is
     normal with the variance 1 / n_w + 1 / n_c, so |d| is sqrt(2 / pi) of its root in the mean.
     NaN where one of the groups is empty, or where a channel is the same for every picture.
@@ -198,7 +199,8 @@ def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference
     correct, wrong = gate.correct, gate.wrong
     difference = wrong.mean - correct.mean
     if not min(correct.count, wrong.count) or correct.count + wrong.count < 3:
-        return GroupDifference(difference, *(np.full(gate.shape, np.nan) for _ in range(2)), float("nan"))
+        unknown = np.full(gate.shape, np.nan)
+        return GroupDifference(difference, unknown, unknown, float("nan"))
     squares = correct.count * correct.std**2 + wrong.count * wrong.std**2
     pooled = np.sqrt(squares / (correct.count + wrong.count - 2))
     shares = counts[:, 1] / counts[:, 1].sum() - counts[:, 0] / counts[:, 0].sum()
