@@ -156,7 +156,7 @@ def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) ->
     `slowest` is what a pass of the slowest network takes, in seconds.
     """
     work = [each for observation in views if (each := _work(observation, asked))]
-    if all(each.method.passes(each.observation.shape).forward == 1 for each in work):
+    if all(each.method.passes(each.observation.shape, each.observation.layers).forward == 1 for each in work):
         return {observation.key: observation.heatmap(target, method) for observation, target, method in work}
     return _computed(work, asked, slowest) if work else {}
 
@@ -221,7 +221,7 @@ def _work(observation: Observation, asked: Asked) -> Work | None:
 
 def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """None before they were started."""
-    passes = [each.method.passes(each.observation.shape) for each in work]
+    passes = [each.method.passes(each.observation.shape, each.observation.layers) for each in work]
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
     key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
 
