@@ -16,7 +16,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from attention import labels, serving
 from attention.analysis import predictions
 from attention.images import BANDS, RGB, Preprocessing, bands_of, size_of, written
-from attention.models import libraries, weight_files, zoo
+from attention.models import code, libraries, weight_files, zoo
+from attention.models.interface import region_of
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
@@ -33,6 +34,9 @@ FOR_PAGES = {"excitation": "efficientnet-b0"}
 """Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice."""
 _OUTPUTS = "outputs"
 _OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
+ALL, ONLY = "all that it returns", "the tensor"
+"""An answer that nobody has chosen, and the only one of a network that returns no container."""
+REGION_HELP = "A map of scores becomes one score a class: whole, or left, top, right, bottom as shares of the map."
 WEIGHTS = ["Trained", "Random"]
 _NAMED, _USUAL = "_network_named", "_network_usual"
 ORIGINS = [ON_OFFER, "Your weights"]
@@ -66,6 +70,28 @@ def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
         "What it returns", options, key=_OUTPUTS, names=lambda one: one or RECOGNISED.lower(), help=_OUTPUTS_HELP
     )
     return replace(choice, outputs=said)
+
+
+def choose_answer(choice: NetworkChoice) -> NetworkChoice:
+    """The network of a person's own code with one of several outputs for its answer, and a map of scores averaged."""
+    answers = choice.card.answers
+    if not answers or (list(answers) == [""] and len(answers[""]) == 2):
+        return choice
+    shapes = [f"{path or ONLY}: {' × '.join(map(str, shape[1:]))}" for path, shape in answers.items()]
+    path = choose(
+        "Its answer",
+        [None, *answers],
+        key="output",
+        names=lambda one: ALL if one is None else one or ONLY,
+        help=f"What it returns for a picture: {', '.join(shapes)}.",
+    )
+    if path is None:
+        return choice
+    region = None
+    if len(answers[path]) == 4:
+        given = st.text_input("Scores averaged over", "whole", key="region", bind="query-params", help=REGION_HELP)
+        region = region_of(given)
+    return replace(choice, key=f"{choice.key} {path} {region}", load=lambda: code.varied(choice.load(), path, region))
 
 
 def _mark_named() -> None:
