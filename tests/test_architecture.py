@@ -38,7 +38,8 @@ ROOMS = {
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
     "filters": door(),
-    "images": door("numpy PIL", "records filters", inside="torch"),
+    "settings": door("", "records"),
+    "images": door("numpy PIL", "records filters settings", inside="torch"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -55,7 +56,8 @@ ROOMS = {
     ),
     "attribution": door("torch", "records filters", inside="captum"),
     "grouped": door("numpy torch", "records threads layers cost"),
-    "store": door(),
+    "sizes": door(),
+    "store": door("", "sizes"),
     "observe": door(
         "numpy PIL",
         "records analysis images models store",
@@ -83,8 +85,8 @@ ROOMS = {
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records images models inventory grouped charts analysis changes store observe comparison serving labels "
-        "interventions jobs survey views report many",
+        "records settings images models inventory grouped charts analysis changes store observe comparison serving "
+        "labels interventions jobs survey views report many",
         inside="torch",
         inside_house="layers capture attribution",
     ),

@@ -13,7 +13,7 @@ from attention.charts.overlay import Scale
 from attention.comparison import Compared, times
 from attention.models import zoo
 from attention.observe import NetworkChoice, Observation, guarded
-from attention.records import Floats, Gate, Heatmap, ModelCard
+from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
 from attention.ui.choosing import chosen, owned
 from attention.ui.compare import map_tests, tabs
@@ -80,7 +80,7 @@ def seconds(observations: Sequence[Observation]) -> list[float]:
 def _card(name: str) -> ModelCard | None:
     try:
         return zoo.card(name)
-    except zoo.ZooError as error:
+    except GatescopeError as error:
         st.error(f"{literal(str(error))} It is left out.", icon=":material/error:")
         return None
 
