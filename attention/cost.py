@@ -37,10 +37,10 @@ class Measured:
     weight; "" where no parameter of the network is the weight."""
     largest: int
     """Bytes of the largest tensor on the way."""
-    held: int
-    """Bytes of the parameters and buffers."""
     note: str = ""
     """Said where it could not be counted without computing; empty where it could."""
+    held: int = 0
+    """Bytes of the parameters and buffers."""
 
     @property
     def total_macs(self) -> int:
@@ -119,7 +119,7 @@ def _measured(own: nn.Module, batch: Tensor, note: str = "") -> Measured:
         own(batch)
     macs = {name: flops // 2 for name, flops in watch.flops.items()}
     held = sum(tensor.numel() * tensor.element_size() for tensor in own.state_dict().values())
-    return Measured(macs, outputs, tuple(watch.convolutions), watch.largest, held, note)
+    return Measured(macs, outputs, tuple(watch.convolutions), watch.largest, note, held)
 
 
 def _leaving(watch: "_Watch", outputs: dict[str, tuple[int, ...]], name: str) -> Callable[..., None]:

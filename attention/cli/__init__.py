@@ -243,6 +243,7 @@ def _describe(column: "Compared") -> None:
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
 @click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
+@click.option("--gpus", type=float, default=0, help="The GPUs, or the share of one, that each worker of Ray asks for.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
 @DEVICE
