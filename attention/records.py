@@ -170,6 +170,8 @@ class ModelCard:
     """Size of the weight file that has to be fetched, in bytes; 0 where there is nothing to fetch."""
     outputs: Outputs = "logits"
     """What the network returns for a picture."""
+    answers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """A person's own code: every tensor that it returns for a picture, by where it stands, and its shape."""
     random: bool = False
     """Whether the weights are random ones, of a seed, in place of the trained ones."""
     assumed: tuple[str, ...] = ()

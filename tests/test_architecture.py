@@ -39,7 +39,8 @@ ROOMS = {
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
     "filters": door(),
-    "images": door("numpy PIL", "records filters", inside="torch"),
+    "settings": door("", "records"),
+    "images": door("numpy PIL", "records filters settings", inside="torch"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -56,7 +57,8 @@ ROOMS = {
     ),
     "attribution": door("torch", "records filters", inside="captum"),
     "grouped": door("numpy torch", "records threads layers cost"),
-    "store": door(),
+    "sizes": door(),
+    "store": door("", "sizes"),
     "observe": door(
         "numpy PIL",
         "records analysis images models store",
@@ -86,8 +88,8 @@ ROOMS = {
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records foreign images models inventory grouped charts analysis changes store observe comparison serving "
-        "labels interventions jobs survey views report many",
+        "records foreign settings images models inventory grouped charts analysis changes store observe comparison "
+        "serving labels interventions jobs survey views report many",
         inside="torch",
         inside_house="layers capture attribution",
     ),

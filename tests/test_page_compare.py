@@ -114,6 +114,7 @@ def test_a_method_that_is_valid_for_none_is_not_offered():
         "Grad-CAM",
         "Grad-CAM++",
         "Eigen-CAM",
+        "Score-CAM",
         "Integrated gradients",
         "Occlusion",
     ]

@@ -190,7 +190,7 @@ def test_a_survey_says_its_pictures_failures_and_provenance(result):
         "fingerprint",
     ):
         assert text in read.text
-    for title in ("role of excitation", "tell classes apart", "do anything", "spatial gates look", "rest on"):
+    for title in ("role of excitation", "tell classes apart", "do anything", "spatial gates open", "rest on"):
         assert title in read.text
 
 

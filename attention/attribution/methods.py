@@ -31,8 +31,8 @@ class Method(Protocol):
     title: ClassVar[str]
     """What the pages call it."""
 
-    def passes(self, shape: Sequence[int]) -> Passes:
-        """What it costs for one input of this shape, known before it is run."""
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
+        """What it costs for one input of this shape in this network, known before it is run."""
 
     def obstacle(self, layers: Layers) -> str:
         """Why it is not valid for this network, in one sentence; "" where it is."""
@@ -40,7 +40,7 @@ class Method(Protocol):
     def place(self, layers: Layers) -> str:
         """The layer whose output is read; "" where the picture itself is."""
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
 
     def promised(self, copy: nn.Module, picture: Tensor, target: int) -> float | None:
@@ -85,7 +85,7 @@ class GradCam(Method):
     name: ClassVar[str] = "grad-cam"
     title: ClassVar[str] = "Grad-CAM"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         """One pass each way, the backward one down to the layer alone."""
         return Passes(1, 1)
 
@@ -96,14 +96,26 @@ class GradCam(Method):
     def place(self, layers: Layers) -> str:
         return layers.layer(self.layer)
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
-        from captum.attr import LayerGradCam
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
+        features, gradient = self.at_layer(copy, picture, target, layers)
+        return (gradient.mean((1, 2), keepdim=True) * features).sum(0).relu()
 
-        part = copy.get_submodule(layer)
-        hook = part.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
-        values = LayerGradCam(copy, part).attribute(picture, target, relu_attributions=True)
+    def at_layer(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> tuple[Tensor, Tensor]:
+        """What the layer puts out, and the gradient of the class there, (C, H, W); a backward pass down to it."""
+        from captum.attr import LayerGradientXActivation
+
+        name = self.place(layers)
+        part, places, seen = copy.get_submodule(name), layers.maps[name], []
+
+        def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+            seen.append(output.detach())
+            return output.detach().requires_grad_()
+
+        hook = part.register_forward_hook(cut)
+        by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
+        gradient = by_gradient.attribute(picture, target).detach()
         hook.remove()
-        return values[0, 0]
+        return places.of(seen[-1]), places.of(gradient)
 
 
 @method
@@ -118,22 +130,12 @@ class GradCamPlusPlus(GradCam):
     name: ClassVar[str] = "grad-cam++"
     title: ClassVar[str] = "Grad-CAM++"
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
-        from captum.attr import LayerActivation, LayerGradientXActivation
-
-        part = copy.get_submodule(layer)
-        hook = part.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
-        features = LayerActivation(copy, part).attribute(picture)[0].detach()
-        by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
-        gradient = by_gradient.attribute(picture, target)[0].detach()
-        hook.remove()
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
+        features, gradient = self.at_layer(copy, picture, target, layers)
         below = 2 * gradient**2 + gradient**3 * features.sum((1, 2), keepdim=True)
         share = torch.where(gradient == 0, 0, gradient**2 / torch.where(below == 0, 1, below))
         weights = (share * gradient.relu()).sum((1, 2), keepdim=True)
         return (weights * features).sum(0).relu()
-
-    def passes(self, shape: Sequence[int]) -> Passes:
-        return Passes(2, 1)
 
 
 @method
@@ -147,17 +149,49 @@ class EigenCam(GradCam):
     name: ClassVar[str] = "eigen-cam"
     title: ClassVar[str] = "Eigen-CAM"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         return Passes(1, 0)
 
     @torch.no_grad()
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import LayerActivation
 
-        features = LayerActivation(copy, copy.get_submodule(layer)).attribute(picture)[0].float()
+        name = self.place(layers)
+        output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
+        features = layers.maps[name].of(output).float()
         places = features.flatten(1).T
         along = places @ torch.linalg.svd(places, full_matrices=False)[2][0]
         return (along * along.sum().sign()).relu().reshape(features.shape[1:])
+
+
+@method
+@dataclass(frozen=True)
+class ScoreCam(GradCam):
+    """relu(sum_k a_k A_k), a the softmax over k of the class's output for the picture times H_k (arXiv 1910.01279).
+
+    H_k is the layer's map A_k, enlarged bilinearly and stretched to 0 to 1 (eqs. 3 to 5); what it multiplies by 0 has
+    the mean colour. It needs no gradient, and a pass for each channel.
+    """
+
+    name: ClassVar[str] = "score-cam"
+    title: ClassVar[str] = "Score-CAM"
+
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
+        return Passes(1 + layers.maps[self.place(layers)].channels, 0)
+
+    @torch.no_grad()
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
+        from captum.attr import LayerActivation
+
+        name = self.place(layers)
+        output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
+        features = layers.maps[name].of(output)
+        masks = nn.functional.interpolate(features[:, None].float(), picture.shape[2:], mode="bilinear")
+        low, high = (end(masks, (2, 3), keepdim=True) for end in (torch.amin, torch.amax))
+        masks = ((masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)).to(picture.dtype)
+        scores = torch.cat([copy(picture * some)[:, target] for some in masks.split(AT_ONCE)])
+        weights = scores.float().softmax(0)[:, None, None]
+        return (weights * features.float()).sum(0).relu()
 
 
 @method
@@ -172,7 +206,7 @@ class GuidedGradCam(Method):
     name: ClassVar[str] = "guided-grad-cam"
     title: ClassVar[str] = "Guided Grad-CAM"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         return Passes(2, 2)
 
     def obstacle(self, layers: Layers) -> str:
@@ -186,10 +220,10 @@ class GuidedGradCam(Method):
     def place(self, layers: Layers) -> str:
         return layers.layer(self.layer)
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import GuidedGradCam as Guided
 
-        guided = Guided(copy, copy.get_submodule(layer))
+        guided = Guided(copy, copy.get_submodule(self.place(layers)))
         with filtered(Filter("ignore", "Setting backward hooks on ReLU", UserWarning)):  # they are on a copy
             values = guided.attribute(picture.requires_grad_(), target, interpolate_mode="bilinear")
         return values[0].abs().sum(0)
@@ -207,7 +241,7 @@ class IntegratedGradients(Method):
     name: ClassVar[str] = "integrated-gradients"
     title: ClassVar[str] = "Integrated gradients"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         return Passes(self.steps + 2, self.steps)
 
     def obstacle(self, layers: Layers) -> str:
@@ -216,7 +250,7 @@ class IntegratedGradients(Method):
     def place(self, layers: Layers) -> str:
         return ""
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import IntegratedGradients as Integrated
 
         integrated = Integrated(copy)
@@ -244,7 +278,7 @@ class Occlusion(Method):
     name: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Occlusion"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         window, stride = self._sizes(shape)
         return Passes(1 + math.prod(math.ceil((extent - window) / stride) + 1 for extent in shape[2:]), 0)
 
@@ -255,7 +289,7 @@ class Occlusion(Method):
         return ""
 
     @torch.no_grad()
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import Occlusion as Occluded
 
         (window, stride), colours = self._sizes(picture.shape), picture.shape[1]

@@ -248,8 +248,8 @@ def mean_maps(selection: Selection) -> list[Chart]:
     headline = _map_headline(selection, average, by_class)
     caption = (
         "Mean gate of each place, 0 (dark) to 1 (bright), the least and the greatest above each map: "
-        f"{selection.n or 'no class is chosen'}; all classes, each counted alike, n = {selection.pictures:,}. Grey is "
-        "no measurement: 1 at the very centre, 0 in the corners."
+        f"{selection.n or 'no class is chosen'}; all classes, each counted alike, n = {selection.pictures:,}: the "
+        "usual gate, a habit of position. Grey is no measurement: 1 at the very centre, 0 in the corners."
     )
     names, apart = selection.class_names, by_class - average
     table = {"all": average, "closeness to the centre": close, **dict(zip(names, by_class, strict=True))}
@@ -293,7 +293,8 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
         f"place: {means[widest].min():.3f} to {means[widest].max():.3f}."
     )
     caption = (
-        f"Means over {survey.result.pictures:,} pictures, 0 (dark) to 1 (bright), the least and the greatest above."
+        f"Means over {survey.result.pictures:,} pictures, the usual gates: a habit of position that says nothing of "
+        "one picture. 0 (dark) to 1 (bright), the least and the greatest above."
     )
     figure = figures.map_grid([figures.gate_map(name, mean) for name, mean in means.items()])
     rows = [(name, *place, value) for name, mean in means.items() for place, value in np.ndenumerate(mean)]

@@ -16,10 +16,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from attention import labels, serving
 from attention.analysis import predictions
 from attention.images import BANDS, RGB, Preprocessing, bands_of, size_of, written
-from attention.models import libraries, weight_files, zoo
+from attention.models import code, libraries, weight_files, zoo
+from attention.models.interface import region_of
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
+from attention.ui.cache import MOST, STORE
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -33,6 +35,9 @@ FOR_PAGES = {"excitation": "efficientnet-b0"}
 """Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice."""
 _OUTPUTS = "outputs"
 _OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
+ALL, ONLY = "all that it returns", "the tensor"
+"""An answer that nobody has chosen, and the only one of a network that returns no container."""
+REGION_HELP = "A map of scores becomes one score a class: whole, or left, top, right, bottom as shares of the map."
 WEIGHTS = ["Trained", "Random"]
 _NAMED, _USUAL = "_network_named", "_network_usual"
 ORIGINS = [ON_OFFER, "Your weights"]
@@ -66,6 +71,28 @@ def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
         "What it returns", options, key=_OUTPUTS, names=lambda one: one or RECOGNISED.lower(), help=_OUTPUTS_HELP
     )
     return replace(choice, outputs=said)
+
+
+def choose_answer(choice: NetworkChoice) -> NetworkChoice:
+    """The network of a person's own code with one of several outputs for its answer, and a map of scores averaged."""
+    answers = choice.card.answers
+    if not answers or (list(answers) == [""] and len(answers[""]) == 2):
+        return choice
+    shapes = [f"{path or ONLY}: {' × '.join(map(str, shape[1:]))}" for path, shape in answers.items()]
+    path = choose(
+        "Its answer",
+        [None, *answers],
+        key="output",
+        names=lambda one: ALL if one is None else one or ONLY,
+        help=f"What it returns for a picture: {', '.join(shapes)}.",
+    )
+    if path is None:
+        return choice
+    region = None
+    if len(answers[path]) == 4:
+        given = st.text_input("Scores averaged over", "whole", key="region", bind="query-params", help=REGION_HELP)
+        region = region_of(given)
+    return replace(choice, key=f"{choice.key} {path} {region}", load=lambda: code.varied(choice.load(), path, region))
 
 
 def _mark_named() -> None:
@@ -158,7 +185,7 @@ def _card(name: str) -> ModelCard:
     try:
         with st.spinner("Looking the network up", show_time=True):
             return zoo.card(name)
-    except zoo.ZooError as error:
+    except GatescopeError as error:
         st.error(f"{literal(str(error))} Until another is chosen, this is {DEFAULT}.")
         return zoo.card(DEFAULT)
 
@@ -218,7 +245,7 @@ EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
 RECOGNISED = "As recognised"
 MEGABYTES = 500
 """The largest upload; the largest ResNet, 152 layers deep, has 242 MB."""
-KEPT = 4
+KEPT = MOST["contents"]
 """Files whose tensors the server keeps, and networks made of them; the last of all visitors."""
 HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
@@ -252,7 +279,7 @@ def choose_weight_file() -> NetworkChoice | None:
             seen = _choose_pictures(weight_files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
-        network = _network(key, file, _prepared=(seen, names))
+        network = _network(key, file, prepared=(seen, names))
     except GatescopeError as error:
         with described:
             st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
@@ -261,11 +288,11 @@ def choose_weight_file() -> NetworkChoice | None:
     with described:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
+    choice = NetworkChoice(card, key, partial(_network, key, file, prepared=(seen, names)))
 
     def alike(family: str) -> NetworkChoice:
         def load() -> zoo.Network:
-            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), _prepared=prepared)
+            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), prepared=prepared)
 
         other_key, prepared = f"{key} {family}", (seen, names)
         return NetworkChoice(replace(card, name=f"{card.name} as {family}", title=family), other_key, load)
@@ -388,21 +415,25 @@ def _draw_differences(error: GatescopeError) -> None:
         st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Reading the weights")
-def _contents(sha256: str, part: str | None, _data: bytes | None) -> "Contents":
+def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
     """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
     from attention.models import checkpoints
 
-    if _data is None:
-        raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
-    return checkpoints.contents(_data, part=part)
+    def read() -> "Contents":
+        if data is None:
+            raise zoo.ZooError(
+                "Others were uploaded since, and the server has let these weights go; upload them again."
+            )
+        return checkpoints.contents(data, part=part)
+
+    return STORE.get("contents", (sha256, part), read)
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Recognising the network")
 def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
-    return weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+    contents = _contents(sha256, part, None)
+    key = sha256, part, family, name
+    return STORE.get("recognised", key, lambda: weight_files.recognised(name, sha256, contents, family))
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Building the network")
-def _network(key: str, _file: WeightFile, *, _prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
-    return weight_files.assemble(_file, seen=_prepared[0], labels=_prepared[1])
+def _network(key: str, file: WeightFile, *, prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
+    return STORE.get("assembled", key, lambda: weight_files.assemble(file, seen=prepared[0], labels=prepared[1]))

@@ -11,7 +11,7 @@ from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting
-from attention.ui.choosing import choose_network, choose_outputs, fetch
+from attention.ui.choosing import choose_answer, choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif"]
@@ -35,7 +35,10 @@ def draw_frame(title: str) -> None:
     presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
-        choice = choose_outputs(choose_network(page))
+        choice = choose_network(page)
+        with errors():
+            choice = choose_answer(choice)
+        choice = choose_outputs(choice)
         observation = cache.observe(choice, _choose_picture())
         _show_picture(observation)
     if not choice.here:

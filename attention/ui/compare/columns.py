@@ -13,7 +13,7 @@ from attention.charts.overlay import Scale
 from attention.comparison import Compared, times
 from attention.models import zoo
 from attention.observe import NetworkChoice, Observation, guarded
-from attention.records import Floats, Gate, Heatmap, ModelCard
+from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
 from attention.ui.choosing import chosen, owned
 from attention.ui.compare import map_tests, tabs
@@ -80,7 +80,7 @@ def seconds(observations: Sequence[Observation]) -> list[float]:
 def _card(name: str) -> ModelCard | None:
     try:
         return zoo.card(name)
-    except zoo.ZooError as error:
+    except GatescopeError as error:
         st.error(f"{literal(str(error))} It is left out.", icon=":material/error:")
         return None
 
@@ -156,7 +156,7 @@ def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) ->
     `slowest` is what a pass of the slowest network takes, in seconds.
     """
     work = [each for observation in views if (each := _work(observation, asked))]
-    if all(each.method.passes(each.observation.shape).forward == 1 for each in work):
+    if all(each.method.passes(each.observation.shape, each.observation.layers).forward == 1 for each in work):
         return {observation.key: observation.heatmap(target, method) for observation, target, method in work}
     return _computed(work, asked, slowest) if work else {}
 
@@ -221,7 +221,7 @@ def _work(observation: Observation, asked: Asked) -> Work | None:
 
 def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """None before they were started."""
-    passes = [each.method.passes(each.observation.shape) for each in work]
+    passes = [each.method.passes(each.observation.shape, each.observation.layers) for each in work]
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
     key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
 
