@@ -35,6 +35,7 @@ def door(outside: str = "", house: str = "", *, inside: str = "", inside_house: 
 # In the order of the data: a room imports only rooms that stand above it. "" is the front door, which opens last.
 ROOMS = {
     "kinds": door(),
+    "foreign": door(),
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
     "filters": door(),
@@ -75,18 +76,20 @@ ROOMS = {
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
     "many": door("numpy", "records images analysis observe interventions survey comparison"),
-    "charts": door("numpy plotly PIL", "records grouped analysis observe comparison survey", inside="matplotlib"),
+    "charts": door(
+        "numpy plotly PIL", "records foreign grouped analysis observe comparison survey", inside="matplotlib"
+    ),
     "serving": door("click", "records devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
-        "records images models analysis observe survey charts",
+        "records foreign images models analysis observe survey charts",
         inside="jinja2",
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records settings images models inventory grouped charts analysis changes store observe comparison serving "
-        "labels interventions jobs survey views report many",
+        "records foreign settings images models inventory grouped charts analysis changes store observe comparison "
+        "serving labels interventions jobs survey views report many",
         inside="torch",
         inside_house="layers capture attribution",
     ),

@@ -314,7 +314,7 @@ def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int)
     """The median for each map (a row), by how far down the weights are shuffled (a column), in words with its ends."""
     values = np.array([row[0] for row in maps.values()], np.float32)
     texts = [
-        ["–" if np.isnan(one).any() else f"{one[0]:.2f}<br>{one[1]:.2f} to {one[2]:.2f}" for one in row.T]
+        ["–" if np.isnan(one).any() else f"{one[0]:.2f}\n{one[1]:.2f} to {one[2]:.2f}" for one in row.T]
         for row in maps.values()
     ]
     cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts}

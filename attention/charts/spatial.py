@@ -198,7 +198,7 @@ def _drawn(panels: Sequence[_Panel], *, height: int, arrows: dict[float, str]) -
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]
     for place, label in arrows.items():
-        notes.append({"x": place, "y": 0.5, "text": f"{label}<br><b>→</b>", "xref": "paper", "yref": "paper"})
+        notes.append({"x": place, "y": 0.5, "text": f"{label}\n→", "xref": "paper", "yref": "paper"})
     layout = {
         "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
         "height": height,
@@ -236,7 +236,7 @@ def _axes(panel: _Panel, number: str) -> dict[str, Any]:
 def _title(panel: _Panel, number: str) -> dict[str, Any]:
     ends = f"{np.nanmin(panel.values):.2f} to {np.nanmax(panel.values):.2f}".replace("-", "−")
     place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0.5, "y": 1, "yanchor": "bottom"}
-    return {"text": f"<b>{panel.title}</b><br>{ends}", **place}
+    return {"text": f"{panel.title}\n{ends}", **place}
 
 
 def _branch_rows(steps: ChannelSteps, gate: Floats) -> list[_Row]:

@@ -10,7 +10,6 @@ from attention import analysis
 from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import survey_figures as figures
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.network import plain
 from attention.survey import statistics
 from attention.survey.loaded import SHARE, UNBIASED, LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
@@ -64,16 +63,6 @@ class Selection:
         return [self.survey.names[number] for number in self.classes]
 
     @property
-    def labels(self) -> list[str]:
-        """The same for a figure, where a name must be no markup."""
-        return [plain(name) for name in self.class_names]
-
-    @property
-    def gate_labels(self) -> list[str]:
-        """The names of the gates in depth order, for a figure."""
-        return [plain(name) for name in self.survey.gate_names]
-
-    @property
     def n(self) -> str:
         """How many pictures each of them has."""
         counted = zip(self.class_names, self.classes, strict=True)
@@ -110,7 +99,7 @@ def role(selection: Selection, *, most: int = 50, own_scale: bool = False, band:
         f"{', and the selected block' if selection.block else ''}. The standard deviation"
         f"{', the band,' if band else ''} is that within a class. After figure 6 of arXiv 1709.01507."
     )
-    figure = figures.excitation_role(panels, selection.labels, band=band, own_scale=own_scale)
+    figure = figures.excitation_role(panels, selection.class_names, band=band, own_scale=own_scale)
     table = _role_table(selection, dict(zip(blocks, panels, strict=True)))
     return Chart("role", figure, headline, caption, headline, table)
 
@@ -126,7 +115,7 @@ def _role_panel(selection: Selection, block: str, most: int) -> figures.RolePane
     channels = statistics.evenly_spaced(gate.shape[0], most)
     part = np.ix_(np.array(selection.classes, np.int64), channels)
     return figures.RolePanel(
-        title=f"{plain(selection.survey.block_names[block])}, {len(channels)} of {gate.shape[0]:,} channels",
+        title=f"{selection.survey.block_names[block]}, {len(channels)} of {gate.shape[0]:,} channels",
         channels=channels,
         means=gate.classes.mean[part],
         deviations=gate.classes.std[part],
@@ -191,7 +180,7 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
         caption += f" The smallest class has {fewest} pictures: below {FEW}, its mean is hardly known."
     columns = {"mean": measured, **analysis.spread([pair.measured for pair in pairs]), "mean, shuffled": null}
     columns |= {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
-    figure = figures.index_boxes(selection.gate_labels, pairs, selection.gate_number, index.lower())
+    figure = figures.index_boxes(selection.survey.gate_names, pairs, selection.gate_number, index.lower())
     table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}
     return Chart(OWN_KEYS[index], figure, headline, caption, headline, table)
 
@@ -225,7 +214,7 @@ def health(selection: Selection) -> Chart:
         "maximum": [float(gate.overall.maximum.max()) for gate in survey.gates],
     }
     table |= {name: [getattr(each, name) for each in checked] for _, name, _ in rows}
-    figure = figures.gate_bars(selection.gate_labels, numbers, selection.gate_number)
+    figure = figures.gate_bars(selection.survey.gate_names, numbers, selection.gate_number)
     return Chart("health", figure, headline, caption, headline, table)
 
 
@@ -255,7 +244,7 @@ def mean_maps(selection: Selection) -> list[Chart]:
     average, by_class = statistics.mean_over_classes(gate), gate.classes.mean[list(selection.classes)]
     close = statistics.closeness((gate.shape[0], gate.shape[1]))
     maps = [figures.gate_map("all classes", average), figures.closeness_map("closeness to the centre", close)]
-    maps += map(figures.gate_map, selection.labels, by_class)
+    maps += map(figures.gate_map, selection.class_names, by_class)
     headline = _map_headline(selection, average, by_class)
     caption = (
         "Mean gate of each place, 0 (dark) to 1 (bright), the least and the greatest above each map: "
@@ -283,7 +272,8 @@ def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
     reach = float(np.abs(apart).max()) or 1.0
     most = selection.class_names[int(np.abs(apart).max((1, 2)).argmax())]
     maps = [
-        figures.change_map(f"{name} − all", values, reach) for name, values in zip(selection.labels, apart, strict=True)
+        figures.change_map(f"{name} − all", values, reach)
+        for name, values in zip(selection.class_names, apart, strict=True)
     ]
     alt = f"The map of {most} differs most from the mean over all classes, by {reach:.3f}."
     caption = f"{alt} All on one scale symmetric about 0: red more open than the mean, blue less."
@@ -306,7 +296,7 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
         f"Means over {survey.result.pictures:,} pictures, the usual gates: a habit of position that says nothing of "
         "one picture. 0 (dark) to 1 (bright), the least and the greatest above."
     )
-    figure = figures.map_grid([figures.gate_map(plain(name), mean) for name, mean in means.items()])
+    figure = figures.map_grid([figures.gate_map(name, mean) for name, mean in means.items()])
     rows = [(name, *place, value) for name, mean in means.items() for place, value in np.ndenumerate(mean)]
     flat = [(name, row, column, float(value)) for name, row, column, value in rows]
     table = dict(zip(("gate", "row", "column", "mean"), map(list, zip(*flat, strict=True)), strict=True))
@@ -345,7 +335,7 @@ def correctness(selection: Selection) -> list[Chart]:
     title = "|wrong − correct| in standard deviations, mean over channels or places"
     bars = [figures.GateNumbers(title, sizes, null=differences[0].chance)]
     bars.append(figures.GateNumbers("the same by the mix of classes alone", mixes))
-    figure = figures.gate_bars(selection.gate_labels, bars, selection.gate_number)
+    figure = figures.gate_bars(selection.survey.gate_names, bars, selection.gate_number)
     table: Columns = {"gate": [gate.name for gate in survey.gates], "mean |d|": sizes, "by the mix of classes": mixes}
     chart = Chart("correctness", figure, headline, caption, headline, table)
     gate, channel = selection.gate, selection.channel
@@ -396,7 +386,7 @@ def channel_classes(selection: Selection, gate: GateSurvey, channel: int) -> Cha
     order: NDArray[np.int64] = usable[np.argsort(-means[usable], kind="stable")]
     half = MOST_CLASSES // 2
     drawn = order if len(order) <= MOST_CLASSES else np.concatenate([order[:half], order[-half:]])
-    labels = [plain(survey.names[number]) for number in drawn]
+    labels = [survey.names[number] for number in drawn]
     by_class = figures.ClassMeans(drawn, labels, means[drawn], deviations[drawn], survey.counts[drawn])
     left_out = f"The {half} highest and the {half} lowest of {len(order):,} classes. "
     caption = f"{left_out if len(drawn) < len(order) else ''}Dashed: the mean over all pictures. In brackets n."

@@ -12,7 +12,6 @@ from attention.analysis.usual import AgainstUsual, View, most_open
 from attention.charts import channels
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import BLUE, NULL
-from attention.charts.network import plain
 from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.kinds import KINDS, Kind
 
@@ -90,7 +89,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     figure.add_bar(x=places, y=np.subtract(high, low), base=low, width=0.7, marker={"color": NULL, "opacity": 0.45})
     figure.add_scatter(x=places, y=own, mode="markers", marker={"color": BLUE, "size": 12})
     figure.update_traces(hovertemplate="%{y:.3f}<extra></extra>")
-    figure.update_xaxes(tickvals=places, ticktext=[plain(word) for word in words], showgrid=False)
+    figure.update_xaxes(tickvals=places, ticktext=list(words), showgrid=False)
     figure.update_yaxes(title="distance from usual", rangemode="tozero")
     figure.update_layout(height=320, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False)
     caption = (

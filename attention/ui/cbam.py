@@ -188,7 +188,7 @@ def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) 
     def go_to() -> None:
         st.session_state.block = block
 
-    label = f"{name}, shown above" if chosen else f"Open {name}"
+    label = f"{widgets.literal(name)}, shown above" if chosen else f"Open {widgets.literal(name)}"
     if place.button(label, key=f"film_{block}", on_click=go_to, disabled=chosen, width="stretch"):
         st.rerun()
 

@@ -168,12 +168,12 @@ def fetch(choice: NetworkChoice) -> None:
     card = choice.card
     about = "about " if libraries.ABOUT in card.assumed else ""
     size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
-    st.info(f"The weights of {card.name}{size} are not on this machine.", icon=":material/download:")
+    st.info(f"The weights of {literal(card.name)}{size} are not on this machine.", icon=":material/download:")
     with st.container(horizontal=True):
         wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
         st.button("Go on with random weights", key="go_random", on_click=_choose_random)
     if not card.download:
-        st.caption(f"{card.source} publishes none for this network.")
+        st.caption(f"{literal(card.source)} publishes none for this network.")
     if wanted:
         with st.empty(), errors():  # what went wrong takes the bar's place
             zoo.load(card.name, progress=_Bar())
@@ -198,27 +198,29 @@ def _choose_random() -> None:
     st.session_state.weights = "Random"
 
 
+def _titled(card: ModelCard) -> str:
+    return f"**{literal(card.title)}**: {literal(card.description)}"
+
+
 def _describe(card: ModelCard, *, random: bool) -> None:
     size = f"{card.parameters:,} parameters" if card.parameters < 1e5 else f"{card.parameters / 1e6:.2f} M parameters"
     if random:
-        st.caption(f"**{card.title}** of {card.source}, built here with random weights. {size}.")
+        st.caption(f"**{literal(card.title)}** of {literal(card.source)}, built here with random weights. {size}.")
     elif card.source == "code":
         st.caption(f"**{literal(card.title)}**, your own code as this server was started with it. {size}.")
     elif card.source == "own":
         st.caption(
-            f"**{card.title}**: {card.description}. {size}; trained here on {card.training['data']}; "
+            f"{_titled(card)}. {size}; trained here on {card.training['data']}; "
             f"{card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures.",
             help=ALIKE,
         )
     else:
         unknown = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
         known = unknown if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
-        notes = "\n\n".join(card.notes)
-        st.caption(
-            f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.", help=notes or None
-        )
+        notes = "\n\n".join(map(literal, card.notes))
+        st.caption(f"{_titled(card)}. {size}; {known}. Licence: {literal(card.licence)}.", help=notes or None)
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
-        st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
+        st.caption(f"Assumed, since nobody states it: {literal('; '.join(assumed))}.")
 
 
 class _Bar:
@@ -399,7 +401,7 @@ def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture"
         f"{len(network.labels):,} classes; gates: {gates}."
     )
     if network.card.assumed:
-        st.caption(f"Assumed, since the file does not say it: {'; '.join(network.card.assumed)}.")
+        st.caption(f"Assumed, since the file does not say it: {literal('; '.join(network.card.assumed))}.")
 
 
 def _draw_differences(error: GatescopeError) -> None:

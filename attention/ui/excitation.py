@@ -104,7 +104,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Sele
     with said:
         say_notes(observation, selection.gate)
     for sentence in complaints(selection, block):
-        said.caption(f":material/warning: {sentence}")
+        said.caption(f":material/warning: {widgets.literal(sentence)}")
     return selection
 
 
@@ -352,7 +352,7 @@ def _draw_health(selection: Selection) -> None:
     if not sentences and all(gate.name in measured for gate in selection.gates.values()):
         sentences = ["Over the validation pictures every block's gates vary, and in none are most of them saturated."]
     for sentence in sentences:
-        st.markdown(f":material/monitor_heart: {sentence}")
+        st.markdown(f":material/monitor_heart: {widgets.literal(sentence)}")
 
 
 def _draw_formula(sizes: list[int], ratio: int) -> None:

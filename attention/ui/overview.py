@@ -94,13 +94,14 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
         return range(len(names))
     page = widgets.choose_number("Cards", 1, -(-len(names) // most), 1, key="cards", look="pages")
     shown = range((page - 1) * most, min(page * most, len(names)))
-    st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {names[shown[0]]} to {names[shown[-1]]}.")
+    first, last = (widgets.literal(names[place]) for place in (shown[0], shown[-1]))
+    st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {first} to {last}.")
     return shown
 
 
 def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, Floats]:
     """A card; what is drawn in it, by its name."""
-    st.markdown(f"**{name}**  \n:small[{analysis.features(block.gates[0])}]")
+    st.markdown(f"**{widgets.literal(name)}**  \n:small[{analysis.features(block.gates[0])}]")
     cells, drawn = [], dict[str, Floats]()
     if gate := analysis.spatial_view(block):
         what = "Spatial gate" if block.spatial else "Mean over channels"

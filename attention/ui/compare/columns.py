@@ -96,8 +96,8 @@ def _there(choice: NetworkChoice) -> bool:
         return True
     card = choice.card
     st.info(
-        f"The weights of {card.name} ({card.download / 1e6:,.0f} MB) are not on this machine, so it is left out: open "
-        "it in the sidebar to fetch them, or choose it above with random weights.",
+        f"The weights of {literal(card.name)} ({card.download / 1e6:,.0f} MB) are not on this machine: it is left out; "
+        "open it in the sidebar to fetch them, or choose it above with random weights.",
         icon=":material/download:",
     )
     return False
@@ -167,7 +167,7 @@ def _offered(views: Sequence[Observation]) -> list[str]:
     for name in _titles():
         reasons = [_method(name).obstacle(observation.layers) for observation in views]
         if all(reasons):
-            st.caption(f":material/block: {name} is valid for none of these networks. {reasons[0]}")
+            st.caption(f":material/block: {name} is valid for none of these networks. {literal(str(reasons[0]))}")
         else:
             offered.append(name)
     return offered
@@ -214,7 +214,7 @@ def _work(observation: Observation, asked: Asked) -> Work | None:
         return None
     method = _method(asked.method, asked.layers.get(observation.key))
     if reason := method.obstacle(observation.layers):
-        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {reason}")
+        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {literal(reason)}")
         return None
     return Work(observation, target, method)
 
@@ -267,7 +267,7 @@ def draw(observation: Observation) -> None:
         heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
     label = asked.label if asked else None
     columns = compared(observations, label, [heatmaps.get(each.key) for each in observations])
-    answer.subheader(say(columns, label), anchor=False)
+    answer.subheader(literal(say(columns, label)), anchor=False)
     _draw_columns(columns, asked)
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
         st.caption(widgets.literal(note))
@@ -316,9 +316,10 @@ def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
 
 def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scale: Scale) -> None:
     if column.target is None:
-        st.info(f"It does not know the class “{asked.label}”: there is no heatmap.", icon=":material/help:")
+        st.info(f"It does not know the class “{literal(asked.label)}”: there is no heatmap.", icon=":material/help:")
         return
-    st.metric(f"P({column.labels[column.target].partition(',')[0]})", f"{column.probability:.1%}")
+    label = literal(column.labels[column.target].partition(",")[0])
+    st.metric(f"P({label})", f"{column.probability:.1%}")
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return

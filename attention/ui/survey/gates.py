@@ -124,7 +124,10 @@ def _say_no_map(selection: Selection) -> None:
     survey = selection.survey
     others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
     if others:
-        st.info(f"{selection.block_name} has no map; {', '.join(others)} have one.", icon=":material/info:")
+        st.info(
+            f"{widgets.literal(selection.block_name)} has no map; {widgets.literal(', '.join(others))} have one.",
+            icon=":material/info:",
+        )
     else:
         title = widgets.literal(survey.title)
         st.info(f"{title} has no gates that vary over places. Try a survey of cbam.", icon=":material/info:")

@@ -83,8 +83,8 @@ def _ready(observation: Observation) -> LoadedSurvey | None:
     loaded = None if observation.choice.random else ready(observation.card.name)
     if loaded is None:
         st.info(
-            f"There is no ready-made survey of {observation.card.title}. Start one, open a result file, or choose "
-            "another network of Gatescope's own.",
+            f"There is no ready-made survey of {widgets.literal(observation.card.title)}. Start one, open a "
+            "result file, or choose another network of Gatescope's own.",
             icon=":material/info:",
         )
     return loaded
@@ -97,7 +97,7 @@ def _opened() -> LoadedSurvey | None:
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
             with st.spinner("Reading the survey"):
-                st.session_state[_OPENED] = LoadedSurvey(survey.read_upload(data, widgets.literal(file.name)), key)
+                st.session_state[_OPENED] = LoadedSurvey(survey.read_upload(data, file.name), key)
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
         st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
@@ -123,7 +123,7 @@ def _started(observation: Observation) -> LoadedSurvey | None:
 def _offer(observation: Observation) -> None:
     name, most, uploaded = _choose("survey")
     folders = serving.folders()
-    start = f"Survey them with {observation.card.title}"
+    start = f"Survey them with {widgets.literal(observation.card.title)}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
             pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
@@ -211,7 +211,7 @@ def _collect() -> None:
         with guarded(running.card):
             st.session_state[_MADE] = just_made(running.job.result(), running.pictures)
     except GatescopeError as error:
-        st.session_state[_NOTE] = str(error)
+        st.session_state[_NOTE] = widgets.literal(str(error))
 
 
 def say_empty(loaded: LoadedSurvey) -> None:
