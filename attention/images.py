@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from math import inf, isfinite
@@ -26,10 +27,13 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE / "app" if (PACKAGE / "app").is_dir() else PACKAGE.parent
 """Where the dashboard stands: beside the package in a clone, inside it where it is installed."""
 ASSETS = ROOT / "assets"
+HEIC = find_spec("pillow_heif") is not None
 AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []))
-"""AVIF where Pillow was built with it, as its wheels from 11.3 on are."""
-ALLOWED = f"JPEG, PNG, WebP, BMP, TIFF{', GIF or AVIF' if AVIF else ' or GIF'}"
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIF"] if HEIC else []))
+"""AVIF where Pillow was built with it, as its wheels from 11.3 on are; HEIC, a phone's, where pillow-heif is there."""
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIC"] if HEIC else [])]
+ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 RGB: tuple[Band, ...] = ("red", "green", "blue")
 BANDS: tuple[Band, ...] = (*RGB, "grey")
 """What an input channel can read; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
@@ -214,6 +218,8 @@ def read(data: bytes) -> Image.Image:
     shown stands in `info["note"]`, in words. Raises PictureError where the bytes are no such file,
     damaged or too large.
     """
+    if HEIC:
+        _register_heic()
     if not data:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
     if len(data) > MAX_BYTES:
@@ -235,6 +241,14 @@ def samples() -> tuple[Sample, ...]:
 def thumbnails() -> bytes:
     """All samples in one WebP file, each of THUMBNAIL pixels, ACROSS of them in a row."""
     return (ASSETS / "thumbnails.webp").read_bytes()
+
+
+@cache
+def _register_heic() -> None:
+    """Lets Pillow open HEIC; without the thumbnails and the further pictures of a file."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def _decode(data: bytes) -> Image.Image:
@@ -365,10 +379,11 @@ def _kind(data: bytes) -> str:
     start = data[:512].lstrip()
     if start.startswith(b"%PDF"):
         return "a PDF document"
-    if AVIF and start[4:12] == b"ftypavif":
-        return "an AVIF picture that is cut off or damaged"
     if start[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file" if not AVIF else "a HEIC or video file"
+        for name, brands, read in (("an AVIF", (b"avif", b"avis"), AVIF), ("a HEIC", HEIC_BRANDS, HEIC)):
+            if start[8:12] in brands:
+                return f"{name} picture that is cut off or damaged" if read else f"{name} picture"
+        return "a video file"
     if start.startswith((b"II*\0", b"MM\0*")):
         return _tiff(data)
     if b"<svg" in start or start.startswith(b"<?xml"):

@@ -40,7 +40,7 @@ ROOMS = {
     "threads": door(inside="torch"),
     "filters": door(),
     "settings": door("", "records"),
-    "images": door("numpy PIL", "records filters settings", inside="torch"),
+    "images": door("numpy PIL", "records filters settings", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -190,7 +190,7 @@ def test_what_the_doors_let_in_is_installed_by_the_requirements():
     wanted = {name for door in ROOMS.values() for name in door.top | door.inside if "." not in name}
     files = (ROOT / "requirements.txt", ROOT / "requirements-ray.txt")
     installed = {name for file in files for name in re.findall(r"^[\w-]+", read(file), re.MULTILINE)}
-    assert {{"PIL": "pillow"}.get(name, name) for name in wanted} <= installed
+    assert {{"PIL": "pillow", "pillow_heif": "pillow-heif"}.get(name, name) for name in wanted} <= installed
 
 
 def test_data_flows_one_way():

@@ -14,7 +14,7 @@ from attention.ui import cache, export, gallery, presenting
 from attention.ui.choosing import choose_answer, choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
-EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
 PAGES: dict[str, dict[str, Any]] = {
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
