@@ -168,7 +168,7 @@ def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:
 def _first_guess(column: Compared, picture: Picture) -> Compared:
     """The network on another picture, with the heatmap of its first guess."""
     seen = column.observation.of(picture)
-    target = int(seen.probabilities.argmax())
+    target = seen.first_target
     return replace(column, observation=seen, target=target, heatmap=seen.heatmap(target))
 
 
@@ -284,13 +284,13 @@ def compare(
     chosen = given * len(observations) if len(given) == 1 else given
     compared: list[Compared] = []
     for observation, seconds, method in zip(observations, times(observations), chosen, strict=True):
-        target, probabilities = None, observation.probabilities_or_none
-        if probabilities is not None:
-            target = int(probabilities.argmax()) if label is None else place(observation.labels, label)
+        target = None
+        if observation.targets:
+            target = observation.first_target if label is None else place(observation.targets, label)
         heatmap = None if target is None else observation.heatmap(target, method)
         compared.append(Compared(observation, target, heatmap, seconds, others))
         if label is None and target is not None:
-            label = observation.labels[target]
+            label = observation.targets[target]
     if label is not None and all(each.target is None for each in compared):
         raise ComparisonError(_unknown(label, compared))
     return compared
@@ -384,7 +384,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
     tested: dict[str, GateAgreement] = {}
     if target is not None and column.others and column.spatial:
         every = [column.observation, *map(column.observation.of, column.others)]
-        targets = [target, *(int(each.probabilities.argmax()) for each in every[1:])]
+        targets = [target, *(each.first_target for each in every[1:])]
         agreements = agreements_of(every, targets, lambda done, total: None)
         tested = {each.name: each for each in tested_agreement(agreements)}
     return {
@@ -394,7 +394,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         "MACs": column.macs,
         "seconds": column.seconds,
         "top five": None if found is None else [list(each) for each in analysis.top(found, column.labels)],
-        "class": None if target is None else column.labels[target],
+        "class": None if target is None else column.observation.targets[target],
         "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
         "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},

@@ -181,6 +181,31 @@ class Observation:
             return None
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """What a heatmap can be of: the classes, or the numbers that the network measures; nothing where it returns
+        neither."""
+        if self.probabilities_or_none is not None:
+            return self.labels
+        try:
+            count = predictions.table(self.trace.output).shape[1] if self.outputs == "values" else 0
+        except predictions.PredictionError:
+            count = 0
+        return tuple(f"number {place}" for place in range(count))
+
+    @property
+    def first_target(self) -> int:
+        """The first guess; of measured numbers the first."""
+        found = self.probabilities_or_none
+        return 0 if found is None else int(found.argmax())
+
+    def answer(self, target: int) -> str:
+        """What the network gives for a target, in words: a probability, or the number itself."""
+        found = self.probabilities_or_none
+        if found is not None:
+            return f"{found[target]:.1%}"
+        return f"{predictions.table(self.trace.output)[0, target]:.4g}"
+
+    @property
     def inventory(self) -> Inventory:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
         from attention.inventory.tree import inventory

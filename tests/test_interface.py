@@ -152,3 +152,19 @@ def test_a_map_of_scores_is_averaged_on_every_page(start, page):
     app = start("--model", "tests.factories:Segmenting", *SMALL, output="out", region="nothing")
     assert "The region is" in app.error[0].value and not app.exception
     assert "a dict of out" in texts(app).replace("\\", "")
+
+
+def test_a_measured_number_has_a_heatmap_too(start):
+    network = seeded(factories.Gated, outputs="values")
+    one = observe(network, read_picture(images.samples()[0].path))
+    assert one.targets == tuple(f"number {place}" for place in range(factories.CLASSES)) and one.first_target == 0
+    assert one.answer(2) == f"{float(one.trace.output[0, 2]):.4g}"
+    arguments = ("--model", "tests.factories:classifier", *SMALL, "--outputs", "values")
+    app = start(*arguments, page="compare", beside="plain", **{"class": "number 2"})
+    assert not app.exception and not app.error
+    assert "number 2" in [metric.label for metric in app.metric]
+    captions = [caption.replace("\\", "") for element in app.get("image") for caption in element.captions]
+    assert any("Grad-CAM" in caption for caption in captions), captions
+    for tab in ("Deletion and insertion", "Shuffled weights", "Gates against heatmap"):
+        app = start(*arguments, page="compare", beside="plain", about=tab)
+        assert not app.exception and not app.error, tab

@@ -221,15 +221,16 @@ def _describe(column: "Compared") -> None:
     from attention import analysis
 
     mark = " (random weights)" if column.card.random else ""
-    if column.probabilities is None:
-        click.echo(f"{column.card.name}{mark}: no score for each class")
-        return
-    label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
-    click.echo(f"{column.card.name}{mark}: {label} {probability:.1%}")
+    said = "no score for each class"
+    if column.probabilities is not None:
+        label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
+        said = f"{label} {probability:.1%}"
+    click.echo(f"{column.card.name}{mark}: {said}")
     if column.target is not None and column.heatmap:
-        heatmap, asked = column.heatmap, column.labels[column.target]
+        heatmap, asked = column.heatmap, column.observation.targets[column.target]
+        asked = asked if column.probabilities is None else f"P({asked})"
         span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
-        click.echo(f"  P({asked}) {column.probability:.1%}, {heatmap.method} {span}")
+        click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {span}")
 
 
 @main.command()

@@ -66,7 +66,7 @@ def compared(
 ) -> list[Compared]:
     """Each network on the picture; `label` is the class that is asked about."""
     return [
-        Compared(each, None if label is None else comparison.place(each.labels, label), heatmap, took)
+        Compared(each, None if label is None else comparison.place(each.targets, label), heatmap, took)
         for each, heatmap, took in zip(observations, heatmaps, seconds(observations), strict=True)
     ]
 
@@ -135,9 +135,9 @@ def ask(views: Sequence[Observation]) -> Asked:
     The views are of networks that give a score for each class, one at least.
     """
     first = views[0]
-    guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
+    guess = first.targets[first.first_target].partition(",")[0]
     named = {
-        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.labels
+        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.targets
     }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
@@ -209,7 +209,7 @@ def _method(title: str, layer: str | None = None) -> "Method":
 
 def _work(observation: Observation, asked: Asked) -> Work | None:
     """What was asked for; None where it is not valid for the network, which is said."""
-    target = comparison.place(observation.labels, asked.label)
+    target = comparison.place(observation.targets, asked.label)
     if target is None:
         return None
     method = _method(asked.method, asked.layers.get(observation.key))
@@ -259,7 +259,7 @@ def draw(observation: Observation) -> None:
     """The controls, a column for each network, and what explains them in tabs."""
     observations = choose(observation)
     with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
-        classifiers = [each for each in observations if each.probabilities_or_none is not None]
+        classifiers = [each for each in observations if each.targets]
         slowest = max(seconds(observations))
     asked = ask(classifiers) if classifiers else None
     answer = st.empty()
@@ -304,9 +304,10 @@ def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
         own = column.heatmap and comparing.one_scale([column.heatmap.values])
         with place.container(border=True, height="stretch"):
             st.markdown(f"**{called(column.card)}**")
-            if asked and column.probabilities is not None:
+            if asked and column.observation.targets:
                 _draw_heatmap(observation, column, asked, own if asked.own_scale and own else shared)
-                _draw_guesses(analysis.top(column.probabilities, column.labels))
+                if column.probabilities is not None:
+                    _draw_guesses(analysis.top(column.probabilities, column.labels))
             else:
                 st.info("It gives no score for each class.", icon=":material/help:")
             _draw_spatial(observation, column)
@@ -318,8 +319,8 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
     if column.target is None:
         st.info(f"It does not know the class “{literal(asked.label)}”: there is no heatmap.", icon=":material/help:")
         return
-    label = literal(column.labels[column.target].partition(",")[0])
-    st.metric(f"P({label})", f"{column.probability:.1%}")
+    label = literal(observation.targets[column.target].partition(",")[0])
+    st.metric(label if column.probabilities is None else f"P({label})", observation.answer(column.target))
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return

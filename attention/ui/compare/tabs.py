@@ -48,7 +48,7 @@ def _table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Columns
 def _row(column: Compared) -> tuple[object, ...]:
     assert column.heatmap and column.target is not None
     name = f"{column.card.name}{' (random weights)' * column.card.random}"
-    found, label = column.heatmap, column.labels[column.target]
+    found, label = column.heatmap, column.observation.targets[column.target]
     return name, label, column.probability, found.layer, found.minimum, found.maximum
 
 
@@ -87,7 +87,7 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
 
     def measure(report: jobs.Report) -> dict[str, NDArray[np.float64]]:
         at_hand = [first, *(first.of(pictures[name] or cache.sample(name)) for name in others)]
-        targets = [column.target or 0, *(int(each.probabilities.argmax()) for each in at_hand[1:])]
+        targets = [column.target or 0, *(each.first_target for each in at_hand[1:])]
         return comparison.agreements_of(at_hand, targets, report)
 
     pictures = frame.pictures()
