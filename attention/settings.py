@@ -25,6 +25,8 @@ SETTINGS = {
     "GATESCOPE_MAX_PICTURE_SIDE": Setting(20_000, "the longer side of a picture, in pixels"),
     "GATESCOPE_MAX_PICTURE_PIXELS": Setting(50_000_000, "the pixels of a picture"),
     "GATESCOPE_MAX_DECODING_MIB": Setting(1024, "what pictures that are decoded at the same time may take, in MiB"),
+    "GATESCOPE_MAX_UPLOADS_MIB": Setting(600, "the files that one visitor has on the server, in MiB"),
+    "GATESCOPE_MAX_ALL_UPLOADS_MIB": Setting(2048, "the files of all visitors, in MiB"),
 }
 """All but those of weight files, which `attention.models.limits` has."""
 

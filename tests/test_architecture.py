@@ -79,7 +79,7 @@ ROOMS = {
     "charts": door(
         "numpy plotly PIL", "records foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
-    "serving": door("click", "records devices images analysis models", inside="torch streamlit"),
+    "serving": door("click", "records settings devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",

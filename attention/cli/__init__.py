@@ -54,12 +54,15 @@ def main() -> None:
 @main.command(params=[*serving.OPTIONS])
 @click.option("--port", type=click.IntRange(1, 65535), help="8501 by default, or the next free one.")
 @click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option(
+    "--host", multiple=True, envvar="GATESCOPE_HOSTS", help="A name by which others reach it; may be repeated."
+)
 @click.option("--headless", is_flag=True, help="Leave the browser alone.")
-def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
+def serve(port: int | None, address: str, host: tuple[str, ...], headless: bool, **options: Any) -> None:
     """Open the dashboard; on a network of your own with --model package.module:factory, run as the code that it is."""
     network = serving.network_of(options) if any(value for name, value in options.items() if name != "data") else None
     serving.allow(options["data"])
-    serving.show(network, port=port, address=address, headless=headless)
+    serving.show(network, port=port, address=address, hosts=host, headless=headless)
 
 
 @main.command()

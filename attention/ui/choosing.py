@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
@@ -21,6 +19,7 @@ from attention.models.interface import region_of
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
+from attention.ui import uploads
 from attention.ui.cache import MOST, STORE
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
@@ -309,8 +308,7 @@ def uploaded() -> list[NetworkChoice]:
 def _take() -> Upload | None:
     """The file that was uploaded last and could be read. A new one makes room in the uploader at once."""
     count = st.session_state.get(_COUNT, 0)
-    file = st.file_uploader("Weight file", EXTENSIONS, key=f"weights_{count}", max_upload_size=MEGABYTES, help=HELP)
-    if file is not None:
+    for file in uploads.files("Weight file", EXTENSIONS, MEGABYTES, key=f"weights_{count}", help=HELP):
         _keep(file)
         st.session_state[_COUNT] = count + 1
         st.rerun()
@@ -332,9 +330,7 @@ def _keep(file: UploadedFile) -> None:
         st.session_state[_UPLOAD] = upload._replace(parts=parts)
         for own in ("network_in_file", "family", "size", "bands", "mean", "std"):
             st.session_state.pop(own, None)
-    context = get_script_run_ctx()
-    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+    uploads.let_go(file)
 
 
 def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
@@ -389,8 +385,8 @@ def _choose_colours(name: str, usual: tuple[float, float, float]) -> tuple[float
 def _choose_labels(classes: int) -> tuple[str, ...]:
     """From a file; none where there is no file, or another than that of this network."""
     key = f"labels_{st.session_state[_COUNT]}"
-    file = st.file_uploader("Names of the classes", ["txt", "json"], key=key, max_upload_size=1, help=labels.ALLOWED)
-    return labels.read(file.getvalue(), file.name, classes) if file else ()
+    given = uploads.files("Names of the classes", ["txt", "json"], 1, key=key, help=labels.ALLOWED)
+    return labels.read(given[0].getvalue(), given[0].name, classes) if given else ()
 
 
 def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture") -> None:

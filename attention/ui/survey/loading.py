@@ -17,7 +17,7 @@ from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
 from attention.survey import LoadedSurvey, checks
-from attention.ui import frame, jobs, presenting, widgets
+from attention.ui import frame, jobs, presenting, uploads, widgets
 from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
@@ -91,8 +91,7 @@ def _ready(observation: Observation) -> LoadedSurvey | None:
 
 
 def _opened() -> LoadedSurvey | None:
-    file = st.file_uploader("Result file", ["parquet"], key="survey_file", max_upload_size=MEGABYTES, help=_HELP)
-    if file is not None:
+    for file in uploads.files("Result file", ["parquet"], MEGABYTES, key="survey_file", help=_HELP):
         data = file.getvalue()
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
@@ -166,7 +165,7 @@ def _uploads(of: str) -> list[tuple[str, bytes]]:
     """The uploaded files by name. Raises SurveyError where they are too large."""
     key = f"{of}_files_{st.session_state.get(_COUNT, 0)}"
     allowed = [*frame.EXTENSIONS, "zip"]
-    chosen = st.file_uploader(NO_FILES, allowed, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES) or []
+    chosen = uploads.files(NO_FILES, allowed, MEGABYTES, key=key, several=True)
     size = sum(file.size for file in chosen)
     if size > checks.UPLOAD.file:
         raise survey.SurveyError(f"The files have {size / 2**20:,.0f} MB; {MEGABYTES} are allowed in all.")
