@@ -94,7 +94,7 @@ ROOMS = {
         inside_house="layers capture attribution",
     ),
     "training": door("click numpy torch PIL", "records images networks models cost"),
-    "distillation": door("click numpy torch", "records networks models cost training"),
+    "distillation": door("click numpy torch", "records images networks models cost training"),
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
