@@ -22,6 +22,7 @@ MAKING = {
     "edited heatmap": "Making a class heatmap",
     "seconds": "Timing a pass",
     "picture": "Reading the picture",
+    "convolution": "Running the network once more, with one convolution watched",
 }
 """What a page says while one of a kind is made; the others say nothing."""
 MOST = {
@@ -39,6 +40,7 @@ MOST = {
     "change": 2048,
     "seconds": 32,
     "picture": 32,
+    "convolution": 8,
 }
 """How many of a kind are kept for all visitors."""
 
