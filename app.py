@@ -9,6 +9,6 @@ from attention import ui
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Gatescope", page_icon=str(HERE / "assets" / "icon.png"), layout="wide")
-page = st.navigation([st.Page(HERE / "pages" / f"{name}.py", **settings) for name, settings in ui.PAGES.items()])
+page = st.navigation(ui.navigation(HERE / "pages"), expanded=True)
 ui.draw_frame(page.title)
 page.run()

@@ -26,7 +26,12 @@ wanted = requirements()
 setup(
     packages=[*find_packages(include=["attention", "attention.*"]), *DASHBOARD],
     package_dir=DASHBOARD,
-    package_data={"attention.app": [".streamlit/config.toml"], "attention.app.assets": ["*", "*/*"]},
+    package_data={
+        "attention.app": [".streamlit/config.toml"],
+        "attention.app.assets": ["*", "*/*"],
+        "attention.charts": ["*.js", "*.css"],
+        "attention.report": ["*.html"],
+    },
     install_requires=wanted.pop("core"),
     extras_require=wanted,
 )

@@ -105,6 +105,24 @@ class SE(nn.Module):
         return features * self.gate(features)
 
 
+class PlainSE(nn.Module):
+    """SE in the fewest words: two layers without biases, `view` from shape to shape, `expand_as` over the places.
+
+    x = u * sigmoid(W2 relu(W1 mean(u))), arXiv 1709.01507, eq. 2 to 4: what `SE` is where its biases are 0.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(channels, channels // reduction, bias=False)
+        self.restore = nn.Linear(channels // reduction, channels, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        n, c, height, width = features.shape
+        squeezed = features.view(n, c, height * width).mean(2)
+        gate = torch.sigmoid(self.restore(torch.relu(self.reduce(squeezed))))
+        return features * gate.view(n, c, 1, 1).expand_as(features)
+
+
 class ChannelAttention(SE):
     """CBAM's channel attention: SE that squeezes by average and maximum through one shared MLP."""
 

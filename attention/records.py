@@ -55,6 +55,15 @@ class Rejected:
 
 
 @dataclass(frozen=True, eq=False)
+class Layer:
+    """What a fully connected layer has learned: weights (outputs, inputs), of which a layer in groups has fewer inputs,
+    and biases (outputs,), 0 where it has none."""
+
+    weights: Floats
+    biases: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class ChannelSteps:
     """How a channel gate of SE's or CBAM's form came about. The keys are `"average"` and `"max"`, in the order run."""
 
@@ -72,6 +81,10 @@ class ChannelSteps:
     """What makes the hidden activations: `"relu"`, `"silu"` ..., as torch calls it."""
     normalised: bool = False
     """Whether a normalisation stands between the first layer and its activation."""
+    first: Layer | None = None
+    """From the squeezed features to the hidden units, shared by the branches; None where it is not one for all."""
+    second: Layer | None = None
+    """From the hidden units to the branches; None likewise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +101,10 @@ class SpatialSteps:
     """The product, (N, C, H, W)."""
     normalised: bool = False
     """Whether the convolution's map is normalised before the sigmoid."""
+    summed: Floats | None = None
+    """What the convolution gives, (N, H, W): the sum of the kernel's products, and its bias where it has one."""
+    logits: Floats | None = None
+    """What the sigmoid is given, (N, H, W): the same, normalised where it is."""
 
 
 Steps = ChannelSteps | SpatialSteps

@@ -177,7 +177,7 @@ def test_all_branches_and_their_sum_have_one_axis_and_the_gate_its_own():
 def test_a_single_branch_needs_no_sum():
     steps = channel_steps(("average",))
     figure = spatial.branches(steps, sigmoid(steps.branches["average"][0]), 0).figure
-    assert [axis.title.text for axis in figure.select_yaxes()] == ["MLP of the mean", "gate"]
+    assert [note.text for note in figure.select_annotations()] == ["MLP of the mean", "gate"]
 
 
 def test_the_chosen_channel_is_marked_in_every_row():

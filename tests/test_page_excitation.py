@@ -64,7 +64,7 @@ TITLE = images.samples()[0].title
 @pytest.mark.parametrize("network", GATED)
 def test_every_part_opens_with_every_network(network):
     app = opened(network=network)
-    assert app.title[0].value == "Which channels get through?"
+    assert app.title[0].value == "SE: which channels get through?"
     for part in PARTS:
         app.session_state["part"] = part
         sound(app.run())

@@ -41,7 +41,7 @@ def everything(app: AppTest) -> str:
 
 def test_the_page_opens_with_its_answer_and_every_line_of_the_derivation():
     app = opened()
-    assert app.title[0].value == "What does grouping save?"
+    assert app.title[0].value == "Grouped convolution: what does it save?"
     assert answer(app) == "In 4 groups, a kernel reads 8 of 32 channels: 2,304 weights instead of 9,216."
     for step in grouped.cost_of(Convolution(32, 32, (3, 3), 4, 28, 28, False)).steps:
         assert f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" in everything(app)

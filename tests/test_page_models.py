@@ -155,7 +155,10 @@ def test_a_row_with_one_block_opens_it_on_its_page(network, name, page, monkeypa
     monkeypatch.setattr("streamlit.dataframe", _selecting(place))
     app.run()
     assert app.session_state["block"] == name
-    assert app.title[0].value == {"excitation": "Which channels get through?", "cbam": "Where does it look?"}[page]
+    assert (
+        app.title[0].value
+        == {"excitation": "SE: which channels get through?", "cbam": "CBAM: where does it look?"}[page]
+    )
 
 
 def test_a_row_with_several_blocks_asks_which_and_one_without_says_so(monkeypatch):

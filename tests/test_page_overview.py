@@ -140,7 +140,7 @@ def test_a_page_opened_alone_runs_the_router_first():
 def test_a_block_opens_from_a_link_and_the_network_stays(network):
     app = sound(opened(network=network, picture=images.samples()[2].title))
     sound(app.button(key="open_excitation_layer2.0.attention").click().run())
-    assert app.title[0].value == "Which channels get through?"
+    assert app.title[0].value == "SE: which channels get through?"
     assert app.selectbox(key="network").value == network
     assert app.pills(key="picture").value == images.samples()[2].title
     assert app.select_slider(key="block").value == "layer2.0.attention"

@@ -19,7 +19,7 @@ from attention.capture.calls import Call, TensorTable
 from attention.capture.gates import own_copy, possible_names, to_host
 from attention.capture.moves import CASTS, EXPANSIONS, PERMUTATIONS, RESHAPES
 from attention.capture.propagation import ACTIVATIONS
-from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, Steps
+from attention.records import ChannelSteps, Floats, Gate, Layer, SpatialSteps, Steps
 
 Form = Literal["channel", "spatial"]
 Stage = Literal["squeezed", "reduced", "hidden", "restored"]
@@ -51,6 +51,8 @@ class Lineage:
     hidden: dict[str, Tensor] = field(default_factory=dict)
     output: dict[str, Tensor] = field(default_factory=dict)
     kernel: Tensor | None = None
+    layers: tuple[tuple[Tensor, Tensor | None], ...] = ()
+    summed: Tensor | None = None
     logits: Tensor | None = None
     activation: str = ""
     normalised: bool = False
@@ -119,10 +121,13 @@ class _GateSteps:
             return None
         host = to_host([before, after])
         if lineage.kernel is not None:
-            (kernel,) = to_host([lineage.kernel])
-            return SpatialSteps(_arrays(lineage.squeezed), kernel, host[0], host[1], lineage.normalised)
+            assert lineage.summed is not None and lineage.logits is not None
+            kernel, summed, logits = to_host([lineage.kernel, lineage.summed, lineage.logits])
+            return SpatialSteps(_arrays(lineage.squeezed), kernel, host[0], host[1], lineage.normalised, summed, logits)
         squeezed, hidden, output = map(_arrays, (lineage.squeezed, lineage.hidden, lineage.output))
-        return ChannelSteps(squeezed, hidden, output, host[0], host[1], lineage.activation, lineage.normalised)
+        first, second = [_learned(*layer) for layer in lineage.layers] or (None, None)
+        how = lineage.activation, lineage.normalised
+        return ChannelSteps(squeezed, hidden, output, host[0], host[1], *how, first, second)
 
     def _explains(self, lineage: Lineage, gate: Gate) -> bool:
         """Whether the activation of the logits is the gate: 1 - sigmoid is another form."""
@@ -176,19 +181,22 @@ def _layer(call: Call, known: list[Lineage]) -> Lineage | None:
         return _convolution(call, lineage, weight)
     if any(size != 1 for size in weight.shape[2:]):
         return None
+    layers = (*lineage.layers, (weight, call.argument(2, "bias")))
     if lineage.of("channel", "squeezed"):
-        return replace(lineage, stage="reduced")
+        return replace(lineage, stage="reduced", layers=layers)
     if not lineage.of("channel", "hidden"):
         return None
     output = _vector(call)
-    return replace(lineage, stage="restored", output=dict.fromkeys(lineage.squeezed, output), logits=output)
+    outputs = dict.fromkeys(lineage.squeezed, output)
+    return replace(lineage, stage="restored", output=outputs, logits=output, layers=layers)
 
 
 def _convolution(call: Call, lineage: Lineage, weight: Tensor) -> Lineage | None:
     maps = list(lineage.squeezed.values())
     if tuple(weight.shape[:2]) != (1, len(maps)) or tuple(call.output.shape[2:]) != maps[0].shape[1:]:
         return None
-    return replace(lineage, stage="restored", kernel=_kept(weight[0]), logits=_kept(call.output[:, 0]))
+    summed = _kept(call.output[:, 0])
+    return replace(lineage, stage="restored", kernel=_kept(weight[0]), summed=summed, logits=summed)
 
 
 def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
@@ -218,8 +226,10 @@ def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
         return None
     known = sorted(known, key=lambda lineage: lineage.serial)
     output = _united([lineage.output for lineage in known])
+    weights = {tuple(id(weight) for weight, _ in lineage.layers) for lineage in known}
     return replace(
         known[0],
+        layers=known[0].layers if len(weights) == 1 else (),
         squeezed=_united([lineage.squeezed for lineage in known]),
         hidden=_united([lineage.hidden for lineage in known]),
         output=output,
@@ -246,6 +256,11 @@ def _kept(tensor: Tensor) -> Tensor:
 
 def _arrays(tensors: dict[str, Tensor]) -> dict[str, Floats]:
     return dict(zip(tensors, to_host(list(tensors.values())), strict=True))
+
+
+def _learned(weight: Tensor, bias: Tensor | None) -> Layer:
+    biases = weight.new_zeros(len(weight)) if bias is None else bias
+    return Layer(*to_host([weight.detach().flatten(1), biases.detach()]))
 
 
 def _vector(call: Call) -> Tensor:

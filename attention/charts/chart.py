@@ -17,13 +17,21 @@ Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
+class Explorable:
+    """A figure of the project's own script, which answers without a server: see `attention.charts.explorable`."""
+
+    data: dict[str, Any]
+    """What its script is given, ready for JSON."""
+
+
+@dataclass(frozen=True, eq=False)
 class Chart:
     """A figure or a picture with its finding, its caption, its numbers, and what it says to those who do not see it."""
 
     key: str
     """What is drawn under the same key takes its place; its files are called so."""
-    figure: go.Figure | bytes
-    """A plotly figure, or an encoded picture, JPEG or PNG."""
+    figure: go.Figure | bytes | Explorable
+    """A plotly figure, an encoded picture, JPEG or PNG, or a block to explore."""
     alt: str
     """The finding in words, for those who do not see the figure."""
     caption: str = ""

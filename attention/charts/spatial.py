@@ -119,7 +119,7 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
         panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
     panels.append(_Panel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
     arrows = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum, σ"}
-    return _drawn(panels, height=430, arrows=arrows)
+    return _drawn(panels, height=430, arrows={place: f"{name}\n→" for place, name in arrows.items()})
 
 
 def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
@@ -139,7 +139,7 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
         _Panel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
         for place, (title, values) in enumerate(maps.items())
     ]
-    figure = _drawn(panels, height=380, arrows={})
+    figure = _drawn(panels, height=380 if len(maps) < 4 else 300, arrows={})
     figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": _FONT, "x": 1.0})
     return Chart(
         "features",
@@ -151,28 +151,111 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
     )
 
 
+def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: str) -> Chart:
+    """What a block does: features (C, H, W) times a gate for each channel (C,) times a gate for each place (H, W)."""
+    gated = before if channel is None else before * channel[:, None, None]
+    after = (gated if spatial is None else gated * spatial).mean(0)
+    means, ends = before.mean(0), own_range(np.stack([before.mean(0), after]))
+    shown = [("features, mean of channels", means, FEATURES, ends)]
+    if channel is not None:
+        shown.append(("× channel gate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
+    if spatial is not None:
+        shown.append(("× spatial gate", spatial, SPATIAL_GATE, Scale(0, 1)))
+    shown.append(("= features passed on", after, FEATURES, ends))
+    width, between = 1 / len(shown), 0.03
+    panels = [
+        _Panel(
+            values, title, colours, scale, (place * width + between / 2, (place + 1) * width - between / 2), (0, 0.95)
+        )
+        for place, (title, values, colours, scale) in enumerate(shown)
+    ]
+    kinds = [f"{len(channel)} channels, pale 0 to deep blue 1" if channel is not None else ""]
+    kinds += ["each place, violet 0 to yellow 1" if spatial is not None else ""]
+    legend = " and for ".join(filter(None, kinds))
+    return Chart(
+        "dials",
+        _drawn(panels, height=340, arrows={}),
+        f"{name}: features from {means.min():.2f} to {means.max():.2f} become {after.min():.2f} to {after.max():.2f}.",
+        f"In {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, white "
+        "high, on one scale before and after.",
+        table=by_map({title: values for title, values, *_ in shown if title != "× channel gate"} | _gates(channel)),
+    )
+
+
+def _gates(channel: Floats | None) -> dict[str, Floats]:
+    return {} if channel is None else {"× channel gate": channel}
+
+
+def _folded(values: Floats) -> Floats:
+    """Numbers (C,) row by row in a map that is nearly square; what is left over is NaN."""
+    across = int(np.ceil(np.sqrt(len(values))))
+    sheet = np.full((-(-len(values) // across), across), np.nan, np.float32)
+    sheet.ravel()[: len(values)] = values
+    return sheet
+
+
+def poolings(steps: ChannelSteps, chosen: int) -> Chart:
+    """What each pooling keeps of the channels, over the channels in their order; one is marked."""
+    rows = [
+        _Row(f"{_BRANCH_NAMES[key]} of its places", values[0], colour, _ends(values[0]))
+        for (key, values), colour in zip(steps.squeezed.items(), OKABE_ITO[1:], strict=False)
+    ]
+    pooled = " and ".join(f"{row.title} {row.values[chosen]:.2f}" for row in rows)
+    return Chart(
+        "poolings",
+        _rows_figure(rows, chosen, height=170),
+        f"Of each channel: {', '.join(row.title for row in rows)}. Channel {chosen} is marked: {pooled}.",
+        f"A number for each of {len(rows[0].values)} channels. Channel {chosen} is marked: {pooled}.",
+        table={"channel": range(len(rows[0].values)), **{row.title: row.values for row in rows}},
+    )
+
+
+def _ends(values: Floats) -> tuple[float, float]:
+    return min(0.0, 1.05 * float(values.min())), max(1.05 * float(values.max()), 1e-6)
+
+
 def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> Chart:
     """Each branch of the channel MLP, their sum, and the gate (C,) below it, over the channels in their order."""
     rows = _branch_rows(steps, gate)
-    step = 1 / len(rows)
-    down = {
-        f"yaxis{number}": {**_AXIS, "title": row.title, "range": row.ends, "nticks": 4, "domain": place}
-        for number, row in enumerate(rows, start=1)
-        for place in [(1 - number * step, 1 - (number - 0.8) * step)]
-    }
-    across = {**_AXIS, "title": "channel", "range": [-0.5, len(gate) - 0.5], "anchor": f"y{len(rows)}"}
-    mark = {"type": "line", "x0": chosen, "x1": chosen, "yref": "paper", "y0": 0, "y1": 1, "line": _MARK}
-    layout = {"height": 130 * len(rows), "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False}
-    lines = [_stairs(row, number) for number, row in enumerate(rows, start=1)]
     pooled = " and ".join(f"{name} {values[0, chosen]:.2f}" for name, values in steps.squeezed.items())
     return Chart(
         "branches",
-        go.Figure(lines, {**down, "xaxis": across, "shapes": [mark], **layout}),
+        _rows_figure(rows, chosen),
         f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {chosen} is "
         f"marked, its gate is {gate[chosen]:.2f}.",
         f"Channel {chosen} over all places: {pooled}. arXiv 1807.06521, equation 2.",
         table={"channel": range(len(gate)), **{row.title: row.values for row in rows}},
     )
+
+
+def _rows_figure(rows: Sequence[_Row], chosen: int, height: int = 130) -> go.Figure:
+    """A row of stairs each, over the channels, the chosen one marked through all."""
+    step = 1 / len(rows)
+    places = [(1 - (number + 1) * step, 1 - (number + 0.26) * step) for number in range(len(rows))]
+    down = {
+        f"yaxis{number}": {**_AXIS, "range": row.ends, "nticks": 4, "domain": place}
+        for number, (row, place) in enumerate(zip(rows, places, strict=True), start=1)
+    }
+    label = {"x": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    titles = [{**label, "text": row.title, "y": top, "font": _FONT} for row, (_, top) in zip(rows, places, strict=True)]
+    across = {**_AXIS, "title": "channel", "range": [-0.5, len(rows[0].values) - 0.5], "anchor": f"y{len(rows)}"}
+    mark = {"type": "line", "x0": chosen, "x1": chosen, "yref": "paper", "y0": 0, "y1": 1, "line": _MARK}
+    layout = {"height": height * len(rows), "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False}
+    lines = [_stairs(row, number) for number, row in enumerate(rows, start=1)]
+    return go.Figure(lines, {**down, "xaxis": across, "shapes": [mark], "annotations": titles, **layout})
+
+
+def pooled(steps: SpatialSteps) -> Chart:
+    """What each place keeps of its channels, a map (H, W) for each pooling, each on its own range."""
+    maps = {f"{_BRANCH_NAMES[name]} of the channels": values[0] for name, values in steps.pooled.items()}
+    width = 1 / len(maps)
+    panels = [
+        _Panel(values, title, FEATURES, own_range(values), (place * width, (place + 0.92) * width), (0, 0.9))
+        for place, (title, values) in enumerate(maps.items())
+    ]
+    said = "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items())
+    caption = f"{said}. Each map on its own range, black low, white high."
+    return Chart("pooled", _drawn(panels, height=340, arrows={}), said, caption, table=by_place(maps))
 
 
 def contact_sheet(feature_map: Floats) -> Floats:
@@ -198,7 +281,7 @@ def _drawn(panels: Sequence[_Panel], *, height: int, arrows: dict[float, str]) -
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]
     for place, label in arrows.items():
-        notes.append({"x": place, "y": 0.5, "text": f"{label}\n→", "xref": "paper", "yref": "paper"})
+        notes.append({"x": place, "y": 0.5, "text": label, "xref": "paper", "yref": "paper"})
     layout = {
         "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
         "height": height,

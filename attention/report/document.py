@@ -8,7 +8,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from attention.charts.chart import Chart, Columns, as_csv
+from attention.charts import explorable
+from attention.charts.chart import Chart, Columns, Explorable, as_csv
 from attention.charts.numbers import number
 from attention.foreign import plain
 
@@ -72,7 +73,7 @@ def html(document: Document) -> str:
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
     how = {"kind": _kind, "figure_json": _figure_json, "picture_address": _picture_address, "items": _items}
-    text = template.render(document=document, plotly=get_plotlyjs(), **how)
+    text = template.render(document=document, plotly=get_plotlyjs(), explorable=explorable, **how)
     return text.encode("utf-8", "backslashreplace").decode()  # the name of a file may hold bytes that are no text
 
 
@@ -86,7 +87,7 @@ def _items(section: Section) -> Iterator[Item]:
 
 def _kind(item: Item) -> str:
     if isinstance(item, Chart):
-        return "picture" if isinstance(item.figure, bytes) else "chart"
+        return {bytes: "picture", Explorable: "explorable"}.get(type(item.figure), "chart")
     return "table" if isinstance(item, Table) else "text"
 
 

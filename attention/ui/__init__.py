@@ -1,8 +1,19 @@
 """What all pages share: the frame, the cache, and what a page is put together from."""
 
 from attention.ui.export import offer_report
-from attention.ui.frame import PAGES, draw_frame, open_page
+from attention.ui.frame import PAGES, draw_frame, navigation, open_page
 from attention.ui.presenting import slots
 from attention.ui.widgets import choose, errors, no_gates, tabs
 
-__all__ = ["PAGES", "choose", "draw_frame", "errors", "no_gates", "offer_report", "open_page", "slots", "tabs"]
+__all__ = [
+    "PAGES",
+    "choose",
+    "draw_frame",
+    "errors",
+    "navigation",
+    "no_gates",
+    "offer_report",
+    "open_page",
+    "slots",
+    "tabs",
+]

@@ -26,6 +26,7 @@ MAKING = {
     "edited heatmap": "Making a class heatmap",
     "seconds": "Timing a pass",
     "picture": "Reading the picture",
+    "convolution": "Running the network once more, with one convolution watched",
 }
 """What a page says while one of a kind is made; the others say nothing."""
 MOST = {
@@ -47,6 +48,7 @@ MOST = {
     "contents": 4,
     "recognised": 4,
     "assembled": 4,
+    "convolution": 8,
 }
 """How many of a kind are kept for all visitors, as far as all of them fit into what a process may hold."""
 

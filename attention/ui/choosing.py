@@ -30,8 +30,8 @@ if TYPE_CHECKING:  # the page is painted before torch is loaded
 ALIKE = "All of them were trained by one recipe with one seed; they differ in the residual block alone."
 DEFAULT = "cbam-b0"
 """It knows a thousand classes, so that a picture of a person's own has a name, and has gates of both kinds."""
-FOR_PAGES = {"excitation": "efficientnet-b0"}
-"""Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice."""
+FOR_PAGES = {"excitation": "efficientnet-b0", "lesson_se": "efficientnet-b0", "lesson_grouped": "se-resnext"}
+"""Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice; one with groups."""
 _OUTPUTS = "outputs"
 _OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
 ALL, ONLY = "all that it returns", "the tensor"

@@ -1,9 +1,11 @@
 """The frame around every page: which network, which picture, and what the network makes of it."""
 
 import runpy
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from attention import analysis, images, serving
 from attention.analysis import predictions
@@ -17,16 +19,30 @@ from attention.ui.widgets import choose, errors, literal, mark_random
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
 PAGES: dict[str, dict[str, Any]] = {
+    "lesson_grouped": {"title": "Lesson: why grouped convolution?", "icon": ":material/school:"},
+    "lesson_se": {"title": "Lesson: what does SE do?", "icon": ":material/school:"},
+    "lesson_cbam": {"title": "Lesson: what does CBAM do?", "icon": ":material/school:"},
     "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
-    "excitation": {"title": "Which channels get through?", "icon": ":material/equalizer:"},
-    "cbam": {"title": "Where does it look?", "icon": ":material/visibility:"},
+    "excitation": {"title": "SE: which channels get through?", "icon": ":material/equalizer:"},
+    "cbam": {"title": "CBAM: where does it look?", "icon": ":material/visibility:"},
+    "grouped": {"title": "Grouped convolution: what does it save?", "icon": ":material/view_column:"},
     "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
     "intervene": {"title": "Does the gate matter?", "icon": ":material/tune:"},
-    "grouped": {"title": "What does grouping save?", "icon": ":material/view_column:"},
     "survey": {"title": "What holds over many pictures?", "icon": ":material/photo_library:"},
     "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
+GROUPS = {"Understand": "lesson_grouped", "Inspect": "overview", "Many pictures": "survey", "Network": "models"}
+"""The parts of the navigation, each with the first of its pages."""
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
+
+
+def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
+    """The pages, whose files are in the folder, in the groups of the navigation."""
+    grouped: dict[str, list[StreamlitPage]] = {}
+    for name, settings in PAGES.items():
+        group = next((group for group, first in GROUPS.items() if first == name), None) or list(grouped)[-1]
+        grouped.setdefault(group, []).append(st.Page(folder / f"{name}.py", **settings))
+    return grouped
 
 
 def draw_frame(title: str) -> None:

@@ -217,7 +217,7 @@ def draw_proof(convolution: Convolution) -> None:
     with left:
         layers = st.segmented_control("Layers", [1, 2], default=1, required=True, key="layers", bind="query-params")
         shuffle = st.toggle("Shuffle channels in between", key="shuffle", bind="query-params", disabled=layers == 1)
-        response, matches, part = _proof(convolution, layers, shuffle and layers > 1)
+        response, matches, part = proof(convolution, layers, shuffle and layers > 1)
         g, outputs = part.groups, part.out_channels
         answered, reached = figures.reach_of_first(response, g)
         st.markdown(
@@ -281,7 +281,7 @@ def draw_network(observation: Observation) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")
-def _proof(convolution: Convolution, layers: int, shuffle: bool) -> "tuple[Answers, bool, Convolution]":
+def proof(convolution: Convolution, layers: int, shuffle: bool) -> "tuple[Answers, bool, Convolution]":
     """The answers, whether they are the expected ones, and the convolution that fits the page."""
     from attention.grouped import reach
 

@@ -227,7 +227,7 @@ def _blocks(observation: Observation, row: Row) -> Iterator[Block]:
 
 
 MOST_NAMES = 6
-ON_PAGES = {"cbam": "Where does it look?", "excitation": "Which channels get through?"}
+ON_PAGES = {"cbam": "CBAM: where does it look?", "excitation": "SE: which channels get through?"}
 STEPPED = ("SE", "CBAM")
 """Forms whose inner steps the pages show."""
 FORMS = {

@@ -1,10 +1,16 @@
 """A figure in the style of the page: in its ink, with room for its tools, and large in a presentation."""
 
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
+
 import plotly.graph_objects as go
 import streamlit as st
 
 from attention.ui import presenting
 
+_most_height: ContextVar[float] = ContextVar("most_height", default=math.inf)
 TOOLS = 28
 """Pixels that the tools of a figure take above it."""
 FACTOR = 1.4
@@ -12,6 +18,16 @@ FACTOR = 1.4
 MARGIN = 1.7
 """More than the text in it, which stands further from its axis the larger it is."""
 _SIZE = 14
+
+
+@contextlib.contextmanager
+def at_most(height: int) -> Iterator[None]:
+    """Figures drawn inside are no higher than this, in pixels, when they are presented."""
+    before = _most_height.set(height)
+    try:
+        yield
+    finally:
+        _most_height.reset(before)
 
 
 def styled(figure: go.Figure) -> go.Figure:
@@ -37,10 +53,14 @@ def _inked(figure: go.Figure) -> go.Figure:
     return figure
 
 
+def _higher(height: float | None) -> float | None:
+    return height and round(min(1.2 * height, _most_height.get()))
+
+
 def enlarged(figure: go.Figure) -> go.Figure:
     """The figure itself, with all of its text and its height larger."""
     layout = figure.layout
-    layout.update(font_size=FACTOR * (layout.font.size or _SIZE), height=layout.height and round(1.2 * layout.height))
+    layout.update(font_size=FACTOR * (layout.font.size or _SIZE), height=_higher(layout.height))
     layout.update(margin={side: MARGIN * (layout.margin[side] or 0) for side in "lrtb"})
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         axis.update(tickfont_size=FACTOR * (axis.tickfont.size or _SIZE))

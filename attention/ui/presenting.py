@@ -19,10 +19,12 @@ COMPARE |= {"missing", "other", "beside", "random", "down", "gate", "layer1", "l
 INTERVENE = {"class", "seed", "reach", "section", "edits", "kind", "off", "from"}
 GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "layers", "shuffle"}
 SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}
+LESSONS = {"step", "layer"}
 MODELS = {"fold", "depth", "find"}
+LESSON_PAGES = ("lesson_grouped", "lesson_se", "lesson_cbam")
 TABS = {"part", "section", "tab", "about"}
 """By which an address names a part of a page."""
-KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS)
+KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS | LESSONS)
 """The keys of all widgets that are bound to the address, and of what a page writes there itself."""
 PARAMETER = "present"
 STYLE = """<style>
@@ -93,17 +95,19 @@ def go(number: int) -> None:
 
 def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
     """Below the page: back, where one is, forward, and the way out."""
+    arrows = "" if page in LESSON_PAGES else "Left Right"  # there they lead through the steps
+    back, on = arrows.split() or (None, None)
     views = kept() or _every(pages)
     at = st.session_state.get(_AT) if kept() else list(pages).index(page)
     at = min(at or 0, len(views) - 1)
     with st.bottom.container(horizontal=True, vertical_alignment="center"):
-        _step("Back", "Left", views[at - 1] if at else None, at - 1)
-        _step("On", "Right", views[at + 1] if at + 1 < len(views) else None, at + 1)
+        _step("Back", back, views[at - 1] if at else None, at - 1)
+        _step("On", on, views[at + 1] if at + 1 < len(views) else None, at + 1)
         st.text(f"{at + 1} of {len(views)}: {views[at].title}")
         st.button("Leave", key="leave", icon=":material/close:", shortcut="Q", on_click=_leave)
 
 
-def _step(label: str, shortcut: str, view: SavedView | None, number: int) -> None:
+def _step(label: str, shortcut: str | None, view: SavedView | None, number: int) -> None:
     st.button(label, key=f"step_{label}", shortcut=shortcut, disabled=not view, on_click=_set_off, args=(view, number))
 
 

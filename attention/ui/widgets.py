@@ -46,21 +46,26 @@ def errors() -> Iterator[None]:
 
 
 def show(
-    chart: Chart, *, on_select: Callable[[], None] | None = None, area: bool = False, fold_table: bool = True
+    chart: Chart,
+    *,
+    on_select: Callable[[], None] | None = None,
+    area: bool = False,
+    fold_table: bool = True,
+    draw: Callable[[], object] | None = None,
 ) -> None:
     """A chart in the width of its place: the finding, the figure, the caption, and its numbers, folded.
 
     Without `fold_table`, the caller offers the numbers by `fold`, further below.
     A click on a plotly figure calls `on_select`; with `area`, where its `dragmode` is "select" or "lasso", so does
     drawing around points. The report holds the chart. Over a plotly figure stand two tools: it fills the screen, and
-    it becomes a picture in a file.
+    it becomes a picture in a file. What is neither plotly's nor a picture, its caller draws by `draw`.
     """
     if chart.headline:
         st.markdown(literal(chart.headline))
     recorder.note(chart.key, chart)
     if isinstance(chart.figure, bytes):
         st.image(chart.figure, width="stretch", alt=chart.alt, caption=literal(chart.caption))
-    else:
+    elif isinstance(chart.figure, go.Figure):
         st.plotly_chart(
             plain(styled(chart.figure)),
             key=chart.key,
@@ -69,8 +74,10 @@ def show(
             selection_mode=("points", "box", "lasso") if area else "points",
             config=_tools(chart.key),
         )
-        if chart.caption:
-            st.caption(literal(chart.caption))
+    elif draw:
+        draw()
+    if chart.caption and not isinstance(chart.figure, bytes):
+        st.caption(literal(chart.caption))
     if chart.table and fold_table:
         fold(**{chart.key: chart.table})
 

@@ -31,7 +31,7 @@ def test_the_networks_stay_chosen_while_another_page_is_open(visit, server):
     visitor = visit(server)
     visitor.open("/compare?network=cbam&picture=Reims+cathedral&beside=se-resnext")
     page = visitor.page
-    for title, there in {"Where does it look?": "/cbam", "Do they look at the same thing?": "/compare"}.items():
+    for title, there in {"CBAM: where does it look?": "/cbam", "Do they look at the same thing?": "/compare"}.items():
         sidebar(page).get_by_role("link", name=title).click()
         expect(page).to_have_url(re.compile(there))
         visitor.settle()

@@ -28,7 +28,7 @@ def search(visitor: Visitor, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("network", "page", "title"),
-    [("se", "excitation", "Which channels get through?"), ("cbam", "cbam", "Where does it look?")],
+    [("se", "excitation", "SE: which channels get through?"), ("cbam", "cbam", "CBAM: where does it look?")],
 )
 def test_a_block_that_is_searched_for_opens_on_its_page(visit, server, network, page, title):
     visitor = visit(server)

@@ -43,7 +43,7 @@ def test_a_report_of_a_page_opens_from_disk_without_a_network(visit, server, bro
     page.evaluate("drawAll()")
     expect(page.locator(".plot .main-svg").first).to_be_visible()
     assert page.locator(".plot").count() == page.locator(".js-plotly-plot").count() > 8
-    assert "As shown on the page: Which channels get through?" in page.inner_text("main")
+    assert "As shown on the page: SE: which channels get through?" in page.inner_text("main")
     with page.expect_download() as figure:
         page.get_by_role("button", name="SVG").first.click()
     assert figure.value.path().read_text().startswith("<svg")

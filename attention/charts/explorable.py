@@ -1,0 +1,190 @@
+"""A block that answers: the numbers of one gate or convolution, for the script that lights up what is linked.
+
+The same script, style and numbers stand on a page and in a report; neither asks a server for anything.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from plotly.colors import hex_to_rgb, sample_colorscale
+
+from attention.charts.channels import FEATURES
+from attention.charts.chart import Chart, Explorable
+from attention.charts.colours import CHANGE, CHANNEL_GATE, COLOUR_MAPS, OKABE_ITO, SPATIAL_GATE
+from attention.records import ChannelSteps, Floats, SpatialSteps
+
+if TYPE_CHECKING:  # it needs torch
+    from attention.grouped.observed import Observed
+
+HERE = Path(__file__).parent
+FIRST_VALUES = 2**17
+"""Values of feature maps, or weights of kernels, that are sent at first: those of evenly spaced channels."""
+NAMES = {"average": "mean", "max": "largest"}
+BORDERS = {"zeros": "constant", "reflect": "reflect"}
+"""What stands beyond the edge of the pooled maps, with numpy's word for it."""
+KEYS = "Point, tap, or use the keys: Enter goes into it, Escape comes back, arrows move."
+
+
+HTML = """<div class="explorable"><div class="finding" aria-live="polite"></div>
+<canvas tabindex="0" role="application"></canvas>
+<div class="tools"><button type="button" data-do="in">Go into it</button>
+<button type="button" data-do="out">Come back</button>
+<button type="button" data-do="all" hidden></button></div>
+<div class="arithmetic" aria-live="polite"></div></div>"""
+"""What the script fills."""
+
+
+@cache
+def script() -> str:
+    """The figure's program: `explorable(place, data, all)` draws into an element, `all` asks for what was left out."""
+    parts = [(HERE / name).read_text(encoding="utf-8") for name in ("explorable.js", "explorable_kinds.js")]
+    return "\n".join(["const explorable = (() => {", *parts, "return mount;", "})();"])
+
+
+@cache
+def style() -> str:
+    """The figure's style sheet."""
+    return (HERE / "explorable.css").read_text(encoding="utf-8")
+
+
+def as_json(figure: Explorable) -> str:
+    """The numbers for a script element: without `<`, so that no text of them ends it."""
+    return json.dumps(figure.data).replace("<", "\\u003c")
+
+
+def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, whole: bool = False) -> Chart:
+    """From maps over squeeze and hidden units to the gate (C,) and the maps after it; `activation` makes the gate.
+
+    Without `whole`, the maps are those of some channels, spread evenly over the gates from the most open to the least.
+    """
+    channels, units = len(gate), next(iter(steps.hidden.values())).shape[1]
+    order = np.argsort(-gate, kind="stable")
+    branches = [
+        {"name": NAMES[key], "squeezed": _pack(values[0]), "hidden": _pack(steps.hidden[key][0])}
+        | {"output": _pack(steps.branches[key][0])}
+        for key, values in steps.squeezed.items()
+    ]
+    data: dict[str, Any] = {"kind": "channel", "name": name, "channels": channels, "units": units}
+    data |= {"size": list(steps.before.shape[2:]), "gate": _pack(gate), "order": order.tolist(), "branches": branches}
+    data |= {"activation": steps.activation, "normalised": steps.normalised, "squash": activation}
+    if steps.first and steps.second and steps.first.weights.shape == (units, channels):
+        data |= {"first": _packed_layer(steps.first), "second": _packed_layer(steps.second)}
+    data["maps"] = _some(steps.before[0], order, whole=whole)
+    strongest = int(order[0])
+    return Chart(
+        "explore_channel",
+        Explorable(data | {"colours": _colours()}),
+        f"{name}: {channels} channels, {units} hidden units, the gates from {gate.min():.3f} to {gate.max():.3f}; the "
+        f"most open channel is {strongest}.",
+        f"From left to right: a channel's map, the number that it is squeezed to, the {units} hidden units, its gate "
+        f"from 0 to 1, and its map times the gate. Lines are products: red adds, blue takes off. {KEYS}",
+        table={"channel": range(channels), "gate": gate},
+    )
+
+
+def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False) -> Chart | None:
+    """From a place's channels over their mean and largest to the kernel's products, their sum and the gate (H, W).
+
+    None where the kernel on the pooled maps does not give the sum that the pass computed: it has gaps, or strides.
+    """
+    found = convolved(steps)
+    if found is None or steps.summed is None or steps.logits is None:
+        return None
+    border, bias = found
+    pooled = [{"name": NAMES[key], "values": _pack(values[0])} for key, values in steps.pooled.items()]
+    data: dict[str, Any] = {"kind": "spatial", "name": name, "channels": steps.before.shape[1]}
+    data |= {"size": list(gate.shape), "pooled": pooled, "kernel": _pack(steps.kernel), "k": steps.kernel.shape[-1]}
+    data |= {"border": border, "bias": bias, "summed": _pack(steps.summed[0]), "logits": _pack(steps.logits[0])}
+    data |= {"gate": _pack(gate), "normalised": steps.normalised}
+    data["maps"] = _some(steps.before[0], np.arange(steps.before.shape[1]), whole=whole)
+    row, column = np.unravel_index(int(gate.argmax()), gate.shape)
+    k = steps.kernel.shape[-1]
+    return Chart(
+        "explore_spatial",
+        Explorable(data | {"colours": _colours()}),
+        f"{name}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} places, a {k} by {k} kernel, "
+        f"the gate from {gate.min():.3f} to {gate.max():.3f}; it is most open at row {row}, column {column}.",
+        f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
+        f"around the place, the kernel's products, and the gate. {KEYS}",
+        table={"row": np.indices(gate.shape)[0].ravel(), "column": np.indices(gate.shape)[1].ravel()}
+        | {"gate": gate.ravel()},
+    )
+
+
+def kernels(seen: "Observed", name: str, *, whole: bool = False) -> Chart:
+    """Every kernel of a convolution by the input channels that it reads, and its products at one place."""
+    outputs, per_group, *size = seen.weights.shape
+    (row, column), inputs = seen.place, len(seen.window)
+    at_place = seen.output[:, row, column]
+    data: dict[str, Any] = {"kind": "group", "name": name, "inputs": inputs, "outputs": outputs, "size": size}
+    data |= {"groups": seen.groups, "place": [row, column], "window": _pack(seen.window), "output": _pack(at_place)}
+    data["biases"] = _pack(seen.biases)
+    data["weights"] = _some(seen.weights, np.arange(outputs), whole=whole)
+    return Chart(
+        "explore_kernels",
+        Explorable(data | {"colours": _colours()}),
+        f"{name}: {outputs} kernels in {seen.groups} groups; each reads {per_group} of {inputs} input channels.",
+        "A row is a kernel, a column an input channel, a dot is as dark as the weights between them are large; where "
+        f"there is none, it does not read the channel. Products are those at row {row}, column {column}. {KEYS}",
+        table={"kernel": range(outputs), "group": np.arange(outputs) // (outputs // seen.groups), "output": at_place},
+    )
+
+
+def convolved(steps: SpatialSteps) -> tuple[str, float] | None:
+    """The border and the bias with which the kernel on the pooled maps gives the sums of the pass; None where none
+    does."""
+    if steps.summed is None:
+        return None
+    k = steps.kernel.shape[-1]
+    if k % 2 == 0:
+        return None
+    maps = [values[0].astype(np.float64) for values in steps.pooled.values()]
+    for border, mode in BORDERS.items():
+        if mode == "reflect" and k // 2 >= min(maps[0].shape):
+            continue
+        total = np.zeros(maps[0].shape)
+        for values, kernel in zip(maps, steps.kernel, strict=True):
+            windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, k // 2, mode=mode), (k, k))  # type: ignore[call-overload]
+            total += np.einsum("hwij,ij->hw", windows, kernel)
+        bias = steps.summed[0] - total
+        if np.ptp(bias) <= 1e-4 * max(float(np.abs(steps.summed).max()), 1e-3):
+            return border, round(float(bias.mean()), 6)
+    return None
+
+
+@cache
+def _colours() -> Mapping[str, list[str]]:
+    """The colours of the pages as red, green, blue: so many steps from the low end to the high end of each scale."""
+    scales = {"features": COLOUR_MAPS[FEATURES], "channel": CHANNEL_GATE, "spatial": SPATIAL_GATE, "change": CHANGE}
+    steps = np.linspace(0, 1, 33).tolist()
+    sampled = {
+        name: [
+            ",".join(f"{255 * part:.0f}" for part in rgb) for rgb in sample_colorscale(scale, steps, colortype="tuple")
+        ]
+        for name, scale in scales.items()
+    }
+    return sampled | {"groups": [",".join(map(str, hex_to_rgb(shade))) for shade in OKABE_ITO]}
+
+
+def _some(values: Floats, order: np.ndarray, *, whole: bool) -> Mapping[str, Any]:
+    """From (C, ...) values those that are sent, with their channels; all where they are few, or asked for."""
+    most = max(1, FIRST_VALUES // values[0].size)
+    if whole or len(values) <= most:
+        which = np.arange(len(values))
+    else:
+        which = np.sort(order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))])
+    return {"which": which.tolist(), "values": _pack(values[which])}
+
+
+def _packed_layer(layer: Any) -> Mapping[str, str]:
+    return {"weights": _pack(layer.weights), "biases": _pack(layer.biases)}
+
+
+def _pack(values: Any) -> str:
+    """Float32 numbers, little-endian, in base64."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode()

@@ -1,0 +1,258 @@
+"""The lesson of CBAM: a gate for each channel, then a gate for each place."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from textwrap import dedent
+
+import numpy as np
+import streamlit as st
+
+from attention import analysis
+from attention.analysis.gates import NINTHS, ninths
+from attention.charts import comparing, explorable, gates, overlay, spatial
+from attention.charts.chart import Chart, by_place
+from attention.charts.survey_figures import gate_map, map_grid
+from attention.models import zoo
+from attention.observe import Observation
+from attention.records import Floats, SpatialSteps
+from attention.ui import cache, widgets
+from attention.ui.choosing import chosen
+from attention.ui.exploring import explore
+from attention.ui.lessons import gated as shared
+from attention.ui.lessons.gated import Gated
+from attention.ui.lessons.steps import Prediction, Step
+
+USAGE = """\
+self.attention = CBAM(channels, reduction=16, kernel=7)  # in __init__ of a residual block
+return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
+PLACES = tuple(name for row in NINTHS for name in row)
+BESIDE = ("se", "cbam")
+"""Networks that were trained alike, but for their gates."""
+SEVEN, ONE = "7 × 7, as it was trained", "1 × 1, of the same weights"
+
+
+def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
+    """The steps by title; each is made when it is asked for."""
+    made: dict[str, Callable[[Gated], Step]] = {
+        "Two dials": shared.dial,
+        "Two ways to squeeze a channel": _poolings,
+        "One small network for both": _shared_mlp,
+        "The channel gate, whole": shared.whole_channel,
+        "Keep the places, squeeze the channels": _pooled,
+        "Guess where it looks": _guess,
+        "A window on the neighbours": _kernel,
+        "7 × 7 or 1 × 1?": _sizes,
+        "One map times every channel": _reweight,
+        "SE against CBAM": _against_se,
+        "In code, and where it stands": _placed,
+        "The spatial gate, whole": _whole,
+    }
+    return {title: partial(make, lesson) for title, make in made.items()}
+
+
+def _poolings(lesson: Gated) -> Step:
+    chart = spatial.poolings(lesson.steps, lesson.order[0])
+    return Step(
+        "CBAM asks each channel twice: what is the mean of its places, and what is the largest of them? A small bright "
+        "spot hardly moves the mean, but sets the largest.",
+        lambda: widgets.show(chart),
+        f"`{lesson.gate.name}`: AvgPool(F) and MaxPool(F), (1, {len(lesson.values)}) each.",
+    )
+
+
+def _shared_mlp(lesson: Gated) -> Step:
+    inner, channel, values = lesson.steps, lesson.order[0], lesson.values
+    branches = [float(branch[0, channel]) for branch in inner.branches.values()]
+    added = " + ".join(f"({value:.2f})" if value < 0 else f"{value:.2f}" for value in branches).replace("-", "−")
+    total = f"{sum(branches):.2f}".replace("-", "−")
+    return Step(
+        "The same small network, with the same weights, reads the means and then the largest values; its two answers "
+        f"are added and pressed between 0 and 1. For channel {channel}: {added} = {total}, gate "
+        f"**{values[channel]:.2f}**.",
+        lambda: widgets.show(spatial.branches(inner, values, channel)),
+        rf"`{lesson.gate.name}`: $M_c = \sigma(\mathrm{{MLP}}(\mathrm{{AvgPool}}(F)) + "
+        rf"\mathrm{{MLP}}(\mathrm{{MaxPool}}(F)))$.",
+    )
+
+
+def _pooled(lesson: Gated) -> Step:
+    inner = lesson.spatial_steps
+    return Step(
+        f"Now the other way round: at each place {inner.before.shape[1]} channels become their mean and the "
+        "largest of them. What is lost is which channel; what is kept is where.",
+        lambda: widgets.show(spatial.pooled(inner)),
+        f"What reaches `{_gate_name(lesson)}`: [AvgPool(F'); MaxPool(F')], a map each.",
+    )
+
+
+def _gate_name(lesson: Gated) -> str:
+    assert lesson.block.spatial
+    return lesson.block.spatial.name
+
+
+def _guess(lesson: Gated) -> Step:
+    found, seen, gate = analysis.look(lesson.map), lesson.observation, lesson.block.spatial
+    assert gate
+    near = PLACES.index(found.place)
+    options = tuple(PLACES[place] for place in sorted({near, (near + 2) % 9, (near + 4) % 9, (near + 7) % 9}))
+    brightest = max(ninths(lesson.map).values())
+    picture = Chart("guessed_picture", overlay.jpeg(seen.square), f"{seen.picture.name}, as the network sees it.")
+    answer = gates.map_on_picture(seen, gate, "guessed_map", "The spatial gate", side=300)
+    return Step(
+        "From these two maps the block makes one gate for each place of the picture.",
+        lambda: _narrow(answer),
+        f"`{gate.name}`. Yellow is open, violet is shut; some of it is a habit of position, as the CBAM page shows.",
+        Prediction(
+            "Where is the map brightest, in the mean of a ninth of the picture?",
+            options,
+            found.place,
+            f"The mean there is {brightest:.3f}, of all places {found.mean:.3f}.",
+        ),
+        lambda: _narrow(picture),
+    )
+
+
+def _narrow(chart: Chart) -> None:
+    with st.container(width=300):
+        widgets.show(chart)
+
+
+def _kernel(lesson: Gated) -> Step:
+    inner = lesson.spatial_steps
+    size, count = inner.kernel.shape[-1], inner.kernel.size
+    chart = spatial.derivation(inner, lesson.map)
+    return Step(
+        f"A place is judged with its neighbours: a window of {size} × {size} places on both maps is multiplied by "
+        f"{count} learned weights, the products are added, and the sum is pressed between 0 and 1.",
+        lambda: widgets.show(chart),
+        rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}(F'); "
+        r"\mathrm{MaxPool}(F')]))$.",
+    )
+
+
+def _sizes(lesson: Gated) -> Step:
+    maps = both_sizes(lesson.spatial_steps)
+    rough = {name: float(np.abs(np.diff(values)).mean()) for name, values in maps.items()}
+    smooth = min(rough, key=lambda name: rough[name])
+    figure = map_grid([gate_map(name, values.astype(np.float64)) for name, values in maps.items()])
+    told = "; ".join(f"{name}: {value:.4f}" for name, value in rough.items())
+    chart = Chart("sizes", figure, f"Neighbours in a row differ by {told}.", table=by_place(maps))
+    return Step(
+        "The paper found 7 × 7 best; some write 1 × 1, which judges each place alone. No 1 × 1 was trained here: this "
+        "one has the sum of each map's 7 × 7 weights as its weight.",
+        lambda: widgets.show(chart),
+        f"`SpatialGate(7)` and `SpatialGate(1)` of `attention/layers.py`, run on the pooled maps of "
+        f"`{_gate_name(lesson)}`; both end with that block's own normalisation.",
+        Prediction(
+            "Which map is smoother, with smaller steps from a place to the next?",
+            (SEVEN, ONE),
+            smooth,
+            f"From a place to the next in its row the gate changes on average by: {told}.",
+        ),
+        lambda: None,
+    )
+
+
+def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
+    """The gate (H, W) by the kernel as it is, and by one place whose weight for each map is the sum of the kernel's.
+
+    Raises GatescopeError where the kernel on the pooled maps does not give what the pass computed.
+    """
+    import torch
+
+    from attention.layers import SpatialGate
+
+    found = explorable.convolved(inner)
+    if found is None or inner.logits is None or inner.summed is None or inner.kernel.shape[-1] != 7:
+        raise widgets.GatescopeError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
+    border, bias = found
+    scale, shift = np.polyfit(inner.summed.ravel().astype(np.float64), inner.logits.ravel(), 1)
+    pooled = torch.from_numpy(np.stack([values[0] for values in inner.pooled.values()])[None])
+    squeeze = "both" if len(inner.pooled) == 2 else next(iter(inner.pooled))
+    maps: dict[str, Floats] = {}
+    for name, size, kernel in ((SEVEN, 7, inner.kernel), (ONE, 1, inner.kernel.sum((1, 2), keepdims=True))):
+        gate = SpatialGate(size, squeeze, normalise=None, border=border if size > 1 else "zeros").eval()  # type: ignore[arg-type]
+        with torch.no_grad():
+            gate.conv.weight.copy_(torch.from_numpy(kernel[None] * np.float32(scale)))
+            gate.conv.bias.fill_(float(scale * bias + shift))  # type: ignore[union-attr]
+            maps[name] = torch.sigmoid(gate.norm(gate.conv(pooled)))[0, 0].numpy()
+    return maps
+
+
+def _reweight(lesson: Gated) -> Step:
+    inner = lesson.spatial_steps
+    maps = {"before": inner.before[0].mean(0), "after the spatial gate": inner.after[0].mean(0)}
+    count, height, width = inner.before.shape[1:]
+    return Step(
+        f"The one map is multiplied into all {count} channels: it is broadcast over them, as the channel gate was over "
+        "the places. The places that matter less are darker.",
+        lambda: widgets.show(spatial.features(maps, "The mean over all channels")),
+        f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); F'' = M_s · F'.",
+    )
+
+
+def _against_se(lesson: Gated) -> Step:
+    seen = {name: cache.observe(chosen(zoo.card(name), random=False), lesson.observation.picture) for name in BESIDE}
+    guesses = {name: _best(each) for name, each in seen.items()}
+    channel_gates = {
+        each.card.title: [block.channel.values[0] for block in each.blocks if block.channel] for each in seen.values()
+    }
+    spatial_gates = [block.spatial for block in seen["cbam"].blocks if block.spatial]
+    low = min(gate.minimum for gate in spatial_gates)
+    high = max(gate.maximum for gate in spatial_gates)
+    said = "; ".join(f"{seen[name].card.title}: {label}, {share:.1%}" for name, (label, share) in guesses.items())
+    surer = max(guesses, key=lambda name: guesses[name][1])
+    rows = [(title, depth, gate) for title, found in channel_gates.items() for depth, gate in enumerate(found, start=1)]
+    titles, depths, values = zip(*rows, strict=True)
+    caption = "Each block's channel gates in depth order: the line is the median, the band the middle half."
+    table = {"network": titles, "block": depths, **analysis.spread(values)}
+    chart = Chart("se_and_cbam", comparing.profiles(channel_gates), caption, caption, table=table)
+    return Step(
+        "Two networks of this project were trained alike: one with SE, one with CBAM. CBAM has channel gates too, and "
+        f" {len(spatial_gates)} maps, here from {low:.2f} to {high:.2f}; SE treats all places alike.",
+        lambda: widgets.show(chart),
+        "`zoo.load('se')` and `zoo.load('cbam')` on this picture; both know ten classes. One picture does not say "
+        "which is better.",
+        Prediction(
+            "Which of the two gives its first guess the higher probability?",
+            tuple(seen[name].card.title for name in BESIDE),
+            seen[surer].card.title,
+            f"{widgets.literal(said)}.",
+        ),
+        lambda: None,
+    )
+
+
+def _best(observation: Observation) -> tuple[str, float]:
+    return analysis.top(observation.probabilities, observation.labels, 1)[0]
+
+
+def _placed(lesson: Gated) -> Step:
+    from attention import layers
+
+    step = shared.placed(lesson, "channel gate, then spatial gate", USAGE, "arXiv 1807.06521, figure 3.")
+
+    def draw() -> None:
+        step.draw()
+        for part in (layers.SpatialGate.forward, layers.CBAM.forward):
+            st.code(dedent(inspect.getsource(part)), wrap_lines=True)
+
+    return Step(step.sentence, draw, step.source, step.prediction, lambda: None)
+
+
+def _whole(lesson: Gated) -> Step:
+    inner = lesson.spatial_steps
+
+    def make(whole: bool) -> Chart | None:
+        return explorable.spatial(inner, lesson.map, lesson.name, whole=whole)
+
+    def draw() -> None:
+        if not explore(make, f"{lesson.where} spatial"):
+            st.info("The kernel of this block is of another form, so its products cannot be shown.")
+
+    return Step(
+        "All of it at once: point at a place and follow it from its channels to its gate, down to one multiplication.",
+        draw,
+        f"`{_gate_name(lesson)}`.",
+    )

@@ -1,0 +1,161 @@
+"""What the lessons of SE and of CBAM share: the block that they are about, and the steps that both take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import streamlit as st
+
+from attention import analysis
+from attention.analysis import Block
+from attention.charts import explorable, spatial
+from attention.charts.chart import Chart
+from attention.observe import Observation
+from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.ui import widgets
+from attention.ui.exploring import explore
+from attention.ui.lessons.steps import Prediction, Step
+
+RESIDUAL = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
+flowchart LR
+    x((x)) --> b["convolutions"] -- features --> c["GATES"] -- gated --> p(("+")) --> r([ReLU])
+    x -- shortcut --> p
+"""
+OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Choose another block below."
+EASY_SIDES, MOST_CHANNELS = range(14, 41), 256
+"""A lesson opens on a block whose maps show the picture, by their shorter side, and whose cells can be told apart."""
+BEFORE, AFTER = "before the shortcut is added", "after the shortcut is added"
+
+
+@dataclass(frozen=True, eq=False)
+class Gated:
+    """One block of a network on a picture, as a lesson asks for its numbers."""
+
+    observation: Observation
+    block: Block
+
+    @property
+    def name(self) -> str:
+        """What the block is called for short."""
+        return self.observation.names[self.block.name]
+
+    @property
+    def where(self) -> str:
+        """The same for the same network, picture and block, and for no others."""
+        return f"{self.observation.key} {self.block.name}"
+
+    @property
+    def gate(self) -> Gate:
+        """The channel gate."""
+        assert self.block.channel
+        return self.block.channel
+
+    @property
+    def values(self) -> Floats:
+        """The channel gate for this picture, (C,)."""
+        return self.gate.values[0]
+
+    @cached_property
+    def order(self) -> list[int]:
+        """The channels, the most open first."""
+        return analysis.by_strength(self.values).tolist()
+
+    @cached_property
+    def steps(self) -> ChannelSteps:
+        """How the channel gate came about. Raises OtherFormError where it is not of SE's or CBAM's form."""
+        steps = self.observation.steps(self.gate.name)
+        if not isinstance(steps, ChannelSteps):
+            raise widgets.GatescopeError(OTHER_FORM)
+        return steps
+
+    @property
+    def map(self) -> Floats:
+        """The spatial gate for this picture, (H, W)."""
+        assert self.block.spatial
+        return self.block.spatial.values[0]
+
+    @cached_property
+    def spatial_steps(self) -> SpatialSteps:
+        """How the spatial gate came about. Raises GatescopeError where it is not of CBAM's form."""
+        steps = self.observation.steps(self.block.spatial.name) if self.block.spatial else None
+        if not isinstance(steps, SpatialSteps):
+            raise widgets.GatescopeError(OTHER_FORM)
+        return steps
+
+
+def choose(observation: Observation, blocks: Sequence[Block], page: str, label: str) -> Gated:
+    """The block that the lesson is about, and the way on to the page that shows it; below the step."""
+    names = [block.name for block in blocks]
+    drawable = [block for block in blocks if _is_easy(block)] or blocks
+    usual = analysis.most_varied({block.name: block.gates for block in drawable}, observation.card.gate_health)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = widgets.choose("Block of the network", names, key="block", default=usual, names=str, width=300)
+        block = blocks[names.index(chosen)]
+        st.page_link(
+            f"pages/{page}.py",
+            label=f"Go on with this block: {label}",
+            icon=":material/arrow_forward:",
+            query_params={key: text for key, text in st.query_params.items() if key != "step"} | {"block": chosen},
+        )
+    return Gated(observation, block)
+
+
+def _is_easy(block: Block) -> bool:
+    channels, *places = block.gates[0].feature_shape[1:]
+    return min(places, default=0) in EASY_SIDES and channels <= MOST_CHANNELS
+
+
+def dial(gated: Gated) -> Step:
+    """What a gate is."""
+    steps, both = gated.steps, gated.block.spatial is not None
+    what = " One dial for each channel, then one for each place." if both else " Here each channel has one."
+    return Step(
+        "A gate is a dial from 0 to 1 that multiplies features: at 1 they pass unchanged, at 0 they are shut off."
+        + what,
+        lambda: widgets.show(dials(gated, steps)),
+        f"`{gated.block.name}`: after = features × gate.",
+    )
+
+
+def dials(gated: Gated, steps: ChannelSteps) -> Chart:
+    """Features times the gates of a block."""
+    return spatial.dials(steps.before[0], gated.values, gated.map if gated.block.spatial else None, gated.name)
+
+
+def placed(gated: Gated, gates: str, usage: str, why: str) -> Step:
+    """Where the block stands in a residual block."""
+
+    def draw() -> None:
+        st.mermaid_chart(
+            RESIDUAL.replace("GATES", gates), alt=f"Convolutions, then {gates}, then the shortcut is added."
+        )
+        st.code(usage, language="python")
+
+    return Step(
+        "A residual block adds its input, the shortcut, to what its convolutions found; the gates take two lines.",
+        draw,
+        "`attention/layers.py`, as the networks that come along use it. " + why,
+        Prediction(
+            "Where do the gates stand?", (BEFORE, AFTER), BEFORE, "They weigh the branch; the shortcut stays whole."
+        ),
+    )
+
+
+def whole_channel(gated: Gated) -> Step:
+    """The channel gate, to explore."""
+    steps = gated.steps
+
+    def draw(whole: bool) -> Chart:
+        return explorable.channel(steps, gated.values, gated.gate.activation, gated.name, whole=whole)
+
+    return Step(
+        "All of it at once: point at a channel and follow it from its map to its gate, down to one multiplication.",
+        lambda: explore(draw, f"{gated.where} channel"),
+        f"`{gated.gate.name}`: s = σ(W₂ {steps.activation}(W₁ z)), then x = s · u.",
+    )
+
+
+def spread(values: Floats, order: Sequence[int], count: int = 4) -> list[int]:
+    """Channels to guess among: the most open, the most shut, and some evenly between, by their number."""
+    return sorted({order[round(place)] for place in np.linspace(0, len(order) - 1, count)})

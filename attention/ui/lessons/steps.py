@@ -1,0 +1,104 @@
+"""How a lesson goes: its steps one by one, a prediction before the answer, and the way from each step to the rest."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from attention.ui import presenting, widgets
+from attention.ui.page_style import at_most
+
+UNDECIDED = "Just show me"
+HEIGHT, HEIGHT_GUESSED = 420, 340
+"""How high a presented figure is at most, in pixels: on a screen of 720 there is room for title and sentence too, and,
+with the latter, for a question."""
+STYLE = """<style>
+[data-testid="stMain"] h1 { font-size: 1.2rem; padding: 0.2rem 0; }
+[data-testid="stMain"] h3 { padding: 0 0 0.2rem; }
+[data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] { flex-direction: row; flex-wrap: wrap; }
+[data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] > * { width: auto; flex: 0 1 auto; }
+[data-testid="stBottomBlockContainer"] [data-testid="stText"] { font-size: 0.7rem; white-space: nowrap; }
+.st-key-step { display: none; }
+</style>"""
+"""A presented lesson: its title is small, and all that leads on stands in one row."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the reader is asked before the answer is drawn."""
+
+    question: str
+    options: tuple[str, ...]
+    right: str
+    """One of the options."""
+    told: str
+    """The answer in a sentence, with its number."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One idea: a sentence, a figure, and at most one thing to do."""
+
+    sentence: str
+    draw: Callable[[], object]
+    source: str = ""
+    """From which layer and by which formula its numbers are, in markdown."""
+    prediction: Prediction | None = None
+    before: Callable[[], object] | None = None
+    """What is drawn until the reader has predicted."""
+
+
+def teach(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
+    """The step that the address names, with the way back and on; `where` is what its numbers are of, a prediction of
+    which says nothing elsewhere. A step is made when it is its turn."""
+    number = _choose_step(list(steps))
+    title = list(steps)[number - 1]
+    st.subheader(f"{number}. {title}", anchor=False)
+    if presenting.is_on():
+        st.html(STYLE)
+    with widgets.errors():
+        step = steps[title]()
+        st.markdown(step.sentence)
+        if step.prediction is None or _predicted(step.prediction, f"guess_{where}_{number}"):
+            with at_most(HEIGHT_GUESSED if step.prediction else HEIGHT):
+                step.draw()
+            if step.source:
+                st.caption(step.source)
+        elif step.before:
+            with at_most(HEIGHT_GUESSED):
+                step.before()
+
+
+def _choose_step(titles: list[str]) -> int:
+    """Back and on, by buttons and the arrow keys, and a step by its number, which is in the address."""
+
+    def go(number: int) -> None:
+        st.session_state.step = number
+
+    bar = st.bottom.container(horizontal=True, vertical_alignment="center", key="steps")
+    back = bar.container(width="content")
+    with bar:
+        number = widgets.choose_number("Step", 1, len(titles), 1, key="step", look="pages", max_visible_pages=5)
+    on = bar.container(width="content")
+    for place, label, key, to in ((back, "Back", "Left", number - 1), (on, "Next", "Right", number + 1)):
+        outside = not 1 <= to <= len(titles)
+        place.button(label, key=f"lesson_{label}", shortcut=key, disabled=outside, on_click=go, args=(to,))
+    bar.text(f"Step {number} of {len(titles)}")
+    return number
+
+
+def _predicted(prediction: Prediction, key: str) -> bool:
+    """Whether the reader has chosen; then the answer stands beside the question."""
+    options = [*prediction.options, UNDECIDED]
+    chosen = st.segmented_control(f"**{prediction.question}**", options, key=key)
+    if chosen is None:
+        if not presenting.is_on():
+            st.caption("Predict first; the answer comes with the number.")
+        return False
+    if chosen == UNDECIDED:
+        st.markdown(f":material/visibility: {prediction.told}")
+    elif chosen == prediction.right:
+        st.markdown(f":material/check_circle: **Yes.** {prediction.told}")
+    else:
+        st.markdown(f":material/cancel: **No, it is {prediction.right}.** {prediction.told}")
+    return True

@@ -1,0 +1,20 @@
+"""Lesson: why grouped convolution?"""
+
+from attention import ui
+
+observation = ui.open_page()
+
+import streamlit as st
+
+from attention.ui.lessons import grouped
+from attention.ui.lessons.steps import teach
+
+step, below = st.container(), st.container()
+with ui.errors():
+    with below:
+        lesson = grouped.choose(observation)
+    if lesson:
+        with step:
+            teach(grouped.steps(lesson), lesson.where)
+    else:
+        ui.no_gates(observation, "convolutions that can be divided", "se-resnext")
