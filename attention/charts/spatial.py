@@ -132,8 +132,9 @@ def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
 
 
 def features(maps: dict[str, Floats], what: str) -> Chart:
-    """Feature maps (H, W) of one size side by side by title, on one grey scale; `what` they are, in words."""
-    scale = own_range(np.stack(list(maps.values())))
+    """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words."""
+    scale = own_range(np.concatenate([values.ravel() for values in maps.values()]))
+    alike = len({values.shape for values in maps.values()}) == 1
     width = 1 / len(maps)
     panels = [
         _Panel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
@@ -147,7 +148,7 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
         "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items()),
         f"{what}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
         "negative, and a gate only moves them towards 0.",
-        table=by_place(maps),
+        table=by_place(maps) if alike else by_map(maps),
     )
 
 
