@@ -38,7 +38,8 @@ ROOMS = {
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
     "filters": door(),
-    "images": door("numpy PIL", "records filters", inside="torch"),
+    "limits": door("", "records"),
+    "images": door("numpy PIL", "records filters limits", inside="torch"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -49,7 +50,7 @@ ROOMS = {
     "inventory": door("torch", "records cost"),
     "models": door(
         "numpy torch",
-        "records images networks labels analysis",
+        "records limits images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
@@ -66,7 +67,7 @@ ROOMS = {
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
-        "records threads images models analysis",
+        "records limits threads images models analysis",
         inside="torch pyarrow ray timm",
         inside_house="capture",
     ),
@@ -82,8 +83,8 @@ ROOMS = {
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records images models inventory grouped charts analysis changes store observe comparison serving labels "
-        "interventions jobs survey views report",
+        "records limits images models inventory grouped charts analysis changes store observe comparison serving "
+        "labels interventions jobs survey views report",
         inside="torch",
         inside_house="layers capture attribution",
     ),

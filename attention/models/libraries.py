@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attention import labels
 from attention.models.downloads import OnHub, OnServer, Weights
-from attention.models.network import ZooError, gate_counts, on_noise, seeded
+from attention.models.network import ZooError, check_size, gate_counts, on_noise, preprocessing, seeded
 from attention.records import ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -73,7 +73,10 @@ def counted(library: Library, name: str) -> ModelCard:
 
     card = library.describe(name)
     try:
+        check_size(card.name, lambda: library.build(name), preprocessing(card))
         module = seeded(lambda: library.build(name))
+    except ZooError:
+        raise
     except Exception as error:  # a person may type any name, and what a library's builders raise is anything
         raise ZooError(f"{card.name} cannot be built here: {type(error).__name__}: {error}") from error
     card = replace(card, parameters=count_parameters(module), gates=gate_counts(on_noise(module, card)))

@@ -8,12 +8,15 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention import images
+from attention.limits import Limits
 from attention.observe import NetworkChoice, Observation, Picture, picture_of
 from attention.store import Store
 
 LONGEST_SIDE = 1024
 MAKING = {
     "network": "Loading the network",
+    "weights": "Reading the weights",
+    "recognised": "Recognising the network",
     "trace": "Running the network on the picture",
     "steps": "Running the network once more, with this gate's inner steps",
     "cost": "Counting parameters and MACs",
@@ -26,6 +29,8 @@ MAKING = {
 """What a page says while one of a kind is made; the others say nothing."""
 MOST = {
     "network": 8,
+    "weights": 4,
+    "recognised": 4,
     "tracer": 8,
     "attributor": 8,
     "cost": 8,
@@ -39,8 +44,9 @@ MOST = {
     "change": 2048,
     "seconds": 32,
     "picture": 32,
+    "result": 64,
 }
-"""How many of a kind are kept for all visitors."""
+"""How many of a kind are kept for all visitors, as far as their bytes allow."""
 
 
 def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
@@ -48,7 +54,7 @@ def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
     return st.spinner(MAKING[kind]) if on_a_page and kind in MAKING else contextlib.nullcontext()
 
 
-STORE = Store(MOST, _spinner)
+STORE = Store(MOST, _spinner, lambda: Limits.of_environment().kept_bytes)
 
 
 def observe(choice: NetworkChoice, picture: Picture) -> Observation:

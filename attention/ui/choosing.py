@@ -20,6 +20,7 @@ from attention.models import libraries, weight_files, zoo
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
+from attention.ui.cache import MOST, STORE
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -158,7 +159,7 @@ def _card(name: str) -> ModelCard:
     try:
         with st.spinner("Looking the network up", show_time=True):
             return zoo.card(name)
-    except zoo.ZooError as error:
+    except GatescopeError as error:
         st.error(f"{literal(str(error))} Until another is chosen, this is {DEFAULT}.")
         return zoo.card(DEFAULT)
 
@@ -216,8 +217,6 @@ EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
 RECOGNISED = "As recognised"
 MEGABYTES = 500
 """The largest upload; the largest ResNet, 152 layers deep, has 242 MB."""
-KEPT = 4
-"""Files whose tensors the server keeps, and networks made of them; the last of all visitors."""
 HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
@@ -250,7 +249,7 @@ def choose_weight_file() -> NetworkChoice | None:
             seen = _choose_pictures(weight_files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
-        network = _network(key, file, _prepared=(seen, names))
+        network = _network(key, file, prepared=(seen, names))
     except GatescopeError as error:
         with described:
             st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
@@ -259,15 +258,17 @@ def choose_weight_file() -> NetworkChoice | None:
     with described:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
+
+    def load(key: str, family: str) -> zoo.Network:  # by what it is, so that the server can let the tensors go
+        return _network(key, _recognised(upload.sha256, part, family, name=upload.name), prepared=(seen, names))
 
     def alike(family: str) -> NetworkChoice:
-        def load() -> zoo.Network:
-            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), _prepared=prepared)
+        other = f"{key} {family}"
+        return NetworkChoice(
+            replace(card, name=f"{card.name} as {family}", title=family), other, partial(load, other, family)
+        )
 
-        other_key, prepared = f"{key} {family}", (seen, names)
-        return NetworkChoice(replace(card, name=f"{card.name} as {family}", title=family), other_key, load)
-
+    choice = NetworkChoice(card, key, partial(load, key, found.family))
     st.session_state[_OF_FILE] = [choice, *map(alike, found.alternatives)]
     return choice
 
@@ -315,7 +316,7 @@ def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
     try:
         _contents(sha256, None, data)
     except SeveralNetworksError as error:
-        if len(error.parts) > KEPT:
+        if len(error.parts) > MOST["weights"]:
             raise
         for part in error.parts:
             _contents(sha256, part, data)
@@ -386,21 +387,26 @@ def _draw_differences(error: GatescopeError) -> None:
         st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Reading the weights")
-def _contents(sha256: str, part: str | None, _data: bytes | None) -> "Contents":
+def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
     """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
     from attention.models import checkpoints
 
-    if _data is None:
-        raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
-    return checkpoints.contents(_data, part=part)
+    def read() -> "Contents":
+        if data is None:
+            raise zoo.ZooError(
+                "Others were uploaded since, and the server has let these weights go; upload them again."
+            )
+        return checkpoints.contents(data, part=part)
+
+    return STORE.get("weights", (sha256, part), read)
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Recognising the network")
 def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
-    return weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+    key = (sha256, part, family, name)
+    return STORE.get(
+        "recognised", key, lambda: weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+    )
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Building the network")
-def _network(key: str, _file: WeightFile, *, _prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
-    return weight_files.assemble(_file, seen=_prepared[0], labels=_prepared[1])
+def _network(key: str, file: WeightFile, *, prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
+    return STORE.get("network", key, lambda: weight_files.assemble(file, seen=prepared[0], labels=prepared[1]))

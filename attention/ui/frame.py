@@ -8,7 +8,8 @@ import streamlit as st
 from attention import analysis, images, serving
 from attention.analysis import predictions
 from attention.charts import overlay
-from attention.images import MAX_BYTES, PictureError
+from attention.images import PictureError
+from attention.limits import MIB, Limits
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting
 from attention.ui.choosing import choose_network, choose_outputs, fetch
@@ -79,7 +80,7 @@ def _choose_picture() -> Picture:
     if source == "Sample":
         return cache.sample(gallery.choose_sample())
     if source == "Upload":
-        most = MAX_BYTES // 2**20  # a weight file may be larger
+        most = Limits.of_environment().picture_bytes // MIB  # a weight file may be larger
         files = (
             st.file_uploader(
                 "Your pictures",

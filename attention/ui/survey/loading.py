@@ -12,6 +12,7 @@ import streamlit as st
 from attention import serving, survey
 from attention.images import ASSETS
 from attention.jobs import Job, Lane
+from attention.limits import Limits
 from attention.models import Network
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
@@ -60,8 +61,6 @@ SAMPLES, UPLOAD = "The samples", "Your pictures"
 MEGABYTES = checks.UPLOAD.file // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
-SECONDS = 4 * 3600.0
-"""The time of one survey."""
 ONE_AT_A_TIME = Lane("Another survey runs on this server, and one at a time is allowed; try again later.")
 """A survey takes all processors."""
 NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
@@ -174,7 +173,12 @@ def _start(network: Network, pictures: survey.PictureList, name: str) -> _Runnin
     def work(report: Callable[[survey.Progress], None]) -> survey.Result:
         return survey.with_root(survey.run(network, pictures, progress=report), name)
 
-    return _Running(Job("The survey", work, seconds=SECONDS, lane=ONE_AT_A_TIME), network.card, pictures, name)
+    return _Running(
+        Job("The survey", work, seconds=Limits.of_environment().survey_seconds, lane=ONE_AT_A_TIME),
+        network.card,
+        pictures,
+        name,
+    )
 
 
 def _collect() -> None:
