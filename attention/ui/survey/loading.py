@@ -18,7 +18,7 @@ from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
 from attention.survey import LoadedSurvey, checks
-from attention.ui import frame, jobs, presenting, widgets
+from attention.ui import downloads, frame, jobs, presenting, widgets
 from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
@@ -209,6 +209,7 @@ def say_empty(loaded: LoadedSurvey) -> None:
     st.info(sentence, icon=":material/info:")
 
 
+PARQUET = "application/vnd.apache.parquet"
 MOST_FAILURES = 1000
 """Pictures in the table of those that could not be used; the file has all."""
 
@@ -230,7 +231,7 @@ def draw_header(loaded: LoadedSurvey) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
         name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
-        st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
+        downloads.offer("Parquet", lambda: as_file(loaded), name, PARQUET, key="survey_parquet")
         offer_report(
             name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(loaded)), key="survey_report"
         )
