@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode  # torch's documents of extending it name it; no public one
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
@@ -64,7 +65,7 @@ def measure(module: nn.Module, shape: Sequence[int]) -> Measured:
     Raises CostError where neither a copy without numbers nor a full one can be run on this shape.
     """
     try:
-        return _measured(_shadow(module), torch.empty(tuple(shape), device="meta"))
+        return _measured(shadow(module), torch.empty(tuple(shape), device="meta"))
     except Exception as error:  # whatever a module raises that looks at its numbers
         note = f"It cannot be counted without computing ({type(error).__name__}), so a copy of it was run."
     try:
@@ -81,8 +82,25 @@ def measure_built(build: Callable[[], nn.Module], shape: Sequence[int]) -> Measu
 
     Raises RuntimeError where it cannot see an input of this shape.
     """
+    return _measured(unallocated(build), torch.empty(tuple(shape), device="meta"))
+
+
+def unallocated(build: Callable[[], nn.Module]) -> nn.Module:
+    """A network on the meta device: all shapes, and none of the numbers. Raises what the building raises."""
     with torch.device("meta"):
-        return _measured(build(), torch.empty(tuple(shape)))
+        try:
+            return build()
+        except NotImplementedError:  # it works out its widths with tensors, whose numbers it then asks for
+            with _Reckoning():
+                return build().to("meta")
+
+
+class _Reckoning(TorchFunctionMode):
+    """Ranges, and numbers that are given, are there, whatever the device of the other tensors."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        ranges = {"device": "cpu"} if func in (torch.arange, torch.linspace, torch.tensor) else {}
+        return func(*args, **ranges | (kwargs or {}))
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -98,7 +116,7 @@ def own_parameters(module: nn.Module) -> dict[str, int]:
     return own
 
 
-def _shadow(module: nn.Module) -> nn.Module:
+def shadow(module: nn.Module) -> nn.Module:
     """A copy of the module on the meta device; its numbers are never copied."""
     known: dict[int, Any] = {}
     for parameter in module.parameters():
@@ -155,8 +173,9 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        sizes = [leaf.numel() * leaf.element_size() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        self.largest = max([self.largest, *sizes])
+        if not func.is_view:  # a transposed weight takes no memory of its own
+            sizes = [leaf.numel() * leaf.element_size() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+            self.largest = max([self.largest, *sizes])
         if formula := FORMULAS.get(func._overloadpacket):
             self.flops[self.running[-1] if self.running else ""] += formula(*args, **kwargs, out_val=result)
         if func._overloadpacket is torch.ops.aten.convolution:

@@ -4,7 +4,8 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -17,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from attention.filters import Filter, filtered
+from attention.limits import MIB, Limits
 from attention.records import Band, GatescopeError, Interpolation, Size
-from attention.settings import MIB, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,43 +40,60 @@ BANDS: tuple[Band, ...] = (*RGB, "grey")
 """What an input channel can read; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
 LARGEST = 1024
 """Side of the picture that a network sees, in pixels, at most."""
-MAX_BYTES = 20 * 2**20
 MAX_SIDE = 1600
 """What `read` keeps, in pixels: above this a picture is scaled down, and a JPEG already while it is decoded."""
 
-STRIP = 2**22
-"""Pixels of grey that are brought to 8 bits at a time."""
-COPIES = 3
-"""How many times its own pixels, of four bytes, a picture may take for a moment while it is read."""
+DECODER_BYTES = {"WEBP": 12, "AVIF": 8, "HEIF": 6, "TIFF": 4}
+"""What a decoder takes beside the picture, in bytes a pixel, where it does not work row by row: the canvases of WebP,
+AVIF and HEIC, the strips of TIFF (`python -m benchmarks.pictures`)."""
+OWN_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+"""What Pillow keeps of a pixel; 4 of all other modes."""
+STRIP = 4_000_000
+"""Pixels that are converted at a time."""
+STRIPS = 100_000_000
+"""What their conversions take, in bytes."""
+REACH = 2
+"""Rows of the result that a bicubic kernel reaches over, on either side."""
+ORIENTATION = 0x0112
 
 
-class PictureError(GatescopeError):
-    """These bytes are no picture that can be shown; the message says why."""
+class Budget:
+    """Bytes that several threads take together. They wait in line; one that wants more than all goes alone."""
 
-
-class Decoding:
-    """Threads decode at the same time as long as their pictures fit in memory together; the others wait."""
-
-    def __init__(self) -> None:
-        self._changed, self._taken = threading.Condition(), 0
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._most, self._taken = most, 0
+        self._line: deque[object] = deque()
+        self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def room(self, size: tuple[int, int]) -> Iterator[None]:
-        """For a picture of this (width, height); one that needs more than there is has all of it for itself."""
-        whole = setting("GATESCOPE_MAX_DECODING_MIB") * MIB
-        needed = min(size[0] * size[1] * 4 * COPIES, whole)
+    def taking(self, size: int) -> Iterator[None]:
+        """Waits until so many bytes are free, and holds them."""
+        ticket = object()
+
+        def free() -> bool:
+            return self._line[0] is ticket and (not self._taken or self._taken + size <= self._most())
+
         with self._changed:
-            self._changed.wait_for(lambda: self._taken + needed <= whole)
-            self._taken += needed
+            self._line.append(ticket)
+            try:
+                self._changed.wait_for(free)
+                self._taken += size
+            finally:
+                self._line.remove(ticket)
+                self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._taken -= needed
+                self._taken -= size
                 self._changed.notify_all()
 
 
-_decoding = Decoding()
+_decoding = Budget(lambda: Limits.of_environment().decoding_bytes)
+
+
+class PictureError(GatescopeError):
+    """These bytes are no picture that can be shown; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -222,8 +240,8 @@ def read(data: bytes) -> Image.Image:
         _register_heic()
     if not data:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
-    if len(data) > MAX_BYTES:
-        raise PictureError(f"The file has {len(data) / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed.")
+    if len(data) > (allowed := Limits.of_environment().picture_bytes):
+        raise PictureError(f"The file has {len(data) / MIB:.0f} MiB; at most {allowed / MIB:g} MiB are allowed.")
     with filtered(Filter("ignore", module="PIL"), Filter("error", category=Image.DecompressionBombWarning)):
         return _decode(data)
 
@@ -252,17 +270,17 @@ def _register_heic() -> None:
 
 
 def _decode(data: bytes) -> Image.Image:
+    limits = Limits.of_environment()
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
-            _check_pixels(picture.size)
+            taken = _decoder_bytes(picture, limits)
             picture.draft(None, _fitted(picture.size))
-            with _decoding.room(picture.size):
+            with _decoding.taking(taken + picture.width * picture.height * OWN_BYTES.get(picture.mode, 4)):
                 return _upright(picture)
     except GatescopeError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        most = setting("GATESCOPE_MAX_PICTURE_PIXELS")
-        raise PictureError(f"The picture is too large; at most {most:,} pixels are allowed.") from None
+        raise PictureError(f"The picture is too large; at most {limits.picture_pixels:,} pixels are allowed.") from None
     except UnidentifiedImageError:
         raise PictureError(f"The file is {_kind(data)}; choose a {ALLOWED} picture.") from None
     except Exception as error:  # on damaged data Pillow raises nearly every type there is
@@ -270,31 +288,38 @@ def _decode(data: bytes) -> Image.Image:
         raise PictureError(f"{reason}; choose another {ALLOWED} picture.") from error
 
 
+def _decoder_bytes(picture: Image.Image, limits: Limits) -> int:
+    """What decoding takes beside the picture's own pixels, from the header alone: 200 kB can claim a gigabyte.
+
+    Raises PictureError where the picture is too long or too large, or that is too much.
+    """
+    pixels, given = picture.width * picture.height, f"The picture has {picture.width:,} x {picture.height:,}"
+    if pixels > limits.picture_pixels:
+        raise PictureError(f"{given} = {pixels:,} pixels; at most {limits.picture_pixels:,} are allowed.")
+    if max(picture.size) > limits.picture_side:
+        raise PictureError(f"{given} pixels; at most {limits.picture_side:,} are allowed on a side.")
+    coefficients = 2 * len(picture.getbands()) if "progressive" in picture.info else 0  # all of a JPEG's at once
+    taken = pixels * DECODER_BYTES.get(picture.format or "", coefficients)
+    if taken > limits.decoder_bytes:
+        given = f"{given} pixels, and to decode so many of a {picture.format} file takes {taken:,} bytes beside them"
+        raise PictureError(f"{given}; at most {limits.decoder_bytes:,} are allowed.")
+    return taken + STRIPS
+
+
 def _upright(picture: Image.Image) -> Image.Image:
-    """The first frame as it is shown: upright, 8-bit RGB, scaled down."""
+    """The first frame, 8-bit RGB, at most MAX_SIDE on the longer side, with what was left aside in `info`."""
     notes = list(_left_aside(picture))
     picture.load()
-    ImageOps.exif_transpose(picture, in_place=True)
-    grey = picture.mode.startswith(("I", "F"))
-    upright, said = _eight_bits(picture) if grey else (picture, "")
-    notes.append(said)
-    shown = _rgb(_scaled_down(upright))
+    convert: Callable[[Image.Image], Image.Image] = _rgb
+    if picture.mode.startswith(("I", "F")):
+        convert, said = _stretching(picture)
+        notes.append(said)
+    shown = _scaled_down(picture, convert)
+    if orientation := picture.getexif().get(ORIENTATION):
+        shown.getexif()[ORIENTATION] = orientation
+        ImageOps.exif_transpose(shown, in_place=True)
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
-
-
-def _check_pixels(size: tuple[int, int]) -> None:
-    """From the header alone, before a pixel is decoded: a file of 200 kB can claim a gigabyte of them.
-
-    A long side is bounded too: what scales it down needs gigabytes for a picture of 1 x 50,000,000 pixels.
-    """
-    width, height = size
-    most, longest = setting("GATESCOPE_MAX_PICTURE_PIXELS"), setting("GATESCOPE_MAX_PICTURE_SIDE")
-    given = f"The picture has {width:,} x {height:,} = {width * height:,} pixels"
-    if max(size) > longest:
-        raise PictureError(f"{given}; at most {longest:,} a side are allowed.")
-    if width * height > most:
-        raise PictureError(f"{given}; at most {most:,} are allowed.")
 
 
 def _fitted(size: tuple[int, int]) -> tuple[int, int]:
@@ -304,13 +329,20 @@ def _fitted(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _scaled_down(picture: Image.Image) -> Image.Image:
-    """At most MAX_SIDE on the longer side; before all else, so that the copies which follow are small."""
-    if max(picture.size) <= MAX_SIDE:
-        return picture
-    if picture.mode in ("1", "P", "PA"):  # between palette entries there is nothing to interpolate
-        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    return picture.resize(_fitted(picture.size), Image.Resampling.BICUBIC)
+def _scaled_down(picture: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Converted to RGB and at most MAX_SIDE on the longer side, strip by strip: a conversion of the whole picture would
+    take its memory again, up to four times. Each strip comes with the rows around it that its outermost rows need."""
+    width, height = _fitted(picture.size)
+    scale, shown = picture.height / height, Image.new("RGB", (width, height))
+    rows = max(1, int(STRIP / (picture.width * scale)))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        first = max(0, int((top - REACH) * scale) - 1)
+        last = min(picture.height, int((bottom + REACH) * scale) + 2)
+        strip = convert(picture.crop((0, first, picture.width, last)))
+        box = (0.0, top * scale - first, float(picture.width), min(bottom * scale - first, last - first))
+        shown.paste(strip.resize((width, bottom - top), Image.Resampling.BICUBIC, box), (0, top))
+    return shown
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -321,34 +353,37 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _eight_bits(picture: Image.Image) -> tuple[Image.Image, str]:
-    """Grey of 16 or 32 bits -> 8 bits, and what was done; Pillow's own conversion would clip all above 255 to white."""
-    wrong, low, high = 0, inf, -inf
-    for _, strip in _strips(picture):
-        levels = np.asarray(strip)
+def _stretching(picture: Image.Image) -> tuple[Callable[[Image.Image], Image.Image], str]:
+    """From grey of 16 or 32 bits to RGB, and what that does; Pillow's own conversion would clip all above 255 to white.
+
+    Raises PictureError where a value is no finite number.
+    """
+    sixteen = picture.mode.startswith("I;16")
+
+    def values(strip: Image.Image) -> Image.Image:
+        return strip.convert("I" if sixteen else strip.mode).convert("F")
+
+    low, high, wrong = inf, -inf, 0
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        box = (0, top, picture.width, min(top + rows, picture.height))
+        levels = np.asarray(values(picture.crop(box)))
         wrong += int((~np.isfinite(levels)).sum())
         low, high = min(low, float(levels.min())), max(high, float(levels.max()))
     if wrong:
-        count = picture.width * picture.height
-        raise PictureError(f"{wrong:,} of the picture's {count:,} values are no finite numbers; none may be so.")
+        given = f"{wrong:,} of the picture's {picture.width * picture.height:,} values are no finite numbers"
+        raise PictureError(f"{given}; none may be so.")
     said = f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
-    if picture.mode.startswith("I;16"):
+    if sixteen:
         bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
         low, high = 0.0, 2.0**bits - 1
         said = f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
     scale = 255 / ((high - low) or 1)
-    shown = Image.new("L", picture.size)
-    for top, strip in _strips(picture):
-        shown.paste(strip.point(lambda value: value * scale - low * scale).convert("L"), (0, top))
-    return shown, said
 
+    def stretched(strip: Image.Image) -> Image.Image:
+        return values(strip).point(lambda value: value * scale - low * scale).convert("L").convert("RGB")
 
-def _strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Some rows of a grey picture at a time as 32-bit numbers, and which row is their first."""
-    rows = max(1, STRIP // picture.width)
-    for top in range(0, picture.height, rows):
-        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-        yield top, strip.convert("I" if picture.mode.startswith("I;16") else picture.mode).convert("F")
+    return stretched, said
 
 
 def _left_aside(picture: Image.Image) -> Iterator[str]:

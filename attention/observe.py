@@ -252,7 +252,7 @@ class Observation:
     @property
     def usual_known(self) -> bool:
         """Whether these have been computed."""
-        return self.store.has("usual", self.choice.key)
+        return self.store.find("usual", self.choice.key) is not None
 
     @property
     def against_usual(self) -> dict[View, AgainstUsual]:

@@ -2,17 +2,24 @@
 
 import contextlib
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any, TypeVar
-
-from attention.sizes import bytes_of
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple, TypeVar
 
 Kept = TypeVar("Kept")
+_CODE = (type, FunctionType, MethodType, BuiltinFunctionType, ModuleType)
+
+
+class _Entry(NamedTuple):
+    """A result, and the memory that its numbers lie in: bytes by identity, since results share it."""
+
+    result: Any
+    memory: Mapping[int, int]
 
 
 class Store:
-    """Results by kind and key; of each kind the last used ones, and of all what fits, for as many threads as like.
+    """Results by kind and key; the last used ones, for as many threads as like.
 
     Who asks for what is being made at the moment waits for it. What fails is kept by nobody: each who asks tries anew.
     """
@@ -21,15 +28,23 @@ class Store:
         self,
         most: Mapping[str, int] | None = None,
         making: Callable[[str], contextlib.AbstractContextManager[Any]] = lambda kind: contextlib.nullcontext(),
-        budget: int | None = None,
+        most_bytes: Callable[[], int] | None = None,
     ) -> None:
-        """`most` is how many results of a kind are kept, all of them where it says nothing, and `budget` how many bytes
-        all results together may hold; those used longest ago go first. `making` is entered while one of a kind is made,
-        by the thread that makes it."""
-        self._most, self._making, self._budget = most or {}, making, budget
-        self._kept: OrderedDict[tuple[str, Hashable], tuple[Any, int]] = OrderedDict()
+        """`most` is how many results of a kind are kept, all of them where it says nothing; `most_bytes` what all kinds
+        together may take, the newest result aside; `making` is entered while one of a kind is made, by the thread that
+        makes it."""
+        self._most, self._making, self._most_bytes = most or {}, making, most_bytes
+        self._kept: OrderedDict[tuple[str, Hashable], _Entry] = OrderedDict()
+        self._users: Counter[int] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._bytes = 0
         self._at_work: dict[tuple[str, Hashable], tuple[threading.Lock, int]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def bytes(self) -> int:
+        """What the arrays, tensors, pictures and bytes in the results take together, each once."""
+        return self._bytes
 
     def get(self, kind: str, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """The result of this kind and key, made where there is none."""
@@ -37,40 +52,44 @@ class Store:
             with self._lock:
                 if (kind, key) in self._kept:
                     self._kept.move_to_end((kind, key))
-                    return self._kept[kind, key][0]
+                    return self._kept[kind, key].result
             with self._making(kind):
                 result = make()
-            size = bytes_of(result) if self._budget is not None else 0
+            memory = memory_of(result) if self._most_bytes else {}
             with self._lock:
-                self._kept[kind, key] = result, size
-                self._let_go(kind)
+                self._keep(kind, key, _Entry(result, memory))
             return result
 
-    def has(self, kind: str, key: Hashable) -> bool:
-        """Whether there is a result of this kind and key already."""
+    def find(self, kind: str, key: Hashable) -> Any:
+        """The result of this kind and key; None where there is none."""
         with self._lock:
-            return (kind, key) in self._kept
-
-    @property
-    def held(self) -> int:
-        """Bytes of all results, where there is a budget."""
-        with self._lock:
-            return sum(size for _, size in self._kept.values())
+            if (kind, key) not in self._kept:
+                return None
+            self._kept.move_to_end((kind, key))
+            return self._kept[kind, key].result
 
     def clear(self) -> None:
         """Let go of everything."""
         with self._lock:
-            self._kept.clear()
+            while self._kept:
+                self._drop(next(iter(self._kept)))
 
-    def _let_go(self, kind: str) -> None:
-        """Lets go of too many of a kind, and of too much in all, but never of what was made last."""
-        alike = [each for each in self._kept if each[0] == kind]
-        for each in alike[: max(len(alike) - self._most.get(kind, len(alike)), 0)]:
-            del self._kept[each]
-        held = sum(size for _, size in self._kept.values())
-        while self._budget is not None and held > self._budget and len(self._kept) > 1:
-            _, (_, size) = self._kept.popitem(last=False)
-            held -= size
+    def _keep(self, kind: str, key: Hashable, entry: _Entry) -> None:
+        self._kept[kind, key] = entry
+        self._counts[kind] += 1
+        self._bytes += sum(size for place, size in entry.memory.items() if not self._users[place])
+        self._users.update(entry.memory.keys())
+        while self._counts[kind] > self._most.get(kind, self._counts[kind]):
+            self._drop(next(each for each in self._kept if each[0] == kind))
+        while self._most_bytes and self._bytes > self._most_bytes() and len(self._kept) > 1:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, which: tuple[str, Hashable]) -> None:
+        memory = self._kept.pop(which).memory
+        self._counts[which[0]] -= 1
+        self._users.subtract(memory.keys())
+        self._bytes -= sum(size for place, size in memory.items() if not self._users[place])
+        self._users -= Counter()  # without those that nobody uses
 
     @contextlib.contextmanager
     def _waiting(self, kind: str, key: Hashable) -> Iterator[None]:
@@ -88,3 +107,37 @@ class Store:
                     del self._at_work[kind, key]
                 else:
                     self._at_work[kind, key] = lock, users - 1
+
+
+def memory_of(result: object) -> dict[int, int]:
+    """Bytes by place of the arrays, tensors, pictures and bytes that a result holds, however deep, each once.
+
+    What Python's own objects take besides is not counted.
+    """
+    memory: dict[int, int] = {}
+    seen: dict[int, object] = {}
+    waiting: list[Any] = [result]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, (*_CODE, Store)) or id(each) in seen:
+            continue
+        seen[id(each)] = each
+        if isinstance(each, bytes | bytearray):
+            memory[id(each)] = len(each)
+        elif hasattr(each, "untyped_storage"):
+            storage = each.untyped_storage()
+            memory |= {storage.data_ptr(): storage.nbytes()} if each.device.type != "meta" else {}
+        elif hasattr(each, "nbytes"):
+            base = each
+            while getattr(base, "base", None) is not None and hasattr(base.base, "nbytes"):
+                base = base.base
+            memory[id(base)] = base.nbytes
+        elif hasattr(each, "getbands"):
+            memory[id(each)] = each.width * each.height * len(each.getbands())
+        elif isinstance(each, Mapping):
+            waiting += each.values()
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting += each
+        else:
+            waiting += getattr(each, "__dict__", {}).values()
+    return memory

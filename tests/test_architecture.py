@@ -39,8 +39,8 @@ ROOMS = {
     "records": door("numpy", "kinds"),
     "threads": door(inside="torch"),
     "filters": door(),
-    "settings": door("", "records"),
-    "images": door("numpy PIL", "records filters settings", inside="torch pillow_heif"),
+    "limits": door("", "records"),
+    "images": door("numpy PIL", "records filters limits", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -51,14 +51,13 @@ ROOMS = {
     "inventory": door("torch", "records cost"),
     "models": door(
         "numpy torch",
-        "records images networks labels analysis",
+        "records limits images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
     "attribution": door("torch", "records filters", inside="captum"),
     "grouped": door("numpy torch", "records threads layers cost"),
-    "sizes": door(),
-    "store": door("", "sizes"),
+    "store": door(),
     "observe": door(
         "numpy PIL",
         "records analysis images models store",
@@ -69,7 +68,7 @@ ROOMS = {
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
-        "records threads images models analysis",
+        "records limits threads images models analysis",
         inside="torch pyarrow ray timm",
         inside_house="capture",
     ),
@@ -79,7 +78,7 @@ ROOMS = {
     "charts": door(
         "numpy plotly PIL", "records foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
-    "serving": door("click", "records settings devices images analysis models", inside="torch streamlit"),
+    "serving": door("click", "records limits devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
@@ -88,7 +87,7 @@ ROOMS = {
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records foreign settings images models inventory grouped charts analysis changes store observe comparison "
+        "records foreign limits images models inventory grouped charts analysis changes store observe comparison "
         "serving labels interventions jobs survey views report many",
         inside="torch",
         inside_house="layers capture attribution",

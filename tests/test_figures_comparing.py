@@ -26,7 +26,8 @@ def test_a_gate_is_ranked_among_other_pictures_and_tested_over_all_of_them():
     random = np.random.default_rng(0)
     habit, own = random.uniform(-0.1, 0.1, (2, 30, 30))
     own[np.arange(30), np.arange(30)] += 0.5
-    chart = comparing.agreement({"habit": habit, "own": own}, ["habit"])
+    shifts = {"habit": np.full(24, habit[0, 0] - 1), "own": np.linspace(-1, 1, 24)}
+    chart = comparing.agreement({"habit": habit, "own": own}, shifts, ["habit"])
     assert chart.headline.startswith(
         "Over n = 30 pictures, gates agree with the heatmap of their own picture otherwise"
     )
@@ -38,7 +39,10 @@ def test_a_gate_is_ranked_among_other_pictures_and_tested_over_all_of_them():
     assert "Nearly constant here, and so saying little: habit." in chart.caption
     dots = chart.figure.data[1::2]
     assert list(dots[0].x) == [habit[0, 0], own[0, 0]] and list(dots[1].marker.symbol) == ["circle-open", "circle"]
-    none = comparing.agreement({"habit": habit}, [])
+    more = int((shifts["own"] >= own[0, 0]).sum())
+    assert f"at least as much in so many of 24 shifts: 0 for habit, {more} for own." in chart.caption
+    assert list(chart.table["shifted, low"])[0] == pytest.approx(habit[0, 0] - 1)
+    none = comparing.agreement({"habit": habit}, shifts, [])
     assert "there is no evidence that a gate agrees" in none.headline
 
 

@@ -11,8 +11,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from attention.limits import MIB
 from attention.serving.guard import LEAST, POLICY, Guard
-from attention.settings import MIB
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
 
@@ -100,8 +100,8 @@ def put(size, visitor="one"):
 
 
 def test_a_visitor_and_all_of_them_have_a_bound_that_counts_what_is_held(monkeypatch):
-    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_MIB", "2")
-    monkeypatch.setenv("GATESCOPE_MAX_ALL_UPLOADS_MIB", "3")
+    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_BYTES", str(2 * MIB))
+    monkeypatch.setenv("GATESCOPE_MAX_ALL_UPLOADS_BYTES", str(3 * MIB))
     held = {"one": {"a": SimpleNamespace(data=bytes(MIB))}}
     guard = Guard(Beneath(), held)
     assert status(guard, put(MIB)) == 200
@@ -113,13 +113,13 @@ def test_a_visitor_and_all_of_them_have_a_bound_that_counts_what_is_held(monkeyp
 
 
 def test_many_small_files_count_as_more(monkeypatch):
-    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_MIB", "1")
+    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_BYTES", str(MIB))
     files = {str(number): SimpleNamespace(data=b"x") for number in range(MIB // LEAST)}
     assert status(Guard(Beneath(), {"one": files}), put(1)) == 413
 
 
 def test_what_is_coming_in_counts_too_and_is_forgotten_when_it_is_over(monkeypatch):
-    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_MIB", "1")
+    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_BYTES", str(MIB))
     beneath = Beneath()
     guard = Guard(beneath, {})
 

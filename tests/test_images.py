@@ -219,6 +219,18 @@ def test_a_large_photo_is_kept_at_the_longest_side_allowed_and_in_its_proportion
         assert np.abs(kept - slow).mean() < 2
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "P"])
+@pytest.mark.parametrize("size", [(2100, 1900), (3000, 40), (40, 3000)])
+def test_strip_by_strip_is_the_whole_at_once(mode: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 4), np.uint8)
+    stored = Image.fromarray(noise[..., 0].astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(noise)
+    data = encode(stored if mode in ("I;16", "RGBA") else stored.convert("RGB").convert(mode), "PNG")
+    monkeypatch.setattr(images, "STRIP", 10**9)
+    whole = pixels(data)
+    monkeypatch.setattr(images, "STRIP", 20_000)
+    assert np.abs(pixels(data) - whole).max() <= 1
+
+
 def test_a_renamed_picture_is_read_by_its_content(photo: Image.Image, tmp_path) -> None:
     path = tmp_path / "really-a-png.jpg"
     path.write_bytes(encode(photo, "PNG"))

@@ -11,6 +11,7 @@ from PIL import Image, ImageFile
 
 from attention import images
 from attention.images import PictureError, read
+from attention.limits import Limits
 from tests.pictures import encode, pixels, png
 
 
@@ -47,7 +48,7 @@ def test_a_bomb_is_refused_by_its_header_before_any_pixel_is_decoded(
 
 def test_more_bytes_than_allowed_are_refused() -> None:
     with pytest.raises(PictureError, match="at most 20 MiB"):
-        read(bytes(images.MAX_BYTES + 1))
+        read(bytes(Limits().picture_bytes + 1))
 
 
 def hostile() -> dict[str, bytes]:

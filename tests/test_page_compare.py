@@ -286,13 +286,6 @@ def test_links_that_ask_for_what_there_is_not_say_so():
     assert told.count("The link asks for") == 2
 
 
-def test_results_are_kept_by_content_and_the_oldest_forgotten():
-    kept = jobs.Results()
-    for number in range(jobs.KEPT + 1):
-        kept.keep(("a", number), number)
-    assert kept.get(("a", 0)) is None and kept.get(("a", 1)) == 1
-
-
 def test_what_a_job_costs_counts_a_backward_pass_as_two():
     assert jobs.cost(32, 32, 0.1) == "32 forward passes and 32 backward, about 10 s on this machine."
     assert jobs.cost(226, 0, 0.001) == "226 forward passes, less than a second."

@@ -15,7 +15,7 @@ from attention.analysis import evidence
 from attention.analysis.evidence import FEWEST_DRAWS
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
-from attention.ui import jobs
+from attention.ui import cache
 from attention.ui.intervene import depth
 from attention.ui.intervene.controls import NOTHING, WORDS
 from tests.charts import numbers, sent_chart
@@ -29,7 +29,7 @@ BLOCK = "layer4.0.attention"
 @pytest.fixture(autouse=True)
 def no_results():
     """What other tests had measured is shared by all sessions."""
-    jobs.results.clear()
+    cache.STORE.clear()
 
 
 def opened(**parameters: str) -> AppTest:

@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from attention import serving
-from attention.ui import frame, uploads
+from attention.ui import uploads
 
 SCRIPT = """
 import streamlit as st
@@ -38,7 +38,7 @@ def test_the_others_are_taken():
 
 
 def test_a_picture_that_is_too_large_is_refused_on_a_page(monkeypatch):
-    monkeypatch.setattr(frame, "MAX_BYTES", 2**20)
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_BYTES", str(2**20))
     app = AppTest.from_file(serving.APP, default_timeout=120).run()
     app.segmented_control(key="source").set_value("Upload").run()
     picture = io.BytesIO()

@@ -9,6 +9,7 @@ from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest
 
 from attention import images, serving, ui
+from attention.limits import Limits
 from attention.models import checkpoints, own
 from tests import attacks, published
 from tests.test_recognition import LAYOUTS
@@ -255,7 +256,7 @@ def test_pictures_keep_their_own_limit_beside_that_of_weights():
     app = opened()
     app.segmented_control(key="source").set_value("Upload").run()
     limits = {each.key: each.proto.max_upload_size_mb for each in app.file_uploader}
-    assert limits["upload"] * 2**20 == images.MAX_BYTES
+    assert limits["upload"] * 2**20 == Limits().picture_bytes
     allowed = tomllib.loads((serving.APP.parent / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
     assert [size for key, size in limits.items() if key.startswith("weights_")] == [allowed]
-    assert images.MAX_BYTES < allowed * 2**20 <= checkpoints.DEFAULT.file_bytes
+    assert Limits().picture_bytes < allowed * 2**20 <= checkpoints.DEFAULT.file_bytes

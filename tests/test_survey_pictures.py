@@ -88,7 +88,7 @@ def test_a_zip_file_is_read_where_it_lies_and_nothing_is_written(tmp_path):
 
 
 def test_no_member_of_a_zip_file_is_unpacked_beyond_what_a_picture_may_have(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_BYTES", "1000")
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cat/bomb.png", bytes(10**7))
     data = survey.list_pictures(tmp_path / "bomb.zip").read(0)
@@ -409,12 +409,21 @@ def test_a_pipe_is_no_source(tmp_path):
 
 
 def test_a_file_that_grows_is_read_to_the_limit_alone(root, monkeypatch):
-    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_BYTES", "1000")
     pictures = survey.list_pictures(root)
     with (root / "a" / "00000.png").open("ab") as file:
         file.write(bytes(10_000))
     assert len(pictures.read(0)) == 1001
     assert survey.run(network(), pictures).failures[0].path == "a/00000.png"
+
+
+@pytest.mark.parametrize("change", [b"more", None])
+def test_a_file_that_is_not_as_it_was_listed_is_counted_and_left_out(root, change):
+    pictures = survey.list_pictures(root)
+    first = root / "a" / "00000.png"
+    first.write_bytes(first.read_bytes() + change if change else first.read_bytes()[:-1])
+    failed = ("a/00000.png", "the file cannot be read: its size has changed since it was listed")
+    assert survey.run(network(), pictures).failures == (failed,)
 
 
 def test_members_of_a_zip_file_that_are_no_plain_files_or_have_a_name_twice_are_left_out_and_counted(tmp_path):

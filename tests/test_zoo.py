@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tarfile
+import threading
 from io import BytesIO
 
 import numpy as np
@@ -18,6 +19,7 @@ from assets import make_efficientnet
 from attention import images, labels, networks
 from attention.cost import measure
 from attention.models import own, zoo
+from attention.models.network import seeded
 
 EVERY = pytest.mark.parametrize("name", own.NAMES)
 TRAINED = pytest.mark.parametrize("name", tuple(networks.VARIANTS))
@@ -198,3 +200,38 @@ def test_no_random_weights_are_made_for_a_network_whose_weights_are_here(name, m
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not any(tensor.is_meta for tensor in module.state_dict().values())
     assert all(parameter.requires_grad and parameter.dtype == torch.float32 for parameter in module.parameters())
+
+
+def test_random_weights_are_those_of_torchs_own_seed_and_its_generator_is_left_alone():
+    def make():
+        nn.init.orthogonal_(torch.empty(3, 3))
+        layers = nn.Sequential(nn.Linear(7, 5), nn.Dropout(), nn.BatchNorm1d(5))
+        nn.init.trunc_normal_(layers[0].weight)
+        layers.register_buffer("drawn", torch.cat([torch.randn(3), torch.randperm(4), torch.rand_like(torch.ones(2))]))
+        return layers
+
+    before = torch.get_rng_state()
+    made = seeded(make).state_dict()
+    assert torch.equal(before, torch.get_rng_state())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        slow = make().state_dict()
+    assert all(torch.equal(made[key], slow[key]) for key in slow)
+
+
+def test_a_network_is_built_while_another_one_is():
+    begun, go, made = threading.Event(), threading.Event(), []
+
+    def large():
+        begun.set()
+        layer = nn.Linear(4, 4)
+        assert go.wait(60)
+        return nn.Sequential(layer, nn.Linear(4, 4))
+
+    thread = threading.Thread(target=lambda: made.append(seeded(large)))
+    thread.start()
+    assert begun.wait(60)
+    small = seeded(lambda: nn.Linear(4, 4))
+    go.set()
+    thread.join()
+    assert torch.equal(made[0][0].weight, small.weight) and not torch.equal(made[0][1].weight, small.weight)

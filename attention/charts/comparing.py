@@ -122,9 +122,7 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
 def _shifted(names: Sequence[str], here: Sequence[Test], shifts: Mapping[str, Doubles]) -> str:
     """How often a heatmap that is shifted round its edges agrees as much, in words."""
     count = max(len(each) for each in shifts.values())
-    more = {
-        name: int((each >= test.observed).sum()) for name, test, each in zip(names, here, shifts.values(), strict=True)
-    }
+    more = {name: int((shifts[name] >= test.observed).sum()) for name, test in zip(names, here, strict=True)}
     said = ", ".join(f"{number} for {name}" for name, number in more.items())
     return (
         f"Shifted round its edges, this picture's heatmap agrees at least as much in so many of {count} shifts: {said}."

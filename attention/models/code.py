@@ -18,7 +18,18 @@ from attention import labels
 from attention.analysis import predictions
 from attention.images import LARGEST, RGB, Preprocessing, sides, written
 from attention.models.interface import WHOLE, Adapter, Output, Region, adapt, answers, sharing
-from attention.models.network import Network, card_of, gate_counts, noise_for, preprocessing, seeded
+from attention.models.network import (
+    DRAWING,
+    SEED,
+    Network,
+    ZooError,
+    card_of,
+    check_numbers,
+    check_pass,
+    gate_counts,
+    noise_for,
+    preprocessing,
+)
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
 from attention.records import Band, GatescopeError, ModelCard, Outputs, Size, Trace
 
@@ -105,6 +116,8 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     )
     adapter = _function(settings.adapter) if isinstance(settings.adapter, str) else settings.adapter
     adapt(module, adapter=adapter, output=settings.output, region=settings.region)
+    check_numbers(name, module)
+    _check_pass(name, module, seen)
     trace, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
     card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, returned)
     card = replace(card, answers=dict(answers(trace.output)), assumed=(*card.assumed, *_averaged(settings.region)))
@@ -113,6 +126,18 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
     if settings.labels is None and len(names) == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
     return Network(replace(card, parameters=parameters, gates=gate_counts(trace), labels=names), module)
+
+
+def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> None:
+    """Raises ZooError where a pass would be too large, as far as that can be told without computing."""
+    from attention.cost import shadow
+
+    try:
+        check_pass(name, shadow(module), seen)
+    except ZooError:
+        raise
+    except Exception:  # whatever it is, the pass itself will say so
+        return
 
 
 def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:
@@ -237,6 +262,7 @@ def make(spec: str) -> "nn.Module":
     The working directory is looked in first, as by `python -m`. Random weights are those of a fixed seed.
     Raises CodeError where there is no such thing, where it fails, or where it is no torch module.
     """
+    import torch
     from torch import nn
 
     named = _named(spec)
@@ -244,7 +270,9 @@ def make(spec: str) -> "nn.Module":
         return named
     if not callable(named):
         raise CodeError(f"{spec} is of the type {type(named).__name__}; a torch module, or what makes one, is allowed.")
-    return seeded(lambda: _called(spec, named))
+    with DRAWING, torch.random.fork_rng(devices=[]):  # it may draw in its own way, and seed itself
+        torch.manual_seed(SEED)
+        return _called(spec, named).eval()
 
 
 def failure(error: Exception) -> str:

@@ -1,12 +1,14 @@
 """A network that is ready for pictures; random weights of a seed; the pass that shows that a network works."""
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from attention.images import Preprocessing
+from attention.images import Preprocessing, written
+from attention.limits import Limits
 from attention.records import GatescopeError, Kind, ModelCard, Trace
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -15,11 +17,8 @@ if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at
 
 SEED = 0
 """The seed of random weights, and of the picture that the gates are counted on."""
-RANDOM = {"uniform_", "normal_", "exponential_", "bernoulli_", "random_", "cauchy_", "geometric_", "log_normal_"}
-RANDOM |= {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
-RANDOM |= {"xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "orthogonal_"}
-RANDOM |= {"sparse_"}
-"""What draws random numbers, and takes a generator."""
+DRAWING = threading.Lock()
+"""Held while numbers are drawn from torch's own generator, which is the process's."""
 
 
 class ZooError(GatescopeError):
@@ -84,23 +83,71 @@ def preprocessing(card: ModelCard) -> Preprocessing:
 
 
 def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
-    """A network in eval mode, with the random weights of SEED; torch's own generator is left as it was."""
+    """A network in eval mode, with the random weights of SEED, which are those that `torch.manual_seed(SEED)` gives.
+
+    torch's own generator, which is the process's, is left alone: several threads may build at a time.
+    """
     import torch
-    from torch.overrides import TorchFunctionMode
+    from torch.utils._python_dispatch import TorchDispatchMode
 
     generator = torch.Generator().manual_seed(SEED)
 
-    class Seeded(TorchFunctionMode):
-        """Random numbers of this thread alone come from a generator of its own, so that builds need not take turns."""
+    class Seeded(TorchDispatchMode):
+        """The calling thread draws from a generator of its own."""
 
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
-            if getattr(function, "__name__", "") in RANDOM and kwargs.get("generator") is None:
-                kwargs |= {"generator": generator}
-            return function(*args, **kwargs)
+            if torch.Tag.nondeterministic_seeded not in func.tags:
+                return func(*args, **kwargs)
+            with DRAWING, torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(generator.get_state())
+                result = func(*args, **kwargs)
+                generator.set_state(torch.get_rng_state())
+            return result
 
     with Seeded():
         return make().eval()
+
+
+def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing) -> None:
+    """Whether a network may be built, told from its shapes alone: a name or a small file can be that of a large one.
+
+    Raises ZooError where its numbers, or one pass over a picture, would take more than `Limits` allow, or where it
+    cannot see pictures of this size, and whatever the building raises.
+    """
+    from attention.cost import unallocated
+
+    module = unallocated(build)
+    check_numbers(name, module)
+    try:
+        check_pass(name, module, seen)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ZooError(f"{name} cannot see pictures of {written(seen.size)} px ({reason}); try 224.") from error
+
+
+def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> None:
+    """Raises ZooError where a pass of a module without numbers takes more than `Limits` allow, and what that raises."""
+    from attention.cost import measure_built
+
+    limits, cost = Limits.of_environment(), measure_built(lambda: shadow, seen.shape)
+    given = f"One pass of {name} at {written(seen.size)} px takes"
+    _insist(f"{given} {cost.largest:,} bytes for its largest tensor", cost.largest, limits.feature_bytes)
+    _insist(f"{given} {cost.total_macs:,} multiply-accumulates", cost.total_macs, limits.macs)
+
+
+def check_numbers(name: str, module: "nn.Module") -> None:
+    """Raises ZooError where the parameters and buffers, as float32, take more bytes than `Limits` allow."""
+    from torch.nn.parameter import is_lazy
+
+    tensors = [tensor for tensor in (*module.parameters(), *module.buffers()) if not is_lazy(tensor)]
+    stored = sum(tensor.numel() * max(tensor.element_size(), 4) for tensor in tensors)
+    _insist(f"The numbers of {name} take {stored:,} bytes", stored, Limits.of_environment().tensor_bytes)
+
+
+def _insist(given: str, taken: int, allowed: int) -> None:
+    if taken > allowed:
+        raise ZooError(f"{given}; at most {allowed:,} are allowed.")
 
 
 def gate_counts(trace: Trace) -> dict[Kind, int]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
 from attention.images import RGB, Preprocessing, written
+from attention.limits import Limits
 from attention.models import own
 from attention.models.downloads import hash_of
-from attention.models.network import Network, ZooError, card_of, gate_counts, on_noise
+from attention.models.network import Network, ZooError, card_of, check_size, gate_counts, on_noise
 from attention.records import Band, ModelCard
 
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
@@ -143,7 +144,9 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     if len(seen.bands) != len(usual(file.architecture).bands):
         given = f"{len(seen.bands)} bands are given, and {file.name} reads {len(usual(file.architecture).bands)}"
         raise ZooError(f"{given}; one for each input channel is allowed.")
-    _check_pass(file, seen)
+    if file.classes > (allowed := Limits.of_environment().classes):
+        raise ZooError(f"{file.name} has {file.classes:,} classes; at most {allowed:,} are allowed.")
+    check_size(file.name, file.architecture.build, seen)
     card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
@@ -181,19 +184,3 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
 def usual_labels(classes: int) -> tuple[str, ...]:
     """What classes are called that nobody has named: ImageNet's where there are 1,000, else by their number."""
     return tuple(class_names.imagenet().values()) if classes == 1000 else class_names.default(classes)
-
-
-def _check_pass(file: WeightFile, seen: Preprocessing) -> None:
-    """Raises ZooError where one pass over a picture would be too large, or impossible."""
-    from attention.cost import measure_built
-    from attention.models.limits import Limits, check_cost
-
-    limits, size = Limits.of_environment(), written(seen.size)
-    if file.classes > limits.classes:
-        raise ZooError(f"{file.name} has {file.classes:,} classes; at most {limits.classes:,} are allowed.")
-    try:
-        cost = measure_built(file.architecture.build, seen.shape)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error
-    check_cost(cost, file.name, size, limits)

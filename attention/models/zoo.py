@@ -12,7 +12,7 @@ from attention.images import ASSETS
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
 from attention.models.libraries import LIBRARIES, counted, trained
-from attention.models.network import Network, ZooError, needing_libraries, preprocessing, seeded
+from attention.models.network import Network, ZooError, check_size, needing_libraries, preprocessing, seeded
 from attention.records import ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -79,12 +79,16 @@ def load(name: str | Path, *, random: bool = False, progress: Progress | None = 
     """A network with its trained weights, or with random ones of a fixed seed (0) where that is asked for.
 
     Weights that are not on this machine are downloaded; `progress` is called with the bytes that have come, and those
-    that will come in all, or None. Raises ZooError where there is no such network, and its kind DownloadError where
-    the weights cannot be had. A Path is that of a weight file, as `weight_files.load` takes it.
+    that will come in all, or None. Raises ZooError where there is no such network, or it is larger than `Limits` allow,
+    and its kind DownloadError where the weights cannot be had. A Path is that of a weight file, as `weight_files.load`
+    takes it.
     """
     if isinstance(name, Path):
         return _of_file(name, random=random)
     known = card(name)
+    if name not in own.names():
+        source, _, short = name.partition("/")
+        check_size(name, lambda: LIBRARIES[source].build(short), preprocessing(known))
     if random:
         return Network(_of_random_weights(known, name), _built(known, name))
     if name in own.names():

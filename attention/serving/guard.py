@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any
 from urllib.parse import urlsplit
 
-from attention.settings import MIB, setting
+from attention.limits import MIB, Limits
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -81,11 +81,14 @@ class Guard:
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             return await _refuse(scope, send, 411, "An upload states its length.")
         visitor, size = scope["path"].rstrip("/").split("/")[-2], max(int(length), LEAST)
-        own, every = setting("GATESCOPE_MAX_UPLOADS_MIB"), setting("GATESCOPE_MAX_ALL_UPLOADS_MIB")
-        if self._held(visitor) + self._coming[visitor] + size > own * MIB:
-            return await _refuse(scope, send, 413, f"A visitor's files have {own} MiB at most in all.")
-        if sum(map(self._held, list(self._uploads))) + self._coming.total() + size > every * MIB:
-            return await _refuse(scope, send, 413, f"All visitors' files have {every} MiB at most; try again later.")
+        limits = Limits.of_environment()
+        if self._held(visitor) + self._coming[visitor] + size > limits.uploads_bytes:
+            return await _refuse(
+                scope, send, 413, f"A visitor's files have {limits.uploads_bytes / MIB:g} MiB at most in all."
+            )
+        if sum(map(self._held, list(self._uploads))) + self._coming.total() + size > limits.all_uploads_bytes:
+            every = f"{limits.all_uploads_bytes / MIB:g} MiB"
+            return await _refuse(scope, send, 413, f"All visitors' files have {every} at most; try again later.")
         self._coming[visitor] += size
         try:
             await self._app(scope, receive, _with_headers(send))

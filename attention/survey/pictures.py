@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention import images
+from attention.limits import Limits
 from attention.survey.result import Result, SurveyError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
@@ -49,9 +49,13 @@ class PictureList:
         return len(self.paths)
 
     def read(self, number: int) -> bytes:
-        """The bytes of a picture, at most `images.MAX_BYTES` + 1 of them. Raises OSError or BadZipFile."""
+        """The bytes of a picture, at most one more than a picture may have. Raises OSError or BadZipFile."""
+        most = Limits.of_environment().picture_bytes + 1
         with self._open(self.paths[number]) as file:
-            return file.read(images.MAX_BYTES + 1)
+            data = file.read(most)
+        if 0 <= self.sizes[number] != len(data) < most:
+            raise OSError("its size has changed since it was listed")
+        return data
 
     @cached_property
     def fingerprint(self) -> str:
@@ -250,12 +254,12 @@ class LocatedPictures(NamedTuple):
     """Whether all pictures of the survey have the same path, class and size there; else the names alone agree."""
 
     def read(self, number: int) -> bytes:
-        """The bytes of a picture, at most `images.MAX_BYTES` + 1 of them. Raises OSError where it is not there."""
+        """The bytes of a picture, at most one more than a picture may have. Raises OSError where it is not there."""
         path = inside(self.root, self.paths[number])
         if path is None:
             raise FileNotFoundError(self.paths[number])
         with open_plain(path) as file:
-            return file.read(images.MAX_BYTES + 1)
+            return file.read(Limits.of_environment().picture_bytes + 1)
 
 
 def locate_pictures(result: Result, folder: Path) -> LocatedPictures | None:

@@ -7,16 +7,17 @@ from functools import cache
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from attention import images, settings
+from attention import images
+from attention.limits import Limits
 from attention.observe import NetworkChoice, Observation, Picture, picture_of
 from attention.store import Store
 
 LONGEST_SIDE = 1024
 MAKING = {
-    "contents": "Reading the weights",
+    "network": "Loading the network",
+    "weights": "Reading the weights",
     "recognised": "Recognising the network",
     "assembled": "Building the network",
-    "network": "Loading the network",
     "trace": "Running the network on the picture",
     "steps": "Running the network once more, with this gate's inner steps",
     "cost": "Counting parameters and MACs",
@@ -31,6 +32,9 @@ MAKING = {
 """What a page says while one of a kind is made; the others say nothing."""
 MOST = {
     "network": 8,
+    "weights": 4,
+    "recognised": 4,
+    "assembled": 4,
     "tracer": 8,
     "attributor": 8,
     "cost": 8,
@@ -45,12 +49,10 @@ MOST = {
     "seconds": 32,
     "picture": 32,
     "usual": 16,
-    "contents": 4,
-    "recognised": 4,
-    "assembled": 4,
     "convolution": 8,
+    "result": 64,
 }
-"""How many of a kind are kept for all visitors, as far as all of them fit into what a process may hold."""
+"""How many of a kind are kept for all visitors, as far as their bytes allow."""
 
 
 def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
@@ -58,7 +60,7 @@ def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
     return st.spinner(MAKING[kind]) if on_a_page and kind in MAKING else contextlib.nullcontext()
 
 
-STORE = Store(MOST, _spinner, settings.held_bytes())
+STORE = Store(MOST, _spinner, lambda: Limits.of_environment().kept_bytes)
 
 
 def observe(choice: NetworkChoice, picture: Picture) -> Observation:

@@ -244,8 +244,6 @@ EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
 RECOGNISED = "As recognised"
 MEGABYTES = 500
 """The largest upload; the largest ResNet, 152 layers deep, has 242 MB."""
-KEPT = MOST["contents"]
-"""Files whose tensors the server keeps, and networks made of them; the last of all visitors."""
 HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
     "other network can be shown from its own code: `python -m attention serve --help`."
@@ -287,15 +285,17 @@ def choose_weight_file() -> NetworkChoice | None:
     with described:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    choice = NetworkChoice(card, key, partial(_network, key, file, prepared=(seen, names)))
+
+    def load(key: str, family: str) -> zoo.Network:  # by what it is, so that the server can let the tensors go
+        return _network(key, _recognised(upload.sha256, part, family, name=upload.name), prepared=(seen, names))
 
     def alike(family: str) -> NetworkChoice:
-        def load() -> zoo.Network:
-            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), prepared=prepared)
+        other = f"{key} {family}"
+        return NetworkChoice(
+            replace(card, name=f"{card.name} as {family}", title=family), other, partial(load, other, family)
+        )
 
-        other_key, prepared = f"{key} {family}", (seen, names)
-        return NetworkChoice(replace(card, name=f"{card.name} as {family}", title=family), other_key, load)
-
+    choice = NetworkChoice(card, key, partial(load, key, found.family))
     st.session_state[_OF_FILE] = [choice, *map(alike, found.alternatives)]
     return choice
 
@@ -340,7 +340,7 @@ def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
     try:
         _contents(sha256, None, data)
     except SeveralNetworksError as error:
-        if len(error.parts) > KEPT:
+        if len(error.parts) > MOST["weights"]:
             raise
         for part in error.parts:
             _contents(sha256, part, data)
@@ -422,13 +422,14 @@ def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
             )
         return checkpoints.contents(data, part=part)
 
-    return STORE.get("contents", (sha256, part), read)
+    return STORE.get("weights", (sha256, part), read)
 
 
 def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
-    contents = _contents(sha256, part, None)
-    key = sha256, part, family, name
-    return STORE.get("recognised", key, lambda: weight_files.recognised(name, sha256, contents, family))
+    key = (sha256, part, family, name)
+    return STORE.get(
+        "recognised", key, lambda: weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+    )
 
 
 def _network(key: str, file: WeightFile, *, prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:

@@ -10,7 +10,7 @@ from attention import views
 from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.report import html, report_of
-from attention.ui import presenting, recorder
+from attention.ui import downloads, presenting, recorder
 from attention.ui.presenting import KEYS, kept
 from attention.ui.widgets import FORMATS, literal, mark, slug
 from attention.views import SavedView
@@ -20,12 +20,11 @@ _SAID = "_views_said"
 
 def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
     """A button that has a report made, and takes it away; nothing is made before it is pressed."""
-    st.download_button(
+    downloads.offer(
         "Report, HTML",
-        lambda: make().encode(),
+        make,
         f"{slug(name)}{mark()}.html",
         "text/html",
-        on_click="ignore",
         key=key,
         icon=":material/description:",
         help="One file with the pictures, figures that stay interactive, settings and provenance. It works offline.",

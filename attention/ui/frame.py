@@ -10,7 +10,8 @@ from streamlit.navigation.page import StreamlitPage
 from attention import analysis, images, serving
 from attention.analysis import predictions
 from attention.charts import overlay
-from attention.images import MAX_BYTES, PictureError
+from attention.images import PictureError
+from attention.limits import MIB, Limits
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting, sign_in, uploads
 from attention.ui.choosing import choose_answer, choose_network, choose_outputs, fetch
@@ -99,7 +100,8 @@ def _choose_picture() -> Picture:
     if source == "Sample":
         return cache.sample(gallery.choose_sample())
     if source == "Upload":
-        files = uploads.files("Your pictures", None, MAX_BYTES // 2**20, key="upload", several=True)
+        most = Limits.of_environment().picture_bytes // MIB  # a weight file may be larger
+        files = uploads.files("Your pictures", None, most, key="upload", several=True)
     else:
         files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
     before = st.session_state.get(_OWN, {})

@@ -1,20 +1,17 @@
 """Work that takes long, on a page: its cost is said first, it shows how far it is, and it can be stopped."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
 
 from attention.jobs import Job, StoppedError
+from attention.limits import Limits
+from attention.ui.cache import STORE
 
 R = TypeVar("R")
 Report = Callable[[int, int], None]
 """Takes how many passes are done, and of how many."""
-KEPT = 64
-SECONDS = 30 * 60.0
-"""The time of a job that `result_of` starts."""
 AT_ONCE = 1.0
 """Seconds that the page waits for a job that it has started, before it shows how far that is."""
 
@@ -24,32 +21,6 @@ class Passes(NamedTuple):
 
     done: int
     total: int
-
-
-class Results:
-    """The last results of all sessions, by content."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[object, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: object) -> Any:
-        """The result, or None."""
-        with self._lock:
-            return self._kept.get(key)
-
-    def keep(self, key: object, result: object) -> None:
-        """Keeps a result, and forgets the oldest of too many."""
-        with self._lock:
-            self._kept[key] = result
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def results() -> Results:
-    """One store for all sessions."""
-    return Results()
 
 
 class _Running(NamedTuple):
@@ -71,13 +42,15 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
         running.job.stop()
         del st.session_state[slot]
         running = None
-    if (done := results().get(key)) is not None:
+    if (done := STORE.find("result", key)) is not None:
         return done
     if running is None and not _asked_for(name, key, cost):
         return None
     if running is None:
         st.session_state.pop(f"_stopped_{name}", None)
-        running = st.session_state[slot] = _Running(key, Job("The job", _counted(work), seconds=SECONDS))
+        running = st.session_state[slot] = _Running(
+            key, Job("The job", _counted(work), seconds=Limits.of_environment().job_seconds)
+        )
     if not running.job.wait(0 if running.job.progress else AT_ONCE):
         follow(running.job, f"stop_{name}", _passes)
         return None
@@ -108,8 +81,7 @@ def _kept(name: str, running: _Running) -> Any:
     except StoppedError:
         st.session_state[f"_stopped_{name}"] = running.key
         st.rerun()
-    results().keep(running.key, result)
-    return result
+    return STORE.get("result", running.key, lambda: result)
 
 
 @st.fragment(run_every=0.5)

@@ -15,7 +15,7 @@ from attention.inventory.known import WITHOUT_GATE
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Gate, Known, Part, Rejected
-from attention.ui import widgets
+from attention.ui import downloads, widgets
 
 Columns = dict[str, Sequence[Any]]
 
@@ -95,12 +95,11 @@ def draw_layers(observation: Observation) -> None:
         "Tick a row with gates to open its block. What has no row of its own (normalisation, activations, classifiers) "
         "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up."
     )
-    st.download_button(
+    downloads.offer(
         "All layers, CSV",
         lambda: widgets.as_csv(columns(list(every(network)), gates)),
         f"{observation.card.name.replace('/', '_')}_layers{widgets.mark()}.csv",
         "text/csv",
-        on_click="ignore",
         key="layers_csv",
     )
 

@@ -19,7 +19,7 @@ from attention.foreign import literal, plain
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
 from attention.report import Table
-from attention.ui import presenting, recorder
+from attention.ui import downloads, presenting, recorder
 from attention.ui.page_style import styled
 
 FORMATS = ["PNG", "SVG"]
@@ -145,9 +145,7 @@ def fold(**tables: Columns) -> None:
 
 def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
     file = f"{name}{mark()}.csv"
-    place.download_button(
-        label, lambda: as_csv(columns), file, "text/csv", on_click="ignore", key=f"csv_{name}", **look
-    )
+    downloads.offer(label, lambda: as_csv(columns), file, "text/csv", key=f"csv_{name}", place=place, **look)
 
 
 def page_of(block: Block) -> str | None:

@@ -12,12 +12,13 @@ import streamlit as st
 from attention import serving, survey
 from attention.images import ASSETS
 from attention.jobs import Job, Lane
+from attention.limits import Limits
 from attention.models import Network
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
 from attention.survey import LoadedSurvey, checks
-from attention.ui import frame, jobs, presenting, uploads, widgets
+from attention.ui import downloads, frame, jobs, presenting, uploads, widgets
 from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
@@ -60,8 +61,6 @@ SAMPLES, UPLOAD = "The samples", "Your pictures"
 MEGABYTES = checks.UPLOAD.file // 2**20
 USUAL, MOST = 500, 100_000
 """Pictures of one survey."""
-SECONDS = 4 * 3600.0
-"""The time of one survey."""
 ONE_AT_A_TIME = Lane("Another survey runs on this server, and one at a time is allowed; try again later.")
 """A survey takes all processors."""
 NO_FILES = "Choose pictures, or a zip file with a folder of them for each class."
@@ -197,7 +196,12 @@ def _start(network: Network, pictures: survey.PictureList, name: str) -> _Runnin
     def work(report: Callable[[survey.Progress], None]) -> survey.Result:
         return survey.with_root(survey.run(network, pictures, progress=report), name)
 
-    return _Running(Job("The survey", work, seconds=SECONDS, lane=ONE_AT_A_TIME), network.card, pictures, name)
+    return _Running(
+        Job("The survey", work, seconds=Limits.of_environment().survey_seconds, lane=ONE_AT_A_TIME),
+        network.card,
+        pictures,
+        name,
+    )
 
 
 def _collect() -> None:
@@ -228,6 +232,7 @@ def say_empty(loaded: LoadedSurvey) -> None:
     st.info(sentence, icon=":material/info:")
 
 
+PARQUET = "application/vnd.apache.parquet"
 MOST_FAILURES = 1000
 """Pictures in the table of those that could not be used; the file has all."""
 
@@ -249,7 +254,7 @@ def draw_header(loaded: LoadedSurvey) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
         name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
-        st.download_button("Parquet", lambda: as_file(loaded), name, on_click="ignore", key="survey_parquet")
+        downloads.offer("Parquet", lambda: as_file(loaded), name, PARQUET, key="survey_parquet")
         offer_report(
             name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(loaded)), key="survey_report"
         )

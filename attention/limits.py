@@ -1,0 +1,73 @@
+"""What the process allows strangers: every bound in one place, each with a default and a setting of the environment."""
+
+import os
+import re
+from dataclasses import dataclass, fields
+
+from attention.records import GatescopeError
+
+MIB = 2**20
+
+
+class LimitError(GatescopeError):
+    """A bound in the environment that is none."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most of each. The defaults let ResNet-152 (242 MB) and RegNetY-32GF (581 MB) through.
+
+    In the environment each has the name of its field in capitals, after GATESCOPE_MAX_.
+    """
+
+    file_bytes: int = 600 * MIB
+    """Size of a weight file as it was given, and of what a zip around it unpacks to."""
+    tensor_bytes: int = 600 * MIB
+    """Size of all tensors of a network, half precision counted as the float32 that the network makes of it."""
+    header_bytes: int = MIB
+    """Size of a list of contents: the header of a safetensors file, the directory of a zip and its pickle."""
+    tensors: int = 5_000
+    """Their number in a file; ResNet-152 has 932, EfficientNet-B7 1,363."""
+    dimensions: int = 8
+    """Axes of one tensor; those of convolutional networks have at most 5."""
+    inflation: int = 4
+    """How many times larger a zip-wrapped file may be than its wrapper; weights shrink to a half at best."""
+    classes: int = 50_000
+    """That the network tells apart; ImageNet-21k has 21,843."""
+    feature_bytes: int = 256 * MIB
+    """Size of the largest tensor of one pass; ResNet-50 makes 3 MiB at 224 pixels, EfficientNet-B7 66 MiB at 600."""
+    macs: int = 150 * 10**9
+    """Multiply-accumulates of one pass; RegNetY-32GF makes 95 billion at 384 pixels."""
+    kept_bytes: int = 2048 * MIB
+    """What is kept for all visitors together: networks, uploaded weights, traces, pictures, results."""
+    picture_bytes: int = 20 * MIB
+    """Size of a picture's file."""
+    picture_side: int = 30_000
+    """Pixels of a picture's longer side; a panorama of a phone has about 16,000."""
+    picture_pixels: int = 50_000_000
+    """Pixels of a picture; a phone's largest photo."""
+    decoder_bytes: int = 290 * 10**6
+    """What the decoding of a picture takes beside its own pixels."""
+    decoding_bytes: int = 600 * MIB
+    """What the pictures that are decoded at a time take together; one that takes more is decoded alone."""
+    uploads_bytes: int = 600 * MIB
+    """The files that one visitor has on the server."""
+    all_uploads_bytes: int = 2048 * MIB
+    """The files of all visitors."""
+    job_seconds: int = 30 * 60
+    """Time of a job that is started on a page."""
+    survey_seconds: int = 4 * 3600
+    """Time of a survey that is started on a page."""
+
+    @classmethod
+    def of_environment(cls) -> "Limits":
+        """The defaults, or what the environment has in their place. Raises LimitError where that is no number."""
+        names = {field.name: f"GATESCOPE_MAX_{field.name.upper()}" for field in fields(cls)}
+        return cls(**{name: _number(key) for name, key in names.items() if key in os.environ})
+
+
+def _number(key: str) -> int:
+    value = os.environ[key]
+    if not re.fullmatch("[0-9]{1,18}", value):
+        raise LimitError(f"{key} is {value[:80]!r}; a whole number from 0 is allowed.")
+    return int(value)

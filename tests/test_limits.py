@@ -1,0 +1,69 @@
+"""Every bound is a setting, stands in one table, and holds for networks whatever they are named by."""
+
+import dataclasses
+import re
+
+import pytest
+
+from attention.limits import Limits
+from attention.models import libraries, zoo
+from attention.models.code import Settings, network
+from attention.records import GatescopeError
+from tests.documents import document
+
+
+def test_the_guide_states_every_bound_and_no_other():
+    rows = re.findall(r"^\| `GATESCOPE_MAX_(\w+)` \| ([\d,]+) \|", document("guide"), re.MULTILINE)
+    assert rows == [(field.name.upper(), f"{field.default:,}") for field in dataclasses.fields(Limits)]
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits)])
+def test_a_bound_is_read_from_the_environment(field, monkeypatch):
+    monkeypatch.setenv(f"GATESCOPE_MAX_{field.upper()}", "7")
+    assert Limits.of_environment() == dataclasses.replace(Limits(), **{field: 7})
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "1.5", "9" * 19])
+def test_a_bound_in_the_environment_that_is_no_number_is_said(value, monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_FILE_BYTES", value)
+    with pytest.raises(GatescopeError, match=r"GATESCOPE_MAX_FILE_BYTES is '.*'; a whole number from 0"):
+        Limits.of_environment()
+
+
+def by_name():
+    zoo.load("torchvision/squeezenet1_1", random=True)
+
+
+def looked_up():
+    libraries.counted(libraries.LIBRARIES["timm"], "test_vit")
+
+
+def by_code():
+    from torch import nn
+
+    network(nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "mine:net", Settings())
+
+
+@pytest.mark.parametrize("ask", [by_name, looked_up, by_code])
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("TENSOR_BYTES", r"The numbers of .* take [\d,]+ bytes; at most 100 are allowed"),
+        ("FEATURE_BYTES", r"One pass of .* px takes [\d,]+ bytes for its largest tensor; at most 100 are allowed"),
+        ("MACS", r"One pass of .* px takes [\d,]+ multiply-accumulates; at most 100 are allowed"),
+    ],
+)
+def test_no_network_is_larger_than_the_bounds(ask, setting, sentence, monkeypatch):
+    ask()
+    monkeypatch.setenv(f"GATESCOPE_MAX_{setting}", "100")
+    with pytest.raises(zoo.ZooError, match=sentence):
+        ask()
+
+
+@pytest.mark.parametrize("name", ["timm/vit_giant_patch14_clip_224", "torchvision/vit_h_14"])
+def test_a_network_that_is_too_large_is_refused_without_a_number_of_it(name, monkeypatch):
+    monkeypatch.setattr(libraries, "seeded", lambda make: pytest.fail("it was built"))
+    with pytest.raises(
+        zoo.ZooError, match=r"The numbers of .* take [2-9],\d{3},\d{3},\d{3} bytes; at most 629,145,600"
+    ):
+        zoo.card(name)
