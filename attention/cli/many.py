@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from attention import images, interventions
+from attention import files, images, interventions
 from attention.analysis import evidence
 from attention.cli.surveys import ctrl_c
 from attention.interventions import Given
@@ -53,7 +53,6 @@ def ablate_many(request: Request, out: Path) -> None:
         raise GatescopeError(f"{first.card.name} applies no gates; choose a network that does, such as cbam or se.")
     what = {"network": first.card.name, "random_weights": first.network.card.random, "off": request.off}
     what |= {"outputs": first.outputs, "measure": first.measure, "pictures": pictures.fingerprint}
-    out.mkdir(parents=True, exist_ok=True)
     file = out / "pictures.jsonl"
     done = _begun(file, what)
     with ctrl_c() as cancel, click.progressbar(length=len(pictures), label="pictures") as bar:
@@ -70,15 +69,18 @@ def ablate_many(request: Request, out: Path) -> None:
 def _begun(file: Path, what: dict[str, Any]) -> list[dict[str, Any]]:
     """The pictures that were measured before; a new file where there is none. Raises GatescopeError."""
     if not file.exists():
-        file.write_text(json.dumps(what) + "\n", encoding="utf-8")
+        files.write(file, json.dumps(what) + "\n")
         return []
+    whole, _, cut = files.read(file).rpartition(b"\n")
     try:
-        before, *rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        before, *rows = map(json.loads, whole.decode().split("\n"))
     except ValueError:
         raise GatescopeError(f"{file} is no file of this command; another folder for --out is allowed.") from None
     if before != what:
         said = ", ".join(key for key in what if not isinstance(before, dict) or before.get(key) != what[key])
         raise GatescopeError(f"{file} is of another run (other {said}); another folder for --out is allowed.")
+    if cut:  # the disk was full, or the process killed, in the middle of a line
+        files.write(file, whole + b"\n")
     return rows
 
 
@@ -122,5 +124,5 @@ def _conclude(rows: list[dict[str, Any]], about: dict[str, Any], out: Path) -> N
             f"{one.low:+.3f} to {one.high:+.3f}), the same sign in {one.alike} of {one.count}"
         )
     results = [{"name": block, **asdict(one)} for block, one in blocks.items()]
-    (out / "ablation.json").write_text(json.dumps({**about, "used": len(used), "results": results}, indent=1) + "\n")
+    files.write(out / "ablation.json", json.dumps({**about, "used": len(used), "results": results}, indent=1) + "\n")
     click.echo(f"Written: {out / 'pictures.jsonl'}, {out / 'ablation.json'}")
