@@ -7,6 +7,8 @@ def run() -> None:
         from attention import cli
 
         cli.run()
+    except KeyboardInterrupt:
+        raise SystemExit("Aborted!") from None
     except ModuleNotFoundError as error:
         way = "`pip install 'gatescope[dashboard,zoo]'` brings what the commands need"
         raise SystemExit(f"Error: {error.name} is not installed; {way}.") from None

@@ -183,7 +183,7 @@ def attention_of(network: EfficientNetB0) -> list[Any]:
 
 def export(checkpoint: Path, data: str) -> ModelCard:
     """Write the weight file of a finished run; its card. Raises GatescopeError where the run is not finished."""
-    state = torch.load(checkpoint, weights_only=True)
+    state = training.read(checkpoint)
     recipe = Recipe(**state["recipe"])
     if state["epochs"] < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {NAME} after {state['epochs']} of {len(recipe.sizes)} epochs")
@@ -264,7 +264,7 @@ def _save(path: Path, recipe: Recipe, epochs: int, student: nn.Module, optimizer
 
 
 def _resume(path: Path, recipe: Recipe, student: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    state = torch.load(path, weights_only=True)
+    state = training.read(path)
     if state["recipe"] != asdict(recipe):
         raise GatescopeError(f"{path} holds another run; name another checkpoint")
     student.load_state_dict(state["module"])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import analysis, images
+from attention import analysis, files, images
 from attention.analysis import predictions
 from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
 from attention.models import zoo
@@ -331,7 +331,7 @@ def load_network(model: str, *, random: bool = False) -> zoo.Network:
 
 def read_picture(path: Path) -> Picture:
     """The picture in a file. Raises PictureError where it is none."""
-    return picture_of(path.name, path.read_bytes())
+    return picture_of(path.name, files.read(path))
 
 
 def picture_of(name: str, data: bytes) -> Picture:

@@ -6,7 +6,9 @@ while the learning rate falls. A run leaves a checkpoint after each epoch and go
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import click
@@ -15,7 +17,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from attention import images, networks
+from attention import files, images, networks
 from attention.cost import count_parameters
 from attention.models import own
 from attention.records import GatescopeError, ModelCard
@@ -108,7 +110,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
 
     Raises GatescopeError where the run is not finished.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = read(checkpoint)
     recipe, epochs = Recipe(**state["recipe"]), state["epochs"]
     if state["variant"] != variant or epochs < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
@@ -199,7 +201,7 @@ class _Run:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same variant and recipe."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read(path)
         if state["variant"] != self.variant or state["recipe"] != asdict(self.recipe):
             raise GatescopeError(f"{path} holds another run, of {state['variant']}; name another checkpoint")
         self.module.load_state_dict(state["module"])
@@ -209,10 +211,21 @@ class _Run:
 
 def write(path: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint in one step, so that a kill leaves the last one whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    packed = BytesIO()
+    torch.save(state, packed)
+    files.write(path, packed.getvalue())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint. Raises FileError where there is none, and GatescopeError where it is another file."""
+    data = BytesIO(files.read(path))
+    try:
+        state = torch.load(data, map_location="cpu", weights_only=True)
+        if {"recipe", "epochs", "module"} <= state.keys():
+            return state
+    except (RuntimeError, UnpicklingError, EOFError, AttributeError, ValueError, KeyError):
+        pass  # torch raises these on files of other kinds
+    raise GatescopeError(f"{path} is no checkpoint of a training; one that `train` left behind is allowed.")
 
 
 def batches(pictures: Pictures, recipe: Schedule, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:

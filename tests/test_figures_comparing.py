@@ -41,7 +41,7 @@ def test_a_gate_is_ranked_among_other_pictures_and_tested_over_all_of_them():
     assert list(dots[0].x) == [habit[0, 0], own[0, 0]] and list(dots[1].marker.symbol) == ["circle-open", "circle"]
     more = int((shifts["own"] >= own[0, 0]).sum())
     assert f"at least as much in so many of 24 shifts: 0 for habit, {more} for own." in chart.caption
-    assert list(chart.table["shifted, low"])[0] == pytest.approx(habit[0, 0] - 1)
+    assert chart.table["shifted, low"][0] == pytest.approx(habit[0, 0] - 1)
     none = comparing.agreement({"habit": habit}, shifts, [])
     assert "there is no evidence that a gate agrees" in none.headline
 

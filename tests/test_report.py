@@ -231,7 +231,7 @@ def test_the_command_writes_the_report_of_a_picture_and_of_a_survey(tmp_path, re
         (["{bad}", "--model", "se"], "."),
         (["{bad}.parquet", "--model", "se"], "names its network"),
         (["{bad}.parquet"], "no result of a survey"),
-        (["{picture}", "--model", "se", "--out", "{folder}/no/r.html"], "cannot be written"),
+        (["{picture}", "--model", "se", "--out", "{picture}/no/r.html"], "is no folder that can be written to"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(arguments, text, tmp_path):

@@ -1,7 +1,6 @@
 """The command line: networks trained, measured and served; pictures compared, reported on and edited; surveys."""
 
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import interventions, serving
+from attention import files, interventions, serving
 from attention.analysis import predictions
 from attention.devices import device_of
 from attention.records import GatescopeError, ModelCard
@@ -22,17 +21,23 @@ if TYPE_CHECKING:
     from attention.models import Network
 
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
-CHECKPOINT = click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="Where the run is kept.")
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises click.BadParameter, before anything is computed, where no such folder can be made."""
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise click.BadParameter(f"{there} is no folder that can be written to; one that can be made is allowed.")
+    """Raises FileError, before anything is computed, where no such folder can be made."""
+    files.insist_writable(path)
     return path
 
 
+def _file(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    """Raises FileError, before anything is computed, where no such file can be written."""
+    files.insist_writable(path.parent)
+    return path
+
+
+CHECKPOINT = click.option(
+    "--checkpoint", type=click.Path(path_type=Path), required=True, callback=_file, help="Where the run is kept."
+)
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
 )
@@ -105,7 +110,7 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
     if variant == distillation.NAME:
         own.save_card(distillation.export(checkpoint, data.stem))
         return
-    called = json.loads(labels.read_text()) if labels else {}
+    called = _labels(labels)
     with evaluation.opened(data) as folder:
         card = training.export(variant, checkpoint, data.stem, input_size)
         card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
@@ -186,14 +191,13 @@ def compare(
     others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
     observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
     columns = comparison.compare(observations, label, methods=methods, others=others)
-    out.mkdir(parents=True, exist_ok=True)
     about = {
         "picture": picture.name,
         "other pictures": [each.name for each in others],
         "threads": torch.get_num_threads(),
     }
-    (out / "compare.json").write_text(json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
-    (out / "compare.png").write_bytes(printed.networks(seen.image, columns))
+    files.write(out / "compare.json", json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
+    files.write(out / "compare.png", printed.networks(seen.image, columns))
     for each in columns:
         _describe(each)
 
@@ -242,7 +246,11 @@ def _describe(column: "Compared") -> None:
     "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
 )
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The result, a Parquet file."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_file,
+    help="The result, a Parquet file.",
 )
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
@@ -269,7 +277,11 @@ def survey(source: Path, model: str, limit: int | None, device: "torch.device | 
 @click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
 @OUTPUTS
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The report, one HTML file."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_file,
+    help="The report, one HTML file.",
 )
 @DEVICE
 def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
@@ -350,6 +362,18 @@ def fold(result: Path, model: str | None, out: Path) -> None:
     click.echo(folded(result, model, out))
 
 
+def _labels(path: Path | None) -> dict[str, str]:
+    """What class folders are called, from a file. Raises FileError and GatescopeError."""
+    data = files.read(path) if path else "{}"
+    try:
+        called = json.loads(data)
+    except ValueError:
+        called = None
+    if not isinstance(called, dict) or not all(isinstance(label, str) for label in called.values()):
+        raise GatescopeError(f"{path} is no table of labels; a JSON object from class folder to label is allowed.")
+    return called
+
+
 def _report(card: ModelCard) -> None:
     top = (
         "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
@@ -365,3 +389,8 @@ def run() -> None:
         main(prog_name="gatescope" if Path(sys.argv[0]).stem == "gatescope" else "python -m attention")
     except GatescopeError as error:
         raise SystemExit(f"Error: {error}") from None
+    except OSError as error:
+        what = error.filename or "A file"
+        raise SystemExit(f"Error: {what} cannot be read or written: {error.strerror or error}.") from None
+    except MemoryError:
+        raise SystemExit("Error: There is too little memory; a smaller network or picture takes less.") from None

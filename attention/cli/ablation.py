@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import images, interventions
+from attention import files, images, interventions
 from attention.analysis import evidence
 from attention.charts import printed
-from attention.interventions import Effect, files
+from attention.interventions import Effect
+from attention.interventions import files as edit_files
 from attention.observe import Observation, Picture, observe_file, read_picture
 from attention.records import GatescopeError, Outputs
 
@@ -101,7 +102,7 @@ def _effects(observation: Observation, request: Request, donors: Sequence[Pictur
     """What each block off does, or the file of edits."""
     passes = interventions.passes_of(observation)
     if request.edits:
-        file = files.load(request.edits)
+        file = edit_files.load(request.edits)
         draws = request.draws or evidence.FEWEST_DRAWS
         return [
             interventions.effect(passes, request.edits.name, file.edits, file.given, seed=request.seed, draws=draws)
@@ -148,12 +149,11 @@ def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str)
 
 
 def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "ablation.json").write_text(json.dumps(report, indent=1) + "\n")
+    files.write(out / "ablation.json", json.dumps(report, indent=1) + "\n")
     marked = " (random weights)" if report["random_weights"] else ""
     title = f"{report['network']}{marked}, {report['picture']}: change of the {measure} of {report['class']}"
     put = f" Off: the gates are put to {report['off']}." if report["off"] else ""
     draws = f"Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}."
     note = f"{interventions.WITHOUT}{put} {draws} {QUESTION}"
-    (out / "ablation.png").write_bytes(printed.edits(rows, title, note, measure))
+    files.write(out / "ablation.png", printed.edits(rows, title, note, measure))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from attention import images, survey
+from attention import files, images, survey
 from attention.interventions import folding
 from attention.observe import load_network
-from attention.records import GatescopeError
 
 
 def fold(result: Path, model: str | None, out: Path) -> str:
@@ -15,8 +14,5 @@ def fold(result: Path, model: str | None, out: Path) -> str:
     network = load_network(name, random=loaded.random)
     pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
     folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
-    try:
-        out.write_bytes(folding.as_file(folded))
-    except OSError as error:
-        raise GatescopeError(f"{out} cannot be written: {error.strerror}; a file in a folder is allowed.") from None
+    files.write(out, folding.as_file(folded))
     return f"{folding.in_words(done, folding.check(network.module, folded, pictures))}\nThe weights are in {out}."

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from attention import images, interventions, many
+from attention import files, images, interventions, many
 from attention.cli.surveys import ctrl_c
 from attention.observe import Observation, chosen, load_network, read_picture
 from attention.records import GatescopeError, Outputs
@@ -50,7 +50,6 @@ def over_many(request: Request, out: Path) -> None:
     what |= {"outputs": first.outputs, "output": first.measure, "pictures": pictures.fingerprint}
     many.check(first, request.measure)
     with ctrl_c() as cancel:
-        out.mkdir(parents=True, exist_ok=True)
         file = out / "pictures.jsonl"
         done = _begun(file, what)
         rows = many.rows(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
@@ -68,15 +67,18 @@ def over_many(request: Request, out: Path) -> None:
 def _begun(file: Path, what: dict[str, Any]) -> list[many.Row]:
     """The pictures that were measured before; a new file where there is none. Raises GatescopeError."""
     if not file.exists():
-        file.write_text(json.dumps(what) + "\n", encoding="utf-8")
+        files.write(file, json.dumps(what) + "\n")
         return []
+    whole, _, cut = files.read(file).rpartition(b"\n")
     try:
-        before, *rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        before, *rows = map(json.loads, whole.decode().split("\n"))
     except ValueError:
         raise GatescopeError(f"{file} is no file of this command; another folder for --out is allowed.") from None
     if before != what:
         said = ", ".join(key for key in what if not isinstance(before, dict) or before.get(key) != what[key])
         raise GatescopeError(f"{file} is of another run (other {said}); another folder for --out is allowed.")
+    if cut:  # the disk was full, or the process killed, in the middle of a line
+        files.write(file, whole + b"\n")
     return rows
 
 
@@ -90,5 +92,5 @@ def _conclude(rows: list[many.Row], about: dict[str, Any], measure: many.Name, o
     results = [{"name": row, **asdict(one)} for row, one in found.items()]
     explained = many.MEASURES[measure].explained.format(measure=about["output"])
     said = {**about, "explained": explained, "used": used, "results": results}
-    (out / f"{measure}.json").write_text(json.dumps(said, indent=1) + "\n")
+    files.write(out / f"{measure}.json", json.dumps(said, indent=1) + "\n")
     click.echo(f"Written: {out / 'pictures.jsonl'}, {out / f'{measure}.json'}")

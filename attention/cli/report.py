@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attention import survey
+from attention import files, survey
 from attention.observe import observe_file
 from attention.records import GatescopeError, Outputs
 from attention.report.document import Document, html
@@ -35,12 +35,7 @@ def report(
         if source.suffix == ".parquet"
         else _of_picture(source, model, random=random, outputs=outputs, device=device)
     )
-    try:
-        out.write_text(html(document), encoding="utf-8")
-    except OSError as error:
-        raise ReportError(
-            f"{out} cannot be written: {error.strerror}; a file in a folder that exists is allowed."
-        ) from None
+    files.write(out, html(document))
     return f"The report is in {out}."
 
 

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from attention.files import open_plain
 from attention.models import archives
 from attention.models.limits import (
     DEFAULT,
@@ -79,7 +80,7 @@ def contents(source: Path | bytes, limits: Limits | None = None, *, part: str | 
     if isinstance(source, bytes):
         return _contents(BytesIO(source), limits, part)
     try:
-        with source.open("rb") as file:
+        with open_plain(source) as file:
             return _contents(file, limits, part)
     except OSError as error:
         raise CheckpointError(f"{source.name} cannot be read: {error.strerror or error}.") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attention import labels
+from attention import files, labels
 from attention.analysis import predictions
 from attention.images import LARGEST, RGB, Preprocessing, sides, written
 from attention.models.interface import WHOLE, Adapter, Output, Region, adapt, answers, sharing
@@ -242,18 +242,11 @@ def _labels(trace: Trace, card: ModelCard, settings: Settings) -> tuple[str, ...
     if settings.labels is None:
         return usual_labels(classes)
     if isinstance(settings.labels, str | Path):
-        return labels.read(_bytes(Path(settings.labels)), Path(settings.labels).name, classes)
+        return labels.read(files.read(Path(settings.labels)), Path(settings.labels).name, classes)
     if len(settings.labels) != classes:
         given = f"{len(settings.labels):,} labels were given"
         raise CodeError(f"{given} and the network has {classes:,} classes; one each is allowed.")
     return tuple(map(str, settings.labels))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CodeError(f"The labels {path.name} cannot be read: {error.strerror or error}.") from error
 
 
 def make(spec: str) -> "nn.Module":

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attention import labels
+from attention import files, labels
 from attention.images import ASSETS
 from attention.models.network import Network, ZooError
 from attention.records import GateHealth, ModelCard
@@ -29,7 +29,13 @@ def card(name: str) -> ModelCard:
     """The card of a network. Raises ZooError where there is no such network."""
     if name not in names():
         raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
-    fields: dict[str, Any] = json.loads(_card_file(name).read_text())
+    try:
+        return _card(json.loads(files.read(_card_file(name))))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ZooError(f"{_card_file(name).name} in assets/weights is damaged; fetch it again.") from error
+
+
+def _card(fields: dict[str, Any]) -> ModelCard:
     if not fields["labels"]:  # ImageNet's stand in one place
         fields |= {"classes": tuple(labels.imagenet()), "labels": tuple(labels.imagenet().values())}
     fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
@@ -73,8 +79,7 @@ def save_weights(name: str, state: "dict[str, Tensor]") -> str:
 
     half = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
     data = save_tensors(half)
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
-    weights_file(name).write_bytes(data)
+    files.write(weights_file(name), data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -88,7 +93,7 @@ def memory_note(parameters: int, cost: "Measured") -> str:
 
 def save_card(known: ModelCard) -> None:
     """Write a card beside its weight file."""
-    _card_file(known.name).write_text(json.dumps(asdict(known), indent=1) + "\n")
+    files.write(_card_file(known.name), json.dumps(asdict(known), indent=1) + "\n")
 
 
 def weights_file(name: str) -> Path:

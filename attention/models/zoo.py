@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attention import files
 from attention.images import ASSETS
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
@@ -108,8 +109,7 @@ def save_cards() -> Iterator[ModelCard]:
         made = computed_entry(name)
         stored[name] = {"card": _stated(made.card), "weights": _stated(made.weights)}
         yield made.card
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+    files.write(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
 
 def _of_file(path: Path, *, random: bool) -> Network:

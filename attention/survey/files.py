@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.files import replacing
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
@@ -37,14 +38,13 @@ FIRST_NAMES = {"correct": "right"}
 
 
 def write(result: Result, path: Path) -> None:
-    """Replace the file in one step."""
+    """Replace the file in one step. Raises FileError where it cannot be written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _schema()
-    writing = path.with_name(path.name + ".writing")
     options = {"compression": "zstd", "use_dictionary": list(NAMES), "write_statistics": ["gate", "class", "channel"]}
-    with writing.open("wb") as raw, pq.ParquetWriter(raw, schema, **options) as file:
+    with replacing(path) as raw, pq.ParquetWriter(raw, schema, **options) as file:
         rest: bytes | None = _pack(result)
         for gate in result.gates:
             if gate.by_channel:
@@ -52,7 +52,6 @@ def write(result: Result, path: Path) -> None:
                 rest = None
         if rest is not None:
             file.write_table(pa.Table.from_pylist([{"arrays": rest}], schema))
-    writing.replace(path)
 
 
 def read(path: Path) -> Result:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.files import open_plain
 from attention.limits import Limits
 from attention.survey.result import Result, SurveyError
 
@@ -101,15 +102,6 @@ def list_pictures(source: Path) -> PictureList:
     if source.is_file() and source.suffix.lower() == ".csv":
         return _from_table(source)
     raise SurveyError(f"{source} is {'another file' if source.exists() else 'not there'}; {ALLOWED} is allowed.")
-
-
-def open_plain(path: Path) -> BinaryIO:
-    """A file to read. Raises OSError where it is none that ends: a pipe, a socket, a device."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("it is no plain file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _folder_files(root: Path) -> Iterator[tuple[str, int | None]]:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.files import replacing
 from attention.models import Network
 from attention.survey import engines, files
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
@@ -122,7 +123,6 @@ class Checkpoint:
 
     def __init__(self, result: Path, provenance: dict[str, Any]) -> None:
         self.path = result.with_name(result.name + ".partial")
-        self._writing = self.path.with_name(self.path.name + ".writing")
         self._provenance = provenance
         self._due = time.monotonic() + EVERY
 
@@ -161,15 +161,13 @@ class Checkpoint:
         """Replace the file in one step, so that a kill leaves the last one whole."""
         start = time.monotonic()
         header = _header(partial) | {"provenance": self._provenance, "batches": batches}
-        with self._writing.open("wb") as file:
+        with replacing(self.path) as file:
             np.savez(file, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
-        self._writing.replace(self.path)
         self._due = time.monotonic() + max(EVERY, 20 * (time.monotonic() - start))
 
     def remove(self) -> None:
         """The survey is finished."""
         self.path.unlink(missing_ok=True)
-        self._writing.unlink(missing_ok=True)
 
 
 def _header(partial: Partial) -> dict[str, Any]:
