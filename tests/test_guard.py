@@ -1,9 +1,14 @@
 """Who is let in: hosts, origins, sizes and orders, by the guard alone and by a server that is started."""
 
 import asyncio
+import contextlib
+import os
 import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -180,6 +185,41 @@ def code(address, path="/", **headers):
             return answer.status, dict(answer.headers)
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers)
+
+
+LEAVING = """
+import sys
+from attention import serving
+from attention.serving import server
+server.EVERY = 0.2
+serving.show(None, port=int(sys.argv[1]), headless=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="handles are counted in /proc")
+def test_what_a_visitor_had_is_let_go_of_when_the_time_is_over():
+    port = free_port()
+    environment = {**os.environ, "STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}
+    command = [sys.executable, "-c", LEAVING, str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+
+        def handles():
+            return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+
+        try:
+            assert healthy(f"http://localhost:{port}", process)
+            before = handles()
+            with contextlib.ExitStack() as visits:
+                for _ in range(10):
+                    line = visits.enter_context(connect(f"ws://localhost:{port}/_stcore/stream"))
+                    line.send(BackMsg(stop_script=True).SerializeToString())
+                assert handles() >= before + 30  # a connection, and an event loop's
+            deadline = time.monotonic() + 60
+            while handles() > before + 3 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert handles() <= before + 3
+        finally:
+            process.kill()
 
 
 def test_a_server_that_is_started_has_the_guard(address):

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import gc
 import socket
 import threading
 from collections.abc import Collection
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HERE = "localhost"
 """Only this machine can reach it."""
+EVERY = 30.0
+"""Seconds between two looks for visitors who have left."""
 
 
 class Running(NamedTuple):
@@ -114,7 +117,20 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
         return
     here = Running(server_util.get_url(address), threading.current_thread(), server, asyncio.get_running_loop())
     up.set_result(here)
+    forgetting = asyncio.create_task(_forget())
     await server.stopped
+    forgetting.cancel()
+
+
+async def _forget() -> None:
+    """Lets go of visitors whose time is over. Streamlit looks for them when somebody comes or goes, and leaves what
+    they had to a collection of garbage, which may be long in coming."""
+    from streamlit.runtime import Runtime
+
+    while True:
+        await asyncio.sleep(EVERY)
+        Runtime.instance()._session_mgr._session_storage._cache.expire()  # type: ignore[attr-defined]
+        await asyncio.to_thread(gc.collect)
 
 
 def _guard(hosts: Collection[str]) -> None:

@@ -1,0 +1,177 @@
+"""Many visitors at once, each with a picture of its own: python -m benchmarks.visitors 10 50.
+
+Each speaks to a fresh server as a browser does, draws nothing, and opens the first page, brings its picture, and opens
+the page of excitation. Seconds are from the question to the end of the answer; memory is that of the server.
+"""
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx2
+import numpy as np
+from PIL import Image
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import connect
+
+ROOT = Path(__file__).parents[1]
+SIDE = 320
+PATIENCE = 600
+
+
+class Visitor:
+    """One connection, with the widgets of its page as they are answered."""
+
+    def __init__(self, address: str, seed: int, *, page: str = "excitation", query: str = "") -> None:
+        """`page` is the one that is opened with the visitor's own picture, `query` what the address asks for."""
+        self.address, self.picture, self.own_page, self.query = address, _picture(seed), page, query
+        self.widgets: dict[str, Any] = {}
+        self.page = self.session = ""
+        self.pages: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        self.waited = 0
+        self.errors: list[str] = []
+
+    async def visit(self) -> None:
+        """The whole visit."""
+        async with connect(f"ws{self.address[4:]}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as line:
+            self.line = line
+            await self._ask("first page", BackMsg())
+            source = next(name for name in self.widgets if name.endswith("-source"))
+            state = BackMsg()
+            state.rerun_script.widget_states.widgets.add(id=source).string_array_value.data.append("Upload")
+            await self._ask("the uploader", state)
+            await self._ask("own picture", await self._upload(state))
+            state.rerun_script.page_script_hash = self.pages[self.own_page]
+            await self._ask(self.own_page, state)
+
+    async def _ask(self, what: str, message: BackMsg) -> None:
+        """Sends a run of the script, and reads until it is finished."""
+        message.rerun_script.SetInParent()
+        message.rerun_script.query_string = self.query
+        if self.page and not message.rerun_script.page_script_hash:
+            message.rerun_script.page_script_hash = self.page
+        start = time.perf_counter()
+        await self.line.send(message.SerializeToString())
+        while True:
+            answer = ForwardMsg.FromString(await asyncio.wait_for(self.line.recv(), PATIENCE))
+            self._note(answer)
+            if answer.WhichOneof("type") == "script_finished" and answer.script_finished in (0, 3):
+                break
+        self.seconds[what] = time.perf_counter() - start
+
+    def _note(self, answer: ForwardMsg) -> None:
+        kind = answer.WhichOneof("type")
+        if kind == "new_session":
+            self.page, self.session = answer.new_session.page_script_hash, answer.new_session.initialize.session_id
+        elif kind == "navigation":
+            self.pages = {page.url_pathname: page.page_script_hash for page in answer.navigation.app_pages}
+        elif kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
+            element = answer.delta.new_element
+            proto = getattr(element, element.WhichOneof("type"))
+            if hasattr(proto, "id"):
+                self.widgets[proto.id] = proto
+            if element.WhichOneof("type") == "exception":
+                self.errors.append(proto.message)
+            self.waited += element.WhichOneof("type") == "markdown" and "processors are busy" in proto.body
+
+    async def _upload(self, state: BackMsg) -> BackMsg:
+        """The picture, sent as a browser does; the state of the page in which it is chosen."""
+        uploader = next(name for name in self.widgets if name.endswith("-upload"))
+        request = BackMsg()
+        request.file_urls_request.request_id, request.file_urls_request.session_id = "1", self.session
+        request.file_urls_request.file_names.append("mine.png")
+        await self.line.send(request.SerializeToString())
+        while True:
+            answer = ForwardMsg.FromString(await asyncio.wait_for(self.line.recv(), PATIENCE))
+            if answer.WhichOneof("type") == "file_urls_response":
+                break
+        place = answer.file_urls_response.file_urls[0]
+        async with httpx2.AsyncClient(base_url=self.address, timeout=PATIENCE) as client:
+            token = (await client.get("/_stcore/health")).cookies.get("_streamlit_xsrf", "")
+            files = {"file": ("mine.png", self.picture, "image/png")}
+            sent = await client.put(place.upload_url, files=files, headers={"X-Xsrftoken": token})
+            sent.raise_for_status()
+        widget = state.rerun_script.widget_states.widgets.add(id=uploader)
+        info = widget.file_uploader_state_value.uploaded_file_info.add(
+            name="mine.png", size=len(self.picture), file_id=place.file_id
+        )
+        info.file_urls.CopyFrom(place)
+        return state
+
+
+def _picture(seed: int) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(seed).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+@contextmanager
+def server(port: int) -> Iterator[tuple[str, int]]:
+    """A fresh server: its address, and the number of its process."""
+    command = [sys.executable, "-m", "attention", "serve", "--headless", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(600):
+                try:
+                    httpx2.get(f"{address}/_stcore/health", trust_env=False)
+                    break
+                except httpx2.TransportError:
+                    time.sleep(0.1)
+            yield address, process.pid
+        finally:
+            process.terminate()
+
+
+def memory(pid: int) -> dict[str, int]:
+    """MiB in memory, open handles and threads of a process (Linux)."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    handles = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return {"MiB": int(status["VmRSS"].split()[0]) // 1024, "handles": handles, "threads": int(status["Threads"])}
+
+
+async def crowd(address: str, count: int) -> list[Visitor]:
+    """So many visitors at the same time."""
+    visitors = [Visitor(address, 1 + number) for number in range(count)]
+    await asyncio.gather(*(visitor.visit() for visitor in visitors))
+    return visitors
+
+
+@click.command()
+@click.argument("counts", type=int, nargs=-1, required=True)
+@click.option("--port", default=8650, show_default=True)
+@click.option("--rest", default=90, show_default=True, help="Seconds after the last has left.")
+def main(counts: tuple[int, ...], port: int, rest: int) -> None:
+    """COUNTS of visitors, a fresh server each; a line of JSON for each of them."""
+    for count in counts:
+        with server(port) as (address, pid):
+            asyncio.run(crowd(address, 1))  # torch is loaded, and the first network
+            before, start = memory(pid), time.perf_counter()
+            visitors = asyncio.run(crowd(address, count))
+            took, full = time.perf_counter() - start, memory(pid)
+            time.sleep(rest)
+            asyncio.run(crowd(address, 1))  # Streamlit forgets those who left when somebody comes or goes
+            seconds = {
+                what: [round(float(np.percentile([each.seconds[what] for each in visitors], q)), 2) for q in (50, 95)]
+                for what in visitors[0].seconds
+            }
+            said = {"visitors": count, "median and 95th percentile, s": seconds, "whole, s": round(took, 1)}
+            said |= {"told to wait": sum(each.waited > 0 for each in visitors)}
+            said |= {"errors": [error for each in visitors for error in each.errors]}
+            said |= {"before": before, "full": full, "after": memory(pid)}
+            print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main()
