@@ -13,4 +13,5 @@ RUN useradd --create-home visitor
 USER visitor
 EXPOSE 8501
 HEALTHCHECK CMD python -c "from urllib.request import urlopen; urlopen('http://localhost:8501/_stcore/health')"
-CMD ["python", "-m", "streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]
+# Visitors reach it as localhost or by a number; other names: -e GATESCOPE_HOSTS="one.example other.example"
+CMD ["python", "-m", "attention", "serve", "--address", "0.0.0.0", "--port", "8501", "--headless"]

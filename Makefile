@@ -11,7 +11,7 @@ help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile
 
 run: .venv/run.stamp  ## set up .venv and open the dashboard on PORT
-	$(python) -m streamlit run app.py --server.port $(PORT)
+	$(python) -m attention serve --port $(PORT)
 
 test: .venv/dev.stamp  ## set up .venv and run every test
 	$(python) -m pytest

@@ -136,10 +136,6 @@ def card(module: torch.nn.Module, sha256: str) -> ModelCard:
     with torch.inference_mode():
         gates = gate_counts(capture.trace(module, noise))
     parameters, cost = count_parameters(module), measure(module, noise.shape)
-    memory = (
-        f"In memory its weights take {4 * parameters / 1e6:.0f} MB as 32-bit floats, and the largest tensor of a pass "
-        f"{cost.largest / 1e6:.1f} MB; a picture takes {cost.total_macs / 1e6:.0f} million multiply-accumulates."
-    )
     return ModelCard(
         name=NAME,
         title="EfficientNet-B0",
@@ -155,7 +151,7 @@ def card(module: torch.nn.Module, sha256: str) -> ModelCard:
         gates=gates,
         sha256=sha256,
         training={"data": "ImageNet-1k", "by": "Google"},
-        notes=(*NOTES, memory),
+        notes=(*NOTES, own.memory_note(parameters, cost)),
     )
 
 

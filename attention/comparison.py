@@ -1,8 +1,8 @@
 """Several networks on one picture: which class is meant, what their heatmaps have in common, what they cost."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,8 +139,50 @@ def agreements_of(observations: Sequence[Observation], targets: Sequence[int], r
     }
 
 
+def heatmap_agreements(first: Compared, second: Compared, report: Report) -> Doubles:
+    """The rank correlation of one network's heatmap of each picture (a row) with another's of each (a column).
+
+    The picture at hand is the first, with the class that is asked about; the first network's `others` follow, each with
+    the network's own first guess. Only what both networks see of a picture counts. `report` is as for `agreements_of`.
+    """
+    rows: list[Doubles] = []
+    columns: list[Doubles] = []
+    pictures = [first.observation.picture, *first.others]
+    for number, picture in enumerate(pictures):
+        report(6 * number, 6 * len(pictures))
+        seen = [first, second] if not number else [_first_guess(each, picture) for each in (first, second)]
+        for maps, values, window in zip((rows, columns), *_maps_and_windows(*seen), strict=True):
+            maps.append(agreement.sampled(values, GRID, window))
+    return np.array([[agreement.rank_correlation(one, other) or 0.0 for other in columns] for one in rows])
+
+
+def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:
+    """The same of this picture alone, the second network's heatmap shifted on its own grid in all ways but none."""
+    (one, other), (window, other_window) = _maps_and_windows(first, second)
+    fixed = agreement.sampled(one, GRID, window)
+    steps = [step for step in np.ndindex(*other.shape) if step != (0, 0)]
+    moved = (agreement.sampled(np.roll(other, step, (0, 1)), GRID, other_window) for step in steps)
+    return np.array([agreement.rank_correlation(fixed, each) or 0.0 for each in moved])
+
+
+def _first_guess(column: Compared, picture: Picture) -> Compared:
+    """The network on another picture, with the heatmap of its first guess."""
+    seen = column.observation.of(picture)
+    target = seen.first_target
+    return replace(column, observation=seen, target=target, heatmap=seen.heatmap(target))
+
+
+def _maps_and_windows(first: Compared, second: Compared) -> tuple[list[Floats], list[Window]]:
+    """The heatmaps of two networks of one picture, and of each the part that both networks see, in shares of it."""
+    assert first.heatmap is not None and second.heatmap is not None
+    boxes = [first.observation.box, second.observation.box]
+    part = agreement.common(*boxes)
+    assert part is not None  # both hold the picture's centre
+    return [first.heatmap.values, second.heatmap.values], [agreement.inside(part, box) for box in boxes]
+
+
 class GateAgreement(NamedTuple):
-    """A spatial gate against class heatmaps."""
+    """A spatial gate, or another network's heatmap, against class heatmaps."""
 
     name: str
     here: Test
@@ -242,13 +284,13 @@ def compare(
     chosen = given * len(observations) if len(given) == 1 else given
     compared: list[Compared] = []
     for observation, seconds, method in zip(observations, times(observations), chosen, strict=True):
-        target, probabilities = None, observation.probabilities_or_none
-        if probabilities is not None:
-            target = int(probabilities.argmax()) if label is None else place(observation.labels, label)
+        target = None
+        if observation.targets:
+            target = observation.first_target if label is None else place(observation.targets, label)
         heatmap = None if target is None else observation.heatmap(target, method)
         compared.append(Compared(observation, target, heatmap, seconds, others))
         if label is None and target is not None:
-            label = observation.labels[target]
+            label = observation.targets[target]
     if label is not None and all(each.target is None for each in compared):
         raise ComparisonError(_unknown(label, compared))
     return compared
@@ -317,8 +359,24 @@ def to_dict(columns: Sequence[Compared]) -> dict[str, Any]:
         "by chance": agreement.TOP,
         "notes": [*differences(cards), *classes(columns)],
         "time": TIMED,
+        "heatmaps against heatmaps": list(_heatmaps_to_dict(columns)),
         "networks": [_to_dict(each) for each in columns],
     }
+
+
+def _heatmaps_to_dict(columns: Sequence[Compared]) -> Iterator[dict[str, Any]]:
+    """The first network's heatmaps against each other's, where there are other pictures to hold them against."""
+    drawn = [column for column in columns if column.heatmap and column.others]
+    for first, second in ((drawn[0], other) for other in drawn[1:]):
+        found = {second.card.name: heatmap_agreements(first, second, lambda done, total: None)}
+        ((name, here, rank, over, pictures),) = tested_agreement(found)
+        shifts = evidence.null_range(shifted_heatmaps(first, second))
+        yield {
+            "networks": [first.card.name, name],
+            "here": asdict(here) | {"rank": rank, "shifted": list(shifts)},
+            "mean over pictures": asdict(over),
+            "pictures": pictures,
+        }
 
 
 def _to_dict(column: Compared) -> dict[str, Any]:
@@ -326,7 +384,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
     tested: dict[str, GateAgreement] = {}
     if target is not None and column.others and column.spatial:
         every = [column.observation, *map(column.observation.of, column.others)]
-        targets = [target, *(int(each.probabilities.argmax()) for each in every[1:])]
+        targets = [target, *(each.first_target for each in every[1:])]
         agreements = agreements_of(every, targets, lambda done, total: None)
         tested = {each.name: each for each in tested_agreement(agreements)}
     return {
@@ -336,7 +394,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         "MACs": column.macs,
         "seconds": column.seconds,
         "top five": None if found is None else [list(each) for each in analysis.top(found, column.labels)],
-        "class": None if target is None else column.labels[target],
+        "class": None if target is None else column.observation.targets[target],
         "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
         "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},

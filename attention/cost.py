@@ -39,6 +39,8 @@ class Measured:
     """Bytes of the largest tensor on the way."""
     note: str = ""
     """Said where it could not be counted without computing; empty where it could."""
+    held: int = 0
+    """Bytes of the parameters and buffers."""
 
     @property
     def total_macs(self) -> int:
@@ -116,7 +118,8 @@ def _measured(own: nn.Module, batch: Tensor, note: str = "") -> Measured:
     with watch:
         own(batch)
     macs = {name: flops // 2 for name, flops in watch.flops.items()}
-    return Measured(macs, outputs, tuple(watch.convolutions), watch.largest, note)
+    held = sum(tensor.numel() * tensor.element_size() for tensor in own.state_dict().values())
+    return Measured(macs, outputs, tuple(watch.convolutions), watch.largest, note, held)
 
 
 def _leaving(watch: "_Watch", outputs: dict[str, tuple[int, ...]], name: str) -> Callable[..., None]:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attention import networks, training
-from attention.cost import count_parameters
+from attention.cost import count_parameters, measure
+from attention.images import sides
 from attention.models import own
 from attention.networks import EfficientNetB0, MobileBlock, MobileCBAM, SqueezeExcite
 from attention.records import GatescopeError, ModelCard
@@ -193,15 +194,18 @@ def export(checkpoint: Path, data: str) -> ModelCard:
 def make_card(weights: dict[str, Tensor], how: dict[str, object]) -> ModelCard:
     """Write the weight file; the card of a network made as `how` tells."""
     origin = own.card(TEACHER)
+    network = networks.build(NAME, len(origin.classes)).eval()
+    parameters = count_parameters(network)
     return replace(
         origin,
         name=NAME,
         title="CBAM-B0",
         description="EfficientNet-B0 with a spatial gate behind each channel gate, 1,000 classes of ImageNet",
-        parameters=count_parameters(networks.build(NAME, len(origin.classes))),
+        parameters=parameters,
         gates={"channel": 16, "spatial": 16},
         sha256=own.save_weights(NAME, weights),
         training=how,
+        notes=(own.memory_note(parameters, measure(network, (1, 3, *sides(origin.input_size)))),),
     )
 
 

@@ -1,10 +1,12 @@
 """A stranger's bytes -> an upright picture -> the crop that a network sees; and the sample pictures."""
 
+import contextlib
 import json
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from math import inf, isfinite
@@ -16,6 +18,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, featur
 
 from attention.filters import Filter, filtered
 from attention.records import Band, GatescopeError, Interpolation, Size
+from attention.settings import MIB, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,27 +27,55 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE / "app" if (PACKAGE / "app").is_dir() else PACKAGE.parent
 """Where the dashboard stands: beside the package in a clone, inside it where it is installed."""
 ASSETS = ROOT / "assets"
+HEIC = find_spec("pillow_heif") is not None
 AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []))
-"""AVIF where Pillow was built with it, as its wheels from 11.3 on are."""
-ALLOWED = f"JPEG, PNG, WebP, BMP, TIFF{', GIF or AVIF' if AVIF else ' or GIF'}"
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIF"] if HEIC else []))
+"""AVIF where Pillow was built with it, as its wheels from 11.3 on are; HEIC, a phone's, where pillow-heif is there."""
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIC"] if HEIC else [])]
+ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 RGB: tuple[Band, ...] = ("red", "green", "blue")
 BANDS: tuple[Band, ...] = (*RGB, "grey")
 """What an input channel can read; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
 LARGEST = 1024
 """Side of the picture that a network sees, in pixels, at most."""
 MAX_BYTES = 20 * 2**20
-MAX_PIXELS = 50_000_000
-"""A phone's largest photo; reading one with transparency takes 0.9 GB for a moment."""
 MAX_SIDE = 1600
 """What `read` keeps, in pixels: above this a picture is scaled down, and a JPEG already while it is decoded."""
 
-# Threads take turns, so that only one large picture is in memory.
-_decoding = threading.Lock()
+STRIP = 2**22
+"""Pixels of grey that are brought to 8 bits at a time."""
+COPIES = 3
+"""How many times its own pixels, of four bytes, a picture may take for a moment while it is read."""
 
 
 class PictureError(GatescopeError):
     """These bytes are no picture that can be shown; the message says why."""
+
+
+class Decoding:
+    """Threads decode at the same time as long as their pictures fit in memory together; the others wait."""
+
+    def __init__(self) -> None:
+        self._changed, self._taken = threading.Condition(), 0
+
+    @contextlib.contextmanager
+    def room(self, size: tuple[int, int]) -> Iterator[None]:
+        """For a picture of this (width, height); one that needs more than there is has all of it for itself."""
+        whole = setting("GATESCOPE_MAX_DECODING_MIB") * MIB
+        needed = min(size[0] * size[1] * 4 * COPIES, whole)
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken + needed <= whole)
+            self._taken += needed
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= needed
+                self._changed.notify_all()
+
+
+_decoding = Decoding()
 
 
 @dataclass(frozen=True)
@@ -187,11 +218,13 @@ def read(data: bytes) -> Image.Image:
     shown stands in `info["note"]`, in words. Raises PictureError where the bytes are no such file,
     damaged or too large.
     """
+    if HEIC:
+        _register_heic()
     if not data:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
     if len(data) > MAX_BYTES:
         raise PictureError(f"The file has {len(data) / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed.")
-    with _decoding, filtered(Filter("ignore", module="PIL"), Filter("error", category=Image.DecompressionBombWarning)):
+    with filtered(Filter("ignore", module="PIL"), Filter("error", category=Image.DecompressionBombWarning)):
         return _decode(data)
 
 
@@ -210,24 +243,26 @@ def thumbnails() -> bytes:
     return (ASSETS / "thumbnails.webp").read_bytes()
 
 
+@cache
+def _register_heic() -> None:
+    """Lets Pillow open HEIC; without the thumbnails and the further pictures of a file."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
 def _decode(data: bytes) -> Image.Image:
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             _check_pixels(picture.size)
             picture.draft(None, _fitted(picture.size))
-            notes = list(_left_aside(picture))
-            picture.load()
-            ImageOps.exif_transpose(picture, in_place=True)
-            grey = picture.mode.startswith(("I", "F"))
-            upright, said = _eight_bits(picture) if grey else (picture, "")
-            notes.append(said)
-            shown = _rgb(_scaled_down(upright))
-            shown.info = {"note": "; ".join(filter(None, notes))}
-            return shown
-    except PictureError:
+            with _decoding.room(picture.size):
+                return _upright(picture)
+    except GatescopeError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise PictureError(f"The picture is too large; at most {MAX_PIXELS:,} pixels are allowed.") from None
+        most = setting("GATESCOPE_MAX_PICTURE_PIXELS")
+        raise PictureError(f"The picture is too large; at most {most:,} pixels are allowed.") from None
     except UnidentifiedImageError:
         raise PictureError(f"The file is {_kind(data)}; choose a {ALLOWED} picture.") from None
     except Exception as error:  # on damaged data Pillow raises nearly every type there is
@@ -235,12 +270,31 @@ def _decode(data: bytes) -> Image.Image:
         raise PictureError(f"{reason}; choose another {ALLOWED} picture.") from error
 
 
+def _upright(picture: Image.Image) -> Image.Image:
+    """The first frame as it is shown: upright, 8-bit RGB, scaled down."""
+    notes = list(_left_aside(picture))
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+    grey = picture.mode.startswith(("I", "F"))
+    upright, said = _eight_bits(picture) if grey else (picture, "")
+    notes.append(said)
+    shown = _rgb(_scaled_down(upright))
+    shown.info = {"note": "; ".join(filter(None, notes))}
+    return shown
+
+
 def _check_pixels(size: tuple[int, int]) -> None:
-    """From the header alone, before a pixel is decoded: a file of 200 kB can claim a gigabyte of them."""
+    """From the header alone, before a pixel is decoded: a file of 200 kB can claim a gigabyte of them.
+
+    A long side is bounded too: what scales it down needs gigabytes for a picture of 1 x 50,000,000 pixels.
+    """
     width, height = size
-    if width * height > MAX_PIXELS:
-        given = f"The picture has {width:,} x {height:,} = {width * height:,} pixels"
-        raise PictureError(f"{given}; at most {MAX_PIXELS:,} are allowed.")
+    most, longest = setting("GATESCOPE_MAX_PICTURE_PIXELS"), setting("GATESCOPE_MAX_PICTURE_SIDE")
+    given = f"The picture has {width:,} x {height:,} = {width * height:,} pixels"
+    if max(size) > longest:
+        raise PictureError(f"{given}; at most {longest:,} a side are allowed.")
+    if width * height > most:
+        raise PictureError(f"{given}; at most {most:,} are allowed.")
 
 
 def _fitted(size: tuple[int, int]) -> tuple[int, int]:
@@ -269,18 +323,32 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 def _eight_bits(picture: Image.Image) -> tuple[Image.Image, str]:
     """Grey of 16 or 32 bits -> 8 bits, and what was done; Pillow's own conversion would clip all above 255 to white."""
-    values = picture.convert("I" if picture.mode.startswith("I;16") else picture.mode).convert("F")
-    levels = np.asarray(values)
-    if wrong := int((~np.isfinite(levels)).sum()):
-        raise PictureError(f"{wrong:,} of the picture's {levels.size:,} values are no finite numbers; none may be so.")
-    low, high = float(levels.min()), float(levels.max())
+    wrong, low, high = 0, inf, -inf
+    for _, strip in _strips(picture):
+        levels = np.asarray(strip)
+        wrong += int((~np.isfinite(levels)).sum())
+        low, high = min(low, float(levels.min())), max(high, float(levels.max()))
+    if wrong:
+        count = picture.width * picture.height
+        raise PictureError(f"{wrong:,} of the picture's {count:,} values are no finite numbers; none may be so.")
     said = f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
     if picture.mode.startswith("I;16"):
         bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
         low, high = 0.0, 2.0**bits - 1
         said = f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
     scale = 255 / ((high - low) or 1)
-    return values.point(lambda value: value * scale - low * scale).convert("L"), said
+    shown = Image.new("L", picture.size)
+    for top, strip in _strips(picture):
+        shown.paste(strip.point(lambda value: value * scale - low * scale).convert("L"), (0, top))
+    return shown, said
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Some rows of a grey picture at a time as 32-bit numbers, and which row is their first."""
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        strip = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        yield top, strip.convert("I" if picture.mode.startswith("I;16") else picture.mode).convert("F")
 
 
 def _left_aside(picture: Image.Image) -> Iterator[str]:
@@ -311,10 +379,11 @@ def _kind(data: bytes) -> str:
     start = data[:512].lstrip()
     if start.startswith(b"%PDF"):
         return "a PDF document"
-    if AVIF and start[4:12] == b"ftypavif":
-        return "an AVIF picture that is cut off or damaged"
     if start[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file" if not AVIF else "a HEIC or video file"
+        for name, brands, read in (("an AVIF", (b"avif", b"avis"), AVIF), ("a HEIC", HEIC_BRANDS, HEIC)):
+            if start[8:12] in brands:
+                return f"{name} picture that is cut off or damaged" if read else f"{name} picture"
+        return "a video file"
     if start.startswith((b"II*\0", b"MM\0*")):
         return _tiff(data)
     if b"<svg" in start or start.startswith(b"<?xml"):

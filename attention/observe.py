@@ -17,6 +17,7 @@ from PIL import Image
 
 from attention import analysis, images
 from attention.analysis import predictions
+from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
 from attention.models import zoo
 from attention.models.code import CodeError, failure
 from attention.models.network import on_host
@@ -180,6 +181,31 @@ class Observation:
             return None
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """What a heatmap can be of: the classes, or the numbers that the network measures; nothing where it returns
+        neither."""
+        if self.probabilities_or_none is not None:
+            return self.labels
+        try:
+            count = predictions.table(self.trace.output).shape[1] if self.outputs == "values" else 0
+        except predictions.PredictionError:
+            count = 0
+        return tuple(f"number {place}" for place in range(count))
+
+    @property
+    def first_target(self) -> int:
+        """The first guess; of measured numbers the first."""
+        found = self.probabilities_or_none
+        return 0 if found is None else int(found.argmax())
+
+    def answer(self, target: int) -> str:
+        """What the network gives for a target, in words: a probability, or the number itself."""
+        found = self.probabilities_or_none
+        if found is not None:
+            return f"{found[target]:.1%}"
+        return f"{predictions.table(self.trace.output)[0, target]:.4g}"
+
+    @property
     def inventory(self) -> Inventory:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
         from attention.inventory.tree import inventory
@@ -217,6 +243,23 @@ class Observation:
         """The heatmap of a class; Grad-CAM of the last block unless said. Raises AttributionError."""
         return self.keep("heatmap", (target, method), lambda: self._heatmap(target, method))
 
+    @property
+    def usual_gates(self) -> UsualGates:
+        """The network's gates for the pictures that come with the project, and for a grey card; a picture that the
+        network cannot take is left out."""
+        return self.store.get("usual", self.choice.key, self._usual_gates)
+
+    @property
+    def usual_known(self) -> bool:
+        """Whether these have been computed."""
+        return self.store.has("usual", self.choice.key)
+
+    @property
+    def against_usual(self) -> dict[View, AgainstUsual]:
+        """Every view of this picture's gates against those for the other pictures, in depth order."""
+        seen = {view: self.usual_gates.against(view, own, self.picture.key) for view, own in views(self.blocks).items()}
+        return {view: found for view, found in seen.items() if found}
+
     def of(self, picture: Picture) -> "Observation":
         """The same network on another picture."""
         return Observation(self.choice, picture, self.store)
@@ -224,6 +267,14 @@ class Observation:
     def keep(self, kind: str, key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
         """What is computed of this network and picture alone, kept by what the key adds to them."""
         return self.store.get(kind, (self.key, *key), make)
+
+    def _usual_gates(self) -> UsualGates:
+        pictures: dict[str, Views] = {}
+        for sample in images.samples():
+            one = self.of(read_picture(sample.path))
+            with contextlib.suppress(GatescopeError):
+                pictures[one.picture.key] = views(analysis.blocks(one._traced().gates))
+        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card())._traced().gates)))
 
     def _traced(self, *gates: str) -> Trace:
         import torch

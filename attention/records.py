@@ -136,6 +136,8 @@ class Heatmap:
     """Dotted path of the module whose output was read; "" where the picture itself was."""
     minimum: float
     maximum: float
+    promised: float | None = None
+    """What the values add up to where the method is exact, as integrated gradients do; None where it promises none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +187,8 @@ class ModelCard:
     """Size of the weight file that has to be fetched, in bytes; 0 where there is nothing to fetch."""
     outputs: Outputs = "logits"
     """What the network returns for a picture."""
+    answers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """A person's own code: every tensor that it returns for a picture, by where it stands, and its shape."""
     random: bool = False
     """Whether the weights are random ones, of a seed, in place of the trained ones."""
     assumed: tuple[str, ...] = ()

@@ -1,9 +1,7 @@
 """Where does it look?"""
 
-import streamlit as st
-
 from attention import analysis, ui
-from attention.ui import cbam
+from attention.ui import cbam, usual
 
 observation = ui.open_page()
 
@@ -11,8 +9,9 @@ with ui.errors():
     blocks = [block for block in observation.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
     if blocks:
         block = cbam.choose_block(blocks, observation.card.gate_health)
-        st.subheader(cbam.headline(block, observation.names[block.name]), anchor=False)
-        cbam.say_health(observation, block)
-        cbam.look(observation, block)
+        name = observation.names[block.name]
+        with usual.headline(observation, lambda found: cbam.headline(block, name, found)):
+            cbam.say_health(observation, block)
+            cbam.look(observation, block)
     else:
         ui.no_gates(observation, "spatial gates", "cbam")

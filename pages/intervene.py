@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from attention.ui.intervene import controls, depth, edit_file, effects, gate_editor, heatmaps, passes, session
+from attention.ui.intervene import controls, depth, edit_file, effects, gate_editor, heatmaps, many, passes, session
 
 Sections = dict[str, Callable[[], None]]
 
@@ -42,6 +42,7 @@ def edit() -> None:
                 said.subheader(effects.headline(observation, outcome, history.now, test), anchor=False)
             sections = {
                 "Each block off": lambda: depth.draw(observation, outcome.number, seed),
+                "Over many pictures": lambda: many.draw(observation),
                 "Class heatmap": lambda: heatmaps.draw(observation, outcome, history.now),
             } | sections
         ui.tabs("section", sections)

@@ -14,6 +14,7 @@ with ui.errors():
         st.markdown(f"#### {overview.headline(observation)}")
         overview.draw_network(observation)
         st.caption(overview.scale(observation))
+        overview.draw_usual(observation)
     else:
         ui.no_gates(observation, "gates", "cbam")
     overview.draw_cost(observation)

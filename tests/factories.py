@@ -1,5 +1,7 @@
 """Networks that nobody registered, as a person's own code has them: named to the dashboard as `tests.factories:...`."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
@@ -121,3 +123,40 @@ class Softmaxed(Gated):
 
 def probabilities() -> Gated:
     return Softmaxed()
+
+
+def twice(batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `Paired` takes."""
+    return batch / 2, batch / 2
+
+
+class Named(Gated):
+    """Takes its picture by name, and returns what transformers' models do: an object with fields."""
+
+    def forward(self, *, pixel_values: torch.Tensor, scale: float = 1.0) -> "Answer":
+        features = self.features(pixel_values)
+        return Answer(self.last(features.mean((2, 3))) * scale, (features,))
+
+
+@dataclass
+class Answer:
+    """Logits beside what else there is."""
+
+    logits: torch.Tensor
+    hidden_states: tuple[torch.Tensor, ...]
+
+
+def by_name(batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What `Named` takes."""
+    return {"pixel_values": batch}
+
+
+class Half(Gated):
+    """Makes its pictures 16 bits by its own code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to(torch.bfloat16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.to(torch.bfloat16))

@@ -5,9 +5,12 @@ import zlib
 from io import BytesIO
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from attention.images import read
+
+pillow_heif.register_heif_opener()  # so that they can be made, too
 
 
 def encode(picture: Image.Image, form: str, **options: object) -> bytes:

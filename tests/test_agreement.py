@@ -35,6 +35,15 @@ def test_a_map_agrees_with_itself_and_disagrees_with_its_opposite(one):
         assert rank_correlation(one, -one) == pytest.approx(-1)
 
 
+def test_a_map_agrees_with_its_shifts_as_far_as_a_loop_says():
+    one, other = np.random.default_rng(0).random((2, 3, 4)).astype(np.float32)
+    found = agreement.shifted(one, other)
+    assert len(found) == 11
+    for number, (down, right) in enumerate([(d, r) for d in range(3) for r in range(4)][1:]):
+        moved = np.array([[other[(row - down) % 3, (column - right) % 4] for column in range(4)] for row in range(3)])
+        assert found[number] == pytest.approx(references.rank_correlation(one, moved))
+
+
 @given(MAPS)
 def test_the_top_has_the_size_that_was_asked_for_and_holds_the_highest(values):
     members = top(values)

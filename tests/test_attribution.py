@@ -5,16 +5,19 @@ import re
 
 import numpy as np
 import pytest
+import timm
 import torch
+import torchvision
 from torch import nn
 
 from attention import attribution, networks
 from attention.attribution import AttributionError, Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion
-from attention.attribution.methods import EigenCam, GradCamPlusPlus
+from attention.attribution.methods import EigenCam, GradCamPlusPlus, ScoreCam
+from attention.charts import comparing
 from tests import own, references
 from tests.attributed import SHAPE, Functional, Shared, Small, picture, seeded
 
-METHODS = (GradCam(), GradCamPlusPlus(), EigenCam(), GuidedGradCam(), IntegratedGradients(), Occlusion())
+METHODS = (GradCam(), GradCamPlusPlus(), EigenCam(), ScoreCam(), GuidedGradCam(), IntegratedGradients(), Occlusion())
 EACH = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 
 
@@ -96,7 +99,7 @@ class Cut(Small):
 def test_a_network_that_cuts_its_gradients_off_is_one_sentence_and_what_needs_none_goes_on():
     module, plain = seeded(Cut), seeded(Small)
     for method in METHODS:
-        if isinstance(method, EigenCam | Occlusion):
+        if isinstance(method, EigenCam | ScoreCam | Occlusion):
             values = Attributor(module)(picture(), 1, method=method).values
             assert np.array_equal(values, Attributor(plain)(picture(), 1, method=method).values)
         elif not method.obstacle(Attributor(module).layers(SHAPE)):
@@ -138,8 +141,12 @@ def test_integrated_gradients_add_up_to_what_the_picture_changed():
     with torch.no_grad():
         change = (module(picture()) - module(torch.zeros(SHAPE)))[0]
     for target in range(4):
-        values = Attributor(module)(picture(), target, method=IntegratedGradients()).values
-        assert values.sum() == pytest.approx(float(change[target]), abs=1e-3)
+        found = Attributor(module)(picture(), target, method=IntegratedGradients())
+        assert found.values.sum() == pytest.approx(float(change[target]), abs=1e-3)
+        assert found.promised == pytest.approx(float(change[target]), abs=1e-5)
+        off = abs(float(found.values.sum()) - found.promised)
+        assert comparing.completeness(found).endswith(f"against the mean colour: off by {off:.3f}")
+    assert comparing.completeness(Attributor(module)(picture(), 0)) == ""
 
 
 @pytest.mark.parametrize("side", [0.2, 0.35])
@@ -167,7 +174,7 @@ def test_a_heatmap_is_the_same_whatever_the_caller_does_with_gradients(method, g
 def test_the_passes_are_those_that_were_announced(method):
     told = []
     Attributor(seeded(Small))(picture(), 0, method=method, progress=lambda done, total: told.append((done, total)))
-    passes = method.passes(SHAPE).forward
+    passes = method.passes(SHAPE, Attributor(seeded(Small)).layers(SHAPE)).forward
     assert {total for _, total in told} == {passes}
     done = [each for each, _ in told]
     assert done == sorted(done) and done[0] == 0 and done[-1] == passes
@@ -193,7 +200,7 @@ def test_what_the_progress_raises_ends_the_work_and_leaves_nothing_behind(method
 def test_the_blocks_of_the_own_networks_are_their_residual_blocks_and_the_stem(variant):
     layers = Attributor(own.network(variant)).layers((1, 3, 64, 64))
     assert layers.blocks == ("stem", *(f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2)))
-    assert layers.maps["layer4.1"] == (2, 2) and layers.classes == 10 and not layers.others
+    assert layers.maps["layer4.1"][:2] == (2, 2) and layers.classes == 10 and not layers.others
 
 
 def test_a_module_that_is_built_and_never_called_is_no_layer():
@@ -206,7 +213,7 @@ def test_a_module_that_is_called_twice_is_no_layer():
     assert "relu" not in Attributor(seeded(Shared)).layers(SHAPE).maps
 
 
-def test_features_with_the_channels_last_are_no_map():
+def test_features_with_the_channels_last_are_the_same_map():
     class Last(nn.Module):
         def forward(self, features):
             return features.permute(0, 2, 3, 1)
@@ -216,7 +223,80 @@ def test_features_with_the_channels_last_are_no_map():
             return features.mean((1, 2))
 
     module = nn.Sequential(nn.Sequential(nn.Conv2d(3, 7, 3, padding=1), Last()), Head())
-    assert Attributor(module).layers(SHAPE).blocks == ("0.0",)
+    attribute = Attributor(module)
+    assert attribute.layers(SHAPE).blocks == ("0",)
+    first, last = (attribute(picture(), 1, method=GradCam(name)).values for name in ("0.0", "0"))
+    np.testing.assert_allclose(first, last, atol=1e-7)
+
+
+class Tokens(nn.Module):
+    """A transformer in small: a class token before 3 x 2 patches, and a head that reads it alone, or their mean."""
+
+    def __init__(self, mean=False):
+        super().__init__()
+        self.patches, self.first = nn.Conv2d(3, 8, (4, 5), (4, 5)), nn.Parameter(torch.randn(1, 1, 8))
+        layers = (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0) for _ in range(3))
+        self.blocks, self.head, self.mean = nn.Sequential(*layers), nn.Linear(8, 4), mean
+
+    def tokens(self, pictures):
+        return torch.cat([self.first, self.patches(pictures).flatten(2).transpose(1, 2)], 1)
+
+    def forward(self, pictures):
+        tokens = self.blocks(self.tokens(pictures))
+        return self.head(tokens[:, 1:].mean(1) if self.mean else tokens[:, 0])
+
+
+def test_tokens_are_put_back_into_their_places():
+    module, target = seeded(Tokens), 2
+    attribute = Attributor(module)
+    layers = attribute.layers(SHAPE)
+    assert layers.blocks == ("patches", "blocks.0", "blocks.1", "blocks.2") and layers.usual == "blocks.1"
+    assert layers.maps["blocks.1"] == (3, 2, "tokens", 1, 8)
+    exact = doubled(module)
+    seen = exact.blocks[1](exact.blocks[0](exact.tokens(picture().double()))).detach().requires_grad_()
+    exact.head(exact.blocks[2](seen)[:, 0])[0, target].backward()
+    slow = np.zeros((3, 2))
+    for row, column in np.ndindex(3, 2):
+        for channel in range(8):
+            weight = float(seen.grad[0, 1:, channel].mean())
+            slow[row, column] += weight * float(seen.detach()[0, 1 + 2 * row + column, channel])
+    heatmap = attribute(picture(), target)
+    assert heatmap.layer == "blocks.1"
+    np.testing.assert_allclose(heatmap.values, np.maximum(slow, 0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "usual", "size"),
+    [
+        (lambda: torchvision.models.vit_b_32(num_classes=5), "encoder.layers.encoder_layer_10", (7, 7)),
+        (lambda: torchvision.models.swin_t(num_classes=5), "features.7.1", (7, 7)),
+        (lambda: timm.create_model("vit_tiny_patch16_224", num_classes=5), "blocks.10", (14, 14)),
+        (lambda: timm.create_model("swin_tiny_patch4_window7_224", num_classes=5), "layers.3.blocks.1", (7, 7)),
+    ],
+)
+def test_transformers_have_heatmaps_and_open_on_a_late_block(make, usual, size):
+    torch.manual_seed(0)
+    module = make().eval()
+    for parameter in module.parameters():
+        if not parameter.any():  # some heads begin with zeros, behind which nothing has a gradient
+            nn.init.normal_(parameter, std=0.1)
+    heatmap = Attributor(module)(torch.randn(1, 3, 224, 224), 1)
+    assert heatmap.layer == usual and heatmap.values.shape == size and heatmap.maximum > 0
+
+
+def test_score_cam_is_that_of_a_loop_over_the_channels():
+    module, target = seeded(Small), 2
+    with torch.no_grad():
+        features = module.first(picture())[0].numpy()
+        scores = []
+        for channel in features:
+            large = references.enlarged(channel.astype(np.float64), *SHAPE[2:])
+            mask = (large - large.min()) / (large.max() - large.min()) if np.ptp(large) else np.zeros_like(large)
+            scores.append(float(module(picture() * torch.from_numpy(mask).float())[0, target]))
+    weights = np.exp(scores) / np.exp(scores).sum()
+    slow = np.maximum(sum(weight * channel for weight, channel in zip(weights, features, strict=True)), 0)
+    values = Attributor(module)(picture(), target, method=ScoreCam("first")).values
+    np.testing.assert_allclose(values, slow, atol=1e-5)
 
 
 @pytest.mark.parametrize(

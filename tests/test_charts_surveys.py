@@ -9,6 +9,7 @@ from attention import survey
 from attention.charts import surveys
 from attention.charts.chart import Chart
 from attention.charts.surveys import Selection
+from attention.foreign import plain
 from attention.report import surveyed
 from attention.survey.loaded import INDICES
 from tests.surveys import folder, network
@@ -52,7 +53,7 @@ def test_every_chart_has_a_key_words_a_caption_and_numbers(selection):
 
 def test_a_name_is_no_markup_in_a_figure_and_itself_in_the_numbers(selection):
     for chart in every(selection):
-        assert "<b>" not in str(chart.figure.to_plotly_json()), chart.key
+        assert "<b>" not in str(plain(chart.figure).to_plotly_json()), chart.key
     assert "<b>c" in surveys.role(selection).table["class"]
     assert "<b>c" in surveys.channel_classes(selection, selection.gate, 1).table["class"]
 

@@ -166,6 +166,30 @@ def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
     )
 
 
+def test_heatmaps_are_held_against_the_other_networks_of_every_picture(columns):
+    others = [read_picture(sample.path) for sample in images.samples()[:3] if sample.title != SAMPLE.title]
+    first, second = replace(columns[0], others=others), columns[1]
+    found = comparison.heatmap_agreements(first, second, lambda done, total: None)
+    assert found.shape == (len(others) + 1,) * 2
+    maps = [[each.heatmap.values for each in (first, second)]]
+    for other in others:
+        seen = [each.observation.of(other) for each in (first, second)]
+        maps.append([each.heatmap(int(each.probabilities.argmax())).values for each in seen])
+    for row, column_ in np.ndindex(*found.shape):
+        one, other = (agreement.sampled(each, comparison.GRID) for each in (maps[row][0], maps[column_][1]))
+        assert found[row, column_] == pytest.approx(agreement.rank_correlation(one, other))
+
+
+def test_a_shifted_heatmap_comes_in_again_on_the_other_side():
+    one, other = column(bar(2)), column(bar(2))
+    shifts = comparison.shifted_heatmaps(one, other)
+    assert shifts.shape == (99,)
+    turned = agreement.sampled(np.roll(bar(2), (0, 3), (0, 1)).astype(np.float32), comparison.GRID)
+    fixed = agreement.sampled(bar(2).astype(np.float32), comparison.GRID)
+    assert shifts[2] == pytest.approx(agreement.rank_correlation(fixed, turned))
+    assert comparison.shifted_heatmaps(one, column(bar(2), box=(0.0, 0.0, 50.0, 100.0))).shape == (99,)
+
+
 def test_the_sheet_has_a_column_for_each_network_in_the_heatmaps_colours(columns, picture):
     drawn = Image.open(io.BytesIO(printed.networks(picture, columns)))
     assert drawn.format == "PNG" and drawn.width == 2 * round(printed.COLUMN * printed.DPI)
@@ -189,6 +213,8 @@ def test_the_command_writes_what_the_comparison_says(tmp_path, columns):
         assert one["name"] == each.card.name and one["probability"] == pytest.approx(each.probabilities[each.target])
         np.testing.assert_allclose(one["heatmap"]["values"], each.heatmap.values, rtol=1e-5)
         assert len(one["spatial gates"]) == len(each.spatial)
+    (pair,) = told["heatmaps against heatmaps"]
+    assert pair["networks"] == ["plain", "cbam"] and 1 <= pair["here"]["rank"] <= pair["pictures"]
     gate = told["networks"][1]["spatial gates"][-1]
     ranked = gate["rank correlation"]
     assert ranked["here"]["observed"] == pytest.approx(gate["agreement"]["correlation"])

@@ -65,7 +65,7 @@ def test_only_the_chosen_bar_is_framed_and_named(values, data):
     figure = channels.gate_bars(values, order, chosen)
     assert [int(order[place]) for place, c in enumerate(figure.data[0].marker.line.color) if c == ACCENT] == [chosen]
     (label,) = figure.layout.annotations
-    assert label.text == f"<b>{chosen}: {values[chosen]:.3f}</b>"
+    assert label.text == f"{chosen}: {values[chosen]:.3f}"
     assert order[label.x] == chosen
 
 
@@ -113,7 +113,7 @@ def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_mos
         == expected
         != channels.gate_bars(values, np.arange(3), 0).data[0].marker.colorscale
     )
-    assert [label.text for label in named] == ["<b>1: -0.400</b>"]
+    assert [label.text for label in named] == ["1: -0.400"]
     np.testing.assert_array_equal(figure.data[0].y, values)
 
 

@@ -194,7 +194,7 @@ def test_each_map_is_drawn_on_its_scale_with_its_ends_written_above():
     assert [(each.zmin, each.zmax) for each in figure.data] == [(0, 1), (-2, 2), (0, 1)]
     for drawn, scale in ((gate, SPATIAL_GATE), (change, CHANGE), (near, "Greys_r")):
         assert [colour for _, colour in drawn.colorscale] == colours(scale)
-    assert texts(figure) == ["all<br>0.000 to 1.000", "a<br>−1.000 to 0.000", "near<br>0.000 to 1.000"]
+    assert texts(figure) == ["all\n0.000 to 1.000", "a\n−1.000 to 0.000", "near\n0.000 to 1.000"]
     assert all(axis.autorange == "reversed" for axis in figure.select_yaxes())  # the first row lies above
 
 

@@ -254,3 +254,14 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(monkeypatch: pytest.M
     monkeypatch.setattr(ImageFile.ImageFile, "load", record)
     assert images.read(encode(Image.new("RGB", (6400, 4800)), "JPEG")).size == (1600, 1200)
     assert set(decoded) == {(1600, 1200)}
+
+
+def test_a_phones_heic_is_read_upright_and_small():
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 255, (6, 8, 3), np.uint8)).resize((2400, 1800), Image.Resampling.NEAREST)
+    file = BytesIO()
+    picture.save(file, "HEIF", quality=90)
+    shown = images.read(file.getvalue())
+    assert shown.mode == "RGB" and shown.size == (1600, 1200)
+    small, wanted = (np.asarray(each.resize((8, 6), Image.Resampling.BOX), float) for each in (shown, picture))
+    assert np.abs(small - wanted).max() < 20

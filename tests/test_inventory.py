@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from attention import capture, networks
+from attention.charts import numbers
 from attention.cost import CostError, measure
 from attention.inventory import COUNTS, every, folded
 from attention.inventory.rows import alike
 from attention.inventory.tree import inventory
 from attention.models import zoo
 from attention.records import Inventory, Part
-from attention.ui import widgets
 
 SIDE = 64
 NETWORKS = (
@@ -262,4 +262,4 @@ def test_any_part_of_a_network_that_applies_a_gate_itself_may_be_attention():
             return features * torch.sigmoid(self.logits(features.mean((2, 3), keepdim=True)))
 
     for own, share in ((Gated(), "≤ 100.0%"), (nn.Sequential(Gated(), nn.Conv2d(4, 4, 1)), "≤ 86.8%")):
-        assert widgets.attention_share(taken(own), "parameters") == share
+        assert numbers.attention_share(taken(own), "parameters") == share

@@ -38,6 +38,10 @@ def sound(app):
     return app
 
 
+def answer(app):
+    return app.subheader[0].value.replace("\\", "")
+
+
 def said(app):
     kinds = (app.subheader, app.markdown, app.caption, app.info, app.warning)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
@@ -63,8 +67,8 @@ def test_three_networks_stand_side_by_side_on_one_scale():
     metrics = {metric.value for metric in app.metric}
     assert metrics == {f"{column.probabilities[column.target]:.1%}" for column in found}
     pairs, middle = comparison.shared(found)
-    assert f"heatmaps overlap by {pairs:.0%}" in app.subheader[0].value
-    assert f"overlap with them by {middle:.0%}, and chance by 20%" in app.subheader[0].value
+    assert f"heatmaps overlap by {pairs:.0%}" in answer(app)
+    assert f"overlap with them by {middle:.0%}, and chance by 20%" in answer(app)
     for gate in comparison.by_stage(found[0].spatial):
         rows, across = gate.values.shape[1:]
         assert f"{rows} × {across}: {gate.minimum:.2f} to {gate.maximum:.2f}" in captions(app)
@@ -110,6 +114,7 @@ def test_a_method_that_is_valid_for_none_is_not_offered():
         "Grad-CAM",
         "Grad-CAM++",
         "Eigen-CAM",
+        "Score-CAM",
         "Integrated gradients",
         "Occlusion",
     ]
@@ -144,6 +149,20 @@ def test_agreement_is_that_of_the_gates_with_other_pictures_beside_it():
     flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
     told = said(app).replace("\\", "")
     assert flat and f"Nearly constant here, and so saying little: {', '.join(flat)}." in told
+
+
+def test_heatmaps_of_two_networks_are_held_against_those_of_other_pictures():
+    app = opened(network="cbam", beside="plain", about="Heatmaps against heatmaps")
+    sound(finished(app.button(key="start_heatmap_agreement").click().run()))
+    first, second = columns("cbam", "plain")
+    here = agreement.rank_correlation(
+        *(agreement.sampled(each.heatmap.values, comparison.GRID) for each in (first, second))
+    )
+    others, own = sent_chart(app, "heatmap_agreement")["data"][:2]
+    assert numbers(own["x"]) == pytest.approx([here], abs=1e-6)
+    assert numbers(others["base"])[0] < numbers(others["base"])[0] + numbers(others["x"])[0] <= 1
+    told = said(app).replace("\\", "")
+    assert "the heatmaps of cbam and plain" in told and "of 24 shifts" in told
 
 
 def test_networks_without_spatial_gates_have_nothing_to_agree_and_the_page_says_so():
@@ -192,7 +211,7 @@ def test_shuffled_weights_show_which_maps_depend_on_them(monkeypatch):
 def test_heavy_heatmaps_wait_to_be_started_and_say_what_they_cost():
     app = opened(network="se", beside="plain", method="Guided Grad-CAM")
     assert "4 forward passes and 4 backward" in said(app)
-    assert app.subheader[0].value.endswith("have a heatmap of “church” so far.") and "start its heatmap" in said(app)
+    assert answer(app).endswith("have a heatmap of “church” so far.") and "start its heatmap" in said(app)
     assert not [caption for caption in captions(app) if caption.startswith("Guided")]
     sound(finished(app.button(key="start_heatmap").click().run()))
     assert len([caption for caption in captions(app) if caption.startswith("Guided Grad-CAM, at layer4.1")]) == 2
@@ -207,7 +226,7 @@ def test_a_method_that_is_not_valid_is_refused_with_its_reason():
 
 def test_a_network_of_the_zoo_stands_beside_with_random_weights_that_are_called_so(home):
     app = opened(network="cbam", beside=SMALL, about="Cost and training")
-    assert f"The weights of {SMALL}" in said(app) and "so it is left out" in said(app)
+    assert f"The weights of {SMALL}" in said(app) and "it is left out" in said(app)
     app.pills(key="random").set_value([SMALL]).run()
     told = said(sound(app))
     assert f"**{SMALL} (random weights)**" in told and f"{SMALL}: random weights, which have learned nothing." in told
@@ -219,7 +238,7 @@ def test_a_class_that_one_network_does_not_know_has_no_heatmap_there(home):
     app = opened(network="cbam", beside=TINY, random=TINY, **{"class": "goldfish"})
     assert "It does not know the class “goldfish”: there is no heatmap." in said(app)
     assert [metric.label for metric in app.metric] == ["P(goldfish)"]
-    assert "Fewer than two of these networks have a heatmap" in app.subheader[0].value
+    assert "Fewer than two of these networks have a heatmap" in answer(app)
 
 
 def test_a_name_that_there_is_not_is_left_out():
@@ -227,7 +246,7 @@ def test_a_name_that_there_is_not_is_left_out():
     app.query_params["beside"] = "plian"
     app.switch_page("pages/compare.py").run()
     assert not app.exception and [error.value.endswith("It is left out.") for error in app.error] == [True]
-    assert app.subheader[0].value == "Choose another network to compare with."
+    assert answer(app) == "Choose another network to compare with."
 
 
 @pytest.mark.parametrize("change", pictures.CHANGES)
@@ -237,7 +256,7 @@ def test_every_change_shows_which_gates_moved_the_most_first(change):
     moved = numbers(bars["x"])
     assert len(moved) == 16 and list(moved) == sorted(moved, reverse=True) and moved[0] > 0
     assert len(numbers(marks["x"])) == 16 and marks["name"] == "for “Dog”"
-    assert f"{bars['y'][0]} moved most, by {moved[0]:.3f}" in app.subheader[0].value
+    assert f"{bars['y'][0]} moved most, by {moved[0]:.3f}" in answer(app)
 
 
 def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
@@ -329,4 +348,4 @@ def test_the_job_of_a_session_that_ends_ends_too(slow):
 def test_the_networks_that_stand_beside_one_at_first_know_its_classes(network, beside):
     app = opened(network=network)
     assert app.multiselect(key="beside").value == beside
-    assert "heatmaps overlap by" in app.subheader[0].value
+    assert "heatmaps overlap by" in answer(app)

@@ -302,7 +302,7 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
         ("block", "layer9", "layer1.0.attention to layer4.1.attention"),
         ("kind", "token", "Channel"),
         ("reach", "nowhere", "This block, Its stage, All blocks"),
-        ("section", "nothing", "Each block off, Class heatmap, Later gates, All edits"),
+        ("section", "nothing", "Each block off, Over many pictures, Class heatmap, Later gates, All edits"),
         ("class", "unicorn", "tench (0) to"),
         ("seed", "-1", "0 to 9999"),
     ],

@@ -239,7 +239,7 @@ def test_the_known_blocks_are_counted_by_form_and_the_silent_ones_named():
     blocks.append(Known("c", "GlobalContext", "global context", ()))
     assert models.report_headline(blocks, 2) == "Found 2 of 9 SE blocks and 0 of 1 global context blocks"
     silent = models.missing(blocks)
-    assert "`a2`, `a3`, `a4`, `a5`, `a6`, `a7` and 1 more (SE)" in silent[0]
+    assert "a2, a3, a4, a5, a6, a7 and 1 more (SE)" in silent[0]
     assert "may add its context" in silent[1]
     assert models.report_headline([], 3) == "Found 3 gates, in no known attention block"
 

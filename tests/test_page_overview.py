@@ -77,7 +77,7 @@ def test_unknown_names_in_a_link_fall_back():
     app = opened(network="resnet51", picture="Nobody")
     assert not app.exception and len(app.error) == 1
     assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam-b0" in app.error[0].value
-    assert any("CBAM-B0" in caption.value for caption in app.caption)
+    assert any("CBAM-B0" in caption.value.replace("\\", "") for caption in app.caption)
     assert app.pills(key="picture").value == images.samples()[0].title
     assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
 
@@ -117,7 +117,7 @@ def test_a_picture_of_a_persons_own_is_named_out_of_a_thousand_classes():
     app = bring_a_picture(sound(opened()))
     assert app.selectbox(key="network").value == "cbam-b0"
     assert [caption for caption in app.caption if "Classes it knows: 1,000;" in caption.value]
-    (about,) = [caption for caption in app.caption if "CBAM-B0" in caption.value]
+    (about,) = [caption for caption in app.caption if r"CBAM\-B0" in caption.value]
     assert "accuracy not measured here" in about.value and "not stated for the weights" in about.value
 
 

@@ -14,6 +14,10 @@ USED = {  # (distribution, module, name): the one file that may use it, and why
     ("streamlit", "streamlit.web.bootstrap", "load_config_options"): ("serving/server.py", "to set the port"),
     ("streamlit", "streamlit.web.bootstrap", "prepare_streamlit_environment"): ("serving/server.py", "as its starter"),
     ("streamlit", "streamlit.web.server", "Server"): ("serving/server.py", "to start outside the main thread"),
+    ("streamlit", "streamlit.web.server.starlette.starlette_server", "create_starlette_app"): (
+        "serving/server.py",
+        "to put the guard around it",
+    ),
     ("streamlit", "streamlit.config", "_main_script_path"): ("serving/server.py", "to find the settings beside app.py"),
     ("streamlit", "streamlit.cli_util", "open_browser"): ("serving/server.py", "to open it as `streamlit run` does"),
     ("pytorchcv", "pytorchcv.model_provider", "_models"): ("models/libraries.py", "to know what can be built"),

@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from attention import survey
 from attention.survey import engines
 from attention.survey.partials import Partial
 from attention.survey.passes import BatchPlan
-from tests.surveys import Mortal, folder, network, same
+from tests.surveys import Mortal, Tiny, folder, network, same
 
 ROOT = Path(__file__).parents[1]
 
@@ -166,3 +168,62 @@ def test_two_thousand_pictures_are_each_counted_once(tmp_path):
     for gate in result.gates:
         assert gate.classes.count.tolist() == [100] * 20 and gate.overall.count == 2_000
         assert (gate.histogram.sum(-1) == 2_000).all()
+
+
+class Hungry(Tiny):
+    """Has memory for a few pictures alone."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most, self.seen = most, []
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB.")
+        return super().forward(x)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return survey.list_pictures(folder(tmp_path / "pictures", {"a": 9, "b": 8, "c": 7}))
+
+
+def test_batches_that_do_not_fit_are_halved_once_for_all_and_the_result_says_so(pictures):
+    hungry, told = Hungry(3), []
+    settings = survey.Settings(batch_size=8, workers=1)
+    result = survey.run(network(hungry), pictures, settings=settings, progress=told.append)
+    tiny = Tiny()
+    tiny.load_state_dict(hungry.state_dict())
+    plain = survey.run(network(tiny), pictures, settings=settings)
+    for one, other in zip(result.gates, plain.gates, strict=True):
+        np.testing.assert_allclose(one.overall.mean, other.overall.mean, atol=1e-6)
+        assert (one.histogram == other.histogram).all()
+    assert hungry.seen[:2] == [8, 4] and max(hungry.seen[4:]) <= 3  # found out on the first batch
+    assert result.provenance["run"]["batches_halved"] == 2 and "batches_halved" not in plain.provenance["run"]
+    assert str(told[-1]).endswith("each batch in 4 parts for want of memory")
+
+
+def test_one_picture_that_does_not_fit_is_one_sentence(pictures):
+    with pytest.raises(survey.SurveyError, match="does not hold one picture's pass: CUDA out of memory"):
+        survey.run(network(Hungry(0)), pictures, settings=survey.Settings(batch_size=4, workers=1))
+
+
+@pytest.mark.parametrize("settings", [{"gpus": 1.0}, {"gpus": -1.0, "engine": "ray"}])
+def test_gpus_are_asked_of_ray_alone(settings):
+    with pytest.raises(survey.SurveyError, match="GPUs"):
+        survey.Settings(**settings)
+
+
+def test_a_cluster_without_a_gpu_says_so():
+    with pytest.raises(survey.SurveyError, match="Each worker is to have 1 GPUs, and Ray has 0"):
+        engines._check_gpus(0, 1.0)
+    engines._check_gpus(2, 0.5)
+
+
+def test_an_actor_moves_its_network_to_the_device_that_it_asked_for(pictures):
+    plan = BatchPlan(network(Tiny()), pictures, (0, 1, 2), 4)
+    part = engines.RayActor(pickle.dumps(plan), "cpu")._part(0)
+    assert isinstance(part, Partial) and part.pictures == 4
+    with pytest.raises((RuntimeError, AssertionError)):  # there is no such device here
+        engines.RayActor(pickle.dumps(plan), "cuda:7")

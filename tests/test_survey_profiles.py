@@ -59,9 +59,23 @@ def test_right_against_wrong_is_cohens_d_of_the_single_values(surveyed):
         pooled = np.sqrt(
             (((one - one.mean(0)) ** 2).sum(0) + ((two - two.mean(0)) ** 2).sum(0)) / (len(one) + len(two) - 2)
         )
-        effect = statistics.wrong_against_correct(gate)
+        effect = statistics.wrong_against_correct(gate, statistics.right_and_wrong(result))
         np.testing.assert_allclose(effect.difference, two.mean(0) - one.mean(0), atol=1e-6)
         np.testing.assert_allclose(effect.size, (two.mean(0) - one.mean(0)) / pooled, rtol=1e-4, atol=1e-5)
+        every = values[gate.name]
+        typical = np.stack([every[labels == label].mean(0) for label in labels])
+        mix = typical[~correct].mean(0) - typical[correct].mean(0)
+        np.testing.assert_allclose(effect.by_classes, mix / pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_the_right_and_wrong_of_each_class_are_counted(surveyed):
+    result, _, predicted, labels = surveyed
+    counts = statistics.right_and_wrong(result)
+    for label in range(3):
+        assert counts[label, 0] == ((labels == label) & (predicted == label)).sum()
+        assert counts[label].sum() == (labels == label).sum()
+    unknown = statistics.right_and_wrong(replace(result, outputs=(0, -1, 2)))
+    assert unknown[1].sum() == 0 and (unknown[[0, 2]] == counts[[0, 2]]).all()
 
 
 def test_chance_is_what_two_parts_of_one_population_differ_by(surveyed):
@@ -73,7 +87,8 @@ def test_chance_is_what_two_parts_of_one_population_differ_by(surveyed):
         correct, wrong = (
             replace(gate.correct, count=np.int64(len(rows)), mean=rows.mean(0), std=rows.std(0)) for rows in groups
         )
-        effect = statistics.wrong_against_correct(replace(gate, correct=correct, wrong=wrong))
+        one = replace(gate, correct=correct, wrong=wrong)
+        effect = statistics.wrong_against_correct(one, np.array([[40, 60]] * 3))
         found.append(np.abs(effect.size).mean())
     assert np.mean(found) == pytest.approx(effect.chance, rel=0.06)
 
@@ -81,8 +96,8 @@ def test_chance_is_what_two_parts_of_one_population_differ_by(surveyed):
 def test_without_wrong_predictions_there_is_no_effect(surveyed):
     gate = surveyed[0].gates[0]
     nothing = replace(gate.wrong, count=np.int64(0), mean=gate.wrong.mean * np.nan)
-    effect = statistics.wrong_against_correct(replace(gate, wrong=nothing))
-    assert np.isnan(effect.size).all() and np.isnan(effect.chance)
+    effect = statistics.wrong_against_correct(replace(gate, wrong=nothing), np.array([[5, 0]] * 3))
+    assert np.isnan(effect.size).all() and np.isnan(effect.by_classes).all() and np.isnan(effect.chance)
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (4, 6), (1, 3), (1, 1)])

@@ -65,7 +65,7 @@ def test_the_share_less_chance_is_kelleys_and_nothing_in_the_mean_where_there_is
 def test_the_bound_of_the_largest_difference_holds_however_the_channels_depend(alike):
     random, beyond, chance = np.random.default_rng(4), [], np.sqrt(2 / np.pi * (1 / 40 + 1 / 60))
     empty = np.zeros(1)
-    bound = statistics.GroupDifference(empty, empty, float(chance)).bound(8)
+    bound = statistics.GroupDifference(empty, empty, empty, float(chance)).bound(8)
     for _ in range(400):
         rows = np.sqrt(alike) * random.normal(size=(100, 8, 1)) + np.sqrt(1 - alike) * random.normal(size=(100, 8, 16))
         one, other = rows[:40], rows[40:]

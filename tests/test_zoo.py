@@ -48,6 +48,14 @@ def test_a_card_says_how_good_a_network_that_was_trained_here_is(name):
     assert card.source == "own" and 0.5 < card.accuracy <= 1 and card.validation_pictures > 0 and not card.notes
 
 
+@pytest.mark.parametrize("name", [B0, CBAM_B0])
+def test_a_card_says_what_the_network_takes_in_memory(name):
+    card = zoo.card(name)
+    measured = measure(zoo.load(name).module, (1, 3, card.input_size, card.input_size))
+    assert own.memory_note(card.parameters, measured) in card.notes
+    assert f"{4 * card.parameters / 1e6:.0f} MB" in own.memory_note(card.parameters, measured)
+
+
 def test_the_card_of_converted_weights_says_where_they_are_from_and_what_nobody_measured():
     card = zoo.card(B0)
     assert card.source == "converted" and card.accuracy is None and not card.validation_pictures and card.licence

@@ -1,6 +1,7 @@
 """Numbers out of arrays, by numpy alone: what is said of gates, predictions and maps.
 
 gates         gates in blocks, in simpler views, and in numbers
+usual         a gate against the same gate for other pictures
 predictions   logits and probabilities out of what a network returns
 health        whether a gate does anything: saturated, dead, constant
 agreement     how far two maps agree
@@ -11,11 +12,9 @@ excitation    what SE costs by its reduction ratio, and its paper's tables
 from attention.analysis.excitation import PUBLISHED_RATIOS, PublishedRatio, excitation_parameters
 from attention.analysis.gates import (
     NINTHS,
-    AgainstUsual,
     Block,
     Look,
     Passing,
-    against_usual,
     averaged,
     blocks,
     branches,
@@ -37,12 +36,10 @@ from attention.analysis.predictions import probabilities, top
 __all__ = [
     "NINTHS",
     "PUBLISHED_RATIOS",
-    "AgainstUsual",
     "Block",
     "Look",
     "Passing",
     "PublishedRatio",
-    "against_usual",
     "averaged",
     "blocks",
     "branches",

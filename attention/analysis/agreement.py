@@ -37,6 +37,17 @@ def agreement(one: Floats, other: Floats) -> Agreement:
     )
 
 
+def shifted(one: Floats, other: Floats) -> NDArray[np.float64]:
+    """The rank correlation of a map with another that is shifted on its own grid: (H W - 1,), all shifts but none.
+
+    What leaves on one side comes in on the other, so the values and most of the smoothness stay. A map that is the
+    same everywhere agrees with nothing: 0.
+    """
+    steps = [step for step in np.ndindex(*other.shape) if step != (0, 0)]
+    moved = (agreement(one, np.roll(other, step, (0, 1))).correlation or 0.0 for step in steps)
+    return np.fromiter(moved, np.float64, len(steps))
+
+
 def own_against_others(agreements: NDArray[np.floating], draws: int, seed: int = 0) -> NDArray[np.float64]:
     """The mean agreement when each picture's heatmap is given the gate of another, drawn at random: (draws,).
 

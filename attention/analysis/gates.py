@@ -209,34 +209,6 @@ def ninths(values: NDArray[np.floating]) -> dict[tuple[int, int], float]:
     }
 
 
-@dataclass(frozen=True, eq=False)
-class AgainstUsual:
-    """One picture's spatial gate beside the same gate for other pictures: what is habit, and what its own."""
-
-    usual: NDArray[np.float64]
-    """Its mean over the other pictures, (H, W)."""
-    difference: NDArray[np.float64]
-    """This picture's less the usual, (H, W)."""
-    place: str
-    """Where this picture's is most open, one of `NINTHS`."""
-    alike: int
-    """For how many of the other pictures it is most open there too."""
-    place_above: str
-    """Where it is most above the usual, one of `NINTHS`."""
-    above: float
-    """By how much, in the mean over that ninth."""
-
-
-def against_usual(values: Floats, others: Sequence[Floats]) -> AgainstUsual:
-    """One picture's map (H, W) against the maps of others, at least one, on the same grid."""
-    usual: NDArray[np.float64] = np.stack(others).mean(0, dtype=np.float64)
-    difference, place = values - usual, look(values).place
-    above = ninths(difference)
-    most = max(above, key=lambda ninth: above[ninth])
-    alike = sum(look(other).place == place for other in others)
-    return AgainstUsual(usual, difference, place, alike, NINTHS[most[0]][most[1]], above[most])
-
-
 @dataclass(frozen=True)
 class Passing:
     """What one channel gate lets through: how many channels stand above 0.9 and below 0.1, and the strongest."""

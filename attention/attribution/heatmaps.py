@@ -46,12 +46,13 @@ class Attributor:
         """
         method = method or GradCam()
         self._check(picture, target, method)
-        layer = method.place(self.layers(picture.shape))
-        total = method.passes(picture.shape).forward
+        layers = self.layers(picture.shape)
+        total = method.passes(picture.shape, layers).forward
         with torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
             try:
-                values = method.run(copy, picture.clone(), target, layer).detach().float().cpu().numpy()
+                values = method.run(copy, picture.clone(), target, layers).detach().float().cpu().numpy()
+                promised = method.promised(copy, picture, target)
             except RuntimeError as error:
                 if not any(said in str(error) for said in CUT_OFF):
                     raise
@@ -60,7 +61,9 @@ class Attributor:
             if hook and progress:
                 hook.remove()
                 progress(total, total)
-        return Heatmap(values, target, method.name, layer, float(values.min()), float(values.max()))
+        return Heatmap(
+            values, target, method.name, method.place(layers), float(values.min()), float(values.max()), promised
+        )
 
     def _check(self, picture: Tensor, target: int, method: Method) -> None:
         if picture.dim() != 4 or len(picture) != 1:

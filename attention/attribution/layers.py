@@ -1,8 +1,9 @@
 """Which blocks of a network put out a map of places, and which non-linearities it computes."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.overrides import TorchFunctionMode
 from attention.records import GatescopeError
 
 ACTIVATIONS = {"relu", "relu6", "hardtanh", "silu", "gelu", "hardswish", "elu", "celu", "selu", "leaky_relu"}
+MOST_OTHERS = 8
+"""Tokens that may stand before those of the places: a class token, one for distillation, registers."""
 ACTIVATIONS |= {"prelu", "rrelu", "mish", "softplus"}
 
 
@@ -25,8 +28,8 @@ class Layers:
     classes: int = 0
     finished: list[str] = field(default_factory=list)
     """Every module that was called, in the order in which the calls ended."""
-    maps: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """The modules that put out one map (1, C, H, W) of more than one place, once, with its height and width."""
+    maps: dict[str, "Places"] = field(default_factory=dict)
+    """The modules that put out one map of more than one place, once, and where in their output it lies."""
     blocks: tuple[str, ...] = ()
     """The blocks of the network among them, in the order in which they ended."""
     relus: int = 0
@@ -42,7 +45,38 @@ class Layers:
             raise AttributionError(
                 f"{name!r} puts out no map of places; the blocks that do are {self.blocks[0]} to {self.blocks[-1]}."
             )
-        return name or self.blocks[-1]
+        return name or self.usual
+
+    @property
+    def usual(self) -> str:
+        """The last block; of one that puts out tokens beside those of places, such as a class token, the one before.
+
+        Behind the last block such a network reads that token alone, and no place of its output has a gradient.
+        """
+        last, before = self.blocks[-1], self.blocks[-2:][0]
+        alike = last in self.maps and self.maps[before] == self.maps[last]
+        return before if self.maps[last].others and alike else last
+
+
+class Places(NamedTuple):
+    """Where a map of places (H, W) lies in the output of a module for one picture."""
+
+    height: int
+    width: int
+    form: Literal["first", "last", "tokens"] = "first"
+    """Channels first, (1, C, H, W); channels last, (1, H, W, C); a sequence, (1, L, C)."""
+    others: int = 0
+    """Tokens that stand before those of the places."""
+    channels: int = 0
+
+    def of(self, output: Tensor) -> Tensor:
+        """(C, H, W) of an output for one picture."""
+        if self.form == "first":
+            return output[0]
+        if self.form == "last":
+            return output[0].movedim(-1, 0)
+        places = output[0, self.others :]
+        return places.T.reshape(places.shape[1], self.height, self.width)
 
 
 class _Activations(TorchFunctionMode):
@@ -91,8 +125,8 @@ def _watch(
             found.maps.pop(name, None)
             return
         found.finished.append(name)
-        if isinstance(output, Tensor) and _is_map(output.shape, shape):
-            found.maps[name] = (output.shape[2], output.shape[3])
+        if isinstance(output, Tensor) and (places := _places(output.shape, shape)):
+            found.maps[name] = places
 
     yield part.register_forward_hook(end)
     if isinstance(part, nn.ReLU):
@@ -108,26 +142,59 @@ def _leave(found: Layers, mode: _Activations) -> Callable[..., None]:
     return leave
 
 
-def _is_map(output: Sequence[int], picture: Sequence[int]) -> bool:
-    """Whether it is (N, C, H, W) in the proportions of the picture: (N, H, W, C) is not."""
-    if len(output) != 4 or output[2] * output[3] < 2:
-        return False
-    (height, width), (tall, wide) = output[2:], picture[2:]
-    return abs(height * wide - width * tall) <= max(tall, wide)
+def _places(output: Sequence[int], picture: Sequence[int]) -> Places | None:
+    """Where an output of this shape has a map in the proportions of the picture; None where it has none."""
+    if len(output) == 4:
+        _, *sizes = output
+        if _alike(sizes[1], sizes[2], picture):
+            return Places(sizes[1], sizes[2], channels=sizes[0])
+        return Places(sizes[0], sizes[1], "last", channels=sizes[2]) if _alike(sizes[0], sizes[1], picture) else None
+    if len(output) != 3:
+        return None
+    tall, wide = picture[2:]
+    for others in range(min(MOST_OTHERS, output[1]) + 1):
+        height = round(math.sqrt((output[1] - others) * tall / wide))
+        width = (output[1] - others) // max(height, 1)
+        if height * width == output[1] - others and _alike(height, width, picture):
+            return Places(height, width, "tokens", others, channels=output[2])
+    return None
 
 
-def _blocks(name: str, part: nn.Module, maps: dict[str, tuple[int, int]]) -> Iterable[str]:
-    """The outermost modules with a convolution and a map that are not mere lists of such modules."""
+def _alike(height: int, width: int, picture: Sequence[int]) -> bool:
+    """Whether a map of this height and width has more than one place, in the proportions of a picture (1, C, H, W)."""
+    tall, wide = picture[2:]
+    return height * width > 1 and abs(height * wide - width * tall) <= max(tall, wide)
+
+
+def _blocks(name: str, part: nn.Module, maps: dict[str, Places]) -> Iterable[str]:
+    """The outermost modules with a convolution, or a linear layer over tokens, and a map, that are not mere lists."""
     for short, child in part.named_children():
         path = f"{name}.{short}" if name else short
-        if not any(isinstance(inner, nn.Conv2d) for inner in child.modules()):
+        first = path not in maps or maps[path].form == "first"
+        layers = (nn.Conv2d,) if first and not _over_tokens(path, maps) else (nn.Conv2d, nn.Linear)
+        if not any(isinstance(inner, layers) for inner in child.modules()):
             continue
-        if path in maps and not _is_list(child):
+        if path in maps and not _is_list(child) and (first or not _holds_blocks(child)):
             yield path
         else:
             yield from _blocks(path, child, maps)
 
 
+def _over_tokens(path: str, maps: dict[str, Places]) -> bool:
+    """Whether a module in this one puts out tokens or channels last."""
+    return any(name.startswith(f"{path}.") and places.form != "first" for name, places in maps.items())
+
+
+def _holds_blocks(part: nn.Module) -> bool:
+    """Whether somewhere in this module is a list of two or more parts with several linear layers each."""
+    lists = (inner for inner in part.modules() if isinstance(inner, nn.Sequential | nn.ModuleList))
+    return any(sum(map(_has_several_layers, inner.children())) > 1 for inner in lists)
+
+
+def _has_several_layers(part: nn.Module) -> bool:
+    return sum(isinstance(inner, nn.Linear) for inner in part.modules()) > 1
+
+
 def _is_list(part: nn.Module) -> bool:
     listed = isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict)
-    return listed and not any(isinstance(child, nn.Conv2d) for child in part.children())
+    return listed and not any(isinstance(child, nn.Conv2d | nn.Linear) for child in part.children())

@@ -31,8 +31,8 @@ class Method(Protocol):
     title: ClassVar[str]
     """What the pages call it."""
 
-    def passes(self, shape: Sequence[int]) -> Passes:
-        """What it costs for one input of this shape, known before it is run."""
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
+        """What it costs for one input of this shape in this network, known before it is run."""
 
     def obstacle(self, layers: Layers) -> str:
         """Why it is not valid for this network, in one sentence; "" where it is."""
@@ -40,8 +40,12 @@ class Method(Protocol):
     def place(self, layers: Layers) -> str:
         """The layer whose output is read; "" where the picture itself is."""
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
+
+    def promised(self, copy: nn.Module, picture: Tensor, target: int) -> float | None:
+        """What the map's values add up to where the method is exact; None where it promises no sum."""
+        return None
 
 
 METHODS: dict[str, type[Method]] = {}
@@ -71,7 +75,7 @@ def make_method(name: str, layer: str | None = None) -> Method:
 
 @method
 @dataclass(frozen=True)
-class GradCam:
+class GradCam(Method):
     """relu(sum_k a_k A_k), a_k the mean of dy/dA_k over the places of the layer (arXiv 1610.02391, eqs. 1 and 2).
 
     The graph starts at the layer: nothing before it keeps what a backward pass would need.
@@ -81,7 +85,7 @@ class GradCam:
     name: ClassVar[str] = "grad-cam"
     title: ClassVar[str] = "Grad-CAM"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         """One pass each way, the backward one down to the layer alone."""
         return Passes(1, 1)
 
@@ -92,14 +96,26 @@ class GradCam:
     def place(self, layers: Layers) -> str:
         return layers.layer(self.layer)
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
-        from captum.attr import LayerGradCam
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
+        features, gradient = self.at_layer(copy, picture, target, layers)
+        return (gradient.mean((1, 2), keepdim=True) * features).sum(0).relu()
 
-        part = copy.get_submodule(layer)
-        hook = part.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
-        values = LayerGradCam(copy, part).attribute(picture, target, relu_attributions=True)
+    def at_layer(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> tuple[Tensor, Tensor]:
+        """What the layer puts out, and the gradient of the class there, (C, H, W); a backward pass down to it."""
+        from captum.attr import LayerGradientXActivation
+
+        name = self.place(layers)
+        part, places, seen = copy.get_submodule(name), layers.maps[name], []
+
+        def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+            seen.append(output.detach())
+            return output.detach().requires_grad_()
+
+        hook = part.register_forward_hook(cut)
+        by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
+        gradient = by_gradient.attribute(picture, target).detach()
         hook.remove()
-        return values[0, 0]
+        return places.of(seen[-1]), places.of(gradient)
 
 
 @method
@@ -114,22 +130,12 @@ class GradCamPlusPlus(GradCam):
     name: ClassVar[str] = "grad-cam++"
     title: ClassVar[str] = "Grad-CAM++"
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
-        from captum.attr import LayerActivation, LayerGradientXActivation
-
-        part = copy.get_submodule(layer)
-        hook = part.register_forward_hook(lambda module, inputs, output: output.detach().requires_grad_())
-        features = LayerActivation(copy, part).attribute(picture)[0].detach()
-        by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
-        gradient = by_gradient.attribute(picture, target)[0].detach()
-        hook.remove()
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
+        features, gradient = self.at_layer(copy, picture, target, layers)
         below = 2 * gradient**2 + gradient**3 * features.sum((1, 2), keepdim=True)
         share = torch.where(gradient == 0, 0, gradient**2 / torch.where(below == 0, 1, below))
         weights = (share * gradient.relu()).sum((1, 2), keepdim=True)
         return (weights * features).sum(0).relu()
-
-    def passes(self, shape: Sequence[int]) -> Passes:
-        return Passes(2, 1)
 
 
 @method
@@ -143,14 +149,16 @@ class EigenCam(GradCam):
     name: ClassVar[str] = "eigen-cam"
     title: ClassVar[str] = "Eigen-CAM"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         return Passes(1, 0)
 
     @torch.no_grad()
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import LayerActivation
 
-        features = LayerActivation(copy, copy.get_submodule(layer)).attribute(picture)[0].float()
+        name = self.place(layers)
+        output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
+        features = layers.maps[name].of(output).float()
         places = features.flatten(1).T
         along = places @ torch.linalg.svd(places, full_matrices=False)[2][0]
         return (along * along.sum().sign()).relu().reshape(features.shape[1:])
@@ -158,7 +166,37 @@ class EigenCam(GradCam):
 
 @method
 @dataclass(frozen=True)
-class GuidedGradCam:
+class ScoreCam(GradCam):
+    """relu(sum_k a_k A_k), a the softmax over k of the class's output for the picture times H_k (arXiv 1910.01279).
+
+    H_k is the layer's map A_k, enlarged bilinearly and stretched to 0 to 1 (eqs. 3 to 5); what it multiplies by 0 has
+    the mean colour. It needs no gradient, and a pass for each channel.
+    """
+
+    name: ClassVar[str] = "score-cam"
+    title: ClassVar[str] = "Score-CAM"
+
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
+        return Passes(1 + layers.maps[self.place(layers)].channels, 0)
+
+    @torch.no_grad()
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
+        from captum.attr import LayerActivation
+
+        name = self.place(layers)
+        output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
+        features = layers.maps[name].of(output)
+        masks = nn.functional.interpolate(features[:, None].float(), picture.shape[2:], mode="bilinear")
+        low, high = (end(masks, (2, 3), keepdim=True) for end in (torch.amin, torch.amax))
+        masks = ((masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)).to(picture.dtype)
+        scores = torch.cat([copy(picture * some)[:, target] for some in masks.split(AT_ONCE)])
+        weights = scores.float().softmax(0)[:, None, None]
+        return (weights * features.float()).sum(0).relu()
+
+
+@method
+@dataclass(frozen=True)
+class GuidedGradCam(Method):
     """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391).
 
     Of the three colours' products the absolute values are added.
@@ -168,7 +206,7 @@ class GuidedGradCam:
     name: ClassVar[str] = "guided-grad-cam"
     title: ClassVar[str] = "Guided Grad-CAM"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         return Passes(2, 2)
 
     def obstacle(self, layers: Layers) -> str:
@@ -182,10 +220,10 @@ class GuidedGradCam:
     def place(self, layers: Layers) -> str:
         return layers.layer(self.layer)
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import GuidedGradCam as Guided
 
-        guided = Guided(copy, copy.get_submodule(layer))
+        guided = Guided(copy, copy.get_submodule(self.place(layers)))
         with filtered(Filter("ignore", "Setting backward hooks on ReLU", UserWarning)):  # they are on a copy
             values = guided.attribute(picture.requires_grad_(), target, interpolate_mode="bilinear")
         return values[0].abs().sum(0)
@@ -193,7 +231,7 @@ class GuidedGradCam:
 
 @method
 @dataclass(frozen=True)
-class IntegratedGradients:
+class IntegratedGradients(Method):
     """(x - x') times the mean gradient on the way from x' to x, added over the colours (arXiv 1703.01365, eq. 1).
 
     x' is the mean colour everywhere. The map's sum is the logit of x less that of x', up to the steps' error.
@@ -203,8 +241,8 @@ class IntegratedGradients:
     name: ClassVar[str] = "integrated-gradients"
     title: ClassVar[str] = "Integrated gradients"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
-        return Passes(self.steps, self.steps)
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
+        return Passes(self.steps + 2, self.steps)
 
     def obstacle(self, layers: Layers) -> str:
         return ""
@@ -212,7 +250,7 @@ class IntegratedGradients:
     def place(self, layers: Layers) -> str:
         return ""
 
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import IntegratedGradients as Integrated
 
         integrated = Integrated(copy)
@@ -221,10 +259,16 @@ class IntegratedGradients:
         )
         return values[0].sum(0)
 
+    @torch.no_grad()
+    def promised(self, copy: nn.Module, picture: Tensor, target: int) -> float | None:
+        """The logit of the picture less that of the mean colour (completeness, proposition 1)."""
+        after, before = copy(torch.cat([picture, torch.zeros_like(picture)])).float()[:, target]
+        return float(after - before)
+
 
 @method
 @dataclass(frozen=True)
-class Occlusion:
+class Occlusion(Method):
     """How far the logit falls when a square of the picture is replaced by the mean colour (arXiv 1311.2901).
 
     The square's side is `side` of the picture's, and it moves by half of that; a place has the mean of its squares.
@@ -234,7 +278,7 @@ class Occlusion:
     name: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Occlusion"
 
-    def passes(self, shape: Sequence[int]) -> Passes:
+    def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         window, stride = self._sizes(shape)
         return Passes(1 + math.prod(math.ceil((extent - window) / stride) + 1 for extent in shape[2:]), 0)
 
@@ -245,7 +289,7 @@ class Occlusion:
         return ""
 
     @torch.no_grad()
-    def run(self, copy: nn.Module, picture: Tensor, target: int, layer: str) -> Tensor:
+    def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import Occlusion as Occluded
 
         (window, stride), colours = self._sizes(picture.shape), picture.shape[1]

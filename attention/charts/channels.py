@@ -110,15 +110,15 @@ def difference(first: Floats, second: Floats) -> Chart:
     )
 
 
-def difference_figure(values: Floats) -> go.Figure:
+def difference_figure(values: Floats, what: str = "second − first", axis: str = "channel") -> go.Figure:
     """Changes of a gate, (C,), on a scale symmetric about zero; the most is named."""
     reach = float(np.abs(values).max()) or 1.0
     if len(values) > MOST_BARS:
         return _strip(values, CHANGE, (-reach, reach))
     marker = {"color": values, "colorscale": CHANGE, "cmin": -reach, "cmax": reach}
     figure = _bars(values, np.arange(len(values)), marker, int(np.abs(values).argmax()))
-    figure.update_yaxes(title="second − first", range=[-1.15 * reach, 1.15 * reach], zeroline=True)
-    figure.update_xaxes(title="channel")
+    figure.update_yaxes(title=what, range=[-1.15 * reach, 1.15 * reach], zeroline=True)
+    figure.update_xaxes(title=axis)
     figure.update_layout(height=280)
     return figure
 
@@ -128,7 +128,7 @@ def through_depth(gates: Mapping[str, Floats], chosen: str) -> Chart:
     names, values = analysis.short_names(list(gates)), list(gates.values())
     low, high = [analysis.share_low(each) for each in values], [analysis.share_high(each) for each in values]
     widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
-    ticks = [f"{name}<br>{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
+    ticks = [f"{name}\n{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
     table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
     finding = (
         f"The gates spread most in {names[widest]}, from {values[widest].min():.3f} to {values[widest].max():.3f}."
@@ -217,8 +217,10 @@ def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: in
     figure = go.Figure(bars)
     for place in map(int, np.flatnonzero(is_chosen)):
         near = values[channels][max(place - len(channels) // 16, 0) : place + len(channels) // 16 + 1]
-        text = f"<b>{chosen}: {values[chosen]:.3f}</b>"
-        figure.add_annotation(x=place, y=max(float(near.max()), 0), text=text, font={**_FONT, "color": ACCENT})
+        text = f"{chosen}: {values[chosen]:.3f}"
+        figure.add_annotation(
+            x=place, y=max(float(near.max()), 0), text=text, font={**_FONT, "color": ACCENT, "weight": "bold"}
+        )
     figure.update_annotations(showarrow=False, yanchor="bottom", yshift=4)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 24, "b": 0}, bargap=0.12, showlegend=False)
     figure.update_xaxes(showgrid=False, fixedrange=True, tickfont=_FONT, showticklabels=_in_order(channels))

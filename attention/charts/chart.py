@@ -10,6 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from attention.foreign import in_cell
+
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 """A table, by the names of its columns."""
 
@@ -64,7 +66,8 @@ def by_map(maps: Mapping[str, NDArray[Any]]) -> Columns:
 
 
 def as_csv(columns: Columns) -> str:
-    """A table as the text of a CSV file, its columns' names in the first row."""
+    """A table as the text of a CSV file, its columns' names in the first row, without formulas."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([columns, *zip(*columns.values(), strict=True)])
+    rows = [columns, *zip(*columns.values(), strict=True)]
+    csv.writer(text).writerows(map(in_cell, row) for row in rows)
     return text.getvalue()

@@ -17,7 +17,7 @@ from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
 from attention.charts.overlay import Scale
 from attention.comparison import GateAgreement, MapTest
-from attention.records import Floats
+from attention.records import Floats, Heatmap
 
 Doubles = NDArray[np.float64]
 COARSE = 64
@@ -34,11 +34,23 @@ def one_scale(maps: Sequence[Floats]) -> Scale:
     return Scale(0.0, max(tops, default=1.0) or 1.0)
 
 
-def agreement(found: Mapping[str, Doubles], flat: Sequence[str]) -> Chart:
+def completeness(heatmap: Heatmap) -> str:
+    """How far a map is from the sum that its method promises, as the end of a caption; "" where it promises none."""
+    if heatmap.promised is None:
+        return ""
+    total = float(heatmap.values.sum())
+    return (
+        f"; its values add up to {total:.3f}, where the class has {heatmap.promised:+.3f} against the mean colour: "
+        f"off by {abs(total - heatmap.promised):.3f}"
+    )
+
+
+def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat: Sequence[str]) -> Chart:
     """Each spatial gate against the heatmaps: here, by its rank among other pictures' gates, and over all pictures.
 
     `found` has the agreement of each picture's heatmap (a row) with each picture's gate (a column), the picture at hand
-    first; `flat` names the gates that are nearly constant here.
+    first; `shifts` that of this picture's gate with its heatmap shifted; `flat` names the gates that are nearly
+    constant here.
     """
     tested = comparison.tested_agreement(found)
     names, count = [each.name for each in tested], tested[0].pictures
@@ -54,6 +66,7 @@ def agreement(found: Mapping[str, Doubles], flat: Sequence[str]) -> Chart:
     )
     if flat:
         caption += f" Nearly constant here, and so saying little: {', '.join(flat)}."
+    caption += f" {_shifted(names, here, shifts)}"
     table: dict[str, Sequence[Any]] = {
         "gate": names,
         "here": [test.observed for test in here],
@@ -65,8 +78,63 @@ def agreement(found: Mapping[str, Doubles], flat: Sequence[str]) -> Chart:
             f"{place}, {part}": [getattr(test, part) for test in tests] for part in ("low", "high", "p", "p_adjusted")
         }
     table["over pictures"] = [test.observed for test in over]
+    table |= _shifts(list(shifts.values()))
     headline = _agreeing(tested)
     return Chart("agreement", _agreement(names, here, over), headline, caption, headline, table)
+
+
+def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -> Chart:
+    """One network's heatmaps against another's: here, by the rank among other pictures' heatmaps, and over pictures.
+
+    `found` has the agreement of the first network's heatmap of each picture (a row) with the second's of each picture
+    (a column), the picture at hand first; `shifts` that of this picture's two, the second shifted.
+    """
+    what = f"{names[0]} and {names[1]}"
+    ((_, here, rank, over, count),) = comparison.tested_agreement({what: found})
+    verdict = (
+        f"agree {'more' if over.observed > over.low else 'less'} on the same picture than on different ones"
+        if over.holds
+        else "show no evidence of agreeing more on the same picture than on different ones"
+    )
+    headline = (
+        f"Over n = {count} pictures, the heatmaps of {what} {verdict}: {over.observed:.2f} in the mean, where chance "
+        f"gives {over.low:.2f} to {over.high:.2f} (p = {over.p:.2g}). Here they agree by {here.observed:.2f}: of "
+        f"{count} heatmaps of {names[1]}, that of this picture is number {rank}."
+    )
+    caption = (
+        "Rank correlation of two networks' class heatmaps (the other pictures' are Grad-CAM of each network's first "
+        f"guess) over what both see, on {comparison.GRID[0]} × {comparison.GRID[1]} places. Left, this picture's "
+        f"heatmap of {names[0]}: orange with {names[1]}'s of the same picture, grey the middle 95 % with its heatmaps "
+        f"of {count - 1} other pictures. Right, the mean over the pictures; grey, the middle 95 % of {over.draws} "
+        f"draws in which the pictures are dealt out anew, seed 0. {_shifted([what], [here], {what: shifts})}"
+    )
+    table: dict[str, Sequence[Any]] = {
+        "networks": [what],
+        "here": [here.observed],
+        "rank": [rank],
+        "pictures": [count],
+        **_shifts([shifts]),
+    }
+    table |= {"over pictures": [over.observed], "low": [over.low], "high": [over.high], "p": [over.p]}
+    return Chart("heatmap_agreement", _agreement([what], [here], [over]), headline, caption, headline, table)
+
+
+def _shifted(names: Sequence[str], here: Sequence[Test], shifts: Mapping[str, Doubles]) -> str:
+    """How often a heatmap that is shifted round its edges agrees as much, in words."""
+    count = max(len(each) for each in shifts.values())
+    more = {
+        name: int((each >= test.observed).sum()) for name, test, each in zip(names, here, shifts.values(), strict=True)
+    }
+    said = ", ".join(f"{number} for {name}" for name, number in more.items())
+    return (
+        f"Shifted round its edges, this picture's heatmap agrees at least as much in so many of {count} shifts: {said}."
+    )
+
+
+def _shifts(shifts: Sequence[Doubles]) -> dict[str, Sequence[float]]:
+    """The middle 95 % of what shifted heatmaps reach, as columns of a table."""
+    low, high = zip(*map(evidence.null_range, shifts), strict=True)
+    return {"shifted, low": low, "shifted, high": high}
 
 
 def _agreeing(tested: Sequence[GateAgreement]) -> str:
@@ -97,9 +165,7 @@ def _agreement(names: Sequence[str], here: Sequence[Test], over: Sequence[Test])
         low, high = (np.array([getattr(test, end) for test in tests], np.float32) for end in ("low", "high"))
         place = {"y": list(names), "row": 1, "col": column, "showlegend": column == 1}
         grey = {"color": NULL, "opacity": 0.45}
-        figure.add_bar(
-            x=high - low, base=low, orientation="h", width=0.6, marker=grey, name="other pictures' gates", **place
-        )
+        figure.add_bar(x=high - low, base=low, orientation="h", width=0.6, marker=grey, name="other pictures'", **place)
         symbols = ["circle" if test.holds else "circle-open" for test in tests]
         orange = {"color": ACCENT, "size": 12, "symbol": symbols, "line": {"width": 2}}
         hover = [f"{test.observed:.2f}, p = {test.p_adjusted:.2g}" for test in tests]
@@ -248,7 +314,7 @@ def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int)
     """The median for each map (a row), by how far down the weights are shuffled (a column), in words with its ends."""
     values = np.array([row[0] for row in maps.values()], np.float32)
     texts = [
-        ["–" if np.isnan(one).any() else f"{one[0]:.2f}<br>{one[1]:.2f} to {one[2]:.2f}" for one in row.T]
+        ["–" if np.isnan(one).any() else f"{one[0]:.2f}\n{one[1]:.2f} to {one[2]:.2f}" for one in row.T]
         for row in maps.values()
     ]
     cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts}

@@ -1,19 +1,15 @@
 """One gate on one picture, as charts that the pages show and the report holds."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from attention import analysis
-from attention.analysis.agreement import rank_correlation
 from attention.charts import channels, overlay, spatial
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.numbers import span
 from attention.charts.overlay import UNIT, Scale, own_range
-from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.observe import Observation
 from attention.records import Floats, Gate
 
@@ -83,29 +79,6 @@ def map_alone(gate: Gate, key: str, what: str, *, numbers: str = "") -> Chart:
     enlarged = overlay.png(tile.resize((tile.width * side, tile.height * side), Image.Resampling.NEAREST))
     caption = "The same map alone, each value a square."
     return Chart(key, enlarged, f"{what}, {gate_span(gate)}, without the picture.", caption, numbers=numbers)
-
-
-def against_usual(values: Floats, others: Sequence[Floats], grey: Floats, name: str) -> Chart:
-    """A spatial gate (H, W) beside its mean over other pictures, the difference, and the gate for a grey card."""
-    found, blank = analysis.against_usual(values, others), analysis.look(grey)
-    alike = rank_correlation(values, found.usual)
-    card = "and for a grey card" if blank.place == found.place else f"but not for a grey card ({blank.place})"
-    headline = (
-        f"{name} is most open at the {found.place}, as for {found.alike} of {len(others)} other pictures {card}. It is "
-        f"most above its usual gate at the {found.place_above}, by {found.above:.3f} in the mean of that ninth"
-        + (f"; its ranks correlate with the usual gate's by {alike:.2f}." if alike is not None else ".")
-    )
-    caption = (
-        f"The gate for this picture; its mean over n = {len(others)} other pictures, the usual gate; the difference, "
-        "on a scale symmetric about 0; and the gate for a picture of nothing, the same grey everywhere. What the usual "
-        "gate and the grey card have too is a habit of position, and says nothing of this picture."
-    )
-    maps: dict[str, NDArray[np.floating]] = {"this picture": values, "usual": found.usual}
-    maps |= {"this less usual": found.difference, "grey card": grey}
-    reach = float(np.abs(found.difference).max()) or 1.0
-    drawn = [gate_map(title, each.astype(np.float64)) for title, each in maps.items()]
-    drawn[2] = change_map("this less usual", found.difference, reach)
-    return Chart("usual", map_grid(drawn), headline, caption, headline, by_place(maps))
 
 
 def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str = "") -> Chart:

@@ -124,13 +124,6 @@ def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     figure = go.Figure(bars)
     figure.update_traces(marker={"color": BLUE}, hoverinfo="skip")
     figure.update_xaxes(range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="probability")
-    figure.update_yaxes(
-        autorange="reversed", showgrid=False, tickvals=places, ticktext=[plain(name) for name in labels]
-    )
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=places, ticktext=list(labels))
     figure.update_layout(height=90 + 36 * len(labels), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
     return figure
-
-
-def plain(text: str) -> str:
-    """A stranger's text, so that plotly shows it as it is: it reads some HTML in its labels."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

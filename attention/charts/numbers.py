@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from attention.records import Inventory
+
 MINUS = "−"
 
 
@@ -37,6 +39,18 @@ def small(value: float) -> str:
 def percent(share: float) -> str:
     """A share of 0 to 1 with a decimal, or with two significant digits where it is below one percent."""
     return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
+
+
+def attention_share(inventory: Inventory, count: str) -> str:
+    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
+
+    Where that module is the network itself, any of it may make the gate.
+    """
+    whole = inventory.network
+    share = getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
+    if any(not each.gate.partition("#")[0] for each in inventory.unlisted):
+        share = 1.0
+    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
 
 
 def span(low: float, high: float) -> str:

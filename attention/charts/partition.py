@@ -240,7 +240,7 @@ def _range(group: int, size: int) -> str:
 
 
 def _title(text: str) -> Part:
-    return _note(sum(KERNELS) / 2, 0, f"<b>{text}</b>", yanchor="bottom", yshift=44, font={"size": 19})
+    return _note(sum(KERNELS) / 2, 0, text, yanchor="bottom", yshift=44, font={"size": 19, "weight": "bold"})
 
 
 def _headings(panel: Panel) -> Iterator[Part]:
@@ -248,9 +248,9 @@ def _headings(panel: Panel) -> Iterator[Part]:
     h1, w1 = partition.kernel
     depth = partition.in_channels // (1 if panel.ordinary else partition.groups)
     texts = (
-        (INPUTS[0], "left", f"{partition.in_channels} input<br>channels"),
-        (sum(KERNELS) / 2, "center", f"{partition.out_channels} kernels<br>of {h1} × {w1} × {depth}"),
-        (OUTPUTS[1], "right", f"{partition.out_channels} output<br>channels"),
+        (INPUTS[0], "left", f"{partition.in_channels} input\nchannels"),
+        (sum(KERNELS) / 2, "center", f"{partition.out_channels} kernels\nof {h1} × {w1} × {depth}"),
+        (OUTPUTS[1], "right", f"{partition.out_channels} output\nchannels"),
     )
     for x, anchor, text in texts:
         yield _note(x, 0, text, xanchor=anchor, yanchor="bottom", align=anchor, font={"size": 14})

@@ -93,8 +93,11 @@ def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: S
         return
     axes.imshow(_laid(picture, column, column.heatmap.values, "inferno", scale))
     values = f"{column.heatmap.method}: {column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
-    label = column.labels[column.target].partition(",")[0]
-    axes.set_title(f"P({label}) = {column.probability:.1%}\n{values}\ncolours: {scale.low:.3g} to {scale.high:.3g}")
+    label = column.observation.targets[column.target].partition(",")[0]
+    said = label if column.probabilities is None else f"P({label})"
+    axes.set_title(
+        f"{said} = {column.observation.answer(column.target)}\n{values}\ncolours: {scale.low:.3g} to {scale.high:.3g}"
+    )
     axes.title.set_fontsize(9)
 
 

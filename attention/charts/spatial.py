@@ -119,7 +119,7 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
         panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
     panels.append(_Panel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
     arrows = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum, σ"}
-    return _drawn(panels, height=430, arrows={place: f"{name}<br><b>→</b>" for place, name in arrows.items()})
+    return _drawn(panels, height=430, arrows={place: f"{name}\n→" for place, name in arrows.items()})
 
 
 def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
@@ -134,7 +134,7 @@ def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
 def features(maps: dict[str, Floats], what: str) -> Chart:
     """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words."""
     scale = own_range(np.concatenate([values.ravel() for values in maps.values()]))
-    one_size = len({values.shape for values in maps.values()}) == 1
+    alike = len({values.shape for values in maps.values()}) == 1
     width = 1 / len(maps)
     panels = [
         _Panel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
@@ -148,7 +148,7 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
         "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items()),
         f"{what}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
         "negative, and a gate only moves them towards 0.",
-        table=by_place(maps) if one_size else by_map(maps),
+        table=by_place(maps) if alike else by_map(maps),
     )
 
 
@@ -319,7 +319,7 @@ def _axes(panel: _Panel, number: str) -> dict[str, Any]:
 def _title(panel: _Panel, number: str) -> dict[str, Any]:
     ends = f"{np.nanmin(panel.values):.2f} to {np.nanmax(panel.values):.2f}".replace("-", "−")
     place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0.5, "y": 1, "yanchor": "bottom"}
-    return {"text": f"<b>{panel.title}</b><br>{ends}", **place}
+    return {"text": f"{panel.title}\n{ends}", **place}
 
 
 def _branch_rows(steps: ChannelSteps, gate: Floats) -> list[_Row]:

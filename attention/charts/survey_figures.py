@@ -1,7 +1,4 @@
-"""The figures of the charts of a survey: of every gate in depth order, of one channel, of maps of places.
-
-Names are drawn as they are given: plotly reads markup in them.
-"""
+"""The figures of the charts of a survey: of every gate in depth order, of one channel, of maps of places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +109,7 @@ def _line(index: int, panel: RolePanel, values: Doubles, *, name: str, line: dic
         name=name,
         legendgroup=name,
         showlegend=index == 0,
-        hovertemplate=f"{name}, channel %{{x}}: %{{y:.3f}}<extra></extra>",
+        hovertemplate="%{fullData.name}, channel %{x}: %{y:.3f}<extra></extra>",
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
     )
@@ -370,7 +367,7 @@ def map_grid(maps: Sequence[TitledMap]) -> go.Figure:
     """The maps in rows; the first row of each lies above."""
     across = min(MAPS_ACROSS, len(maps))
     rows = -(-len(maps) // across)
-    titles = [f"{each.title}<br>{each.values.min():z.3f} to {each.values.max():z.3f}" for each in maps]
+    titles = [f"{each.title}\n{each.values.min():z.3f} to {each.values.max():z.3f}" for each in maps]
     titles = [title.replace("-", "−") for title in titles]
     gaps = {"horizontal_spacing": 0.015, "vertical_spacing": min(0.3 / rows, 0.2)}
     figure = make_subplots(rows=rows, cols=across, subplot_titles=titles, **gaps)

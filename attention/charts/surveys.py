@@ -10,11 +10,9 @@ from attention import analysis
 from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import survey_figures as figures
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.network import plain
 from attention.survey import statistics
 from attention.survey.loaded import SHARE, UNBIASED, LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
-from attention.survey.statistics import GroupDifference
 
 MOST_PANELS = 8
 MOST_CHANNELS = 24
@@ -65,16 +63,6 @@ class Selection:
         return [self.survey.names[number] for number in self.classes]
 
     @property
-    def labels(self) -> list[str]:
-        """The same for a figure, where a name must be no markup."""
-        return [plain(name) for name in self.class_names]
-
-    @property
-    def gate_labels(self) -> list[str]:
-        """The names of the gates in depth order, for a figure."""
-        return [plain(name) for name in self.survey.gate_names]
-
-    @property
     def n(self) -> str:
         """How many pictures each of them has."""
         counted = zip(self.class_names, self.classes, strict=True)
@@ -111,7 +99,7 @@ def role(selection: Selection, *, most: int = 50, own_scale: bool = False, band:
         f"{', and the selected block' if selection.block else ''}. The standard deviation"
         f"{', the band,' if band else ''} is that within a class. After figure 6 of arXiv 1709.01507."
     )
-    figure = figures.excitation_role(panels, selection.labels, band=band, own_scale=own_scale)
+    figure = figures.excitation_role(panels, selection.class_names, band=band, own_scale=own_scale)
     table = _role_table(selection, dict(zip(blocks, panels, strict=True)))
     return Chart("role", figure, headline, caption, headline, table)
 
@@ -127,7 +115,7 @@ def _role_panel(selection: Selection, block: str, most: int) -> figures.RolePane
     channels = statistics.evenly_spaced(gate.shape[0], most)
     part = np.ix_(np.array(selection.classes, np.int64), channels)
     return figures.RolePanel(
-        title=f"{plain(selection.survey.block_names[block])}, {len(channels)} of {gate.shape[0]:,} channels",
+        title=f"{selection.survey.block_names[block]}, {len(channels)} of {gate.shape[0]:,} channels",
         channels=channels,
         means=gate.classes.mean[part],
         deviations=gate.classes.std[part],
@@ -192,7 +180,7 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
         caption += f" The smallest class has {fewest} pictures: below {FEW}, its mean is hardly known."
     columns = {"mean": measured, **analysis.spread([pair.measured for pair in pairs]), "mean, shuffled": null}
     columns |= {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
-    figure = figures.index_boxes(selection.gate_labels, pairs, selection.gate_number, index.lower())
+    figure = figures.index_boxes(selection.survey.gate_names, pairs, selection.gate_number, index.lower())
     table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}
     return Chart(OWN_KEYS[index], figure, headline, caption, headline, table)
 
@@ -215,7 +203,7 @@ def health(selection: Selection) -> Chart:
     caption = (
         f"Each bar is one gate over n = {selection.pictures:,} pictures; of a map its places take the part of the "
         "channels. A constant channel does the same to every picture: that need not mean that the network can do "
-        "without it."
+        "without its factor."
     )
     table: dict[str, list[object]] = {
         "gate": [gate.name for gate in survey.gates],
@@ -226,7 +214,7 @@ def health(selection: Selection) -> Chart:
         "maximum": [float(gate.overall.maximum.max()) for gate in survey.gates],
     }
     table |= {name: [getattr(each, name) for each in checked] for _, name, _ in rows}
-    figure = figures.gate_bars(selection.gate_labels, numbers, selection.gate_number)
+    figure = figures.gate_bars(selection.survey.gate_names, numbers, selection.gate_number)
     return Chart("health", figure, headline, caption, headline, table)
 
 
@@ -256,12 +244,12 @@ def mean_maps(selection: Selection) -> list[Chart]:
     average, by_class = statistics.mean_over_classes(gate), gate.classes.mean[list(selection.classes)]
     close = statistics.closeness((gate.shape[0], gate.shape[1]))
     maps = [figures.gate_map("all classes", average), figures.closeness_map("closeness to the centre", close)]
-    maps += map(figures.gate_map, selection.labels, by_class)
+    maps += map(figures.gate_map, selection.class_names, by_class)
     headline = _map_headline(selection, average, by_class)
     caption = (
         "Mean gate of each place, 0 (dark) to 1 (bright), the least and the greatest above each map: "
-        f"{selection.n or 'no class is chosen'}; all classes, each counted alike, n = {selection.pictures:,}. Grey is "
-        "no measurement: 1 at the very centre, 0 in the corners."
+        f"{selection.n or 'no class is chosen'}; all classes, each counted alike, n = {selection.pictures:,}: the "
+        "usual gate, a habit of position. Grey is no measurement: 1 at the very centre, 0 in the corners."
     )
     names, apart = selection.class_names, by_class - average
     table = {"all": average, "closeness to the centre": close, **dict(zip(names, by_class, strict=True))}
@@ -284,7 +272,8 @@ def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
     reach = float(np.abs(apart).max()) or 1.0
     most = selection.class_names[int(np.abs(apart).max((1, 2)).argmax())]
     maps = [
-        figures.change_map(f"{name} − all", values, reach) for name, values in zip(selection.labels, apart, strict=True)
+        figures.change_map(f"{name} − all", values, reach)
+        for name, values in zip(selection.class_names, apart, strict=True)
     ]
     alt = f"The map of {most} differs most from the mean over all classes, by {reach:.3f}."
     caption = f"{alt} All on one scale symmetric about 0: red more open than the mean, blue less."
@@ -304,9 +293,10 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
         f"place: {means[widest].min():.3f} to {means[widest].max():.3f}."
     )
     caption = (
-        f"Means over {survey.result.pictures:,} pictures, 0 (dark) to 1 (bright), the least and the greatest above."
+        f"Means over {survey.result.pictures:,} pictures, the usual gates: a habit of position that says nothing of "
+        "one picture. 0 (dark) to 1 (bright), the least and the greatest above."
     )
-    figure = figures.map_grid([figures.gate_map(plain(name), mean) for name, mean in means.items()])
+    figure = figures.map_grid([figures.gate_map(name, mean) for name, mean in means.items()])
     rows = [(name, *place, value) for name, mean in means.items() for place, value in np.ndenumerate(mean)]
     flat = [(name, row, column, float(value)) for name, row, column, value in rows]
     table = dict(zip(("gate", "row", "column", "mean"), map(list, zip(*flat, strict=True)), strict=True))
@@ -324,24 +314,29 @@ def correctness(selection: Selection) -> list[Chart]:
     if not counts or not min(counts):
         return []
     differences = list(survey.differences().values())
-    sizes, names = [_mean_size(each) for each in differences], survey.gate_names
+    sizes, mixes = (
+        [_mean_size(each.size) for each in differences],
+        [_mean_size(each.by_classes) for each in differences],
+    )
+    names = survey.gate_names
     most = int(np.nanargmax(sizes)) if np.isfinite(sizes).any() else 0
     bound = differences[most].bound(len(sizes))
     verdict = "more than" if sizes[most] > bound else "within"
     headline = (
         f"Correct and wrong predictions differ most in {names[most]}: {sizes[most]:.3f} standard deviations in the "
         f"mean over its channels or places, {verdict} what chance gives the largest of {len(sizes)} gates (at most "
-        f"{bound:.3f} in 95 % of surveys)."
+        f"{bound:.3f} in 95 % of surveys). That some classes are harder would make {mixes[most]:.3f} by itself."
     )
     caption = (
         f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "
-        "normal approximation); the bound of the largest holds however channels depend on one another. Classes that "
-        "are hard have more wrong pictures, so part of this is a difference of classes."
+        "normal approximation); the bound of the largest holds however channels depend on one another. Below: what the "
+        "classes' mix alone would make, each picture having its class's mean gate; hard classes have more wrong ones."
     )
     title = "|wrong − correct| in standard deviations, mean over channels or places"
     bars = [figures.GateNumbers(title, sizes, null=differences[0].chance)]
-    figure = figures.gate_bars(selection.gate_labels, bars, selection.gate_number)
-    table: Columns = {"gate": [gate.name for gate in survey.gates], "mean |d|": sizes}
+    bars.append(figures.GateNumbers("the same by the mix of classes alone", mixes))
+    figure = figures.gate_bars(selection.survey.gate_names, bars, selection.gate_number)
+    table: Columns = {"gate": [gate.name for gate in survey.gates], "mean |d|": sizes, "by the mix of classes": mixes}
     chart = Chart("correctness", figure, headline, caption, headline, table)
     gate, channel = selection.gate, selection.channel
     return [chart] if gate is None or channel is None else [chart, _correctness_of_channels(selection, gate, channel)]
@@ -391,7 +386,7 @@ def channel_classes(selection: Selection, gate: GateSurvey, channel: int) -> Cha
     order: NDArray[np.int64] = usable[np.argsort(-means[usable], kind="stable")]
     half = MOST_CLASSES // 2
     drawn = order if len(order) <= MOST_CLASSES else np.concatenate([order[:half], order[-half:]])
-    labels = [plain(survey.names[number]) for number in drawn]
+    labels = [survey.names[number] for number in drawn]
     by_class = figures.ClassMeans(drawn, labels, means[drawn], deviations[drawn], survey.counts[drawn])
     left_out = f"The {half} highest and the {half} lowest of {len(order):,} classes. "
     caption = f"{left_out if len(drawn) < len(order) else ''}Dashed: the mean over all pictures. In brackets n."
@@ -405,6 +400,6 @@ def _mean(values: NDArray[np.float64]) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _mean_size(difference: GroupDifference) -> float:
-    known = np.abs(difference.size[np.isfinite(difference.size)])
+def _mean_size(sizes: NDArray[np.float64]) -> float:
+    known = np.abs(sizes[np.isfinite(sizes)])
     return float(known.mean()) if len(known) else float("nan")

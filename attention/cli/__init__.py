@@ -54,12 +54,15 @@ def main() -> None:
 @main.command(params=[*serving.OPTIONS])
 @click.option("--port", type=click.IntRange(1, 65535), help="8501 by default, or the next free one.")
 @click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option(
+    "--host", multiple=True, envvar="GATESCOPE_HOSTS", help="A name by which others reach it; may be repeated."
+)
 @click.option("--headless", is_flag=True, help="Leave the browser alone.")
-def serve(port: int | None, address: str, headless: bool, **options: Any) -> None:
+def serve(port: int | None, address: str, host: tuple[str, ...], headless: bool, **options: Any) -> None:
     """Open the dashboard; on a network of your own with --model package.module:factory, run as the code that it is."""
     network = serving.network_of(options) if any(value for name, value in options.items() if name != "data") else None
     serving.allow(options["data"])
-    serving.show(network, port=port, address=address, headless=headless)
+    serving.show(network, port=port, address=address, hosts=host, headless=headless)
 
 
 @main.command()
@@ -221,15 +224,16 @@ def _describe(column: "Compared") -> None:
     from attention import analysis
 
     mark = " (random weights)" if column.card.random else ""
-    if column.probabilities is None:
-        click.echo(f"{column.card.name}{mark}: no score for each class")
-        return
-    label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
-    click.echo(f"{column.card.name}{mark}: {label} {probability:.1%}")
+    said = "no score for each class"
+    if column.probabilities is not None:
+        label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
+        said = f"{label} {probability:.1%}"
+    click.echo(f"{column.card.name}{mark}: {said}")
     if column.target is not None and column.heatmap:
-        heatmap, asked = column.heatmap, column.labels[column.target]
+        heatmap, asked = column.heatmap, column.observation.targets[column.target]
+        asked = asked if column.probabilities is None else f"P({asked})"
         span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
-        click.echo(f"  P({asked}) {column.probability:.1%}, {heatmap.method} {span}")
+        click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {span}")
 
 
 @main.command()
@@ -243,6 +247,7 @@ def _describe(column: "Compared") -> None:
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
 @click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
+@click.option("--gpus", type=float, default=0, help="The GPUs, or the share of one, that each worker of Ray asks for.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
 @DEVICE
@@ -298,25 +303,51 @@ def ablate_command(out: Path, **request: Any) -> None:
     ablate(Request(**request), out)
 
 
-@main.command("ablate-many")
+@main.command("many")
 @click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
 @click.option(
+    "--measure", type=click.Choice(["ablation", "agreement", "deletion"]), default="ablation", show_default=True,
+    help="Each block off; gates against class heatmaps; heatmaps against other maps by deletion and insertion.",
+)  # fmt: skip
+@click.option(
     "--off", type=click.Choice(["neutral", "mean"]), default="neutral", show_default=True,
-    help="What it means: the neutral value, or the mean over the samples.",
+    help="What off means: the neutral value, or the mean over the samples.",
 )  # fmt: skip
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @OUTPUTS
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @FOLDER
-def ablate_many_command(out: Path, **request: Any) -> None:
-    """Switch each block off in every picture of FOLDER, or of a zip: median, interval and signs in OUT/ablation.json.
+def many_command(out: Path, **request: Any) -> None:
+    """Measure every picture of FOLDER, or of a zip: median, interval and signs over the pictures, in OUT/MEASURE.json.
 
     Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
     """
-    from attention.cli.many import Request, ablate_many
+    from attention.cli.many import Request, over_many
 
-    ablate_many(Request(**request), out)
+    over_many(Request(**request), out)
+
+
+@main.command("ablate-many", hidden=True, params=[each for each in many_command.params if each.name != "measure"])
+@click.pass_context
+def ablate_many_command(context: click.Context, **request: Any) -> None:
+    """What `many --measure ablation` was called before."""
+    context.invoke(many_command, measure="ablation", **request)
+
+
+@main.command()
+@click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--model", help="The network, where it is not one that the result can name: a weight file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A safetensors file.")
+def fold(result: Path, model: str | None, out: Path) -> None:
+    """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
+
+    RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the
+    samples.
+    """
+    from attention.cli.folding import fold as folded
+
+    click.echo(folded(result, model, out))
 
 
 def _report(card: ModelCard) -> None:

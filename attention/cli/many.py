@@ -1,25 +1,20 @@
-"""Does the gate matter, over many pictures: each block off in turn in every picture of a folder, streamed to a file."""
+"""What holds over many pictures, from the command line: streamed to a file, and gone on with where it was left."""
 
 import json
-import zipfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import click
 
-from attention import images, interventions
-from attention.analysis import evidence
+from attention import images, interventions, many
 from attention.cli.surveys import ctrl_c
-from attention.interventions import Given
-from attention.observe import Observation, chosen, load_network, picture_of, read_picture
+from attention.observe import Observation, chosen, load_network, read_picture
 from attention.records import GatescopeError, Outputs
 from attention.store import Store
-from attention.survey import PictureList, list_pictures
+from attention.survey import list_pictures
 
-KEPT = {"trace": 4, "resume": 1}
+KEPT = {"trace": 4, "resume": 1, "heatmap": 8}
 """Results of pictures that are kept while others follow."""
 
 
@@ -30,8 +25,9 @@ class Request:
     source: Path
     model: str
     """A name of the zoo, or the path of a weight file."""
-    off: str
-    """What "off" means: "neutral", or "mean", over the samples."""
+    measure: many.Name
+    off: many.Off
+    """What "off" means for a block: "neutral", or "mean", over the samples."""
     random: bool
     """Whether the network gets random weights."""
     limit: int | None
@@ -40,8 +36,8 @@ class Request:
     """What the person says that the network returns."""
 
 
-def ablate_many(request: Request, out: Path) -> None:
-    """Measure every picture, one line of OUT/pictures.jsonl each, and say in OUT/ablation.json what they come to.
+def over_many(request: Request, out: Path) -> None:
+    """Measure every picture, one line of OUT/pictures.jsonl each, and say in a JSON file what they come to.
 
     Ctrl-C stops after the picture at hand; the same command goes on from there. Raises GatescopeError.
     """
@@ -49,25 +45,27 @@ def ablate_many(request: Request, out: Path) -> None:
     pictures = pictures.limited(request.limit) if request.limit else pictures
     network = replace(chosen(load_network(request.model, random=request.random)), outputs=request.outputs)
     first = Observation(network, read_picture(images.samples()[0].path), Store(KEPT))
-    if not first.blocks:
-        raise GatescopeError(f"{first.card.name} applies no gates; choose a network that does, such as cbam or se.")
-    what = {"network": first.card.name, "random_weights": first.network.card.random, "off": request.off}
-    what |= {"outputs": first.outputs, "measure": first.measure, "pictures": pictures.fingerprint}
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / "pictures.jsonl"
-    done = _begun(file, what)
-    with ctrl_c() as cancel, click.progressbar(length=len(pictures), label="pictures") as bar:
-        bar.update(len(done))
-        with file.open("a", encoding="utf-8") as lines:
-            for row in _rows(first, pictures, request.off, start=len(done), cancel=cancel):
-                lines.write(json.dumps(row) + "\n")
-                lines.flush()
-                done.append(row)
-                bar.update(1)
-    _conclude(done, what | {"of": len(pictures), "note": interventions.WITHOUT}, out)
+    what = {"network": first.card.name, "random_weights": first.network.card.random, "measure": request.measure}
+    what |= {"off": request.off} if request.measure == "ablation" else {}
+    what |= {"outputs": first.outputs, "output": first.measure, "pictures": pictures.fingerprint}
+    many.check(first, request.measure)
+    with ctrl_c() as cancel:
+        out.mkdir(parents=True, exist_ok=True)
+        file = out / "pictures.jsonl"
+        done = _begun(file, what)
+        rows = many.rows(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
+        with click.progressbar(length=len(pictures), label="pictures") as bar:
+            bar.update(len(done))
+            with file.open("a", encoding="utf-8") as lines:
+                for row in rows:
+                    lines.write(json.dumps(row) + "\n")
+                    lines.flush()
+                    done.append(row)
+                    bar.update(1)
+    _conclude(done, what | {"of": len(pictures)}, request.measure, out)
 
 
-def _begun(file: Path, what: dict[str, Any]) -> list[dict[str, Any]]:
+def _begun(file: Path, what: dict[str, Any]) -> list[many.Row]:
     """The pictures that were measured before; a new file where there is none. Raises GatescopeError."""
     if not file.exists():
         file.write_text(json.dumps(what) + "\n", encoding="utf-8")
@@ -82,45 +80,15 @@ def _begun(file: Path, what: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _rows(
-    first: Observation, pictures: PictureList, off: str, *, start: int, cancel: Event
-) -> Iterator[dict[str, Any]]:
-    """What each block off does to the first guess of each picture, or why a picture has none."""
-    names: tuple[str, ...] = ()
-    given: Given = {}
-    if off == "mean":
-        samples = [read_picture(sample.path) for sample in images.samples()]
-        names = tuple(picture.name for picture in samples)
-        given = {names: interventions.mean_gates([first.of(picture).trace for picture in samples])}
-    edits = [interventions.block_off(block.name, names) for block in first.blocks]
-    for number in range(start, len(pictures)):
-        if cancel.is_set():
-            return
-        path = pictures.paths[number]
-        try:
-            one = first.of(picture_of(path, pictures.read(number)))
-            passes = interventions.passes_of(one)
-            functions = [interventions.applied([edit], one.trace.gates, given) for edit in edits]
-            changes = interventions.changes(passes, functions)
-        except (OSError, zipfile.BadZipFile, GatescopeError) as error:
-            yield {"picture": path, "error": str(error)}
-            continue
-        target = int(one.logits.argmax())
-        moved = {edit.block: float(change[target]) for edit, change in zip(edits, changes, strict=True)}
-        yield {"picture": path, "class": one.labels[target], "probability": one.probabilities[target], "change": moved}
-
-
-def _conclude(rows: list[dict[str, Any]], about: dict[str, Any], out: Path) -> None:
-    used = [row for row in rows if "change" in row]
-    click.echo(f"{len(used)} of {about['of']} pictures, {len(rows) - len(used)} could not be used. {about['note']}")
-    if not used:
-        return
-    blocks = {block: evidence.over_pictures([row["change"][block] for row in used]) for block in used[0]["change"]}
-    for block, one in blocks.items():
-        click.echo(
-            f"  without {block}: {about['measure']} of the first guess {one.median:+.3f} in the median (95 % interval "
-            f"{one.low:+.3f} to {one.high:+.3f}), the same sign in {one.alike} of {one.count}"
-        )
-    results = [{"name": block, **asdict(one)} for block, one in blocks.items()]
-    (out / "ablation.json").write_text(json.dumps({**about, "used": len(used), "results": results}, indent=1) + "\n")
-    click.echo(f"Written: {out / 'pictures.jsonl'}, {out / 'ablation.json'}")
+def _conclude(rows: list[many.Row], about: dict[str, Any], measure: many.Name, out: Path) -> None:
+    used = sum("change" in row for row in rows)
+    note = f" {interventions.WITHOUT}" if measure == "ablation" else ""
+    click.echo(f"{used} of {about['of']} pictures, {len(rows) - used} could not be used.{note}")
+    found = many.concluded(rows)
+    for row, one in found.items():
+        click.echo(f"  {many.in_words(measure, row, one, about['output'])}")
+    results = [{"name": row, **asdict(one)} for row, one in found.items()]
+    explained = many.MEASURES[measure].explained.format(measure=about["output"])
+    said = {**about, "explained": explained, "used": used, "results": results}
+    (out / f"{measure}.json").write_text(json.dumps(said, indent=1) + "\n")
+    click.echo(f"Written: {out / 'pictures.jsonl'}, {out / f'{measure}.json'}")

@@ -57,4 +57,6 @@ def _of_picture(
 ) -> Document:
     if not model:
         raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
-    return report_of(observe_file(source, model, random=random, outputs=outputs, device=device))
+    observation = observe_file(source, model, random=random, outputs=outputs, device=device)
+    _ = observation.usual_gates  # the report has them where they are known
+    return report_of(observation)

@@ -8,6 +8,7 @@ downloads     weight files from servers and from the Hugging Face hub
 checkpoints   a stranger's weight file -> names and tensors; archives: torch.save's; limits: what it may claim
 families      what networks are told by; layouts, published: the families; recognise: which one weights belong to
 weight_files  a weight file -> a network
+interface     what a module takes and returns: adapter, output, region
 code          `package.module:factory`, or a module in memory -> a network
 """
 

@@ -17,6 +17,7 @@ import numpy as np
 from attention import labels
 from attention.analysis import predictions
 from attention.images import LARGEST, RGB, Preprocessing, sides, written
+from attention.models.interface import WHOLE, Adapter, Output, Region, adapt, answers, sharing
 from attention.models.network import Network, card_of, gate_counts, noise_for, preprocessing, seeded
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
 from attention.records import Band, GatescopeError, ModelCard, Outputs, Size, Trace
@@ -55,6 +56,12 @@ class Settings:
     """What the numbers are that the module returns; recognised where nobody says."""
     bands: tuple[Band, ...] | None = None
     """What each input channel reads; the first convolution says how many there are."""
+    adapter: Adapter | str | None = None
+    """A batch of pictures -> what the module takes, or `package.module:function` that does it."""
+    output: Output | None = None
+    """Which of several outputs is its answer."""
+    region: Region | None = None
+    """Over which part of a map the scores of a class are averaged."""
 
     def __post_init__(self) -> None:
         if self.image_size is not None and not all(1 <= side <= LARGEST for side in sides(self.image_size)):
@@ -96,8 +103,11 @@ def network(module: "nn.Module", name: str, settings: Settings) -> Network:
         parameters=0,
         assumed=tuple(settings.assumed(seen)),
     )
-    trace, answers = _tried(module, card, 1 if settings.outputs else PICTURES)
-    card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, answers)
+    adapter = _function(settings.adapter) if isinstance(settings.adapter, str) else settings.adapter
+    adapt(module, adapter=adapter, output=settings.output, region=settings.region)
+    trace, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
+    card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, returned)
+    card = replace(card, answers=dict(answers(trace.output)), assumed=(*card.assumed, *_averaged(settings.region)))
     parameters = count_parameters(module)  # a lazy module has them from now on
     names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
@@ -109,19 +119,18 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
     """The traced pass over a picture of noise, and what the module answers to so many, that one among them."""
     import torch
 
-    from attention import capture
-
     seen = preprocessing(card)
     try:
+        own = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
         module.to(torch.float32).eval()
         network = Network(card, module)
-        noise, *others = (network.batch(noise_for(seen, number)) for number in range(pictures))
-        if any(map(torch.nn.parameter.is_lazy, module.parameters())):
-            with torch.no_grad():
-                module(noise)  # learns its shapes
-        with torch.inference_mode():
-            trace = capture.trace(module, noise)
-            return trace, [trace.output, *map(module, others)]
+        try:
+            return _answered(network, pictures)
+        except RuntimeError:
+            if own.itemsize >= torch.float32.itemsize:
+                raise
+            module.to(own)  # it computes in 16 bits by its own code
+            return _answered(network, pictures)
     except GatescopeError:
         raise
     except Exception as error:  # it is a person's own code, and may raise anything
@@ -130,10 +139,50 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
         raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error, channels)}.") from error
 
 
-def _recognised(card: ModelCard, answers: Sequence[Any]) -> ModelCard:
+def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
+    import torch
+
+    from attention import capture
+
+    module, seen = network.module, preprocessing(network.card)
+    noise, *others = (network.batch(noise_for(seen, number)) for number in range(pictures))
+    if any(map(torch.nn.parameter.is_lazy, module.parameters())):
+        with torch.no_grad():
+            module(noise)  # learns its shapes
+    with torch.inference_mode():
+        trace = capture.trace(module, noise)
+        return trace, [trace.output, *map(module, others)]
+
+
+def _averaged(region: Region | None) -> Iterator[str]:
+    """What is assumed of a map of scores, in a phrase."""
+    if region is not None:
+        part = "the map" if region == WHOLE else f"the part of the map from {region[:2]} to {region[2:]}, in shares"
+        yield f"that the score of a class is its mean over {part}"
+
+
+def _function(spec: str) -> Adapter:
+    """The function of this name. Raises CodeError."""
+    named = _named(spec)
+    if not callable(named):
+        raise CodeError(f"{spec} is of the type {type(named).__name__}; a function of a batch of pictures is allowed.")
+    return named
+
+
+def varied(served: Network, output: str, region: Region | None) -> Network:
+    """The same network with another of its outputs for its answer; it shares the weights.
+
+    Raises CodeError where that output is none, and AdaptError where it has no map for the region.
+    """
+    seen = preprocessing(served.card)
+    known = Settings(None, seen.size, seen.mean, seen.std, None, seen.bands, None, output, region)
+    return network(sharing(served.module), served.card.name, known)
+
+
+def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
     """The card with what these answers are, which is an assumption."""
     try:
-        table = np.concatenate([predictions.table(answer) for answer in answers])
+        table = np.concatenate([predictions.table(answer) for answer in returned])
     except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
         return card
     outputs = predictions.recognised(table)
@@ -151,7 +200,7 @@ def _channels(module: "nn.Module") -> int:
 
 def _hint(module: "nn.Module", error: Exception, channels: int) -> str:
     if isinstance(error, TypeError):
-        return "it has to run on a batch of pictures and nothing else"
+        return "it has to run on a batch of pictures and nothing else, or needs an adapter that makes what it takes"
     if (first := _channels(module)) != channels:
         return f"the channels that its first convolution reads are {first}, and those of a picture are {channels}"
     return "another image size may be the right one"

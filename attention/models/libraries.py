@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attention import labels
+from attention.images import sides, written
 from attention.models.downloads import OnHub, OnServer, Weights
 from attention.models.network import ZooError, gate_counts, on_noise, seeded
 from attention.records import ModelCard
@@ -72,6 +73,7 @@ def counted(library: Library, name: str) -> ModelCard:
     from attention.cost import count_parameters
 
     card = library.describe(name)
+    _check_size(library, name, card)
     try:
         module = seeded(lambda: library.build(name))
     except Exception as error:  # a person may type any name, and what a library's builders raise is anything
@@ -83,6 +85,25 @@ def counted(library: Library, name: str) -> ModelCard:
         size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
         card = replace(card, download=size, assumed=(*card.assumed, ABOUT))
     return card
+
+
+def _check_size(library: Library, name: str, card: ModelCard) -> None:
+    """Raises CheckpointError where the network, or its pass, is larger than a weight file's may be; told by
+    what its library says and by one pass without a number."""
+    from attention.cost import measure_built
+    from attention.models.limits import Limits, check_cost, check_download
+
+    limits = Limits.of_environment()
+    check_download(card.download, card.name, limits)
+    try:
+        cost = measure_built(lambda: library.build(name), (1, 3, *sides(card.input_size)))
+    except Exception:  # what a library's builders raise is anything
+        if not card.download:
+            raise ZooError(
+                f"How large {card.name} is cannot be told before it is built, so it is not opened."
+            ) from None
+        return
+    check_cost(cost, card.name, written(card.input_size), limits)
 
 
 def square(name: str, shape: Sequence[int]) -> int:

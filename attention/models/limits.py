@@ -5,11 +5,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from attention.records import GatescopeError
+
+if TYPE_CHECKING:
+    from attention.cost import Measured
 
 MIB = 2**20
 
@@ -86,6 +89,25 @@ class Claim(NamedTuple):
     def bytes(self) -> int:
         """Its size in the file."""
         return self.numel * self.dtype.itemsize
+
+
+def check_cost(cost: "Measured", name: str, size: str, limits: Limits) -> None:
+    """Raises CheckpointError where a network, or one pass over a picture of so many pixels, is too large."""
+    for taken, allowed, what in (
+        (cost.held, limits.tensor_bytes, "bytes for its weights"),
+        (cost.largest, limits.feature_bytes, "bytes for its largest tensor"),
+        (cost.total_macs, limits.macs, "multiply-accumulates"),
+    ):
+        if taken > allowed:
+            given = f"One pass of {name} at {size} px takes {taken:,} {what}"
+            raise CheckpointError(f"{given}; at most {allowed:,} are allowed.")
+
+
+def check_download(size: int, name: str, limits: Limits) -> None:
+    """Raises CheckpointError where the weights of a network are larger than the limits allow."""
+    if size > limits.tensor_bytes:
+        allowed = f"at most {limits.tensor_bytes / MIB:.0f} MiB are allowed"
+        raise CheckpointError(f"The weights of {name} take {size / MIB:,.0f} MiB; {allowed}.")
 
 
 def check_size(size: int, limits: Limits) -> None:

@@ -1,7 +1,6 @@
 """A network that is ready for pictures; random weights of a seed; the pass that shows that a network works."""
 
 import contextlib
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +15,11 @@ if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at
 
 SEED = 0
 """The seed of random weights, and of the picture that the gates are counted on."""
-# The seed is the process's, so threads must take turns.
-_building = threading.Lock()
+RANDOM = {"uniform_", "normal_", "exponential_", "bernoulli_", "random_", "cauchy_", "geometric_", "log_normal_"}
+RANDOM |= {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
+RANDOM |= {"xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "orthogonal_"}
+RANDOM |= {"sparse_"}
+"""What draws random numbers, and takes a generator."""
 
 
 class ZooError(GatescopeError):
@@ -84,9 +86,20 @@ def preprocessing(card: ModelCard) -> Preprocessing:
 def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
     """A network in eval mode, with the random weights of SEED; torch's own generator is left as it was."""
     import torch
+    from torch.overrides import TorchFunctionMode
 
-    with _building, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+    generator = torch.Generator().manual_seed(SEED)
+
+    class Seeded(TorchFunctionMode):
+        """Random numbers of this thread alone come from a generator of its own, so that builds need not take turns."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if getattr(function, "__name__", "") in RANDOM and kwargs.get("generator") is None:
+                kwargs |= {"generator": generator}
+            return function(*args, **kwargs)
+
+    with Seeded():
         return make().eval()
 
 

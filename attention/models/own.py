@@ -14,6 +14,8 @@ from attention.records import GateHealth, ModelCard
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
     from torch import Tensor, nn
 
+    from attention.cost import Measured
+
 WEIGHTS = ASSETS / "weights"
 NAMES = ("plain", "se", "cbam", "se-resnext", "efficientnet-b0", "cbam-b0")
 
@@ -74,6 +76,14 @@ def save_weights(name: str, state: "dict[str, Tensor]") -> str:
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     weights_file(name).write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def memory_note(parameters: int, cost: "Measured") -> str:
+    """What a network takes in memory and for a picture, as its card says it."""
+    return (
+        f"In memory its weights take {4 * parameters / 1e6:.0f} MB as 32-bit floats, and the largest tensor of a pass "
+        f"{cost.largest / 1e6:.1f} MB; a picture takes {cost.total_macs / 1e6:.0f} million multiply-accumulates."
+    )
 
 
 def save_card(known: ModelCard) -> None:

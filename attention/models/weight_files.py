@@ -186,7 +186,7 @@ def usual_labels(classes: int) -> tuple[str, ...]:
 def _check_pass(file: WeightFile, seen: Preprocessing) -> None:
     """Raises ZooError where one pass over a picture would be too large, or impossible."""
     from attention.cost import measure_built
-    from attention.models.limits import Limits
+    from attention.models.limits import Limits, check_cost
 
     limits, size = Limits.of_environment(), written(seen.size)
     if file.classes > limits.classes:
@@ -196,10 +196,4 @@ def _check_pass(file: WeightFile, seen: Preprocessing) -> None:
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ZooError(f"{file.name} cannot see pictures of {size} px ({reason}); try 224.") from error
-    for taken, allowed, what in (
-        (cost.largest, limits.feature_bytes, "bytes for its largest tensor"),
-        (cost.total_macs, limits.macs, "multiply-accumulates"),
-    ):
-        if taken > allowed:
-            given = f"One pass of {file.name} at {size} px takes {taken:,} {what}"
-            raise ZooError(f"{given}; at most {allowed:,} are allowed.")
+    check_cost(cost, file.name, size, limits)

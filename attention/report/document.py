@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from attention.charts import explorable
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
 from attention.charts.numbers import number
+from attention.foreign import plain
 
 TEMPLATE = Path(__file__).with_name("template.html")
 PNG = b"\x89PNG"
@@ -94,7 +95,7 @@ def _figure_json(chart: Chart) -> str:
     """The figure for plotly.js, without `<`, `>` and `/`, so that no text of it ends the script that it is in."""
     figure = go.Figure(chart.figure)
     figure.layout.template = go.layout.Template()  # colours are those of the page, in both themes
-    return figure.to_json()
+    return plain(figure).to_json()
 
 
 def _picture_address(chart: Chart) -> str:

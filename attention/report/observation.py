@@ -1,14 +1,17 @@
 """The report of one forward pass: what a network makes of a picture, and every gate in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from attention import analysis, images
 from attention.analysis import Block
-from attention.charts import gates, network, overlay
+from attention.analysis.usual import AgainstUsual, View
+from attention.charts import gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
-from attention.charts.numbers import number
+from attention.charts.numbers import attention_share, number
+from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Trace
 from attention.report.document import Document, Item, Section, Table
@@ -25,10 +28,17 @@ SCALE = (
 
 
 def report_of(observation: Observation, *first: Section) -> Document:
-    """The report of an observation; sections of the caller's own come `first`."""
+    """The report of an observation; sections of the caller's own come `first`.
+
+    The usual gates stand in it where they have been computed: see `Observation.usual_gates`.
+    """
     blocks, trace = observation.blocks, observation.trace
     depth = [Section("How open is each gate?", [network.openness(blocks), SCALE])] if blocks else []
-    sections = [_seen(observation), *first, *depth, *_by_block(observation)]
+    found = observation.against_usual if observation.usual_known else {}
+    if found:
+        unusual = usual.through_depth(found, observation.names)
+        depth.append(Section("How unlike other pictures is this one?", [unusual]))
+    sections = [_seen(observation), *first, *depth, *_by_block(observation, found)]
     return Document(
         f"What does attention do to “{observation.picture.name}” in {observation.card.title}?",
         _answer(blocks),
@@ -67,7 +77,7 @@ def _seen(observation: Observation) -> Section:
     return Section("What did the network see, and say?", [shown, network.prediction(probabilities, observation.labels)])
 
 
-def _by_block(observation: Observation) -> Iterator[Section]:
+def _by_block(observation: Observation, found: Mapping[View, AgainstUsual]) -> Iterator[Section]:
     for block in observation.blocks:
         items: list[Item] = [f"It gates {analysis.features(block.gates[0])}."]
         if gate := analysis.spatial_view(block):
@@ -85,18 +95,29 @@ def _by_block(observation: Observation) -> Iterator[Section]:
             items += gates.channel_bars(gate, f"channels-{gate.name}", finding, strongest)
         if len(items) == 1:
             items += [gates.cells(gate, gate.name, f"{gate.name}, a {gate.kind} gate") for gate in block.gates]
+        items += _against_usual(observation, block.name, found)
         yield Section(block.name, items)
 
 
+def _against_usual(observation: Observation, block: str, found: Mapping[View, AgainstUsual]) -> Iterator[Item]:
+    """What the gates of a block do with this picture alone: a sentence each, and of a map the picture of it."""
+    name = observation.names[block]
+    for (other, kind), each in found.items():
+        if other == block:
+            yield f"{usual.headline(each, name, kind)} {usual.details(each, kind)}"
+        if other == block and KINDS[kind].is_map:
+            yield replace(usual.chart(each, name, kind, f"usual-{block}"), table={})
+
+
 def _costs(observation: Observation) -> Iterator[Section]:
-    whole, bound = observation.inventory.network, "≤ " if observation.inventory.unlisted else ""
+    whole = observation.inventory.network
     columns: Columns = {
         "what": ["parameters", "MACs"],
         "network": [whole.parameters, whole.macs],
         "attention": [whole.attention_parameters, whole.attention_macs],
         "share": [
-            f"{bound}{whole.attention_parameters / max(whole.parameters, 1):.2%}",
-            f"{bound}{whole.attention_macs / max(whole.macs, 1):.2%}",
+            attention_share(observation.inventory, "parameters"),
+            attention_share(observation.inventory, "macs"),
         ],
     }
     yield Section(

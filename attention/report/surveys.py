@@ -51,7 +51,7 @@ def _charts(selection: Selection) -> Iterator[Section]:
         yield Section("Which gates tell classes apart?", charts)
     yield Section("Does each gate do anything?", [surveys.health(selection)])
     if maps := surveys.maps_by_depth(survey):
-        yield Section("Where do the spatial gates look?", [maps])
+        yield Section("Where are the spatial gates open?", [maps])
     if charts := surveys.correctness(selection):
         yield Section("Do gates differ where the network is wrong?", charts)
 

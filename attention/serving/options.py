@@ -11,6 +11,7 @@ from attention.devices import device_of
 from attention.images import bands_of, size_of
 from attention.models import Network
 from attention.models.code import FORM, CodeError, Settings, fill, make, network
+from attention.models.interface import region_of
 from attention.records import GatescopeError
 
 
@@ -52,6 +53,13 @@ OPTIONS = (
         callback=_parsed(bands_of),
         help="What each input channel reads: red,green,blue,grey [by their number].",
     ),
+    click.Option(["--adapter"], metavar="PACKAGE.MODULE:FUNCTION", help="A batch of pictures to what it takes."),
+    click.Option(["--output"], metavar="PATH", help="Which of its outputs is the answer: out, 0, aux.logits."),
+    click.Option(
+        ["--region"],
+        callback=_parsed(region_of),
+        help="Average a map of scores over: whole, or left,top,right,bottom in shares.",
+    ),
     click.Option(["--device"], callback=_parsed(device_of), help="auto, cpu, cuda, cuda:1, mps [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
@@ -74,7 +82,7 @@ def network_of(options: Mapping[str, Any]) -> Network:
     """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
-    names = ("labels", "image_size", "mean", "std", "bands", "outputs")
+    names = ("labels", "image_size", "mean", "std", "bands", "outputs", "adapter", "output", "region")
     settings = Settings(**{name: options[name] for name in names})
     module = make(options["model"])
     if options["weights"]:

@@ -4,12 +4,14 @@ import asyncio
 import copy
 import socket
 import threading
+from collections.abc import Collection
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.models import Network
 from attention.models.code import Settings, network
 from attention.serving.current import APP, put
+from attention.serving.guard import Guard
 from attention.serving.options import ServingError
 
 if TYPE_CHECKING:
@@ -54,12 +56,19 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
     return show(network(copied, name, Settings(**settings)), port=port)
 
 
-def show(shown: Network | None, *, port: int | None = None, address: str = HERE, headless: bool = False) -> str:
+def show(
+    shown: Network | None,
+    *,
+    port: int | None = None,
+    address: str = HERE,
+    hosts: Collection[str] = (),
+    headless: bool = False,
+) -> str:
     """Opens the dashboard, on a network where one is given, and returns its address: at once where an event loop
-    runs, as in a notebook, or in another thread than the main one; else when it is stopped. Raises ServingError where
-    the port is taken."""
+    runs, as in a notebook, or in another thread than the main one; else when it is stopped. `hosts` are further names
+    by which visitors reach it. Raises ServingError where the port is taken."""
     if not _running:
-        _running.append(_start(port, address))
+        _running.append(_start(port, address, hosts))
     running = _running[0]
     if shown:
         put(shown)
@@ -72,7 +81,7 @@ def show(shown: Network | None, *, port: int | None = None, address: str = HERE,
     return running.url
 
 
-def _start(port: int | None, address: str) -> Running:
+def _start(port: int | None, address: str, hosts: Collection[str]) -> Running:
     """The dashboard in a thread of its own, when it is up. (Streamlit's own starter needs the main thread.)"""
     from streamlit import config
     from streamlit.runtime import Runtime
@@ -83,18 +92,20 @@ def _start(port: int | None, address: str) -> Running:
     if port is not None:
         _check_free(port, address)
     config._main_script_path = str(APP)  # by this, as in `streamlit run`, it finds the settings beside app.py
-    chosen = {"server_port": port, "server_address": address, "server_fileWatcherType": "none"}
+    chosen: dict[str, Any] = {"server_port": port, "server_address": address, "server_fileWatcherType": "none"}
+    chosen["server_allowedHosts"] = ["*"]  # the guard knows which
     bootstrap.load_config_options(chosen)
     up: Future[Running] = Future()
-    threading.Thread(target=lambda: asyncio.run(_run(up, address)), name="gatescope", daemon=True).start()
+    threading.Thread(target=lambda: asyncio.run(_run(up, address, hosts)), name="gatescope", daemon=True).start()
     return up.result()
 
 
-async def _run(up: "Future[Running]", address: str) -> None:
+async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> None:
     from streamlit.web import bootstrap
     from streamlit.web.server import Server, server_util
 
     try:
+        _guard(hosts)
         server = Server(str(APP), is_hello=False)
         await server.start()
         bootstrap.prepare_streamlit_environment(str(APP))
@@ -104,6 +115,18 @@ async def _run(up: "Future[Running]", address: str) -> None:
     here = Running(server_util.get_url(address), threading.current_thread(), server, asyncio.get_running_loop())
     up.set_result(here)
     await server.stopped
+
+
+def _guard(hosts: Collection[str]) -> None:
+    """Puts the guard around what Streamlit is about to serve, in whose starter nothing else can be put."""
+    from streamlit.web.server.starlette import starlette_server
+
+    make = starlette_server.create_starlette_app
+
+    def guarded(runtime: Any) -> Any:
+        return Guard(make(runtime), runtime.uploaded_file_mgr.file_storage, hosts)
+
+    starlette_server.create_starlette_app = guarded
 
 
 def _check_free(port: int, address: str) -> None:

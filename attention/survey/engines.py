@@ -49,11 +49,13 @@ BATCHES = 8
 class RayActor:
     """A worker in a process of Ray's."""
 
-    def __init__(self, plan: bytes) -> None:
+    def __init__(self, plan: bytes, device: str) -> None:
         import torch
 
         torch.set_num_threads(1)
-        self._worker = Worker(pickle.loads(plan))
+        own: BatchPlan = pickle.loads(plan)
+        own.network.on(device)
+        self._worker = Worker(own)
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
         return {"part": [pickle.dumps(self._part(int(number))) for number in rows["id"]]}
@@ -66,15 +68,20 @@ class RayActor:
             return error
 
 
-def ray_partials(plan: BatchPlan, start: int, workers: int | None) -> Generator[Partial]:
-    """The Partial of each batch from `start` on, in their order. Raises SurveyError where there is no Ray."""
+def ray_partials(plan: BatchPlan, start: int, workers: int | None, gpus: float = 0) -> Generator[Partial]:
+    """The Partial of each batch from `start` on, in their order; each worker asks Ray for so many GPUs.
+
+    Raises SurveyError where there is no Ray, or where the cluster has no such GPU.
+    """
     ray = _import_ray()
     started_here = not ray.is_initialized()
     if started_here:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        for row in _dataset(plan, range(start, len(plan)), workers).iter_rows():
+        if gpus:
+            _check_gpus(ray.cluster_resources().get("GPU", 0), gpus)
+        for row in _dataset(plan, range(start, len(plan)), workers, gpus).iter_rows():
             part = pickle.loads(row["part"])
             if isinstance(part, GatescopeError):
                 raise part
@@ -95,7 +102,12 @@ def _import_ray() -> Any:
     return ray
 
 
-def _dataset(plan: BatchPlan, numbers: range, workers: int | None) -> Any:
+def _check_gpus(there: float, wanted: float) -> None:
+    if wanted > there:
+        raise SurveyError(f"Each worker is to have {wanted:g} GPUs, and Ray has {there:g}; none is asked for by 0.")
+
+
+def _dataset(plan: BatchPlan, numbers: range, workers: int | None, gpus: float) -> Any:
     """A lazy dataset of one row a batch, in the order of the batches."""
     import ray.data
 
@@ -107,6 +119,6 @@ def _dataset(plan: BatchPlan, numbers: range, workers: int | None) -> Any:
     rows = ray.data.from_items([{"id": number} for number in numbers], override_num_blocks=tasks)
     available = int(ray.cluster_resources().get("CPU", 1))
     pool = ray.data.ActorPoolStrategy(size=min(workers or available, tasks))
-    return rows.map_batches(
-        RayActor, fn_constructor_args=(pickle.dumps(plan),), batch_size=BATCHES, compute=pool, num_cpus=1
-    )
+    given = (pickle.dumps(plan), "cuda" if gpus else "cpu")
+    asked = {"num_cpus": 1, "num_gpus": gpus} if gpus else {"num_cpus": 1}
+    return rows.map_batches(RayActor, fn_constructor_args=given, batch_size=BATCHES, compute=pool, **asked)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import analysis
+from attention.analysis.health import is_constant
 from attention.kinds import KINDS
+from attention.records import Floats
 from attention.survey import statistics
 from attention.survey.pictures import PictureList
 from attention.survey.result import GateSurvey, Result
@@ -86,9 +88,18 @@ class LoadedSurvey:
         """The health of each gate, by its name."""
         return self._by_gate("health", statistics.gate_health)
 
+    def constant_channels(self) -> dict[str, tuple[Floats, NDArray[np.bool_]]]:
+        """The mean of each channel gate over the pictures, (C,), by its name, and which channels are constant."""
+        return {
+            gate.name: (gate.overall.mean.astype(np.float32), is_constant(gate.overall.std))
+            for gate in self.gates
+            if KINDS[gate.kind].is_vector and not gate.averaged
+        }
+
     def differences(self) -> dict[str, GroupDifference]:
         """Wrong against correct predictions of each gate, by its name."""
-        return self._by_gate("differences", statistics.wrong_against_correct)
+        counts = statistics.right_and_wrong(self.result)
+        return self._by_gate("differences", lambda gate: statistics.wrong_against_correct(gate, counts))
 
     def selectivity(self, index: str) -> dict[str, Selectivity]:
         """One of the `INDICES` of each gate, by its name."""

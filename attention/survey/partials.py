@@ -26,6 +26,7 @@ from attention.survey.result import (
     SurveyError,
 )
 
+OTHER_GATES = "The network applies other gates to some pictures; only the same ones for all are allowed."
 KEPT = 9
 """Pictures that each channel keeps, those of its highest gates and as many of its lowest."""
 
@@ -176,11 +177,14 @@ class Partial:
     predictions: Counter[tuple[int, int]] = field(default_factory=Counter)
     """How many pictures of a class were taken for an output of the network, by (class, output)."""
     failures: list[Failure] = field(default_factory=list)
+    halved: int = 0
+    """How often a batch was halved, since the memory of the device did not hold it, at most."""
 
     def add(self, other: "Partial") -> None:
         """Take in the pictures of another part. Raises SurveyError where its gates are others."""
         self.pictures += other.pictures
         self.failures += other.failures
+        self.halved = max(self.halved, other.halved)
         if other.gates is None:
             return
         if self.gates is None:
@@ -195,9 +199,7 @@ class Partial:
 
     def _merge_gates(self, other: "Partial") -> None:
         if self.gates != other.gates:
-            raise SurveyError(
-                "The network applies other gates to some pictures; only the same ones for all are allowed."
-            )
+            raise SurveyError(OTHER_GATES)
         assert self.top and self.bottom and other.top and other.bottom
         self.histogram += other.histogram
         self.top = self.top.merged(other.top)

@@ -1,8 +1,10 @@
 """One batch of pictures -> the partial statistics of it; and all that these rest on, written down."""
 
+import contextlib
 import hashlib
 import platform
 import re
+import threading
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -17,7 +19,7 @@ from attention import images
 from attention.kinds import KINDS
 from attention.models import Network
 from attention.records import Floats, Gate
-from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, histogram, ranked
+from attention.survey.partials import OTHER_GATES, GateColumns, Means, Moments, Partial, TopK, histogram, ranked
 from attention.survey.pictures import PictureList
 from attention.survey.result import Failure, Integers, SurveyError
 
@@ -61,6 +63,10 @@ class Worker:
 
         self._plan = plan
         self._trace = capture.Tracer(plan.network.module, copy=False)
+        self._halvings = 0
+        on_host = all(tensor.device.type == "cpu" for tensor in plan.network.module.parameters())
+        # Threads that decode go on meanwhile; two passes at once would need the memory of both.
+        self._turn = contextlib.nullcontext() if on_host else threading.Lock()
 
     def __call__(self, number: int) -> Partial:
         size = self._plan.batch_size
@@ -68,24 +74,44 @@ class Worker:
         batch, failed = read_batch(self._plan, numbers)
         usable = np.array([number for number in numbers if number not in failed], np.int64)
         partial = self._count(usable, batch, failed) if len(usable) else Partial()
-        partial.pictures = len(numbers)
+        partial.pictures, partial.halved = len(numbers), self._halvings
         partial.failures = [Failure(self._plan.pictures.paths[number], failed[number]) for number in sorted(failed)]
         return partial
 
     def _count(self, numbers: Integers, batch: "Tensor", failed: dict[int, str]) -> Partial:
         """The statistics of the pictures in the batch; those that come to no finite numbers go to `failed`."""
-        gates, values, logits = self._forward(batch)
+        gates, values, logits = self._fitting(batch)
         finite = np.isfinite(values).all(1) & np.isfinite(logits).all(1)
         failed.update({int(number): "the network's numbers for it are not finite" for number in numbers[~finite]})
         if not finite.any():
             return Partial()
         return self._summarise(gates, numbers[finite], values[finite], logits[finite].argmax(1))
 
+    def _fitting(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
+        """The pass in so few parts that the device's memory holds each; what one picture does not fit is an error."""
+        import torch
+
+        halvings = self._halvings
+        size = max(1, -(-len(batch) // 2**halvings))
+        try:
+            passes = [self._forward(part) for part in batch.split(size)]
+        except torch.OutOfMemoryError as error:
+            if size == 1:
+                said = f"The memory of the device does not hold one picture's pass: {_first(error)}"
+                raise SurveyError(said) from None
+        else:
+            gates = passes[0][0]
+            if any(each[0] != gates for each in passes):
+                raise SurveyError(OTHER_GATES)
+            return gates, np.concatenate([each[1] for each in passes]), np.concatenate([each[2] for each in passes])
+        self._halvings = max(self._halvings, halvings + 1)  # outside, where the failed pass's tensors are let go
+        return self._fitting(batch)
+
     def _forward(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
         """The gates, the table of their values, and the logits. Raises SurveyError where there are none."""
         import torch
 
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             trace = self._trace(self._plan.network.batch(batch))
         if getattr(trace.output, "ndim", 0) != 2:
             raise SurveyError(
@@ -129,6 +155,11 @@ def _channels_last(batch: "Tensor") -> "Tensor":
     import torch
 
     return batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch
+
+
+def _first(error: Exception) -> str:
+    """Its first sentence."""
+    return str(error).partition(". ")[0].rstrip(".") + "."
 
 
 def _reason(error: Exception) -> str:

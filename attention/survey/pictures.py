@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from attention import images
 from attention.survey.result import Result, SurveyError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 MAX_MEMBERS = 200_000
 """Members that a zip file may have."""
 ALLOWED = "a folder of pictures, a zip file of one, or a CSV file with the columns path and label"

@@ -38,6 +38,8 @@ class Settings:
     """Pictures in one forward pass, 1 to LARGEST_BATCH."""
     workers: int | None = None
     """Threads of `local`, processes of `ray`; None is one for each processor."""
+    gpus: float = 0
+    """What share of a GPU each process of `ray` asks for; its network is moved there."""
     out: Path | None = None
     """The result file; None to keep the result in memory alone, where nothing can be resumed."""
     resume: bool = False
@@ -50,6 +52,8 @@ class Settings:
             raise SurveyError(f"The batch size is {self.batch_size}; 1 to {LARGEST_BATCH} are allowed.")
         if self.workers is not None and self.workers < 1:
             raise SurveyError(f"There are to be {self.workers} workers; 1 or more are allowed.")
+        if self.gpus < 0 or (self.gpus and self.engine != "ray"):
+            raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None and not self.out.parent.is_dir():
             raise SurveyError(f"{self.out.parent} is no folder; --out must name a file in one that is there.")
 
@@ -64,6 +68,8 @@ class Progress:
     failed: int
     rate: float
     """Pictures a second, since this run began."""
+    halved: int = 0
+    """How often batches were halved, since the memory of the device did not hold them."""
 
     @property
     def seconds_left(self) -> float:
@@ -74,7 +80,8 @@ class Progress:
         minutes, seconds = divmod(round(self.seconds_left), 60)
         failed = f", {self.failed:,} could not be read" if self.failed else ""
         done = f"{self.done:,} of {self.total:,} pictures{failed}"
-        return f"{done}, {self.rate:.1f} a second, {minutes}:{seconds:02} left"
+        parts = f", each batch in {2**self.halved} parts for want of memory" if self.halved else ""
+        return f"{done}, {self.rate:.1f} a second, {minutes}:{seconds:02} left{parts}"
 
 
 def print_progress() -> Callable[[Progress], None]:
@@ -236,7 +243,8 @@ def run(
                 if store:
                     store.save(partial, batches)
                 raise CancelledError(_stopped(partial, plan, store))
-    result = _result(partial, plan, facts | {"run": clock.run(settings)})
+    run = clock.run(settings) | ({"batches_halved": partial.halved} if partial.halved else {})
+    result = _result(partial, plan, facts | {"run": run})
     if store and settings.out:
         files.write(result, settings.out)
         store.remove()
@@ -245,7 +253,7 @@ def run(
 
 def _parts(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
     if settings.engine == "ray":
-        return engines.ray_partials(plan, start, settings.workers)
+        return engines.ray_partials(plan, start, settings.workers, settings.gpus)
     return engines.map_ordered(Worker(plan), range(start, len(plan)), settings.workers or engines.processors())
 
 
@@ -271,7 +279,7 @@ class _Clock:
     def read(self, partial: Partial) -> Progress:
         seconds = max(time.monotonic() - self._start, 1e-9)
         rate = (partial.pictures - self._before) / seconds
-        return Progress(partial.pictures, self._total, len(partial.failures), rate)
+        return Progress(partial.pictures, self._total, len(partial.failures), rate, partial.halved)
 
     def run(self, settings: Settings) -> dict[str, Any]:
         """What differs between two equal surveys."""

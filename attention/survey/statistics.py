@@ -163,6 +163,8 @@ class GroupDifference:
     """Mean of the wrong ones minus that of the correct ones, (*shape)."""
     size: Doubles
     """The difference in standard deviations within the two groups, (*shape)."""
+    by_classes: Doubles
+    """What the size would be if right and wrong made no difference within a class, (*shape): the classes' mix alone."""
     chance: float
     """What the mean of |size| is in a large sample where there is no difference at all."""
 
@@ -177,9 +179,19 @@ class GroupDifference:
         return float(self.chance + deviation * np.sqrt(2 * np.log(gates / LEVEL)))
 
 
-def wrong_against_correct(gate: GateSurvey) -> GroupDifference:
+def right_and_wrong(result: Result) -> Integers:
+    """How many pictures of each class are named right, and how many wrong, (K, 2); 0 of a class that is not known."""
+    counts = np.zeros((len(result.classes), 2), np.int64)
+    for label, output, count in result.predictions:
+        if result.outputs[label] >= 0:
+            counts[label, int(output != result.outputs[label])] += count
+    return counts
+
+
+def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference:
     """J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.2: d = (m_w - m_c) / s.
 
+    `counts` is as `right_and_wrong` has it.
     s^2 = (n_w s_w^2 + n_c s_c^2) / (n_w + n_c - 2) with deviations whose divisor is n. Without a difference d is
     normal with the variance 1 / n_w + 1 / n_c, so |d| is sqrt(2 / pi) of its root in the mean.
     NaN where one of the groups is empty, or where a channel is the same for every picture.
@@ -187,11 +199,18 @@ def wrong_against_correct(gate: GateSurvey) -> GroupDifference:
     correct, wrong = gate.correct, gate.wrong
     difference = wrong.mean - correct.mean
     if not min(correct.count, wrong.count) or correct.count + wrong.count < 3:
-        return GroupDifference(difference, np.full(gate.shape, np.nan), float("nan"))
+        unknown = np.full(gate.shape, np.nan)
+        return GroupDifference(difference, unknown, unknown, float("nan"))
     squares = correct.count * correct.std**2 + wrong.count * wrong.std**2
     pooled = np.sqrt(squares / (correct.count + wrong.count - 2))
-    size = np.divide(difference, pooled, where=pooled > 0, out=np.full(gate.shape, np.nan))
-    return GroupDifference(difference, size, float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count))))
+    shares = counts[:, 1] / counts[:, 1].sum() - counts[:, 0] / counts[:, 0].sum()
+    mix = np.tensordot(shares[shares != 0], gate.classes.mean[shares != 0], 1)
+    size, by_classes = (
+        np.divide(each, pooled, where=pooled > 0, out=np.full(gate.shape, np.nan)) for each in (difference, mix)
+    )
+    return GroupDifference(
+        difference, size, by_classes, float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count)))
+    )
 
 
 def closeness(shape: tuple[int, int]) -> Doubles:

@@ -7,17 +7,21 @@ from functools import cache
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from attention import images
+from attention import images, settings
 from attention.observe import NetworkChoice, Observation, Picture, picture_of
 from attention.store import Store
 
 LONGEST_SIDE = 1024
 MAKING = {
+    "contents": "Reading the weights",
+    "recognised": "Recognising the network",
+    "assembled": "Building the network",
     "network": "Loading the network",
     "trace": "Running the network on the picture",
     "steps": "Running the network once more, with this gate's inner steps",
     "cost": "Counting parameters and MACs",
     "heatmap": "Making a class heatmap",
+    "usual": "Running the network on the samples",
     "edited": "Running the network with the edits",
     "edited heatmap": "Making a class heatmap",
     "seconds": "Timing a pass",
@@ -40,9 +44,13 @@ MOST = {
     "change": 2048,
     "seconds": 32,
     "picture": 32,
+    "usual": 16,
+    "contents": 4,
+    "recognised": 4,
+    "assembled": 4,
     "convolution": 8,
 }
-"""How many of a kind are kept for all visitors."""
+"""How many of a kind are kept for all visitors, as far as all of them fit into what a process may hold."""
 
 
 def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
@@ -50,7 +58,7 @@ def _spinner(kind: str) -> contextlib.AbstractContextManager[None]:
     return st.spinner(MAKING[kind]) if on_a_page and kind in MAKING else contextlib.nullcontext()
 
 
-STORE = Store(MOST, _spinner)
+STORE = Store(MOST, _spinner, settings.held_bytes())
 
 
 def observe(choice: NetworkChoice, picture: Picture) -> Observation:

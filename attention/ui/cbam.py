@@ -10,12 +10,14 @@ from streamlit.delta_generator import DeltaGenerator
 from attention import analysis
 from attention.analysis import Block
 from attention.charts import gates, numbers, spatial
+from attention.charts import usual as charts
 from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
 from attention.charts.gates import MapStyle
-from attention.observe import Observation, grey_card
+from attention.kinds import SPATIAL
+from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
-from attention.ui import cache, frame, jobs, widgets
+from attention.ui import usual, widgets
 from attention.ui.gates import say_notes
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
@@ -45,18 +47,23 @@ def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block
     return next(block for block in blocks if block.name == name)
 
 
-def headline(block: Block, name: str) -> str:
-    """What the block's spatial gate does to this picture, in one or two sentences; `name` is what it is called."""
+def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
+    """What the block's spatial gate does to this picture against what is usual, as far as that is known, and its
+    numbers; `name` is what the block is called."""
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
-        return f"{name} has gates of {passed}, on average over its channels."
-    found = analysis.look(spatial_gate(block).values[0])
-    numbers = f"has gates of {found.minimum:.2f} to {found.maximum:.2f}, {found.mean:.2f} on average"
-    if found.nearly_shut:
-        return f"{name} {numbers}. It is nearly shut everywhere: little of the features gets through."
-    if found.nearly_constant:
-        return f"{name} {numbers}. This map is nearly constant: it says little about the picture."
-    return f"{name} is most open at the {found.place} on average: from place to place it {numbers}."
+        return f"{name} has gates of {passed}, on average over its channels.", ""
+    seen = analysis.look(spatial_gate(block).values[0])
+    numbers = f"Its gates run from {seen.minimum:.2f} to {seen.maximum:.2f}, {seen.mean:.2f} on average."
+    against = found.get((block.name, SPATIAL))
+    more = f" {charts.details(against, SPATIAL)}" if against else ""
+    if seen.nearly_shut:
+        return f"{name} is nearly shut everywhere: little of the features gets through.", numbers + more
+    if seen.nearly_constant:
+        return f"{name} is nearly constant: it says little about the picture.", numbers + more
+    if against:
+        return charts.headline(against, name, SPATIAL), numbers + more
+    return f"{name} is most open at the {seen.place}, in the mean of that ninth.", numbers
 
 
 def say_health(observation: Observation, block: Block) -> None:
@@ -97,35 +104,15 @@ def look(observation: Observation, block: Block) -> None:
         "tab",
         {
             "How the map came about": lambda: _draw_derivation(observation, block),
-            "Against the usual gate": lambda: _draw_usual(observation, block),
+            "Against the usual gate": lambda: usual.draw(
+                observation, (block.name, SPATIAL), observation.names[block.name]
+            ),
             "Channel attention": lambda: _draw_channel(observation, block),
             "Through depth": lambda: _draw_film(observation, block, style),
             "Before and after": lambda: _draw_features(observation, block),
             "Code": _draw_code,
         },
     )
-
-
-def _draw_usual(observation: Observation, block: Block) -> None:
-    """What the map has in common with those of all other pictures at hand, and of a grey card."""
-    others = [name for name in frame.pictures() if name != observation.picture.name]
-    at_hand = frame.pictures()
-    st.markdown("Much of a map may be a habit of position, the same for any picture, a grey card included.")
-
-    def measure(report: jobs.Report) -> list[Floats]:
-        maps = []
-        for number, name in enumerate([*others, None]):
-            report(number, len(others) + 1)
-            picture = grey_card() if name is None else at_hand[name] or cache.sample(name)
-            same = next(other for other in observation.of(picture).blocks if other.name == block.name)
-            maps.append(spatial_gate(same).values[0])
-        return maps
-
-    said = f"{len(others) + 1} forward passes: the {len(others)} other pictures at hand, and a grey card."
-    done = jobs.result_of("usual", (observation.key, block.name, *others), said, measure)
-    if done is not None:
-        *maps, grey = done
-        widgets.show(gates.against_usual(spatial_gate(block).values[0], maps, grey, observation.names[block.name]))
 
 
 def _draw_profiles(profiles: dict[str, Gate]) -> None:
@@ -201,7 +188,7 @@ def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) 
     def go_to() -> None:
         st.session_state.block = block
 
-    label = f"{name}, shown above" if chosen else f"Open {name}"
+    label = f"{widgets.literal(name)}, shown above" if chosen else f"Open {widgets.literal(name)}"
     if place.button(label, key=f"film_{block}", on_click=go_to, disabled=chosen, width="stretch"):
         st.rerun()
 

@@ -9,17 +9,18 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
 from attention.analysis import predictions
 from attention.images import BANDS, RGB, Preprocessing, bands_of, size_of, written
-from attention.models import libraries, weight_files, zoo
+from attention.models import code, libraries, weight_files, zoo
+from attention.models.interface import region_of
 from attention.models.weight_files import WeightFile
 from attention.observe import NetworkChoice
 from attention.records import GatescopeError, ModelCard
+from attention.ui import uploads
+from attention.ui.cache import MOST, STORE
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -33,6 +34,9 @@ FOR_PAGES = {"excitation": "efficientnet-b0", "lesson_se": "efficientnet-b0", "l
 """Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice; one with groups."""
 _OUTPUTS = "outputs"
 _OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
+ALL, ONLY = "all that it returns", "the tensor"
+"""An answer that nobody has chosen, and the only one of a network that returns no container."""
+REGION_HELP = "A map of scores becomes one score a class: whole, or left, top, right, bottom as shares of the map."
 WEIGHTS = ["Trained", "Random"]
 _NAMED, _USUAL = "_network_named", "_network_usual"
 ORIGINS = [ON_OFFER, "Your weights"]
@@ -66,6 +70,28 @@ def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
         "What it returns", options, key=_OUTPUTS, names=lambda one: one or RECOGNISED.lower(), help=_OUTPUTS_HELP
     )
     return replace(choice, outputs=said)
+
+
+def choose_answer(choice: NetworkChoice) -> NetworkChoice:
+    """The network of a person's own code with one of several outputs for its answer, and a map of scores averaged."""
+    answers = choice.card.answers
+    if not answers or (list(answers) == [""] and len(answers[""]) == 2):
+        return choice
+    shapes = [f"{path or ONLY}: {' × '.join(map(str, shape[1:]))}" for path, shape in answers.items()]
+    path = choose(
+        "Its answer",
+        [None, *answers],
+        key="output",
+        names=lambda one: ALL if one is None else one or ONLY,
+        help=f"What it returns for a picture: {', '.join(shapes)}.",
+    )
+    if path is None:
+        return choice
+    region = None
+    if len(answers[path]) == 4:
+        given = st.text_input("Scores averaged over", "whole", key="region", bind="query-params", help=REGION_HELP)
+        region = region_of(given)
+    return replace(choice, key=f"{choice.key} {path} {region}", load=lambda: code.varied(choice.load(), path, region))
 
 
 def _mark_named() -> None:
@@ -141,12 +167,12 @@ def fetch(choice: NetworkChoice) -> None:
     card = choice.card
     about = "about " if libraries.ABOUT in card.assumed else ""
     size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
-    st.info(f"The weights of {card.name}{size} are not on this machine.", icon=":material/download:")
+    st.info(f"The weights of {literal(card.name)}{size} are not on this machine.", icon=":material/download:")
     with st.container(horizontal=True):
         wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
         st.button("Go on with random weights", key="go_random", on_click=_choose_random)
     if not card.download:
-        st.caption(f"{card.source} publishes none for this network.")
+        st.caption(f"{literal(card.source)} publishes none for this network.")
     if wanted:
         with st.empty(), errors():  # what went wrong takes the bar's place
             zoo.load(card.name, progress=_Bar())
@@ -158,7 +184,7 @@ def _card(name: str) -> ModelCard:
     try:
         with st.spinner("Looking the network up", show_time=True):
             return zoo.card(name)
-    except zoo.ZooError as error:
+    except GatescopeError as error:
         st.error(f"{literal(str(error))} Until another is chosen, this is {DEFAULT}.")
         return zoo.card(DEFAULT)
 
@@ -171,27 +197,29 @@ def _choose_random() -> None:
     st.session_state.weights = "Random"
 
 
+def _titled(card: ModelCard) -> str:
+    return f"**{literal(card.title)}**: {literal(card.description)}"
+
+
 def _describe(card: ModelCard, *, random: bool) -> None:
     size = f"{card.parameters:,} parameters" if card.parameters < 1e5 else f"{card.parameters / 1e6:.2f} M parameters"
     if random:
-        st.caption(f"**{card.title}** of {card.source}, built here with random weights. {size}.")
+        st.caption(f"**{literal(card.title)}** of {literal(card.source)}, built here with random weights. {size}.")
     elif card.source == "code":
         st.caption(f"**{literal(card.title)}**, your own code as this server was started with it. {size}.")
     elif card.source == "own":
         st.caption(
-            f"**{card.title}**: {card.description}. {size}; trained here on {card.training['data']}; "
+            f"{_titled(card)}. {size}; trained here on {card.training['data']}; "
             f"{card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures.",
             help=ALIKE,
         )
     else:
         unknown = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
         known = unknown if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
-        notes = "\n\n".join(card.notes)
-        st.caption(
-            f"**{card.title}**: {card.description}. {size}; {known}. Licence: {card.licence}.", help=notes or None
-        )
+        notes = "\n\n".join(map(literal, card.notes))
+        st.caption(f"{_titled(card)}. {size}; {known}. Licence: {literal(card.licence)}.", help=notes or None)
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
-        st.caption(f"Assumed, since nobody states it: {'; '.join(assumed)}.")
+        st.caption(f"Assumed, since nobody states it: {literal('; '.join(assumed))}.")
 
 
 class _Bar:
@@ -216,7 +244,7 @@ EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]
 RECOGNISED = "As recognised"
 MEGABYTES = 500
 """The largest upload; the largest ResNet, 152 layers deep, has 242 MB."""
-KEPT = 4
+KEPT = MOST["contents"]
 """Files whose tensors the server keeps, and networks made of them; the last of all visitors."""
 HELP = (
     f"A state dict of one of the families that are known here, {MEGABYTES} MB at most; no code in the file is run. Any "
@@ -250,7 +278,7 @@ def choose_weight_file() -> NetworkChoice | None:
             seen = _choose_pictures(weight_files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
-        network = _network(key, file, _prepared=(seen, names))
+        network = _network(key, file, prepared=(seen, names))
     except GatescopeError as error:
         with described:
             st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
@@ -259,11 +287,11 @@ def choose_weight_file() -> NetworkChoice | None:
     with described:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")
-    choice = NetworkChoice(card, key, partial(_network, key, file, _prepared=(seen, names)))
+    choice = NetworkChoice(card, key, partial(_network, key, file, prepared=(seen, names)))
 
     def alike(family: str) -> NetworkChoice:
         def load() -> zoo.Network:
-            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), _prepared=prepared)
+            return _network(other_key, _recognised(upload.sha256, part, family, name=upload.name), prepared=prepared)
 
         other_key, prepared = f"{key} {family}", (seen, names)
         return NetworkChoice(replace(card, name=f"{card.name} as {family}", title=family), other_key, load)
@@ -280,8 +308,7 @@ def uploaded() -> list[NetworkChoice]:
 def _take() -> Upload | None:
     """The file that was uploaded last and could be read. A new one makes room in the uploader at once."""
     count = st.session_state.get(_COUNT, 0)
-    file = st.file_uploader("Weight file", EXTENSIONS, key=f"weights_{count}", max_upload_size=MEGABYTES, help=HELP)
-    if file is not None:
+    for file in uploads.files("Weight file", EXTENSIONS, MEGABYTES, key=f"weights_{count}", help=HELP):
         _keep(file)
         st.session_state[_COUNT] = count + 1
         st.rerun()
@@ -303,9 +330,7 @@ def _keep(file: UploadedFile) -> None:
         st.session_state[_UPLOAD] = upload._replace(parts=parts)
         for own in ("network_in_file", "family", "size", "bands", "mean", "std"):
             st.session_state.pop(own, None)
-    context = get_script_run_ctx()
-    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+    uploads.let_go(file)
 
 
 def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
@@ -360,8 +385,8 @@ def _choose_colours(name: str, usual: tuple[float, float, float]) -> tuple[float
 def _choose_labels(classes: int) -> tuple[str, ...]:
     """From a file; none where there is no file, or another than that of this network."""
     key = f"labels_{st.session_state[_COUNT]}"
-    file = st.file_uploader("Names of the classes", ["txt", "json"], key=key, max_upload_size=1, help=labels.ALLOWED)
-    return labels.read(file.getvalue(), file.name, classes) if file else ()
+    given = uploads.files("Names of the classes", ["txt", "json"], 1, key=key, help=labels.ALLOWED)
+    return labels.read(given[0].getvalue(), given[0].name, classes) if given else ()
 
 
 def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture") -> None:
@@ -372,7 +397,7 @@ def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture"
         f"{len(network.labels):,} classes; gates: {gates}."
     )
     if network.card.assumed:
-        st.caption(f"Assumed, since the file does not say it: {'; '.join(network.card.assumed)}.")
+        st.caption(f"Assumed, since the file does not say it: {literal('; '.join(network.card.assumed))}.")
 
 
 def _draw_differences(error: GatescopeError) -> None:
@@ -386,21 +411,25 @@ def _draw_differences(error: GatescopeError) -> None:
         st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Reading the weights")
-def _contents(sha256: str, part: str | None, _data: bytes | None) -> "Contents":
+def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
     """The tensors of a file, which are those of the networks made of it too, and what was taken off."""
     from attention.models import checkpoints
 
-    if _data is None:
-        raise zoo.ZooError("Others were uploaded since, and the server has let these weights go; upload them again.")
-    return checkpoints.contents(_data, part=part)
+    def read() -> "Contents":
+        if data is None:
+            raise zoo.ZooError(
+                "Others were uploaded since, and the server has let these weights go; upload them again."
+            )
+        return checkpoints.contents(data, part=part)
+
+    return STORE.get("contents", (sha256, part), read)
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Recognising the network")
 def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
-    return weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+    contents = _contents(sha256, part, None)
+    key = sha256, part, family, name
+    return STORE.get("recognised", key, lambda: weight_files.recognised(name, sha256, contents, family))
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner="Building the network")
-def _network(key: str, _file: WeightFile, *, _prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
-    return weight_files.assemble(_file, seen=_prepared[0], labels=_prepared[1])
+def _network(key: str, file: WeightFile, *, prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
+    return STORE.get("assembled", key, lambda: weight_files.assemble(file, seen=prepared[0], labels=prepared[1]))

@@ -11,10 +11,12 @@ import streamlit as st
 
 from attention import analysis
 from attention.charts import channels, gates, numbers, overlay
+from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
+from attention.kinds import CHANNEL
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
-from attention.ui import cache, frame, widgets
+from attention.ui import cache, frame, usual, widgets
 from attention.ui.gates import say_notes
 
 ORDERS = ["Sorted", "By channel"]
@@ -70,26 +72,39 @@ class Selection:
         return steps if isinstance(steps, ChannelSteps) else None
 
 
-def choose(observation: Observation) -> Selection:
-    """The depth strip, the answer for the block chosen there, and the channel: the strongest, until one is chosen."""
+def choose_block(observation: Observation) -> tuple[dict[str, Gate], str]:
+    """The channel gates by the name of their block, and the block that is chosen on the depth strip."""
     by_block = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
     means = [float(gate.values.mean()) for gate in by_block.values()]
     blocks = {block.name: block.gates for block in observation.blocks if block.name in by_block}
-    usual = analysis.most_varied(blocks, observation.card.gate_health)
-    block = widgets.depth_strip(list(by_block), means, usual, label="Mean gate")
-    values = by_block[block].values[0]
+    opened = analysis.most_varied(blocks, observation.card.gate_health)
+    return by_block, widgets.depth_strip(list(by_block), means, opened, label="Mean gate")
+
+
+def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str, str]:
+    """What a channel gate does to this picture against what is usual, as far as that is known, and what passes;
+    `name` is what its block is called."""
+    passing, against = gates.passing_in_words(gate, name), found.get((block, CHANNEL))
+    if not against:
+        return passing, ""
+    more = passing.removeprefix(f"{name}: ")
+    return charts.headline(against, name, CHANNEL), f"{more[0].upper()}{more[1:]} {charts.details(against, CHANNEL)}"
+
+
+def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Selection:
+    """The channel of a block: the strongest, until one is chosen; and what there is to beware of."""
+    values = gates[block].values[0]
     said = st.container()
     with st.container(horizontal=True):
         order = widgets.choose("Order", ORDERS, key="order", look="row")
         channel = widgets.choose_channel(
             f"{observation.choice.key} {block}", len(values), lambda: int(values.argmax()), key="channel", width=140
         )
-    selection = Selection(observation, by_block, block, channel, order == "Sorted")
-    said.subheader(gates.passing_in_words(selection.gate, selection.name), anchor=False)
+    selection = Selection(observation, gates, block, channel, order == "Sorted")
     with said:
         say_notes(observation, selection.gate)
     for sentence in complaints(selection, block):
-        said.caption(f":material/warning: {sentence}")
+        said.caption(f":material/warning: {widgets.literal(sentence)}")
     return selection
 
 
@@ -251,6 +266,11 @@ def _pooled(branch: str, channel: int, size: tuple[int, int]) -> str:
     return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
 
 
+def draw_usual(selection: Selection) -> None:
+    """The gate against the same gate for the samples and a grey card."""
+    usual.draw(selection.observation, (selection.block, CHANNEL), selection.name)
+
+
 def draw_depth(selection: Selection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
     values = {block: gate.values[0] for block, gate in selection.gates.items()}
@@ -275,7 +295,7 @@ def draw_ratio(selection: Selection) -> None:
         st.markdown(
             "As counted in this network, with what biases it has, attention holds "
             f"{inventory.network.attention_parameters:,} parameters, "
-            f"{widgets.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
+            f"{numbers.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -332,7 +352,7 @@ def _draw_health(selection: Selection) -> None:
     if not sentences and all(gate.name in measured for gate in selection.gates.values()):
         sentences = ["Over the validation pictures every block's gates vary, and in none are most of them saturated."]
     for sentence in sentences:
-        st.markdown(f":material/monitor_heart: {sentence}")
+        st.markdown(f":material/monitor_heart: {widgets.literal(sentence)}")
 
 
 def _draw_formula(sizes: list[int], ratio: int) -> None:

@@ -12,11 +12,11 @@ from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import MAX_BYTES, PictureError
 from attention.observe import Observation, Picture
-from attention.ui import cache, export, gallery, presenting
-from attention.ui.choosing import choose_network, choose_outputs, fetch
+from attention.ui import cache, export, gallery, presenting, sign_in, uploads
+from attention.ui.choosing import choose_answer, choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
-EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
 PAGES: dict[str, dict[str, Any]] = {
     "lesson_grouped": {"title": "Lesson: why grouped convolution?", "icon": ":material/school:"},
@@ -47,11 +47,15 @@ def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
 
 def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
+    sign_in.require()
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
     presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:
-        choice = choose_outputs(choose_network(page))
+        choice = choose_network(page)
+        with errors():
+            choice = choose_answer(choice)
+        choice = choose_outputs(choice)
         observation = cache.observe(choice, _choose_picture())
         _show_picture(observation)
     if not choice.here:
@@ -95,16 +99,7 @@ def _choose_picture() -> Picture:
     if source == "Sample":
         return cache.sample(gallery.choose_sample())
     if source == "Upload":
-        most = MAX_BYTES // 2**20  # a weight file may be larger
-        files = (
-            st.file_uploader(
-                "Your pictures",
-                accept_multiple_files=True,
-                key="upload",
-                max_upload_size=most,
-            )
-            or []
-        )
+        files = uploads.files("Your pictures", None, MAX_BYTES // 2**20, key="upload", several=True)
     else:
         files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
     before = st.session_state.get(_OWN, {})

@@ -117,7 +117,7 @@ def _read_link() -> list[str]:
 
 
 def _refusal(text: str, number: Number) -> str:
-    asked = f"The link asks for {number.label} = {text[:20]}"
+    asked = f"The link asks for {number.label} = {widgets.literal(text[:20])}"
     return f"{asked}; it can be 1 to {number.most:,}, and is {number.first} here."
 
 
@@ -267,8 +267,9 @@ def draw_network(observation: Observation) -> None:
             sum(cost.parameters for cost in costs)
             for costs in ([layer.cost for layer in inside], [layer.ungrouped for layer in inside])
         )
+        title = widgets.literal(observation.card.title)
         st.markdown(
-            f"**{len(inside)} of {len(layers)}** convolutions of {observation.card.title} are grouped: "
+            f"**{len(inside)} of {len(layers)}** convolutions of {title} are grouped: "
             f"**{has:,}** parameters, where ordinary ones would have **{would:,}**."
         )
         widgets.show(figures.savings(layers))

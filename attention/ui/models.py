@@ -33,7 +33,7 @@ def headline(observation: Observation) -> str:
     cost = f"{numbers.magnitude(network.parameters)} parameters and {numbers.magnitude(network.macs)} MACs"
     if not observation.blocks:
         return f"{cost} for one picture, and no gates."
-    share = widgets.attention_share(observation.inventory, "parameters")
+    share = numbers.attention_share(observation.inventory, "parameters")
     blocks = (
         f"{len(observation.blocks)} blocks with gates hold"
         if len(observation.blocks) > 1
@@ -51,8 +51,8 @@ def draw_totals(observation: Observation) -> None:
         "Parameters": (numbers.magnitude(network.parameters), None),
         "MACs, one picture": (numbers.magnitude(network.macs), None),
         "Attention parameters": (
-            widgets.attention_share(observation.inventory, "parameters"),
-            f"{widgets.attention_share(observation.inventory, 'macs')} of the MACs",
+            numbers.attention_share(observation.inventory, "parameters"),
+            f"{numbers.attention_share(observation.inventory, 'macs')} of the MACs",
         ),
         "Saved by groups": (numbers.magnitude(spared), f"parameters; {numbers.magnitude(spared_macs)} MACs"),
     }
@@ -66,7 +66,7 @@ def draw_totals(observation: Observation) -> None:
         f"{numbers.magnitude(network.ungrouped_macs)} MACs."
     )
     if observation.inventory.note:
-        st.caption(f":material/info: {observation.inventory.note}")
+        st.caption(f":material/info: {widgets.literal(observation.inventory.note)}")
 
 
 def draw_layers(observation: Observation) -> None:
@@ -204,7 +204,7 @@ def _open(observation: Observation, row: Row) -> None:
     found = list(_blocks(observation, row))
     name = row.part.name or row.part.module
     if not found:
-        st.caption(f"There is no gate in {name}: rows with gates open the block on its page.")
+        st.caption(f"There is no gate in {widgets.literal(name)}: rows with gates open the block on its page.")
     elif len(found) == 1:
         _show(found[0])
     else:
@@ -218,7 +218,8 @@ def _show(block: Block) -> None:
     page = widgets.page_of(block)
     if page:
         widgets.open_block(page, block)
-    st.caption(f"{block.name} has gates of a kind that no page shows: {', '.join(gate.kind for gate in block.gates)}.")
+    kinds = ", ".join(gate.kind for gate in block.gates)
+    st.caption(f"{widgets.literal(block.name)} has gates of a kind that no page shows: {kinds}.")
 
 
 def _blocks(observation: Observation, row: Row) -> Iterator[Block]:
@@ -380,5 +381,5 @@ def _draw_rejected(observation: Observation) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:MOST_NAMES])
+    shown = ", ".join(map(widgets.literal, names[:MOST_NAMES]))
     return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown

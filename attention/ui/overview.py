@@ -13,7 +13,7 @@ from attention.charts.chart import by_map
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
-from attention.ui import widgets
+from attention.ui import usual, widgets
 from attention.ui.gates import in_unit
 from attention.ui.lessons import gated
 
@@ -51,6 +51,12 @@ def draw_gate(observation: Observation) -> None:
             widgets.show(gated.dials(chosen, steps))
 
 
+def draw_usual(observation: Observation) -> None:
+    """How far each gate is from what it is for other pictures."""
+    st.subheader("How unlike other pictures is this one?", anchor=False)
+    usual.draw_depth(observation)
+
+
 def draw_cost(observation: Observation) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
@@ -60,8 +66,8 @@ def draw_cost(observation: Observation) -> None:
         "MACs, one picture": numbers.magnitude(network.macs),
     }
     if observation.blocks:
-        figures["Attention parameters"] = widgets.attention_share(observation.inventory, "parameters")
-        figures["Attention MACs"] = widgets.attention_share(observation.inventory, "macs")
+        figures["Attention parameters"] = numbers.attention_share(observation.inventory, "parameters")
+        figures["Attention MACs"] = numbers.attention_share(observation.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(
         overlay.jpeg(observation.square),
@@ -103,13 +109,14 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
         return range(len(names))
     page = widgets.choose_number("Cards", 1, -(-len(names) // most), 1, key="cards", look="pages")
     shown = range((page - 1) * most, min(page * most, len(names)))
-    st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {names[shown[0]]} to {names[shown[-1]]}.")
+    first, last = (widgets.literal(names[place]) for place in (shown[0], shown[-1]))
+    st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {first} to {last}.")
     return shown
 
 
 def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, Floats]:
     """A card; what is drawn in it, by its name."""
-    st.markdown(f"**{name}**  \n:small[{analysis.features(block.gates[0])}]")
+    st.markdown(f"**{widgets.literal(name)}**  \n:small[{analysis.features(block.gates[0])}]")
     cells, drawn = [], dict[str, Floats]()
     if gate := analysis.spatial_view(block):
         what = "Spatial gate" if block.spatial else "Mean over channels"

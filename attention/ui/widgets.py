@@ -15,9 +15,9 @@ from attention.analysis import Block, predictions
 from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
-from attention.charts.numbers import percent
+from attention.foreign import literal, plain
 from attention.observe import NetworkChoice, Observation
-from attention.records import GatescopeError, Inventory
+from attention.records import GatescopeError
 from attention.report import Table
 from attention.ui import presenting, recorder
 from attention.ui.page_style import styled
@@ -42,7 +42,7 @@ def errors() -> Iterator[None]:
     except predictions.PredictionError as error:  # nothing is wrong with such a network
         st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(str(error)), icon=":material/error:")
 
 
 def show(
@@ -67,7 +67,7 @@ def show(
         st.image(chart.figure, width="stretch", alt=chart.alt, caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
         st.plotly_chart(
-            styled(chart.figure),
+            plain(styled(chart.figure)),
             key=chart.key,
             alt=chart.alt,
             on_select=on_select or "ignore",
@@ -197,24 +197,13 @@ def depth_strip(
     return chosen
 
 
-def attention_share(inventory: Inventory, count: str) -> str:
-    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
-
-    Where that module is the network itself, any of it may make the gate.
-    """
-    whole = inventory.network
-    share = getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
-    if any(not each.gate.partition("#")[0] for each in inventory.unlisted):
-        share = 1.0
-    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
-
-
 def mark_random(choice: NetworkChoice) -> None:
     """Says on the page that the weights are random ones, and has it said in the name of every file taken away."""
     mark_files(random=choice.random)
     if choice.random:
         st.warning(
-            f"{choice.card.name} has random weights here: what follows shows how it is built, not what it has learned.",
+            f"{literal(choice.card.name)} has random weights here: what follows shows how it is built, not what it has "
+            "learned.",
             icon=":material/casino:",
         )
 
@@ -232,11 +221,6 @@ def mark() -> str:
 def slug(text: str) -> str:
     """A name that any file system takes."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:80] or "figure"
-
-
-def literal(text: str) -> str:
-    """A stranger's text, such as a file's name, so that markdown shows it as it is."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 LOOKS = {"list": "selectbox", "row": "segmented_control", "pills": "pills", "slider": "select_slider"}
@@ -353,5 +337,6 @@ def no_gates(observation: Observation, wanted: str, other: str) -> None:
     def open_other() -> None:
         st.session_state.update(network=other, origin=ON_OFFER)
 
-    st.info(f"{observation.card.title} has no {wanted}: {observation.card.description}.", icon=":material/info:")
+    card = observation.card
+    st.info(f"{literal(card.title)} has no {wanted}: {literal(card.description)}.", icon=":material/info:")
     st.button(f"Open {other} instead", on_click=open_other, key=f"instead_{other}")

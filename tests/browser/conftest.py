@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.browser.dashboard import Server, Visitor, find_chromium, launch, serve
+from tests.browser.dashboard import Server, Visitor, find_chromium, launch, serve, serve_own
 
 Visit = Callable[..., Visitor]
 
@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def server(browser: Browser) -> Iterator[Server]:
     """One server for all tests that do not need a fresh one."""
-    with serve() as running:
+    with serve_own() as running:  # with the guard, whose policy a browser holds to
         yield running
 
 

@@ -13,7 +13,7 @@ from attention.charts.overlay import Scale
 from attention.comparison import Compared, times
 from attention.models import zoo
 from attention.observe import NetworkChoice, Observation, guarded
-from attention.records import Floats, Gate, Heatmap, ModelCard
+from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
 from attention.ui.choosing import chosen, owned
 from attention.ui.compare import map_tests, tabs
@@ -66,7 +66,7 @@ def compared(
 ) -> list[Compared]:
     """Each network on the picture; `label` is the class that is asked about."""
     return [
-        Compared(each, None if label is None else comparison.place(each.labels, label), heatmap, took)
+        Compared(each, None if label is None else comparison.place(each.targets, label), heatmap, took)
         for each, heatmap, took in zip(observations, heatmaps, seconds(observations), strict=True)
     ]
 
@@ -80,7 +80,7 @@ def seconds(observations: Sequence[Observation]) -> list[float]:
 def _card(name: str) -> ModelCard | None:
     try:
         return zoo.card(name)
-    except zoo.ZooError as error:
+    except GatescopeError as error:
         st.error(f"{literal(str(error))} It is left out.", icon=":material/error:")
         return None
 
@@ -96,8 +96,8 @@ def _there(choice: NetworkChoice) -> bool:
         return True
     card = choice.card
     st.info(
-        f"The weights of {card.name} ({card.download / 1e6:,.0f} MB) are not on this machine, so it is left out: open "
-        "it in the sidebar to fetch them, or choose it above with random weights.",
+        f"The weights of {literal(card.name)} ({card.download / 1e6:,.0f} MB) are not on this machine: it is left out; "
+        "open it in the sidebar to fetch them, or choose it above with random weights.",
         icon=":material/download:",
     )
     return False
@@ -135,9 +135,9 @@ def ask(views: Sequence[Observation]) -> Asked:
     The views are of networks that give a score for each class, one at least.
     """
     first = views[0]
-    guess = first.labels[int(first.probabilities.argmax())].partition(",")[0]
+    guess = first.targets[first.first_target].partition(",")[0]
     named = {
-        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.labels
+        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.targets
     }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
@@ -156,7 +156,7 @@ def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) ->
     `slowest` is what a pass of the slowest network takes, in seconds.
     """
     work = [each for observation in views if (each := _work(observation, asked))]
-    if all(each.method.passes(each.observation.shape).forward == 1 for each in work):
+    if all(each.method.passes(each.observation.shape, each.observation.layers).forward == 1 for each in work):
         return {observation.key: observation.heatmap(target, method) for observation, target, method in work}
     return _computed(work, asked, slowest) if work else {}
 
@@ -167,7 +167,7 @@ def _offered(views: Sequence[Observation]) -> list[str]:
     for name in _titles():
         reasons = [_method(name).obstacle(observation.layers) for observation in views]
         if all(reasons):
-            st.caption(f":material/block: {name} is valid for none of these networks. {reasons[0]}")
+            st.caption(f":material/block: {name} is valid for none of these networks. {literal(str(reasons[0]))}")
         else:
             offered.append(name)
     return offered
@@ -209,19 +209,19 @@ def _method(title: str, layer: str | None = None) -> "Method":
 
 def _work(observation: Observation, asked: Asked) -> Work | None:
     """What was asked for; None where it is not valid for the network, which is said."""
-    target = comparison.place(observation.labels, asked.label)
+    target = comparison.place(observation.targets, asked.label)
     if target is None:
         return None
     method = _method(asked.method, asked.layers.get(observation.key))
     if reason := method.obstacle(observation.layers):
-        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {reason}")
+        st.caption(f":material/block: {widgets.literal(observation.card.name)} has no heatmap here. {literal(reason)}")
         return None
     return Work(observation, target, method)
 
 
 def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """None before they were started."""
-    passes = [each.method.passes(each.observation.shape) for each in work]
+    passes = [each.method.passes(each.observation.shape, each.observation.layers) for each in work]
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
     key = (asked.method, *((each.observation.key, each.target, each.method) for each in work))
 
@@ -247,6 +247,7 @@ SIDE = 420
 """Side of a picture in a column, in pixels."""
 TABS = {
     "Gates against heatmap": tabs.draw_agreement,
+    "Heatmaps against heatmaps": tabs.draw_heatmaps,
     "Channel gates": tabs.draw_channels,
     "Cost and training": tabs.draw_cost,
     "Deletion and insertion": map_tests.draw_faithfulness,
@@ -258,7 +259,7 @@ def draw(observation: Observation) -> None:
     """The controls, a column for each network, and what explains them in tabs."""
     observations = choose(observation)
     with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
-        classifiers = [each for each in observations if each.probabilities_or_none is not None]
+        classifiers = [each for each in observations if each.targets]
         slowest = max(seconds(observations))
     asked = ask(classifiers) if classifiers else None
     answer = st.empty()
@@ -266,7 +267,7 @@ def draw(observation: Observation) -> None:
         heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
     label = asked.label if asked else None
     columns = compared(observations, label, [heatmaps.get(each.key) for each in observations])
-    answer.subheader(say(columns, label), anchor=False)
+    answer.subheader(literal(say(columns, label)), anchor=False)
     _draw_columns(columns, asked)
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
         st.caption(widgets.literal(note))
@@ -303,9 +304,10 @@ def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
         own = column.heatmap and comparing.one_scale([column.heatmap.values])
         with place.container(border=True, height="stretch"):
             st.markdown(f"**{called(column.card)}**")
-            if asked and column.probabilities is not None:
+            if asked and column.observation.targets:
                 _draw_heatmap(observation, column, asked, own if asked.own_scale and own else shared)
-                _draw_guesses(analysis.top(column.probabilities, column.labels))
+                if column.probabilities is not None:
+                    _draw_guesses(analysis.top(column.probabilities, column.labels))
             else:
                 st.info("It gives no score for each class.", icon=":material/help:")
             _draw_spatial(observation, column)
@@ -315,9 +317,10 @@ def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
 
 def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scale: Scale) -> None:
     if column.target is None:
-        st.info(f"It does not know the class “{asked.label}”: there is no heatmap.", icon=":material/help:")
+        st.info(f"It does not know the class “{literal(asked.label)}”: there is no heatmap.", icon=":material/help:")
         return
-    st.metric(f"P({column.labels[column.target].partition(',')[0]})", f"{column.probability:.1%}")
+    label = literal(observation.targets[column.target].partition(",")[0])
+    st.metric(label if column.probabilities is None else f"P({label})", observation.answer(column.target))
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return
@@ -331,7 +334,8 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         key=f"heatmap_{column.card.name}",
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
         f"{analysis.look(column.heatmap.values).place}, values {span}.",
-        caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}",
+        caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}"
+        + comparing.completeness(column.heatmap),
         table="class_heatmaps",
     )
 

@@ -43,7 +43,9 @@ class Shuffled(NamedTuple):
 
 def draw_faithfulness(columns: Sequence[Compared]) -> None:
     """Deletion and insertion in the order of the heatmap and of a spatial gate, each against random maps like it."""
-    chosen = choose_network(columns, "a heatmap", lambda column: column.heatmap is not None)
+    chosen = choose_network(
+        columns, "a heatmap of a class", lambda each: each.heatmap is not None and each.probability is not None
+    )
     if chosen is None:
         return
     column = columns[chosen]
@@ -68,7 +70,11 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
 
 def draw_sanity(columns: Sequence[Compared]) -> None:
     """The same maps with the network's weights shuffled from the top down."""
-    chosen = choose_network(columns, "a Grad-CAM heatmap", lambda each: bool(each.heatmap and each.heatmap.layer))
+    chosen = choose_network(
+        columns,
+        "a Grad-CAM heatmap of a class",
+        lambda each: bool(each.heatmap and each.heatmap.layer and each.probability is not None),
+    )
     if chosen is None:
         return
     column = columns[chosen]

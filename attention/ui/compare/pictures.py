@@ -68,7 +68,7 @@ def draw(observation: Observation) -> None:
         change = widgets.choose("Change", CHANGES, key="change", look="row")
         second, flipped = observation.of(_changed(observation, change)), change == "flip"
     moves = sorted(_moves(observation, second, other, mirrored=flipped), key=lambda move: -move.change)
-    answer.subheader(_say(observation, second, moves), anchor=False)
+    answer.subheader(widgets.literal(_say(observation, second, moves)), anchor=False)
     pictures, chart = st.columns([2, 5], gap="medium")
     with pictures:
         _draw_pictures(observation, second)
@@ -176,7 +176,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
     finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {numbers.small(shown[-1])}."
     if other:
         finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
-    st.markdown(finding)
+    st.markdown(widgets.literal(finding))
     widgets.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
@@ -213,7 +213,7 @@ def _draw_spatial(observation: Observation, second: Observation, moves: Sequence
     maps: dict[str, Floats] = {}
     for place, move in zip(st.columns(SHOWN), spatial, strict=False):
         with place.container(border=True):
-            st.markdown(f"{names[move.gate.name]}: {move.change:.3f}")
+            st.markdown(f"{widgets.literal(names[move.gate.name])}: {move.change:.3f}")
             after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
             maps |= {f"{move.gate.name} before": move.before, f"{move.gate.name} after": after}
             for side, each, values in zip(st.columns(2), (observation, second), (move.before, after), strict=True):

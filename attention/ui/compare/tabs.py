@@ -1,12 +1,14 @@
 """What stands below the networks' columns: gates against the heatmap, channel gates, cost and training."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from attention import analysis, comparison, images
+from attention.analysis import agreement
 from attention.charts import comparing, numbers
 from attention.charts.chart import Columns, by_map
 from attention.comparison import Compared
@@ -46,7 +48,7 @@ def _table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Columns
 def _row(column: Compared) -> tuple[object, ...]:
     assert column.heatmap and column.target is not None
     name = f"{column.card.name}{' (random weights)' * column.card.random}"
-    found, label = column.heatmap, column.labels[column.target]
+    found, label = column.heatmap, column.observation.targets[column.target]
     return name, label, column.probability, found.layer, found.minimum, found.maximum
 
 
@@ -85,7 +87,7 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
 
     def measure(report: jobs.Report) -> dict[str, NDArray[np.float64]]:
         at_hand = [first, *(first.of(pictures[name] or cache.sample(name)) for name in others)]
-        targets = [column.target or 0, *(int(each.probabilities.argmax()) for each in at_hand[1:])]
+        targets = [column.target or 0, *(each.first_target for each in at_hand[1:])]
         return comparison.agreements_of(at_hand, targets, report)
 
     pictures = frame.pictures()
@@ -96,7 +98,37 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
         names = analysis.short_names([gate.name for gate in column.spatial])
         looks = [analysis.look(gate.values[0]) for gate in column.spatial]
         flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
-        widgets.show(comparing.agreement(dict(zip(names, done.values(), strict=True)), flat))
+        assert column.heatmap is not None
+        shifts = [agreement.shifted(gate.values[0], column.heatmap.values) for gate in column.spatial]
+        found, moved = (dict(zip(names, each, strict=True)) for each in (done.values(), shifts))
+        widgets.show(comparing.agreement(found, moved, flat))
+
+
+def draw_heatmaps(columns: Sequence[Compared]) -> None:
+    """The first network's heatmaps against another's, beside those of every other picture at hand."""
+    drawn = [column for column in columns if column.heatmap]
+    if len(drawn) < 2:
+        st.info("Fewer than two of these networks have a heatmap so far.", icon=":material/info:")
+        return
+    first, names = drawn[0], {column.card.name: column for column in drawn[1:]}
+    second = names[widgets.choose("With", names, key="with", look="row", names=widgets.literal, linked=False)]
+    st.markdown(
+        "Do the two networks' heatmaps agree because of the picture? Each is held against the other's of the same "
+        "picture, and of all others at hand."
+    )
+    at_hand = {name: own for name, own in frame.pictures().items() if name != first.observation.picture.name}
+
+    def measure(report: jobs.Report) -> NDArray[np.float64]:
+        pictures = [own or cache.sample(name) for name, own in at_hand.items()]
+        return comparison.heatmap_agreements(replace(first, others=pictures), second, report)
+
+    count = 2 * len(at_hand)
+    said = jobs.cost(2 * count, count, max(first.seconds, second.seconds))
+    keys = [(each.observation.key, each.target, each.heatmap and each.heatmap.method) for each in (first, second)]
+    done = jobs.result_of("heatmap_agreement", (*keys, *at_hand), said, measure)
+    if done is not None:
+        moved = comparison.shifted_heatmaps(first, second)
+        widgets.show(comparing.heatmap_agreement(done, moved, (first.card.name, second.card.name)))
 
 
 def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> int | None:
@@ -140,9 +172,9 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "parameters": [numbers.magnitude(observation.inventory.network.parameters) for observation in observations],
         "MACs": [numbers.magnitude(column.macs) for column in columns],
         "parameters in attention": [
-            widgets.attention_share(observation.inventory, "parameters") for observation in observations
+            numbers.attention_share(observation.inventory, "parameters") for observation in observations
         ],
-        "MACs in attention": [widgets.attention_share(observation.inventory, "macs") for observation in observations],
+        "MACs in attention": [numbers.attention_share(observation.inventory, "macs") for observation in observations],
         "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
         "input, px": [images.written(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],

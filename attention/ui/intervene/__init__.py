@@ -6,6 +6,7 @@ controls     where to edit, and what to do there
 gate_editor  the chosen gate, before and after, to click and to paint
 effects      what the edits change, beside what chance does
 heatmaps     what the class depends on, before and after
+many         the effects over many pictures
 depth        each block switched off in turn
 edit_file    all edits: names, export, import
 """

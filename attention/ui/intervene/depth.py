@@ -160,7 +160,9 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
     """The blocks whose absence moves the probability here the most, from and to."""
     moved = {name: row[0].probability(classes[0]) for name, row in zip(names, effects, strict=True)}
     most = sorted(moved, key=lambda name: -abs(moved[name][1] - moved[name][0]))[:MOST_SAID]
-    said = "; ".join(f"without **{name}** {moved[name][0]:.1%} → {moved[name][1]:.1%}" for name in most)
+    said = "; ".join(
+        f"without **{widgets.literal(name)}** {moved[name][0]:.1%} → {moved[name][1]:.1%}" for name in most
+    )
     return f"W{said[1:]}."
 
 

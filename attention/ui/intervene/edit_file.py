@@ -6,7 +6,7 @@ import streamlit as st
 
 from attention.interventions import ANY, NEEDS, Edit, EditError, EditFile, files, format_ranges
 from attention.interventions.edits import check, size_in_words
-from attention.ui import widgets
+from attention.ui import uploads, widgets
 from attention.ui.intervene import passes
 from attention.ui.intervene.controls import WORDS
 from attention.ui.intervene.session import EditSession
@@ -83,11 +83,9 @@ def _export(session: EditSession) -> None:
 
 def _import(session: EditSession) -> None:
     st.markdown("**Bring some**")
-    file = st.file_uploader(
-        "A JSON file that was exported here", ["json"], key="import", max_upload_size=files.MAX_BYTES // 2**20
-    )
-    if file and st.button("Use these edits", key="use_import", icon=":material/check:"):
-        sheet = files.read(file.getvalue())
+    given = uploads.files("A JSON file that was exported here", ["json"], files.MAX_BYTES // 2**20, key="import")
+    if given and st.button("Use these edits", key="use_import", icon=":material/check:"):
+        sheet = files.read(given[0].getvalue())
         for edit in sheet.edits:
             check(edit, session.observation.trace.gates)
         _check_pictures(session, sheet)

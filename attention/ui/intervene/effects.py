@@ -155,7 +155,7 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     finding = f"{sum(moved[number] > 0 for number in own)} of {len(own)} gates that nobody edited moved" + (
         f", most of all {names[most]}, by {moved[most]:.3f} on average." if most is not None else "."
     )
-    st.markdown(finding)
+    st.markdown(widgets.literal(finding))
     widgets.chart(figures.moved_gates(names, moved, [gate.name in by_hand for gate in gates]), key="later", alt=finding)
     st.caption(
         "Mean absolute change of the values of each gate, in depth order; orange gates were edited by hand, blue ones "

@@ -77,7 +77,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     side = figures.patch((height, width))
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
-        f"{gate.name}: after the edits {_range(after)}, before {_range(before)}. "
+        f"{widgets.literal(gate.name)}: after the edits {_range(after)}, before {_range(before)}. "
         + (f"{cell} that you pick are set to {brush():.2f}." * _settable(session))
     )
     widgets.data(edited=by_place({"before": before, "after": after}))
@@ -86,7 +86,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
 def _draw_any(gate: Gate, after: Floats) -> None:
     """Gates of other kinds: in numbers."""
     st.info(
-        f"{gate.name} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
+        f"{widgets.literal(gate.name)} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
         f"{after.size:,} values, after the edits {_range(after)} with the mean {after.mean():.3f}; before "
         f"{_range(gate.values)} with the mean {gate.values.mean():.3f}.",
         icon=":material/info:",

@@ -23,12 +23,13 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
     """Grad-CAM of the class that is asked about, at the last block, on one scale."""
     maps = [passes.heatmap(observation, [], outcome.number), passes.heatmap(observation, edits, outcome.number)]
     scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)
-    st.markdown(_finding(outcome.label, *maps, edited=bool(edits)))
+    st.markdown(widgets.literal(_finding(outcome.label, *maps, edited=bool(edits))))
     for column, title, one in zip(st.columns(2), ("Before", "After"), maps, strict=True):
         with column:
             _draw_map(observation, title, one, scale)
+    where = widgets.literal(f"Grad-CAM of {outcome.label} at {maps[0].layer}")
     st.caption(
-        f"Grad-CAM of {outcome.label} at {maps[0].layer}, the last block with a map; both run from 0 to "
+        f"{where}, the last block with a map; both run from 0 to "
         f"{scale.high:.3g} in one scale. It shows where this class's logit draws on the block, not what a gate does."
     )
     widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))

@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from attention import images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
+from attention.models import own, zoo
 from attention.survey.loaded import INDICES
-from attention.ui import presenting, widgets
+from attention.ui import jobs, presenting, widgets
 from attention.ui.survey.selection import select, select_gate
 
 SAMPLES = ["50", "200", "1000"]
 SCALES = ["0 to 1", "Its own"]
+FOLD = "python -m attention fold RESULT.parquet --out FOLDED.safetensors"
 DEFINITIONS = {
     "Share between classes": (
         r"\eta^2 = \frac{\sum_k n_k (m_k - m)^2}{\sum_i (x_i - m)^2}",
@@ -74,6 +77,39 @@ def draw_health(selection: Selection) -> None:
     """What share of each gate is saturated, dead or constant, and how much it says."""
     widgets.show(surveys.health(selection), on_select=_select_gate_of(selection, "health"))
     st.caption("Click a bar to select its block.")
+    box = st.expander("Fold the constant channels into the weights", key="fold", on_change="rerun")
+    if box.open:
+        with box:
+            _draw_folding(selection)
+
+
+def _draw_folding(selection: Selection) -> None:
+    """The network without the gates' constant channels, where that is exact: what changes, and the file."""
+    survey = selection.survey
+    name = str(survey.result.provenance["network"]["name"])
+    st.markdown(
+        "A channel whose gate is the same for every picture needs no gate: its factor can stand in the convolution "
+        "that reads the product alone, or in the norm before the gate, with the excitation's first weights divided by "
+        "it. Which of the two a block allows is tried, and kept where it is exact."
+    )
+    if survey.random or name not in own.names():
+        st.info(f"Here it is offered for the networks that come with Gatescope; for others, `{FOLD}` does it.")
+        return
+
+    def work(report: jobs.Report) -> tuple[str, bytes]:
+        from attention.interventions import folding
+
+        network = zoo.load(name)
+        pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
+        report(0, 2 * len(pictures))
+        folded, done = folding.fold(network.module, pictures[0], survey.constant_channels())
+        return folding.in_words(done, folding.check(network.module, folded, pictures)), folding.as_file(folded)
+
+    said = f"{2 * len(images.samples())} forward passes compare the folded network with {widgets.literal(name)}."
+    done = jobs.result_of("folding", (survey.key,), said, work)
+    if done is not None:
+        st.markdown(widgets.literal(done[0]))
+        st.download_button("Folded weights", done[1], f"{name}-folded.safetensors", on_click="ignore")
 
 
 def draw_maps(selection: Selection) -> None:
@@ -88,7 +124,10 @@ def _say_no_map(selection: Selection) -> None:
     survey = selection.survey
     others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
     if others:
-        st.info(f"{selection.block_name} has no map; {', '.join(others)} have one.", icon=":material/info:")
+        st.info(
+            f"{widgets.literal(selection.block_name)} has no map; {widgets.literal(', '.join(others))} have one.",
+            icon=":material/info:",
+        )
     else:
         title = widgets.literal(survey.title)
         st.info(f"{title} has no gates that vary over places. Try a survey of cbam.", icon=":material/info:")

@@ -17,7 +17,7 @@ from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
 from attention.survey import LoadedSurvey, checks
-from attention.ui import frame, jobs, presenting, widgets
+from attention.ui import frame, jobs, presenting, uploads, widgets
 from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
@@ -83,21 +83,20 @@ def _ready(observation: Observation) -> LoadedSurvey | None:
     loaded = None if observation.choice.random else ready(observation.card.name)
     if loaded is None:
         st.info(
-            f"There is no ready-made survey of {observation.card.title}. Start one, open a result file, or choose "
-            "another network of Gatescope's own.",
+            f"There is no ready-made survey of {widgets.literal(observation.card.title)}. Start one, open a "
+            "result file, or choose another network of Gatescope's own.",
             icon=":material/info:",
         )
     return loaded
 
 
 def _opened() -> LoadedSurvey | None:
-    file = st.file_uploader("Result file", ["parquet"], key="survey_file", max_upload_size=MEGABYTES, help=_HELP)
-    if file is not None:
+    for file in uploads.files("Result file", ["parquet"], MEGABYTES, key="survey_file", help=_HELP):
         data = file.getvalue()
         key = hashlib.sha256(data).hexdigest()
         if key != getattr(st.session_state.get(_OPENED), "key", None):
             with st.spinner("Reading the survey"):
-                st.session_state[_OPENED] = LoadedSurvey(survey.read_upload(data, widgets.literal(file.name)), key)
+                st.session_state[_OPENED] = LoadedSurvey(survey.read_upload(data, file.name), key)
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
         st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
@@ -121,13 +120,9 @@ def _started(observation: Observation) -> LoadedSurvey | None:
 
 
 def _offer(observation: Observation) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        folders = serving.folders()
-        names = [SAMPLES, UPLOAD, *folders]
-        name = st.selectbox("Pictures", names, key="survey_pictures", persist_state="session", width=360)
-        most = int(st.number_input("At most", 1, MOST, USUAL, key="survey_most", persist_state="session", width=160))
-    uploaded = _uploads() if name == UPLOAD else None
-    start = f"Survey them with {observation.card.title}"
+    name, most, uploaded = _choose("survey")
+    folders = serving.folders()
+    start = f"Survey them with {widgets.literal(observation.card.title)}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
             pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
@@ -138,11 +133,39 @@ def _offer(observation: Observation) -> None:
     st.caption("It runs on the server while you look at other pages. Where there are more pictures, a share is taken.")
 
 
-def _uploads() -> list[tuple[str, bytes]]:
+def choose_pictures(of: str) -> survey.PictureList | None:
+    """The pictures that are chosen here, by widgets whose keys begin with `of`; None before an upload.
+
+    The session holds the list of each `of`, so that it is made once for what is chosen.
+    """
+    name, most, uploaded = _choose(of)
+    if uploaded == []:
+        return None
+    contents = [(file, hashlib.sha256(data).hexdigest()) for file, data in uploaded or ()]
+    key, held = (name, most, *contents), f"_{of}_listed"
+    if st.session_state.get(held, (None,))[0] != key:
+        with st.spinner("Listing the pictures"):
+            folder = serving.folders().get(name)
+            listed = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folder, most)
+        st.session_state[held] = (key, listed)
+    pictures: survey.PictureList = st.session_state[held][1]
+    return pictures
+
+
+def _choose(of: str) -> tuple[str, int, list[tuple[str, bytes]] | None]:
+    """Where pictures are from, how many at most, and the uploaded files where they are a person's own."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = [SAMPLES, UPLOAD, *serving.folders()]
+        name = st.selectbox("Pictures", names, key=f"{of}_pictures", persist_state="session", width=360)
+        most = int(st.number_input("At most", 1, MOST, USUAL, key=f"{of}_most", persist_state="session", width=160))
+    return name, most, _uploads(of) if name == UPLOAD else None
+
+
+def _uploads(of: str) -> list[tuple[str, bytes]]:
     """The uploaded files by name. Raises SurveyError where they are too large."""
-    key = f"survey_files_{st.session_state.get(_COUNT, 0)}"
+    key = f"{of}_files_{st.session_state.get(_COUNT, 0)}"
     allowed = [*frame.EXTENSIONS, "zip"]
-    chosen = st.file_uploader(NO_FILES, allowed, accept_multiple_files=True, key=key, max_upload_size=MEGABYTES) or []
+    chosen = uploads.files(NO_FILES, allowed, MEGABYTES, key=key, several=True)
     size = sum(file.size for file in chosen)
     if size > checks.UPLOAD.file:
         raise survey.SurveyError(f"The files have {size / 2**20:,.0f} MB; {MEGABYTES} are allowed in all.")
@@ -187,7 +210,7 @@ def _collect() -> None:
         with guarded(running.card):
             st.session_state[_MADE] = just_made(running.job.result(), running.pictures)
     except GatescopeError as error:
-        st.session_state[_NOTE] = str(error)
+        st.session_state[_NOTE] = widgets.literal(str(error))
 
 
 def say_empty(loaded: LoadedSurvey) -> None:

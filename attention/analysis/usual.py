@@ -1,0 +1,115 @@
+"""A gate against the same gate for other pictures and for a grey card: what is habit, what is this picture's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention.analysis.gates import NINTHS, Block, channel_view, look, ninths, profiles, spatial_view
+from attention.kinds import Kind
+from attention.records import Floats
+
+View = tuple[str, Kind]
+"""One simple view of a block's gates: the name of the block, and what its values vary over."""
+Views = Mapping[View, Floats]
+"""Values of one picture, without N: (C,) by channel, (H, W) by place, (H,) or (W,) along a side."""
+
+
+def views(blocks: Sequence[Block]) -> dict[View, Floats]:
+    """What the pages show of the blocks of one pass: of each a number a channel, a map or, without one, profiles."""
+    found: dict[View, Floats] = {}
+    for block in blocks:
+        seen = (channel_view(block), spatial_view(block), *profiles(block).values())
+        found |= {(block.name, gate.kind): gate.values[0] for gate in seen if gate}
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class UsualGates:
+    """The gates of one network for several pictures, and for a grey card."""
+
+    pictures: Mapping[str, Views]
+    """By the key of the picture."""
+    grey: Views
+
+    def against(self, view: View, values: Floats, picture: str) -> "AgainstUsual | None":
+        """A view of the picture of this key against those of all others; None where fewer than two of them have it.
+
+        A gate may be missing, or of another size, where a network does not do the same for every picture.
+        """
+        others = [each[view] for key, each in self.pictures.items() if key != picture and view in each]
+        others = [other for other in others if other.shape == values.shape]
+        grey = self.grey.get(view)
+        if len(others) < 2 or grey is None or grey.shape != values.shape:
+            return None
+        return AgainstUsual(values, np.stack(others), grey)
+
+
+@dataclass(frozen=True, eq=False)
+class AgainstUsual:
+    """One picture's gate beside the same gate for other pictures, in one view."""
+
+    values: Floats
+    """The picture's own."""
+    others: Floats
+    """(n, ...): those of n other pictures, at least one."""
+    grey: Floats
+    """That of a grey card."""
+
+    @property
+    def count(self) -> int:
+        """How many other pictures there are."""
+        return len(self.others)
+
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """The mean over the other pictures."""
+        return self.others.mean(0, dtype=np.float64)
+
+    @property
+    def difference(self) -> NDArray[np.float64]:
+        """This picture's less the usual."""
+        return self.values - self.usual
+
+    @property
+    def distances(self) -> NDArray[np.float64]:
+        """The root mean square distance of each picture's gate from the mean over all the others': (n + 1,).
+
+        This picture's is the first. Each is measured alike, so that its rank among them is a fair one.
+        """
+        every = np.concatenate([self.values[None], self.others]).astype(np.float64)
+        from_rest = (every - every.mean(0)) * (len(every) / (len(every) - 1))
+        return np.sqrt((from_rest**2).reshape(len(every), -1).mean(1))
+
+    @property
+    def nearer(self) -> int:
+        """How many of the other pictures are nearer to their usual gate than this one."""
+        own, *others = self.distances
+        return int((np.asarray(others) < own).sum())
+
+    @property
+    def alike(self) -> int:
+        """For how many of the other pictures the gate is most open where it is for this one."""
+        return sum(most_open(other) == most_open(self.values) for other in self.others)
+
+    @property
+    def grey_alike(self) -> bool:
+        """Whether it is most open there for a grey card too."""
+        return most_open(self.grey) == most_open(self.values)
+
+    @property
+    def opened(self) -> tuple[str, float]:
+        """Where it is most above the usual gate, in words, and by how much: a channel, or the mean of a ninth."""
+        difference = self.difference
+        if difference.ndim == 2:
+            means = ninths(difference)
+            row, column = max(means, key=lambda ninth: means[ninth])
+            return NINTHS[row][column], means[row, column]
+        most = int(difference.argmax())
+        return str(most), float(difference[most])
+
+
+def most_open(values: Floats) -> str:
+    """Where a gate is most open: the ninth of a map (H, W), one of `NINTHS`, or the number of a channel."""
+    return look(values).place if values.ndim == 2 else str(int(values.argmax()))

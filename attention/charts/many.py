@@ -1,0 +1,45 @@
+"""What holds over many pictures, as one chart: the median of each row with its interval."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from attention.analysis.evidence import RESAMPLES, OverPictures
+from attention.charts.chart import Chart
+from attention.charts.colours import BLUE, NULL
+
+
+def medians(found: Mapping[str, OverPictures], explained: str, finding: str, left_out: int) -> Chart:
+    """The median of each row over the pictures with its 95 % interval.
+
+    `explained` says what the number of one picture is, `finding` what the farthest median comes to, and `left_out` is
+    how many pictures could not be used.
+    """
+    names, each = list(found), list(found.values())
+    median, low, high = (np.array([getattr(one, part) for one in each]) for part in ("median", "low", "high"))
+    rows = np.arange(len(names))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=median,
+        y=rows,
+        mode="markers",
+        error_x={"type": "data", "symmetric": False, "array": high - median, "arrayminus": median - low},
+        marker={"color": BLUE, "size": 11},
+        hovertemplate="%{x:+.3f}<extra></extra>",
+    )
+    figure.add_vline(0, line={"color": NULL, "dash": "dot"})
+    figure.update_yaxes(tickvals=rows, ticktext=list(names), autorange="reversed", fixedrange=True)
+    figure.update_xaxes(title="median over the pictures", fixedrange=True)
+    figure.update_layout(height=110 + 28 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    counts = sorted({one.count for one in each})
+    caption = (
+        f"{explained} Dots: the median over n = {' or '.join(map(str, counts))} pictures; lines: its 95 % interval, by "
+        f"{RESAMPLES:,} bootstrap samples of the pictures, seed 0."
+    )
+    if left_out:
+        caption += f" {left_out} pictures could not be used."
+    table: dict[str, Any] = {"row": names, "median": median, "low": low, "high": high}
+    table |= {"same sign in": [one.alike for one in each], "pictures": [one.count for one in each]}
+    return Chart("many", figure, finding, caption, finding, table)

@@ -1,0 +1,115 @@
+"""A gate against the same gate for other pictures, as charts and in words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from attention.analysis import evidence
+from attention.analysis.agreement import rank_correlation
+from attention.analysis.usual import AgainstUsual, View, most_open
+from attention.charts import channels
+from attention.charts.chart import Chart, Columns, by_place
+from attention.charts.colours import BLUE, NULL
+from attention.charts.survey_figures import change_map, gate_map, map_grid
+from attention.kinds import KINDS, Kind
+
+
+def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
+    """What the gate does with this picture that it does not do with any other; `name` is what its block is called."""
+    place, above = found.opened
+    if found.values.ndim == 2:
+        card = "and for a grey card" if found.grey_alike else f"but not for a grey card ({most_open(found.grey)})"
+        more = f"it opens more than usual at the {place}, by {above:.3f}" if above > 0 else "it opens nowhere more"
+        return (
+            f"{name} is most open at the {most_open(found.values)} on average, as for {found.alike} of {found.count} "
+            f"other pictures {card}; {more}."
+        )
+    word, shut = _word(kind), int(found.difference.argmin())
+    return (
+        f"{name}: {word} {place} is most above its usual gate ({_from_usual(found, int(place))}), {word} {shut} most "
+        f"below ({_from_usual(found, shut)})."
+    )
+
+
+def details(found: AgainstUsual, kind: Kind) -> str:
+    """How far from usual the gate is as a whole and, of numbers by channel, how usual its strongest is."""
+    far = (
+        f"It is farther from its usual values than for {found.nearer} of {found.count} other pictures "
+        f"({found.distances[0]:.3f}, a root mean square)."
+    )
+    if found.values.ndim == 2:
+        return far
+    card = "too" if found.grey_alike else f"it is {most_open(found.grey)}"
+    return (
+        f"For {found.alike} of {found.count} other pictures the strongest {_word(kind)} is the same, for a grey card "
+        f"{card}. {far}"
+    )
+
+
+def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Chart:
+    """The gate for this picture, its mean over the others, the difference, and the gate for a grey card."""
+    said = f"{headline(found, name, kind)} {details(found, kind)}"
+    caption = (
+        f"The usual gate is its mean over n = {found.count} other pictures, the samples; the difference is this "
+        "picture's less the usual, on a scale symmetric about 0; the grey card is a picture of nothing, the same grey "
+        "everywhere. What the usual gate and the grey card have too is a habit, and says nothing of this picture."
+    )
+    parts: dict[str, NDArray[np.floating]] = {"this picture": found.values, "usual": found.usual}
+    parts |= {"this less usual": found.difference, "grey card": found.grey}
+    if found.values.ndim == 2:
+        reach = float(np.abs(found.difference).max()) or 1.0
+        drawn = [gate_map(title, each.astype(np.float64)) for title, each in parts.items()]
+        drawn[2] = change_map("this less usual", found.difference, reach)
+        alike = rank_correlation(found.values, found.usual)
+        ranks = "" if alike is None else f" The ranks of the map and of the usual one correlate by {alike:.2f}."
+        return Chart(key, map_grid(drawn), said, caption + ranks, table=by_place(parts))
+    figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _word(kind))
+    return Chart(key, figure, said, caption, table={_word(kind): range(len(found.values)), **parts})
+
+
+def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) -> Chart:
+    """How far each gate is from its usual one, beside how far it is for the other pictures, in depth order.
+
+    `names` are what the blocks are called for short.
+    """
+    kinds = {block: sum(other == block for other, _ in found) for block, _ in found}
+    words = [names[block] + f" {kind}" * (kinds[block] > 1) for block, kind in found]
+    own = [float(each.distances[0]) for each in found.values()]
+    low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
+    nearer, count = [each.nearer for each in found.values()], max(each.count for each in found.values())
+    most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
+    said = (
+        f"Farthest from usual, beside other pictures, is the gate of {words[most]}: farther than for {nearer[most]} of "
+        f"{count} of them."
+    )
+    places = np.arange(len(words))
+    figure = go.Figure()
+    figure.add_bar(x=places, y=np.subtract(high, low), base=low, width=0.7, marker={"color": NULL, "opacity": 0.45})
+    figure.add_scatter(x=places, y=own, mode="markers", marker={"color": BLUE, "size": 12})
+    figure.update_traces(hovertemplate="%{y:.3f}<extra></extra>")
+    figure.update_xaxes(tickvals=places, ticktext=list(words), showgrid=False)
+    figure.update_yaxes(title="distance from usual", rangemode="tozero")
+    figure.update_layout(height=320, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    caption = (
+        "Blue: the root mean square distance of this picture's gate from its mean over the others. Grey: the middle "
+        f"95 % of the same for n = {count} other pictures, the samples, each against the rest of them."
+    )
+    table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": [count] * len(own)}
+    table = {**table, "others from": low, "others to": high}
+    return Chart("unusual", figure, said, caption, said, table)
+
+
+def _from_usual(found: AgainstUsual, number: int) -> str:
+    return f"{found.values[number]:.3f}, usually {found.usual[number]:.3f}"
+
+
+def _rank(found: AgainstUsual) -> tuple[float, float]:
+    """How unusual a gate is: the share of pictures that are nearer; where that is equal, its distance beside theirs."""
+    own, *others = found.distances
+    return found.nearer / found.count, own / max(float(np.median(others)), 1e-9)
+
+
+def _word(kind: Kind) -> str:
+    return KINDS[kind].number_for.removeprefix("each ")

@@ -1,0 +1,22 @@
+"""Constant channels folded into the weights, from the command line."""
+
+from pathlib import Path
+
+from attention import images, survey
+from attention.interventions import folding
+from attention.observe import load_network
+from attention.records import GatescopeError
+
+
+def fold(result: Path, model: str | None, out: Path) -> str:
+    """Write the folded weights of the network that a survey's result is of; what was done. Raises GatescopeError."""
+    loaded = survey.LoadedSurvey(survey.read(result))
+    name = model or str(loaded.result.provenance["network"]["name"])
+    network = load_network(name, random=loaded.random)
+    pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
+    folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
+    try:
+        out.write_bytes(folding.as_file(folded))
+    except OSError as error:
+        raise GatescopeError(f"{out} cannot be written: {error.strerror}; a file in a folder is allowed.") from None
+    return f"{folding.in_words(done, folding.check(network.module, folded, pictures))}\nThe weights are in {out}."

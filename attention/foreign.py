@@ -1,0 +1,57 @@
+"""Text that strangers wrote, such as names of gates, classes and files: shown as it is wherever text is markup.
+
+HTML escapes by jinja2's own means, in `attention.report.html`.
+"""
+
+import operator
+import re
+from typing import Any
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_JOINER = "\u2060"
+# What Streamlit makes of words after the escapes are gone: links of bare addresses, and icons. (It looks for emoji
+# before that, so that an escape is enough.)
+_WORDS = re.compile(r"(?i)(https?:(?=//)|\bwww(?=\.)|(?<=[\w.+-])@(?=[\w-]+\.)|:(?=material/|streamlit:))")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+TEMPLATES = frozenset({"hovertemplate", "texttemplate"})
+"""What plotly fills in by itself: a name stands in them as `%{fullData.name}`, `%{text}` or `%{customdata}`."""
+
+
+def literal(text: str) -> str:
+    """The text for markdown of Streamlit, its labels and its messages, which shows it as it is.
+
+    An invisible word joiner (U+2060) breaks what would become a link or an icon of itself.
+    """
+    return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", text))
+
+
+def in_figure(text: str) -> str:
+    """The text for plotly, which reads some HTML in all of its labels; a new line stays one."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("\n", "<br>")
+
+
+def plain(part: Any) -> Any:
+    """A plotly figure, or parts of one, with every text `in_figure` but for templates; itself where nothing changes.
+
+    So a chart is made of plain texts, and each place that hands a figure to plotly.js calls this.
+    """
+    if hasattr(part, "to_dict"):
+        parts = part.to_dict()
+        return part if (new := plain(parts)) is parts else type(part)(new)
+    if isinstance(part, dict):
+        named = {key: value if key in TEMPLATES else plain(value) for key, value in part.items()}
+        return part if all(named[key] is value for key, value in part.items()) else named
+    if isinstance(part, list | tuple):
+        listed = [plain(each) for each in part]
+        return part if all(map(operator.is_, listed, part)) else listed
+    if getattr(getattr(part, "dtype", None), "kind", None) in ("O", "U"):
+        return plain(part.tolist())
+    return in_figure(part) if isinstance(part, str) and in_figure(part) != part else part
+
+
+def in_cell(value: Any) -> Any:
+    """A value for a CSV file: a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    starts = isinstance(value, str) and value.startswith(_FORMULA)
+    return f"'{value}" if starts and not _NUMBER.fullmatch(value) else value

@@ -1,0 +1,135 @@
+"""Who is let in, around Streamlit's own server: a layer of ASGI that knows nothing of the pages."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from attention.settings import MIB, setting
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOCAL = ("localhost",)
+"""Names of this machine; an address in numbers cannot be another's name, and is always let in."""
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data:; media-src 'self' blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+"""Nothing is fetched from elsewhere, and nothing else frames a page. Streamlit and plotly write styles into their
+pages, and Streamlit's first page has a script in it."""
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+)
+CLOSED = "/_stcore/metrics"
+UPLOADS = "/_stcore/upload_file/"
+ORDERS = frozenset({"clear_cache", "load_git_info", "set_run_on_save"})
+"""What a browser may ask of Streamlit that is not for visitors: the first empties what all of them share."""
+LEAST = 4096
+"""Bytes that a file counts for at least."""
+
+
+class Guard:
+    """Refuses foreign hosts and origins, uploads that are too much, and what is no visitor's business.
+
+    `uploads` are the files that Streamlit holds, by visitor and by file, each with its `data`; `hosts` are names by
+    which visitors reach this server.
+    """
+
+    def __init__(self, app: App, uploads: Mapping[str, Mapping[str, Any]], hosts: Collection[str] = LOCAL) -> None:
+        self._app, self._uploads = app, uploads
+        self._hosts = {host.lower().rstrip(".") for host in (*LOCAL, *hosts)}
+        self._coming: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if refusal := self._refused(scope, headers):
+            return await _refuse(scope, send, *refusal)
+        if scope["type"] == "websocket":
+            return await self._app(scope, _without_orders(receive), send)
+        if scope["method"] != "PUT" or UPLOADS not in scope["path"]:
+            return await self._app(scope, receive, _with_headers(send))
+        return await self._take(scope, receive, send, headers.get(b"content-length", ""))
+
+    def _refused(self, scope: Scope, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        if not self._is_here(host):
+            return 421, "This server does not go by that name; whoever starts it allows one with --host."
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, "Another site's page cannot ask this server."
+        return (404, "Not found.") if scope["path"].endswith(CLOSED) else None
+
+    def _is_here(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+            return name in self._hosts or bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send, length: str) -> None:
+        """An upload, counted while it comes in. Its length is stated, and no more than that is read."""
+        if not (length.isascii() and length.isdigit() and len(length) < 16):
+            return await _refuse(scope, send, 411, "An upload states its length.")
+        visitor, size = scope["path"].rstrip("/").split("/")[-2], max(int(length), LEAST)
+        own, every = setting("GATESCOPE_MAX_UPLOADS_MIB"), setting("GATESCOPE_MAX_ALL_UPLOADS_MIB")
+        if self._held(visitor) + self._coming[visitor] + size > own * MIB:
+            return await _refuse(scope, send, 413, f"A visitor's files have {own} MiB at most in all.")
+        if sum(map(self._held, list(self._uploads))) + self._coming.total() + size > every * MIB:
+            return await _refuse(scope, send, 413, f"All visitors' files have {every} MiB at most; try again later.")
+        self._coming[visitor] += size
+        try:
+            await self._app(scope, receive, _with_headers(send))
+        finally:
+            self._coming[visitor] -= size
+            if not self._coming[visitor]:
+                del self._coming[visitor]
+
+    def _held(self, visitor: str) -> int:
+        return sum(max(len(file.data), LEAST) for file in list(self._uploads.get(visitor, {}).values()))
+
+
+async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
+    if scope["type"] == "websocket":
+        return await send({"type": "websocket.close", "code": 1008, "reason": sentence})
+    kind = (b"content-type", b"text/plain; charset=utf-8")
+    await _with_headers(send)({"type": "http.response.start", "status": status, "headers": [kind]})
+    return await send({"type": "http.response.body", "body": sentence.encode()})
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+        await send(message)
+
+    return sent
+
+
+def _without_orders(receive: Receive) -> Receive:
+    """What a browser says, but for ORDERS."""
+
+    async def received() -> Message:
+        while _is_order(message := await receive()):
+            pass
+        return message
+
+    return received
+
+
+def _is_order(message: Message) -> bool:
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    try:
+        return BackMsg.FromString(message.get("bytes") or b"").WhichOneof("type") in ORDERS
+    except Exception:  # of protobuf, which is Streamlit's own affair: it answers what is no message
+        return False

@@ -1,0 +1,71 @@
+"""Texts of strangers: as they are wherever text is markup."""
+
+import csv
+import html
+import io
+import re
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attention import foreign
+from attention.charts.chart import as_csv
+
+
+def read_back(text: str) -> str:
+    """What a reader of markdown sees: each escape is its character, and a joiner is not seen."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text).replace("\u2060", "")
+
+
+@given(st.text())
+def test_markdown_shows_every_text_as_it_is(text):
+    shown = foreign.literal(text)
+    assert read_back(shown) == text.replace("\u2060", "")
+    assert not re.search(r"(?<!\\)(?:\\\\)*[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", shown))
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example", "see www.a.example", "me@a.example", ":material/home:", ":streamlit:"]
+)
+def test_no_word_turns_into_a_link_or_an_icon(text):
+    seen = foreign.literal(text).replace("\\", "")
+    for live in (r"https?://", r"www\.", r"\w@\w", r":material/\w+:", r":streamlit:"):
+        assert not re.search(live, seen, re.IGNORECASE)
+
+
+@given(st.text(), st.text())
+def test_a_figure_has_every_text_as_it_is_and_a_new_line_as_one(name, tick):
+    figure = go.Figure(go.Scatter(x=np.array([0, 1]), y=[1.0, 2.0], name=name, hovertemplate="%{y}<extra></extra>"))
+    figure.update_xaxes(tickvals=[0, 1], ticktext=[tick, "b"])
+    shown = foreign.plain(figure)
+    for text, found in ((name, shown.data[0].name), (tick, shown.layout.xaxis.ticktext[0])):
+        assert not re.search(r"<(?!br>)|>(?<!<br>)", found)
+        assert html.unescape(found.replace("<br>", "\n")) == html.unescape(html.escape(text, quote=False))
+    assert (
+        shown.data[0].hovertemplate == "%{y}<extra></extra>"
+        and shown.to_dict()["data"][0]["x"] == figure.to_dict()["data"][0]["x"]
+    )
+    assert figure.data[0].name == name, "the chart itself is another figure"
+
+
+def test_texts_in_arrays_of_a_figure_are_escaped_too():
+    names = np.array(["<a href='x'>y</a>", "z"], object)
+    (bars,) = foreign.plain(go.Figure(go.Bar(x=names, y=[1, 2], customdata=names))).data
+    assert list(bars.x) == list(bars.customdata) == ["&lt;a href='x'&gt;y&lt;/a&gt;", "z"]
+
+
+@given(st.lists(st.text(alphabet="=+-@\t\r\n,\"'a1 "), min_size=1))
+def test_no_cell_begins_a_formula_and_every_text_can_be_read_back(texts):
+    rows = list(csv.reader(io.StringIO(as_csv({"=head()": texts}), newline="")))
+    assert rows[0] == ["'=head()"]
+    for text, row in zip(texts, rows[1:], strict=True):
+        cell = row[0] if row else ""
+        assert cell.removeprefix("'" if cell == f"'{text}" else "") == text
+        assert not re.match(r"[=@\t\r]|[+-](?!\d+$)", cell)
+
+
+def test_numbers_stay_numbers_in_a_table():
+    assert as_csv({"n": [-1.5, 2, "-0.25"]}).split() == ["n", "-1.5", "2", "-0.25"]

@@ -1,0 +1,195 @@
+"""Who is let in: hosts, origins, sizes and orders, by the guard alone and by a server that is started."""
+
+import asyncio
+import subprocess
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from attention.serving.guard import LEAST, POLICY, Guard
+from attention.settings import MIB
+from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
+
+
+class Beneath:
+    """The server beneath, which notes what reached it; an upload waits there until it is let go."""
+
+    def __init__(self):
+        self.seen, self.messages, self.go = [], [], None
+
+    async def __call__(self, scope, receive, send):
+        self.seen.append(scope["path"])
+        if scope["type"] == "websocket":
+            while (message := await receive())["type"] != "websocket.disconnect":
+                self.messages.append(message)
+            return
+        if self.go:
+            await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+def scope(path="/", *, kind="http", method="GET", host="localhost:8501", **headers):
+    listed = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return {
+        "type": kind,
+        "path": path,
+        "method": method,
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in listed.items()],
+    }
+
+
+def asked(guard, request, *incoming):
+    """What the guard answers: its messages."""
+    sent, messages = [], iter(incoming)
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(guard(request, receive, send))
+    return sent
+
+
+def status(guard, request):
+    return asked(guard, request)[0]["status"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "127.0.0.1:1", "[::1]:8501", "10.1.2.3", "a.example"])
+def test_this_machine_numbers_and_allowed_names_are_let_in(host):
+    assert status(Guard(Beneath(), {}, ["A.example."]), scope(host=host)) == 200
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "[", "a:b:c", "localhost@evil.example"])
+def test_other_names_are_not(host):
+    beneath = Beneath()
+    assert status(Guard(beneath, {}), scope(host=host)) == 421
+    closed = asked(Guard(beneath, {}), scope(kind="websocket", host=host))
+    assert closed[0]["type"] == "websocket.close" and not beneath.seen
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [("http://localhost:8501", 200), ("http://localhost:1", 403), ("http://evil.example", 403), ("null", 403)],
+)
+def test_a_page_of_another_site_cannot_ask(origin, code):
+    assert status(Guard(Beneath(), {}), scope(origin=origin)) == code
+
+
+@pytest.mark.parametrize("path", ["/_stcore/metrics", "/base/_stcore/metrics"])
+def test_numbers_about_the_server_are_not_for_visitors(path):
+    assert status(Guard(Beneath(), {}), scope(path)) == 404
+
+
+def test_every_answer_has_the_policy():
+    for path in ("/", "/_stcore/metrics"):
+        headers = dict(asked(Guard(Beneath(), {}), scope(path))[0]["headers"])
+        assert headers[b"content-security-policy"] == POLICY.encode()
+        assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+def put(size, visitor="one"):
+    return scope(f"/_stcore/upload_file/{visitor}/{size}", method="PUT", content_length=str(size))
+
+
+def test_a_visitor_and_all_of_them_have_a_bound_that_counts_what_is_held(monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_MIB", "2")
+    monkeypatch.setenv("GATESCOPE_MAX_ALL_UPLOADS_MIB", "3")
+    held = {"one": {"a": SimpleNamespace(data=bytes(MIB))}}
+    guard = Guard(Beneath(), held)
+    assert status(guard, put(MIB)) == 200
+    assert status(guard, put(MIB + 1)) == 413
+    assert status(guard, put(2 * MIB, "two")) == 200
+    assert status(guard, put(2 * MIB + 1, "two")) == 413
+    held["two"] = {"b": SimpleNamespace(data=bytes(2 * MIB))}
+    assert status(guard, put(1)) == 413
+
+
+def test_many_small_files_count_as_more(monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_MIB", "1")
+    files = {str(number): SimpleNamespace(data=b"x") for number in range(MIB // LEAST)}
+    assert status(Guard(Beneath(), {"one": files}), put(1)) == 413
+
+
+def test_what_is_coming_in_counts_too_and_is_forgotten_when_it_is_over(monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_MIB", "1")
+    beneath = Beneath()
+    guard = Guard(beneath, {})
+
+    async def two_at_once():
+        beneath.go, sent = asyncio.Event(), ([], [])
+
+        async def one(number):
+            async def send(message):
+                sent[number].append(message)
+
+            await guard(put(MIB), None, send)
+
+        tasks = [asyncio.ensure_future(one(number)) for number in range(2)]
+        await asyncio.sleep(0)
+        beneath.go.set()
+        await asyncio.gather(*tasks)
+        return [each[0]["status"] for each in sent]
+
+    assert asyncio.run(two_at_once()) == [200, 413]
+    beneath.go = None
+    assert status(guard, put(MIB)) == 200
+
+
+@pytest.mark.parametrize("length", [None, "-1", "", "1e9", "9" * 20, "²"])
+def test_an_upload_of_no_length_is_refused(length):
+    request = scope(
+        "/_stcore/upload_file/one/a", method="PUT", **({} if length is None else {"content_length": length})
+    )
+    assert status(Guard(Beneath(), {}), request) == 411
+
+
+def test_a_browser_cannot_empty_what_all_share_and_all_else_passes():
+    beneath = Beneath()
+    orders = [BackMsg(clear_cache=True), BackMsg(load_git_info=True), BackMsg(set_run_on_save=True)]
+    passing = [BackMsg(stop_script=True).SerializeToString(), b"\xff no message", BackMsg().SerializeToString()]
+    data = [*(order.SerializeToString() for order in orders), *passing]
+    messages = [{"type": "websocket.receive", "bytes": each} for each in data]
+    asked(Guard(beneath, {}), scope(kind="websocket"), *messages, {"type": "websocket.disconnect"})
+    assert [message["bytes"] for message in beneath.messages] == passing
+
+
+@pytest.fixture(scope="module")
+def address():
+    port = free_port()
+    command = [*SERVE, "--model", "tests.factories:classifier", "--port", str(port), "--host", "named.example"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            assert healthy(f"http://localhost:{port}", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def code(address, path="/", **headers):
+    request = urllib.request.Request(address + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers)
+
+
+def test_a_server_that_is_started_has_the_guard(address):
+    known, headers = code(address)
+    assert known == 200 and headers["content-security-policy"] == POLICY
+    assert code(address, Host="named.example")[0] == 200
+    assert code(address, Host="evil.example")[0] == 421
+    assert code(address, "/_stcore/metrics")[0] == 404
+    stream = f"ws{address.removeprefix('http')}/_stcore/stream"
+    with connect(stream, origin=address), connect(stream):
+        pass
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(stream, origin="http://evil.example")

@@ -1,0 +1,170 @@
+"""What a module takes and returns is said by an adapter, an output and a region; everything else follows."""
+
+import numpy as np
+import pytest
+import torch
+
+from attention import images, serving
+from attention.analysis import probabilities
+from attention.attribution import Attributor
+from attention.cli import main
+from attention.interventions import Edit, applied, changes, passes_of
+from attention.models import code, interface
+from attention.models.code import CodeError, Settings
+from attention.models.interface import AdaptError, answers, region_of
+from attention.observe import observe, read_picture
+from attention.serving.options import network_of, parsed
+from tests import factories
+from tests.test_page_serving import SMALL, start, texts
+
+assert start is not None  # a fixture of theirs
+PICTURE = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def seeded(kind, **settings):
+    torch.manual_seed(0)
+    return code.network(kind(), kind.__name__, Settings(image_size=64, **settings))
+
+
+def plain():
+    torch.manual_seed(0)
+    return factories.Gated().eval()
+
+
+def test_every_tensor_of_what_is_returned_has_a_path():
+    returned = {"a": torch.zeros(1, 2), "b": [torch.zeros(3), {"c": torch.zeros(4)}], "d": 5}
+    assert dict(answers(returned)) == {"a": (1, 2), "b.0": (3,), "b.1.c": (4,)}
+    answer = factories.Answer(torch.zeros(1, 5), (torch.zeros(1, 2, 3, 3),))
+    assert dict(answers(answer)) == {"logits": (1, 5), "hidden_states.0": (1, 2, 3, 3)}
+    assert dict(answers(torch.zeros(2))) == {"": (2,)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (factories.Twofold, {"output": "1"}),
+        (factories.Twofold, {"output": lambda returned: returned[1]}),
+        (factories.Paired, {"adapter": factories.twice}),
+        (factories.Paired, {"adapter": "tests.factories:twice"}),
+        (factories.Named, {"adapter": factories.by_name, "output": "logits"}),
+    ],
+)
+def test_what_is_adapted_answers_as_the_plain_network_does(kind, settings):
+    network = seeded(kind, **settings)
+    with torch.no_grad():
+        torch.testing.assert_close(network.module(PICTURE), plain()(PICTURE))
+    assert len(network.labels) == factories.CLASSES
+    one = observe(network, read_picture(images.samples()[0].path))
+    wanted = observe(code.network(plain(), "plain", Settings(image_size=64)), one.picture)
+    assert {gate.kind for gate in one.trace.gates} == {"channel", "spatial"}
+    np.testing.assert_allclose(one.probabilities, wanted.probabilities, atol=1e-6)
+    if one.layers.blocks:  # a block that runs twice has no map of its own
+        np.testing.assert_allclose(one.heatmap(1).values, wanted.heatmap(1).values, atol=1e-6)
+    (moved,) = changes(passes_of(one), [applied([Edit("off")], one.trace.gates)])
+    (expected,) = changes(passes_of(wanted), [applied([Edit("off")], wanted.trace.gates)])
+    np.testing.assert_allclose(moved, expected, atol=1e-5)
+    assert one.inventory.network.parameters == wanted.inventory.network.parameters
+    assert one.inventory.network.macs >= wanted.inventory.network.macs
+
+
+def test_a_map_of_scores_is_averaged_over_a_region_for_answer_and_heatmap():
+    network = seeded(factories.Segmenting, output="out", region=(0.0, 0.5, 0.25, 1.0))
+    torch.manual_seed(0)
+    module = factories.Segmenting().eval()
+    with torch.no_grad():
+        wanted = module(PICTURE)["out"][:, :, 16:, :8].mean((2, 3))
+        torch.testing.assert_close(network.module(PICTURE), wanted)
+    assert "its mean over the part of the map from (0.0, 0.5) to (0.25, 1.0)" in " ".join(network.card.assumed)
+    one = observe(network, read_picture(images.samples()[0].path))
+    np.testing.assert_allclose(one.probabilities, probabilities(one.logits), atol=1e-6)
+    assert one.heatmap(0, None).values.ndim == 2
+
+
+def test_another_output_of_the_same_network_shares_its_weights():
+    served = seeded(factories.Twofold)
+    assert served.card.answers == {"0": (1, 8, 32, 32), "1": (1, 5)} and served.labels == ()
+    varied = code.varied(served, "1", None)
+    assert len(varied.labels) == factories.CLASSES
+    assert {id(p) for p in varied.module.parameters()} == {id(p) for p in served.module.parameters()}
+    with torch.no_grad():
+        assert isinstance(served.module(PICTURE), list)
+
+
+def test_a_network_that_computes_in_16_bits_by_its_own_code_is_served_so():
+    network = seeded(factories.Half)
+    assert next(network.module.parameters()).dtype == torch.bfloat16
+    one = observe(network, read_picture(images.samples()[0].path))
+    assert len(one.trace.gates) == 2 and one.probabilities.sum() == pytest.approx(1)
+    assert Attributor(network.module)(one.batch, 0).values.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("text", "region"), [("whole", (0, 0, 1, 1)), ("0,0.5,0.25,1", (0, 0.5, 0.25, 1)), (" whole ", (0, 0, 1, 1))]
+)
+def test_a_region_is_read(text, region):
+    assert region_of(text) == region
+
+
+@pytest.mark.parametrize("text", ["half", "0,0,1", "0.5,0,0.5,1", "0,0,2,1", "a,b,c,d"])
+def test_what_is_no_region_is_one_sentence(text):
+    with pytest.raises(AdaptError, match="The region is"):
+        region_of(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        (factories.Twofold, {"output": "logits"}, "There is no output 'logits'; the network returns 0, 1."),
+        (factories.Gated, {"region": interface.WHOLE}, "(N, classes, H, W), and this is 1 × 5."),
+        (factories.Paired, {}, "or needs an adapter that makes what it takes"),
+        (factories.Paired, {"adapter": "tests.factories:number"}, "a function of a batch of pictures is allowed"),
+    ],
+)
+def test_what_cannot_be_adapted_is_one_sentence(kind, settings, said):
+    with pytest.raises((AdaptError, CodeError)) as raised:
+        seeded(kind, **settings)
+    assert said in str(raised.value)
+
+
+def test_the_command_line_names_them():
+    options = ["--model", "tests.factories:Named", "--adapter", "tests.factories:by_name", "--output", "logits", *SMALL]
+    assert len(network_of(parsed(options)).labels) == factories.CLASSES
+    assert {"--adapter", "--output", "--region"} <= {
+        option for parameter in main.commands["serve"].params for option in parameter.opts
+    }
+    with pytest.raises(serving.ServingError, match="The region is"):
+        parsed(["--region", "nowhere"])
+
+
+def test_the_page_lets_a_person_choose_the_answer(start):
+    app = start("--model", "tests.factories:Twofold", *SMALL)
+    assert app.selectbox(key="output").options == ["all that it returns", "0", "1"]
+    app.selectbox(key="output").set_value("1").run()
+    assert not app.exception and not app.error
+    assert len(app.get("progress")) == factories.CLASSES
+
+
+@pytest.mark.parametrize("page", ["overview", "compare", "intervene", "models"])
+def test_a_map_of_scores_is_averaged_on_every_page(start, page):
+    app = start("--model", "tests.factories:Segmenting", *SMALL, page=page, output="out", region="0,0,0.5,1")
+    assert not app.exception and not app.error
+    assert len(app.get("progress")) >= factories.CLASSES
+    app = start("--model", "tests.factories:Segmenting", *SMALL, output="out", region="nothing")
+    assert "The region is" in app.error[0].value and not app.exception
+    assert "a dict of out" in texts(app).replace("\\", "")
+
+
+def test_a_measured_number_has_a_heatmap_too(start):
+    network = seeded(factories.Gated, outputs="values")
+    one = observe(network, read_picture(images.samples()[0].path))
+    assert one.targets == tuple(f"number {place}" for place in range(factories.CLASSES)) and one.first_target == 0
+    assert one.answer(2) == f"{float(one.trace.output[0, 2]):.4g}"
+    arguments = ("--model", "tests.factories:classifier", *SMALL, "--outputs", "values")
+    app = start(*arguments, page="compare", beside="plain", **{"class": "number 2"})
+    assert not app.exception and not app.error
+    assert "number 2" in [metric.label for metric in app.metric]
+    captions = [caption.replace("\\", "") for element in app.get("image") for caption in element.captions]
+    assert any("Grad-CAM" in caption for caption in captions), captions
+    for tab in ("Deletion and insertion", "Shuffled weights", "Gates against heatmap"):
+        app = start(*arguments, page="compare", beside="plain", about=tab)
+        assert not app.exception and not app.error, tab

@@ -1,0 +1,121 @@
+"""A gate against the same gate for other pictures, against slow twins; and what is said of it."""
+
+import numpy as np
+import pytest
+
+from attention import analysis, images
+from attention.analysis.usual import AgainstUsual, UsualGates, views
+from attention.charts import usual
+from attention.kinds import CHANNEL, SPATIAL
+from attention.models import zoo
+from attention.observe import observe, read_picture
+from attention.store import Store
+
+
+def found(values, others, grey):
+    return AgainstUsual(*(np.asarray(each, np.float32) for each in (values, others, grey)))
+
+
+def random_case(shape, seed=0, count=6):
+    random = np.random.default_rng(seed)
+    return found(random.random(shape), random.random((count, *shape)), random.random(shape))
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 5), (4, 6)])
+def test_the_usual_gate_is_the_mean_over_the_other_pictures(shape):
+    case = random_case(shape)
+    for place in np.ndindex(*shape):
+        mean = sum(float(other[place]) for other in case.others) / 6
+        assert case.usual[place] == pytest.approx(mean, abs=1e-6)
+        assert case.difference[place] == pytest.approx(case.values[place] - mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 5)])
+def test_each_pictures_distance_is_that_from_the_mean_of_all_the_others(shape):
+    case = random_case(shape, seed=1)
+    every = [case.values, *case.others]
+    for index, one in enumerate(every):
+        rest = [other for place, other in enumerate(every) if place != index]
+        squares = [(one[at] - sum(other[at] for other in rest) / len(rest)) ** 2 for at in np.ndindex(*shape)]
+        assert case.distances[index] == pytest.approx((sum(squares) / len(squares)) ** 0.5)
+    assert case.nearer == sum(other < case.distances[0] for other in case.distances[1:])
+
+
+def test_a_picture_like_all_others_is_nearer_than_none_and_another_one_than_all():
+    habit = np.linspace(0, 1, 9)
+    others = habit + np.random.default_rng(0).normal(0, 0.05, (8, 9))
+    assert found(others.mean(0), others, habit).nearer == 0
+    assert found(1 - habit, others, habit).nearer == 8
+
+
+def test_where_a_map_is_most_open_is_counted_over_the_others():
+    case = random_case((5, 5), seed=2)
+    assert case.alike == sum(analysis.look(other).place == analysis.look(case.values).place for other in case.others)
+    assert case.opened[0] == analysis.look(case.difference.astype(np.float32)).place
+
+
+def test_a_habit_of_position_is_called_one():
+    habit = np.zeros((6, 6), np.float32)
+    habit[4:, 4:] = 0.9
+    here = habit.copy()
+    here[:2, :2] = 0.2
+    case = found(here, [habit] * 3, habit)
+    assert usual.headline(case, "layer3.0", SPATIAL) == (
+        "layer3.0 is most open at the lower right on average, as for 3 of 3 other pictures and for a grey card; it "
+        "opens more than usual at the upper left, by 0.200."
+    )
+    chart = usual.chart(case, "layer3.0", SPATIAL)
+    assert list(chart.table) == ["row", "column", "this picture", "usual", "this less usual", "grey card"]
+    other = found(here, [habit[::-1]] * 2, np.full((6, 6), 0.5))
+    assert "as for 0 of 2 other pictures but not for a grey card" in usual.headline(other, "layer3.0", SPATIAL)
+
+
+def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
+    case = found(np.zeros((3, 3)), np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
+    assert "it opens nowhere more" in usual.headline(case, "a", SPATIAL)
+
+
+def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
+    case = found([0.9, 0.5, 0.1, 0.95], [[0.2, 0.5, 0.8, 0.95]] * 2, [0.2, 0.5, 0.8, 0.9])
+    assert usual.headline(case, "layer4.1", CHANNEL) == (
+        "layer4.1: channel 0 is most above its usual gate (0.900, usually 0.200), channel 2 most below (0.100, "
+        "usually 0.800)."
+    )
+    assert usual.details(case, CHANNEL).startswith(
+        "For 2 of 2 other pictures the strongest channel is the same, for a grey card too."
+    )
+    chart = usual.chart(case, "layer4.1", CHANNEL)
+    assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)
+
+
+def test_through_depth_the_most_unusual_gate_is_named():
+    maps = np.random.default_rng(0).random((6, 4, 4))
+    usual_map = found(np.full((4, 4), 0.5), maps, np.zeros((4, 4)))
+    cases = {("a", SPATIAL): usual_map, ("b", CHANNEL): found([1, 0], [[0, 1]] * 6, [0, 1])}
+    chart = usual.through_depth(cases, {"a": "first", "b": "second"})
+    assert "the gate of second: farther than for 6 of 6 of them" in chart.headline
+    assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
+
+
+def test_a_picture_is_not_held_against_itself_nor_against_gates_of_another_size():
+    at, one = ("a", CHANNEL), np.zeros(3, np.float32)
+    gates = UsualGates({"p": {at: one}, "q": {at: one}, "r": {at: one}, "s": {at: np.zeros(4, np.float32)}}, {at: one})
+    against = gates.against(at, one, "p")
+    assert against is not None and against.count == 2
+    assert gates.against(at, np.zeros(4, np.float32), "p") is None
+    assert gates.against(("b", CHANNEL), one, "p") is None
+
+
+def test_the_networks_usual_gates_are_those_of_a_trace_of_every_sample():
+    network, store = zoo.load("se"), Store()
+    sample, *rest = images.samples()
+    observation = observe(network, read_picture(sample.path), store)
+    assert not observation.usual_known
+    against = observation.against_usual
+    assert observation.usual_known
+    assert list(against) == list(views(observation.blocks))
+    others = [read_picture(each.path) for each in rest]
+    gates = [observation.of(other).trace.gates[-1].values[0] for other in others]
+    last = list(against.values())[-1]
+    np.testing.assert_allclose(last.usual, np.mean(gates, axis=0), atol=1e-6)
+    assert last.count == len(others)
