@@ -20,4 +20,4 @@ with ui.errors():
         with step:
             teach(se.steps(lesson), lesson.where)
     else:
-        ui.no_gates(observation, "channel gates", "se")
+        ui.no_gates(observation, "channel gates of SE's form", "se")

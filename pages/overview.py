@@ -10,6 +10,7 @@ from attention.ui import overview
 
 with ui.errors():
     if observation.blocks:
+        overview.draw_gate(observation)
         st.markdown(f"#### {overview.headline(observation)}")
         overview.draw_network(observation)
         st.caption(overview.scale(observation))

@@ -37,12 +37,15 @@ print(urllib.request.urlopen(asyncio.run(cell()) + "/_stcore/health").read())
 PAGES = """
 from streamlit.testing.v1 import AppTest
 from attention import serving, ui
+from attention.charts import explorable
 from attention.images import samples
+from attention.report import Document, html
 
 app = AppTest.from_file(serving.APP, default_timeout=120).run()
 for page in ui.PAGES:
     app.switch_page(f"pages/{page}.py").run()
     assert not app.exception and not app.error, page
+assert explorable.script() in html(Document("", "", (), ())) and explorable.style()
 print(serving.APP, len(samples()))
 """
 

@@ -150,6 +150,11 @@ def test_a_network_without_such_gates_is_told_from_one_that_has_them(page, netwo
     assert "has no" in app.info[0].value and not app.subheader
 
 
+def test_a_block_of_another_form_is_told_from_one_that_can_be_explained():
+    app = opened("lesson_se", network="timm/resnest14d", weights="Random")
+    assert gated.OTHER_FORM in [info.value for info in app.info]
+
+
 @pytest.mark.parametrize("page", STEPS)
 def test_a_lesson_goes_on_with_its_block(page):
     app = opened(page)

@@ -157,12 +157,12 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     gated = before if channel is None else before * channel[:, None, None]
     after = (gated if spatial is None else gated * spatial).mean(0)
     means, ends = before.mean(0), own_range(np.stack([before.mean(0), after]))
-    shown = [("features, mean of channels", means, FEATURES, ends)]
+    shown = [("features,<br>mean", means, FEATURES, ends)]
     if channel is not None:
-        shown.append(("× channel gate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
+        shown.append(("× channel<br>gate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
     if spatial is not None:
-        shown.append(("× spatial gate", spatial, SPATIAL_GATE, Scale(0, 1)))
-    shown.append(("= features passed on", after, FEATURES, ends))
+        shown.append(("× spatial<br>gate", spatial, SPATIAL_GATE, Scale(0, 1)))
+    shown.append(("= passed<br>on", after, FEATURES, ends))
     width, between = 1 / len(shown), 0.03
     panels = [
         _Panel(
@@ -170,6 +170,9 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         )
         for place, (title, values, colours, scale) in enumerate(shown)
     ]
+    table = {title.replace("<br>", " "): values for title, values, *_ in shown}
+    if channel is not None:
+        table["× channel gate"] = channel
     kinds = [f"{len(channel)} channels, pale 0 to deep blue 1" if channel is not None else ""]
     kinds += ["each place, violet 0 to yellow 1" if spatial is not None else ""]
     legend = " and for ".join(filter(None, kinds))
@@ -179,18 +182,14 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         f"{name}: features from {means.min():.2f} to {means.max():.2f} become {after.min():.2f} to {after.max():.2f}.",
         f"In {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, white "
         "high, on one scale before and after.",
-        table=by_map({title: values for title, values, *_ in shown if title != "× channel gate"} | _gates(channel)),
+        table=by_map(table),
     )
 
 
-def _gates(channel: Floats | None) -> dict[str, Floats]:
-    return {} if channel is None else {"× channel gate": channel}
-
-
 def _folded(values: Floats) -> Floats:
-    """Numbers (C,) row by row in a map that is nearly square; what is left over is NaN."""
+    """Numbers (C,) row by row in a square map; what is left over is NaN."""
     across = int(np.ceil(np.sqrt(len(values))))
-    sheet = np.full((-(-len(values) // across), across), np.nan, np.float32)
+    sheet = np.full((across, across), np.nan, np.float32)
     sheet.ravel()[: len(values)] = values
     return sheet
 

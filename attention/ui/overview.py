@@ -12,9 +12,10 @@ from attention.charts import numbers, overlay
 from attention.charts.chart import by_map
 from attention.kinds import KINDS
 from attention.observe import Observation
-from attention.records import Floats, Gate
+from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import usual, widgets
 from attention.ui.gates import in_unit
+from attention.ui.lessons import gated
 
 ACROSS = 4
 MOST_CARDS, MOST_MAPS = 16, 8
@@ -34,6 +35,20 @@ def draw_network(observation: Observation) -> None:
             with place.container(border=True, height="stretch"):
                 drawn |= _draw_block(observation, observation.blocks[number], names[number])
     widgets.data(gates=by_map(drawn))
+
+
+def draw_gate(observation: Observation) -> None:
+    """What a gate is, by one block of this network with this picture, where one has the papers' form."""
+    blocks = [block for block in observation.blocks if block.channel]
+    st.markdown(
+        "**A gate is a dial from 0 to 1 that multiplies features**, the numbers that the network has found in the "
+        "picture: at 1 they pass unchanged, at 0 they are shut off. A channel gate has a dial for each kind of "
+        "feature, a spatial gate one for each place."
+    )
+    if blocks:
+        chosen = gated.Gated(observation, gated.usual(observation, blocks))
+        if isinstance(steps := observation.steps(chosen.gate.name), ChannelSteps):
+            widgets.show(gated.dials(chosen, steps))
 
 
 def draw_usual(observation: Observation) -> None:

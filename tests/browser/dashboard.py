@@ -18,12 +18,15 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
+    "lesson_grouped": "/lesson_grouped",
+    "lesson_se": "/lesson_se",
+    "lesson_cbam": "/lesson_cbam",
     "overview": "/",
     "excitation": "/excitation",
     "cbam": "/cbam",
+    "grouped": "/grouped",
     "compare": "/compare",
     "intervene": "/intervene",
-    "grouped": "/grouped",
     "survey": "/survey",
     "models": "/models",
 }

@@ -21,7 +21,7 @@ from attention.ui.choosing import chosen
 from attention.ui.exploring import explore
 from attention.ui.lessons import gated as shared
 from attention.ui.lessons.gated import Gated
-from attention.ui.lessons.steps import Prediction, Step
+from attention.ui.lessons.steps import OtherFormError, Prediction, Step
 
 USAGE = """\
 self.attention = CBAM(channels, reduction=16, kernel=7)  # in __init__ of a residual block
@@ -157,7 +157,7 @@ def _sizes(lesson: Gated) -> Step:
 def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
     """The gate (H, W) by the kernel as it is, and by one place whose weight for each map is the sum of the kernel's.
 
-    Raises GatescopeError where the kernel on the pooled maps does not give what the pass computed.
+    Raises OtherFormError where the kernel on the pooled maps does not give what the pass computed.
     """
     import torch
 
@@ -165,7 +165,7 @@ def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
 
     found = explorable.convolved(inner)
     if found is None or inner.logits is None or inner.summed is None or inner.kernel.shape[-1] != 7:
-        raise widgets.GatescopeError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
+        raise OtherFormError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
     border, bias = found
     scale, shift = np.polyfit(inner.summed.ravel().astype(np.float64), inner.logits.ravel(), 1)
     pooled = torch.from_numpy(np.stack([values[0] for values in inner.pooled.values()])[None])

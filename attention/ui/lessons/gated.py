@@ -15,7 +15,7 @@ from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.ui import widgets
 from attention.ui.exploring import explore
-from attention.ui.lessons.steps import Prediction, Step
+from attention.ui.lessons.steps import OtherFormError, Prediction, Step
 
 RESIDUAL = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
 flowchart LR
@@ -66,7 +66,7 @@ class Gated:
         """How the channel gate came about. Raises OtherFormError where it is not of SE's or CBAM's form."""
         steps = self.observation.steps(self.gate.name)
         if not isinstance(steps, ChannelSteps):
-            raise widgets.GatescopeError(OTHER_FORM)
+            raise OtherFormError(OTHER_FORM)
         return steps
 
     @property
@@ -77,20 +77,20 @@ class Gated:
 
     @cached_property
     def spatial_steps(self) -> SpatialSteps:
-        """How the spatial gate came about. Raises GatescopeError where it is not of CBAM's form."""
+        """How the spatial gate came about. Raises OtherFormError where it is not of CBAM's form."""
         steps = self.observation.steps(self.block.spatial.name) if self.block.spatial else None
         if not isinstance(steps, SpatialSteps):
-            raise widgets.GatescopeError(OTHER_FORM)
+            raise OtherFormError(OTHER_FORM)
         return steps
 
 
 def choose(observation: Observation, blocks: Sequence[Block], page: str, label: str) -> Gated:
     """The block that the lesson is about, and the way on to the page that shows it; below the step."""
     names = [block.name for block in blocks]
-    drawable = [block for block in blocks if _is_easy(block)] or blocks
-    usual = analysis.most_varied({block.name: block.gates for block in drawable}, observation.card.gate_health)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = widgets.choose("Block of the network", names, key="block", default=usual, names=str, width=300)
+        chosen = widgets.choose(
+            "Block of the network", names, key="block", default=usual(observation, blocks).name, names=str, width=300
+        )
         block = blocks[names.index(chosen)]
         st.page_link(
             f"pages/{page}.py",
@@ -99,6 +99,12 @@ def choose(observation: Observation, blocks: Sequence[Block], page: str, label: 
             query_params={key: text for key, text in st.query_params.items() if key != "step"} | {"block": chosen},
         )
     return Gated(observation, block)
+
+
+def usual(observation: Observation, blocks: Sequence[Block]) -> Block:
+    """The block to explain first: of those that are easy to read, the one whose gates vary most."""
+    easy = {block.name: block for block in blocks if _is_easy(block)} or {block.name: block for block in blocks}
+    return easy[analysis.most_varied({name: easy[name].gates for name in easy}, observation.card.gate_health)]
 
 
 def _is_easy(block: Block) -> bool:

@@ -85,6 +85,7 @@ def choose(observation: Observation) -> Lesson | None:
     network has none that can be divided."""
     from attention.grouped.census import convolutions
 
+    _ = observation.trace  # first: where the pass fails, that is the reason to be said
     layers = {layer.name: layer for layer in convolutions(observation.cost) if _suits(layer.convolution)}
     if not layers:
         return None

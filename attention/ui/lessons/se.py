@@ -17,7 +17,7 @@ from attention.records import Floats
 from attention.ui import widgets
 from attention.ui.lessons import gated as shared
 from attention.ui.lessons.gated import Gated
-from attention.ui.lessons.steps import Prediction, Step
+from attention.ui.lessons.steps import OtherFormError, Prediction, Step
 
 USAGE = """\
 self.attention = SE(channels, reduction=16)  # in __init__ of a residual block
@@ -144,7 +144,7 @@ def _hidden(lesson: Gated) -> Step:
 def _products(lesson: Gated) -> Step:
     inner, channel = lesson.steps, lesson.order[0]
     if inner.second is None or inner.second.weights.shape != (len(lesson.values), _units(lesson)):
-        raise widgets.GatescopeError(shared.OTHER_FORM)
+        raise OtherFormError(shared.OTHER_FORM)
     hidden = sum((values[0] for values in inner.hidden.values()), np.zeros(_units(lesson), np.float32))
     products = inner.second.weights[channel] * hidden
     logit = float(sum(values[0, channel] for values in inner.branches.values()))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from attention.records import GatescopeError
 from attention.ui import presenting, widgets
 from attention.ui.page_style import at_most
 
 UNDECIDED = "Just show me"
-HEIGHT, HEIGHT_GUESSED = 420, 340
+HEIGHT, HEIGHT_GUESSED = 420, 300
 """How high a presented figure is at most, in pixels: on a screen of 720 there is room for title and sentence too, and,
 with the latter, for a question."""
 STYLE = """<style>
@@ -21,6 +22,10 @@ STYLE = """<style>
 .st-key-step { display: none; }
 </style>"""
 """A presented lesson: its title is small, and all that leads on stands in one row."""
+
+
+class OtherFormError(GatescopeError):
+    """The block is not built as the step explains it."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,12 @@ def teach(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     st.subheader(f"{number}. {title}", anchor=False)
     if presenting.is_on():
         st.html(STYLE)
-    with widgets.errors():
+    try:
         step = steps[title]()
+    except OtherFormError as error:
+        st.info(str(error), icon=":material/info:")
+        return
+    with widgets.errors():
         st.markdown(step.sentence)
         if step.prediction is None or _predicted(step.prediction, f"guess_{where}_{number}"):
             with at_most(HEIGHT_GUESSED if step.prediction else HEIGHT):
@@ -90,11 +99,19 @@ def _choose_step(titles: list[str]) -> int:
 def _predicted(prediction: Prediction, key: str) -> bool:
     """Whether the reader has chosen; then the answer stands beside the question."""
     options = [*prediction.options, UNDECIDED]
-    chosen = st.segmented_control(f"**{prediction.question}**", options, key=key)
+    kept = f"_{key}"
+
+    def keep() -> None:
+        st.session_state[kept] = st.session_state[key]
+
+    chosen = st.session_state.get(kept)
     if chosen is None:
+        st.segmented_control(f"**{prediction.question}**", options, key=key, on_change=keep)
         if not presenting.is_on():
             st.caption("Predict first; the answer comes with the number.")
         return False
+    said = "" if chosen == UNDECIDED else f" You said: {chosen}."
+    st.markdown(f"**{prediction.question}**{said}")  # no buttons any more, which would take the arrow keys
     if chosen == UNDECIDED:
         st.markdown(f":material/visibility: {prediction.told}")
     elif chosen == prediction.right:

@@ -1,0 +1,116 @@
+"""A lesson as a person goes through it, its block to explore, and how it stands on a lecturer's screen."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from attention import images, observe
+from attention.models import zoo
+from tests.browser.test_journey import asked, main
+from tests.test_page_lessons import EVERY_STEP, NETWORK
+
+SAMPLE = images.samples()[0]
+BLOCK = "layer2.1.attention"
+FIGURES = ".js-plotly-plot, canvas[role=application], [data-testid=stImage] img, [data-testid=stMermaidChart], table"
+CUT = """figures => {
+    const end = document.querySelector('[data-testid="stBottom"]').getBoundingClientRect().top;
+    return [...document.querySelectorAll("h1, h3, [data-testid=stMain] " + figures)]
+        .map(part => [part, part.getBoundingClientRect()])
+        .filter(([part, box]) => box.width && (box.top < 0 || box.bottom > end + 1 || box.right > innerWidth))
+        .map(([part, box]) => `${part.tagName}: ${box.top} to ${box.bottom}, where ${end} is the end`);
+}"""
+
+
+def test_a_lesson_is_gone_through_by_the_arrow_keys_with_a_guess_and_on_to_the_page(visit, server):
+    visitor = visit(server)
+    visitor.open(f"/lesson_se?network=se&picture={SAMPLE.title}&block={BLOCK}")
+    page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=3).first
+    expect(heading).to_have_text("1. A gate is a dial")
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text("2. What a channel is")
+    visitor.settle()
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text("3. Guess the strongest")
+    visitor.settle()
+    assert asked(page)["step"] == "3"
+    main(page).get_by_text("Just show me", exact=True).click()
+    expect(main(page)).to_contain_text("The gates are: channel")
+    visitor.settle()
+    page.keyboard.press("ArrowLeft")
+    expect(heading).to_have_text("2. What a channel is")
+    visitor.settle()
+    main(page).get_by_role("link", name=re.compile("Go on with this block")).click()
+    expect(main(page).get_by_role("heading", level=1)).to_have_text("SE: which channels get through?")
+    visitor.settle()
+    assert asked(page)["block"] == BLOCK and asked(page)["network"] == "se"
+
+
+def test_the_block_says_the_numbers_of_the_trace_by_pointer_and_keys(visit, server):
+    seen = observe.observe(zoo.load("cbam"), observe.read_picture(SAMPLE.path))
+    block = next(block for block in seen.blocks if block.name == BLOCK)
+    values, steps = block.channel.values[0], seen.steps(block.channel.name)
+    visitor = visit(server)
+    visitor.open(f"/lesson_cbam?network=cbam&picture={SAMPLE.title}&block={BLOCK}&step=4")
+    box, finding = visitor.page.locator(".explorable"), visitor.page.locator(".finding")
+    canvas, arithmetic = box.locator("canvas"), visitor.page.locator(".arithmetic")
+    canvas.focus()
+    canvas.press("Enter")
+    best = int(values.argmax())
+    expect(finding).to_have_text(f"Channel {best}: gate {values[best]:.3f}.")
+    mean, largest = (steps.squeezed[branch][0, best] for branch in ("average", "max"))
+    expect(arithmetic).to_contain_text(f"mean {mean:.3f}, largest {largest:.3f}".replace("-", "−"))
+    logit = sum(branch[0, best] for branch in steps.branches.values())
+    expect(arithmetic).to_contain_text(f"σ({logit:.3f}) = {values[best]:.3f}".replace("-", "−"))
+    canvas.press("Enter")
+    expect(arithmetic).to_contain_text(f"one of {steps.hidden['max'].shape[1]} products")
+    canvas.press("Enter")
+    top = steps.before[0, best].max()
+    expect(finding).to_contain_text(f"{top:.3f} × {values[best]:.3f} = {steps.after[0, best].max():.3f}")
+    for level in ("2", "1", "0"):
+        canvas.press("Escape")
+        expect(box).to_have_attribute("data-level", level)
+    place = canvas.bounding_box()
+    visitor.page.mouse.move(place["x"] + 0.7 * place["width"], place["y"] + 0.15 * place["height"])
+    expect(finding).to_have_text(f"Channel {best}: gate {values[best]:.3f}.")
+    assert asked(visitor.page)["step"] == "4"  # its keys are its own
+
+
+def test_the_spatial_gate_says_the_numbers_of_the_trace(visit, server):
+    seen = observe.observe(zoo.load("cbam"), observe.read_picture(SAMPLE.path))
+    block = next(block for block in seen.blocks if block.name == BLOCK)
+    gate, steps = block.spatial.values[0], seen.steps(block.spatial.name)
+    row, column = divmod(int(gate.argmax()), gate.shape[1])
+    visitor = visit(server)
+    visitor.open(f"/lesson_cbam?network=cbam&picture={SAMPLE.title}&block={BLOCK}&step=12")
+    canvas, arithmetic = visitor.page.locator(".explorable canvas"), visitor.page.locator(".arithmetic")
+    canvas.press("Enter")
+    expect(visitor.page.locator(".finding")).to_have_text(f"Row {row}, column {column}: gate {gate[row, column]:.3f}.")
+    summed, logit = (f"{values[0, row, column]:.3f}".replace("-", "−") for values in (steps.summed, steps.logits))
+    expect(arithmetic).to_contain_text(f"sum to {summed}, normalised {logit}")
+    canvas.press("ArrowDown" if row + 1 < gate.shape[0] else "ArrowUp")
+    expect(visitor.page.locator(".finding")).not_to_contain_text(f"Row {row}, column {column}:")
+
+
+def test_a_presented_step_is_whole_on_a_screen_of_1280_by_720(visit, server):
+    visitor = visit(server)
+    visitor.page.set_viewport_size({"width": 1280, "height": 720})
+    cut = {}
+    for page, step in EVERY_STEP:
+        visitor.open(f"/{page}?network={NETWORK[page]}&present=1&step={step}")
+        show = main(visitor.page).get_by_text("Just show me", exact=True)
+        if show.count():
+            show.click()
+            visitor.settle()
+        if found := visitor.page.evaluate(CUT, FIGURES):
+            cut[page, step] = found
+    assert not cut
+
+
+@pytest.mark.parametrize("page", NETWORK)
+def test_a_lesson_does_not_scroll_sideways_on_a_phone(visit, server, page):
+    visitor = visit(server)
+    visitor.page.set_viewport_size({"width": 390, "height": 844})
+    for step in (number for name, number in EVERY_STEP if name == page):
+        visitor.open(f"/{page}?network={NETWORK[page]}&step={step}")
+        assert visitor.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), step
