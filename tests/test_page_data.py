@@ -12,6 +12,7 @@ from attention import ui
 from attention.charts.chart import Chart
 from attention.interventions import Edit, files
 from attention.report import Table
+from attention.ui import usual
 from tests import coordinate
 from tests.jobs import finished
 
@@ -47,6 +48,7 @@ DERIVED = {
 @pytest.mark.usefixtures("home")
 def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(page, link, monkeypatch):
     coordinate.offer(monkeypatch)
+    monkeypatch.setattr(usual, "AT_ONCE", float("inf"))  # AppTest cannot click beside a network that was typed
     tabs = [tab.label for tab in opened(page, link).tabs]
     for tab in tabs or [""]:
         shown = opened(page, link | ({TABS[page]: tab} if tab else {}))

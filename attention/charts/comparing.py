@@ -115,6 +115,7 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
         "pictures": [count],
         **_shifts([shifts]),
     }
+    table |= {"other pictures, low": [here.low], "other pictures, high": [here.high]}
     table |= {"over pictures": [over.observed], "low": [over.low], "high": [over.high], "p": [over.p]}
     return Chart("heatmap_agreement", _agreement([what], [here], [over]), headline, caption, headline, table)
 

@@ -203,14 +203,24 @@ def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference
         return GroupDifference(difference, unknown, unknown, float("nan"))
     squares = correct.count * correct.std**2 + wrong.count * wrong.std**2
     pooled = np.sqrt(squares / (correct.count + wrong.count - 2))
-    shares = counts[:, 1] / counts[:, 1].sum() - counts[:, 0] / counts[:, 0].sum()
-    mix = np.tensordot(shares[shares != 0], gate.classes.mean[shares != 0], 1)
+    mix = _by_mix(gate, counts)
     size, by_classes = (
         np.divide(each, pooled, where=pooled > 0, out=np.full(gate.shape, np.nan)) for each in (difference, mix)
     )
     return GroupDifference(
         difference, size, by_classes, float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count)))
     )
+
+
+def _by_mix(gate: GateSurvey, counts: Integers) -> Doubles:
+    """What wrong and right would differ by if each picture had its class's mean; NaN where the counts have no wrong or
+    no right, as those of another survey may."""
+    right, wrong = counts.sum(0)
+    if not right or not wrong:
+        return np.full(gate.shape, np.nan)
+    shares = counts[:, 1] / wrong - counts[:, 0] / right
+    known = shares != 0
+    return np.tensordot(shares[known], gate.classes.mean[known], 1)
 
 
 def closeness(shape: tuple[int, int]) -> Doubles:

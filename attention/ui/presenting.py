@@ -9,14 +9,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from attention.views import SavedView
 
-EVERYWHERE = {"network", "weights", "outputs", "picture", "block"}
+EVERYWHERE = {"network", "weights", "outputs", "picture", "block", "output", "region"}
 OVERVIEW = {"cards"}
 EXCITATION = {"order", "channel", "part", "second"}
 CBAM = {"opacity", "colours", "scale", "tab", "shown", "unit"}
 COMPARE = {"about", "class", "method", "heat", "second_kind", "change", "side"}
 COMPARE |= {"patch_x", "patch_y", "patch_wide", "patch_high", "by_crop", "by_blur", "by_noise", "by_brightness"}
 COMPARE |= {"missing", "other", "beside", "random", "down", "gate", "layer1", "layer2", "layer3", "layer4"}
-INTERVENE = {"class", "seed", "reach", "section", "edits", "kind", "off", "from"}
+INTERVENE = {"class", "seed", "reach", "section", "edits", "kind", "off", "from", "measure", "off_many"}
 GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "layers", "shuffle"}
 SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}
 LESSONS = {"step", "layer"}
