@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
@@ -69,3 +70,9 @@ def test_no_cell_begins_a_formula_and_every_text_can_be_read_back(texts):
 
 def test_numbers_stay_numbers_in_a_table():
     assert as_csv({"n": [-1.5, 2, "-0.25"]}).split() == ["n", "-1.5", "2", "-0.25"]
+
+
+def test_no_text_of_the_project_in_a_figure_is_markup():
+    """It would be shown as it is: a new line is a new line."""
+    charts = Path(__file__).parents[1] / "attention" / "charts"
+    assert [path.name for path in charts.rglob("*.py") if "<br>" in path.read_text(encoding="utf-8")] == []

@@ -157,12 +157,12 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     gated = before if channel is None else before * channel[:, None, None]
     after = (gated if spatial is None else gated * spatial).mean(0)
     means, ends = before.mean(0), own_range(np.stack([before.mean(0), after]))
-    shown = [("features,<br>mean", means, FEATURES, ends)]
+    shown = [("features,\nmean", means, FEATURES, ends)]
     if channel is not None:
-        shown.append(("× channel<br>gate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
+        shown.append(("× channel\ngate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
     if spatial is not None:
-        shown.append(("× spatial<br>gate", spatial, SPATIAL_GATE, Scale(0, 1)))
-    shown.append(("= passed<br>on", after, FEATURES, ends))
+        shown.append(("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
+    shown.append(("= passed\non", after, FEATURES, ends))
     width, between = 1 / len(shown), 0.03
     panels = [
         _Panel(
@@ -170,7 +170,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         )
         for place, (title, values, colours, scale) in enumerate(shown)
     ]
-    table = {title.replace("<br>", " "): values for title, values, *_ in shown}
+    table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
     kinds = [f"{len(channel)} channels, pale 0 to deep blue 1" if channel is not None else ""]
