@@ -214,7 +214,7 @@ def test_what_a_visitor_had_is_let_go_of_when_the_time_is_over():
                     line = visits.enter_context(connect(f"ws://localhost:{port}/_stcore/stream"))
                     line.send(BackMsg(stop_script=True).SerializeToString())
                 assert handles() >= before + 30  # a connection, and an event loop's
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while handles() > before + 3 and time.monotonic() < deadline:
                 time.sleep(0.1)
             assert handles() <= before + 3

@@ -240,7 +240,7 @@ def test_attention_between_tokens_is_counted_with_and_without_numbers(monkeypatc
     def refuse(*_):
         raise NotImplementedError
 
-    monkeypatch.setattr("attention.cost._shadow", refuse)
+    monkeypatch.setattr("attention.cost.shadow", refuse)
     assert sum(measure(Attending(), (1, 8, 4, 4)).macs.values()) == projections + products
 
 

@@ -231,7 +231,6 @@ def test_the_command_writes_the_report_of_a_picture_and_of_a_survey(tmp_path, re
         (["{bad}", "--model", "se"], "."),
         (["{bad}.parquet", "--model", "se"], "names its network"),
         (["{bad}.parquet"], "no result of a survey"),
-        (["{picture}", "--model", "se", "--out", "{picture}/no/r.html"], "is no folder that can be written to"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(arguments, text, tmp_path):
@@ -239,7 +238,13 @@ def test_what_is_wrong_is_said_in_one_sentence(arguments, text, tmp_path):
         (tmp_path / name).write_bytes(b"nothing")
     names = {"picture": images.samples()[0].path, "bad": tmp_path / "bad", "folder": tmp_path}
     given = [each.format(**names) for each in arguments]
-    out = [] if "--out" in given else ["--out", tmp_path / "r.html"]
-    outcome = command(*given, *out)
+    outcome = command(*given, "--out", tmp_path / "r.html")
     assert isinstance(outcome.exception, GatescopeError) and text in str(outcome.exception)
     assert "\n" not in str(outcome.exception)
+
+
+def test_where_a_report_cannot_be_written_is_said_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(zoo, "load", lambda *_, **__: pytest.fail("a network was loaded"))
+    picture = images.samples()[0].path
+    outcome = command(picture, "--model", "se", "--out", picture / "no" / "r.html")
+    assert outcome.exit_code == 2 and "is no folder that can be written to" in " ".join(outcome.output.split())

@@ -24,15 +24,22 @@ DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), requ
 
 
 def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises FileError, before anything is computed, where no such folder can be made."""
-    files.insist_writable(path)
+    """Raises click.BadParameter, before anything is computed, where no such folder can be made."""
+    _insist_writable(path)
     return path
 
 
 def _file(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises FileError, before anything is computed, where no such file can be written."""
-    files.insist_writable(path.parent)
+    """Raises click.BadParameter, before anything is computed, where no such file can be written."""
+    _insist_writable(path.parent)
     return path
+
+
+def _insist_writable(folder: Path) -> None:
+    try:
+        files.insist_writable(folder)
+    except files.FileError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 CHECKPOINT = click.option(
