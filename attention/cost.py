@@ -85,6 +85,7 @@ def measure_built(build: Callable[[], nn.Module], shape: Sequence[int]) -> Measu
     return _measured(unallocated(build), torch.empty(tuple(shape), device="meta"))
 
 
+@_counting
 def unallocated(build: Callable[[], nn.Module]) -> nn.Module:
     """A network on the meta device: all shapes, and none of the numbers. Raises what the building raises."""
     with torch.device("meta"):

@@ -17,6 +17,11 @@ if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at
 
 SEED = 0
 """The seed of random weights, and of the picture that the gates are counted on."""
+RANDOM = {"uniform_", "normal_", "exponential_", "bernoulli_", "random_", "cauchy_", "geometric_", "log_normal_"}
+RANDOM |= {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
+RANDOM |= {"xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_", "trunc_normal_", "orthogonal_"}
+RANDOM |= {"sparse_"}
+"""What draws random numbers, and takes a generator."""
 DRAWING = threading.Lock()
 """Held while numbers are drawn from torch's own generator, which is the process's."""
 
@@ -88,22 +93,22 @@ def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
     torch's own generator, which is the process's, is left alone: several threads may build at a time.
     """
     import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.overrides import TorchFunctionMode
 
     generator = torch.Generator().manual_seed(SEED)
+    like = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}  # these two take no generator
 
-    class Seeded(TorchDispatchMode):
-        """The calling thread draws from a generator of its own."""
+    class Seeded(TorchFunctionMode):
+        """Random numbers of this thread alone come from a generator of its own."""
 
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            kwargs = kwargs or {}
-            if torch.Tag.nondeterministic_seeded not in func.tags:
-                return func(*args, **kwargs)
-            with DRAWING, torch.random.fork_rng(devices=[]):
-                torch.set_rng_state(generator.get_state())
-                result = func(*args, **kwargs)
-                generator.set_state(torch.get_rng_state())
-            return result
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = dict(kwargs or {})
+            if function in like:
+                usual = {"dtype": args[0].dtype, "device": args[0].device}
+                return like[function](args[0].shape, **usual | kwargs, generator=generator)
+            if getattr(function, "__name__", "") in RANDOM and kwargs.get("generator") is None:
+                kwargs |= {"generator": generator}
+            return function(*args, **kwargs)
 
     with Seeded():
         return make().eval()
