@@ -9,7 +9,7 @@ from attention import images
 from attention.analysis.usual import AgainstUsual, View
 from attention.charts import usual
 from attention.observe import Observation
-from attention.ui import jobs, widgets
+from attention.ui import jobs, presenting, widgets
 
 AT_ONCE = 30e9
 """Multiply-accumulates that a page spends on other pictures without being asked."""
@@ -38,7 +38,7 @@ def headline(observation: Observation, words: Callable[[Found], tuple[str, str]]
             st.subheader(widgets.literal(answer), anchor=False)
             st.markdown(widgets.literal(more))
 
-    before = known(observation)
+    before = known(observation, make=presenting.is_on())  # a presented part keeps its place on the screen
     say(before)
     yield
     if not before and (found := known(observation, make=True)):
