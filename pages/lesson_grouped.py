@@ -7,7 +7,7 @@ observation = ui.open_page()
 import streamlit as st
 
 from attention.ui.lessons import grouped
-from attention.ui.lessons.steps import teach
+from attention.ui.lessons.steps import go_through
 
 step, below = st.container(), st.container()
 with ui.errors():
@@ -15,6 +15,6 @@ with ui.errors():
         lesson = grouped.choose(observation)
     if lesson:
         with step:
-            teach(grouped.steps(lesson), lesson.where)
+            go_through(grouped.steps(lesson), lesson.where)
     else:
         ui.no_gates(observation, "convolutions that can be divided", "se-resnext")

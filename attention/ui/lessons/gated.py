@@ -1,6 +1,6 @@
 """What the lessons of SE and of CBAM share: the block that they are about, and the steps that both take."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.ui import widgets
 from attention.ui.exploring import explore
-from attention.ui.lessons.steps import OtherFormError, Prediction, Step
+from attention.ui.lessons.steps import OtherFormError, Prediction, Step, go_through
 
 RESIDUAL = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
 flowchart LR
@@ -82,6 +82,31 @@ class Gated:
         if not isinstance(steps, SpatialSteps):
             raise OtherFormError(OTHER_FORM)
         return steps
+
+
+def teach(
+    observation: Observation,
+    suits: Callable[[Block], object],
+    steps: Callable[["Gated"], Mapping[str, Callable[[], Step]]],
+    *,
+    then: tuple[str, str],
+    missing: tuple[str, str],
+) -> None:
+    """The lesson on one of the blocks that suit it, above the choice of it.
+
+    `then` is the page to go on with, and what there is on it; `missing` is what a network without such blocks lacks,
+    and one that has it.
+    """
+    step, below = st.container(), st.container()
+    with widgets.errors():
+        blocks = list(filter(suits, observation.blocks))
+        if not blocks:
+            widgets.no_gates(observation, *missing)
+            return
+        with below:
+            lesson = choose(observation, blocks, *then)
+        with step:
+            go_through(steps(lesson), lesson.where)
 
 
 def choose(observation: Observation, blocks: Sequence[Block], page: str, label: str) -> Gated:

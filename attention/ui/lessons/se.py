@@ -11,7 +11,7 @@ import streamlit as st
 from attention import changes
 from attention.charts import channels, gates, spatial
 from attention.charts.chart import Chart
-from attention.charts.numbers import attention_share, percent
+from attention.charts.numbers import attention_share
 from attention.observe import Picture
 from attention.records import Floats
 from attention.ui import widgets
@@ -251,9 +251,7 @@ def _cost(lesson: Gated) -> Step:
             "How much of all that this network has learned is attention?",
             tuple(SHARES.values()),
             right,
-            f"{part:,} of {whole:,} parameters, {attention_share(inventory, 'parameters')}."
-            if share <= 1
-            else percent(share),
+            f"{part:,} of {whole:,} parameters, {attention_share(inventory, 'parameters')}.",
         ),
         lambda: None,
     )

@@ -53,7 +53,7 @@ class Step:
     """What is drawn until the reader has predicted."""
 
 
-def teach(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
+def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     """The step that the address names, with the way back and on; `where` is what its numbers are of, a prediction of
     which says nothing elsewhere. A step is made when it is its turn."""
     number = _choose_step(list(steps))
