@@ -175,7 +175,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         table["× channel gate"] = channel
     kinds = [f"{len(channel)} channels, pale 0 to deep blue 1" if channel is not None else ""]
     kinds += ["each place, violet 0 to yellow 1" if spatial is not None else ""]
-    legend = " and for ".join(filter(None, kinds))
+    legend = ", and one for ".join(filter(None, kinds))
     return Chart(
         "dials",
         _drawn(panels, height=340, arrows={}),
