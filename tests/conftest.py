@@ -37,3 +37,8 @@ class Home:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """Nothing of this machine's is found, and nothing is left on it."""
     return Home(tmp_path, monkeypatch)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last: after them an event loop runs in this thread, and others start their own."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
