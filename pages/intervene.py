@@ -16,9 +16,9 @@ Sections = dict[str, Callable[[], None]]
 @st.fragment
 def edit() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
-    history = session.history(observation)
     said = st.empty()
-    here = controls.choose(observation, history)
+    here = controls.choose(observation)
+    history = here.history
     controls.choose_edit(here)
     session.say_complaints()
     session.link(history.now)

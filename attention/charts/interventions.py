@@ -119,9 +119,9 @@ def _brush(values: Floats) -> go.Scatter:
 
 
 def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
-    """Before as a hollow bar and after as a full one for each class, with both numbers; the first on top."""
+    """Before as a hollow bar and after as a full one for each class, with what numbers differ; the first on top."""
     names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
-    texts = [f" {old:.1%} → {new:.1%}" for old, new in zip(before, after, strict=True)]
+    texts = [f" {old:.1%} → {new:.1%}" if old != new else f" {old:.1%}" for old, new in zip(before, after, strict=True)]
     places = list(range(len(names)))
     rows = {**_AXIS, "tickvals": places, "range": [len(names) - 0.5, -0.5]}
     hollow = {"color": "rgba(0,0,0,0)", "line": {"color": NULL, "width": 2}}

@@ -90,27 +90,29 @@ def test_the_opacity_moves_the_overlay_and_nothing_else(visit, server):
 
 def test_a_block_is_switched_off_and_the_probabilities_change_and_come_back(visit, server):
     visitor = visit(server)
-    visitor.open("/intervene?network=se&block=layer4.1.attention")
+    visitor.open("/intervene?network=se&block=layer4.1.attention&edits=none")
     answer = main(visitor.page).get_by_role("heading", level=3).first
     expect(answer).to_contain_text("Nothing is edited")
     bars = main(visitor.page).get_by_role("figure", name=re.compile(r"^P\(.+ before, .+ after the edits\.$"))
     before = bars.get_attribute("aria-label")
     main(visitor.page).get_by_text("Switch off", exact=True).click()
-    expect(answer).to_contain_text(re.compile(r"^P\(.+\) goes from .+; its logit moves by"))
+    expect(answer).to_contain_text(
+        re.compile(r"^With the channel gates of layer4.1 switched off, P\(.+\) goes from .+; its logit moves by")
+    )
     expect(bars).not_to_have_attribute("aria-label", before)
     expect(main(visitor.page)).to_contain_text("matters which channel or place gets which value (p = ")
     visitor.settle()
-    assert "edits" in asked(visitor.page)
+    assert asked(visitor.page)["edits"] != "none"
     main(visitor.page).get_by_role("button", name="Undo").click()
     expect(answer).to_contain_text("Nothing is edited")
     expect(bars).to_have_attribute("aria-label", before)
     visitor.settle()
-    assert "edits" not in asked(visitor.page)
+    assert asked(visitor.page)["edits"] == "none"
 
 
 def test_channels_and_cells_are_picked_by_a_click_a_frame_and_a_loop(visit, server):
     visitor = visit(server)
-    visitor.open("/intervene?network=cbam&block=layer1.0.attention")
+    visitor.open("/intervene?network=cbam&block=layer1.0.attention&edits=none")
     page = visitor.page
     page.locator(".st-key-turned .points .point").nth(16).click(force=True)  # plotly's own layer takes the clicks
     channels = page.get_by_role("textbox", name="Channels")

@@ -9,9 +9,10 @@ from attention.interventions import ANY, NEEDS, Action, Edit, EditError, format_
 from attention.interventions.edits import number_of_values, possible, size, size_in_words, targets
 from attention.kinds import KINDS
 from attention.observe import Observation
-from attention.records import Gate
+from attention.records import Floats, Gate
 from attention.ui import frame, widgets
-from attention.ui.intervene.session import EditSession, History, Target, complain
+from attention.ui.intervene import passes
+from attention.ui.intervene.session import EditSession, History, Target, complain, history_of
 
 SCOPES = ("This block", "Its stage", "All blocks")
 NOTHING = "Leave as it is"
@@ -30,17 +31,26 @@ HELP = (
     "Switched off: every value is the neutral one, as if the gate were not there (1; for a softmax over K branches "
     "1/K). Mean: every value is the gate's own mean. Shuffled: the values change places. Shut is 0. Inverted: 1 - g."
 )
+PARAMETERS = 96
+"""Height of the place in which an edit's parameters stand, in pixels."""
 _CHOSEN = "_chosen"
 
 
-def choose(observation: Observation, history: History) -> EditSession:
-    """The depth strip, how far the edit reaches, and which gates."""
+def choose(observation: Observation) -> EditSession:
+    """The depth strip with the edits in place, how far the edit reaches, and which gates.
+
+    On the first visit an edit stands in the block that is asked for.
+    """
     blocks = {
         block.name: targets(Edit("off", block=block.name), observation.trace.gates) for block in observation.blocks
     }
-    means = [float(sum(gate.values.mean() for gate in gates) / len(gates)) for gates in blocks.values()]
     usual = analysis.most_varied(blocks, observation.card.gate_health)
-    block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate")
+    asked = st.session_state.get("block", st.query_params.get("block"))
+    history = history_of(observation, asked if asked in blocks else usual)
+    after = _after(observation, history)
+    means = [float(sum(after[gate.name].mean() for gate in gates) / len(gates)) for gates in blocks.values()]
+    label = "Mean gate after the edits" if history.now else "Mean gate"
+    block = widgets.depth_strip(list(blocks), means, usual, label=label)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = _choose_reach(blocks[block][0])
         where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
@@ -64,8 +74,9 @@ def choose_edit(session: EditSession) -> None:
 
     options = [NOTHING, *(WORDS[action] for action in actions)]
     st.pills("Edit", options, key="action", on_change=change, help=HELP, required=True)
-    if edit and edit.action in _PARAMETERS:
-        _PARAMETERS[edit.action](session, edit)
+    with st.container(height=PARAMETERS, border=False):  # of one height, so that nothing below it jumps
+        if edit and edit.action in _PARAMETERS:
+            _PARAMETERS[edit.action](session, edit)
 
 
 def chosen(session: EditSession) -> tuple[int, ...]:
@@ -87,6 +98,14 @@ def set_places(session: EditSession, numbers: tuple[int, ...], value: float) -> 
 def brush() -> float:
     """The value that a click or a stroke gives."""
     return float(st.session_state.get("brush", 0.0))
+
+
+def _after(observation: Observation, history: History) -> dict[str, Floats]:
+    """Every gate with the edits in place; where these cannot be, which the page says further down, without."""
+    try:
+        return passes.put_in_place(observation, history.now, passes.edited(observation, history.now))
+    except EditError:
+        return {gate.name: gate.values[0] for gate in observation.trace.gates}
 
 
 def _choose_reach(gate: Gate) -> str:

@@ -1,6 +1,6 @@
 """What the edits change: probabilities, and the logit of one class beside what chance does to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +12,27 @@ from attention.analysis import evidence, predictions
 from attention.analysis.evidence import FEWEST_DRAWS, Test
 from attention.charts import interventions as figures
 from attention.charts.chart import Chart
-from attention.interventions import Edit
+from attention.interventions import ANY, Edit
+from attention.interventions.edits import size_in_words
+from attention.kinds import Action
 from attention.observe import Observation
 from attention.records import Floats, Outputs, Trace
 from attention.ui import widgets
 from attention.ui.intervene import passes
 
 TOP = 5
+DONE: dict[Action, str] = {
+    "off": "switched off",
+    "mean": "at their mean everywhere",
+    "shuffle": "shuffled",
+    "top": "shut but for the {count} most open",
+    "top-off": "shut where the {count} most open are",
+    "set": "set by hand ({points} of them)",
+    "replace": "taken from other pictures",
+    "invert": "inverted",
+    "move": "moved",
+}
+"""What was done to gates."""
 MOST_SEED = 9999
 
 
@@ -92,20 +106,31 @@ def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
 
 
 def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], test: Test | None = None) -> str:
-    """What the edits did, in a sentence, and, once it is tested, whether it matters what was edited; markdown."""
+    """What the edits are and did and, once it is tested, whether it matters which value stands where; markdown."""
     if not edits:
         return "Nothing is edited: choose what to do with a gate, and see what the network says."
+    what = f"With {widgets.literal(in_short(edits, observation.names))}"
     before, after = (each[outcome.number] for each in outcome.probabilities)
     if outcome.nothing:
-        return "This edit changed nothing here: every output is the same to the last bit."
+        return f"{what}, nothing changes: every output is the same to the last bit."
     guess = observation.labels[int(outcome.after.argmax())]
     turned = int(outcome.after.argmax()) != int(outcome.before.argmax())
     now = f", and its first guess is now {guess}" if turned else ""
     effect = (
-        f"P({widgets.literal(outcome.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(now)}; "
+        f"{what}, P({widgets.literal(outcome.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(now)}; "
         f"its {outcome.measure} moves by {outcome.change:+.3f}."
     )
     return f"{effect} {verdict(test)}" if test else effect
+
+
+def in_short(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
+    """What is done to which gates; `names` are the short ones of blocks. Of several edits, only how many they are."""
+    if len(edits) > 1:
+        return f"{len(edits)} edits"
+    (edit,) = edits
+    kind = "gates" if edit.kind == ANY else f"{edit.kind} gates"
+    where = names.get(edit.block, edit.block) or (size_in_words(edit.size) if edit.size else "all blocks")
+    return f"the {kind} of {where} {DONE[edit.action].format(count=edit.count, points=len(edit.points))}"
 
 
 def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Edit], seed: int) -> Test:
@@ -145,6 +170,9 @@ def verdict(test: Test) -> str:
 
 def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     """How far every gate of the pass moved, by hand or on its own."""
+    if not edits:
+        st.info("Nothing is edited, so that no gate moves.", icon=":material/info:")
+        return
     after = passes.put_in_place(observation, edits, passes.edited(observation, edits))
     by_hand = {gate.name for edit in edits for gate in interventions.targets(edit, observation.trace.gates)}
     gates = observation.trace.gates
@@ -152,9 +180,12 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     names = analysis.short_names([gate.name for gate in gates])
     own = [number for number, gate in enumerate(gates) if gate.name not in by_hand]
     most = max(own, key=moved.__getitem__, default=None)
-    finding = f"{sum(moved[number] > 0 for number in own)} of {len(own)} gates that nobody edited moved" + (
-        f", most of all {names[most]}, by {moved[most]:.3f} on average." if most is not None else "."
-    )
+    finding = "No gate moved that nobody edited."
+    if most is not None and moved[most]:
+        finding = (
+            f"{sum(moved[number] > 0 for number in own)} of {len(own)} gates that nobody edited moved, most of all "
+            f"{names[most]}, by {moved[most]:.3f} on average."
+        )
     st.markdown(widgets.literal(finding))
     widgets.chart(figures.moved_gates(names, moved, [gate.name in by_hand for gate in gates]), key="later", alt=finding)
     st.caption(

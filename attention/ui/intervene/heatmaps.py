@@ -22,15 +22,17 @@ SIDE = 720
 def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> None:
     """Grad-CAM of the class that is asked about, at the last block, on one scale."""
     maps = [passes.heatmap(observation, [], outcome.number), passes.heatmap(observation, edits, outcome.number)]
+    same = bool((maps[0].values == maps[1].values).all())
     scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)
     st.markdown(widgets.literal(_finding(outcome.label, *maps, edited=bool(edits))))
-    for column, title, one in zip(st.columns(2), ("Before", "After"), maps, strict=True):
+    titles = ("Before and after",) if same else ("Before", "After")
+    for column, title, one in zip(st.columns(2), titles, maps, strict=False):
         with column:
             _draw_map(observation, title, one, scale)
     where = widgets.literal(f"Grad-CAM of {outcome.label} at {maps[0].layer}")
     st.caption(
-        f"{where}, the last block with a map; both run from 0 to "
-        f"{scale.high:.3g} in one scale. It shows where this class's logit draws on the block, not what a gate does."
+        f"{where}, the last block with a map; colours run from 0 to {scale.high:.3g}. It shows where this class's "
+        "logit draws on the block, not what a gate does."
     )
     widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
 
@@ -51,7 +53,7 @@ def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) 
 
 def _finding(label: str, before: Heatmap, after: Heatmap, *, edited: bool) -> str:
     if not edited:
-        return f"Nothing is edited: both maps of {label} are the same."
+        return f"Nothing is edited: this is the map of {label} as it is."
     if (before.values == after.values).all():
         return f"The edits leave the map of {label} as it was."
     alike = agreement.agreement(before.values, after.values)

@@ -14,6 +14,8 @@ from attention.ui import widgets
 
 LONGEST_LINK = 6000
 """Length of the edits in a link, in characters; servers and browsers refuse much longer ones."""
+NONE = "none"
+"""What stands in a link where nothing is edited; a link that says nothing of edits opens with an example."""
 _HISTORIES, _LINK, _COMPLAINTS = "_edits", "edits", "_complaints"
 
 
@@ -97,11 +99,20 @@ class EditSession:
             self.history.push([named if other is old else other for other in self.history.now], what)
 
 
-def history(observation: Observation) -> History:
-    """The history of the edits of this network; the first visit begins with those of the link."""
+def history_of(observation: Observation, block: str) -> History:
+    """The history of the edits of this network.
+
+    The first visit begins with the edits of the link; without any, with the first gate of `block` switched off, which
+    can be undone.
+    """
     histories: dict[str, History] = st.session_state.setdefault(_HISTORIES, {})
     if observation.choice.key not in histories:
-        histories[observation.choice.key] = History(_linked(observation) if not histories else ())
+        if not histories and _LINK in st.query_params:
+            first = History(_linked(observation))
+        else:
+            gate = targets(Edit("off", block=block), observation.trace.gates)[0]
+            first = History((Edit("off", gate.kind, block),), [()])
+        histories[observation.choice.key] = first
     return histories[observation.choice.key]
 
 
@@ -118,7 +129,7 @@ def say_complaints() -> None:
 
 def link(edits: Sequence[Edit]) -> None:
     """Let the address hold the edits, where they are short enough; else that is said."""
-    code = files.compact(edits) if edits else ""
+    code = files.compact(edits) if edits else NONE
     if len(code) > LONGEST_LINK:
         st.caption(":material/link_off: These edits are too long for a link; the export has them.")
         code = ""
@@ -129,8 +140,8 @@ def link(edits: Sequence[Edit]) -> None:
 
 
 def _linked(observation: Observation) -> tuple[Edit, ...]:
-    code = st.query_params.get(_LINK)
-    if not code:
+    code = st.query_params[_LINK]
+    if code == NONE:
         return ()
     try:
         edits = files.expanded(code)

@@ -1,0 +1,153 @@
+"""How long a person waits, in a real browser: python -m benchmarks.felt.
+
+A fresh server and one visitor. Milliseconds from the click or the address to what was asked for: something to read and
+the whole of the first page, a page's first figure, another block's headline, the map's other opacity and colours, the
+first comparison. What is warm is done once before it is timed; the median counts, and its least and largest are said.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from playwright.sync_api import Page, expect, sync_playwright
+
+from attention.ui.frame import PAGES as TITLES
+from tests.browser.dashboard import PAGES, Server, Visitor, find_chromium, launch, serve_own
+
+FIGURE = "[data-testid=stPlotlyChart] .main-svg, [data-testid=stImage] img, canvas, [data-testid=stMain] table, iframe"
+"""What counts as the figure of a page."""
+SHOWN = """figure => {
+  const main = document.querySelector("[data-testid=stMain]");
+  const fresh = part => part.offsetParent !== null || part.getBoundingClientRect().width > 0;
+  return [...main.querySelectorAll(figure)].some(part => fresh(part) && !part.closest("[data-stale=true]"));
+}"""
+HEADLINE = "() => document.querySelector('[data-testid=stMain] h3')?.textContent"
+NAMED = {
+    "cbam": "() => document.querySelector('[data-testid=stMain] [data-testid=stImage] img')?.alt",
+    "excitation": "() => document.querySelector('[data-testid=stMain] .st-key-gate [aria-label]')?.ariaLabel",
+}
+"""What the main figure of a page says in words."""
+
+
+class Clock:
+    """What was timed, in milliseconds by what it is called."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, list[float]] = {}
+
+    @contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.times.setdefault(what, []).append(1000 * (time.perf_counter() - start))
+
+    def lines(self) -> Iterator[str]:
+        """A line of JSON for each."""
+        for what, times in self.times.items():
+            whole = [round(time) for time in (statistics.median(times), min(times), max(times))]
+            yield json.dumps({"what": what, "median, least, largest, ms": whole, "n": len(times)})
+
+
+def first_open(visitor: Visitor, clock: Clock) -> None:
+    """The first page of a server that nobody has visited."""
+    with clock("first open: something to read"):
+        visitor.page.goto(visitor.server.origin + "/")
+        expect(visitor.page.get_by_test_id("stMain").locator("h1")).to_be_visible()
+    with clock("first open: and then its figure"):
+        visitor.page.wait_for_function(SHOWN, arg=FIGURE)
+    with clock("first open: and then all of it"):
+        visitor.settle()
+
+
+def first_compare(visitor: Visitor, clock: Clock) -> None:
+    """The first comparison of a server."""
+    with clock("first Compare"):
+        go_to(visitor.page, "compare")
+    visitor.settle()
+
+
+def pages(visitor: Visitor, clock: Clock, rounds: int) -> None:
+    """Every page in turn, the first round untimed."""
+    for round_ in range(rounds + 1):
+        for name in PAGES:
+            with (clock if round_ else Clock())(f"page {name}"):
+                go_to(visitor.page, name)
+            visitor.settle()
+
+
+def go_to(page: Page, name: str) -> None:
+    """Click a page in the navigation, and wait for its figure."""
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES[name]}']").click()
+    page.wait_for_function("path => location.pathname === path", arg=PAGES[name])
+    expect(page.locator('[data-testid="stMain"] h1')).to_have_text(TITLES[name]["title"])
+    page.wait_for_function(SHOWN, arg=FIGURE)
+
+
+def blocks(visitor: Visitor, clock: Clock, rounds: int) -> None:
+    """Another block by the arrow key, to its headline and its figure, on both pages."""
+    for name in ("cbam", "excitation"):
+        go_to(visitor.page, name)
+        thumb = visitor.page.get_by_test_id("stMain").get_by_test_id("stSlider").first.get_by_role("slider")
+        thumb.press("Home")
+        visitor.settle()
+        for round_ in range(2 * rounds + 2):
+            before = [visitor.page.evaluate(text) for text in (HEADLINE, NAMED[name])]
+            with (clock if round_ > 1 else Clock())(f"another block on {name}"):
+                thumb.press("ArrowLeft" if round_ % 2 else "ArrowRight")
+                for text, old in zip((HEADLINE, NAMED[name]), before, strict=True):
+                    visitor.page.wait_for_function(f"before => ({text})() !== before", arg=old)
+            with (clock if round_ > 1 else Clock())(f"another block on {name}: and then all of it"):
+                visitor.settle()
+
+
+def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
+    """Opacity and colours of the map on the picture."""
+    page = visitor.page
+    go_to(page, "cbam")
+    visitor.settle()
+    source = "() => document.querySelector('[data-testid=stMain] [data-testid=stImage] img').src"
+    slider = page.get_by_test_id("stMain").get_by_role("slider", name="Opacity of the map")
+    actions: dict[str, Callable[[int], None]] = {
+        "opacity": lambda number: slider.press("ArrowLeft" if number % 2 else "ArrowRight"),
+        "colours": lambda number: page.get_by_role("radio", name="magma" if number % 2 else "grey").click(),
+    }
+    for what, act in actions.items():
+        for number in range(2 * rounds + 2):
+            before = page.evaluate(source)
+            with (clock if number > 1 else Clock())(what):
+                act(number)
+                page.wait_for_function(f"before => ({source})() !== before", arg=before)
+            visitor.settle()
+
+
+def visit(server: Server, page: Visitor, rounds: int) -> Clock:
+    """Everything that is timed, in order."""
+    clock = Clock()
+    first_open(page, clock)
+    first_compare(page, clock)
+    pages(page, clock, rounds)
+    blocks(page, clock, rounds)
+    looks(page, clock, rounds)
+    return clock
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True)
+def main(rounds: int) -> None:
+    """Print the milliseconds that a person waits."""
+    program = find_chromium()
+    if program is None:
+        raise click.ClickException("There is no Chromium on this machine.")
+    with serve_own() as server, sync_playwright() as playwright:
+        browser = launch(playwright, program)
+        visitor = Visitor(browser.new_context(), server)
+        for line in visit(server, visitor, rounds).lines():
+            click.echo(line)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
