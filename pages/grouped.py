@@ -10,18 +10,19 @@ from attention import grouped
 from attention.ui import grouped as sections
 
 answer = st.container()
-numbers, figure = ui.slots()
+controls, figure = ui.slots()
+with controls:
+    convolution = sections.choose()
 with figure:
-    convolution = sections.choose(numbers)
     cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
 answer.subheader(sections.answer(convolution, cost), anchor=False)
 sections.draw_derivation(convolution, cost)
 
 SECTIONS = {
+    "The proof": lambda: sections.draw_proof(convolution),
     "Over the groups": lambda: sections.draw_curves(convolution),
     "Time, measured": lambda: sections.draw_times(convolution),
-    "The proof": lambda: sections.draw_proof(convolution),
     "Equal budget": sections.draw_papers,
     "In this network": lambda: sections.draw_network(observation),
 }

@@ -67,12 +67,14 @@ def test_three_networks_stand_side_by_side_on_one_scale():
     metrics = {metric.value for metric in app.metric}
     assert metrics == {f"{column.probabilities[column.target]:.1%}" for column in found}
     pairs, middle = comparison.shared(found)
-    assert f"heatmaps overlap by {pairs:.0%}" in answer(app)
-    assert f"overlap with them by {middle:.0%}, and chance by 20%" in answer(app)
+    words = "nearly all" if pairs >= 0.75 else "much" if pairs >= 0.5 else "some" if pairs >= 0.25 else "little"
+    assert answer(app).startswith(f"The 3 heatmaps of “{found[0].labels[found[0].target]}” share {words}")
+    assert answer(app).endswith(f": {pairs:.0%}, by chance 20%.")
+    assert f"would share {middle:.0%} with them" in said(app)
     for gate in comparison.by_stage(found[0].spatial):
         rows, across = gate.values.shape[1:]
         assert f"{rows} × {across}: {gate.minimum:.2f} to {gate.maximum:.2f}" in captions(app)
-    assert said(app).count("No spatial gates.") == 2 and said(app).count("No channel gates.") == 1
+    assert "0 to 1** · plain and se: none" in said(app) and "each block** · plain: none" in said(app)
     assert "one recipe, with one seed each" in said(app)
 
 
@@ -109,7 +111,8 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
 def test_a_method_that_is_valid_for_none_is_not_offered():
     app = opened(network=TINY, weights="Random")
     sound(app.multiselect(key="beside").set_value([]).run())
-    assert "Guided Grad-CAM is valid for none of these networks. Guided backpropagation changes" in said(app)
+    reason = "Guided Grad-CAM is valid for none of these networks. Guided backpropagation changes"
+    assert reason in app.selectbox(key="method").help.replace("\\", "")
     assert app.selectbox(key="method").options == [
         "Grad-CAM",
         "Grad-CAM++",
@@ -241,6 +244,14 @@ def test_a_class_that_one_network_does_not_know_has_no_heatmap_there(home):
     assert "Fewer than two of these networks have a heatmap" in answer(app)
 
 
+def test_at_first_a_network_of_other_classes_is_asked_about_its_own_first_guess(home):
+    app = opened(network=TINY, weights="Random", beside="cbam")
+    ours, theirs = columns(TINY, random=[TINY])[0], columns("cbam")[0]
+    first = [each.labels[each.target].partition(",")[0] for each in (ours, theirs)]
+    assert [metric.label.replace("\\", "") for metric in app.metric] == [f"P({label})" for label in first]
+    assert "heatmaps of their own first guesses share" in answer(app) and "no heatmap" not in said(app)
+
+
 def test_a_name_that_there_is_not_is_left_out():
     app = AppTest.from_file(APP, default_timeout=180)
     app.query_params["beside"] = "plian"
@@ -341,4 +352,4 @@ def test_the_job_of_a_session_that_ends_ends_too(slow):
 def test_the_networks_that_stand_beside_one_at_first_know_its_classes(network, beside):
     app = opened(network=network)
     assert app.multiselect(key="beside").value == beside
-    assert "heatmaps overlap by" in answer(app)
+    assert "by chance 20%" in answer(app)

@@ -107,7 +107,7 @@ def test_what_needs_no_classes_is_compared_without_them(start, network, beside):
     assert WITHOUT in told and told.count("It gives no score for each class.") == 1
     first, second = (metric.label for metric in app.metric)  # of the two that have classes
     assert first == second and first.startswith("P(")
-    assert "the top fifths of the 2 heatmaps overlap" in app.subheader[0].value
+    assert "The 2 heatmaps of" in app.subheader[0].value
     assert told.count("MACs, ") == 3 and told.count("Spatial gates, the last of each size") == 2
     assert f"the mean gate of {OWN_WAY} is" in told and "the mean gate of se is" in told
 

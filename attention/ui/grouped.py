@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from attention import grouped, images
 from attention.charts import grouped as figures
 from attention.charts import partition
 from attention.grouped import Convolution, Cost, papers
+from attention.models import zoo
 from attention.observe import Observation
-from attention.ui import widgets
+from attention.ui import cache, widgets
+from attention.ui.choosing import chosen
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.grouped.reach import Answers
@@ -35,6 +36,8 @@ NUMBERS = {
     "w": Number("W", 28, 512, "Width of the output"),
 }
 FIRST_GROUPS = 4
+WITH_GROUPS = "se-resnext"
+"""A network with grouped convolutions, for those that have none."""
 EXAMPLES = {
     "Small": Convolution(12, 12, (3, 3), 3, 28, 28, False),
     "AlexNet conv2": Convolution(96, 256, (5, 5), 2, 27, 27, True),
@@ -44,29 +47,31 @@ EXAMPLES = {
 }
 
 
-def choose(place: DeltaGenerator) -> Convolution:
-    """The numbers go into `place`, the groups stand here; what they say of a wish that was not met stands below."""
+def choose() -> Convolution:
+    """The groups, then sizes and examples, and what there is to say of a wish that was not met."""
     notes = _read_link()
-    with place:
-        columns = st.columns([*[3] * len(NUMBERS), 3], vertical_alignment="bottom")
-        numbers = {}
-        for (key, number), column in zip(NUMBERS.items(), columns, strict=False):
-            numbers[key] = column.number_input(
-                number.label, 1, number.most, number.first, key=key, help=number.help, bind="query-params"
-            )
-        bias = columns[-1].toggle("bias", key="bias", bind="query-params")
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.markdown("Try", width="content")
-            for name, example in EXAMPLES.items():
-                st.button(
-                    name,
-                    key=f"example_{name}",
-                    on_click=_show,
-                    args=(example,),
-                    icon=":material/arrow_forward:",
-                    type="tertiary",
+    place_of_groups = st.container()
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        with st.popover("Sizes", icon=":material/straighten:", key="sizes"):
+            numbers = {
+                key: st.number_input(
+                    number.label, 1, number.most, number.first, key=key, help=number.help, bind="query-params"
                 )
-    groups = _choose_groups(numbers["c1"], numbers["c2"])
+                for key, number in NUMBERS.items()
+            }
+            bias = st.toggle("bias", key="bias", bind="query-params")
+        st.markdown("Try", width="content")
+        for name, example in EXAMPLES.items():
+            st.button(
+                name,
+                key=f"example_{name}",
+                on_click=_show,
+                args=(example,),
+                icon=":material/arrow_forward:",
+                type="tertiary",
+            )
+    with place_of_groups:
+        groups = _choose_groups(numbers["c1"], numbers["c2"])
     if groups != (wish := st.session_state["_wished_groups"]):
         notes.append(f"g = {wish} does not divide both C₁ and C₂; this is g = {groups}, the nearest that does.")
     if notes:
@@ -257,27 +262,26 @@ def draw_papers() -> None:
 
 
 def draw_network(observation: Observation) -> None:
-    """The grouped convolutions of the loaded network, with what they save."""
+    """The grouped convolutions of the loaded network, or of one that has some, with what they save."""
     from attention.grouped.census import convolutions
 
+    if not any(layer.convolution.groups > 1 for layer in convolutions(observation.cost)):
+        title = widgets.literal(observation.card.title)
+        st.info(f"{title} has no grouped convolutions. These are another network's:", icon=":material/info:")
+        observation = cache.observe(chosen(zoo.card(WITH_GROUPS), random=False), observation.picture)
     layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
-    if inside:
-        has, would = (
-            sum(cost.parameters for cost in costs)
-            for costs in ([layer.cost for layer in inside], [layer.ungrouped for layer in inside])
-        )
-        title = widgets.literal(observation.card.title)
-        st.markdown(
-            f"**{len(inside)} of {len(layers)}** convolutions of {title} are grouped: "
-            f"**{has:,}** parameters, where ordinary ones would have **{would:,}**."
-        )
-        widgets.show(figures.savings(layers))
-        seen_at = images.written(observation.card.input_size)
-        st.caption(f"The picture has {seen_at} px as the network sees it.")
-    else:
-        widgets.no_gates(observation, "grouped convolutions", "se-resnext")
-        widgets.data(convolutions=figures.layer_table(layers))
+    has, would = (
+        sum(cost.parameters for cost in costs)
+        for costs in ([layer.cost for layer in inside], [layer.ungrouped for layer in inside])
+    )
+    st.markdown(
+        f"**{len(inside)} of {len(layers)}** convolutions of {widgets.literal(observation.card.title)} are grouped: "
+        f"**{has:,}** parameters, where ordinary ones would have **{would:,}**."
+    )
+    widgets.show(figures.savings(layers))
+    seen_at = images.written(observation.card.input_size)
+    st.caption(f"The picture has {seen_at} px as the network sees it.")
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")

@@ -1,6 +1,6 @@
-"""Several networks on one picture, in the layout of CBAM's figure 4: which ones, which class, the columns."""
+"""Several networks on one picture, side by side: which ones, which class, and a row for each kind of evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -62,11 +62,11 @@ def choose(observation: Observation) -> list[Observation]:
 
 
 def compared(
-    observations: Sequence[Observation], label: str | None, heatmaps: Sequence[Heatmap | None]
+    observations: Sequence[Observation], asked: "Asked | None", heatmaps: Sequence[Heatmap | None]
 ) -> list[Compared]:
-    """Each network on the picture; `label` is the class that is asked about."""
+    """Each network on the picture, with the class that it is asked about."""
     return [
-        Compared(each, None if label is None else comparison.place(each.targets, label), heatmap, took)
+        Compared(each, asked and asked.target(each), heatmap, took)
         for each, heatmap, took in zip(observations, heatmaps, seconds(observations), strict=True)
     ]
 
@@ -105,6 +105,8 @@ def _there(choice: NetworkChoice) -> bool:
 
 SCALES = ("one for all", "each its own")
 FIRST_GUESS = "the first guess"
+SHARED = ((0.75, "nearly all of their most important places"), (0.5, "much"), (0.25, "some"), (0.0, "little"))
+"""What an overlap of the top fifths from so much on is called; chance is 0.2."""
 _HELP = (
     "Grad-CAM reads what a block puts out. The last block ends with the last convolution, where it is usually read: "
     "further up a map has more places, and says less about the class."
@@ -119,6 +121,15 @@ class Asked(NamedTuple):
     layers: dict[str, str]
     """The block that Grad-CAM reads, by the key of the view."""
     own_scale: bool
+    own_guess: bool
+    """Whether a network that does not know the class is asked about its own first guess."""
+
+    def target(self, observation: Observation) -> int | None:
+        """The class that a network is asked about; None where it does not know it."""
+        if not observation.targets:
+            return None
+        found = comparison.place(observation.targets, self.label)
+        return observation.first_target if found is None and self.own_guess else found
 
 
 class Work(NamedTuple):
@@ -141,13 +152,14 @@ def ask(views: Sequence[Observation]) -> Asked:
     }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
-    methods = _offered(views)
+    methods, left_out = _offered(views)
     with controls:
         label = widgets.choose("Class", labels, key="class")
-        how = widgets.choose("Heatmap", methods, key="method")
+        how = widgets.choose("Heatmap", methods, key="method", help=left_out)
         ends = widgets.choose("Scale of the heatmaps", SCALES, key="heat")
         layers = _ask_blocks(views, how)
-    return Asked(guess if label == FIRST_GUESS else label, how, layers, ends == SCALES[1])
+    first_guess = label == FIRST_GUESS
+    return Asked(guess if first_guess else label, how, layers, ends == SCALES[1], first_guess)
 
 
 def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) -> dict[str, Heatmap]:
@@ -161,16 +173,16 @@ def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) ->
     return _computed(work, asked, slowest) if work else {}
 
 
-def _offered(views: Sequence[Observation]) -> list[str]:
-    """The methods that are valid for one of the networks at least; why the others are not is said."""
-    offered = []
+def _offered(views: Sequence[Observation]) -> tuple[list[str], str | None]:
+    """The methods that are valid for one of the networks at least, and why the others are not."""
+    offered, left_out = [], []
     for name in _titles():
         reasons = [_method(name).obstacle(observation.layers) for observation in views]
         if all(reasons):
-            st.caption(f":material/block: {name} is valid for none of these networks. {literal(str(reasons[0]))}")
+            left_out.append(f"{name} is valid for none of these networks. {literal(str(reasons[0]))}")
         else:
             offered.append(name)
-    return offered
+    return offered, "\n\n".join(left_out) or None
 
 
 def _titles(*, of_a_block: bool = False) -> list[str]:
@@ -209,7 +221,7 @@ def _method(title: str, layer: str | None = None) -> "Method":
 
 def _work(observation: Observation, asked: Asked) -> Work | None:
     """What was asked for; None where it is not valid for the network, which is said."""
-    target = comparison.place(observation.targets, asked.label)
+    target = asked.target(observation)
     if target is None:
         return None
     method = _method(asked.method, asked.layers.get(observation.key))
@@ -245,6 +257,8 @@ def _shifted(progress: jobs.Report, before: int, whole: int) -> jobs.Report:
 
 SIDE = 420
 """Side of a picture in a column, in pixels."""
+GATE = 200
+"""Width of a spatial gate, in pixels."""
 TABS = {
     "Gates against heatmap": tabs.draw_agreement,
     "Heatmaps against heatmaps": tabs.draw_heatmaps,
@@ -256,7 +270,7 @@ TABS = {
 
 
 def draw(observation: Observation) -> None:
-    """The controls, a column for each network, and what explains them in tabs."""
+    """The controls, the networks side by side, and what explains them in tabs."""
     observations = choose(observation)
     with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
         classifiers = [each for each in observations if each.targets]
@@ -265,30 +279,38 @@ def draw(observation: Observation) -> None:
     answer = st.empty()
     with st.container():
         heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
-    label = asked.label if asked else None
-    columns = compared(observations, label, [heatmaps.get(each.key) for each in observations])
-    answer.subheader(literal(say(columns, label)), anchor=False)
-    _draw_columns(columns, asked)
+    columns = compared(observations, asked, [heatmaps.get(each.key) for each in observations])
+    with answer.container():
+        found, more = say(columns, asked.label if asked else None)
+        st.subheader(literal(found), anchor=False)
+        st.markdown(literal(more))
+    _draw_rows(columns, asked)
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
         st.caption(widgets.literal(note))
     tabs.explain(columns)
     widgets.tabs("about", TABS, columns)
 
 
-def say(columns: Sequence[Compared], label: str | None) -> str:
-    """Whether the networks' heatmaps agree, beside what maps reach that know nothing of the picture."""
+def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
+    """Whether the networks' heatmaps agree, in plain words, and beside what maps reach that know nothing of the
+    picture."""
     if len(columns) < 2:
-        return "Choose another network to compare with."
+        return "Choose another network to compare with.", ""
     if label is None:
-        return "None of these networks gives a score for each class: here are their gates, sizes and times."
+        return "None of these networks gives a score for each class: here are their gates, sizes and times.", ""
     found = comparison.shared(columns)
     if found is None:
-        return f"Fewer than two of these networks have a heatmap of “{label}” so far."
+        return f"Fewer than two of these networks have a heatmap of “{label}” so far.", ""
     pairs, middle = found
-    heatmaps = sum(column.heatmap is not None for column in columns)
+    drawn = [column for column in columns if column.heatmap and column.target is not None]
+    classes = {comparison.meaning(column.observation.targets[column.target or 0]) for column in drawn}
+    what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
+    words = next(words for least, words in SHARED if pairs >= least)
+    average = ", on average" * (len(drawn) > 2)
     return (
-        f"For “{label}”, the top fifths of the {heatmaps} heatmaps overlap by {pairs:.0%}; a blob in the middle would "
-        f"overlap with them by {middle:.0%}, and chance by {TOP:.0%}."
+        f"The {len(drawn)} heatmaps of {what} share {words}: {pairs:.0%}, by chance {TOP:.0%}.",
+        f"Of the fifth of the picture that matters most to one network, so much matters most to another{average}. A "
+        f"blob in the middle of the picture, which knows nothing of it, would share {middle:.0%} with them.",
     )
 
 
@@ -297,22 +319,34 @@ def called(card: ModelCard) -> str:
     return f"{widgets.literal(card.name)}{' (random weights)' * card.random}"
 
 
-def _draw_columns(columns: Sequence[Compared], asked: Asked | None) -> None:
+def _draw_rows(columns: Sequence[Compared], asked: Asked | None) -> None:
+    """A row for each kind of evidence that one network at least has, with a cell for each network."""
     shared = comparing.one_scale([column.heatmap.values for column in columns if column.heatmap])
-    for place, column in zip(st.columns(len(columns)), columns, strict=True):
-        observation = column.observation
+
+    def answer(column: Compared) -> None:
+        if not asked or not column.observation.targets:
+            st.info("It gives no score for each class.", icon=":material/help:")
+            return
         own = column.heatmap and comparing.one_scale([column.heatmap.values])
-        with place.container(border=True, height="stretch"):
-            st.markdown(f"**{called(column.card)}**")
-            if asked and column.observation.targets:
-                _draw_heatmap(observation, column, asked, own if asked.own_scale and own else shared)
-                if column.probabilities is not None:
-                    _draw_guesses(analysis.top(column.probabilities, column.labels))
-            else:
-                st.info("It gives no score for each class.", icon=":material/help:")
-            _draw_spatial(observation, column)
-            _draw_channel(column)
-            st.caption(_size(column))
+        _draw_heatmap(column.observation, column, asked, own if asked.own_scale and own else shared)
+
+    rows: dict[str, tuple[list[Compared], Callable[[Compared], None]]] = {
+        "": (list(columns), answer),
+        "The five best guesses": ([each for each in columns if each.probabilities is not None], _draw_guesses),
+        "Spatial gates, the last of each size, 0 to 1": ([each for each in columns if each.spatial], _draw_spatial),
+        "Channel gates, the mean of each block": ([each for each in columns if each.channel], _draw_channel),
+        "Size and time": (list(columns), lambda column: _draw_size(column, columns[0])),
+    }
+    for title, (having, draw_cell) in rows.items():
+        if not having:
+            continue
+        without = " and ".join(called(each.card) for each in columns if each not in having)
+        if title:
+            st.markdown(f"**{title}**" + f" · {without}: none" * bool(without))
+        for place, column in zip(st.columns(len(having), border=True), having, strict=True):
+            with place:
+                st.caption(called(column.card)) if title else st.markdown(f"**{called(column.card)}**")
+                draw_cell(column)
 
 
 def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scale: Scale) -> None:
@@ -340,25 +374,22 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
     )
 
 
-def _draw_guesses(top: Sequence[tuple[str, float]]) -> None:
+def _draw_guesses(column: Compared) -> None:
+    assert column.probabilities is not None
+    top = analysis.top(column.probabilities, column.labels)
     rows = [f"| {widgets.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
-    st.markdown("\n".join(["| top five | P |", "|:--|--:|", *rows]))
+    st.markdown("\n".join(["| class | P |", "|:--|--:|", *rows]))
 
 
-def _draw_spatial(observation: Observation, column: Compared) -> None:
-    gates = comparison.by_stage(column.spatial)
-    if not gates:
-        st.caption("No spatial gates.")
-        return
-    st.caption("Spatial gates, the last of each size, 0 to 1:")
-    for start in range(0, len(gates), 2):
-        for place, gate in zip(st.columns(2, gap="small"), gates[start : start + 2], strict=False):
-            _draw_gate(place, observation, gate)
+def _draw_spatial(column: Compared) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for gate in comparison.by_stage(column.spatial):
+            _draw_gate(column.observation, gate)
 
 
-def _draw_gate(place: st.delta_generator.DeltaGenerator, observation: Observation, gate: Gate) -> None:
+def _draw_gate(observation: Observation, gate: Gate) -> None:
     rows, columns = gate.values.shape[1:]
-    with place:
+    with st.container(width=GATE):
         widgets.picture(
             _laid(observation, gate.values[0], "viridis", overlay.UNIT),
             key=f"gate_{observation.card.name}_{gate.name}",
@@ -370,9 +401,6 @@ def _draw_gate(place: st.delta_generator.DeltaGenerator, observation: Observatio
 
 def _draw_channel(column: Compared) -> None:
     means = np.array([gate.values.mean() for gate in column.channel], np.float32)
-    if not means.size:
-        st.caption("No channel gates.")
-        return
     span = f"{means.min():.2f} to {means.max():.2f}"
     widgets.picture(
         overlay.cells(means),
@@ -383,11 +411,12 @@ def _draw_channel(column: Compared) -> None:
     )
 
 
-def _size(column: Compared) -> str:
-    return (
-        f"{numbers.magnitude(column.card.parameters)} parameters, {numbers.magnitude(column.macs)} MACs, "
-        f"{1000 * column.seconds:.3g} ms a picture on this machine"
-    )
+def _draw_size(column: Compared, first: Compared) -> None:
+    took = f"{1000 * column.seconds:.3g} ms a picture on this machine"
+    if column is not first:
+        took += f", {column.seconds / first.seconds:.2f} times as long as {called(first.card)}"
+    size = f"{numbers.magnitude(column.card.parameters)} parameters, {numbers.magnitude(column.macs)} MACs"
+    st.markdown(f"{size}; {took}")
 
 
 def _laid(observation: Observation, values: Floats, colour_map: str, scale: Scale) -> bytes:
