@@ -123,9 +123,9 @@ def test_coverage_says_what_was_seen_and_where():
     glu, se = gallery.made("two projections"), gallery.made("expanded")
     network = nn.Sequential(se, nn.Sequential(glu, nn.ReLU(), glu), gallery.made("concurrent"))
     assert coverage(trace(network, gallery.features())) == (
-        "2 gates with a number for each channel, from sigmoid: in `0`, `2`.",
-        "1 gate with a number for each place, from sigmoid: in `2`.",
-        "2 operations that came close and are no gate: a GLU: two projections of one tensor – in `1.0`.",
+        "2 gates with a number for each channel, from sigmoid: in “0”, “2”.",
+        "1 gate with a number for each place, from sigmoid: in “2”.",
+        "2 operations that came close and are no gate: a GLU: two projections of one tensor – in “1.0”.",
     )
     assert coverage(trace(gallery.made("attention"), gallery.features())) == (
         "No product here is a gate.",

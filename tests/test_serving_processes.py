@@ -9,6 +9,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 SERVE = [sys.executable, "-m", "attention", "serve", "--image-size", "64", "--headless"]
 NOTEBOOK = """
@@ -39,6 +41,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C reaches what is started: a program of a shell's background ignores it, and hands that down."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_serve_opens_the_dashboard_until_it_is_interrupted():
     port = free_port()
     command = [*SERVE, "--model", "tests.factories:classifier", "--port", str(port)]

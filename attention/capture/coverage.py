@@ -53,5 +53,5 @@ def _counted(count: int, what: str) -> str:
 def _places(names: Iterable[str]) -> str:
     """Where, by the paths of the modules: the first few, and how many more."""
     paths = list(dict.fromkeys(names))
-    shown = ", ".join(f"`{path}`" if path else "the network itself" for path in paths[:_NAMED])
+    shown = ", ".join(f"“{path}”" if path else "the network itself" for path in paths[:_NAMED])
     return f"in {shown} and {len(paths) - _NAMED} more" if len(paths) > _NAMED else f"in {shown}"

@@ -1,6 +1,7 @@
 """A network in depth order, and what it says: the depth strip, boxes of its gates, bars of its classes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,14 @@ from attention import analysis
 from attention.analysis import Block
 from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANNEL_GATE, NULL, PALE_BLUE
-from attention.records import Floats
+from attention.records import Floats, Part
 
+WIDE = 0.06
+"""The share from which on a part has its name in it."""
+GREYS = ("#d3d3d3", "#b0b0b0")
+"""Neighbours, which mean nothing by their colour."""
+MOST_APART = 24
+"""Parts into which a network is drawn at most."""
 MOST_LETTERS = 128
 """Names that would need more, each as wide as the longest, do not fit below the cells."""
 
@@ -53,6 +60,57 @@ def prediction(probabilities: NDArray[np.float64], labels: Sequence[str], count:
         f"The five most probable of {len(probabilities):,} classes; it must choose among them.",
         table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
     )
+
+
+def to_scale(network: Part) -> Chart:
+    """The network from its first part to its last, each as wide as its share of the parameters and of the MACs.
+
+    A part that holds more than half of the whole is drawn by its own parts. Blue is attention.
+    """
+    parts = _drawn_apart(network)
+    rest = "the rest, with the classifier"
+    names = [*analysis.short_names([part.name for part in parts]), rest]
+    rows: dict[str, list[Any]] = {"part": [*[part.name for part in parts], rest]}
+    figure = go.Figure()
+    for measure, title in (("macs", "MACs"), ("parameters", "parameters")):
+        whole = max(getattr(network, measure), 1)
+        inside = [getattr(part, measure) for part in parts]
+        attention = [getattr(part, f"attention_{measure}") for part in parts]
+        sizes = [*inside, getattr(network, measure) - sum(inside)]
+        rows |= {title: sizes, f"of them attention's {title}": [*attention, 0]}
+        for number, (name, size) in enumerate(zip(names, sizes, strict=True)):
+            gates = attention[number] if number < len(parts) else 0
+            told = {"hovertemplate": f"%{{customdata}}: {size / whole:.1%} of the {title}<extra></extra>"}
+            for colour, part in ((GREYS[number % 2], size - gates), (BLUE, gates)):
+                shade = {"color": colour, "line": {"width": 0}}
+                words = name if colour != BLUE and part > WIDE * whole else ""
+                bar = {"x": [part / whole], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
+                inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
+                figure.add_bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"})
+    figure.update_layout(barmode="stack", height=150, showlegend=False, margin={"l": 10, "r": 10, "t": 4, "b": 10})
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", fixedrange=True, showgrid=False)
+    figure.update_yaxes(fixedrange=True, showgrid=False)
+    largest = max(parts, key=lambda part: part.parameters, default=network)
+    share = largest.parameters / max(network.parameters, 1)
+    return Chart(
+        "to_scale",
+        figure,
+        f"{len(parts)} parts from the first to the last; {largest.name or network.module} holds {share:.0%} of the "
+        "parameters.",
+        "The network to scale, from its first part to its last: each as wide as its share. Blue is attention, the "
+        "shades of grey only tell neighbours apart.",
+        table=rows,
+    )
+
+
+def _drawn_apart(network: Part) -> list[Part]:
+    """The parts that are drawn, in depth order; at most so many that each can be seen."""
+    drawn = list(network.parts)
+    for part in drawn:
+        if part.parts and 2 * part.parameters > network.parameters and len(drawn) + len(part.parts) <= MOST_APART:
+            at = drawn.index(part)
+            return _drawn_apart(replace(network, parts=(*drawn[:at], *part.parts, *drawn[at + 1 :])))
+    return drawn
 
 
 def depth_strip(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from attention import analysis, images
 from attention.analysis import Block
-from attention.charts import numbers
+from attention.charts import network, numbers
 from attention.inventory import COUNTS, Row, every, folded
 from attention.inventory.known import WITHOUT_GATE
 from attention.kinds import KINDS
@@ -29,8 +29,8 @@ ROW_HEIGHT = 35
 
 def headline(observation: Observation) -> str:
     """The network in one sentence."""
-    network = observation.inventory.network
-    cost = f"{numbers.magnitude(network.parameters)} parameters and {numbers.magnitude(network.macs)} MACs"
+    whole = observation.inventory.network
+    cost = f"{numbers.magnitude(whole.parameters)} parameters and {numbers.magnitude(whole.macs)} MACs"
     if not observation.blocks:
         return f"{cost} for one picture, and no gates."
     share = numbers.attention_share(observation.inventory, "parameters")
@@ -43,13 +43,13 @@ def headline(observation: Observation) -> str:
 
 
 def draw_totals(observation: Observation) -> None:
-    """What the whole network costs, what of that is attention, and what its groups save."""
-    network = observation.inventory.network
-    spared = network.ungrouped_parameters - network.parameters
-    spared_macs = network.ungrouped_macs - network.macs
+    """What the whole network costs, what of that is attention, what its groups save, and where all of it is."""
+    whole = observation.inventory.network
+    spared = whole.ungrouped_parameters - whole.parameters
+    spared_macs = whole.ungrouped_macs - whole.macs
     figures = {
-        "Parameters": (numbers.magnitude(network.parameters), None),
-        "MACs, one picture": (numbers.magnitude(network.macs), None),
+        "Parameters": (numbers.magnitude(whole.parameters), None),
+        "MACs, one picture": (numbers.magnitude(whole.macs), None),
         "Attention parameters": (
             numbers.attention_share(observation.inventory, "parameters"),
             f"{numbers.attention_share(observation.inventory, 'macs')} of the MACs",
@@ -62,17 +62,18 @@ def draw_totals(observation: Observation) -> None:
         f"For one picture of {images.written(observation.card.input_size)} px. "
         "MACs are the multiply-accumulates of convolutions and matrix "
         "products. Groups save against the same network with every convolution in one group: that one would have "
-        f"{numbers.magnitude(network.ungrouped_parameters)} parameters, "
-        f"{numbers.magnitude(network.ungrouped_macs)} MACs."
+        f"{numbers.magnitude(whole.ungrouped_parameters)} parameters, "
+        f"{numbers.magnitude(whole.ungrouped_macs)} MACs."
     )
+    widgets.show(network.to_scale(whole))
     if observation.inventory.note:
         st.caption(f":material/info: {widgets.literal(observation.inventory.note)}")
 
 
 def draw_layers(observation: Observation) -> None:
     """The layers as a table, searched or folded; a tick on a row with one block opens that block on its page."""
-    network = observation.inventory.network
-    rows = _choose_rows(network)
+    whole = observation.inventory.network
+    rows = _choose_rows(whole)
     if not rows:
         st.info("No layer has this in its name, class or form of attention. Try “conv”, or “se”.")
         return
@@ -87,7 +88,7 @@ def draw_layers(observation: Observation) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key=f"layers_{hash(tuple(row.part.name for row in rows))}",  # other rows begin without a tick
-        alt=f"{len(rows)} rows of layers; the first is {rows[0].label or network.module}.",
+        alt=f"{len(rows)} rows of layers; the first is {rows[0].label or whole.module}.",
     )
     if ticked := event["selection"]["rows"]:
         _open(observation, rows[ticked[0]])
@@ -97,7 +98,7 @@ def draw_layers(observation: Observation) -> None:
     )
     downloads.offer(
         "All layers, CSV",
-        lambda: widgets.as_csv(columns(list(every(network)), gates)),
+        lambda: widgets.as_csv(columns(list(every(whole)), gates)),
         f"{observation.card.name.replace('/', '_')}_layers{widgets.mark()}.csv",
         "text/csv",
         key="layers_csv",
@@ -144,9 +145,9 @@ def describe(row: Row) -> str:
     return f"{len(row.parts)} blocks, alike: {what}" if len(row.parts) > 1 else what
 
 
-def _choose_rows(network: Part) -> list[Row]:
+def _choose_rows(whole: Part) -> list[Row]:
     """What is searched for, or the tree down to the depth that is chosen."""
-    everything = list(every(network))
+    everything = list(every(whole))
     deepest = max(row.depth for row in everything)
     search, depth, alike = st.columns([3, 2, 2], vertical_alignment="bottom", gap="medium")
     wanted = search.text_input("Search", key="find", bind="query-params", placeholder="conv, se, layer3 ...").strip()
@@ -157,7 +158,7 @@ def _choose_rows(network: Part) -> list[Row]:
     fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
     if wanted:
         return [replace(row, depth=0, label=row.part.name) for row in everything if _matches(row, wanted.casefold())]
-    return list(folded(network, deepest=level)) if fold else [row for row in everything if row.depth <= level]
+    return list(folded(whole, deepest=level)) if fold else [row for row in everything if row.depth <= level]
 
 
 def _matches(row: Row, wanted: str) -> bool:

@@ -119,20 +119,25 @@ def test_channels_and_cells_are_picked_by_a_click_a_frame_and_a_loop(visit, serv
     expect(channels).to_have_value("16")
     visitor.settle()
     main(page).get_by_text("Frame", exact=True).click()
-    visitor.settle()
     draw(page, ".st-key-turned", [(0.2, 0.5), (0.8, 0.9)])
     expect(channels).to_have_value(re.compile(r"^\d+-\d+$"))
     visitor.settle()
     main(page).get_by_text("Spatial", exact=True).click()
-    main(page).get_by_text("Loop", exact=True).click()
+    expect(page.locator(".st-key-painted .js-plotly-plot")).to_be_visible()
     visitor.settle()
-    draw(page, ".st-key-painted", [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)])
+    main(page).get_by_text("Loop", exact=True).click()
+    draw(page, ".st-key-painted", [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)], by="lasso")
     expect(page.get_by_role("textbox", name="Places")).to_have_value(re.compile(r"^\d+-\d+, "))
     visitor.settle()
 
 
-def draw(page: Page, chart: str, places: list[tuple[float, float]]) -> None:
-    """Move the mouse with its button down between places of a chart, given in shares of its width and height."""
+def draw(page: Page, chart: str, places: list[tuple[float, float]], by: str = "select") -> None:
+    """Move the mouse with its button down between places of a chart, given in shares of its width and height.
+
+    Plotly's own way of picking is waited for: before it, the drawing would be a click.
+    """
+    way = "([chart, by]) => document.querySelector(`${chart} .js-plotly-plot`)?._fullLayout?.dragmode === by"
+    page.wait_for_function(way, arg=[chart, by])
     box = page.locator(f"{chart} .nsewdrag").first.bounding_box()
     points = [(box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in places]
     page.mouse.move(*points[0])
