@@ -1,6 +1,6 @@
 """The figures of the charts of a survey: of every gate in depth order, of one channel, of maps of places."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,12 @@ def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 PANEL_HEIGHT = 250
 """Height of a row of panels in pixels."""
 PANELS_ACROSS = 2
+LINE_OF_TEXT = 0.085
+"""Height of a line of text in a panel, as a share of it."""
+LONGEST = 17
+"""Letters of a class's name at the end of its line."""
+BESIDE_LINES = 0.5
+"""Room for the names, as a share of the lines' width."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +82,34 @@ def excitation_role(panels: Sequence[RolePanel], classes: Sequence[str], *, band
         if panel.chosen is not None:
             line = {"color": ACCENT, "width": 2, "dash": "dot"}
             figure.add_vline(panel.chosen, line=line, layer="below", row=row, col=column)
+        ends = int(panel.channels[0]), int(panel.channels[-1])
+        room = [ends[0] - 0.02 * (ends[1] - ends[0]), ends[1] + BESIDE_LINES * (ends[1] - ends[0]) + 1]
+        ticks = sorted({ends[0], sum(ends) // 2, ends[1]})
+        figure.update_xaxes(range=room, tickvals=ticks, row=row, col=column)
+        for name in _names(panel, classes, own_scale=own_scale):
+            figure.add_annotation(**name, row=row, col=column)
     figure.update_yaxes(range=None if own_scale else [-0.02, 1.02])
     figure.update_xaxes(title="channel", row=rows)
     figure.update_yaxes(title="gate", col=1)
-    return _finished(figure, PANEL_HEIGHT * rows + 70, margin={"l": 0, "r": 8, "t": 72, "b": 0}, **_legend(rows))
+    return _finished(figure, PANEL_HEIGHT * rows + 38, margin={"l": 0, "r": 8, "t": 40, "b": 0}, showlegend=False)
 
 
-def _legend(rows: int) -> dict[str, object]:
-    return {"legend": {"orientation": "h", "y": 1 + 34 / (PANEL_HEIGHT * rows), "yanchor": "bottom", "x": 0}}
+def _names(panel: RolePanel, classes: Sequence[str], *, own_scale: bool) -> Iterator[dict[str, Any]]:
+    """The name of each line at its right end; where ends are too close for that, one above the other."""
+    ends = [float(values[-1]) for values in (*panel.means, panel.average)]
+    every = np.concatenate([panel.means.ravel(), panel.average])
+    gap = LINE_OF_TEXT * (float(np.ptp(every)) if own_scale else 1.0)
+    heights: dict[int, float] = {}
+    for number in sorted(range(len(ends)), key=ends.__getitem__):
+        heights[number] = max(ends[number], max(heights.values(), default=-np.inf) + gap)
+    high = float(every.max()) if own_scale else 1.0
+    down = max(0.0, max(heights.values()) - high)  # none leaves the panel above
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
+    colours = [*(CLASSES[number % len(CLASSES)] for number in range(len(names))), ALL]
+    for number, (name, colour) in enumerate(zip([*names, "all"], colours, strict=True)):
+        end = {"x": int(panel.channels[-1]), "y": heights[number] - down, "showarrow": False, "xanchor": "left"}
+        yield end | {"text": "●", "font_color": colour, "xshift": 4}
+        yield end | {"text": name, "xshift": 18}
 
 
 def _lines(index: int, panel: RolePanel, classes: Sequence[str], *, band: bool) -> list[go.Scatter]:
@@ -107,8 +133,6 @@ def _line(index: int, panel: RolePanel, values: Doubles, *, name: str, line: dic
         marker={"size": 5, "color": line["color"]},
         line=line,
         name=name,
-        legendgroup=name,
-        showlegend=index == 0,
         hovertemplate="%{fullData.name}, channel %{x}: %{y:.3f}<extra></extra>",
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},

@@ -93,10 +93,11 @@ def role(selection: Selection, *, most: int = 50, own_scale: bool = False, band:
     headline = _role_headline(selection, blocks)
     classes = int((selection.survey.counts > 0).sum())
     caption = (
-        f"Mean gate of the pictures of a class: {selection.n or 'no class is chosen'}; dashed the mean over all "
-        f"{classes:,} classes, n = {selection.pictures:,}. Channels are spread evenly over all of a gate. The panels "
-        "are the last block of each stage, a run of gates with equally many channels"
-        f"{', and the selected block' if selection.block else ''}. The standard deviation"
+        f"Mean gate of the pictures of a class: {selection.n or 'no class is chosen'}; dashed, all: the mean over "
+        f"the {classes:,} class{'es' * (classes > 1)}, n = {selection.pictures:,}. What the class explains is the "
+        "share of a channel's variance over the pictures that lies between the classes, in the mean over the channels. "
+        "Channels are spread evenly over all of a gate. The panels are the last block of each stage, a run of gates "
+        f"with equally many channels{', and the selected block' if selection.block else ''}. The standard deviation"
         f"{', the band,' if band else ''} is that within a class. After figure 6 of arXiv 1709.01507."
     )
     figure = figures.excitation_role(panels, selection.class_names, band=band, own_scale=own_scale)
@@ -133,11 +134,12 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
             shares.append((name, float(np.nanmean(share.index)), float(np.nanmean(share.shuffled))))
     if not shares:
         return "There are not two classes with pictures here, so nothing can be said of classes."
-    listed = ", ".join(f"{index:.1%} in {name}" for name, index, _ in shares)
+    most, least = (by(shares, key=lambda share: share[1]) for by in (max, min))
     chance = max(shuffled for *_, shuffled in shares)
+    elsewhere = f", the least in {least[0]}, {least[1]:.1%}" if len(shares) > 1 else ""
     return (
-        f"Of the variance over the pictures, so much lies between the classes: {listed} (mean over the channels; at "
-        f"most {chance:.2%} with shuffled classes)."
+        f"The class of a picture explains {most[1]:.1%} of how the gates of {most[0]} vary{elsewhere}; with shuffled "
+        f"classes at most {chance:.2%}."
     )
 
 

@@ -21,7 +21,15 @@ def choose(survey: LoadedSurvey) -> Selection:
         for name, each in blocks.items()
     }
     means = [float(np.nan_to_num(each[0].mean.mean())) for each in values.values()]
-    usual = max(values, key=lambda name: float(np.mean([np.nan_to_num(gate.std).mean() for gate in values[name]])))
+    parting = survey.selectivity(SHARE)
+
+    def varied(name: str) -> tuple[float, float]:
+        """How far its gates part the classes, where there are two, and how far they vary from picture to picture."""
+        gates = [gate for gate in (blocks[name].channel, blocks[name].spatial) if gate is not None]
+        shares = [float(np.nan_to_num(parting[gate.name].index).mean()) for gate in gates]
+        return max(shares), float(np.mean([np.nan_to_num(gate.std).mean() for gate in values[name]]))
+
+    usual = max(values, key=varied)
     block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate over all pictures")
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with right:
