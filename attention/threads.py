@@ -1,4 +1,6 @@
-"""How many threads torch computes on: whoever needs another number takes turns here, and puts back what was there.
+"""The threads that torch computes on: how they wait, and how many they are.
+
+Whoever needs another number takes turns here, and puts back what was there.
 
 `torch.set_num_threads` sets two numbers: that of the calling thread, and that of all threads to come, which is the
 process's. Two who each read, set and put back the latter leave it wrong for each other; so it is changed here alone,
@@ -6,6 +8,7 @@ and from threads of its own, so that no caller's number moves.
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +19,16 @@ T = TypeVar("T")
 _changing = threading.Lock()
 # The number before the first of those who are within, once for each.
 _before: list[int] = []
+
+
+def share_the_processors() -> None:
+    """Have torch's threads sleep while they wait for each other; in a process that has not loaded torch yet.
+
+    OpenMP's threads spin by default. Where there is more to do than processors, other visitors or other programs, one
+    that spins keeps the one that it waits for from running, and a pass takes many times as long
+    (`python -m benchmarks.waiting`). A policy that the environment names is kept.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from attention import threads
+
+threads.share_the_processors()  # with a server and a browser beside the tests
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("gatescope", deadline=None, print_blob=True)
 settings.load_profile("gatescope")

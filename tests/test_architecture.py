@@ -89,7 +89,7 @@ ROOMS = {
     "ui": door(
         "streamlit numpy PIL plotly",
         "records foreign limits images models inventory grouped charts analysis changes store observe comparison "
-        "serving labels interventions jobs survey views report many",
+        "serving labels interventions jobs survey views report many threads",
         inside="torch",
         inside_house="layers capture attribution",
     ),
@@ -98,7 +98,7 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records files devices images analysis charts store interventions observe serving survey report many",
+        "records files threads devices images analysis charts store interventions observe serving survey report many",
         inside="torch",
         inside_house="models attribution comparison training distillation evaluation",
     ),

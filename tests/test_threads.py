@@ -1,13 +1,21 @@
 """torch's number of threads: one within, and afterwards what it was, for whoever overlaps with whom."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
+from streamlit.testing.v1 import AppTest
 
+from attention import threads
+from attention.cli import main
 from attention.threads import one_thread_each
+
+ROOT = Path(__file__).parents[1]
 
 
 def in_a_new_thread():
@@ -61,3 +69,20 @@ def test_many_threads_at_once_leave_it_as_it_was():
     for thread in threads:
         thread.join()
     assert seen == [1] * 80 and in_a_new_thread() == 3
+
+
+def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    threads.share_the_processors()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    threads.share_the_processors()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_the_command_line_and_the_dashboard_say_so(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    CliRunner().invoke(main, ["report", "--help"])
+    assert os.environ.pop("OMP_WAIT_POLICY") == "PASSIVE"
+    AppTest.from_file(ROOT / "app.py", default_timeout=120).run()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"

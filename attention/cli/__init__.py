@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from attention import files, interventions, serving
+from attention import files, interventions, serving, threads
 from attention.analysis import predictions
 from attention.devices import device_of
 from attention.records import GatescopeError, ModelCard
@@ -61,6 +61,7 @@ FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, c
 @click.group()
 def main() -> None:
     """See what attention gates do inside convolutional networks."""
+    threads.share_the_processors()
 
 
 @main.command(params=[*serving.OPTIONS])

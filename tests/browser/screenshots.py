@@ -1,4 +1,4 @@
-"""Pictures of the dashboard: `python -m tests.browser.screenshots` takes the README's, `... FOLDER` all there are."""
+"""Pictures of the dashboard: `python -m tests.browser.screenshots` takes those of docs/, `... FOLDER` all there are."""
 
 import io
 import itertools
@@ -10,7 +10,15 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.dashboard import PAGES, ROOT, Server, Visitor, find_chromium, launch, serve
 
-README = (("overview", "light"), ("excitation", "light"), ("cbam", "dark"), ("grouped", "light"))
+DOCUMENTS = (
+    ("overview", "light"),
+    ("excitation", "light"),
+    ("cbam", "dark"),
+    ("grouped", "light"),
+    ("lesson_se", "light"),
+    ("intervene", "light"),
+    ("models", "light"),
+)
 ROLE = "/survey?network=se&block=layer4.1.attention&classes=tench&classes=church&classes=parachute"
 MAIN = '[data-testid="stMain"]'
 
@@ -20,7 +28,7 @@ MAIN = '[data-testid="stMain"]'
 def main(folder: Path | None) -> None:
     """Take every page in both appearances, 1280 and 1920 pixels wide and as long as it is, into FOLDER as PNG.
 
-    Without FOLDER: the first screens that the README shows, into docs/screenshots.
+    Without FOLDER: the first screens that the documents show, into docs/screenshots.
     """
     program = find_chromium()
     if program is None:
@@ -34,7 +42,7 @@ def main(folder: Path | None) -> None:
 
 
 def _first_screens(browser: Browser, server: Server, folder: Path) -> None:
-    for name, appearance in README:
+    for name, appearance in DOCUMENTS:
         visitor = _visit(browser, server, name, appearance, 1280)
         _save(visitor.page.screenshot(), folder / f"{name}-{appearance}.webp")
     visitor.open(ROLE)
