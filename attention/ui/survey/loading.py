@@ -220,7 +220,7 @@ def _collect() -> None:
 def say_empty(loaded: LoadedSurvey) -> None:
     """What stands in place of a survey that has nothing to show, with what to do next."""
     if not loaded.result.pictures:
-        sentence = "None of the pictures could be used; “What it rests on” names them."
+        sentence = "None of the pictures could be used; “Pictures, network and settings” names them."
     elif not loaded.result.gates:
         sentence = (
             f"{widgets.literal(loaded.title)} has no gates. Survey cbam, se or another network with attention instead."
@@ -252,7 +252,9 @@ def draw_header(loaded: LoadedSurvey) -> None:
     if presenting.is_on():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        box = st.expander("What it rests on", icon=":material/fact_check:", key="survey_facts", on_change="rerun")
+        box = st.expander(
+            "Pictures, network and settings", icon=":material/fact_check:", key="survey_facts", on_change="rerun"
+        )
         name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
         downloads.offer("Parquet", lambda: as_file(loaded), name, PARQUET, key="survey_parquet")
         offer_report(
@@ -268,7 +270,7 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
     if loaded.random:
         yield "The network had random weights: this shows how it is built, not what it has learned."
     if result.failures:
-        yield f"{len(result.failures):,} pictures could not be used; “What it rests on” names them."
+        yield f"{len(result.failures):,} pictures could not be used; “Pictures, network and settings” names them."
     unknown = sum(output < 0 for output, count in zip(result.outputs, loaded.counts, strict=True) if count)
     if unknown:
         yield (
