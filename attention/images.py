@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
+from attention import bands
+from attention.bands import BANDS, RGB, PictureError
 from attention.filters import Filter, filtered
 from attention.limits import MIB, Limits
 from attention.records import Band, GatescopeError, Interpolation, Size
@@ -35,9 +37,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else 
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIC"] if HEIC else [])]
 ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
-RGB: tuple[Band, ...] = ("red", "green", "blue")
-BANDS: tuple[Band, ...] = (*RGB, "grey")
-"""What an input channel can read; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
 LARGEST = 1024
 """Side of the picture that a network sees, in pixels, at most."""
 MAX_SIDE = 1600
@@ -55,6 +54,8 @@ STRIPS = 100_000_000
 REACH = 2
 """Rows of the result that a bicubic kernel reaches over, on either side."""
 ORIENTATION = 0x0112
+MOST_FRAMES = 10_000
+"""Pictures of a TIFF file that are counted."""
 
 
 class Budget:
@@ -90,10 +91,6 @@ class Budget:
 
 
 _decoding = Budget(lambda: Limits.of_environment().decoding_bytes)
-
-
-class PictureError(GatescopeError):
-    """These bytes are no picture that can be shown; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ class Preprocessing:
     """Side of the square as a share of the picture's shorter side, in (0, 1]; of another shape, of the side where that
     fits the picture tightest."""
     mean: tuple[float, float, float]
-    """Those of red, green and blue; a grey band has the average of the three."""
+    """Those of red, green and blue; any other band has the average of the three."""
     std: tuple[float, float, float]
     bands: tuple[Band, ...] = RGB
     interpolation: Interpolation = "bicubic"
@@ -145,9 +142,8 @@ class Preprocessing:
         if not all(isfinite(middle) and 0 < width < inf for middle, width in zip(self.mean, self.std, strict=True)):
             given = f"Mean {self.mean} and standard deviation {self.std}"
             raise GatescopeError(f"{given}: finite numbers, and a deviation above 0, are allowed.")
-        if not self.bands or not {*self.bands} <= {*BANDS}:
-            given = ", ".join(map(str, self.bands)) or "none"
-            raise GatescopeError(f"The bands are {given}; one or more of {', '.join(BANDS)} are allowed.")
+        if not self.bands:
+            raise GatescopeError(f"The bands are none; {bands.FORM} is allowed for each input channel.")
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -185,19 +181,26 @@ class Preprocessing:
         """
         if picture.mode != "RGB":
             raise PictureError(f"The picture's mode is {picture.mode}; RGB is allowed, as attention.images.read gives.")
-        resampling = Image.Resampling[self.interpolation.upper()]
-        seen = picture.resize(sides(self.size)[::-1], resampling, box=self.box(picture.size))
+        seen = self._resized(picture)
         return seen.convert("L").convert("RGB") if {*self.bands} == {"grey"} else seen
 
+    def _resized(self, picture: Image.Image) -> Image.Image:
+        resampling = Image.Resampling[self.interpolation.upper()]
+        return picture.resize(sides(self.size)[::-1], resampling, box=self.box(picture.size))
+
     def __call__(self, picture: Image.Image) -> "Tensor":
-        """float32 (C, H, W). Raises PictureError where the picture is not RGB."""
+        """float32 (C, H, W). Raises PictureError where the picture is not RGB, or lacks a band."""
         import torch  # here, because a page must show the picture before torch is loaded
 
-        seen = self.square(picture)
-        levels = np.dstack([np.asarray(seen), np.asarray(seen.convert("L"))]).astype(np.float32) / 255
-        places = [BANDS.index(band) for band in self.bands]
+        if {*self.bands} <= {*BANDS} and not bands.layers_of(picture):
+            seen = self.square(picture)
+            planes = {band: bands.plane(seen, band) for band in {*self.bands}}
+        else:
+            planes = {band: self._resized(bands.plane(picture, band)) for band in {*self.bands}}
+        levels = np.dstack([np.asarray(planes[band]) for band in self.bands]).astype(np.float32) / 255
+        places = [BANDS.index(band) if band in BANDS else -1 for band in self.bands]
         mean, std = (np.array([*three, sum(three) / 3], np.float32)[places] for three in (self.mean, self.std))
-        return torch.from_numpy(((levels[..., places] - mean) / std).transpose(2, 0, 1).copy())
+        return torch.from_numpy(((levels - mean) / std).transpose(2, 0, 1).copy())
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -218,14 +221,6 @@ def size_of(text: str) -> Size:
         given = f"The image size is {text[:40]!r}"
         raise PictureError(f"{given}; 1 to {LARGEST} pixels, or a height and a width, as in 256x128, are allowed.")
     return height if height == width else (height, width)
-
-
-def bands_of(text: str) -> tuple[Band, ...]:
-    """ "red,green,blue,grey" -> the bands, one for each input channel. Raises PictureError where it names another."""
-    named = text.replace(",", " ").split()
-    if not named or not {*named} <= {*BANDS}:
-        raise PictureError(f"The bands are {text[:40]!r}; {', '.join(BANDS)} are allowed, one for each input channel.")
-    return tuple(band for name in named for band in BANDS if band == name)
 
 
 def read(data: bytes) -> Image.Image:
@@ -272,6 +267,8 @@ def _register_heic() -> None:
 def _decode(data: bytes) -> Image.Image:
     limits = Limits.of_environment()
     try:
+        if file := bands.tiff(data):
+            return _of_bands(file, limits)
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             taken = _decoder_bytes(picture, limits)
             picture.draft(None, _fitted(picture.size))
@@ -293,17 +290,60 @@ def _decoder_bytes(picture: Image.Image, limits: Limits) -> int:
 
     Raises PictureError where the picture is too long or too large, or that is too much.
     """
-    pixels, given = picture.width * picture.height, f"The picture has {picture.width:,} x {picture.height:,}"
+    coefficients = 2 * len(picture.getbands()) if "progressive" in picture.info else 0  # all of a JPEG's at once
+    return _checked(picture.size, DECODER_BYTES.get(picture.format or "", coefficients), picture.format or "", limits)
+
+
+def _checked(size: tuple[int, int], each: int, form: str, limits: Limits) -> int:
+    """What decoding so many pixels takes, `each` bytes for one. Raises PictureError as `_decoder_bytes` does."""
+    pixels, given = size[0] * size[1], f"The picture has {size[0]:,} x {size[1]:,}"
     if pixels > limits.picture_pixels:
         raise PictureError(f"{given} = {pixels:,} pixels; at most {limits.picture_pixels:,} are allowed.")
-    if max(picture.size) > limits.picture_side:
+    if max(size) > limits.picture_side:
         raise PictureError(f"{given} pixels; at most {limits.picture_side:,} are allowed on a side.")
-    coefficients = 2 * len(picture.getbands()) if "progressive" in picture.info else 0  # all of a JPEG's at once
-    taken = pixels * DECODER_BYTES.get(picture.format or "", coefficients)
+    taken = pixels * each
     if taken > limits.decoder_bytes:
-        given = f"{given} pixels, and to decode so many of a {picture.format} file takes {taken:,} bytes beside them"
+        given = f"{given} pixels, and to decode so many of a {form} file takes {taken:,} bytes beside them"
         raise PictureError(f"{given}; at most {limits.decoder_bytes:,} are allowed.")
     return taken + STRIPS
+
+
+def _of_bands(file: bands.Tiff, limits: Limits) -> Image.Image:
+    """A TIFF file of many bands: three of them as the picture, and all of them beside it."""
+    values, allowed = file.size[0] * file.size[1] * file.count, Image.MAX_IMAGE_PIXELS or 0
+    taken = _checked(file.size, file.count * max(file.itemsize, 2), f"TIFF of {file.count} bands", limits)
+    if values > allowed:
+        raise PictureError(f"The picture has {values:,} values in {file.count} bands; at most {allowed:,} are allowed.")
+    with _decoding.taking(taken):
+        greys, said = bands.in_greys(bands.values(file))
+        kept = [_scaled_down(grey, lambda strip: strip, "L") for grey in greys]
+    frames, orientation = _frames(file.data)
+    layers = [bands.Layer(name, _turned(one, orientation)) for name, one in zip(file.names, kept, strict=True)]
+    shown = Image.merge("RGB", [layers[place].image for place in file.colours])
+    numbers = ", ".join(str(place + 1) for place in dict.fromkeys(file.colours))
+    which = "first 3 bands" if file.colours == (0, 1, 2) else f"bands {numbers}" if numbers != "1" else "first band"
+    first = f"its {which} of {file.count}"
+    shown.info = {"note": "; ".join(filter(None, [frames, first, said]))}
+    return bands.kept(shown, layers)
+
+
+def _frames(data: bytes) -> tuple[str, int]:
+    """What is said of a TIFF file's further pictures, and how it is to be turned."""
+    directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+    file, count, turn = BytesIO(data), 0, 1
+    while directory.next and count < MOST_FRAMES:
+        file.seek(directory.next)
+        directory.load(file)
+        turn = turn if count else int(directory.get(ORIENTATION, 1))
+        count += 1
+    return f"the first of its {count:,} pictures" if count > 1 else "", turn
+
+
+def _turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """Upright, by EXIF's number."""
+    picture.getexif()[ORIENTATION] = orientation
+    ImageOps.exif_transpose(picture, in_place=True)
+    return picture
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -315,9 +355,7 @@ def _upright(picture: Image.Image) -> Image.Image:
         convert, said = _stretching(picture)
         notes.append(said)
     shown = _scaled_down(picture, convert)
-    if orientation := picture.getexif().get(ORIENTATION):
-        shown.getexif()[ORIENTATION] = orientation
-        ImageOps.exif_transpose(shown, in_place=True)
+    shown = _turned(shown, picture.getexif().get(ORIENTATION, 1))
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
 
@@ -329,11 +367,11 @@ def _fitted(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _scaled_down(picture: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Converted to RGB and at most MAX_SIDE on the longer side, strip by strip: a conversion of the whole picture would
-    take its memory again, up to four times. Each strip comes with the rows around it that its outermost rows need."""
+def _scaled_down(picture: Image.Image, convert: Callable[[Image.Image], Image.Image], mode: str = "RGB") -> Image.Image:
+    """Converted to the mode and at most MAX_SIDE on the longer side, strip by strip: a conversion of the whole picture
+    would take its memory again, up to four times. A strip comes with the rows around it that its outermost need."""
     width, height = _fitted(picture.size)
-    scale, shown = picture.height / height, Image.new("RGB", (width, height))
+    scale, shown = picture.height / height, Image.new(mode, (width, height))
     rows = max(1, int(STRIP / (picture.width * scale)))
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
@@ -373,11 +411,7 @@ def _stretching(picture: Image.Image) -> tuple[Callable[[Image.Image], Image.Ima
     if wrong:
         given = f"{wrong:,} of the picture's {picture.width * picture.height:,} values are no finite numbers"
         raise PictureError(f"{given}; none may be so.")
-    said = f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
-    if sixteen:
-        bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
-        low, high = 0.0, 2.0**bits - 1
-        said = f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
+    low, high, said = bands.span(low, high, sixteen=sixteen)
     scale = 255 / ((high - low) or 1)
 
     def stretched(strip: Image.Image) -> Image.Image:
@@ -388,11 +422,10 @@ def _stretching(picture: Image.Image) -> tuple[Callable[[Image.Image], Image.Ima
 
 def _left_aside(picture: Image.Image) -> Iterator[str]:
     """What of a file is not read, a phrase each."""
-    frames, bands = getattr(picture, "n_frames", 1), getattr(picture, "tag_v2", {}).get(277, 1)
-    if frames > 1:
+    if (frames := getattr(picture, "n_frames", 1)) > 1:
         yield f"the first of its {frames:,} pictures"
-    if picture.mode == "RGB" and bands > 3:
-        yield f"its first 3 bands of {bands}"
+    if picture.mode == "RGB" and (count := getattr(picture, "tag_v2", {}).get(277, 1)) > 3:
+        yield f"its first 3 bands of {count}"
 
 
 def _tiff(data: bytes) -> str:
@@ -403,10 +436,10 @@ def _tiff(data: bytes) -> str:
         tags.load(file)
         bits = max(tags.get(258, (1,)))
         number = {2: "signed", 3: "floating-point"}.get(max(tags.get(339, (1,))), "unsigned")
-        bands = f"{tags.get(277, 1)} bands of {bits} {number} bits"
+        held = f"{tags.get(277, 1)} bands of {bits} {number} bits"
     except Exception:  # on damaged data Pillow raises nearly every type there is
         return "a damaged TIFF picture"
-    return f"a TIFF picture of {bands}, and those of 8 or 16 bits, or of one band, are read"
+    return f"a TIFF picture of {held}, or compressed, in a way that is not read"
 
 
 def _kind(data: bytes) -> str:

@@ -15,18 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attention import analysis, files, images
+from attention import analysis, bands, files, images
 from attention.analysis import predictions
 from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
 from attention.models import zoo
 from attention.models.code import CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
-from attention.records import Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
+from attention.records import Band, Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
 from attention.store import Store
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
-    import torch
     from torch import Tensor
 
     from attention.attribution import Attributor, Layers, Method
@@ -274,7 +273,7 @@ class Observation:
             one = self.of(read_picture(sample.path))
             with contextlib.suppress(GatescopeError):
                 pictures[one.picture.key] = views(analysis.blocks(one._traced().gates))
-        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card())._traced().gates)))
+        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._traced().gates)))
 
     def _traced(self, *gates: str) -> Trace:
         import torch
@@ -302,31 +301,15 @@ def observe(network: zoo.Network, picture: Picture, store: Store | None = None) 
 
 
 def chosen(network: zoo.Network) -> NetworkChoice:
-    """A network that is loaded already, as a choice; its key is that of the module in memory."""
-    return NetworkChoice(network.card, f"{network.card.name} {id(network.module)}", lambda: network)
-
-
-def observe_file(
-    picture: Path,
-    model: str,
-    *,
-    random: bool = False,
-    outputs: Outputs | None = None,
-    device: "torch.device | None" = None,
-) -> Observation:
-    """A network by name, or of a weight file, on the picture in a file; with random weights where they are asked for,
-    on the device that is named.
-
-    `outputs` is what the person says that it returns. Raises GatescopeError where one of them is not as it should be.
-    """
-    read = read_picture(picture)
-    network = load_network(model, random=random).on(device)
-    return Observation(replace(chosen(network), outputs=outputs), read)
+    """A network that is loaded already, as a choice; its key is that of the module in memory and of its bands."""
+    key = f"{network.card.name} {id(network.module)} {network.card.bands}"
+    return NetworkChoice(network.card, key, lambda: network)
 
 
 def load_network(model: str, *, random: bool = False) -> zoo.Network:
-    """A network by name, or of a weight file. Raises GatescopeError."""
-    return zoo.load(zoo.file_or_name(model), random=random)
+    """A network by name, or of a weight file, as `zoo.named` reads it. Raises GatescopeError."""
+    source, part, family = zoo.named(model)
+    return zoo.load(source, random=random, part=part, family=family)
 
 
 def read_picture(path: Path) -> Picture:
@@ -339,9 +322,11 @@ def picture_of(name: str, data: bytes) -> Picture:
     return Picture(name, images.read(data), hashlib.sha256(data).hexdigest())
 
 
-def grey_card() -> Picture:
-    """A picture of nothing: the same grey everywhere."""
-    return Picture("grey card", Image.new("RGB", (256, 256), (128, 128, 128)), "grey card")
+def grey_card(further: Sequence[Band] = ()) -> Picture:
+    """A picture of nothing: the same grey everywhere, in these bands too."""
+    grey = Image.new("RGB", (256, 256), (128, 128, 128))
+    layers = [bands.Layer(band, grey.getchannel(0)) for band in further if band not in bands.BANDS]
+    return Picture("grey card", bands.kept(grey, layers), " ".join(["grey card", *(layer.name for layer in layers)]))
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ Floats = NDArray[np.float32]
 Source = Literal["own", "converted", "torchvision", "timm", "pytorchcv", "file", "code"]
 Outputs = Literal["logits", "probabilities", "scores", "values"]
 """What the numbers are that a network returns for a picture: see `attention.analysis.predictions`."""
-Band = Literal["red", "green", "blue", "grey"]
-"""What an input channel of a network reads of a picture."""
+Band = str
+"""What an input channel of a network reads of a picture: a colour, grey, or a band of its file by number or name."""
 Size = int | tuple[int, int]
 """Side of a square picture, or the height and width of another, in pixels."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]

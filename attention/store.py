@@ -134,6 +134,7 @@ def memory_of(result: object) -> dict[int, int]:
             memory[id(base)] = base.nbytes
         elif hasattr(each, "getbands"):
             memory[id(each)] = each.width * each.height * len(each.getbands())
+            waiting += vars(each).values()  # the bands beside it
         elif isinstance(each, Mapping):
             waiting += each.values()
         elif isinstance(each, list | tuple | set | frozenset):

@@ -102,6 +102,10 @@ def grey() -> Gated:
     return Gated(seen=1)
 
 
+def six() -> Gated:
+    return Gated(seen=6)
+
+
 def failing() -> Gated:
     raise KeyError("no such data")
 

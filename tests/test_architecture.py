@@ -41,7 +41,8 @@ ROOMS = {
     "filters": door(),
     "limits": door("", "records"),
     "files": door("", "records"),
-    "images": door("numpy PIL", "records filters limits", inside="torch pillow_heif"),
+    "bands": door("numpy PIL", "records"),
+    "images": door("numpy PIL", "records filters limits bands", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -61,7 +62,7 @@ ROOMS = {
     "store": door(),
     "observe": door(
         "numpy PIL",
-        "records files analysis images models store",
+        "records bands files analysis images models store",
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
@@ -79,7 +80,7 @@ ROOMS = {
     "charts": door(
         "numpy plotly PIL", "records foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
-    "serving": door("click", "records limits devices images analysis models", inside="torch streamlit"),
+    "serving": door("click", "records bands limits devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
@@ -88,7 +89,7 @@ ROOMS = {
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records foreign limits images models inventory grouped charts analysis changes store observe comparison "
+        "records bands foreign limits images models inventory grouped charts analysis changes store observe comparison "
         "serving labels interventions jobs survey views report many threads",
         inside="torch",
         inside_house="layers capture attribution",
@@ -98,9 +99,10 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records files threads devices images analysis charts store interventions observe serving survey report many",
+        "records bands files threads devices images analysis models charts store interventions observe serving survey "
+        "report many",
         inside="torch",
-        inside_house="models attribution comparison training distillation evaluation",
+        inside_house="attribution comparison training distillation evaluation",
     ),
     "__main__": door("", "cli"),
     "": door(inside="torch", inside_house="serving"),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from attention.models import checkpoints
 from attention.records import GatescopeError
@@ -48,9 +49,8 @@ def test_the_code_in_the_attack_would_run_if_it_were_let(tmp_path, monkeypatch):
     assert (tmp_path / attacks.MARK).exists()
 
 
+@pytest.mark.skipif(torch.__version__.startswith("2.4."), reason="torch 2.4 allows neither bytearray nor encode")
 def test_torch_itself_would_let_growing_pickles_through():
-    import torch
-
     grown = attacks.archive(b"\x80\2cbuiltins\nbytearray\nJ\0\0\x10\0\x85R.")
     assert len(torch.load(io.BytesIO(grown), weights_only=True)) == 2**20
     assert len(torch.load(io.BytesIO(attacks.growing_string(3)), weights_only=True)) == 4 * 2**3

@@ -26,7 +26,7 @@ def test_the_census_counts_what_torch_counts(variant):
         module = modules[layer.name]
         assert layer.cost.parameters == sum(parameter.numel() for parameter in module.parameters())
         assert (layer.convolution.groups, layer.convolution.kernel) == (module.groups, module.kernel_size)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, SIDE, SIDE))
     counted = counter.get_flop_counts()["Global"][torch.ops.aten.convolution]
     assert 2 * sum(layer.cost.macs for layer in layers) == counted

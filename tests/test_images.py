@@ -1,6 +1,5 @@
 """Every picture of a stranger comes out upright, in 8-bit RGB."""
 
-import struct
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from PIL import Image, ImageFile
 from attention import images
 from attention.images import Preprocessing
 from tests import pictures
-from tests.pictures import encode, pixels
+from tests.pictures import encode, pixels, tiff
 
 LOSSLESS = ("PNG", "BMP", "TIFF")
 
@@ -97,30 +96,6 @@ def test_one_value_that_is_no_number_is_counted() -> None:
         images.read(encode(Image.fromarray(np.float32([[1, np.nan, 2]])), "TIFF"))
 
 
-def tiff(values: np.ndarray, number: int = 1) -> bytes:
-    """A picture (H, W, bands) as a TIFF file without compression; `number` is 1 for whole numbers, 3 for floats."""
-    height, width, bands = values.shape
-    data = values.tobytes()
-    entries = {256: [width], 257: [height], 258: [8 * values.itemsize] * bands, 259: [1], 262: [2 if bands > 2 else 1]}
-    entries |= {273: [0], 277: [bands], 278: [height], 279: [len(data)]}
-    entries |= {338: [0] * (bands - 3)} if bands > 3 else {}
-    entries |= {339: [number] * bands}
-    lists, place = b"", 8 + 2 + 12 * len(entries) + 4
-    table = struct.pack("<H", len(entries))
-    for tag, numbers in entries.items():
-        packed = struct.pack(f"<{len(numbers)}H", *numbers)
-        table += struct.pack("<HHI", tag, 4 if tag == 273 else 3, len(numbers))
-        if tag == 273:
-            table += b"DATA"
-        elif len(packed) > 4:
-            table += struct.pack("<I", place + len(lists))
-            lists += packed
-        else:
-            table += packed.ljust(4, b"\0")
-    table = table.replace(b"DATA", struct.pack("<I", place + len(lists)))
-    return b"II*\0" + struct.pack("<I", 8) + table + b"\0" * 4 + lists + data
-
-
 @pytest.mark.parametrize("bands", [4, 5, 6])
 def test_a_tiff_of_more_bands_shows_its_colours_and_says_what_is_left_aside(bands: int) -> None:
     values = np.arange(4 * 4 * bands, dtype=np.uint8).reshape(4, 4, bands)
@@ -128,16 +103,11 @@ def test_a_tiff_of_more_bands_shows_its_colours_and_says_what_is_left_aside(band
     assert np.array_equal(np.asarray(read), values[..., :3]) and read.info["note"] == f"its first 3 bands of {bands}"
 
 
-@pytest.mark.parametrize(
-    ("values", "number", "said"),
-    [
-        (np.ones((4, 4, 3), np.uint32), 1, "3 bands of 32 unsigned bits"),
-        (np.ones((4, 4, 3), np.float32), 3, "3 bands of 32 floating-point bits"),
-    ],
-)
-def test_a_tiff_that_is_not_read_is_named_for_what_it_is(values: np.ndarray, number: int, said: str) -> None:
-    with pytest.raises(images.PictureError, match=f"a TIFF picture of {said}, and those of 8 or 16 bits"):
-        images.read(tiff(values, number))
+def test_a_tiff_that_is_not_read_is_named_for_what_it_is() -> None:
+    with pytest.raises(
+        images.PictureError, match="a TIFF picture of 3 bands of 64 floating-point bits, or compressed,"
+    ):
+        images.read(tiff(np.ones((4, 4, 3)), 3))
 
 
 def test_of_several_pictures_in_a_file_the_first_is_shown_and_the_others_are_counted() -> None:

@@ -94,16 +94,12 @@ def test_each_channel_reads_its_band_with_its_mean_and_deviation(photo: Image.Im
     assert (np.ptp(np.asarray(shown.square(photo)), axis=2) == 0).all()
 
 
-def test_sizes_and_bands_are_read_from_words() -> None:
+def test_sizes_are_read_from_words() -> None:
     assert images.size_of("224") == 224 and images.size_of(" 256 × 128") == (256, 128) == images.size_of("256x128")
     assert images.written(224) == "224 × 224" and images.size_of(images.written((2, 3))) == (2, 3)
-    assert images.bands_of("red grey,grey") == ("red", "grey", "grey")
     for wrong in ("", "0", "-3", "2000", "1x2x3", "9x0"):
         with pytest.raises(PictureError, match="as in 256x128"):
             images.size_of(wrong)
-    for wrong in ("", "infrared", "red;green"):
-        with pytest.raises(PictureError, match="red, green, blue, grey are allowed"):
-            images.bands_of(wrong)
     with pytest.raises(GatescopeError, match="The bands are none"):
         Preprocessing(8, mean=MEAN, std=STD, bands=())
 

@@ -1,13 +1,18 @@
 """A person's own code on every page, as `streamlit run app.py -- --model ...` opens it."""
 
+import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from attention import serving, ui
+from attention.bands import bands_of
 from attention.interventions import Edit, files
+from attention.models import code
 from attention.serving import current
 from attention.ui.compare import columns
 from tests import factories
+from tests.pictures import tiff
 
 SMALL = ("--image-size", "64")
 EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
@@ -139,6 +144,66 @@ def test_what_cannot_be_served_is_one_sentence_and_the_other_networks_are_there(
     assert not app.exception and len(app.error) == 1
     assert said in app.error[0].value.replace("\\", "")
     assert app.selectbox(key="network").value == "cbam-b0" and app.subheader
+
+
+BANDED = ("--model", "tests.factories:six", *SMALL)
+ALL_SIX = "1, 2, 3, near infrared, 5, 6"
+
+
+def six_bands():
+    values = np.random.default_rng(0).integers(0, 255, (73, 73, 6), endpoint=True).astype("u1")
+    return values, tiff(values, names=("", "", "", "near infrared", "", ""))
+
+
+def of_six_bands(app):
+    app.segmented_control(key="source").set_value("Upload").run()
+    uploader = app.file_uploader(key="upload")
+    return uploader.set_value([("six.tif", six_bands()[1], "image/tiff")]).run()
+
+
+def test_the_bands_of_an_uploaded_picture_are_chosen_by_number_and_name(start):
+    app = of_six_bands(start(*BANDED))
+    assert app.session_state["_view"].image.info["note"] == "its first 3 bands of 6"
+    app.text_input(key="bands").set_value(ALL_SIX).run()
+    assert not app.exception and not app.error
+    network = code.network(factories.six(), "six", code.Settings(image_size=64, bands=bands_of(ALL_SIX)))
+    module = app.session_state["_view"].network.module
+    seen = six_bands()[0][4:68, 4:68]  # the central 64 of 73 pixels, so that none is resized
+    picture = torch.from_numpy(seen / np.float32(255)).permute(2, 0, 1)
+    mean, std = (sum(three) / 3 for three in (network.transform.mean, network.transform.std))
+    with torch.inference_mode():
+        expected = module(((picture - mean) / std)[None]).softmax(1)[0]
+    assert np.abs(app.session_state["_view"].probabilities - expected.numpy()).max() < 1e-4
+
+
+@EVERY_PAGE
+def test_a_picture_without_the_bands_that_a_link_asks_for_is_one_sentence(start, page):
+    app = start(*BANDED, page=page, bands=ALL_SIX)
+    assert not app.exception and [error.value.replace("\\", "") for error in app.error] == [
+        "The network reads the band 'near infrared', and the picture has red, green, blue (1 to 3) and grey."
+    ]
+
+
+@EVERY_PAGE
+def test_a_picture_of_six_bands_opens_on_every_page(start, page):
+    app = of_six_bands(start(*BANDED, bands=ALL_SIX))
+    assert not app.error
+    app = app if page == "overview" else app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception and not app.error
+    assert len(app.get("progress")) == factories.CLASSES
+
+
+@pytest.mark.parametrize("given", ["1, 2", ","])
+def test_bands_that_are_not_as_many_as_the_channels_are_one_sentence(start, given):
+    app = start(*BANDED, bands=given)
+    said = "2 bands are given, and tests.factories:six reads 6" if given == "1, 2" else "The bands are ','"
+    assert not app.exception and len(app.error) == 1 and said in app.error[0].value.replace("\\", "")
+
+
+def test_a_network_of_the_zoo_reads_other_bands_by_a_link(start):
+    app = start(network="plain", bands="grey, 2, red")
+    assert not app.exception and not app.error and app.session_state["_view"].card.bands == ("grey", "2", "red")
+    assert app.session_state["_view"].network.transform.bands == ("grey", "2", "red")
 
 
 @EVERY_PAGE

@@ -14,7 +14,7 @@ from attention import images
 from attention.analysis import top
 from attention.charts import numbers
 from attention.charts.chart import Chart
-from attention.observe import Observation, observe_file
+from attention.observe import Observation, load_network, observe, read_picture
 from attention.report import Table, report_of
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ SAMPLE = images.samples()[0]
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def observation(request) -> Observation:
-    return observe_file(SAMPLE.path, request.param)
+    return observe(load_network(request.param), read_picture(SAMPLE.path))
 
 
 @pytest.fixture(scope="module")

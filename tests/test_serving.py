@@ -130,7 +130,7 @@ def test_what_nobody_says_is_assumed_and_named():
             ("--model", NAME + "grey", *SMALL, "--bands", "red,green"),
             "first convolution reads are 1, and those of a picture",
         ),
-        (("--model", NAME + "grey", *SMALL, "--bands", "red,infrared"), "red, green, blue, grey are allowed"),
+        (("--model", NAME + "grey", *SMALL, "--bands", ","), "red, green, blue, grey, a number from 1 on, or a name"),
         (("--model", NAME + "grey", "--image-size", "64x64x64"), "a height and a width, as in 256x128, are allowed"),
         (("--model", NAME + "Paired", *SMALL), "has to run on a batch of pictures and nothing else"),
         (("--model", NAME + "Picky", "--labels", "nowhere.txt"), "does not exist"),

@@ -234,7 +234,7 @@ def _running_node(module: nn.Module) -> str:
     while frame is not None and frame.f_code is not code:
         frame = frame.f_back  # type: ignore[assignment]
     lines = module._lineno_map or {}
-    number = lines.get(frame.f_lineno - module._prologue_start) if frame is not None else None
+    number = lines.get(frame.f_lineno - code.co_firstlineno) if frame is not None else None
     if number is None:
         return ""
     stack = list(module.graph.nodes)[number].meta.get("nn_module_stack") or {}

@@ -10,8 +10,9 @@ import click
 
 from attention import files, interventions, serving, threads
 from attention.analysis import predictions
+from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import device_of
-from attention.records import GatescopeError, ModelCard
+from attention.records import Band, GatescopeError, ModelCard
 
 if TYPE_CHECKING:
     import torch
@@ -169,12 +170,13 @@ def cards() -> None:
 
 @main.command()
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", "models", multiple=True, required=True, help="By name, or a weight file; two to four of them.")
+@click.option("--model", "models", multiple=True, required=True, help=f"Two to four of them. {MODEL}")
 @click.option("--class", "label", help="The class, by its label; by default the first network's first guess.")
 @click.option("--method", default="grad-cam", show_default=True, help="How the class heatmaps are made.")
 @click.option("--layer", "layers", multiple=True, help="What Grad-CAM reads: one block for all, or one for each model.")
 @click.option("--random", is_flag=True, help="Random weights for the networks of other libraries; nothing is fetched.")
 @OUTPUTS
+@BANDS
 @DEVICE
 @FOLDER
 def compare(
@@ -189,14 +191,17 @@ def compare(
     import torch
 
     from attention import comparison, images
+    from attention.bands import there
     from attention.charts import printed
     from attention.observe import Observation, chosen, read_picture
 
     if not 2 <= len(models) <= 4:
         raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
-    random, outputs, seen = how.pop("random"), how.pop("outputs"), read_picture(picture)
-    methods, networks = _methods(len(models), **how), [_load(name, random=random).on(device) for name in models]
+    random, outputs, bands = how.pop("random"), how.pop("outputs"), how.pop("bands")
+    seen, methods = read_picture(picture), _methods(len(models), **how)
+    networks = [_load(name, random=random, bands=bands, device=device) for name in models]
     others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
+    others = [other for other in others if all(there(other.image, network.card.bands) for network in networks)]
     observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
     columns = comparison.compare(observations, label, methods=methods, others=others)
     about = {
@@ -210,12 +215,12 @@ def compare(
         _describe(each)
 
 
-def _load(name: str, *, random: bool) -> "Network":
+def _load(name: str, *, random: bool, **how: Any) -> "Network":
     """The network of a weight file, or by name; only the other libraries' take random weights."""
     from attention.models import own, zoo
 
-    given = zoo.file_or_name(name)
-    return zoo.load(given, random=random and isinstance(given, str) and given not in own.names())
+    source = zoo.named(name).source
+    return load(name, random=random and isinstance(source, str) and source not in own.names(), **how)
 
 
 def _methods(models: int, method: str, layers: tuple[str, ...]) -> "list[Method]":
@@ -250,9 +255,7 @@ def _describe(column: "Compared") -> None:
 
 @main.command()
 @click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option(
-    "--model", required=True, metavar="NAME", help="As the dashboard names it: timm/seresnet50; or a weight file."
-)
+@click.option("--model", required=True, metavar="NAME", help=MODEL)
 @click.option(
     "--out",
     required=True,
@@ -266,8 +269,16 @@ def _describe(column: "Compared") -> None:
 @click.option("--gpus", type=float, default=0, help="The GPUs, or the share of one, that each worker of Ray asks for.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
+@BANDS
 @DEVICE
-def survey(source: Path, model: str, limit: int | None, device: "torch.device | None", **settings: Any) -> None:
+def survey(
+    source: Path,
+    model: str,
+    limit: int | None,
+    bands: tuple[Band, ...] | None,
+    device: "torch.device | None",
+    **settings: Any,
+) -> None:
     """What every gate does over the pictures of FOLDER, by class.
 
     FOLDER has a folder of pictures for each class; a zip file of one, or a CSV file with the columns path and label,
@@ -276,14 +287,15 @@ def survey(source: Path, model: str, limit: int | None, device: "torch.device | 
     from attention.cli import surveys
     from attention.survey import Settings
 
-    surveys.survey(source, model, limit, Settings(**settings), device)
+    surveys.survey(source, model, limit, Settings(**settings), bands=bands, device=device)
 
 
 @main.command()
 @click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
-@click.option("--model", metavar="NAME", help="Of a picture: a name of the zoo, timm/seresnet50, or a weight file.")
+@click.option("--model", metavar="NAME", help=f"Of a picture. {MODEL}")
 @click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
 @OUTPUTS
+@BANDS
 @click.option(
     "--out",
     required=True,
@@ -301,10 +313,11 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 
 @main.command("ablate")
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
+@click.option("--model", default="cbam", show_default=True, help=MODEL)
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @OUTPUTS
+@BANDS
 @click.option(
     "--off", type=click.Choice(interventions.OFF), default="neutral", show_default=True,
     help="What it means: the neutral value, the mean over the samples, another picture's gate.",
@@ -325,7 +338,7 @@ def ablate_command(out: Path, **request: Any) -> None:
 
 @main.command("many")
 @click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--model", default="cbam", show_default=True, help="Name of the network, or a weight file.")
+@click.option("--model", default="cbam", show_default=True, help=MODEL)
 @click.option(
     "--measure", type=click.Choice(["ablation", "agreement", "deletion"]), default="ablation", show_default=True,
     help="Each block off; gates against class heatmaps; heatmaps against other maps by deletion and insertion.",
@@ -336,6 +349,7 @@ def ablate_command(out: Path, **request: Any) -> None:
 )  # fmt: skip
 @click.option("--random", is_flag=True, help="Give the network random weights.")
 @OUTPUTS
+@BANDS
 @click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
 @FOLDER
 def many_command(out: Path, **request: Any) -> None:

@@ -11,10 +11,11 @@ import click
 from attention import files, images, interventions
 from attention.analysis import evidence
 from attention.charts import printed
+from attention.cli.naming import observe
 from attention.interventions import Effect
 from attention.interventions import files as edit_files
-from attention.observe import Observation, Picture, observe_file, read_picture
-from attention.records import GatescopeError, Outputs
+from attention.observe import Observation, Picture, read_picture
+from attention.records import Band, GatescopeError, Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +45,8 @@ class Request:
     """Seed of the random draws."""
     outputs: Outputs | None = None
     """What the person says that the network returns."""
+    bands: tuple[Band, ...] | None = None
+    """What the input channels read, where the person says it."""
     device: "torch.device | None" = None
     """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
@@ -55,9 +58,8 @@ def ablate(request: Request, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    observation = observe_file(
-        request.picture, request.model, random=request.random, outputs=request.outputs, device=request.device
-    )
+    how = {"random": request.random, "bands": request.bands, "device": request.device}
+    observation = observe(request.picture, request.model, outputs=request.outputs, **how)
     if not observation.trace.gates:
         name = observation.card.name
         raise GatescopeError(f"{name} applies no gates; choose a network that does, such as cbam or se.")

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from attention import files, images, survey
+from attention.cli.naming import load
 from attention.interventions import folding
-from attention.observe import load_network
 
 
 def fold(result: Path, model: str | None, out: Path) -> str:
     """Write the folded weights of the network that a survey's result is of; what was done. Raises GatescopeError."""
     loaded = survey.LoadedSurvey(survey.read(result))
     name = model or str(loaded.result.provenance["network"]["name"])
-    network = load_network(name, random=loaded.random)
+    network = load(name, random=loaded.random)
     pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
     folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
     files.write(out, folding.as_file(folded))

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from attention import files, images, interventions, many
+from attention import files, interventions, many
+from attention.cli.naming import load
 from attention.cli.surveys import ctrl_c
-from attention.observe import Observation, chosen, load_network, read_picture
-from attention.records import GatescopeError, Outputs
+from attention.observe import Observation, chosen, grey_card
+from attention.records import Band, GatescopeError, Outputs
 from attention.store import Store
 from attention.survey import list_pictures
 
@@ -34,6 +35,8 @@ class Request:
     """At most so many pictures, spread evenly."""
     outputs: Outputs | None = None
     """What the person says that the network returns."""
+    bands: tuple[Band, ...] | None = None
+    """What the input channels read, where the person says it."""
 
 
 def over_many(request: Request, out: Path) -> None:
@@ -43,11 +46,13 @@ def over_many(request: Request, out: Path) -> None:
     """
     pictures = list_pictures(request.source)
     pictures = pictures.limited(request.limit) if request.limit else pictures
-    network = replace(chosen(load_network(request.model, random=request.random)), outputs=request.outputs)
-    first = Observation(network, read_picture(images.samples()[0].path), Store(KEPT))
+    loaded = load(request.model, random=request.random, bands=request.bands)
+    network = replace(chosen(loaded), outputs=request.outputs)
+    first = Observation(network, grey_card(network.card.bands), Store(KEPT))
     what = {"network": first.card.name, "random_weights": first.network.card.random, "measure": request.measure}
     what |= {"off": request.off} if request.measure == "ablation" else {}
     what |= {"outputs": first.outputs, "output": first.measure, "pictures": pictures.fingerprint}
+    what |= {"bands": list(request.bands)} if request.bands else {}
     many.check(first, request.measure)
     with ctrl_c() as cancel:
         file = out / "pictures.jsonl"

@@ -1,11 +1,11 @@
 """The report on the command line: of a picture and a network, or of the result of a survey."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attention import files, survey
-from attention.observe import observe_file
-from attention.records import GatescopeError, Outputs
+from attention.cli.naming import observe
+from attention.records import Band, GatescopeError, Outputs
 from attention.report.document import Document, html
 from attention.report.observation import report_of
 from attention.report.surveys import surveyed
@@ -25,33 +25,31 @@ def report(
     model: str | None,
     random: bool,
     outputs: Outputs | None = None,
+    bands: tuple[Band, ...] | None = None,
     device: "torch.device | None" = None,
 ) -> str:
     """Write the report of a picture or of a survey's result; says what came of it. Raises GatescopeError."""
     if not source.is_file():
         raise ReportError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
     document = (
-        _of_survey(source, model, random=random, outputs=outputs)
+        _of_survey(source, refused=model or random or outputs or bands)
         if source.suffix == ".parquet"
-        else _of_picture(source, model, random=random, outputs=outputs, device=device)
+        else _of_picture(source, model, random=random, outputs=outputs, bands=bands, device=device)
     )
     files.write(out, html(document))
     return f"The report is in {out}."
 
 
-def _of_survey(source: Path, model: str | None, *, random: bool, outputs: Outputs | None) -> Document:
-    if model or random or outputs:
-        raise ReportError(
-            "The result of a survey names its network; --model, --random and --outputs are allowed for a picture."
-        )
+def _of_survey(source: Path, *, refused: object) -> Document:
+    if refused:
+        options = "--model, --random, --outputs and --bands"
+        raise ReportError(f"The result of a survey names its network; {options} are allowed for a picture.")
     return surveyed(survey.LoadedSurvey(survey.read(source)))
 
 
-def _of_picture(
-    source: Path, model: str | None, *, random: bool, outputs: Outputs | None, device: "torch.device | None"
-) -> Document:
+def _of_picture(source: Path, model: str | None, **how: Any) -> Document:
     if not model:
         raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
-    observation = observe_file(source, model, random=random, outputs=outputs, device=device)
+    observation = observe(source, model, **how)
     _ = observation.usual_gates  # the report has them where they are known
     return report_of(observation)

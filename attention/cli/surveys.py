@@ -5,38 +5,25 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import Any
 
 from attention.charts import surveys
 from attention.charts.surveys import Selection
+from attention.cli.naming import load
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
 from attention.survey.running import print_progress
-
-if TYPE_CHECKING:
-    import torch
-
-    from attention.models import Network
 
 SHOWN = 10
 """How many of the pictures that could not be read are named."""
 
 
-def survey(
-    source: Path, model: str, limit: int | None, settings: Settings, device: "torch.device | None" = None
-) -> None:
-    """Run a survey and print what came of it. Raises GatescopeError."""
+def survey(source: Path, model: str, limit: int | None, settings: Settings, **how: Any) -> None:
+    """Run a survey and print what came of it; `how` is what `naming.load` takes. Raises GatescopeError."""
     pictures = list_pictures(source)
     pictures = pictures.limited(limit) if limit else pictures
     with ctrl_c() as cancel:
-        result = run(_network(model).on(device), pictures, settings=settings, progress=print_progress(), cancel=cancel)
+        result = run(load(model, **how), pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
-
-
-def _network(model: str) -> "Network":
-    """A network of the zoo, or that of a weight file of the person's own."""
-    from attention.models import zoo
-
-    return zoo.load(Path(model) if Path(model).is_file() else model)
 
 
 def headlines(result: Result) -> list[str]:

@@ -4,12 +4,12 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from attention.images import Preprocessing, written
 from attention.limits import Limits
-from attention.records import GatescopeError, Kind, ModelCard, Trace
+from attention.records import Band, GatescopeError, Kind, ModelCard, Trace
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
     import torch
@@ -63,6 +63,10 @@ class Network:
             self.module.to(device)
         return self
 
+    def reading(self, bands: tuple[Band, ...]) -> "Network":
+        """The same network, whose input channels read these bands. Raises ZooError where there is not one for each."""
+        return Network(reading(self.card, bands), self.module)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """What a person calls the classes, in the order of the outputs."""
@@ -76,6 +80,25 @@ SEEN = ("crop", "mean", "std", "interpolation", "bands")
 def card_of(seen: Preprocessing, **known: Any) -> ModelCard:
     """The card of a network that sees pictures so; `known` is what else its fields are."""
     return ModelCard(input_size=seen.size, **{name: getattr(seen, name) for name in SEEN}, **known)
+
+
+def reading(card: ModelCard, bands: tuple[Band, ...]) -> ModelCard:
+    """The card of the same network, whose input channels read these bands. Raises ZooError where there is not one for
+    each."""
+    check_bands(card.name, bands, len(card.bands))
+    return replace(card, bands=bands, assumed=tuple(phrase for phrase in card.assumed if phrase != reads(card.bands)))
+
+
+def reads(bands: tuple[Band, ...]) -> str:
+    """What is assumed where nobody says what the input channels read, in a phrase."""
+    return f"what the {len(bands)} input channels read: {', '.join(bands)}"
+
+
+def check_bands(name: str, bands: tuple[Band, ...], channels: int) -> None:
+    """Raises ZooError where there is not a band for each input channel."""
+    if len(bands) != channels:
+        given = f"{len(bands)} bands are given, and {name} reads {channels}"
+        raise ZooError(f"{given}; one for each input channel is allowed.")
 
 
 def preprocessing(card: ModelCard) -> Preprocessing:

@@ -11,7 +11,7 @@ from attention.images import RGB, Preprocessing, written
 from attention.limits import Limits
 from attention.models import own
 from attention.models.downloads import hash_of
-from attention.models.network import Network, ZooError, card_of, check_size, gate_counts, on_noise
+from attention.models.network import Network, ZooError, card_of, check_bands, check_size, gate_counts, on_noise, reads
 from attention.records import Band, ModelCard
 
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
@@ -119,7 +119,7 @@ def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
     if "crop" not in said:
         yield f"their central {taken.crop:.1%}"
     if "bands" not in said and taken.bands != RGB:
-        yield f"what the {len(taken.bands)} input channels read: {', '.join(taken.bands)}"
+        yield reads(taken.bands)
     if "interpolation" not in said:
         yield f"{taken.interpolation} interpolation"
     colours = {"mean": "mean", "std": "standard deviation"}
@@ -141,9 +141,7 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     seen = seen or usual(file.architecture)
     module = recognise.load(file.state, file.architecture)
-    if len(seen.bands) != len(usual(file.architecture).bands):
-        given = f"{len(seen.bands)} bands are given, and {file.name} reads {len(usual(file.architecture).bands)}"
-        raise ZooError(f"{given}; one for each input channel is allowed.")
+    check_bands(file.name, seen.bands, len(usual(file.architecture).bands))
     if file.classes > (allowed := Limits.of_environment().classes):
         raise ZooError(f"{file.name} has {file.classes:,} classes; at most {allowed:,} are allowed.")
     check_size(file.name, file.architecture.build, seen)
@@ -156,9 +154,13 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     return Network(replace(card, parameters=count_parameters(module), gates=gate_counts(trace)), module)
 
 
-def load(path: Path) -> Network:
-    """The network of a weight file, with everything assumed that weights do not say. Raises as the two before it."""
-    return assemble(opened(path))
+def load(path: Path, *, part: str | None = None, family: str | None = None) -> Network:
+    """The network of a weight file, with everything assumed that weights do not say; `part` and `family` as `opened`
+    takes them, a family in small letters or large ones. Raises as the two before it."""
+    chosen = family and next((known for known in families() if known.casefold() == family.casefold()), family)
+    made = assemble(opened(path, part=part, family=chosen))
+    name = f"{path.name}{f':{part}' if part else ''}{f' as {chosen}' if chosen else ''}"
+    return Network(replace(made.card, name=name), made.module)
 
 
 def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:

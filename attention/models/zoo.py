@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention import files
 from attention.images import ASSETS
@@ -70,22 +70,44 @@ def here(name: str) -> bool:
     return weights is not None and weights.here() is not None
 
 
-def file_or_name(given: str) -> str | Path:
-    """What a person typed for a network: the path of a weight file where there is such a file, else a name."""
-    return Path(given) if Path(given).is_file() else given
+class Named(NamedTuple):
+    """What a person typed for a network."""
+
+    source: str | Path
+    """A name, or the path of a weight file."""
+    part: str | None = None
+    """Which of the networks in the file."""
+    family: str | None = None
+    """Which of the families whose keys it has."""
+
+
+def named(given: str) -> Named:
+    """A name; or, where there is such a file, "mine.pth", "mine.pth as FAMILY", "gan.pth:D", "gan.pth:D as FAMILY"."""
+    if Path(given).is_file():
+        return Named(Path(given))
+    rest, _, family = given.partition(" as ")
+    file, _, part = (rest, "", "") if Path(rest).is_file() else rest.rpartition(":")
+    return Named(Path(file), part or None, family.strip() or None) if file and Path(file).is_file() else Named(given)
 
 
 @needing_libraries()
-def load(name: str | Path, *, random: bool = False, progress: Progress | None = None) -> Network:
+def load(
+    name: str | Path,
+    *,
+    random: bool = False,
+    progress: Progress | None = None,
+    part: str | None = None,
+    family: str | None = None,
+) -> Network:
     """A network with its trained weights, or with random ones of a fixed seed (0) where that is asked for.
 
     Weights that are not on this machine are downloaded; `progress` is called with the bytes that have come, and those
     that will come in all, or None. Raises ZooError where there is no such network, or it is larger than `Limits` allow,
-    and its kind DownloadError where the weights cannot be had. A Path is that of a weight file, as `weight_files.load`
-    takes it.
+    and its kind DownloadError where the weights cannot be had. A Path is that of a weight file; `part` and `family` are
+    what `weight_files.load` takes besides.
     """
     if isinstance(name, Path):
-        return _of_file(name, random=random)
+        return _of_file(name, part, family, random=random)
     known = card(name)
     if name not in own.names():
         source, _, short = name.partition("/")
@@ -112,10 +134,10 @@ def save_cards() -> Iterator[ModelCard]:
     files.write(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
 
-def _of_file(path: Path, *, random: bool) -> Network:
+def _of_file(path: Path, part: str | None, family: str | None, *, random: bool) -> Network:
     if random:
         raise ZooError(f"{path.name} is a file of weights; random ones are allowed for networks by name.")
-    return weight_files.load(path)
+    return weight_files.load(path, part=part, family=family)
 
 
 def _trained(known: ModelCard, name: str, progress: Progress) -> Network:

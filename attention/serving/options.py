@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from attention.analysis import predictions
+from attention.bands import bands_of
 from attention.devices import device_of
-from attention.images import bands_of, size_of
+from attention.images import size_of
 from attention.models import Network
 from attention.models.code import FORM, CodeError, Settings, fill, make, network
 from attention.models.interface import region_of
@@ -51,7 +52,7 @@ OPTIONS = (
     click.Option(
         ["--bands"],
         callback=_parsed(bands_of),
-        help="What each input channel reads: red,green,blue,grey [by their number].",
+        help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
     ),
     click.Option(["--adapter"], metavar="PACKAGE.MODULE:FUNCTION", help="A batch of pictures to what it takes."),
     click.Option(["--output"], metavar="PATH", help="Which of its outputs is the answer: out, 0, aux.logits."),

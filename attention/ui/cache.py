@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention import images
+from attention.bands import layers_of
 from attention.limits import Limits
 from attention.observe import NetworkChoice, Observation, Picture, picture_of
 from attention.store import Store
@@ -85,5 +86,6 @@ def sample(title: str) -> Picture:
 
 
 def _reduced(picture: Picture) -> Picture:
-    picture.image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    for one in (picture.image, *(layer.image for layer in layers_of(picture.image))):
+        one.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     return picture

@@ -13,12 +13,14 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
 from attention.analysis import predictions
-from attention.images import BANDS, RGB, Preprocessing, bands_of, size_of, written
+from attention.bands import FORM, RGB, bands_of, has, layers_of
+from attention.images import Preprocessing, size_of, written
 from attention.models import code, libraries, weight_files, zoo
 from attention.models.interface import region_of
+from attention.models.network import reading
 from attention.models.weight_files import WeightFile
-from attention.observe import NetworkChoice
-from attention.records import GatescopeError, ModelCard
+from attention.observe import NetworkChoice, Picture
+from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
 from attention.ui.cache import MOST, STORE
 from attention.ui.widgets import ON_OFFER, choose, errors, literal
@@ -32,7 +34,7 @@ DEFAULT = "cbam-b0"
 """It knows a thousand classes, so that a picture of a person's own has a name, and has gates of both kinds."""
 FOR_PAGES = {"excitation": "efficientnet-b0", "lesson_se": "efficientnet-b0", "lesson_grouped": "se-resnext"}
 """Where a page is better opened on another network: SE's gates squeeze once, CBAM's twice; one with groups."""
-_OUTPUTS = "outputs"
+_OUTPUTS, _BANDS = "outputs", "bands"
 _OUTPUTS_HELP = "; ".join(f"{name}: {meaning}" for name, meaning in predictions.MEANING.items()) + "."
 ALL, ONLY = "all that it returns", "the tensor"
 """An answer that nobody has chosen, and the only one of a network that returns no container."""
@@ -92,6 +94,26 @@ def choose_answer(choice: NetworkChoice) -> NetworkChoice:
         given = st.text_input("Scores averaged over", "whole", key="region", bind="query-params", help=REGION_HELP)
         region = region_of(given)
     return replace(choice, key=f"{choice.key} {path} {region}", load=lambda: code.varied(choice.load(), path, region))
+
+
+def choose_bands(choice: NetworkChoice, picture: Picture) -> NetworkChoice:
+    """The network with what its input channels read; asked where the picture has other bands than its colours, where
+    the network reads others, or a link says it. A weight file is asked beside its size."""
+    usual = choice.card.bands
+    asked = layers_of(picture.image) or usual != RGB or _BANDS in st.query_params
+    if choice.card.source == "file" or not asked:
+        return choice
+    wanted = _ask_bands(usual, f"This picture has {literal(has(picture.image))}.")
+    if wanted == usual:
+        return choice
+    card, key = reading(choice.card, wanted), f"{choice.key} {wanted}"
+    return replace(choice, card=card, key=key, load=lambda: choice.load().reading(wanted))
+
+
+def _ask_bands(usual: tuple[Band, ...], about: str = "") -> tuple[Band, ...]:
+    """What each input channel reads, which stands in the address. Raises PictureError."""
+    label, explained = f"What the {len(usual)} input channels read", f"{BAND_HELP} {about}".strip()
+    return bands_of(st.text_input(label, ", ".join(usual), key=_BANDS, bind="query-params", help=explained))
 
 
 def _mark_named() -> None:
@@ -249,7 +271,7 @@ HELP = (
     "other network can be shown from its own code: `python -m attention serve --help`."
 )
 SIZES = "A side, or a height and a width: 224, 256 × 128."
-BAND_HELP = f"A band of the picture for each channel, of {', '.join(BANDS)}; grey has the average of mean and std."
+BAND_HELP = f"A band of the picture for each channel: {FORM}. All but the colours have the average of mean and std."
 _UPLOAD, _REFUSED, _COUNT, _OF_FILE = "_weights", "_weights_refused", "_weights_count", "_weights_chosen"
 
 
@@ -363,12 +385,7 @@ def _choose_part_and_family(upload: Upload) -> tuple[str | None, WeightFile]:
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:
     size = size_of(st.text_input("Image size in pixels", written(usual.size), key="size", help=SIZES))
-    bands = usual.bands
-    if bands != RGB:
-        given = st.text_input(
-            f"What the {len(bands)} input channels read", ", ".join(bands), key="bands", help=BAND_HELP
-        )
-        bands = bands_of(given)
+    bands = _ask_bands(usual.bands)
     mean, std = _choose_colours("Mean", usual.mean), _choose_colours("Std", usual.std)
     return replace(usual, size=size, bands=bands, mean=mean, std=std)
 

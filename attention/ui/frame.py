@@ -7,14 +7,14 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from attention import analysis, images, serving, threads
+from attention import analysis, bands, images, serving, threads
 from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import PictureError
 from attention.limits import MIB, Limits
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting, sign_in, uploads
-from attention.ui.choosing import choose_answer, choose_network, choose_outputs, fetch
+from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs, fetch
 from attention.ui.widgets import choose, errors, literal, mark_random
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
@@ -58,8 +58,12 @@ def draw_frame(title: str) -> None:
         with errors():
             choice = choose_answer(choice)
         choice = choose_outputs(choice)
-        observation = cache.observe(choice, _choose_picture())
+        place, picture = st.container(), _choose_picture()
+        with place, errors():
+            choice = choose_bands(choice, picture)
+        observation = cache.observe(choice, picture)
         _show_picture(observation)
+    _insist_bands(observation)
     if not choice.here:
         fetch(choice)
     with st.sidebar, st.container(border=True), errors():
@@ -71,6 +75,14 @@ def draw_frame(title: str) -> None:
         export.draw(observation, page, PAGES)
     st.session_state[_VIEW] = observation
     st.session_state[_ROUTED] = True
+
+
+def _insist_bands(observation: Observation) -> None:
+    """Where the picture lacks what the network reads, the page ends in a sentence that says so."""
+    with errors():
+        bands.insist(observation.image, observation.card.bands)
+        return
+    st.stop()
 
 
 def open_page() -> Observation:
@@ -136,11 +148,16 @@ def _show_picture(observation: Observation) -> None:
         width="stretch",
         alt=f"{observation.picture.name}, with the part that the network sees lit.",
         caption=f"{literal(observation.picture.name)}: the network sees the lit part, at "
-        f"{images.written(observation.card.input_size)} px."
+        f"{images.written(observation.card.input_size)} px{_reads(observation)}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )
     if observation.picture.name in cache.samples():
         st.caption(gallery.describe(observation.picture.name))
+
+
+def _reads(observation: Observation) -> str:
+    read = observation.card.bands
+    return "" if read == bands.RGB else f", and reads {literal(', '.join(read))}"
 
 
 def _show_prediction(observation: Observation) -> None:

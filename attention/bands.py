@@ -1,0 +1,293 @@
+"""The bands of a picture: what a network's input channels read, by colour, number or name; TIFF files of many bands."""
+
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import unescape
+from io import BytesIO
+from math import inf
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from attention.records import Band, GatescopeError
+
+RGB: tuple[Band, ...] = ("red", "green", "blue")
+BANDS: tuple[Band, ...] = (*RGB, "grey")
+"""What every picture has; grey is Pillow's, of ITU-R 601-2: 0.299 red + 0.587 green + 0.114 blue."""
+FORM = f"{', '.join(BANDS)}, a number from 1 on, or a name that the file gives"
+MOST_CHANNELS, LONGEST = 64, 60
+STRIP = 4_000_000
+"""Values that are converted at a time."""
+_LAYERS = "gatescope_layers"
+"""An attribute, which no operation of Pillow's copies: in `info`, a mirrored picture would keep bands that are not."""
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS = 256, 257, 258, 259, 262, 277, 278
+_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT, _GDAL = 284, 317, 322, 323, 338, 339, 42112
+_PLACES = {273: 279, 324: 325}
+"""The tags of where the strips or the tiles are, and of how long they are."""
+_READ = {(1, 8), (1, 16), (1, 32), (2, 16), (2, 32), (3, 32)}
+"""Sample formats (whole, signed, floating-point) and bits that Pillow has of one band."""
+_DESCRIBED = re.compile(r'<Item name="DESCRIPTION" sample="(\d{1,3})"[^<>]*>([^<>]{1,200})</Item>')
+
+
+class PictureError(GatescopeError):
+    """These bytes are no picture that can be shown, or it lacks what is asked of it; the message says why."""
+
+
+class Layer(NamedTuple):
+    """One band of a file."""
+
+    name: str
+    """As the file has it; empty where it has none."""
+    image: Image.Image
+    """8-bit grey, of the size of the picture that it is kept with."""
+
+
+def bands_of(text: str) -> tuple[Band, ...]:
+    """ "red, grey, 5, B8A" -> the bands, one for each input channel. Raises PictureError where it names none, or too
+    many; whether a picture has them is known when there is one."""
+    named: list[Band] = []
+    for words in map(str.split, text.split(",")):
+        plain = all(word in BANDS or word.isdecimal() for word in words)
+        named += words if plain else [" ".join(words)]
+    if not 1 <= len(named) <= MOST_CHANNELS or max(map(len, named)) > LONGEST:
+        given, allowed = f"The bands are {text[:40]!r}", f"{FORM} is allowed for each input channel"
+        raise PictureError(f"{given}; {allowed}, with commas between, {MOST_CHANNELS} at most.")
+    return tuple(named)
+
+
+def layers_of(picture: Image.Image) -> tuple[Layer, ...]:
+    """The bands of the file that a picture was read from, where it had others than its colours."""
+    return getattr(picture, _LAYERS, ())
+
+
+def kept(picture: Image.Image, layers: Sequence[Layer]) -> Image.Image:
+    """The picture, with the bands beside it from now on."""
+    setattr(picture, _LAYERS, tuple(layers))
+    return picture
+
+
+def plane(picture: Image.Image, band: Band) -> Image.Image:
+    """One band of an RGB picture, 8-bit grey: a name of its file, a number from 1 on, or a colour.
+
+    Raises PictureError where the picture has no such band.
+    """
+    insist(picture, [band])
+    layers = layers_of(picture)
+    named = [layer.image for layer in layers if layer.name.casefold() == band.casefold()]
+    if named:
+        return named[0]
+    if band == "grey":
+        return picture.convert("L")
+    if band in RGB:
+        return picture.getchannel(RGB.index(band))
+    return layers[int(band) - 1].image if layers else picture.getchannel(int(band) - 1)
+
+
+def there(picture: Image.Image, wanted: Sequence[Band]) -> bool:
+    """Whether a picture has all of these bands."""
+    try:
+        insist(picture, wanted)
+    except PictureError:
+        return False
+    return True
+
+
+def insist(picture: Image.Image, wanted: Sequence[Band]) -> None:
+    """Raises PictureError where a picture lacks one of these bands."""
+    layers = layers_of(picture)
+    named = {layer.name.casefold() for layer in layers if layer.name}
+    numbers = {str(number) for number in range(1, len(layers or RGB) + 1)}
+    for band in wanted:
+        if band not in {*BANDS} | numbers and band.casefold() not in named:
+            raise PictureError(f"The network reads the band {band!r}, and the picture has {has(picture)}.")
+
+
+def has(picture: Image.Image) -> str:
+    """The bands of a picture, in words."""
+    layers = layers_of(picture)
+    if not layers:
+        return f"{', '.join(RGB)} (1 to 3) and grey"
+    named = [f"{number} ({layer.name})" for number, layer in enumerate(layers, 1) if layer.name]
+    numbered = f"the bands 1 to {len(layers)}"
+    return f"{numbered}: {', '.join(named)}" if named else f"{numbered}, shown as {', '.join(RGB)} and grey"
+
+
+@dataclass(frozen=True, eq=False)
+class Tiff:
+    """A TIFF file of which Pillow shows no band, or not all."""
+
+    data: bytes
+    tags: dict[int, tuple[int, ...]]
+    names: tuple[str, ...]
+    """What GDAL calls the bands; empty where it says nothing."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.tags[_WIDTH][0], self.tags[_HEIGHT][0]
+
+    @property
+    def count(self) -> int:
+        """How many bands there are."""
+        return self.tags[_COUNT][0]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value, decoded."""
+        return self.tags[_BITS][0] // 8
+
+    @property
+    def colours(self) -> tuple[int, int, int]:
+        """Which bands are shown as red, green and blue: those of these names, else the first; of two, the first."""
+        lowered = [name.casefold() for name in self.names]
+        if {*RGB} <= {*lowered}:
+            red, green, blue = map(lowered.index, RGB)
+            return red, green, blue
+        return (0, 1, 2) if self.count > 2 else (0, 0, 0)
+
+
+def tiff(data: bytes) -> Tiff | None:
+    """The file, where it is a TIFF file of bands that this module reads and Pillow does not, or not all."""
+    if not data.startswith((b"II*\0", b"MM\0*")):
+        return None
+    try:
+        directory, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), BytesIO(data)
+        file.seek(directory.next)
+        directory.load(file)
+        found = {tag: tuple(map(int, _listed(directory[tag]))) for tag in _wanted() if tag in directory}
+        described = str(directory.get(_GDAL, ""))
+    except Exception:  # on damaged data Pillow raises nearly every type there is, and will say so
+        return None
+    tags = {_COMPRESSION: (1,), _COUNT: (1,), _PLANAR: (1,), _PREDICTOR: (1,), _EXTRA: (), _FORMAT: (1,)} | found
+    if not {_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC} <= {*tags} or not _is_read(tags):
+        return None
+    names = [""] * tags[_COUNT][0]
+    for number, name in _DESCRIBED.findall(described):
+        if int(number) < len(names):
+            names[int(number)] = " ".join(unescape(name).split())[:LONGEST]
+    return Tiff(data, tags, tuple(names))
+
+
+def _wanted() -> tuple[int, ...]:
+    numbers = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PLANAR, _PREDICTOR, _TILE_WIDTH)
+    return (*numbers, _TILE_HEIGHT, _EXTRA, _FORMAT, *_PLACES, *_PLACES.values())
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple | list) else (value,)
+
+
+def _is_read(tags: dict[int, tuple[int, ...]]) -> bool:
+    """Whether the bands are what this module reads, whole bytes, alike, no JPEG; and Pillow does not give them all."""
+    kinds = {(number, bits) for number in tags[_FORMAT] for bits in tags[_BITS]}
+    grey, count = tags[_PHOTOMETRIC] == (1,), tags[_COUNT][0]
+    if tags[_PHOTOMETRIC] not in ((1,), (2,)) or tags[_COMPRESSION][0] in (6, 7) or not 2 <= count <= 512:
+        return False
+    if len(kinds) != 1 or not kinds <= _READ or tags[_PREDICTOR][0] not in (1, 2) or tags[_PLANAR][0] not in (1, 2):
+        return False
+    with_alpha = count == (2 if grey else 4) and {*tags[_EXTRA]} & {1, 2}
+    return not with_alpha and not (not grey and count == 3 and kinds <= {(1, 8), (1, 16)})
+
+
+def values(file: Tiff) -> list[NDArray[Any]]:
+    """The values of every band, (height, width) each.
+
+    Pillow decodes one band, and so is given one: of bands pixel by pixel a picture that is as many times as wide, of
+    bands one after the other each in turn. Raises PictureError where the file has not what its header says.
+    """
+    (width, height), count = file.size, file.count
+    at = next((tag for tag in _PLACES if tag in file.tags and _PLACES[tag] in file.tags), None)
+    if at is None:
+        raise PictureError("The TIFF file does not say where its values are; it is damaged.")
+    places, lengths = file.tags[at], file.tags[_PLACES[at]]
+    if file.tags[_PLANAR][0] == 1:
+        whole = _decoded(file, places, lengths, count, at).reshape(height, width, count)
+        return list(np.moveaxis(_undone(whole, file), 2, 0))
+    each = len(places) // count
+    parts = [slice(number * each, (number + 1) * each) for number in range(count)]
+    single = (_decoded(file, places[part], lengths[part], 1, at).reshape(height, width, 1) for part in parts)
+    return [_undone(one, file)[..., 0] for one in single]
+
+
+def _decoded(file: Tiff, places: Sequence[int], lengths: Sequence[int], times: int, at: int) -> NDArray[Any]:
+    """(height, width * times): the strips or tiles at these places as one band."""
+    tags, (width, height) = file.tags, file.size
+    wanted = {_WIDTH: [width * times], _HEIGHT: [height], _BITS: [tags[_BITS][0]], _COMPRESSION: tags[_COMPRESSION]}
+    wanted |= {_PHOTOMETRIC: [1], at: places, _COUNT: [1], _PLACES[at]: lengths, _FORMAT: [tags[_FORMAT][0]]}
+    if at == 273:
+        wanted[_ROWS] = [min(tags.get(_ROWS, (height,))[0], height)]
+    else:
+        wanted |= {_TILE_WIDTH: [tags[_TILE_WIDTH][0] * times], _TILE_HEIGHT: tags[_TILE_HEIGHT]}
+    with Image.open(BytesIO(_directed(file.data, wanted)), formats=["TIFF"]) as picture:
+        decoded = np.array(picture)
+    return decoded.astype(decoded.dtype.newbyteorder("="), copy=False)
+
+
+def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
+    """The file with another directory, which is put behind it."""
+    order = "<" if data.startswith(b"II") else ">"
+    start = len(data) + len(data) % 2
+    lists, behind = b"", start + 2 + 12 * len(wanted) + 4
+    table = struct.pack(f"{order}H", len(wanted))
+    for tag, numbers in sorted(wanted.items()):
+        short = max(numbers) < 2**16 and tag in (_BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _FORMAT)
+        packed = struct.pack(f"{order}{len(numbers)}{'H' if short else 'I'}", *numbers)
+        table += struct.pack(f"{order}HHI", tag, 3 if short else 4, len(numbers))
+        if len(packed) > 4:
+            table += struct.pack(f"{order}I", behind + len(lists))
+            lists += packed
+        else:
+            table += packed.ljust(4, b"\0")
+    header = data[:4] + struct.pack(f"{order}I", start)
+    return header + data[8:].ljust(start - 8, b"\0") + table + bytes(4) + lists
+
+
+def _undone(pixels: NDArray[Any], file: Tiff) -> NDArray[Any]:
+    """Without the horizontal differences of predictor 2, which begin anew in each tile; (height, width, bands)."""
+    if file.tags[_PREDICTOR] == (2,):
+        across = file.tags.get(_TILE_WIDTH, file.size[:1])[0]
+        for left in range(0, pixels.shape[1], across):
+            part = pixels[:, left : left + across]
+            np.add.accumulate(part, axis=1, out=part)
+    return pixels
+
+
+def in_greys(found: Sequence[NDArray[Any]]) -> tuple[list[Image.Image], str]:
+    """Every band as 8-bit grey, all by one scale, and what that does, in words: 16 bits, or the 10, 12 or 14 that are
+    used of them, keep their black and white; other numbers are stretched from the least to the greatest.
+
+    Raises PictureError where a value is no finite number.
+    """
+    if found[0].dtype == np.uint8:
+        return [Image.fromarray(np.ascontiguousarray(band)) for band in found], ""
+    strips = [(band, slice(top, top + _rows(band))) for band in found for top in range(0, len(band), _rows(band))]
+    low, high, wrong = inf, -inf, 0
+    for band, rows in strips:
+        wrong += int((~np.isfinite(band[rows])).sum())
+        low, high = min(low, float(band[rows].min())), max(high, float(band[rows].max()))
+    if wrong:
+        given = f"{wrong:,} of the picture's {sum(band.size for band in found):,} values are no finite numbers"
+        raise PictureError(f"{given}; none may be so.")
+    low, high, said = span(low, high, sixteen=found[0].dtype == np.uint16)
+    greys = {id(band): np.empty(band.shape, np.uint8) for band in found}
+    for band, rows in strips:
+        levels = (band[rows].astype(np.float32) - np.float32(low)) * np.float32(255 / ((high - low) or 1))
+        greys[id(band)][rows] = np.clip(levels, 0, 255)
+    return [Image.fromarray(greys[id(band)]) for band in found], said
+
+
+def _rows(band: NDArray[Any]) -> int:
+    return max(1, STRIP // band.shape[1])
+
+
+def span(low: float, high: float, *, sixteen: bool) -> tuple[float, float, str]:
+    """What becomes black and white, of values from `low` to `high`, and that in words; `sixteen` where they are whole
+    numbers of 16 bits."""
+    if not sixteen:
+        return low, high, f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
+    bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
+    return 0.0, 2.0**bits - 1, f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""

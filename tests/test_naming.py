@@ -1,0 +1,100 @@
+"""What a command calls a network: a name, a weight file, one of its networks, one of its families, and its bands."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from attention import cli, images
+from attention.models import zoo
+from tests import attacks, published
+from tests.pictures import tiff
+from tests.test_recognition import LAYOUTS
+
+SAMPLE = str(images.samples()[0].path)
+TAKEN = "SE-ResNet, timm's layout"
+OTHER = "SE-ResNet, timm's layout, anti-aliased by averages"
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, [*map(str, arguments)], standalone_mode=True)
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A weight file whose keys two families have."""
+    torch.manual_seed(0)
+    path = tmp_path / "mine.pth"
+    path.write_bytes(attacks.saved(LAYOUTS["timm SE-ResNet"][0]().state_dict()))
+    return path
+
+
+def test_words_are_read_as_a_name_a_file_a_part_and_a_family(shared):
+    assert zoo.named("timm/seresnet50") == zoo.Named("timm/seresnet50")
+    assert zoo.named("timm/se as good") == zoo.Named("timm/se as good")
+    assert zoo.named(str(shared)) == zoo.Named(shared)
+    assert zoo.named(f"{shared} as {OTHER}") == zoo.Named(shared, None, OTHER)
+    assert zoo.named(f"{shared}:D as {OTHER}") == zoo.Named(shared, "D", OTHER)
+    odd = shared.rename(shared.with_name("as it was as: 1.pth"))
+    assert zoo.named(str(odd)) == zoo.Named(odd) and zoo.named(f"{odd}:G") == zoo.Named(odd, "G")
+
+
+def test_two_families_with_the_same_keys_are_compared_by_command(shared, tmp_path):
+    done = run(
+        "compare", SAMPLE, "--model", shared, "--model", f"{shared} as {OTHER.upper()}", "--out", tmp_path / "out"
+    )
+    assert done.exit_code == 0, done.output
+    assert OTHER in done.output and f"'{shared} as FAMILY'" in done.output  # every candidate is named
+    first, second = json.loads((tmp_path / "out" / "compare.json").read_text())["networks"]
+    assert (first["name"], second["name"]) == ("mine.pth", f"mine.pth as {OTHER}")
+    assert first["parameters"] == second["parameters"] and first["heatmap"] != second["heatmap"]
+
+
+def test_a_family_that_does_not_fit_or_is_none_is_one_sentence(shared, tmp_path):
+    for family, said in (
+        ("BAM-ResNet, pytorchcv's layout", "are not those of BAM"),
+        ("BAM", "There is no family 'BAM'"),
+    ):
+        done = run("ablate", SAMPLE, "--model", f"{shared} as {family}", "--out", tmp_path / "out")
+        assert done.exit_code == 1 and said in str(done.exception)
+
+
+def test_of_several_networks_in_a_file_one_is_named(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "gan.pth"
+    path.write_bytes(
+        attacks.saved({"G": published.cbam_resnet().state_dict(), "D": published.se_resnet().state_dict()})
+    )
+    done = run("report", SAMPLE, "--model", path, "--out", tmp_path / "out.html")
+    assert done.exit_code == 1 and "G" in str(done.exception) and "D" in str(done.exception)
+    loaded = zoo.load(path, part="D")
+    assert loaded.card.name == "gan.pth:D" and set(loaded.card.gates) == {"channel"}
+    assert run("report", SAMPLE, "--model", f"{path}:D", "--out", tmp_path / "out.html").exit_code == 0
+
+
+COMMANDS = {
+    "report": ["--out", "out.html"],
+    "compare": ["--model", "plain", "--out", "out"],
+    "ablate": ["--draws", "19", "--out", "out"],
+    "survey": ["--out", "out.parquet", "--workers", "1"],
+    "many": ["--out", "out"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_takes_bands_by_number_and_name(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    values = np.random.default_rng(0).integers(0, 255, (160, 160, 6), endpoint=True).astype("u1")
+    Path("pictures", "six.tif").write_bytes(tiff(values, names=["", "", "", "nir", "", ""]))
+    given = "pictures" if command in ("survey", "many") else Path("pictures", "six.tif")
+    rest = ["--model", "se", *COMMANDS[command]]
+    done = run(command, given, *rest, "--bands", "nir,6,red")
+    assert done.exit_code == 0, (done.output, done.exception)
+    if command == "survey":
+        assert "1 of 1 pictures" in done.output
+    refused = run(command, given, *rest, "--bands", "1,2")
+    assert refused.exit_code == 1 and "2 bands are given, and se reads 3" in str(refused.exception)
