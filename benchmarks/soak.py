@@ -72,10 +72,6 @@ class Worker(Visitor):
             await asyncio.sleep(0.5)
             await self._ask("another look", state)
 
-    def _those(self, keys: str) -> list[str]:
-        """The widgets of the page with such a key."""
-        return [name for name in self.widgets if re.search(f"-({keys})$", name)]
-
     async def _choose(self, state: BackMsg, key: str, value: str | list[str]) -> None:
         widget = state.rerun_script.widget_states.widgets.add(id=self._those(key)[0])
         if isinstance(value, str):

@@ -7,6 +7,7 @@ the page of excitation. Seconds are from the question to the end of the answer; 
 import asyncio
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -47,9 +48,10 @@ class Visitor:
         async with connect(f"ws{self.address[4:]}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as line:
             self.line = line
             await self._ask("first page", BackMsg())
-            source = next(name for name in self.widgets if name.endswith("-source"))
             state = BackMsg()
-            state.rerun_script.widget_states.widgets.add(id=source).string_array_value.data.append("Upload")
+            state.rerun_script.widget_states.widgets.add(id=self._those("source")[0]).string_array_value.data.append(
+                "Upload"
+            )
             await self._ask("the uploader", state)
             await self._ask("own picture", await self._upload(state, "upload"))
             state.rerun_script.page_script_hash = self.pages[self.own_page]
@@ -92,9 +94,13 @@ class Visitor:
                 self.errors.append(proto.body)
             self.waited += element.WhichOneof("type") == "markdown" and "processors are busy" in proto.body
 
+    def _those(self, keys: str) -> list[str]:
+        """The widgets of the page that have such a key."""
+        return [name for name in self.widgets if re.search(f"-({keys})$", name)]
+
     async def _upload(self, state: BackMsg, key: str) -> BackMsg:
         """The picture, sent as a browser does to the uploader of this key; the state of the page that has it."""
-        uploader = next(name for name in self.widgets if name.endswith(f"-{key}"))
+        uploader = self._those(key)[0]
         request = BackMsg()
         request.file_urls_request.request_id, request.file_urls_request.session_id = "1", self.session
         request.file_urls_request.file_names.append("mine.png")

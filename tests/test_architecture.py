@@ -41,11 +41,11 @@ ROOMS = {
     "filters": door(),
     "limits": door("", "records"),
     "files": door("", "records"),
-    "images": door("numpy PIL", "records filters limits", inside="torch pillow_heif"),
+    "images": door("numpy PIL", "records files filters limits", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
-    "labels": door("", "records images"),
+    "labels": door("", "records files images"),
     "cost": door("torch", "records"),
     "analysis": door("numpy", "records"),
     "capture": door("numpy torch", "records"),
@@ -65,7 +65,7 @@ ROOMS = {
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records analysis capture observe", inside="safetensors"),
+    "interventions": door("numpy torch", "records files analysis capture observe", inside="safetensors"),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
@@ -102,7 +102,7 @@ ROOMS = {
         inside="torch",
         inside_house="models attribution comparison training distillation evaluation",
     ),
-    "__main__": door("", "cli"),
+    "__main__": door("", "cli", inside="click", inside_house="records"),
     "": door(inside="torch", inside_house="serving"),
 }
 ROUTER = door("streamlit", "ui")
