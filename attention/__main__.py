@@ -1,17 +1,67 @@
-"""`python -m attention`, and the command `gatescope`: the command line."""
+"""`python -m attention`, and the command `gatescope`: the command line, whose every error is one sentence."""
+
+import os
+import signal
+import sys
+
+DEBUG = "GATESCOPE_DEBUG"
+"""In the environment, it has errors end in their traceback."""
+STOPPED = 130
+"""The exit status of what a person stopped by Ctrl-C, as shells have it."""
 
 
 def run() -> None:
-    """The entry point: what the commands need and is not installed is one sentence."""
+    """The entry point."""
     try:
         from attention import cli
 
-        cli.run()
+        status = cli.run()
+        if sys.stdout:
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        raise SystemExit("Aborted!") from None
-    except ModuleNotFoundError as error:
+        status = _end("Stopped.", STOPPED)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        status = _end(*_said(error))
+    sys.exit(status)
+
+
+def _said(error: Exception) -> tuple[str, int]:
+    """What is said of an error, and the exit status. The libraries may be missing that have the classes of errors."""
+    if isinstance(error, ModuleNotFoundError):
         way = "`pip install 'gatescope[dashboard,zoo]'` brings what the commands need"
-        raise SystemExit(f"Error: {error.name} is not installed; {way}.") from None
+        return f"Error: {error.name} is not installed; {way}.", 1
+    if isinstance(error, MemoryError):
+        return "Error: There is too little memory; a smaller network or picture takes less.", 1
+    if isinstance(error, BrokenPipeError):
+        return "", 1  # nobody listens, as after `| head`
+    import click
+
+    from attention.records import GatescopeError, StoppedError
+
+    if isinstance(error, click.Abort):
+        return "Stopped.", STOPPED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return "", error.exit_code
+    if isinstance(error, GatescopeError):
+        return f"Error: {error}", STOPPED if isinstance(error, StoppedError) else 1
+    if isinstance(error, OSError):
+        return f"Error: {error.filename or 'A file'} cannot be read or written: {error.strerror or error}.", 1
+    first = (str(error).splitlines() or [""])[0]
+    return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
+
+
+def _end(sentence: str, status: int) -> int:
+    """Says the sentence; nothing that comes after is a traceback of the interpreter's."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{sentence}\n" * bool(sentence))):
+        try:
+            print(text, end="", file=stream, flush=True)
+        except OSError:  # a full disk, a pipe that nobody reads: what waits would be tried once more at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
 
 
 if __name__ == "__main__":

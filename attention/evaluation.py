@@ -3,6 +3,7 @@
 import contextlib
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,14 @@ def opened(path: Path) -> Iterator[Path]:
         return
     if not (path.is_file() and tarfile.is_tarfile(path)):
         raise GatescopeError(f"{path} is neither a directory of class folders nor a tar archive of one")
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(path) as archive:
-        archive.extractall(folder, filter="data")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, filter="data")
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise GatescopeError(
+                f"{path} cannot be unpacked: {error}; a whole tar of plain files is allowed."
+            ) from None
         yield Path(folder)
 
 

@@ -34,6 +34,17 @@ def read(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
+def shipped(path: Path) -> Iterator[str]:
+    """The text of a file that comes with the package. Raises FileError where it, or what is made of it within, is not
+    as it should be."""
+    try:
+        yield read(path).decode()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        where = f"{path.parent.name}/{path.name}"
+        raise FileError(f"{where}, which comes with Gatescope, is damaged or not there; install it anew.") from error
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the place of `path` once it is whole; nothing is left of one that is not.
 

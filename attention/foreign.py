@@ -4,7 +4,12 @@ HTML escapes by jinja2's own means, in `attention.report.html`.
 """
 
 import operator
+import os
 import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -12,6 +17,7 @@ _JOINER = "\u2060"
 # What Streamlit makes of words after the escapes are gone: links of bare addresses, and icons. (It looks for emoji
 # before that, so that an escape is enough.)
 _WORDS = re.compile(r"(?i)(https?:(?=//)|\bwww(?=\.)|(?<=[\w.+-])@(?=[\w-]+\.)|:(?=material/|streamlit:))")
+_PATH = re.compile(r"(?<![\w:/.<>~…\\])(?:[A-Za-z]:)?[/\\](?:[^/\\\s:;,]+[/\\])+(?=[^/\\\s:;,])|…/(?:[^/\s:;,]+/)+")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TEMPLATES = frozenset({"hovertemplate", "texttemplate"})
@@ -24,6 +30,28 @@ def literal(text: str) -> str:
     An invisible word joiner (U+2060) breaks what would become a link or an icon of itself.
     """
     return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", text))
+
+
+def sentence(error: Exception | str) -> str:
+    """An error for a page: plain text in markdown, without the folders of the machine that it names files in."""
+    text = str(error)
+    for folder in sorted({str(each) for each in _folders()}, key=len, reverse=True):
+        text = text.replace(f"{folder}{os.sep}", f"…{os.sep}")
+    return literal(_PATH.sub("…/", text))
+
+
+def _folders() -> Iterator[Path]:
+    """Folders of this machine whose names may have spaces in them; others are known by their form."""
+    for each in (
+        tempfile.gettempdir(),
+        Path.home(),
+        Path.cwd(),
+        sys.prefix,
+        sys.base_prefix,
+        Path(__file__).parents[1],
+    ):
+        folder = Path(each)
+        yield from (path for path in (folder, folder.resolve()) if path != Path(path.anchor))
 
 
 def in_figure(text: str) -> str:

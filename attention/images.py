@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
-from attention import bands
+from attention import bands, files
 from attention.bands import BANDS, RGB, PictureError
 from attention.filters import Filter, filtered
 from attention.limits import MIB, Limits
@@ -242,13 +242,13 @@ def read(data: bytes) -> Image.Image:
 
 
 def samples() -> tuple[Sample, ...]:
-    """The pictures in assets/samples, in the order of its samples.json."""
+    """The pictures in assets/samples, in the order of its samples.json. Raises FileError where that is damaged."""
     folder = ASSETS / "samples"
-    records = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
-    return tuple(
-        Sample(name=Path(file).stem, path=folder / file, **record | {"shows": tuple(record["shows"])})
-        for file, record in records.items()
-    )
+    with files.shipped(folder / "samples.json") as text:
+        return tuple(
+            Sample(name=Path(file).stem, path=folder / file, **record | {"shows": tuple(record["shows"])})
+            for file, record in json.loads(text).items()
+        )
 
 
 def thumbnails() -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from attention.records import GatescopeError
+from attention.records import GatescopeError, StoppedError
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -15,10 +15,6 @@ R = TypeVar("R")
 
 class JobError(GatescopeError):
     """A job that cannot start, or whose time was over; the message says why."""
-
-
-class StoppedError(GatescopeError):
-    """Somebody asked the job to stop, or its owner is gone."""
 
 
 class Lane:

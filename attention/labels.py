@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
+from attention import files
 from attention.images import ASSETS
 from attention.records import GatescopeError
 
@@ -51,8 +52,12 @@ def default(classes: int) -> tuple[str, ...]:
 
 @cache
 def imagenet() -> dict[str, str]:
-    """The 1,000 classes of ImageNet-1k in the order of the outputs: WordNet's id and what torchvision calls it."""
-    return json.loads((ASSETS / "labels" / "imagenet.json").read_text())
+    """The 1,000 classes of ImageNet-1k in the order of the outputs: WordNet's id and what torchvision calls it.
+
+    Raises FileError where the file of them is damaged.
+    """
+    with files.shipped(ASSETS / "labels" / "imagenet.json") as text:
+        return json.loads(text)
 
 
 def _from_json(text: str, name: str) -> list[str]:

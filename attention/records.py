@@ -23,6 +23,10 @@ class GatescopeError(ValueError):
     """Something a person can put right; the message is one sentence: what was given, and what is allowed."""
 
 
+class StoppedError(GatescopeError):
+    """Somebody asked the work to stop, or its owner is gone; the message says what is kept."""
+
+
 @dataclass(frozen=True, eq=False)
 class Gate:
     """One product of a feature map and a gate, as one forward pass computed it."""

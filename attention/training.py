@@ -68,15 +68,15 @@ def load_pictures(folder: Path, size: int = 176) -> Pictures:
     Raises GatescopeError where the directory has no class folders with pictures.
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    files = [(path, index) for index, name in enumerate(names) for path in sorted((folder / name).iterdir())]
-    if not files:
+    found = [(path, index) for index, name in enumerate(names) for path in sorted((folder / name).iterdir())]
+    if not found:
         raise GatescopeError(f"{folder} has no class folders with pictures in them")
-    pixels = np.empty((len(files), size, size, 3), np.uint8)
-    with click.progressbar(files, label=f"reading {folder}") as bar:
+    pixels = np.empty((len(found), size, size, 3), np.uint8)
+    with click.progressbar(found, label=f"reading {folder}") as bar:
         for row, (path, _) in enumerate(bar):
-            picture = images.read(path.read_bytes())
+            picture = images.read(files.read(path))
             pixels[row] = np.asarray(ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC))
-    return Pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor([index for _, index in files]), names)
+    return Pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.tensor([index for _, index in found]), names)
 
 
 def train(

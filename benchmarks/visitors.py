@@ -7,6 +7,7 @@ the page of excitation. Seconds are from the question to the end of the answer; 
 import asyncio
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import click
 import httpx2
 import numpy as np
 from PIL import Image
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
@@ -46,13 +48,18 @@ class Visitor:
         async with connect(f"ws{self.address[4:]}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as line:
             self.line = line
             await self._ask("first page", BackMsg())
-            source = next(name for name in self.widgets if name.endswith("-source"))
             state = BackMsg()
-            state.rerun_script.widget_states.widgets.add(id=source).string_array_value.data.append("Upload")
+            state.rerun_script.widget_states.widgets.add(id=self._those("source")[0]).string_array_value.data.append(
+                "Upload"
+            )
             await self._ask("the uploader", state)
-            await self._ask("own picture", await self._upload(state))
+            await self._ask("own picture", await self._upload(state, "upload"))
             state.rerun_script.page_script_hash = self.pages[self.own_page]
             await self._ask(self.own_page, state)
+            await self._stay(state)
+
+    async def _stay(self, state: BackMsg) -> None:
+        """What the visitor does on the page that was opened last: nothing."""
 
     async def _ask(self, what: str, message: BackMsg) -> None:
         """Sends a run of the script, and reads until it is finished."""
@@ -72,6 +79,7 @@ class Visitor:
     def _note(self, answer: ForwardMsg) -> None:
         kind = answer.WhichOneof("type")
         if kind == "new_session":
+            self.widgets = {}
             self.page, self.session = answer.new_session.page_script_hash, answer.new_session.initialize.session_id
         elif kind == "navigation":
             self.pages = {page.url_pathname: page.page_script_hash for page in answer.navigation.app_pages}
@@ -82,11 +90,17 @@ class Visitor:
                 self.widgets[proto.id] = proto
             if element.WhichOneof("type") == "exception":
                 self.errors.append(proto.message)
+            if element.WhichOneof("type") == "alert" and proto.format == Alert.ERROR:
+                self.errors.append(proto.body)
             self.waited += element.WhichOneof("type") == "markdown" and "processors are busy" in proto.body
 
-    async def _upload(self, state: BackMsg) -> BackMsg:
-        """The picture, sent as a browser does; the state of the page in which it is chosen."""
-        uploader = next(name for name in self.widgets if name.endswith("-upload"))
+    def _those(self, keys: str) -> list[str]:
+        """The widgets of the page that have such a key."""
+        return [name for name in self.widgets if re.search(f"-({keys})$", name)]
+
+    async def _upload(self, state: BackMsg, key: str) -> BackMsg:
+        """The picture, sent as a browser does to the uploader of this key; the state of the page that has it."""
+        uploader = self._those(key)[0]
         request = BackMsg()
         request.file_urls_request.request_id, request.file_urls_request.session_id = "1", self.session
         request.file_urls_request.file_names.append("mine.png")

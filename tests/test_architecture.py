@@ -42,11 +42,11 @@ ROOMS = {
     "limits": door("", "records"),
     "files": door("", "records"),
     "bands": door("numpy PIL", "records"),
-    "images": door("numpy PIL", "records filters limits bands", inside="torch pillow_heif"),
+    "images": door("numpy PIL", "records files filters limits bands", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
-    "labels": door("", "records images"),
+    "labels": door("", "records files images"),
     "cost": door("torch", "records"),
     "analysis": door("numpy", "records"),
     "capture": door("numpy torch", "records"),
@@ -66,7 +66,7 @@ ROOMS = {
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records analysis capture observe", inside="safetensors"),
+    "interventions": door("numpy torch", "records files analysis capture observe", inside="safetensors"),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
@@ -104,7 +104,7 @@ ROOMS = {
         inside="torch",
         inside_house="attribution comparison training distillation evaluation",
     ),
-    "__main__": door("", "cli"),
+    "__main__": door("", "cli", inside="click", inside_house="records"),
     "": door(inside="torch", inside_house="serving"),
 }
 ROUTER = door("streamlit", "ui")

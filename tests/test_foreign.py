@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,18 @@ def test_no_word_turns_into_a_link_or_an_icon(text):
     seen = foreign.literal(text).replace("\\", "")
     for live in (r"https?://", r"www\.", r"\w@\w", r":material/\w+:", r":streamlit:"):
         assert not re.search(live, seen, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(("said", "shown"), [
+    (f"{Path(tempfile.gettempdir(), 'gatescope-x1', 'a b.zip')} holds no files.", "…/a b.zip holds no files."),
+    (f"put the file at {Path.home()}/.cache/torch/x.pth by hand", "put the file at …/x.pth by hand"),
+    (f"failed ({Path(np.__file__)}, line 3)", "failed (…/__init__.py, line 3)"),
+    ("/srv/pictures/birds is not there", "…/birds is not there"),
+    ("from https://a.example/b/c.pth: no timm/x/y, 3/4 a/b", "from https://a.example/b/c.pth: no timm/x/y, 3/4 a/b"),
+    ("a gate / b, n/a, </b></i>", "a gate / b, n/a, </b></i>"),
+])  # fmt: skip
+def test_a_sentence_names_files_without_the_folders_of_the_machine(said, shown):
+    assert read_back(foreign.sentence(ValueError(said))) == shown
 
 
 @given(st.text(), st.text())

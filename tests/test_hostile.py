@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -222,3 +224,18 @@ def test_no_title_page_or_key_of_a_list_of_views_is_markup(view):
     app.run()
     app.file_uploader(key="views_file").set_value(("v.json", views.write([view]).encode(), "application/json")).run()
     assert "Zq" in check(app)
+
+
+def test_no_sentence_of_a_page_names_a_folder_of_the_server():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/notes.txt", "no picture")
+    app = AppTest.from_file(serving.APP, default_timeout=120)
+    app.session_state["survey_from"], app.session_state["survey_pictures"] = "Start one", "Your pictures"
+    app.switch_page("pages/survey.py").run()
+    uploader = next(each for each in app.file_uploader if each.key.startswith("survey_files"))
+    uploader.set_value(("mine.zip", file.getvalue(), "application/zip")).run()
+    app.button(key="survey_start").click().run()
+    (said,) = (each.value for each in app.error)
+    assert "mine" in said and "no picture among them" in said
+    assert tempfile.gettempdir() not in said.replace("\\", "")

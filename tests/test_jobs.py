@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from attention import jobs, survey
-from attention.jobs import Job, JobError, Lane, StoppedError
+from attention.jobs import Job, JobError, Lane
+from attention.records import StoppedError
 from tests.jobs import ended, under_way
 from tests.surveys import Tiny, folder, network, same
 

@@ -31,6 +31,7 @@ async def cell():  # the code of a notebook's cells runs inside its event loop
     return first
 
 print(urllib.request.urlopen(asyncio.run(cell()) + "/_stcore/health").read())
+assert hasattr(sys.modules["pandas"], "Series")  # while another thread loads it, plotly fails on half of it
 assert config.get_option("theme.baseRadius") == "6px"  # the settings beside app.py are found from anywhere
 """
 

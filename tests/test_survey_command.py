@@ -41,7 +41,7 @@ def test_a_survey_says_what_came_of_it_and_goes_on_after_ctrl_c(source, tmp_path
     first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
-    assert "of 40 pictures" in first and process.returncode == 1
+    assert "of 40 pictures" in first and process.returncode == 130
     assert error.splitlines()[-1].startswith("Error: The survey was stopped after ")
     assert error.splitlines()[-1].endswith(f"{out}.partial holds them, and --resume goes on.")
     process = command(*arguments, "--resume")

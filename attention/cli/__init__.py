@@ -116,6 +116,7 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
     from attention import distillation, evaluation, training
     from attention.models import own
 
+    files.insist_writable(own.WEIGHTS)
     if variant == distillation.NAME:
         own.save_card(distillation.export(checkpoint, data.stem))
         return
@@ -144,6 +145,10 @@ def evaluate(name: str, data: Path, save: bool, limit: int | None, device: "torc
 
     network = zoo.load(name).on(device)
     known = network.card.accuracy
+    if save:
+        if known is not None or name not in own.names():
+            raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
+        files.insist_writable(own.WEIGHTS)
     with evaluation.opened(data) as folder:
         if known is None:
             card = evaluation.with_health(network, folder / "val", data.stem, limit)
@@ -153,8 +158,6 @@ def evaluate(name: str, data: Path, save: bool, limit: int | None, device: "torc
     if known not in (None, card.accuracy):
         click.echo(f"The card says {known:.2%}.")
     if save:
-        if known is not None or name not in own.names():
-            raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
         own.save_card(replace(card, classes=(), labels=()))  # ImageNet's stand in one place
 
 
@@ -163,6 +166,7 @@ def cards() -> None:
     """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
     from attention.models import zoo
 
+    files.insist_writable(zoo.FILE.parent)
     for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
         click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
@@ -372,7 +376,13 @@ def ablate_many_command(context: click.Context, **request: Any) -> None:
 @main.command()
 @click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--model", help="The network, where it is not one that the result can name: a weight file.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A safetensors file.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_file,
+    help="A safetensors file.",
+)
 def fold(result: Path, model: str | None, out: Path) -> None:
     """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
 
@@ -405,14 +415,7 @@ def _report(card: ModelCard) -> None:
         click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
 
 
-def run() -> None:
-    """The entry point: an error of the package is one sentence, not a traceback."""
-    try:
-        main(prog_name="gatescope" if Path(sys.argv[0]).stem == "gatescope" else "python -m attention")
-    except GatescopeError as error:
-        raise SystemExit(f"Error: {error}") from None
-    except OSError as error:
-        what = error.filename or "A file"
-        raise SystemExit(f"Error: {what} cannot be read or written: {error.strerror or error}.") from None
-    except MemoryError:
-        raise SystemExit("Error: There is too little memory; a smaller network or picture takes less.") from None
+def run() -> int:
+    """The command that the arguments name: its exit status. Raises what `attention.__main__` makes sentences of."""
+    name = "gatescope" if Path(sys.argv[0]).stem == "gatescope" else "python -m attention"
+    return main(prog_name=name, standalone_mode=False) or 0

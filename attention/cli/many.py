@@ -11,7 +11,7 @@ from attention import files, interventions, many
 from attention.cli.naming import load
 from attention.cli.surveys import ctrl_c
 from attention.observe import Observation, chosen, grey_card
-from attention.records import Band, GatescopeError, Outputs
+from attention.records import Band, GatescopeError, Outputs, StoppedError
 from attention.store import Store
 from attention.survey import list_pictures
 
@@ -60,13 +60,13 @@ def over_many(request: Request, out: Path) -> None:
         rows = many.rows(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
         with click.progressbar(length=len(pictures), label="pictures") as bar:
             bar.update(len(done))
-            with file.open("a", encoding="utf-8") as lines:
-                for row in rows:
-                    lines.write(json.dumps(row) + "\n")
-                    lines.flush()
-                    done.append(row)
-                    bar.update(1)
+            for row in rows:
+                _add(file, row)
+                done.append(row)
+                bar.update(1)
     _conclude(done, what | {"of": len(pictures)}, request.measure, out)
+    if cancel.is_set() and len(done) < len(pictures):
+        raise StoppedError(f"Stopped after {len(done):,} of {len(pictures):,} pictures; the same command goes on.")
 
 
 def _begun(file: Path, what: dict[str, Any]) -> list[many.Row]:
@@ -85,6 +85,16 @@ def _begun(file: Path, what: dict[str, Any]) -> list[many.Row]:
     if cut:  # the disk was full, or the process killed, in the middle of a line
         files.write(file, whole + b"\n")
     return rows
+
+
+def _add(file: Path, row: many.Row) -> None:
+    """Raises GatescopeError where it cannot be written."""
+    try:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(row) + "\n")
+    except OSError as error:
+        why = error.strerror or error
+        raise GatescopeError(f"{file} cannot be written: {why}; what is in it stays, and is gone on with.") from None
 
 
 def _conclude(rows: list[many.Row], about: dict[str, Any], measure: many.Name, out: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from attention import files
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.edits import NEEDS, Edit, EditError, check_form
 from attention.records import Floats, Trace
@@ -45,9 +46,9 @@ def load_edits(file: Path | str, trace: Trace) -> dict[str, Function]:
 def load(file: Path | str) -> EditFile:
     """The sheet of a JSON file. Raises EditError where it cannot be read."""
     try:
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise EditError(f"{file} cannot be read: {error.strerror}.") from None
+        data = files.read(Path(file))
+    except files.FileError as error:
+        raise EditError(str(error)) from None
     return read(data)
 
 

@@ -200,8 +200,9 @@ def _ignore(done: int, total: int | None) -> None:
 
 @cache
 def curated_entries() -> dict[str, Entry]:
-    """Every network on offer by name, as the file has them."""
-    return {name: _stored_entry(stored) for name, stored in json.loads(FILE.read_text()).items()}
+    """Every network on offer by name, as the file has them. Raises FileError where it is damaged."""
+    with files.shipped(FILE) as text:
+        return {name: _stored_entry(stored) for name, stored in json.loads(text).items()}
 
 
 def computed_entry(name: str) -> Entry:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.models import Network
@@ -107,6 +108,7 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
     from streamlit.web import bootstrap
     from streamlit.web.server import Server, server_util
 
+    import_module("pandas")  # plotly asks what is loaded, and fails on what another thread is loading
     try:
         _guard(hosts)
         server = Server(str(APP), is_hello=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.kinds import Kind
-from attention.records import Floats, GatescopeError
+from attention.records import Floats, GatescopeError, StoppedError
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -19,7 +19,7 @@ class SurveyError(GatescopeError):
     """A survey that cannot be made, gone on with or read; the message says why."""
 
 
-class CancelledError(SurveyError):
+class CancelledError(SurveyError, StoppedError):
     """Somebody asked the survey to stop."""
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import replacing
+from attention.files import open_plain, replacing
 from attention.models import Network
 from attention.survey import engines, files
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
@@ -136,7 +136,7 @@ class Checkpoint:
         if not resume:
             raise SurveyError(f"{self.path} holds an unfinished survey; go on with --resume, or delete it.")
         try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with open_plain(self.path) as file, np.load(file, allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
                 self._insist_same(header["provenance"])
                 return _unpack(header, arrays), header["batches"]

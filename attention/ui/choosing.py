@@ -23,7 +23,7 @@ from attention.observe import NetworkChoice, Picture
 from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
 from attention.ui.cache import MOST, STORE
-from attention.ui.widgets import ON_OFFER, choose, errors, literal
+from attention.ui.widgets import ON_OFFER, choose, errors, literal, sentence
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.models.checkpoints import Contents
@@ -180,7 +180,7 @@ def _served() -> serving.Served | None:
         with st.spinner("Building your network", show_time=True):
             return serving.served()
     except GatescopeError as error:
-        st.error(f"{literal(str(error))} Until that is put right and this page opened anew, your network is not here.")
+        st.error(f"{sentence(error)} Until that is put right and this page opened anew, your network is not here.")
         return None
 
 
@@ -207,7 +207,7 @@ def _card(name: str) -> ModelCard:
         with st.spinner("Looking the network up", show_time=True):
             return zoo.card(name)
     except GatescopeError as error:
-        st.error(f"{literal(str(error))} Until another is chosen, this is {DEFAULT}.")
+        st.error(f"{sentence(error)} Until another is chosen, this is {DEFAULT}.")
         return zoo.card(DEFAULT)
 
 
@@ -301,7 +301,7 @@ def choose_weight_file() -> NetworkChoice | None:
         network = _network(key, file, prepared=(seen, names))
     except GatescopeError as error:
         with described:
-            st.error(f"{literal(upload.name)}: {literal(str(error))}", icon=":material/error:")
+            st.error(f"{literal(upload.name)}: {sentence(error)}", icon=":material/error:")
             _draw_differences(error)
         return None
     with described:
@@ -347,7 +347,7 @@ def _keep(file: UploadedFile) -> None:
     try:
         parts = _read_parts(upload.sha256, data)
     except GatescopeError as error:
-        st.session_state[_REFUSED] = f"{literal(file.name)}: {literal(str(error))}"
+        st.session_state[_REFUSED] = f"{literal(file.name)}: {sentence(error)}"
     else:
         st.session_state[_UPLOAD] = upload._replace(parts=parts)
         for own in ("network_in_file", "family", "size", "bands", "mean", "std"):

@@ -12,7 +12,7 @@ from attention.records import GatescopeError
 from attention.report import html, report_of
 from attention.ui import downloads, presenting, recorder
 from attention.ui.presenting import KEYS, kept
-from attention.ui.widgets import FORMATS, literal, mark, slug
+from attention.ui.widgets import FORMATS, literal, mark, sentence, slug
 from attention.views import SavedView
 
 _SAID = "_views_said"
@@ -120,6 +120,6 @@ def _open(pages: dict[str, dict[str, Any]]) -> None:
     try:
         kept()[:] = views.read(file.getvalue(), pages, KEYS)
     except GatescopeError as error:
-        st.session_state[_SAID] = f":material/error: {literal(str(error))}"
+        st.session_state[_SAID] = f":material/error: {sentence(error)}"
     else:
         st.session_state[_SAID] = f"The list has {len(kept())} views; “Present” begins with the first."

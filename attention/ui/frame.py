@@ -15,7 +15,7 @@ from attention.limits import MIB, Limits
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting, sign_in, uploads
 from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs, fetch
-from attention.ui.widgets import choose, errors, literal, mark_random
+from attention.ui.widgets import choose, errors, literal, mark_random, sentence
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
@@ -138,7 +138,7 @@ def _read(files: list[Any]) -> dict[str, Picture]:
             picture = cache.picture(file.name, file.getvalue())
             found[file.name if file.name not in found else f"{file.name} ({len(found) + 1})"] = picture
         except PictureError as error:
-            st.error(f"{literal(file.name)}: {error}")
+            st.error(f"{literal(file.name)}: {sentence(error)}")
     return found
 
 
@@ -165,7 +165,7 @@ def _show_prediction(observation: Observation) -> None:
     try:
         found = analysis.top(observation.probabilities, observation.labels)
     except predictions.PredictionError as error:
-        st.caption(literal(str(error)))
+        st.caption(sentence(error))
         return
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
 
-from attention.jobs import Job, StoppedError
+from attention.jobs import Job
 from attention.limits import Limits
+from attention.records import StoppedError
 from attention.ui.cache import STORE
 
 R = TypeVar("R")

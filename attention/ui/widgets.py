@@ -15,7 +15,7 @@ from attention.analysis import Block, predictions
 from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
-from attention.foreign import literal, plain
+from attention.foreign import literal, plain, sentence
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
 from attention.report import Table
@@ -40,9 +40,9 @@ def errors() -> Iterator[None]:
     try:
         yield
     except predictions.PredictionError as error:  # nothing is wrong with such a network
-        st.info(f"{literal(str(error))} What stands here needs classes; its gates are on the other pages.")
+        st.info(f"{sentence(error)} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
-        st.error(literal(str(error)), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
 
 
 def show(

@@ -17,7 +17,7 @@ from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
 from attention.ui.choosing import chosen, owned
 from attention.ui.compare import map_tests, tabs
-from attention.ui.widgets import literal
+from attention.ui.widgets import literal, sentence
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.attribution import Method
@@ -81,7 +81,7 @@ def _card(name: str) -> ModelCard | None:
     try:
         return zoo.card(name)
     except GatescopeError as error:
-        st.error(f"{literal(str(error))} It is left out.", icon=":material/error:")
+        st.error(f"{sentence(error)} It is left out.", icon=":material/error:")
         return None
 
 

@@ -124,7 +124,7 @@ def complain(sentence: str) -> None:
 def say_complaints() -> None:
     """Say, once, what went wrong."""
     for sentence in st.session_state.pop(_COMPLAINTS, []):
-        st.error(widgets.literal(sentence), icon=":material/error:")
+        st.error(widgets.sentence(sentence), icon=":material/error:")
 
 
 def link(edits: Sequence[Edit]) -> None:

@@ -214,7 +214,7 @@ def _collect() -> None:
         with guarded(running.card):
             st.session_state[_MADE] = just_made(running.job.result(), running.pictures)
     except GatescopeError as error:
-        st.session_state[_NOTE] = widgets.literal(str(error))
+        st.session_state[_NOTE] = widgets.sentence(error)
 
 
 def say_empty(loaded: LoadedSurvey) -> None:
