@@ -16,7 +16,7 @@ with controls:
 with figure:
     cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
-answer.subheader(sections.answer(convolution, cost), anchor=False)
+answer.header(sections.answer(convolution, cost), anchor=False)
 sections.draw_derivation(convolution, cost)
 
 SECTIONS = {

@@ -11,7 +11,7 @@ from attention.ui import overview
 with ui.errors():
     if observation.blocks:
         overview.draw_gate(observation)
-        st.markdown(f"#### {overview.headline(observation)}")
+        st.header(overview.headline(observation), anchor=False)
         overview.draw_network(observation)
         st.caption(overview.scale(observation))
         overview.draw_usual(observation)

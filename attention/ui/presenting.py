@@ -33,7 +33,7 @@ STYLE = """<style>
 [data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 0.5rem !important; }
 [data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
-[data-testid="stMain"] h3 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
+[data-testid="stMain"] h2 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
 [data-testid="stBottomBlockContainer"] { padding-top: 0.25rem; padding-bottom: 0.5rem; }
 </style>"""
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. The air between the parts is less

@@ -15,7 +15,7 @@ BLOCK = "layer2.1.attention"
 FIGURES = ".js-plotly-plot, canvas[role=application], [data-testid=stImage] img, [data-testid=stMermaidChart], table"
 CUT = """figures => {
     const end = document.querySelector('[data-testid="stBottom"]').getBoundingClientRect().top;
-    return [...document.querySelectorAll("h1, h3, [data-testid=stMain] " + figures)]
+    return [...document.querySelectorAll("h1, h2, [data-testid=stMain] " + figures)]
         .map(part => [part, part.getBoundingClientRect()])
         .filter(([part, box]) => box.width && (box.top < 0 || box.bottom > end + 1 || box.right > innerWidth))
         .map(([part, box]) => `${part.tagName}: ${box.top} to ${box.bottom}, where ${end} is the end`);
@@ -25,7 +25,7 @@ CUT = """figures => {
 def test_a_lesson_is_gone_through_by_the_arrow_keys_with_a_guess_and_on_to_the_page(visit, server):
     visitor = visit(server)
     visitor.open(f"/lesson_se?network=se&picture={SAMPLE.title}&block={BLOCK}")
-    page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=3).first
+    page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=2).first
     expect(heading).to_have_text("1. A gate is a dial")
     page.keyboard.press("ArrowRight")
     expect(heading).to_have_text("2. What a channel is")
