@@ -10,7 +10,7 @@ from attention import grouped
 from attention.ui import grouped as sections
 
 answer = st.container()
-controls, figure = ui.slots()
+controls, figure = ui.slots("convolution")
 with controls:
     convolution = sections.choose()
 with figure:

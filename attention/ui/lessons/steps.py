@@ -19,7 +19,7 @@ STYLE = """<style>
 [data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] { flex-direction: row; flex-wrap: wrap; }
 [data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] > * { width: auto; flex: 0 1 auto; }
 [data-testid="stBottomBlockContainer"] [data-testid="stText"] { font-size: 0.7rem; white-space: nowrap; }
-.st-key-step { display: none; }
+.st-key-step, .st-key-presented [data-testid="stText"] { display: none; }
 </style>"""
 """A presented lesson: its title is small, and all that leads on stands in one row."""
 
