@@ -66,6 +66,9 @@ def enlarged(figure: go.Figure) -> go.Figure:
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         axis.update(tickfont_size=factor * (axis.tickfont.size or _SIZE))
         axis.update(title_font_size=factor * (axis.title.font.size or _SIZE))
+    for trace in figure.data:
+        if "colorbar" in trace:
+            trace.colorbar.tickfont.size = factor * (trace.colorbar.tickfont.size or _SIZE)
     for note in figure.select_annotations():
         note.update(font_size=factor * (note.font.size or _SIZE), yshift=note.yshift and factor * note.yshift)
     if layout.legend.font.size:

@@ -51,16 +51,29 @@ HERE = Path(__file__).parent
 _SCREEN = st.components.v2.component(
     "screen",
     html="<i></i>",
-    js="""export default ({setStateValue, data}) => {
+    js="""const WAYS = {PageDown: ["lesson_Next", "step_On"], " ": ["lesson_Next", "step_On"]};
+WAYS.PageUp = ["lesson_Back", "step_Back"];
+export default ({setStateValue, data}) => {
   const say = () => {
     if (innerWidth !== data.width || innerHeight !== data.height)
       setStateValue("size", {width: innerWidth, height: innerHeight});
   };
+  const go = event => {
+    const own = event.target.closest("input, textarea, [role=application]" + (event.key === " " ? ", button" : ""));
+    const buttons = (own ? [] : WAYS[event.key] ?? []).map(key => document.querySelector(`.st-key-${key} button`));
+    const way = buttons.find(button => button && !button.disabled);
+    if (!way) return;
+    event.preventDefault();
+    way.click();
+  };
+  document.documentElement.dataset.screen = `${data.width}x${data.height}`;  // what the figures are drawn for
   say();
   addEventListener("resize", say);
-  return () => removeEventListener("resize", say);
+  addEventListener("keydown", go);
+  return () => { removeEventListener("resize", say); removeEventListener("keydown", go); };
 };""",
 )
+"""Says how large the screen is, and goes on and back by the keys that clickers send: a lesson's steps, then views."""
 
 
 class Screen(NamedTuple):
