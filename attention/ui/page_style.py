@@ -69,6 +69,8 @@ def enlarged(figure: go.Figure) -> go.Figure:
     for trace in figure.data:
         if "colorbar" in trace:
             trace.colorbar.tickfont.size = factor * (trace.colorbar.tickfont.size or _SIZE)
+        if "textfont" in trace and trace.textfont.size:
+            trace.textfont.size = factor * trace.textfont.size
     for note in figure.select_annotations():
         note.update(font_size=factor * (note.font.size or _SIZE), yshift=note.yshift and factor * note.yshift)
     if layout.legend.font.size:
