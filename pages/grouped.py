@@ -10,13 +10,13 @@ from attention import grouped
 from attention.ui import grouped as sections
 
 answer = st.container()
-controls, figure = ui.slots()
+controls, figure = ui.slots("convolution")
 with controls:
     convolution = sections.choose()
 with figure:
     cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
-answer.subheader(sections.answer(convolution, cost), anchor=False)
+answer.header(sections.answer(convolution, cost), anchor=False)
 sections.draw_derivation(convolution, cost)
 
 SECTIONS = {

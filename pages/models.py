@@ -9,7 +9,7 @@ import streamlit as st
 from attention.ui import models
 
 with ui.errors():
-    st.markdown(f"#### {models.headline(observation)}")
+    st.header(models.headline(observation), anchor=False)
     models.draw_totals(observation)
     models.draw_layers(observation)
     models.draw_report(observation)

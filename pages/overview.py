@@ -10,8 +10,10 @@ from attention.ui import overview
 
 with ui.errors():
     if observation.blocks:
-        overview.draw_gate(observation)
-        st.markdown(f"#### {overview.headline(observation)}")
+        figure, answer = ui.slots("gate")
+        with figure:
+            overview.draw_gate(observation)
+        answer.header(overview.headline(observation), anchor=False)
         overview.draw_network(observation)
         st.caption(overview.scale(observation))
         overview.draw_usual(observation)

@@ -20,7 +20,7 @@ PARTS = {
 @st.fragment
 def explore(loaded: loading.LoadedSurvey) -> None:
     """All views of one survey; a change here leaves the rest as it is."""
-    choice, views = ui.slots()
+    choice, views = ui.slots("selection")
     with ui.errors():
         with choice:
             chosen = selection.choose(loaded)
@@ -28,7 +28,7 @@ def explore(loaded: loading.LoadedSurvey) -> None:
             ui.tabs("part", PARTS, chosen)
 
 
-choice, views = ui.slots()
+choice, views = ui.slots("survey")
 with ui.errors():
     with choice:
         loaded = loading.choose_survey(observation)

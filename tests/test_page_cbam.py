@@ -57,7 +57,7 @@ def map_of(trace: Trace, block: str) -> np.ndarray:
 
 
 def said(app: AppTest) -> str:
-    kinds = (app.subheader, app.markdown, app.caption, app.latex, app.info, app.warning)
+    kinds = (app.header, app.markdown, app.caption, app.latex, app.info, app.warning)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
@@ -74,19 +74,19 @@ def test_a_network_without_spatial_gates_says_so_and_offers_one_that_has_them(ne
     sound(app.button(key="instead_cbam").click().run())
     assert app.selectbox(key="network").value == "cbam"
     assert not app.info
-    assert app.subheader[0].value.startswith("layer")
+    assert app.header[0].value.startswith("layer")
 
 
 @pytest.mark.parametrize("sample", images.samples(), ids=lambda sample: sample.name)
 def test_every_sample_picture_opens(sample):
-    assert opened(network="cbam", picture=sample.title).subheader
+    assert opened(network="cbam", picture=sample.title).header
 
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_the_answer_has_the_numbers_of_the_trace(block):
     values = map_of(traced(), block)
     app = opened(network="cbam", picture=TITLE, block=block)
-    assert app.subheader[0].value.replace("\\", "").startswith(block.removesuffix(".attention"))
+    assert app.header[0].value.replace("\\", "").startswith(block.removesuffix(".attention"))
     answer = f"Its gates run from {values.min():.2f} to {values.max():.2f}, {values.mean():.2f} on average"
     assert answer in said(app)
     shown = {metric.label: metric.value for metric in app.metric}
@@ -96,7 +96,7 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
 
 def test_the_map_stands_beside_the_usual_one_and_that_of_a_grey_card():
     app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])
-    assert "other pictures" in app.subheader[0].value and "grey card" in app.subheader[0].value
+    assert "other pictures" in app.header[0].value and "grey card" in app.header[0].value
     assert len(sent_chart(app, "usual")["data"]) == 4
 
 
@@ -104,10 +104,10 @@ def test_a_network_that_costs_much_is_run_on_other_pictures_where_it_is_asked_to
     monkeypatch.setattr(usual, "AT_ONCE", 0)
     monkeypatch.setattr(cache, "STORE", Store())
     app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])
-    assert "grey card" not in app.subheader[0].value
+    assert "grey card" not in app.header[0].value
     sound(finished(app.button(key="start_usual").click().run()))
     sound(app.run())
-    assert "grey card" in app.subheader[0].value and len(sent_chart(app, "usual")["data"]) == 4
+    assert "grey card" in app.header[0].value and len(sent_chart(app, "usual")["data"]) == 4
 
 
 def test_a_nearly_constant_map_is_called_so():
@@ -253,7 +253,7 @@ def test_a_good_link_is_not_complained_about(tab):
 def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab, monkeypatch):
     monkeypatch.setattr(Observation, "steps", lambda observation, gate: None)
     app = opened(network="cbam", tab=tab)
-    assert app.subheader[0].value.startswith("layer")
+    assert app.header[0].value.startswith("layer")
     assert len(app.info) == (0 if tab in (USUAL, "Through depth", "Code") else 1)
 
 

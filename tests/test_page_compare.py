@@ -39,11 +39,11 @@ def sound(app):
 
 
 def answer(app):
-    return app.subheader[0].value.replace("\\", "")
+    return app.header[0].value.replace("\\", "")
 
 
 def said(app):
-    kinds = (app.subheader, app.markdown, app.caption, app.info, app.warning)
+    kinds = (app.header, app.markdown, app.caption, app.info, app.warning)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 

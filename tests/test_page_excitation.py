@@ -46,7 +46,7 @@ def gate_of(trace: Trace, name: str) -> np.ndarray:
 
 
 def said(app: AppTest) -> str:
-    elements = [element for kind in (app.subheader, app.markdown, app.caption) for element in kind]
+    elements = [element for kind in (app.header, app.markdown, app.caption) for element in kind]
     return "\n".join(element.value for element in elements).replace("\\", "")
 
 
@@ -68,7 +68,7 @@ def test_every_part_opens_with_every_network(network):
     for part in PARTS:
         app.session_state["part"] = part
         sound(app.run())
-        assert "above its usual gate" in app.subheader[0].value.replace("\\", "")
+        assert "above its usual gate" in app.header[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize(("network", "suffix"), [("se", ""), ("cbam", ".channel"), ("se-resnext", "")])
@@ -77,7 +77,7 @@ def test_the_answer_is_counted_from_the_gate(network, suffix):
     values = gate_of(traced(network, TITLE), f"layer3.0.attention{suffix}").tolist()
     above, below = sum(value > 0.9 for value in values), sum(value < 0.1 for value in values)
     strongest = values.index(max(values))
-    assert app.subheader[0].value.replace("\\", "").startswith("layer3.0: channel ")
+    assert app.header[0].value.replace("\\", "").startswith("layer3.0: channel ")
     answer = said(app)
     assert f"{above} of 128 channels " in answer and f"above 0.9, {below} " in answer
     assert f"the strongest is channel {strongest} at {max(values):.3f}." in answer
@@ -118,11 +118,11 @@ def test_cbams_two_branches_add_up_to_its_gate():
 
 def test_another_channel_and_another_order_change_the_bars_alone():
     app = opened(network="se", block="layer1.0.attention")
-    answer = app.subheader[0].value
+    answer = app.header[0].value
     app.number_input(key="channel").set_value(9)
     sound(app.segmented_control(key="order").set_value("By channel").run())
     (bars,) = chart(app, "layer1.0")["data"]
-    assert app.subheader[0].value == answer
+    assert app.header[0].value == answer
     assert bars["marker"]["line"]["width"].index(3) == 9
 
 
@@ -156,7 +156,7 @@ def test_a_wrong_value_in_a_link_falls_back_and_is_named(key, value, allowed):
     # a stranger\'s link must not put a picture of theirs on the page
     assert not any("![x]" in caption.value for caption in app.caption)
     right = opened(network="se") if key == "block" else opened(network="se", block="layer3.0.attention")
-    assert app.subheader[0].value == right.subheader[0].value
+    assert app.header[0].value == right.header[0].value
     assert "The link asks for" not in said(right)
 
 
@@ -171,7 +171,7 @@ def test_a_network_without_channel_gates_says_so_and_offers_one_that_has_them():
     assert not app.get("plotly_chart")
     sound(app.button(key="instead_se").click().run())
     assert app.selectbox(key="network").value == "se"
-    assert "channel" in app.subheader[0].value
+    assert "channel" in app.header[0].value
 
 
 def test_a_gate_of_another_form_shows_what_applies_and_says_what_does_not(monkeypatch):

@@ -32,7 +32,7 @@ def groups(app: AppTest) -> object:
 
 
 def answer(app: AppTest) -> str:
-    return app.subheader[0].value
+    return app.header[0].value
 
 
 def everything(app: AppTest) -> str:

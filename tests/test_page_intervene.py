@@ -70,7 +70,7 @@ def answer(one: EditedPasses, *edits: Edit, network: str = "cbam") -> str:
 
 
 def said(app: AppTest) -> str:
-    kinds = (app.subheader, app.markdown, app.caption, app.info)
+    kinds = (app.header, app.markdown, app.caption, app.info)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
@@ -90,7 +90,7 @@ def link(*edits: Edit) -> str:
 
 def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     app = opened(network="se", picture=TITLE)
-    assert app.subheader[0].value.startswith("Nothing is edited")
+    assert app.header[0].value.startswith("Nothing is edited")
     assert app.button(key="undo").disabled and app.button(key="redo").disabled
     assert NONE in app.query_params["edits"]
     one = subject("se")
@@ -114,10 +114,10 @@ def test_a_first_visit_opens_with_a_gate_switched_off_which_can_be_undone(asked)
     sound(app.switch_page("pages/intervene.py").run())
     (edit,) = standing(app)
     assert edit == Edit("off", "channel", asked.get("block", app.select_slider(key="block").value))
-    assert answer(subject("cbam"), edit) in app.subheader[0].value.replace("\\", "")
-    assert app.subheader[0].value.startswith("With the channel gates of layer")
+    assert answer(subject("cbam"), edit) in app.header[0].value.replace("\\", "")
+    assert app.header[0].value.startswith("With the channel gates of layer")
     sound(app.button(key="undo").click().run())
-    assert app.subheader[0].value.startswith("Nothing is edited") and app.button(key="undo").disabled
+    assert app.header[0].value.startswith("Nothing is edited") and app.button(key="undo").disabled
 
 
 def test_the_strip_shows_the_gates_as_they_are_edited():
@@ -189,7 +189,7 @@ def test_a_block_off_is_answered_by_an_edited_pass_and_undone_and_redone():
     assert off in said(app)
     assert standing(app) == (Edit("off", "channel", BLOCK),)
     sound(app.button(key="undo").click().run())
-    assert app.subheader[0].value.startswith("Nothing is edited") and NONE in app.query_params["edits"]
+    assert app.header[0].value.startswith("Nothing is edited") and NONE in app.query_params["edits"]
     assert app.pills(key="action").value == NOTHING
     sound(app.button(key="redo").click().run())
     assert off in said(app)
@@ -216,7 +216,7 @@ def test_an_edit_that_changes_nothing_says_so():
     gate = next(gate for gate in subject("cbam").before.gates if gate.name == f"{BLOCK}.channel")
     edit = Edit("set", "channel", BLOCK, points=((3, float(gate.values[0, 3])),))
     app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit))
-    assert app.subheader[0].value.endswith(", nothing changes: every output is the same to the last bit.")
+    assert app.header[0].value.endswith(", nothing changes: every output is the same to the last bit.")
     assert "chance" not in [chart.proto.id.rsplit("-", 1)[1] for chart in app.get("plotly_chart")]
 
 
@@ -324,7 +324,7 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
     assert not app.exception and len(app.error) == 1
     error = app.error[0].value.replace("\\", "")
     assert error.startswith("The link's edits are left out") and told in error
-    assert app.subheader[0].value.startswith("Nothing is edited")
+    assert app.header[0].value.startswith("Nothing is edited")
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_a_network_without_gates_says_so_and_offers_one_that_has_them():
     app = opened(network="plain")
     assert "has no gates" in app.info[0].value
     sound(app.button(key="instead_cbam").click().run())
-    assert app.subheader[0].value.startswith("Nothing is edited")  # as the address says
+    assert app.header[0].value.startswith("Nothing is edited")  # as the address says
 
 
 @pytest.mark.usefixtures("home")
@@ -385,7 +385,7 @@ def test_networks_of_the_zoos_with_random_weights_are_marked_and_answer(name):
 def test_gates_that_are_neither_of_channels_nor_of_places_are_switched_off_too():
     app = opened(network="pytorchcv/bam_resnet18", weights="Random", section="Later gates", edits=link(Edit("off")))
     assert "is a gate of the kind “full”, which this page edits and does not draw" in said(app)
-    assert " goes from " in app.subheader[0].value
+    assert " goes from " in app.header[0].value
 
 
 def test_a_picture_of_ones_own_is_edited_too():

@@ -39,7 +39,7 @@ def guess(app: AppTest):
 
 
 def said(app: AppTest) -> str:
-    return "\n".join(each.value for kind in (app.subheader, app.markdown, app.caption) for each in kind)
+    return "\n".join(each.value for kind in (app.header, app.markdown, app.caption) for each in kind)
 
 
 def figures(app: AppTest) -> int:
@@ -51,7 +51,7 @@ def figures(app: AppTest) -> int:
 @pytest.mark.parametrize(("page", "step"), EVERY_STEP)
 def test_every_step_opens_by_its_link_and_shows_its_figure(page, step):
     app = opened(page, step=str(step))
-    assert app.subheader[0].value.startswith(f"{step}. ")
+    assert app.header[0].value.startswith(f"{step}. ")
     assert f"Step {step} of {STEPS[page]}" in [text.value for text in app.text]
     if question := guess(app):
         assert question.options[-1] == UNDECIDED and len(set(question.options)) >= 3
@@ -65,16 +65,16 @@ def test_back_and_next_lead_through_the_lesson_and_end_at_its_ends(page):
     app = opened(page)
     assert app.button(key="lesson_Back").disabled
     sound(app.button(key="lesson_Next").click().run())
-    assert app.subheader[0].value.startswith("2. ") and app.query_params["step"] == "2"
+    assert app.header[0].value.startswith("2. ") and app.query_params["step"] == "2"
     sound(app.button(key="lesson_Back").click().run())
-    assert app.subheader[0].value.startswith("1. ")
+    assert app.header[0].value.startswith("1. ")
     last = opened(page, step=str(STEPS[page]))
     assert last.button(key="lesson_Next").disabled and not last.button(key="lesson_Back").disabled
 
 
 def test_a_link_to_a_step_that_is_none_says_so_and_shows_the_first():
     app = opened("lesson_se", step="99")
-    assert app.subheader[0].value.startswith("1. ") and "there is 1 to 12" in said(app)
+    assert app.header[0].value.startswith("1. ") and "there is 1 to 12" in said(app)
 
 
 def observed(network: str):
@@ -147,7 +147,7 @@ def test_the_grouped_lesson_asks_about_what_divides_the_layer():
 @pytest.mark.parametrize(("page", "network"), [("lesson_se", "plain"), ("lesson_cbam", "se")])
 def test_a_network_without_such_gates_is_told_from_one_that_has_them(page, network):
     app = opened(page, network=network)
-    assert "has no" in app.info[0].value and not app.subheader
+    assert "has no" in app.info[0].value and not app.header
 
 
 def test_a_block_of_another_form_is_told_from_one_that_can_be_explained():

@@ -22,7 +22,7 @@ def opened(page="overview", **link):
 
 def test_weights_that_are_not_here_are_offered_with_their_size():
     app = opened(network="torchvision/mobilenet_v3_small")
-    assert not app.exception and not app.subheader
+    assert not app.exception and not app.header
     size = zoo.card("torchvision/mobilenet_v3_small").download
     assert f"({size / 1e6:,.0f} MB) are not on this machine" in app.info[0].value
 
@@ -40,7 +40,7 @@ def test_a_download_that_fails_is_said_in_one_sentence_and_random_weights_are_th
     assert said == ["The weights could not be fetched."] and not app.exception
     app.button(key="go_random").click().run()
     assert app.segmented_control(key="weights").value == "Random"
-    assert not app.exception and not app.error and app.subheader
+    assert not app.exception and not app.error and app.header
 
 
 @pytest.mark.parametrize("page", ui.PAGES)

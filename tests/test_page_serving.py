@@ -34,7 +34,7 @@ def start(monkeypatch):
 
 
 def texts(app):
-    kinds = ("caption", "markdown", "subheader", "info")
+    kinds = ("caption", "markdown", "header", "info")
     return " ".join(element.value for kind in kinds for element in app.get(kind))
 
 
@@ -72,7 +72,7 @@ def test_the_gates_of_a_network_without_classes_are_edited_too(start, section):
     link = {"edits": files.compact([edit]), "section": section}
     app = start("--model", "tests.factories:Segmenting", *SMALL, page="intervene", **link)
     assert not app.exception and not app.error
-    assert "a dict of out" in texts(app) and "needs classes" in texts(app) and not app.subheader
+    assert "a dict of out" in texts(app) and "needs classes" in texts(app) and not app.header
     if section == "All edits":
         assert app.text_input(key="name_0").value == "no excitation"
     else:
@@ -112,7 +112,7 @@ def test_what_needs_no_classes_is_compared_without_them(start, network, beside):
     assert WITHOUT in told and told.count("It gives no score for each class.") == 1
     first, second = (metric.label for metric in app.metric)  # of the two that have classes
     assert first == second and first.startswith("P(")
-    assert "The 2 heatmaps of" in app.subheader[0].value
+    assert "The 2 heatmaps of" in app.header[0].value
     assert told.count("MACs, ") == 3 and told.count("Spatial gates, the last of each size") == 2
     assert f"the mean gate of {OWN_WAY} is" in told and "the mean gate of se is" in told
 
@@ -126,7 +126,7 @@ def test_networks_of_which_none_has_classes_are_compared_by_their_gates(start, a
     monkeypatch.setattr(columns, "choose", lambda observation: [observation, twin])
     app.run()
     assert not app.exception and not app.error and not app.metric
-    assert "None of these networks gives a score for each class" in app.subheader[0].value
+    assert "None of these networks gives a score for each class" in app.header[0].value
     assert "class" not in [box.key for box in app.selectbox]
 
 
@@ -143,7 +143,7 @@ def test_what_cannot_be_served_is_one_sentence_and_the_other_networks_are_there(
     app = start(*arguments)
     assert not app.exception and len(app.error) == 1
     assert said in app.error[0].value.replace("\\", "")
-    assert app.selectbox(key="network").value == "cbam-b0" and app.subheader
+    assert app.selectbox(key="network").value == "cbam-b0" and app.header
 
 
 BANDED = ("--model", "tests.factories:six", *SMALL)

@@ -22,7 +22,7 @@ def opened(page, secrets, **link):
 def shut(app):
     elements = (
         *app.title,
-        *app.subheader,
+        *app.header,
         *app.markdown,
         *app.caption,
         *app.sidebar.children.values(),

@@ -35,7 +35,9 @@ def sound(app: AppTest) -> AppTest:
 
 
 def said(app: AppTest) -> str:
-    return "\n".join(each.value for kind in (app.markdown, app.caption, app.info, app.warning) for each in kind)
+    return "\n".join(
+        each.value for kind in (app.header, app.markdown, app.caption, app.info, app.warning) for each in kind
+    )
 
 
 @pytest.fixture(scope="module")

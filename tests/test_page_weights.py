@@ -51,7 +51,7 @@ def saved(state):
 
 
 def texts(app):
-    kinds = ("caption", "markdown", "subheader", "info")
+    kinds = ("caption", "markdown", "header", "info")
     return " ".join(element.value for kind in kinds for element in app.get(kind)).replace("\\", "")
 
 
@@ -187,7 +187,7 @@ def test_weights_of_no_known_network_can_be_given_a_family_and_say_what_does_not
     said = app.error[0].value.replace("\\", "")
     assert "1 missing (layer2.0.bn2.bias)" in said and "1 left over (more.weight)" in said
     assert {*app.dataframe[0].value["key"]} == {"layer2.0.bn2.bias", "more.weight"}
-    assert app.subheader  # the page below shows the network that comes first
+    assert app.header  # the page below shows the network that comes first
     uploaded(app, "mine.pth", cbam)
     assert sound(app).selectbox(key="family").value == "As recognised"
 

@@ -54,9 +54,7 @@ def opened(page: str, observation: Observation, **parameters: str) -> AppTest:
 
 
 def text(app: AppTest) -> str:
-    return "\n".join(each.value for kind in (app.subheader, app.markdown, app.caption) for each in kind).replace(
-        "\\", ""
-    )
+    return "\n".join(each.value for kind in (app.header, app.markdown, app.caption) for each in kind).replace("\\", "")
 
 
 def table(observation: Observation, key: str) -> dict:
@@ -116,7 +114,7 @@ def test_the_means_of_the_gates(observation, written):
     kinds = ("channel", "spatial")
     by_kind = {kind: [name for name, gate in gates(observation) if gate.kind == kind] for kind in kinds}
     headline = text(opened("overview", observation)).splitlines()
-    said = next(line for line in headline if line.startswith("#### With this picture"))
+    said = next(line for line in headline if line.startswith("With this picture"))
     for kind, names in by_kind.items():
         if names:
             mean = np.mean([means[name] for name in names])

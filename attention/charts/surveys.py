@@ -74,21 +74,26 @@ class Selection:
         return self.survey.result.pictures
 
 
-def role_blocks(selection: Selection) -> list[str]:
-    """The blocks of the panels of `role`, in depth order: the last of each stage, and the one that is selected."""
+def role_blocks(selection: Selection, *, few: bool = False) -> list[str]:
+    """The blocks of the panels of `role`, in depth order: the last of each stage, and the one that is selected; of
+    `few` the first of these, and the selected one."""
     gates = {name: block.channel for name, block in selection.survey.blocks.items() if block.channel}
     names = list(gates)
     wanted = {names[index] for index in statistics.last_of_stages(list(gates.values()))[-MOST_PANELS:]}
     wanted |= {selection.block} & set(names)
-    return [name for name in names if name in wanted]
+    shown = [name for name in names if name in wanted]
+    chosen = [selection.block] if selection.block in shown else shown[-1:]
+    return list(dict.fromkeys(shown[:1] + chosen)) if few else shown
 
 
-def role(selection: Selection, *, most: int = 50, own_scale: bool = False, band: bool = False) -> Chart:
+def role(
+    selection: Selection, *, most: int = 50, own_scale: bool = False, band: bool = False, few: bool = False
+) -> Chart:
     """The role of excitation: what each class makes of at most so many channels, a panel for each of `role_blocks`.
 
     `customdata` of a point is (panel, channel). Raises ValueError where no block has a gate by channel.
     """
-    blocks = role_blocks(selection)
+    blocks = role_blocks(selection, few=few)
     panels = [_role_panel(selection, block, most) for block in blocks]
     headline = _role_headline(selection, blocks)
     classes = int((selection.survey.counts > 0).sum())
@@ -187,8 +192,11 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     return Chart(OWN_KEYS[index], figure, headline, caption, headline, table)
 
 
-def health(selection: Selection) -> Chart:
-    """What share of each gate is saturated, dead or constant, and how much it says; the x of a bar is its gate."""
+def health(selection: Selection, *, few: bool = False) -> Chart:
+    """What share of each gate is saturated, dead or constant, and how much it says; the x of a bar is its gate.
+
+    Of `few`, the shares that are saturated and constant.
+    """
     survey = selection.survey
     checked = list(survey.health().values())
     rows = [
@@ -200,7 +208,8 @@ def health(selection: Selection) -> Chart:
         ("standard deviation over the pictures, mean over the channels", "deviation", 0.0),
         ("entropy of a channel over the pictures, in bits (bins of 0.05)", "entropy", 0.0),
     ]
-    numbers = [figures.GateNumbers(title, [getattr(each, name) for each in checked], top) for title, name, top in rows]
+    drawn = [row for row in rows if row[1] in ("low", "high", "constant")] if few else rows
+    numbers = [figures.GateNumbers(title, [getattr(each, name) for each in checked], top) for title, name, top in drawn]
     headline = _health_headline(survey)
     caption = (
         f"Each bar is one gate over n = {selection.pictures:,} pictures; of a map its places take the part of the "

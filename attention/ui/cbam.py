@@ -17,7 +17,7 @@ from attention.charts.gates import MapStyle
 from attention.kinds import SPATIAL
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
-from attention.ui import usual, widgets
+from attention.ui import presenting, usual, widgets
 from attention.ui.gates import say_notes
 
 COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
@@ -26,7 +26,7 @@ HEIGHT = 600
 """Height of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
 FRAME_SIDE = 360
 """Side of a picture in the filmstrip, in pixels."""
-ACROSS = 4
+ACROSS, ACROSS_SCREEN = 4, 8
 AVERAGED = ("mean over channels", "most open channel")
 PLACEMENT = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
 flowchart LR
@@ -166,8 +166,10 @@ def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
     blocks = [other for other in observation.blocks if analysis.spatial_view(other)]
     scale = "each on its own range" if style.own else "all on the scale 0 to 1"
     st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
-    for start in range(0, len(blocks), ACROSS):
-        for place, other in zip(st.columns(ACROSS), blocks[start : start + ACROSS], strict=False):
+    across = ACROSS_SCREEN if presenting.is_bare() else ACROSS
+    film = st.container(key="film")
+    for start in range(0, len(blocks), across):
+        for place, other in zip(film.columns(across), blocks[start : start + across], strict=False):
             name = observation.names[other.name]
             chart = gates.map_on_picture(
                 observation,
@@ -179,7 +181,7 @@ def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
                 numbers="film",
             )
             with place:
-                widgets.show(chart)
+                widgets.show(replace(chart, caption=name) if presenting.is_bare() else chart)
             _offer_block(place, other.name, name, chosen=other.name == block.name)
     widgets.data(film=by_map({other.name: spatial_gate(other).values[0] for other in blocks}))
 

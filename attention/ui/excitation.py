@@ -10,13 +10,14 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.charts import channels, gates, numbers, overlay
+from attention.charts import channels, explorable, gates, numbers, overlay
 from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
 from attention.kinds import CHANNEL
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
-from attention.ui import cache, frame, usual, widgets
+from attention.ui import cache, frame, presenting, usual, widgets
+from attention.ui.exploring import explore
 from attention.ui.gates import say_notes
 
 ORDERS = ["Sorted", "By channel"]
@@ -64,6 +65,10 @@ class Selection:
     def values(self) -> Floats:
         """The gate for this picture, (C,)."""
         return self.gate.values[0]
+
+    def explorable(self, steps: ChannelSteps, *, whole: bool) -> Chart:
+        """All three steps in one figure."""
+        return explorable.channel(steps, self.values, self.gate.activation, self.name, whole=whole)
 
     @cached_property
     def steps(self) -> ChannelSteps | None:
@@ -189,6 +194,11 @@ def draw_steps(selection: Selection) -> None:
     if steps is None:
         st.info("This gate has another form than SE's and CBAM's, so its steps cannot be shown.")
         return
+    if presenting.is_bare():
+        explore(
+            lambda whole: selection.explorable(steps, whole=whole), f"{selection.observation.key} {selection.block}"
+        )
+        return
     _draw_squeeze(selection, steps)
     _draw_excite(selection, steps)
     _draw_reweight(selection, steps)
@@ -286,11 +296,13 @@ def draw_ratio(selection: Selection) -> None:
     current = common.pop() if len(common) == 1 and hidden else None
     if not hidden:
         st.info(f"These gates have another form than SE's; the formula is for SE in their place, with r = {USUAL}.")
-    if current or not hidden:
+    if presenting.is_bare():
+        pass
+    elif current or not hidden:
         _draw_formula(sizes, current or USUAL)
     else:
         _draw_sum(sizes, hidden)
-    if hidden:
+    if hidden and not presenting.is_bare():
         inventory = selection.observation.inventory
         st.markdown(
             "As counted in this network, with what biases it has, attention holds "
@@ -340,6 +352,9 @@ def draw_code(selection: Selection) -> None:
     """The gate and the block as this project's own code, and the line that goes into a residual block."""
     from attention import layers
 
+    if presenting.is_bare():
+        st.code(inspect.getsource(layers.PlainSE), language="python", wrap_lines=True)
+        return
     st.markdown("The gate: squeeze, then a small network with a sigmoid.")
     st.code(inspect.getsource(layers.ChannelGate), language="python", wrap_lines=True)
     st.markdown("The block multiplies the features by it.")

@@ -34,6 +34,8 @@ PAGES: dict[str, dict[str, Any]] = {
 }
 GROUPS = {"Understand": "lesson_grouped", "Inspect": "overview", "Many pictures": "survey", "Network": "models"}
 """The parts of the navigation, each with the first of its pages."""
+STYLE = Path(__file__).with_name("screen.css")
+"""How the pages look where the theme has no word for it."""
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 
 
@@ -51,6 +53,7 @@ def draw_frame(title: str) -> None:
     threads.share_the_processors()
     sign_in.require()
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
+    st.html(STYLE)
     presenting.begin(page, PAGES)
     st.title(title)
     with st.sidebar:

@@ -59,14 +59,20 @@ def _higher(height: float | None) -> float | None:
 
 def enlarged(figure: go.Figure) -> go.Figure:
     """The figure itself, with all of its text and its height larger."""
-    layout = figure.layout
-    layout.update(font_size=FACTOR * (layout.font.size or _SIZE), height=_higher(layout.height))
-    layout.update(margin={side: MARGIN * (layout.margin[side] or 0) for side in "lrtb"})
+    layout, scale = figure.layout, presenting.screen().scale
+    factor = FACTOR * scale
+    layout.update(font_size=factor * (layout.font.size or _SIZE), height=_higher(layout.height))
+    layout.update(margin={side: MARGIN * scale * (layout.margin[side] or 0) for side in "lrtb"})
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
-        axis.update(tickfont_size=FACTOR * (axis.tickfont.size or _SIZE))
-        axis.update(title_font_size=FACTOR * (axis.title.font.size or _SIZE))
+        axis.update(tickfont_size=factor * (axis.tickfont.size or _SIZE))
+        axis.update(title_font_size=factor * (axis.title.font.size or _SIZE))
+    for trace in figure.data:
+        if "colorbar" in trace:
+            trace.colorbar.tickfont.size = factor * (trace.colorbar.tickfont.size or _SIZE)
+        if "textfont" in trace and trace.textfont.size:
+            trace.textfont.size = factor * trace.textfont.size
     for note in figure.select_annotations():
-        note.update(font_size=FACTOR * (note.font.size or _SIZE), yshift=note.yshift and FACTOR * note.yshift)
+        note.update(font_size=factor * (note.font.size or _SIZE), yshift=note.yshift and factor * note.yshift)
     if layout.legend.font.size:
-        layout.legend.font.size *= FACTOR
+        layout.legend.font.size *= factor
     return figure

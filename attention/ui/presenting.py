@@ -1,7 +1,8 @@
 """Presentation: one view a screen, without the sidebar, in large type, and the arrow keys through a list of views."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -29,22 +30,62 @@ KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE
 PARAMETER = "present"
 STYLE = """<style>
 [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
-:root { font-size: 22px !important; }
+:root { font-size: min(3.0556vh, 2.1484vw) !important; }
 [data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 0.5rem !important; }
 [data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
-[data-testid="stMain"] h3 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
+[data-testid="stMain"] h2 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
 [data-testid="stBottomBlockContainer"] { padding-top: 0.25rem; padding-bottom: 0.5rem; }
 </style>"""
-"""The sidebar's widgets go on to run, unseen: they hold the network and the picture. The air between the parts is less
-than on a page, for the figure to stand on the first screen."""
-PART_FIRST = """<style>
-[data-testid="stTabs"] { scroll-initial-target: nearest; scroll-margin-top: 0.5rem; }
-</style>"""
-"""What an address names is on the first screen, where the browser knows how to begin there (Chromium does)."""
+"""The sidebar's widgets go on to run, unseen: they hold the network and the picture. Type is 22 pixels high on a screen
+of 1280 x 720 and of 1024 x 768, and grows with the screen."""
+FIGURE = ':is(.stPlotlyChart, .stImage, [data-testid="stMermaidChart"], .stBidiComponent, .stDataFrame, table, pre)'
+FILLS = ":is(.stPlotlyChart, .stImage)"
+"""What a page draws, as a selector, and what of it takes the height that it is given."""
+PAGE, PART = '[data-testid="stMainBlockContainer"]', '[data-testid="stTabs"]'
 NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
 _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
+_ASKED = "_controls_asked"
+HERE = Path(__file__).parent
+_SCREEN = st.components.v2.component(
+    "screen",
+    html="<i></i>",
+    js="""const WAYS = {PageDown: ["lesson_Next", "step_On"], " ": ["lesson_Next", "step_On"]};
+WAYS.PageUp = ["lesson_Back", "step_Back"];
+export default ({setStateValue, data}) => {
+  const say = () => {
+    if (innerWidth !== data.width || innerHeight !== data.height)
+      setStateValue("size", {width: innerWidth, height: innerHeight});
+  };
+  const go = event => {
+    const own = event.target.closest("input, textarea, [role=application]" + (event.key === " " ? ", button" : ""));
+    const buttons = (own ? [] : WAYS[event.key] ?? []).map(key => document.querySelector(`.st-key-${key} button`));
+    const way = buttons.find(button => button && !button.disabled);
+    if (!way) return;
+    event.preventDefault();
+    way.click();
+  };
+  document.documentElement.dataset.screen = `${data.width}x${data.height}`;  // what the figures are drawn for
+  say();
+  addEventListener("resize", say);
+  addEventListener("keydown", go);
+  return () => { removeEventListener("resize", say); removeEventListener("keydown", go); };
+};""",
+)
+"""Says how large the screen is, and goes on and back by the keys that clickers send: a lesson's steps, then views."""
+
+
+class Screen(NamedTuple):
+    """The size of a window, in pixels."""
+
+    width: int = 1280
+    height: int = 720
+
+    @property
+    def scale(self) -> float:
+        """How much larger a figure's text is than on a screen of 1280 x 720 or 1024 x 768, as the page's text."""
+        return min(self.height / 720, self.width / 1024)
 
 
 def is_on() -> bool:
@@ -52,9 +93,31 @@ def is_on() -> bool:
     return bool(st.session_state.get(_ON))
 
 
-def slots() -> tuple[DeltaGenerator, DeltaGenerator]:
-    """For what is chosen, and for what it shows: one below the other, in a presentation the other way round."""
-    first, second = st.container(), st.container()
+def is_bare() -> bool:
+    """Whether this run shows a screen without its controls."""
+    return is_on() and not st.session_state.get(_ASKED)
+
+
+def screen() -> Screen:
+    """The screen that is presented on, as far as it has been said."""
+    said = (st.session_state.get("screen") or {}).get("size")
+    return Screen(**said) if said else Screen()
+
+
+def _bare_style(page: str, *, part: bool) -> str:
+    """A style sheet: of a lesson all is on the screen that it draws, of another page one figure."""
+    names = ["bare"] if page in LESSON_PAGES else ["bare", "bare_figure", *(["bare_part"] if part else [])]
+    sheets = "".join(HERE.joinpath(f"{name}.css").read_text(encoding="utf-8") for name in names)
+    for word, selector in {"FIGURE": FIGURE, "FILLS": FILLS, "SCOPE": PART if part else PAGE}.items():
+        sheets = sheets.replace(word, selector)
+    return f"<style>{sheets}</style>"
+
+
+def slots(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """For what is chosen, and for what it shows: one below the other, in a presentation and on a phone (`screen.css`)
+    the other way round."""
+    both = st.container(key=f"slots_{name}")
+    first, second = both.container(), both.container()
     return (second, first) if is_on() else (first, second)
 
 
@@ -69,8 +132,8 @@ def begin(page: str, pages: Iterable[str]) -> None:
         if st.query_params.get(PARAMETER) != "1":
             st.query_params[PARAMETER] = "1"
         st.html(STYLE)
-        if TABS & set(st.query_params):
-            st.html(PART_FIRST)
+        if is_bare():
+            st.html(_bare_style(page, part=bool(TABS & set(st.query_params))))
 
 
 def kept() -> list[SavedView]:
@@ -100,10 +163,13 @@ def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
     views = kept() or _every(pages)
     at = st.session_state.get(_AT) if kept() else list(pages).index(page)
     at = min(at or 0, len(views) - 1)
-    with st.bottom.container(horizontal=True, vertical_alignment="center"):
+    with st.sidebar:  # unseen
+        _SCREEN(key="screen", data=screen()._asdict(), on_size_change=lambda: None)
+    with st.bottom.container(horizontal=True, vertical_alignment="center", key="presented"):
         _step("Back", back, views[at - 1] if at else None, at - 1)
         _step("On", on, views[at + 1] if at + 1 < len(views) else None, at + 1)
         st.text(f"{at + 1} of {len(views)}: {views[at].title}")
+        st.button("Controls", key="controls", icon=":material/tune:", shortcut="T", on_click=_ask)
         st.button("Leave", key="leave", icon=":material/close:", shortcut="Q", on_click=_leave)
 
 
@@ -115,8 +181,12 @@ def _set_off(view: SavedView, number: int) -> None:
     st.session_state.update({_AT: number, _GOING: view})
 
 
+def _ask() -> None:
+    st.session_state[_ASKED] = not st.session_state.get(_ASKED)
+
+
 def _leave() -> None:
-    st.session_state[_ON] = False
+    st.session_state.update({_ON: False, _ASKED: False})
     st.query_params.pop(PARAMETER, None)
 
 

@@ -35,7 +35,7 @@ def headline(observation: Observation, words: Callable[[Found], tuple[str, str]]
     def say(found: Found) -> None:
         answer, more = words(found)
         with place.container():
-            st.subheader(widgets.literal(answer), anchor=False)
+            st.header(widgets.literal(answer), anchor=False)
             st.markdown(widgets.literal(more))
 
     before = known(observation, make=presenting.is_on())  # a presented part keeps its place on the screen

@@ -70,6 +70,7 @@ def show(
             plain(styled(chart.figure)),
             key=chart.key,
             alt=chart.alt,
+            height="stretch" if presenting.is_bare() else "content",
             on_select=on_select or "ignore",
             selection_mode=("points", "box", "lasso") if area else "points",
             config=_tools(chart.key),
@@ -187,8 +188,9 @@ def depth_strip(
             st.session_state.block = names[int(point["point_index"])]
 
     strip = network.depth_strip(names, values, chosen, label=label, colours=colours)
-    with place:
-        show(strip, on_select=go_to, fold_table=False)
+    if not presenting.is_bare():
+        with place:
+            show(strip, on_select=go_to, fold_table=False)
     if not presenting.is_on():
         settings = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip above"}
         _offer_csv(row, "CSV", "strip", strip.table, **settings)

@@ -20,7 +20,7 @@ def test_three_networks_are_chosen_and_their_heatmaps_have_one_scale(visit, serv
     visitor.settle()
     scales = {re.search(r"colours run from (.+)$", text).group(1) for text in heatmaps.all_inner_texts()}
     assert len(scales) == 1
-    expect(main(page).get_by_role("heading", level=3).first).to_contain_text(
+    expect(main(page).get_by_role("heading", level=2).first).to_contain_text(
         re.compile("^The 3 heatmaps of .+ share .+ by chance 20%")
     )
     assert "beside=plain&beside=se-resnext" in page.url
@@ -64,7 +64,7 @@ def test_a_patch_that_a_person_draws_or_moves_moves_the_gates(visit, server):
     visitor = visit(server)
     visitor.open("/compare?network=cbam&side=Two+pictures&change=patch")
     page = visitor.page
-    answer = main(page).get_by_role("heading", level=3).first
+    answer = main(page).get_by_role("heading", level=2).first
     before = answer.inner_text()
     photo = page.locator(".st-key-patch .imagelayer image").bounding_box()
     assert photo

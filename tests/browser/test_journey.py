@@ -91,7 +91,7 @@ def test_the_opacity_moves_the_overlay_and_nothing_else(visit, server):
 def test_a_block_is_switched_off_and_the_probabilities_change_and_come_back(visit, server):
     visitor = visit(server)
     visitor.open("/intervene?network=se&block=layer4.1.attention&edits=none")
-    answer = main(visitor.page).get_by_role("heading", level=3).first
+    answer = main(visitor.page).get_by_role("heading", level=2).first
     expect(answer).to_contain_text("Nothing is edited")
     bars = main(visitor.page).get_by_role("figure", name=re.compile(r"^P\(.+ before, .+ after the edits\.$"))
     before = bars.get_attribute("aria-label")
@@ -150,7 +150,7 @@ def draw(page: Page, chart: str, places: list[tuple[float, float]], by: str = "s
 def test_more_groups_leave_fewer_weights(visit, server):
     visitor = visit(server)
     visitor.open("/grouped?c1=64&c2=64&g=4")
-    answer = main(visitor.page).get_by_role("heading", level=3).first
+    answer = main(visitor.page).get_by_role("heading", level=2).first
     expect(answer).to_contain_text("In 4 groups, a kernel reads 16 of 64 channels: 9,216 weights instead of 36,864.")
     visitor.page.locator(".st-key-g").get_by_text("8", exact=True).click()
     expect(answer).to_contain_text("In 8 groups, a kernel reads 8 of 64 channels: 4,608 weights instead of 36,864.")

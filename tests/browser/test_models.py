@@ -40,7 +40,7 @@ def test_a_block_that_is_searched_for_opens_on_its_page(visit, server, network, 
     expect(visitor.page).to_have_url(re.compile(f"/{page}"))
     expect(main.get_by_role("heading", level=1)).to_have_text(title)
     visitor.settle()
-    expect(main.get_by_role("heading", level=3).first).to_contain_text("layer3.1")
+    expect(main.get_by_role("heading", level=2).first).to_contain_text("layer3.1")
     expect(visitor.page.get_by_test_id("stSidebar").get_by_role("combobox", name="Network")).to_have_value(network)
 
 

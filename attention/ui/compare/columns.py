@@ -282,7 +282,7 @@ def draw(observation: Observation) -> None:
     columns = compared(observations, asked, [heatmaps.get(each.key) for each in observations])
     with answer.container():
         found, more = say(columns, asked.label if asked else None)
-        st.subheader(literal(found), anchor=False)
+        st.header(literal(found), anchor=False)
         st.markdown(literal(more))
     _draw_rows(columns, asked)
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:

@@ -15,11 +15,11 @@ HEIGHT, HEIGHT_GUESSED = 420, 300
 with the latter, for a question."""
 STYLE = """<style>
 [data-testid="stMain"] h1 { font-size: 1.2rem; padding: 0.2rem 0; }
-[data-testid="stMain"] h3 { padding: 0 0 0.2rem; }
+[data-testid="stMain"] h2 { padding: 0 0 0.2rem; }
 [data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] { flex-direction: row; flex-wrap: wrap; }
 [data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] > * { width: auto; flex: 0 1 auto; }
 [data-testid="stBottomBlockContainer"] [data-testid="stText"] { font-size: 0.7rem; white-space: nowrap; }
-.st-key-step { display: none; }
+.st-key-step, .st-key-presented [data-testid="stText"] { display: none; }
 </style>"""
 """A presented lesson: its title is small, and all that leads on stands in one row."""
 
@@ -58,7 +58,7 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     which says nothing elsewhere. A step is made when it is its turn."""
     number = _choose_step(list(steps))
     title = list(steps)[number - 1]
-    st.subheader(f"{number}. {title}", anchor=False)
+    st.header(f"{number}. {title}", anchor=False)
     if presenting.is_on():
         st.html(STYLE)
     try:

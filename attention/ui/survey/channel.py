@@ -9,7 +9,7 @@ from attention.charts import overlay, surveys
 from attention.charts.chart import Chart, Columns
 from attention.charts.surveys import Selection
 from attention.survey.result import Exemplars, GateSurvey
-from attention.ui import widgets
+from attention.ui import presenting, widgets
 from attention.ui.survey import loading
 from attention.ui.survey.selection import toggle_class
 
@@ -23,6 +23,8 @@ NAMES_ONLY = (
 SAME = "All pictures of the survey are there with the same path, class and size; what is in the files is not compared."
 ALIKE = "Only their names are those of the survey: the pictures may be others, or other copies of the same."
 
+ROWS_ON_SCREEN = 6
+
 
 def draw_channel(selection: Selection) -> None:
     """The channel that is selected."""
@@ -30,7 +32,7 @@ def draw_channel(selection: Selection) -> None:
     if gate is None or channel is None:
         st.info("This block has no gate by channel. “Where it looks” shows its map.", icon=":material/info:")
         return
-    st.markdown(f"##### {widgets.literal(surveys.channel_headline(selection, gate, channel))}")
+    st.header(widgets.literal(surveys.channel_headline(selection, gate, channel)), anchor=False)
     _draw_exemplars(selection, gate, channel)
     widgets.data(exemplars=_exemplars(selection, gate, channel))
     left, right = st.columns([2, 3], gap="large")
@@ -80,8 +82,9 @@ def _draw_exemplars(selection: Selection, gate: GateSurvey, channel: int) -> Non
 
 def _draw_paths(selection: Selection, label: str, ends: Exemplars, channel: int) -> None:
     """By name alone: the pictures are not at hand."""
-    paths = [selection.survey.result.paths[int(number)] for number in ends.pictures[:, channel]]
-    values = ends.values[:, channel]
+    most = ROWS_ON_SCREEN if presenting.is_bare() else None
+    paths = [selection.survey.result.paths[int(number)] for number in ends.pictures[:most, channel]]
+    values = ends.values[:most, channel]
     st.markdown(f"**{label}**")
     st.dataframe(
         {"gate": values, "picture": paths},

@@ -37,11 +37,12 @@ DEFINITIONS = {
 
 def draw_role(selection: Selection) -> None:
     """What each class makes of the channels, a panel for each stage."""
-    blocks = surveys.role_blocks(selection)
+    few = presenting.is_bare()
+    blocks = surveys.role_blocks(selection, few=few)
     if not blocks:
         st.info("This network has no gates by channel. “Where it looks” shows its maps.", icon=":material/info:")
         return
-    settings, view = presenting.slots()
+    settings, view = presenting.slots("role")
     with settings.container(horizontal=True, vertical_alignment="bottom"):
         most = int(widgets.choose("Channels, at most", SAMPLES, key="sampled", look="row"))
         own_scale = widgets.choose("Scale", SCALES, key="scale", look="row") == SCALES[1]
@@ -54,7 +55,7 @@ def draw_role(selection: Selection) -> None:
             select(selection.survey, blocks[int(panel)], int(channel))
 
     with view:
-        widgets.show(surveys.role(selection, most=most, own_scale=own_scale, band=band), on_select=click)
+        widgets.show(surveys.role(selection, most=most, own_scale=own_scale, band=band, few=few), on_select=click)
         st.caption("Click a point to select its channel.")
 
 
@@ -75,7 +76,7 @@ def draw_selectivity(selection: Selection) -> None:
 
 def draw_health(selection: Selection) -> None:
     """What share of each gate is saturated, dead or constant, and how much it says."""
-    widgets.show(surveys.health(selection), on_select=_select_gate_of(selection, "health"))
+    widgets.show(surveys.health(selection, few=presenting.is_bare()), on_select=_select_gate_of(selection, "health"))
     st.caption("Click a bar to select its block.")
     box = st.expander("Fold the constant channels into the weights", key="fold", on_change="rerun")
     if box.open:

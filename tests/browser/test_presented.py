@@ -1,0 +1,116 @@
+"""A presentation on a lecturer's screen: the title, the answer and the figure, whole, and in large type."""
+
+from urllib.parse import quote_plus
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.dashboard import PAGES, Visitor
+from tests.browser.test_journey import main
+from tests.test_page_lessons import EVERY_STEP, NETWORK
+
+SIZES = ((1280, 720), (1920, 1080), (1024, 768))
+TABS = {"excitation": "part", "cbam": "tab", "grouped": "section", "compare": "about", "intervene": "section"}
+TABS |= {"survey": "part"}
+"""By which the address of a page names its part."""
+WITH = {"survey": "network=cbam&"}
+LEAST = 0.1
+"""Least height of the largest figure, as a share of the screen's."""
+SMALLEST = 0.018
+"""Least height of a figure's letters, as a share of the screen's: 13 points on a slide of 7.5 inches."""
+MEASURED = """() => {
+    const end = document.querySelector('[data-testid="stBottom"]').getBoundingClientRect().top;
+    const page = document.querySelector('[data-testid="stMainBlockContainer"]');
+    const seen = selector => [...page.querySelectorAll(selector)].filter(part => part.checkVisibility())
+        .map(part => [part, part.getBoundingClientRect()]).filter(([part, box]) => box.width && box.height);
+    const figures = seen(
+        ".js-plotly-plot .main-svg, .stImage img, [data-testid=stMermaidChart], .stBidiComponent, canvas, table, pre");
+    const whole = box => box.top >= -1 && box.left >= -1 && box.bottom <= end + 1 && box.right <= innerWidth + 1;
+    const parts = [...seen("h1, h2, h3, .stMarkdown"), ...figures];
+    const letters = seen(".js-plotly-plot text").map(([part]) => parseFloat(getComputedStyle(part).fontSize));
+    return {
+        title: seen("h1").length,
+        figures: figures.length,
+        largest: Math.max(0, ...figures.map(([, box]) => box.height)) / innerHeight,
+        cut: parts.filter(([, box]) => !whole(box)).map(([part, box]) =>
+            `${part.tagName} ${part.getAttribute("alt") ?? part.innerText ?? ""}`.slice(0, 60)
+            + ` from ${[box.left, box.top]} to ${[box.right, box.bottom]}, where ${end} is the end`),
+        hidden: figures.filter(([part]) => part.scrollHeight > part.clientHeight + 2 && part.tagName === "PRE").length,
+        scrolls: page.parentElement.scrollHeight - page.parentElement.clientHeight,
+        letters: Math.min(...letters, innerHeight) / innerHeight,
+        controls: seen("input, button, [role=slider], [role=tab]").length,
+    };
+}"""
+AT_THE_START = {
+    "Time, measured",
+    "Gates against heatmap",
+    "Heatmaps against heatmaps",
+    "Deletion and insertion",
+    "Shuffled weights",
+    "Over many pictures",
+}
+"""Parts whose figure takes a start, by a control that is asked for."""
+
+
+def settled(visitor: Visitor) -> dict[str, float]:
+    """What the screen comes to, once its figures have the height that is theirs."""
+    visitor.settle()
+    before = None
+    while (now := visitor.page.evaluate(MEASURED)) != before:
+        before = now
+        visitor.page.wait_for_timeout(100)
+    return now
+
+
+def wrong(visitor: Visitor, *, figures: bool = True) -> list[object]:
+    """What is not as it should be on screens of each size."""
+    found: list[object] = []
+    for width, height in SIZES:
+        visitor.page.set_viewport_size({"width": width, "height": height})
+        expect(visitor.page.locator("html")).to_have_attribute("data-screen", f"{width}x{height}")
+        seen = settled(visitor)
+        small = seen["letters"] < SMALLEST or (figures and seen["largest"] < LEAST)
+        if seen["cut"] or seen["hidden"] or seen["scrolls"] or seen["title"] != 1 or small:
+            found.append(((width, height), seen))
+    visitor.page.set_viewport_size(dict(zip(("width", "height"), SIZES[0], strict=True)))
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in NETWORK])
+def test_each_page_and_part_is_whole_on_a_screen(visit, server, name):
+    visitor, found = visit(server), {}
+    visitor.page.set_viewport_size(dict(zip(("width", "height"), SIZES[0], strict=True)))
+    link = f"{PAGES[name]}?{WITH.get(name, '')}present=1"
+    visitor.open(link)
+    found[""] = wrong(visitor)
+    controls = main(visitor.page).get_by_test_id("stMainBlockContainer").get_by_role("slider")
+    assert controls.filter(visible=True).count() == 0
+    for part in visitor.page.locator("[role=tab]").all_text_contents():
+        visitor.open(f"{link}&{TABS[name]}={quote_plus(part)}")
+        found[part] = wrong(visitor, figures=part not in AT_THE_START)
+    assert not {part: screens for part, screens in found.items() if screens}
+
+
+@pytest.mark.parametrize("name", NETWORK)
+def test_each_step_of_a_lesson_is_whole_on_a_screen(visit, server, name):
+    visitor, found = visit(server), {}
+    for step in (number for page, number in EVERY_STEP if page == name):
+        visitor.open(f"/{name}?network={NETWORK[name]}&present=1&step={step}")
+        show = main(visitor.page).get_by_text("Just show me", exact=True)
+        if show.count():
+            show.click()
+            expect(show).to_have_count(0)
+        found[step] = wrong(visitor)
+    assert not {step: screens for step, screens in found.items() if screens}
+
+
+def test_the_controls_come_by_a_key_and_go(visit, server):
+    visitor = visit(server)
+    visitor.open("/cbam?network=cbam&present=1")
+    opacity = visitor.page.get_by_role("slider", name="Opacity of the map")
+    expect(opacity).to_be_hidden()
+    visitor.page.keyboard.press("t")
+    expect(opacity).to_be_visible()
+    visitor.settle()
+    visitor.page.keyboard.press("t")
+    expect(opacity).to_be_hidden()
