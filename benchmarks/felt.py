@@ -24,7 +24,7 @@ SHOWN = """figure => {
   const fresh = part => part.offsetParent !== null || part.getBoundingClientRect().width > 0;
   return [...main.querySelectorAll(figure)].some(part => fresh(part) && !part.closest("[data-stale=true]"));
 }"""
-HEADLINE = "() => document.querySelector('[data-testid=stMain] h3')?.textContent"
+HEADLINE = "() => document.querySelector('[data-testid=stMain] h2')?.textContent"
 NAMED = {
     "cbam": "() => document.querySelector('[data-testid=stMain] [data-testid=stImage] img')?.alt",
     "excitation": "() => document.querySelector('[data-testid=stMain] .st-key-gate [aria-label]')?.ariaLabel",
