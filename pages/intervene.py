@@ -24,7 +24,7 @@ def edit() -> None:
     session.link(history.now)
     with ui.errors():
         trace = passes.edited(observation, history.now)
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.container(key="stacked_gate").columns([3, 2], gap="large")
         with left:
             gate_editor.draw(here, passes.put_in_place(observation, history.now, trace)[here.gate.name])
         sections: Sections = {

@@ -27,7 +27,7 @@ MOST_SAID = 3
 
 def draw(observation: Observation, number: int, seed: int) -> None:
     """The curve, and beside it networks that were trained without their gates."""
-    left, right = st.columns([3, 1], gap="large")
+    left, right = st.container(key="stacked_blocks").columns([3, 1], gap="large")
     with left:
         observations = _choose_pictures(observation)
         classes = [number if other is observation else int(other.probabilities.argmax()) for other in observations]
