@@ -74,17 +74,16 @@ def to_scale(network: Part) -> Chart:
     figure = go.Figure()
     for measure, title in (("macs", "MACs"), ("parameters", "parameters")):
         whole = max(getattr(network, measure), 1)
-        inside = [getattr(part, measure) for part in parts]
-        attention = [getattr(part, f"attention_{measure}") for part in parts]
-        sizes = [*inside, getattr(network, measure) - sum(inside)]
-        rows |= {title: sizes, f"of them attention's {title}": [*attention, 0]}
-        for number, (name, size) in enumerate(zip(names, sizes, strict=True)):
-            gates = attention[number] if number < len(parts) else 0
-            told = {"hovertemplate": f"%{{customdata}}: {size / whole:.1%} of the {title}<extra></extra>"}
-            for colour, part in ((GREYS[number % 2], size - gates), (BLUE, gates)):
+        sizes, gates = (_with_the_rest(network, parts, name) for name in (measure, f"attention_{measure}"))
+        others = [(size - gate) / whole for size, gate in zip(sizes, gates, strict=True)]
+        attention = [gate / whole for gate in gates]
+        rows |= {title: sizes, f"share of {title}, attention": attention, f"share of {title}, others": others}
+        for number, name in enumerate(names):
+            told = {"hovertemplate": f"%{{customdata}}: {sizes[number] / whole:.1%} of the {title}<extra></extra>"}
+            for colour, share in ((GREYS[number % 2], others[number]), (BLUE, attention[number])):
                 shade = {"color": colour, "line": {"width": 0}}
-                words = name if colour != BLUE and part > WIDE * whole else ""
-                bar = {"x": [part / whole], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
+                words = name if colour != BLUE and share > WIDE else ""
+                bar = {"x": [share], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
                 inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
                 figure.add_bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"})
     figure.update_layout(barmode="stack", height=150, showlegend=False, margin={"l": 10, "r": 10, "t": 4, "b": 10})
@@ -101,6 +100,12 @@ def to_scale(network: Part) -> Chart:
         "shades of grey only tell neighbours apart.",
         table=rows,
     )
+
+
+def _with_the_rest(network: Part, parts: Sequence[Part], name: str) -> list[int]:
+    """A number of each part, and of what is in none of them."""
+    inside = [getattr(part, name) for part in parts]
+    return [*inside, getattr(network, name) - sum(inside)]
 
 
 def _drawn_apart(network: Part) -> list[Part]:
