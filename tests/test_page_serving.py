@@ -113,7 +113,7 @@ def test_what_needs_no_classes_is_compared_without_them(start, network, beside):
     first, second = (metric.label for metric in app.metric)  # of the two that have classes
     assert first == second and first.startswith("P(")
     assert "The 2 heatmaps of" in app.header[0].value
-    assert told.count("MACs, ") == 3 and told.count("Spatial gates, the last of each size") == 2
+    assert told.count("MACs; ") == 3 and "Spatial gates, the last of each size, 0 to 1** · se: none" in told
     assert f"the mean gate of {OWN_WAY} is" in told and "the mean gate of se is" in told
 
 

@@ -222,7 +222,7 @@ def test_an_uploaded_network_stands_beside_another_one(cbam):
     app = sound(uploaded(opened("compare"), "my_net.pth", cbam))
     app.segmented_control(key="origin").set_value("On offer").run()
     app.multiselect(key="beside").set_value(["my_net.pth"]).run()
-    assert "**my_net.pth**" in texts(sound(app)) and "It does not know the class" in texts(app)
+    assert "**my_net.pth**" in texts(sound(app)) and "heatmaps of their own first guesses" in texts(app)
 
 
 @pytest.mark.parametrize(
