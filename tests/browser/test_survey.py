@@ -99,4 +99,4 @@ def test_a_class_that_is_clicked_in_one_chart_is_what_the_others_show(visit, ser
     names = parse_qs(urlsplit(survey.page.url).query)["classes"]
     survey.turn_to("Role of excitation")
     for name in names:
-        expect(survey.page.locator(".st-key-role .legend")).to_contain_text(name)
+        expect(survey.page.locator(".st-key-role .js-plotly-plot")).to_contain_text(name)
