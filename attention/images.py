@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
-from attention import bands, files
+from attention import bands, files, signatures
 from attention.bands import BANDS, RGB, PictureError
 from attention.filters import Filter, filtered
 from attention.limits import MIB, Limits
@@ -34,7 +34,6 @@ HEIC = find_spec("pillow_heif") is not None
 AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIF"] if HEIC else []))
 """AVIF where Pillow was built with it, as its wheels from 11.3 on are; HEIC, a phone's, where pillow-heif is there."""
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIC"] if HEIC else [])]
 ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 LARGEST = 1024
@@ -444,16 +443,9 @@ def _tiff(data: bytes) -> str:
 
 def _kind(data: bytes) -> str:
     """What a file that Pillow did not recognise may be, in words."""
-    start = data[:512].lstrip()
-    if start.startswith(b"%PDF"):
-        return "a PDF document"
-    if start[4:8] == b"ftyp":
-        for name, brands, read in (("an AVIF", (b"avif", b"avis"), AVIF), ("a HEIC", HEIC_BRANDS, HEIC)):
-            if start[8:12] in brands:
-                return f"{name} picture that is cut off or damaged" if read else f"{name} picture"
-        return "a video file"
-    if start.startswith((b"II*\0", b"MM\0*")):
+    found = signatures.kind(data[: signatures.NEEDED])
+    if found == signatures.BEGINNINGS[b"II*\0"]:
         return _tiff(data)
-    if b"<svg" in start or start.startswith(b"<?xml"):
-        return "an SVG drawing or other XML"
-    return "not a picture in an allowed format, or its beginning is damaged"
+    if found in {f"{article} {name} picture" for article in ("a", "an") for name in _NAMES}:
+        return f"{found} that is cut off or damaged"
+    return found or "not a picture in an allowed format, or its beginning is damaged"

@@ -4,7 +4,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-NAMES = ("ten-minutes", "guide", "found", "evidence", "networks", "performance", "architecture", "limits", "sources")
+NAMES = (
+    "ten-minutes",
+    "guide",
+    "opens",
+    "found",
+    "evidence",
+    "networks",
+    "performance",
+    "architecture",
+    "limits",
+    "sources",
+)
 
 
 def document(name: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from attention import signatures
 from attention.files import open_plain
 from attention.models import archives
 from attention.models.limits import (
@@ -35,18 +36,6 @@ from attention.models.states import SeveralNetworksError
 __all__ = ["DEFAULT", "CheckpointError", "Contents", "Limits", "SeveralNetworksError", "contents", "read"]
 
 ALLOWED = "a safetensors file or one of torch.save with a state dict is allowed"
-OTHERS = {
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"\x89PNG": "a PNG picture",
-    b"GIF8": "a GIF picture",
-    b"BM": "a BMP picture",
-    b"II*\0": "a TIFF picture",
-    b"MM\0*": "a TIFF picture",
-    b"\x89HDF": "an HDF5 file, as Keras writes them",
-    b"version https://git-lfs": "a pointer of git-lfs, in place of the file itself: fetch that with git lfs pull",
-    b"\x1f\x8b": "packed with gzip: unpack it first",
-    b"GGUF": "a GGUF file, of a language model",
-}
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 """How every file of torch.save before version 1.6 begins."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -103,7 +92,7 @@ def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
     """Which reader a file is for. Raises CheckpointError where it is empty, too large, or nothing that is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    start = file.read(512)
+    start = file.read(signatures.NEEDED)
     if not size:
         raise CheckpointError(f"The file is empty; {ALLOWED}.")
     check_size(size, limits)
@@ -121,16 +110,7 @@ def _not_a_weight_file(start: bytes) -> str:
         return f"in torch's format of before version 1.6, whose sizes cannot be checked before it is read; {way}"
     if start.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
         return f"a bare pickle, which could run code; {ALLOWED}"
-    for beginning, name in OTHERS.items():
-        if start.startswith(beginning):
-            return f"{name}; {ALLOWED}"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return f"a WebP picture; {ALLOWED}"
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
-        return f"a saved web page, in place of the file that it speaks of; {ALLOWED}"
-    if start[:1] == b"\x08" and start[2:3] == b"\x12":  # ONNX: its version, then who wrote it
-        return f"an ONNX graph; {ALLOWED}"
-    return f"no weight file, or its beginning is damaged; {ALLOWED}"
+    return f"{signatures.kind(start) or 'no weight file, or its beginning is damaged'}; {ALLOWED}"
 
 
 def _safetensors(file: BinaryIO, limits: Limits) -> dict[str, Tensor]:
