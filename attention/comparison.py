@@ -238,7 +238,7 @@ def classes(columns: Sequence[Compared]) -> list[str]:
     notes = []
     if without := [column.card.name for column in columns if column.probabilities is None]:
         notes.append(
-            f"{' and '.join(without)}: no score for each class, so no class heatmap, no P and no top five; "
+            f"{' and '.join(without)}: no score for each class, so no class heatmap, no P and no best guesses; "
             "gates, size and time are compared all the same."
         )
     known = [frozenset(map(meaning, column.labels)) for column in columns if column.labels]
@@ -393,7 +393,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         "parameters": column.card.parameters,
         "MACs": column.macs,
         "seconds": column.seconds,
-        "top five": None if found is None else [list(each) for each in analysis.top(found, column.labels)],
+        "top classes": None if found is None else [list(each) for each in analysis.top(found, column.labels)],
         "class": None if target is None else column.observation.targets[target],
         "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},

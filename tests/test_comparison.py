@@ -275,7 +275,7 @@ def test_networks_without_classes_are_compared_by_what_needs_none(picture):
     )
     assert other.heatmap.values.shape == (5, 5) and other.probability == other.probabilities.max()
     told = comparison.to_dict(found)
-    assert told["networks"][0]["top five"] is None and told["networks"][0]["MACs"] > 0
+    assert told["networks"][0]["top classes"] is None and told["networks"][0]["MACs"] > 0
     assert told["notes"][-1].startswith("own: no score for each class, so no class heatmap")
     json.dumps(told)
     assert printed.networks(picture, found) != printed.networks(picture, found[1:])

@@ -132,7 +132,8 @@ def test_the_commands_follow(tmp_path):
         catch_exceptions=False,
     )
     assert done.exit_code == 0
-    assert [each["top five"] for each in json.loads((tmp_path / "compare.json").read_text())["networks"]] == [None] * 2
+    networks = json.loads((tmp_path / "compare.json").read_text())["networks"]
+    assert [each["top classes"] for each in networks] == [None] * 2
 
 
 @pytest.mark.parametrize("page", ui.PAGES)

@@ -100,7 +100,7 @@ def test_it_stands_beside_another_network(start):
 
 
 OWN_WAY = "tests.factories:Segmenting"
-WITHOUT = f"{OWN_WAY}: no score for each class, so no class heatmap, no P and no top five"
+WITHOUT = f"{OWN_WAY}: no score for each class, so no class heatmap, no P and no best guesses"
 
 
 @pytest.mark.parametrize(("network", "beside"), [(OWN_WAY, ["se", "cbam"]), ("se", [OWN_WAY, "cbam"])])

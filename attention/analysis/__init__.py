@@ -31,11 +31,12 @@ from attention.analysis.gates import (
     spread,
 )
 from attention.analysis.health import hardly_varies, saturates, share_high, share_low, share_saturated
-from attention.analysis.predictions import probabilities, top
+from attention.analysis.predictions import TOP_CLASSES, probabilities, top
 
 __all__ = [
     "NINTHS",
     "PUBLISHED_RATIOS",
+    "TOP_CLASSES",
     "Block",
     "Look",
     "Passing",

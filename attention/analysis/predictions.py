@@ -19,6 +19,8 @@ MEASURE: dict[Outputs, str] = {"logits": "logit", "probabilities": "log-probabil
 """What `logits` gives for a class is called."""
 SUM_ERROR = 1e-3
 """How far probabilities may be from a sum of one, by rounding."""
+TOP_CLASSES = 5
+"""Classes that pages, reports and commands name of a prediction, the most probable first."""
 SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -110,6 +112,6 @@ def said(outputs: Outputs, classes: int) -> str:
     return MEANING[outputs]
 
 
-def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
+def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = TOP_CLASSES) -> list[tuple[str, float]]:
     """The most probable classes of one picture, (classes,), with their probabilities, the most probable first."""
     return [(labels[index], float(probability[index])) for index in np.argsort(-probability, kind="stable")[:count]]

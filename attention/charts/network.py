@@ -50,14 +50,14 @@ def openness(blocks: Sequence[Block]) -> Chart:
 
 
 def prediction(probabilities: NDArray[np.float64], labels: Sequence[str], count: int = 10) -> Chart:
-    """The five most probable classes as bars; the table has `count` of them."""
+    """The most probable classes as bars; the table has `count` of them."""
     top = analysis.top(probabilities, labels, count)
     best, share = top[0]
     return Chart(
         "prediction",
-        likely([label for label, _ in top[:5]], [share for _, share in top[:5]]),
+        likely(*zip(*top[: analysis.TOP_CLASSES], strict=True)),
         f"The most probable class is {best}, {share:.1%}.",
-        f"The five most probable of {len(probabilities):,} classes; it must choose among them.",
+        f"The {analysis.TOP_CLASSES} most probable of {len(probabilities):,} classes; it must choose among them.",
         table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
     )
 

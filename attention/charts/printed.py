@@ -61,7 +61,7 @@ def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit"
 
 
 def networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
-    """The networks side by side, as PNG: the class heatmap, the top five, the last spatial gate of each size."""
+    """The networks side by side, as PNG: the class heatmap, the best guesses, the last spatial gate of each size."""
     from matplotlib.figure import Figure
 
     scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])

@@ -335,7 +335,7 @@ def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doub
     ends = np.stack([correct, wrong, np.full(len(at), np.nan)], 1).ravel()
     line = {"color": NULL, "width": 3}
     figure.add_scatter(x=np.repeat(at, 3), y=ends.astype(np.float32), mode="lines", line=line, showlegend=False)
-    correct_look = {"size": 17, "color": "#0072b2", "symbol": "circle"}  # seen around the other where the two agree
+    correct_look = {"size": 17, "color": OKABE_ITO[0], "symbol": "circle"}  # seen around the other where the two agree
     wrong_look = {"size": 10, "color": "#e69f00", "symbol": "diamond"}
     for name, values, marker in (("correct", correct, correct_look), ("wrong", wrong, wrong_look)):
         figure.add_scatter(

@@ -188,7 +188,7 @@ def compare(
 ) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
-    The file has, for each network, its parameters, MACs, shortest pass of the picture in seconds, top five, gates and
+    The file has, for each network, its parameters, MACs, shortest pass in seconds, top classes, gates and
     class heatmap; each spatial gate is ranked among the same gate for the samples. Grad-CAM reads the last block unless
     --layer names others, as the dashboard and the file name them.
     """

@@ -332,7 +332,7 @@ def _draw_rows(columns: Sequence[Compared], asked: Asked | None) -> None:
 
     rows: dict[str, tuple[list[Compared], Callable[[Compared], None]]] = {
         "": (list(columns), answer),
-        "The five best guesses": ([each for each in columns if each.probabilities is not None], _draw_guesses),
+        "The best guesses": ([each for each in columns if each.probabilities is not None], _draw_guesses),
         "Spatial gates, the last of each size, 0 to 1": ([each for each in columns if each.spatial], _draw_spatial),
         "Channel gates, the mean of each block": ([each for each in columns if each.channel], _draw_channel),
         "Size and time": (list(columns), lambda column: _draw_size(column, columns[0])),

@@ -20,7 +20,6 @@ from attention.records import Floats, Outputs, Trace
 from attention.ui import widgets
 from attention.ui.intervene import passes
 
-TOP = 5
 DONE: dict[Action, str] = {
     "off": "switched off",
     "mean": "at their mean everywhere",
@@ -90,9 +89,9 @@ def outcome_of(observation: Observation, trace: Trace, number: int) -> Outcome:
 
 
 def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
-    """The five most probable classes before and after, and the chosen one."""
+    """The most probable classes before and after, and the chosen one."""
     before, after = outcome.probabilities
-    most = analysis.by_strength(np.maximum(before, after).astype(np.float32))[:TOP]
+    most = analysis.by_strength(np.maximum(before, after).astype(np.float32))[: analysis.TOP_CLASSES]
     shown = [int(number) for number in most]
     shown += [outcome.number] if outcome.number not in shown else []
     widgets.chart(
@@ -100,7 +99,7 @@ def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
         key="probabilities",
         alt=f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits.",
     )
-    st.caption("Full bars after the edits, hollow ones before; the five classes that are or were the most probable.")
+    st.caption("Full bars after the edits, hollow ones before; the classes that are or were the most probable.")
     columns = {"before": before[shown], "after": after[shown]}
     widgets.data(probabilities={"class": [observation.labels[one] for one in shown], **columns})
 
