@@ -3,19 +3,21 @@
     python -m benchmarks.spatial_gates cbam-b0 --data imagenette-176.tar --one-each imagenet-one-each.tar
 
 Whether it answers as the network that it was made from; whether its gates are alive; how far a spatial gate's map is a
-habit of position (rank correlation between pictures, and what a grey card gets); and whether hiding the fifth of the
-picture that the last spatial gates open most costs the class more than hiding a blob in the middle, and than hiding
-what the gates of another picture name.
+habit of position (rank correlation between pictures, and what a grey card gets, and why); and whether hiding the fifth
+of the picture that the last spatial gates open most costs the class more than hiding a blob in the middle, and than
+hiding what the gates of another picture name.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from attention import capture, images, survey
 from attention.analysis import agreement
@@ -46,6 +48,7 @@ def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int 
         report_answers(network, origin, pictures, data.stem)
         maps = report_gates(network, pictures)
         report_habit(network, maps)
+        report_cause(network)
         report_hiding(network, pictures.limited(hidden))
     if one_each:
         with opened(one_each) as folder:
@@ -53,14 +56,22 @@ def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int 
 
 
 def report_answers(network: Network, origin: Network, pictures: survey.PictureList, data: str) -> None:
-    """How often both networks have the same first guess, and the divergence of their answers."""
-    same, divergence = [], []
+    """How often both networks have the same first guess, and the divergence of their answers.
+
+    Beside it the same of the other network and itself on the mirrored picture: what its first guess is worth.
+    """
+    same: dict[str, list[bool]] = {network.card.name: [], f"{origin.card.name} on the mirrored picture": []}
+    divergence: dict[str, list[float]] = {name: [] for name in same}
     for batch in batches(network, pictures):
         with torch.inference_mode():
-            one, other = network.module(batch).log_softmax(1), origin.module(batch).log_softmax(1)
-        same += (one.argmax(1) == other.argmax(1)).tolist()
-        divergence += (other.exp() * (other - one)).sum(1).tolist()
-    click.echo(f"{data}: the first guess of {origin.card.name} for {proportion(same)}; KL {np.mean(divergence):.3f}")
+            first = origin.module(batch).log_softmax(1)
+            others = (network.module(batch).log_softmax(1), origin.module(batch.flip(3)).log_softmax(1))
+        for name, other in zip(same, others, strict=True):
+            same[name] += (first.argmax(1) == other.argmax(1)).tolist()
+            divergence[name] += (first.exp() * (first - other)).sum(1).tolist()
+    for name, kept in same.items():
+        kl = float(np.mean(divergence[name]))
+        click.echo(f"{data}: {name} has the first guess of {origin.card.name} for {proportion(kept)}; KL {kl:.3f}")
 
 
 def report_gates(network: Network, pictures: survey.PictureList) -> dict[str, Array]:
@@ -109,6 +120,30 @@ def report_habit(network: Network, maps: dict[str, Array]) -> None:
         alike = "none, the card's is flat" if usual is None else f"{usual:.2f}"
         click.echo(f"  {name}: {habits[-1]:.2f}; {alike}, {card[name].min():.2f} to {card[name].max():.2f}")
     click.echo(f"last half of the blocks: {np.mean(habits[len(habits) // 2 :]):.2f} on average")
+
+
+class EdgePadded(nn.Conv2d):
+    """A convolution with the outermost values repeated beyond the border: a flat picture has no edge then."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        half = [extent // 2 for extent in self.kernel_size for _ in range(2)]
+        return F.conv2d(F.pad(features, half, "replicate"), self.weight, self.bias, self.stride, groups=self.groups)
+
+
+def report_cause(network: Network) -> None:
+    """Whether zeros around the backbone's convolutions are what a grey card's pattern comes from."""
+    side = network.card.input_size
+    edged = copy.deepcopy(network.module)
+    for part in edged.modules():
+        if isinstance(part, nn.Conv2d) and part.padding_mode == "zeros":  # the gates' own reflect
+            part.__class__ = EdgePadded
+    click.echo(
+        "a grey card's spatial gates, largest less least: with zeros around the convolutions; with edges repeated"
+    )
+    cards = [capture.trace(module, torch.zeros(1, 3, side, side)).gates for module in (network.module, edged)]
+    for gate, other in zip(*cards, strict=True):
+        if gate.kind == "spatial":
+            click.echo(f"  {gate.name}: {gate.maximum - gate.minimum:.3f}; {other.maximum - other.minimum:.3f}")
 
 
 def report_hiding(network: Network, pictures: survey.PictureList) -> None:
