@@ -193,6 +193,17 @@ def two_directories() -> bytes:
     return archive(pickle_of({"weight": torch.zeros(7)}), {"0": bytes(28)}) + saved({"weight": torch.zeros(7)})
 
 
+def one_name_twice() -> bytes:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's own, of a name that is there
+        with zipfile.ZipFile(file, "w") as parts:
+            parts.writestr("archive/data.pkl", pickle_of({"weight": torch.zeros(7)}))
+            for content in (bytes(28), b"\1" * 28):
+                parts.writestr("archive/data/0", content)
+    return file.getvalue()
+
+
 def long_directory() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as parts:
@@ -321,6 +332,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "storage lie": (storage_lie, "524,288,000 bytes, and 4 are stored"),
     "one entry, many names": (one_entry_many_names, "entries claim 524,288,181 bytes; the file itself"),
     "two directories": (two_directories, "directory at the end of the zip file is damaged"),
+    "one entry twice": (one_name_twice, "two entries of one name"),
     "long directory": (long_directory, "directory of the zip file claims"),
     "cut zip": (lambda: saved({"a": torch.ones(99)})[:-30], "may be cut off"),
     "name in another alphabet": (

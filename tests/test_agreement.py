@@ -52,6 +52,11 @@ def test_the_top_has_the_size_that_was_asked_for_and_holds_the_highest(values):
     assert members[values == values.max()].min() > 0
 
 
+@pytest.mark.parametrize("size", range(1, 20))
+def test_the_top_fifth_is_rounded_and_never_empty(size):
+    assert top(np.arange(size, dtype=np.float32)).sum() == max(1, round(size / 5))
+
+
 @given(MAPS, MAPS)
 def test_ties_count_as_what_breaking_them_at_random_gives_on_average(one, other):
     generator = np.random.default_rng(0)
@@ -112,6 +117,9 @@ def test_the_blob_is_highest_in_the_middle_and_symmetric():
     for other in (blob[::-1], blob[:, ::-1]):
         np.testing.assert_allclose(blob, other, rtol=1e-6)
     assert blob[0, 0] < blob[0, 4] and blob[0, 0] < blob[3, 0]
+    row, places = centre_blob((1, 100))[0], (np.arange(100) + 0.5) / 100
+    deviation = np.sqrt(np.average((places - 0.5) ** 2, weights=np.exp(-((places - 0.5) ** 2) / (2 * 0.25**2))))
+    assert np.sqrt(np.average((places - 0.5) ** 2, weights=row)) == pytest.approx(deviation, rel=1e-5)
 
 
 def test_own_gates_are_set_against_those_of_pictures_drawn_at_random():

@@ -74,16 +74,18 @@ def test_grad_cam_plus_plus_is_that_of_its_equation():
     np.testing.assert_allclose(values, np.maximum(slow, 0), atol=1e-4 * slow.max())
 
 
-def test_eigen_cam_is_the_first_principal_direction_by_power_iteration_and_asks_for_no_class():
+@pytest.mark.parametrize("layer", ["first", "first.0"])
+def test_eigen_cam_is_the_first_principal_direction_by_power_iteration_and_asks_for_no_class(layer):
     module = seeded(Small)
-    features, _ = features_and_gradient(module, 1)
+    with torch.no_grad():
+        features = module.get_submodule(layer)(picture())[0].double().numpy()
     places = features.reshape(len(features), -1)
     direction = np.ones(len(places))
     for _ in range(5000):
         direction = places @ (places.T @ direction)
         direction /= np.linalg.norm(direction)
     along = (direction @ places).reshape(features.shape[1:])
-    heatmaps = [Attributor(module)(picture(), target, method=EigenCam("first")).values for target in (0, 3)]
+    heatmaps = [Attributor(module)(picture(), target, method=EigenCam(layer)).values for target in (0, 3)]
     np.testing.assert_allclose(heatmaps[0], np.maximum(along * np.sign(along.sum()), 0), atol=1e-4 * abs(along).max())
     assert np.array_equal(*heatmaps)
 

@@ -46,6 +46,20 @@ def test_a_bomb_is_refused_by_its_header_before_any_pixel_is_decoded(
             read(data)
 
 
+def test_the_longest_side_and_the_largest_area_are_allowed_and_one_pixel_more_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_SIDE", "40")
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_PIXELS", "400")
+    for size, allowed in {(40, 10): True, (41, 1): False, (20, 20): True, (21, 20): False}.items():
+        data = encode(Image.new("RGB", size), "PNG")
+        if allowed:
+            assert read(data).size == size
+        else:
+            with pytest.raises(PictureError, match="pixels"):
+                read(data)
+
+
 def test_more_bytes_than_allowed_are_refused() -> None:
     with pytest.raises(PictureError, match="at most 20 MiB"):
         read(bytes(Limits().picture_bytes + 1))

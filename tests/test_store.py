@@ -43,6 +43,13 @@ def test_all_together_take_no_more_than_is_allowed_but_for_the_newest(asked):
     assert store.bytes == 0
 
 
+def test_the_newest_is_kept_even_where_it_is_more_than_all_may_take():
+    store = Store(most_bytes=lambda: 100)
+    for key, size in (("small", 50), ("large", 300), ("larger", 400)):
+        store.get("a", key, lambda size=size: bytes(size))
+        assert len(store.find("a", key)) == size and store.bytes == size
+
+
 def test_a_network_goes_with_what_is_made_of_it():
     store = Store(most_bytes=lambda: 1000)
     module = nn.Linear(10, 10, bias=False)
