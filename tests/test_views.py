@@ -27,6 +27,12 @@ def test_a_list_comes_back_as_it_was_written(title):
     assert views.read(views.write(listed).encode(), PAGES, KEYS) == listed
 
 
+def test_a_list_is_as_long_as_is_allowed_and_no_longer():
+    assert len(views.read(written(*[ONE] * views.MOST_VIEWS), PAGES, KEYS)) == views.MOST_VIEWS
+    with pytest.raises(views.ViewsError, match=f"1 to {views.MOST_VIEWS} views"):
+        views.read(written(*[ONE] * (views.MOST_VIEWS + 1)), PAGES, KEYS)
+
+
 def test_a_query_is_read_as_an_address_is():
     assert SavedView("", "", "a=1&a=2&b=x+y").asked == {"a": ["1", "2"], "b": ["x y"]}
 
