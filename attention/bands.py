@@ -37,7 +37,7 @@ class PictureError(GatescopeError):
     """These bytes are no picture that can be shown, or it lacks what is asked of it; the message says why."""
 
 
-class Layer(NamedTuple):
+class BandLayer(NamedTuple):
     """One band of a file."""
 
     name: str
@@ -59,12 +59,12 @@ def bands_of(text: str) -> tuple[Band, ...]:
     return tuple(named)
 
 
-def layers_of(picture: Image.Image) -> tuple[Layer, ...]:
+def layers_of(picture: Image.Image) -> tuple[BandLayer, ...]:
     """The bands of the file that a picture was read from, where it had others than its colours."""
     return getattr(picture, _LAYERS, ())
 
 
-def kept(picture: Image.Image, layers: Sequence[Layer]) -> Image.Image:
+def kept(picture: Image.Image, layers: Sequence[BandLayer]) -> Image.Image:
     """The picture, with the bands beside it from now on."""
     setattr(picture, _LAYERS, tuple(layers))
     return picture

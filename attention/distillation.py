@@ -28,7 +28,7 @@ NAME, TEACHER = "cbam-b0", "efficientnet-b0"
 
 
 @dataclass(frozen=True)
-class Recipe(Schedule):
+class DistillationRecipe(Schedule):
     """What a run is made of."""
 
     seed: int = 20261128
@@ -60,7 +60,11 @@ class Parts(NamedTuple):
 
 
 def train(
-    pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe(), *, device: torch.device | None = None
+    pictures: Pictures,
+    checkpoint: Path,
+    recipe: DistillationRecipe = DistillationRecipe(),
+    *,
+    device: torch.device | None = None,
 ) -> nn.Module:
     """Train the network, from its checkpoint if there is one, and leave the checkpoint behind.
 
@@ -123,7 +127,9 @@ def trainable(student: EfficientNetB0) -> Parts:
     return parts
 
 
-def fit_channel_gates(teacher: EfficientNetB0, student: EfficientNetB0, pictures: Pictures, recipe: Recipe) -> None:
+def fit_channel_gates(
+    teacher: EfficientNetB0, student: EfficientNetB0, pictures: Pictures, recipe: DistillationRecipe
+) -> None:
     """Each of CBAM's channel gates alone to the values of SE's, from what the teacher pools on random pictures."""
     pairs = list(zip(attention_of(teacher), attention_of(student), strict=True))
     pooled: list[list[tuple[Tensor, Tensor]]] = [[] for _ in pairs]
@@ -141,7 +147,7 @@ def fit_channel_gates(teacher: EfficientNetB0, student: EfficientNetB0, pictures
         _fit(se, cbam.channel, average, largest, recipe.fitted)
 
 
-def loss_of(recipe: Recipe, given: Tensor, wanted: Tensor, maps: list[Tensor], evidence: Tensor) -> Tensor:
+def loss_of(recipe: DistillationRecipe, given: Tensor, wanted: Tensor, maps: list[Tensor], evidence: Tensor) -> Tensor:
     """The loss of logits (N, classes) against the teacher's, of spatial gates (N, H, W), and of evidence (N, h, w)."""
     divergence = F.kl_div(given.log_softmax(1), wanted.log_softmax(1), log_target=True, reduction="batchmean")
     open_ = torch.stack([each.mean() for each in maps]).mean()
@@ -184,7 +190,7 @@ def attention_of(network: EfficientNetB0) -> list[Any]:
 def export(checkpoint: Path, data: str) -> ModelCard:
     """Write the weight file of a finished run; its card. Raises GatescopeError where the run is not finished."""
     state = training.read(checkpoint)
-    recipe = Recipe(**state["recipe"])
+    recipe = DistillationRecipe(**state["recipe"])
     if state["epochs"] < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {NAME} after {state['epochs']} of {len(recipe.sizes)} epochs")
     how = {"data": data, "by": "distillation from EfficientNet-B0", "seed": recipe.seed, "recipe": asdict(recipe)}
@@ -233,7 +239,7 @@ def _step(
     student: EfficientNetB0,
     optimizer: torch.optim.Optimizer,
     batch: Tensor,
-    recipe: Recipe,
+    recipe: DistillationRecipe,
     at: tuple[int, int],
 ) -> float:
     """One step, the first number of so many; its loss."""
@@ -258,12 +264,14 @@ def _step(
     return loss.item()
 
 
-def _save(path: Path, recipe: Recipe, epochs: int, student: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _save(
+    path: Path, recipe: DistillationRecipe, epochs: int, student: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
     state = {"recipe": asdict(recipe), "epochs": epochs, "module": student.state_dict()}
     training.write(path, state | {"optimizer": optimizer.state_dict()})
 
 
-def _resume(path: Path, recipe: Recipe, student: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _resume(path: Path, recipe: DistillationRecipe, student: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     state = training.read(path)
     if state["recipe"] != asdict(recipe):
         raise GatescopeError(f"{path} holds another run; name another checkpoint")

@@ -317,7 +317,7 @@ def _of_bands(file: bands.Tiff, limits: Limits) -> Image.Image:
         greys, said = bands.in_greys(bands.values(file))
         kept = [_scaled_down(grey, lambda strip: strip, "L") for grey in greys]
     frames, orientation = _frames(file.data)
-    layers = [bands.Layer(name, _turned(one, orientation)) for name, one in zip(file.names, kept, strict=True)]
+    layers = [bands.BandLayer(name, _turned(one, orientation)) for name, one in zip(file.names, kept, strict=True)]
     shown = Image.merge("RGB", [layers[place].image for place in file.colours])
     numbers = ", ".join(str(place + 1) for place in dict.fromkeys(file.colours))
     which = "first 3 bands" if file.colours == (0, 1, 2) else f"bands {numbers}" if numbers != "1" else "first band"

@@ -59,7 +59,7 @@ MEASURES: dict[Name, Measure] = {
     ),
 }
 MEAN = "mean colour"
-Row = dict[str, Any]
+PictureRow = dict[str, Any]
 """`picture` and, where it could be measured, `class`, `probability` and `change`: a number by row; else `error`."""
 
 
@@ -73,7 +73,7 @@ def check(first: Observation, measure: Name) -> None:
 
 def rows(
     first: Observation, pictures: PictureList, measure: Name, *, off: Off = "neutral", start: int = 0, cancel: Event
-) -> Iterator[Row]:
+) -> Iterator[PictureRow]:
     """The pictures from number `start` on, one by one; ends early where `cancel` is set.
 
     `first` is the network on any picture, `off` what "off" means.
@@ -93,7 +93,7 @@ def rows(
         yield {"picture": path, "class": one.labels[target], "probability": one.probabilities[target], "change": change}
 
 
-def concluded(measured: Iterable[Row]) -> dict[str, OverPictures]:
+def concluded(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
     """What holds over the pictures that have a row, by row, in the order of the first picture."""
     values: dict[str, list[float]] = {}
     for each in measured:

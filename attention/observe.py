@@ -325,7 +325,7 @@ def picture_of(name: str, data: bytes) -> Picture:
 def grey_card(further: Sequence[Band] = ()) -> Picture:
     """A picture of nothing: the same grey everywhere, in these bands too."""
     grey = Image.new("RGB", (256, 256), (128, 128, 128))
-    layers = [bands.Layer(band, grey.getchannel(0)) for band in further if band not in bands.BANDS]
+    layers = [bands.BandLayer(band, grey.getchannel(0)) for band in further if band not in bands.BANDS]
     return Picture("grey card", bands.kept(grey, layers), " ".join(["grey card", *(layer.name for layer in layers)]))
 
 

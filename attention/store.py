@@ -11,7 +11,7 @@ Kept = TypeVar("Kept")
 _CODE = (type, FunctionType, MethodType, BuiltinFunctionType, ModuleType)
 
 
-class _Entry(NamedTuple):
+class _Stored(NamedTuple):
     """A result, and the memory that its numbers lie in: bytes by identity, since results share it."""
 
     result: Any
@@ -34,7 +34,7 @@ class Store:
         together may take, the newest result aside; `making` is entered while one of a kind is made, by the thread that
         makes it."""
         self._most, self._making, self._most_bytes = most or {}, making, most_bytes
-        self._kept: OrderedDict[tuple[str, Hashable], _Entry] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Hashable], _Stored] = OrderedDict()
         self._users: Counter[int] = Counter()
         self._counts: Counter[str] = Counter()
         self._bytes = 0
@@ -57,7 +57,7 @@ class Store:
                 result = make()
             memory = memory_of(result) if self._most_bytes else {}
             with self._lock:
-                self._keep(kind, key, _Entry(result, memory))
+                self._keep(kind, key, _Stored(result, memory))
             return result
 
     def find(self, kind: str, key: Hashable) -> Any:
@@ -74,7 +74,7 @@ class Store:
             while self._kept:
                 self._drop(next(iter(self._kept)))
 
-    def _keep(self, kind: str, key: Hashable, entry: _Entry) -> None:
+    def _keep(self, kind: str, key: Hashable, entry: _Stored) -> None:
         self._kept[kind, key] = entry
         self._counts[kind] += 1
         self._bytes += sum(size for place, size in entry.memory.items() if not self._users[place])

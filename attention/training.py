@@ -95,7 +95,7 @@ def train(
         raise GatescopeError(f"There is no recipe for {variant!r}; there is one for {', '.join(networks.VARIANTS)}.")
     torch.manual_seed(recipe.seed)
     module = networks.build(variant, len(pictures.names)).to(memory_format=torch.channels_last).to(device)
-    run = _Run(variant, recipe, pictures.names, module, _optimizer(module, recipe))
+    run = _TrainingRun(variant, recipe, pictures.names, module, _optimizer(module, recipe))
     if checkpoint.exists():
         run.resume(checkpoint)
     for epoch in range(run.epochs, len(recipe.sizes)):
@@ -147,7 +147,7 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 @dataclass(eq=False)
-class _Run:
+class _TrainingRun:
     """A run between two epochs: what is trained, how, and how far it is."""
 
     variant: str

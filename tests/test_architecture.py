@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -280,6 +281,18 @@ def test_files_and_functions_stay_small():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 50
     ]
     assert long == []
+
+
+def test_a_class_has_a_name_of_its_own():
+    """But for the published code, whose names are those of its authors."""
+    paths = [path for path in (ROOT / "attention").rglob("*.py") if path.name != "published.py"]
+    named = Counter(
+        node.name.lstrip("_")
+        for path in paths
+        for node in ast.walk(ast.parse(read(path)))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in named.items() if count > 1] == []
 
 
 UNWANTED = {

@@ -267,7 +267,7 @@ def test_the_command_reads_the_blocks_that_are_named(tmp_path, layers, picture):
 
 
 def test_networks_without_classes_are_compared_by_what_needs_none(picture):
-    segmenting = code.network(factories.Segmenting(), "own", code.Settings(image_size=64))
+    segmenting = code.network(factories.Segmenting(), "own", code.ModelOptions(image_size=64))
     one, other = found = comparison.compare(on_picture(segmenting, "se"), None)
     assert (
         one.probabilities is one.target is one.heatmap is one.probability is None

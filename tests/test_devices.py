@@ -64,9 +64,9 @@ def test_what_a_pass_returns_is_brought_home_whatever_holds_it():
 @pytest.fixture
 def half():
     """A network in bfloat16 on a picture, with the same network in float32."""
-    network = code.network(factories.classifier(), "own", code.Settings(image_size=64))
+    network = code.network(factories.classifier(), "own", code.ModelOptions(image_size=64))
     rounded = network.module.to(torch.bfloat16)
-    again = code.network(factories.classifier(), "own", code.Settings(image_size=64)).module
+    again = code.network(factories.classifier(), "own", code.ModelOptions(image_size=64)).module
     again.load_state_dict({key: value.float() for key, value in rounded.state_dict().items()})
     picture = read_picture(images.samples()[0].path)
     return observe(Network(network.card, rounded), picture), observe(Network(network.card, again), picture)
@@ -89,7 +89,7 @@ def test_a_module_stays_where_it_is_and_goes_where_it_is_sent():
             moved.append(args)
             return super().to(*args, **kwargs)
 
-    network = code.network(Noted(), "own", code.Settings(image_size=64))
+    network = code.network(Noted(), "own", code.ModelOptions(image_size=64))
     assert moved == [(torch.float32,)]
     assert network.on(None) is network and moved == [(torch.float32,)]
     network.on("meta")

@@ -6,12 +6,20 @@ import torch
 from torch import nn
 
 from attention import distillation, networks
-from attention.distillation import Recipe, attention_of, correlation, evidence_of, loss_of, started_from, trainable
+from attention.distillation import (
+    DistillationRecipe,
+    attention_of,
+    correlation,
+    evidence_of,
+    loss_of,
+    started_from,
+    trainable,
+)
 from attention.models import own
 from attention.records import GatescopeError
 from attention.training import Pictures
 
-TINY = Recipe(phases=((128, 1), (160, 1)), batch_size=2, fitted=3)
+TINY = DistillationRecipe(phases=((128, 1), (160, 1)), batch_size=2, fitted=3)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +78,7 @@ def test_each_part_of_the_loss_is_its_slow_twin(part):
     maps = [random.random((4, side, side)) * 0.2 for side in (6, 6, 4)]
     evidence = random.random((4, 4, 4))
     weights = dict.fromkeys(("answers", "openness", "spread", "habit", "evidence"), 0.0) | {part: 1.0}
-    recipe = Recipe(seeing=2, resting=(1,), least=0.1, **weights)
+    recipe = DistillationRecipe(seeing=2, resting=(1,), least=0.1, **weights)
     tensors = [torch.from_numpy(each) for each in maps]
     loss = loss_of(recipe, torch.from_numpy(given), torch.from_numpy(wanted), tensors, torch.from_numpy(evidence))
     assert float(loss) == pytest.approx(TWINS[part](given, wanted, maps, evidence), rel=1e-3)
@@ -110,7 +118,9 @@ TWINS = {
 
 def test_fitting_brings_the_channel_gates_to_ses(teacher, pictures):
     student = started_from(teacher)
-    distillation.fit_channel_gates(teacher, student, pictures, Recipe(phases=((128, 1),), batch_size=4, fitted=60))
+    distillation.fit_channel_gates(
+        teacher, student, pictures, DistillationRecipe(phases=((128, 1),), batch_size=4, fitted=60)
+    )
     for se, cbam in zip(attention_of(teacher), attention_of(student), strict=True):
         features = torch.rand(4, se.conv_reduce.in_channels, 6, 6)
         assert isinstance(cbam, nn.Module)
@@ -126,7 +136,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures, 
     with pytest.raises(GatescopeError, match="after 1 of 2 epochs"):
         distillation.export(tmp_path / "stopped.pt", "pictures")
     with pytest.raises(GatescopeError, match="holds another run"):
-        distillation.train(pictures, tmp_path / "stopped.pt", Recipe())
+        distillation.train(pictures, tmp_path / "stopped.pt", DistillationRecipe())
     resumed = distillation.train(pictures, tmp_path / "stopped.pt", TINY)
     for name, value in straight.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name

@@ -10,7 +10,7 @@ from attention.attribution import Attributor
 from attention.cli import main
 from attention.interventions import Edit, applied, changes, passes_of
 from attention.models import code, interface
-from attention.models.code import CodeError, Settings
+from attention.models.code import CodeError, ModelOptions
 from attention.models.interface import AdaptError, answers, region_of
 from attention.observe import observe, read_picture
 from attention.serving.options import network_of, parsed
@@ -23,7 +23,7 @@ PICTURE = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 def seeded(kind, **settings):
     torch.manual_seed(0)
-    return code.network(kind(), kind.__name__, Settings(image_size=64, **settings))
+    return code.network(kind(), kind.__name__, ModelOptions(image_size=64, **settings))
 
 
 def plain():
@@ -55,7 +55,7 @@ def test_what_is_adapted_answers_as_the_plain_network_does(kind, settings):
         torch.testing.assert_close(network.module(PICTURE), plain()(PICTURE))
     assert len(network.labels) == factories.CLASSES
     one = observe(network, read_picture(images.samples()[0].path))
-    wanted = observe(code.network(plain(), "plain", Settings(image_size=64)), one.picture)
+    wanted = observe(code.network(plain(), "plain", ModelOptions(image_size=64)), one.picture)
     assert {gate.kind for gate in one.trace.gates} == {"channel", "spatial"}
     np.testing.assert_allclose(one.probabilities, wanted.probabilities, atol=1e-6)
     if one.layers.blocks:  # a block that runs twice has no map of its own

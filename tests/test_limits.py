@@ -7,7 +7,7 @@ import pytest
 
 from attention.limits import Limits
 from attention.models import libraries, zoo
-from attention.models.code import Settings, network
+from attention.models.code import ModelOptions, network
 from attention.records import GatescopeError
 from tests.documents import document
 
@@ -41,7 +41,7 @@ def looked_up():
 def by_code():
     from torch import nn
 
-    network(nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "mine:net", Settings())
+    network(nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "mine:net", ModelOptions())
 
 
 @pytest.mark.parametrize("ask", [by_name, looked_up, by_code])

@@ -14,7 +14,7 @@ from attention import images, serving, ui
 from attention.analysis import predictions
 from attention.cli import main
 from attention.models import code, zoo
-from attention.models.code import CodeError, Settings
+from attention.models.code import CodeError, ModelOptions
 from attention.observe import Observation, chosen, observe, read_picture
 from attention.report.observation import report_of
 from attention.serving import current
@@ -46,7 +46,7 @@ class First(nn.Module):
 
 def shown(ending: nn.Module, **settings) -> Observation:
     settings = {"image_size": 160, "mean": zoo.card("cbam").mean, "std": zoo.card("cbam").std} | settings
-    return observe(code.network(Ending(ending), "mine", Settings(**settings)), PICTURE)
+    return observe(code.network(Ending(ending), "mine", ModelOptions(**settings)), PICTURE)
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
@@ -99,7 +99,7 @@ def test_what_cannot_be_what_it_is_said_to_be_is_refused_in_a_sentence():
     with pytest.raises(predictions.PredictionError, match="measured values"):
         predictions.logits(np.array([[2.0, 1.0]]), "values")
     with pytest.raises(CodeError, match="probabilities"):
-        Settings(outputs="odds")
+        ModelOptions(outputs="odds")
 
 
 def test_a_network_of_code_is_shown_with_what_it_returns_and_what_was_taken_is_said():

@@ -30,7 +30,7 @@ from attention.capture.matching import (
     multiplies_inside,
 )  # fmt: skip
 from attention.capture.propagation import gated, info_of_output, makes_new_numbers
-from attention.capture.steps import Recorder, features
+from attention.capture.steps import StepRecorder, features
 
 Function = Callable[..., Any]
 WRITING = ("__setitem__", "copy")
@@ -40,7 +40,7 @@ WRITING = ("__setitem__", "copy")
 class DiscoveryMode(TorchFunctionMode):
     """Keeps what is known of every tensor that depends on the input, and hands the products with a gate to `gates`."""
 
-    def __init__(self, infos: TensorInfos, gates: Gates, recorder: Recorder | None) -> None:
+    def __init__(self, infos: TensorInfos, gates: Gates, recorder: StepRecorder | None) -> None:
         super().__init__()
         self._infos = infos
         self._gates = gates

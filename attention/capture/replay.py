@@ -30,7 +30,7 @@ from attention.capture.gates import Gates
 from attention.capture.matching import PRODUCTS, GateMatch, Product, Rejection
 from attention.capture.moves import CASTS
 from attention.capture.propagation import NORMS, RULES
-from attention.capture.steps import Recorder
+from attention.capture.steps import StepRecorder
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -181,7 +181,7 @@ class ReplayMode(DiscoveryMode):
     `constants` gives the parameters, buffers and plain attributes; it is asked where the pass departs.
     """
 
-    def __init__(self, plan: Plan, constants: Constants, *, gates: Gates, recorder: Recorder | None) -> None:
+    def __init__(self, plan: Plan, constants: Constants, *, gates: Gates, recorder: StepRecorder | None) -> None:
         super().__init__(TensorInfos(()), gates, recorder)
         self._plan = plan
         self._constants = constants

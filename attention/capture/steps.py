@@ -61,7 +61,7 @@ class Lineage:
         return self.form == form and self.stage == stage
 
 
-class Recorder:
+class StepRecorder:
     """Follows the lineages of one pass, and keeps those of the gates that were asked for."""
 
     def __init__(self, asked: Collection[str]) -> None:

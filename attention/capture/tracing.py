@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from attention.capture.calls import tensors_in
 from attention.capture.gates import Edit, Gates, Owners, TraceError, check_names
 from attention.capture.replay import Plan, ReplayMode, empty_plan
-from attention.capture.steps import Recorder
+from attention.capture.steps import StepRecorder
 from attention.records import Trace
 
 
@@ -63,7 +63,7 @@ class Tracer:
             structure = self._structure = _Structure(self._module)
         _check(batch)
         edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
-        gates, recorder = Gates(structure.owners, edits, len(batch)), Recorder(steps)
+        gates, recorder = Gates(structure.owners, edits, len(batch)), StepRecorder(steps)
         plan = None if steps else structure.plan(batch)
         if plan is None:
             _check_form(self._module, batch)

@@ -15,7 +15,7 @@ from attention.charts.partition import colour
 from attention.grouped import Convolution, papers
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.census import Layer
+    from attention.grouped.census import GroupedLayer
     from attention.grouped.clock import Times
 
 PARAMETERS, MACS, MEASURED = OKABE_ITO[0], OKABE_ITO[2], OKABE_ITO[5]
@@ -151,7 +151,7 @@ def equal_budget() -> Chart:
     )
 
 
-def savings(layers: "Sequence[Layer]") -> Chart:
+def savings(layers: "Sequence[GroupedLayer]") -> Chart:
     """The parameters of each grouped layer, and what grouping left out, as one bar a layer; the table has all."""
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
@@ -176,7 +176,7 @@ def savings(layers: "Sequence[Layer]") -> Chart:
     return Chart("convolutions", figure, alt, "Counted in one forward pass.", table=layer_table(layers))
 
 
-def layer_table(layers: "Sequence[Layer]") -> Columns:
+def layer_table(layers: "Sequence[GroupedLayer]") -> Columns:
     """One row a convolution, in the order of execution."""
     shapes = [layer.convolution for layer in layers]
     return {

@@ -26,7 +26,7 @@ _MARK = {"color": ACCENT, "width": 2}
 _BRANCH_NAMES = {"average": "mean", "max": "max"}
 
 
-class _Panel(NamedTuple):
+class _MapPanel(NamedTuple):
     """One heatmap of a figure, at a place given in shares of the figure."""
 
     values: Floats
@@ -39,7 +39,7 @@ class _Panel(NamedTuple):
     """Whether each value is written into its cell."""
 
 
-class _Row(NamedTuple):
+class _ChannelRow(NamedTuple):
     """One number a channel, with the two ends of its axis."""
 
     title: str
@@ -111,13 +111,13 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
     sheet = contact_sheet(steps.before[0])
     shown = min(TILES**2, steps.before.shape[1])
     title = f"features: {shown} of {steps.before.shape[1]} channels"
-    panels = [_Panel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.25), middle)]
+    panels = [_MapPanel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.25), middle)]
     for (name, pooled), kernel, row in zip(steps.pooled.items(), steps.kernel, rows, strict=True):
         name = _BRANCH_NAMES[name]
-        panels.append(_Panel(pooled[0], f"{name} over channels", FEATURES, own_range(pooled), (0.31, 0.47), row))
-        weights = _Panel(kernel, f"kernel for the {name}", CHANGE, Scale(-reach, reach), (0.53, 0.69), row)
+        panels.append(_MapPanel(pooled[0], f"{name} over channels", FEATURES, own_range(pooled), (0.31, 0.47), row))
+        weights = _MapPanel(kernel, f"kernel for the {name}", CHANGE, Scale(-reach, reach), (0.53, 0.69), row)
         panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
-    panels.append(_Panel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
+    panels.append(_MapPanel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
     arrows = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum, σ"}
     return _drawn(panels, height=430, arrows={place: f"{name}\n→" for place, name in arrows.items()})
 
@@ -137,7 +137,7 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
     alike = len({values.shape for values in maps.values()}) == 1
     width = 1 / len(maps)
     panels = [
-        _Panel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
+        _MapPanel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
         for place, (title, values) in enumerate(maps.items())
     ]
     figure = _drawn(panels, height=380 if len(maps) < 4 else 300, arrows={})
@@ -165,7 +165,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     shown.append(("= passed\non", after, FEATURES, ends))
     width, between = 1 / len(shown), 0.03
     panels = [
-        _Panel(
+        _MapPanel(
             values, title, colours, scale, (place * width + between / 2, (place + 1) * width - between / 2), (0, 0.95)
         )
         for place, (title, values, colours, scale) in enumerate(shown)
@@ -197,7 +197,7 @@ def _folded(values: Floats) -> Floats:
 def poolings(steps: ChannelSteps, chosen: int) -> Chart:
     """What each pooling keeps of the channels, over the channels in their order; one is marked."""
     rows = [
-        _Row(f"{_BRANCH_NAMES[key]} of its places", values[0], colour, _ends(values[0]))
+        _ChannelRow(f"{_BRANCH_NAMES[key]} of its places", values[0], colour, _ends(values[0]))
         for (key, values), colour in zip(steps.squeezed.items(), OKABE_ITO[1:], strict=False)
     ]
     pooled = " and ".join(f"{row.title} {row.values[chosen]:.2f}" for row in rows)
@@ -228,7 +228,7 @@ def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> Chart:
     )
 
 
-def _rows_figure(rows: Sequence[_Row], chosen: int, height: int = 130) -> go.Figure:
+def _rows_figure(rows: Sequence[_ChannelRow], chosen: int, height: int = 130) -> go.Figure:
     """A row of stairs each, over the channels, the chosen one marked through all."""
     step = 1 / len(rows)
     places = [(1 - (number + 1) * step, 1 - (number + 0.26) * step) for number in range(len(rows))]
@@ -250,7 +250,7 @@ def pooled(steps: SpatialSteps) -> Chart:
     maps = {f"{_BRANCH_NAMES[name]} of the channels": values[0] for name, values in steps.pooled.items()}
     width = 1 / len(maps)
     panels = [
-        _Panel(values, title, FEATURES, own_range(values), (place * width, (place + 0.92) * width), (0, 0.9))
+        _MapPanel(values, title, FEATURES, own_range(values), (place * width, (place + 0.92) * width), (0, 0.9))
         for place, (title, values) in enumerate(maps.items())
     ]
     said = "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items())
@@ -276,7 +276,7 @@ def _strongest(feature_map: Floats) -> NDArray[np.intp]:
     return np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
 
 
-def _drawn(panels: Sequence[_Panel], *, height: int, arrows: dict[float, str]) -> go.Figure:
+def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: dict[float, str]) -> go.Figure:
     numbered = [(panel, str(number) if number > 1 else "") for number, panel in enumerate(panels, start=1)]
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]
@@ -291,7 +291,7 @@ def _drawn(panels: Sequence[_Panel], *, height: int, arrows: dict[float, str]) -
     return go.Figure([_heatmap(panel, number) for panel, number in numbered], axes | layout)
 
 
-def _heatmap(panel: _Panel, number: str) -> go.Heatmap:
+def _heatmap(panel: _MapPanel, number: str) -> go.Heatmap:
     return go.Heatmap(
         z=panel.values,
         zmin=panel.ends.low,
@@ -307,7 +307,7 @@ def _heatmap(panel: _Panel, number: str) -> go.Heatmap:
     )
 
 
-def _axes(panel: _Panel, number: str) -> dict[str, Any]:
+def _axes(panel: _MapPanel, number: str) -> dict[str, Any]:
     """Square cells without ticks in a frame, row 0 on top."""
     height, width = panel.values.shape
     both = {"showticklabels": False, "showgrid": False, "fixedrange": True, "constrain": "domain", **_FRAME}
@@ -316,23 +316,23 @@ def _axes(panel: _Panel, number: str) -> dict[str, Any]:
     return {f"xaxis{number}": {**both, **across}, f"yaxis{number}": {**both, **down}}
 
 
-def _title(panel: _Panel, number: str) -> dict[str, Any]:
+def _title(panel: _MapPanel, number: str) -> dict[str, Any]:
     ends = f"{np.nanmin(panel.values):.2f} to {np.nanmax(panel.values):.2f}".replace("-", "−")
     place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0.5, "y": 1, "yanchor": "bottom"}
     return {"text": f"{panel.title}\n{ends}", **place}
 
 
-def _branch_rows(steps: ChannelSteps, gate: Floats) -> list[_Row]:
+def _branch_rows(steps: ChannelSteps, gate: Floats) -> list[_ChannelRow]:
     values = {f"MLP of the {_BRANCH_NAMES[name]}": branch[0] for name, branch in steps.branches.items()}
     colours = dict(zip(values, OKABE_ITO[1:], strict=False))
     if len(values) > 1:
         values["sum"], colours["sum"] = sum(values.values(), np.zeros_like(gate)), OKABE_ITO[0]
     reach = 1.05 * max(float(np.abs(row).max()) for row in values.values()) or 1.0
-    rows = [_Row(title, row, colours[title], (-reach, reach)) for title, row in values.items()]
-    return [*rows, _Row("gate", gate, str(CHANNEL_GATE[1][1]), (0, 1.02))]
+    rows = [_ChannelRow(title, row, colours[title], (-reach, reach)) for title, row in values.items()]
+    return [*rows, _ChannelRow("gate", gate, str(CHANNEL_GATE[1][1]), (0, 1.02))]
 
 
-def _stairs(row: _Row, number: int) -> go.Scatter:
+def _stairs(row: _ChannelRow, number: int) -> go.Scatter:
     return go.Scatter(
         x=np.arange(len(row.values), dtype=np.int32),
         y=row.values,

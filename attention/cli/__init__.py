@@ -335,9 +335,9 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @FOLDER
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
-    from attention.cli.ablation import Request, ablate
+    from attention.cli.ablation import AblationRequest, ablate
 
-    ablate(Request(**request), out)
+    ablate(AblationRequest(**request), out)
 
 
 @main.command("many")
@@ -361,9 +361,9 @@ def many_command(out: Path, **request: Any) -> None:
 
     Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
     """
-    from attention.cli.many import Request, over_many
+    from attention.cli.many import ManyRequest, over_many
 
-    over_many(Request(**request), out)
+    over_many(ManyRequest(**request), out)
 
 
 @main.command("ablate-many", hidden=True, params=[each for each in many_command.params if each.name != "measure"])

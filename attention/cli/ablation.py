@@ -27,7 +27,7 @@ QUESTION = (
 
 
 @dataclass(frozen=True)
-class Request:
+class AblationRequest:
     """What the command line asks for."""
 
     picture: Path
@@ -53,7 +53,7 @@ class Request:
     """For each edit; so many that one of them alone can be evidence, where none is said."""
 
 
-def ablate(request: Request, out: Path) -> None:
+def ablate(request: AblationRequest, out: Path) -> None:
     """Measure, say, and write ablation.json and ablation.png into the folder.
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
@@ -89,7 +89,7 @@ def ablate(request: Request, out: Path) -> None:
     _write(report, rows, out, observation.measure)
 
 
-def _donors(observation: Observation, request: Request) -> list[Picture]:
+def _donors(observation: Observation, request: AblationRequest) -> list[Picture]:
     """The pictures whose gates stand in for those of a block that is off; none where these are neutral."""
     if request.off == "neutral":
         return []
@@ -100,7 +100,7 @@ def _donors(observation: Observation, request: Request) -> list[Picture]:
     return others[:1] if request.off == "resample" else samples
 
 
-def _effects(observation: Observation, request: Request, donors: Sequence[Picture]) -> list[Effect]:
+def _effects(observation: Observation, request: AblationRequest, donors: Sequence[Picture]) -> list[Effect]:
     """What each block off does, or the file of edits."""
     passes = interventions.passes_of(observation)
     if request.edits:

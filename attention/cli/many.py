@@ -20,7 +20,7 @@ KEPT = {"trace": 4, "resume": 1, "heatmap": 8}
 
 
 @dataclass(frozen=True)
-class Request:
+class ManyRequest:
     """What the command line asks for."""
 
     source: Path
@@ -39,7 +39,7 @@ class Request:
     """What the input channels read, where the person says it."""
 
 
-def over_many(request: Request, out: Path) -> None:
+def over_many(request: ManyRequest, out: Path) -> None:
     """Measure every picture, one line of OUT/pictures.jsonl each, and say in a JSON file what they come to.
 
     Ctrl-C stops after the picture at hand; the same command goes on from there. Raises GatescopeError.
@@ -69,7 +69,7 @@ def over_many(request: Request, out: Path) -> None:
         raise StoppedError(f"Stopped after {len(done):,} of {len(pictures):,} pictures; the same command goes on.")
 
 
-def _begun(file: Path, what: dict[str, Any]) -> list[many.Row]:
+def _begun(file: Path, what: dict[str, Any]) -> list[many.PictureRow]:
     """The pictures that were measured before; a new file where there is none. Raises GatescopeError."""
     if not file.exists():
         files.write(file, json.dumps(what) + "\n")
@@ -87,7 +87,7 @@ def _begun(file: Path, what: dict[str, Any]) -> list[many.Row]:
     return rows
 
 
-def _add(file: Path, row: many.Row) -> None:
+def _add(file: Path, row: many.PictureRow) -> None:
     """Raises GatescopeError where it cannot be written."""
     try:
         with file.open("a", encoding="utf-8") as lines:
@@ -97,7 +97,7 @@ def _add(file: Path, row: many.Row) -> None:
         raise GatescopeError(f"{file} cannot be written: {why}; what is in it stays, and is gone on with.") from None
 
 
-def _conclude(rows: list[many.Row], about: dict[str, Any], measure: many.Name, out: Path) -> None:
+def _conclude(rows: list[many.PictureRow], about: dict[str, Any], measure: many.Name, out: Path) -> None:
     used = sum("change" in row for row in rows)
     note = f" {interventions.WITHOUT}" if measure == "ablation" else ""
     click.echo(f"{used} of {about['of']} pictures, {len(rows) - used} could not be used.{note}")

@@ -11,8 +11,8 @@ The rooms that need torch are opened by name: `from attention.grouped.clock impo
 
 from attention.grouped.counting import (
     Cost,
+    DerivationStep,
     GroupingError,
-    Step,
     cost,
     cost_of,
     curve,
@@ -24,8 +24,8 @@ from attention.records import Convolution
 __all__ = [
     "Convolution",
     "Cost",
+    "DerivationStep",
     "GroupingError",
-    "Step",
     "cost",
     "cost_of",
     "curve",

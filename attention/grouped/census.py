@@ -8,7 +8,7 @@ from attention.records import Convolution
 
 
 @dataclass(frozen=True)
-class Layer:
+class GroupedLayer:
     """One convolution as a network runs it, and the same with one group."""
 
     name: str
@@ -18,9 +18,9 @@ class Layer:
     ungrouped: Cost
 
 
-def convolutions(measured: Measured) -> tuple[Layer, ...]:
+def convolutions(measured: Measured) -> tuple[GroupedLayer, ...]:
     """Every two-dimensional convolution that a picture passes, in the order of execution."""
     return tuple(
-        Layer(name, convolution, cost_of(convolution), cost_of(replace(convolution, groups=1)))
+        GroupedLayer(name, convolution, cost_of(convolution), cost_of(replace(convolution, groups=1)))
         for name, convolution in measured.convolutions
     )

@@ -11,7 +11,7 @@ class GroupingError(GatescopeError):
 
 
 @dataclass(frozen=True)
-class Step:
+class DerivationStep:
     """One line of the derivation."""
 
     what: str
@@ -30,7 +30,7 @@ class Cost:
     """With the bias, where there is one."""
     macs: int
     """Multiply-accumulates; adding a bias is not one."""
-    steps: tuple[Step, ...]
+    steps: tuple[DerivationStep, ...]
 
 
 def cost(
@@ -75,7 +75,7 @@ def curve(convolution: Convolution) -> dict[int, Cost]:
     return {groups: cost_of(replace(convolution, groups=groups)) for groups in valid}
 
 
-def _derivation(convolution: Convolution, kernel: int, parameters: int, macs: int) -> tuple[Step, ...]:
+def _derivation(convolution: Convolution, kernel: int, parameters: int, macs: int) -> tuple[DerivationStep, ...]:
     """From the weights of one kernel to Q/g, the parameters and the MACs."""
     h1, w1 = convolution.kernel
     c1, c2, g = convolution.in_channels, convolution.out_channels, convolution.groups
@@ -84,22 +84,28 @@ def _derivation(convolution: Convolution, kernel: int, parameters: int, macs: in
     bias = rf"\tfrac{{Q}}{{g}} + C_2 = {_tex(weights)} + {_tex(c2)}" if convolution.bias else r"\tfrac{Q}{g}"
     places = rf"{convolution.height} \cdot {convolution.width}"
     return (
-        Step("An ordinary convolution, Q", rf"h_1 w_1 C_1 C_2 = {h1} \cdot {w1} \cdot {c1} \cdot {c2}", ordinary),
-        Step("One kernel", rf"h_1 w_1 \tfrac{{C_1}}{{g}} = {h1} \cdot {w1} \cdot \tfrac{{{c1}}}{{{g}}}", kernel),
-        Step("Kernels in a group", rf"\tfrac{{C_2}}{{g}} = \tfrac{{{c2}}}{{{g}}}", per_group),
-        Step(
+        DerivationStep(
+            "An ordinary convolution, Q", rf"h_1 w_1 C_1 C_2 = {h1} \cdot {w1} \cdot {c1} \cdot {c2}", ordinary
+        ),
+        DerivationStep(
+            "One kernel", rf"h_1 w_1 \tfrac{{C_1}}{{g}} = {h1} \cdot {w1} \cdot \tfrac{{{c1}}}{{{g}}}", kernel
+        ),
+        DerivationStep("Kernels in a group", rf"\tfrac{{C_2}}{{g}} = \tfrac{{{c2}}}{{{g}}}", per_group),
+        DerivationStep(
             "Weights of a group",
             rf"h_1 w_1 \tfrac{{C_1}}{{g}} \cdot \tfrac{{C_2}}{{g}} = {_tex(kernel)} \cdot {per_group}",
             kernel * per_group,
         ),
-        Step(
+        DerivationStep(
             "All groups, Q/g",
             rf"h_1 w_1 \tfrac{{C_1}}{{g}} \tfrac{{C_2}}{{g}} \cdot g = {_tex(kernel * per_group)} \cdot {g}"
             rf" = \tfrac{{{_tex(ordinary)}}}{{{g}}}",
             weights,
         ),
-        Step("Parameters with the bias" if convolution.bias else "Parameters, without a bias", bias, parameters),
-        Step("Multiply-accumulates", rf"\tfrac{{Q}}{{g}} H W = {_tex(weights)} \cdot {places}", macs),
+        DerivationStep(
+            "Parameters with the bias" if convolution.bias else "Parameters, without a bias", bias, parameters
+        ),
+        DerivationStep("Multiply-accumulates", rf"\tfrac{{Q}}{{g}} H W = {_tex(weights)} \cdot {places}", macs),
     )
 
 

@@ -135,7 +135,7 @@ def _fold_gate(network: nn.Module, picture: Tensor, gate: str, mean: Floats, con
 
 
 @dataclass(frozen=True)
-class _Layers:
+class _FoldedLayers:
     """The layers of an excitation, and those that may take its factors in: where they stand, and their names."""
 
     first: nn.Linear | nn.Conv2d
@@ -143,7 +143,7 @@ class _Layers:
     candidates: Sequence[tuple[str, str]]
 
 
-def _layers(network: nn.Module, picture: Tensor, gate: str, channels: int) -> _Layers | None:
+def _layers(network: nn.Module, picture: Tensor, gate: str, channels: int) -> _FoldedLayers | None:
     """None where the gate is not made by layers from C channels and back, the last with a bias, run for it alone."""
     order = _in_order(network, picture)
     owner = gate.partition("#")[0]
@@ -156,7 +156,7 @@ def _layers(network: nn.Module, picture: Tensor, gate: str, channels: int) -> _L
     earlier = [name for name in order[: inside[0]] if _is_norm(network.get_submodule(name), channels)]
     later = [name for name in order[inside[-1] + 1 :] if _reads(network.get_submodule(name), channels)]
     candidates = [("after", name) for name in later[:1]] + [("before", name) for name in earlier[-1:]]
-    return _Layers(reads[0], makes[-1], candidates)
+    return _FoldedLayers(reads[0], makes[-1], candidates)
 
 
 def _in_order(network: nn.Module, picture: Tensor) -> list[str]:
@@ -184,7 +184,7 @@ def _reads(part: nn.Module, channels: int) -> bool:
     return isinstance(part, nn.Conv2d) and part.groups == 1 and part.in_channels == channels
 
 
-def _open(layers: _Layers, chosen: Tensor) -> None:
+def _open(layers: _FoldedLayers, chosen: Tensor) -> None:
     """Leaves the gate of these channels at 1, whatever the picture."""
     assert layers.last.bias is not None
     layers.last.weight[chosen] = 0

@@ -110,19 +110,19 @@ class _Tree:
 
 
 @dataclass(frozen=True)
-class _Convolution:
+class _ConvolutionRow:
     channels: tuple[int, int] | None = None
     kernel: tuple[int, ...] = ()
     groups: int = 1
     weights: int = 0
 
 
-def _convolution(module: Any) -> _Convolution:
+def _convolution(module: Any) -> _ConvolutionRow:
     """The numbers of a convolution of any zoo, by its attributes; those of a module that is none."""
     if not all(hasattr(module, name) for name in ("in_channels", "out_channels", "kernel_size", "groups", "weight")):
-        return _Convolution()
+        return _ConvolutionRow()
     kernel = module.kernel_size if isinstance(module.kernel_size, tuple) else (module.kernel_size,)
-    return _Convolution((module.in_channels, module.out_channels), kernel, module.groups, module.weight.numel())
+    return _ConvolutionRow((module.in_channels, module.out_channels), kernel, module.groups, module.weight.numel())
 
 
 def _unwrapped(part: Part) -> Part:

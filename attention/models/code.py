@@ -52,7 +52,7 @@ class CodeError(GatescopeError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class ModelOptions:
     """What a module does not say of itself; None where it is left to be assumed, as `weight_files.USUAL` has it."""
 
     labels: Sequence[str] | Path | None = None
@@ -95,7 +95,7 @@ class Settings:
         return unsaid(seen, [name for name, value in parts.items() if value is not None])
 
 
-def network(module: "nn.Module", name: str, settings: Settings) -> Network:
+def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     """A module with its card, after one pass over a picture of noise; `name` is what it is called.
 
     The module goes to float32 and to eval mode, and stays on its device. Raises CodeError where it does not run or the
@@ -200,7 +200,7 @@ def varied(served: Network, output: str, region: Region | None) -> Network:
     Raises CodeError where that output is none, and AdaptError where it has no map for the region.
     """
     seen = preprocessing(served.card)
-    known = Settings(None, seen.size, seen.mean, seen.std, None, seen.bands, None, output, region)
+    known = ModelOptions(None, seen.size, seen.mean, seen.std, None, seen.bands, None, output, region)
     return network(sharing(served.module), served.card.name, known)
 
 
@@ -231,7 +231,7 @@ def _hint(module: "nn.Module", error: Exception, channels: int) -> str:
     return "another image size may be the right one"
 
 
-def _labels(trace: Trace, card: ModelCard, settings: Settings) -> tuple[str, ...]:
+def _labels(trace: Trace, card: ModelCard, settings: ModelOptions) -> tuple[str, ...]:
     """A name for each class; none where the network does not give a score for each."""
     try:
         classes = predictions.logits(trace.output, card.outputs).shape[1]

@@ -11,7 +11,7 @@ from attention.bands import bands_of
 from attention.devices import device_of
 from attention.images import size_of
 from attention.models import Network
-from attention.models.code import FORM, CodeError, Settings, fill, make, network
+from attention.models.code import FORM, CodeError, ModelOptions, fill, make, network
 from attention.models.interface import region_of
 from attention.records import GatescopeError
 
@@ -84,7 +84,7 @@ def network_of(options: Mapping[str, Any]) -> Network:
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
     names = ("labels", "image_size", "mean", "std", "bands", "outputs", "adapter", "output", "region")
-    settings = Settings(**{name: options[name] for name in names})
+    settings = ModelOptions(**{name: options[name] for name in names})
     module = make(options["model"])
     if options["weights"]:
         fill(module, options["model"], options["weights"])

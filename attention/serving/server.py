@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.models import Network
-from attention.models.code import Settings, network
+from attention.models.code import ModelOptions, network
 from attention.serving.current import APP, put
 from attention.serving.guard import Guard
 from attention.serving.options import ServingError
@@ -43,7 +43,7 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
     """Opens the dashboard on a copy of this module, and returns its address.
 
     In a script it returns when it is stopped (Ctrl-C); in a notebook at once, and another call there shows the new
-    module at the same address. `port` is 8501 or the next free one by default; `settings` are those of Settings:
+    module at the same address. `port` is 8501 or the next free one by default; `settings` are those of ModelOptions:
     labels, image_size, mean, std. Raises ServingError.
     """
     from torch import nn
@@ -57,7 +57,7 @@ def serve(module: "nn.Module", *, port: int | None = None, **settings: Any) -> s
         raise ServingError(
             f"{name} cannot be copied: {error}; a module without the results of a pass is allowed."
         ) from error
-    return show(network(copied, name, Settings(**settings)), port=port)
+    return show(network(copied, name, ModelOptions(**settings)), port=port)
 
 
 def show(

@@ -21,7 +21,7 @@ HEADER = 2**16
 
 
 @dataclass(frozen=True)
-class Limits:
+class FileLimits:
     """What a file may come to."""
 
     file: int
@@ -41,8 +41,8 @@ class Limits:
         return 64 * self.rows + self.arrays
 
 
-UPLOAD = Limits(200 * 2**20, rows=20_000_000, text=64 * 2**20, arrays=2**30, gates=2_000, classes=50_000)
-OWN = Limits(2**36, rows=2**31, text=2**32, arrays=2**32, gates=2**20, classes=2**20)
+UPLOAD = FileLimits(200 * 2**20, rows=20_000_000, text=64 * 2**20, arrays=2**30, gates=2_000, classes=50_000)
+OWN = FileLimits(2**36, rows=2**31, text=2**32, arrays=2**32, gates=2**20, classes=2**20)
 """The limits of a file that whoever starts the program names."""
 
 
@@ -64,7 +64,7 @@ def expect_form(form: Any, expected: int) -> None:
         raise SurveyError(f"The result has format {form}; 1 and 2 are those that can be read.")
 
 
-def weigh_table(raw: BinaryIO, facts: Any, limits: Limits) -> None:
+def weigh_table(raw: BinaryIO, facts: Any, limits: FileLimits) -> None:
     """Whether the table, of whose metadata the facts are, takes no more memory than is allowed."""
     groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
     at_most("rows", sum(group.num_rows for group in groups), limits.rows)
@@ -167,7 +167,7 @@ class _Thrift:
             insist(shift < 64)
 
 
-def weigh_arrays(packed: BinaryIO, limits: Limits) -> None:
+def weigh_arrays(packed: BinaryIO, limits: FileLimits) -> None:
     """Whether every array is as large as its header says; the headers are read without their arrays.
 
     Together they are no larger than the bytes that are there: the archive is stored, and nothing in it inflates.
@@ -190,7 +190,7 @@ def weigh_arrays(packed: BinaryIO, limits: Limits) -> None:
     packed.seek(0)
 
 
-def weigh_text(text: dict[str, Any], limits: Limits) -> None:
+def weigh_text(text: dict[str, Any], limits: FileLimits) -> None:
     """Whether the text names no more gates and classes than are allowed."""
     at_most("gates", len(text["gates"]), limits.gates)
     at_most("classes", len(text["classes"]), limits.classes)

@@ -70,7 +70,7 @@ def read_upload(data: bytes, name: str) -> Result:
     return _read(io.BytesIO(data), name, checks.UPLOAD)
 
 
-def _read(raw: BinaryIO, name: str, limits: checks.Limits) -> Result:
+def _read(raw: BinaryIO, name: str, limits: checks.FileLimits) -> Result:
     """Sizes are judged by what the file says of itself before memory is spent on them, then whether all parts fit."""
     import pyarrow.parquet as pq
 
@@ -133,7 +133,7 @@ def _pack(result: Result) -> bytes:
     return packed.getvalue()
 
 
-def _rest(raw: BinaryIO, file: "pq.ParquetFile", limits: checks.Limits) -> tuple[int, dict[str, Any], Any]:
+def _rest(raw: BinaryIO, file: "pq.ParquetFile", limits: checks.FileLimits) -> tuple[int, dict[str, Any], Any]:
     """The form of the file, its text, and the .npz as a file of its own, whose sizes are judged."""
     import pyarrow as pa
 
@@ -151,7 +151,7 @@ def _rest(raw: BinaryIO, file: "pq.ParquetFile", limits: checks.Limits) -> tuple
 
 
 def _rest_of_first_form(
-    raw: BinaryIO, file: "pq.ParquetFile", limits: checks.Limits
+    raw: BinaryIO, file: "pq.ParquetFile", limits: checks.FileLimits
 ) -> tuple[int, dict[str, Any], Any]:
     import pyarrow as pa
 

@@ -35,7 +35,7 @@ return self.relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its fo
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class ChannelSelection:
     """What the page is about: one channel of one block's channel gate, among all of the network."""
 
     observation: Observation
@@ -96,7 +96,7 @@ def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str
     return charts.headline(against, name, CHANNEL), f"{more[0].upper()}{more[1:]} {charts.details(against, CHANNEL)}"
 
 
-def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Selection:
+def choose(observation: Observation, gates: dict[str, Gate], block: str) -> ChannelSelection:
     """The channel of a block: the strongest, until one is chosen; and what there is to beware of."""
     values = gates[block].values[0]
     said = st.container()
@@ -105,7 +105,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Sele
         channel = widgets.choose_channel(
             f"{observation.choice.key} {block}", len(values), lambda: int(values.argmax()), key="channel", width=140
         )
-    selection = Selection(observation, gates, block, channel, order == "Sorted")
+    selection = ChannelSelection(observation, gates, block, channel, order == "Sorted")
     with said:
         say_notes(observation, selection.gate)
     for sentence in complaints(selection, block):
@@ -113,7 +113,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Sele
     return selection
 
 
-def draw_gate(selection: Selection) -> None:
+def draw_gate(selection: ChannelSelection) -> None:
     """The gate as bars, and as a strip of all channels where there are too many; a click chooses a channel."""
     order = channels.shown(selection.values, by_size=selection.by_size)
 
@@ -130,7 +130,7 @@ def draw_gate(selection: Selection) -> None:
         widgets.show(chart)
 
 
-def draw_channel(selection: Selection) -> None:
+def draw_channel(selection: ChannelSelection) -> None:
     """The chosen channel's map on the picture, before and after its gate, on one scale; then all numbers."""
     steps, channel = selection.steps, selection.channel
     gate: Columns = {"channel": range(len(selection.values)), "gate": selection.values}
@@ -153,7 +153,7 @@ def draw_channel(selection: Selection) -> None:
     widgets.data(gate={**gate, **squeezed}, channel_map=by_place({"before": before, "after": after}))
 
 
-def complaints(selection: Selection, block: str) -> Iterator[str]:
+def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
     name, over = selection.names[block], f"over {selection.observation.card.health_pictures}"
     for health in selection.observation.card.gate_health:
@@ -169,7 +169,7 @@ def complaints(selection: Selection, block: str) -> Iterator[str]:
             )
 
 
-def _draw_map(selection: Selection, when: str, features: Floats, scale: overlay.Scale) -> None:
+def _draw_map(selection: ChannelSelection, when: str, features: Floats, scale: overlay.Scale) -> None:
     extent = f"{features.min():.2f} to {features.max():.2f}"
     where = f"{selection.observation.key} {selection.gate.name} {selection.channel} {when}"
     widgets.picture(
@@ -188,7 +188,7 @@ def _on_picture(where: str, _observation: Observation, _features: Floats, *, _sc
     )
 
 
-def draw_steps(selection: Selection) -> None:
+def draw_steps(selection: ChannelSelection) -> None:
     """Each step with one or two sentences, its figure, and its equation for the chosen channel."""
     steps = selection.steps
     if steps is None:
@@ -212,7 +212,7 @@ def draw_steps(selection: Selection) -> None:
         )
 
 
-def _draw_squeeze(selection: Selection, steps: ChannelSteps) -> None:
+def _draw_squeeze(selection: ChannelSelection, steps: ChannelSteps) -> None:
     height, width = steps.before.shape[2:]
     st.subheader("1. Squeeze", anchor=False)
     names = " and its ".join(channels.MEANING[branch] for branch in steps.squeezed)
@@ -222,7 +222,7 @@ def _draw_squeeze(selection: Selection, steps: ChannelSteps) -> None:
         st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {squeezed[0, selection.channel]:.3f}")
 
 
-def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
+def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
     c, values = selection.channel, selection.values
     hidden = next(iter(steps.hidden.values())).shape[1]
     squash = SQUASH.get(
@@ -245,7 +245,7 @@ def _draw_excite(selection: Selection, steps: ChannelSteps) -> None:
     st.latex(rf"s_{{{c}}} = {squash[1]}\left({inputs}\right)_{{{c}}} = {squash[1]}({inside}) = {values[c]:.3f}")
 
 
-def _draw_reweight(selection: Selection, steps: ChannelSteps) -> None:
+def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
     c, order = selection.channel, analysis.by_strength(selection.values)
     maps: dict[str, Floats] = {}
     st.subheader("3. Reweight", anchor=False)
@@ -276,19 +276,19 @@ def _pooled(branch: str, channel: int, size: tuple[int, int]) -> str:
     return rf"z_{{{channel}}} = \frac{{1}}{{{height} \cdot {width}}} \sum_{{i,j}} u_{{{channel}}}(i, j)"
 
 
-def draw_usual(selection: Selection) -> None:
+def draw_usual(selection: ChannelSelection) -> None:
     """The gate against the same gate for the samples and a grey card."""
     usual.draw(selection.observation, (selection.block, CHANNEL), selection.name)
 
 
-def draw_depth(selection: Selection) -> None:
+def draw_depth(selection: ChannelSelection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
     values = {block: gate.values[0] for block, gate in selection.gates.items()}
     widgets.show(channels.through_depth(values, selection.block))
     _draw_health(selection)
 
 
-def draw_ratio(selection: Selection) -> None:
+def draw_ratio(selection: ChannelSelection) -> None:
     """What the gates cost: the formula with this network's blocks, the curve over the ratio, the paper's table."""
     sizes = [gate.values.shape[1] for gate in selection.gates.values()]
     hidden = _hidden_units(selection)
@@ -316,7 +316,7 @@ def draw_ratio(selection: Selection) -> None:
         _draw_published()
 
 
-def _hidden_units(selection: Selection) -> list[int]:
+def _hidden_units(selection: ChannelSelection) -> list[int]:
     """How many hidden units each block's excitation has; none where one of them has another form than SE's."""
     names = [gate.name for gate in selection.gates.values()]
     steps = selection.observation.all_steps(names)
@@ -324,7 +324,7 @@ def _hidden_units(selection: Selection) -> list[int]:
     return [next(iter(each.hidden.values())).shape[1] for each in found] if len(found) == len(names) else []
 
 
-def draw_second(selection: Selection) -> None:
+def draw_second(selection: ChannelSelection) -> None:
     """The same gate for a second picture, and the channels that differ most."""
     others = {name: own for name, own in frame.pictures().items() if name != selection.observation.picture.name}
     name = widgets.choose("Second picture", others, key="second")
@@ -348,7 +348,7 @@ def draw_second(selection: Selection) -> None:
     widgets.fold(**{chart.key: chart.table})
 
 
-def draw_code(selection: Selection) -> None:
+def draw_code(selection: ChannelSelection) -> None:
     """The gate and the block as this project's own code, and the line that goes into a residual block."""
     from attention import layers
 
@@ -361,7 +361,7 @@ def draw_code(selection: Selection) -> None:
     widgets.code(layers.SE, USAGE)
 
 
-def _draw_health(selection: Selection) -> None:
+def _draw_health(selection: ChannelSelection) -> None:
     measured = {health.name for health in selection.observation.card.gate_health}
     sentences = [sentence for block in selection.gates for sentence in complaints(selection, block)]
     if not sentences and all(gate.name in measured for gate in selection.gates.values()):

@@ -17,14 +17,14 @@ AT_ONCE = 1.0
 """Seconds that the page waits for a job that it has started, before it shows how far that is."""
 
 
-class Passes(NamedTuple):
+class PassCount(NamedTuple):
     """How far a job is."""
 
     done: int
     total: int
 
 
-class _Running(NamedTuple):
+class _RunningJob(NamedTuple):
     """A job of this session, and the content that its result is kept by."""
 
     key: Sequence[object]
@@ -38,7 +38,7 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
     for under its name. The work runs in a thread of its own, and so uses nothing of Streamlit.
     """
     slot, key = f"_job_{name}", (name, *key)
-    running: _Running | None = st.session_state.get(slot)
+    running: _RunningJob | None = st.session_state.get(slot)
     if running and running.key != key:
         running.job.stop()
         del st.session_state[slot]
@@ -49,7 +49,7 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
         return None
     if running is None:
         st.session_state.pop(f"_stopped_{name}", None)
-        running = st.session_state[slot] = _Running(
+        running = st.session_state[slot] = _RunningJob(
             key, Job("The job", _counted(work), seconds=Limits.of_environment().job_seconds)
         )
     if not running.job.wait(0 if running.job.progress else AT_ONCE):
@@ -71,11 +71,11 @@ def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
     return True
 
 
-def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[Passes], None]], R]:
-    return lambda report: work(lambda done, total: report(Passes(done, total)))
+def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[PassCount], None]], R]:
+    return lambda report: work(lambda done, total: report(PassCount(done, total)))
 
 
-def _kept(name: str, running: _Running) -> Any:
+def _kept(name: str, running: _RunningJob) -> Any:
     """The result of a job that is finished; a person who stopped it is told, and may start it anew."""
     try:
         result = running.job.result()
@@ -98,7 +98,7 @@ def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> 
         st.button("Stop it", key=key, icon=":material/stop:", on_click=job.stop)
 
 
-def _passes(progress: Passes | None) -> tuple[float, str]:
+def _passes(progress: PassCount | None) -> tuple[float, str]:
     if progress is None:
         return 0.0, "Starting"
     return progress.done / progress.total, f"{progress.done:,} of {progress.total:,} passes"

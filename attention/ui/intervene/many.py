@@ -44,14 +44,14 @@ def _cost(pictures: PictureList) -> str:
 
 def _work(
     observation: Observation, pictures: PictureList, measure: many.Name, off: many.Off
-) -> Callable[[jobs.Report], list[many.Row]]:
+) -> Callable[[jobs.Report], list[many.PictureRow]]:
     """The job: it stops after the picture at hand."""
     network, first = observation.network, observation.picture
 
-    def work(report: jobs.Report) -> list[many.Row]:
+    def work(report: jobs.Report) -> list[many.PictureRow]:
         own = Observation(observation.choice, first, Store(KEPT))
         own.store.get("network", observation.choice.key, lambda: network)
-        found: list[many.Row] = []
+        found: list[many.PictureRow] = []
         report(0, len(pictures))
         for row in many.rows(own, pictures, measure, off=off, cancel=Event()):
             found.append(row)
@@ -61,7 +61,7 @@ def _work(
     return work
 
 
-def _show(observation: Observation, measure: many.Name, explained: str, measured: list[many.Row]) -> None:
+def _show(observation: Observation, measure: many.Name, explained: str, measured: list[many.PictureRow]) -> None:
     found, left_out = many.concluded(measured), [row for row in measured if "error" in row]
     if not found:
         st.info(f"None of the pictures could be used; the first: {widgets.literal(left_out[0]['error'])}")

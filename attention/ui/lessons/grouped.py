@@ -22,7 +22,7 @@ from attention.ui.grouped import proof
 from attention.ui.lessons.steps import Prediction, Step
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.census import Layer
+    from attention.grouped.census import GroupedLayer
     from attention.grouped.observed import Observed
 
 USUAL_GROUPS = 4
@@ -37,7 +37,7 @@ class Lesson:
     """One convolution of a network on a picture, and the number of groups that is asked about."""
 
     observation: Observation
-    layer: "Layer"
+    layer: "GroupedLayer"
 
     @property
     def where(self) -> str:

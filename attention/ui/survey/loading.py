@@ -176,7 +176,7 @@ def _in_folder(folder: Path | None, most: int) -> survey.PictureList:
     return survey.list_pictures(folder or ASSETS / "samples").limited(most)
 
 
-class _Running(NamedTuple):
+class _RunningSurvey(NamedTuple):
     """A survey that runs here, of this network over these pictures."""
 
     job: Job
@@ -192,11 +192,11 @@ class _Running(NamedTuple):
         return share, f"{widgets.literal(self.card.title)} over {widgets.literal(self.name)}: {text}"
 
 
-def _start(network: Network, pictures: survey.PictureList, name: str) -> _Running:
+def _start(network: Network, pictures: survey.PictureList, name: str) -> _RunningSurvey:
     def work(report: Callable[[survey.Progress], None]) -> survey.Result:
         return survey.with_root(survey.run(network, pictures, progress=report), name)
 
-    return _Running(
+    return _RunningSurvey(
         Job("The survey", work, seconds=Limits.of_environment().survey_seconds, lane=ONE_AT_A_TIME),
         network.card,
         pictures,
@@ -206,7 +206,7 @@ def _start(network: Network, pictures: survey.PictureList, name: str) -> _Runnin
 
 def _collect() -> None:
     """Take what a survey in the background has come to, once it is there."""
-    running: _Running | None = st.session_state.get(_RUNNING)
+    running: _RunningSurvey | None = st.session_state.get(_RUNNING)
     if running is None or not running.job.finished:
         return
     del st.session_state[_RUNNING]
