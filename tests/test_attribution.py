@@ -343,3 +343,37 @@ def test_what_cannot_be_attributed_is_said_in_one_sentence(given, target, method
 def test_an_output_that_is_no_row_of_logits_is_named():
     with pytest.raises(AttributionError, match="heatmaps need logits"):
         Attributor(nn.Conv2d(3, 4, 3))(picture(), 0)
+
+
+class Segmenting(Small):
+    """Gives a map of scores for each class, in a dict, as torchvision's segmentation networks do."""
+
+    def forward(self, given):
+        return {"out": self.second(self.first(given)), "aux": given}
+
+
+@EACH
+def test_a_function_of_ones_own_says_what_heatmaps_are_of(method):
+    """Held against the same function as the last layer of a module."""
+
+    class Reading(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.first, self.second = inner.first, inner.second
+
+        def forward(self, given):
+            part = self.second(self.first(given))[:, :, :2]
+            return torch.stack([part[:, 1].mean((1, 2)), part[:, 2].amax((1, 2))], 1)
+
+    module = seeded(Segmenting)
+    alone = Attributor(module, lambda output: output["out"][:, 1, :2].mean((1, 2)))
+    both = Attributor(
+        module,
+        lambda output: torch.stack([output["out"][:, 1, :2].mean((1, 2)), output["out"][:, 2, :2].amax((1, 2))], 1),
+    )
+    plain = Attributor(Reading(module))
+    for target in (0, 1):
+        wanted = plain(picture(), target, method=method).values
+        np.testing.assert_allclose(both(picture(), target, method=method).values, wanted, rtol=1e-5, atol=1e-7)
+    assert np.array_equal(alone(picture(), method=method).values, both(picture(), 0, method=method).values)
+    assert set(module(picture())) == {"out", "aux"}  # the module itself is as it was

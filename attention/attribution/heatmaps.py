@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError, Layers, look
 from attention.attribution.methods import GradCam, Method
-from attention.attribution.shadows import Shadows
+from attention.attribution.shadows import Score, Shadows
 from attention.records import Heatmap
 
 Progress = Callable[[int, int], None]
@@ -22,11 +22,13 @@ class Attributor:
     """Makes heatmaps of one classifier, in eval mode, on copies that share its weights.
 
     The module itself is never hooked nor changed, so others may run it at the same time. What is found out about
-    its layers is kept for each shape of picture; parameters that are replaced later are not seen.
+    its layers is kept for each shape of picture; parameters that are replaced later are not seen. With a `score`
+    heatmaps are of what that makes of the output, such as one number of a regression, or a class over a region:
+    `lambda output: output["out"][:, 15].mean((1, 2))`.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self._shadows = Shadows(module)
+    def __init__(self, module: nn.Module, score: Score | None = None) -> None:
+        self._shadows = Shadows(module, score)
         self._layers: dict[tuple[int, ...], Layers] = {}
 
     def layers(self, shape: Sequence[int]) -> Layers:
@@ -38,9 +40,11 @@ class Attributor:
         return self._layers[key]
 
     def __call__(
-        self, picture: Tensor, target: int, *, method: Method | None = None, progress: Progress | None = None
+        self, picture: Tensor, target: int = 0, *, method: Method | None = None, progress: Progress | None = None
     ) -> Heatmap:
-        """The heatmap of class `target` of one picture (1, C, H, W), by Grad-CAM of the last block unless said.
+        """The heatmap of a class, or a number of the score, of one picture (1, C, H, W).
+
+        By Grad-CAM of the last block unless said.
 
         Raises AttributionError where the method is not valid for this network, or there is no such class or layer.
         """

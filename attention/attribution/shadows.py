@@ -2,10 +2,11 @@
 
 import copy
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError
 
@@ -24,11 +25,18 @@ def shadow(module: nn.Module) -> nn.Module:
         raise AttributionError(f"Heatmaps are made on a copy, and this network cannot be copied: {error}.") from error
 
 
-class Shadows:
-    """The copies of one network; each is lent to one pass at a time, and kept for the next."""
+Score = Callable[[Any], Tensor]
+"""From what a module returns for N pictures to what heatmaps are of: (N,), or (N, numbers)."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
+
+class Shadows:
+    """The copies of one network; each is lent to one pass at a time, and kept for the next.
+
+    Where there is a `score`, a copy returns (N, numbers) of it in place of its own output.
+    """
+
+    def __init__(self, module: nn.Module, score: Score | None = None) -> None:
+        self._module, self._score = module, score
         self._free: deque[nn.Module] = deque()
 
     @contextmanager
@@ -37,6 +45,18 @@ class Shadows:
         try:
             one = self._free.pop()
         except IndexError:
-            one = shadow(self._module)
+            one = self._made()
         yield one
         self._free.append(one)
+
+    def _made(self) -> nn.Module:
+        one, score = shadow(self._module), self._score
+        if score is None:
+            return one
+
+        def scored(module: nn.Module, inputs: Any, output: Any) -> Tensor:
+            numbers = score(output)
+            return numbers[:, None] if numbers.dim() == 1 else numbers
+
+        one.register_forward_hook(scored)
+        return one
