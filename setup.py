@@ -31,7 +31,7 @@ setup(
         "attention.app.assets": ["*", "*/*"],
         "attention.charts": ["*.js", "*.css"],
         "attention.ui": ["*.css"],
-        "attention.report": ["*.html"],
+        "attention.report": ["*.html", "plotly/*"],
     },
     install_requires=wanted.pop("core"),
     extras_require=wanted,
