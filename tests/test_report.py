@@ -22,8 +22,8 @@ from attention import charts, images, survey
 from attention import cli as line
 from attention.charts import overlay
 from attention.charts.chart import Chart, as_csv
-from attention.charts.numbers import number
 from attention.models import zoo
+from attention.numbers import number
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
 from attention.report import Document, Section, Table, html, packing, report_of, surveyed

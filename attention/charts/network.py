@@ -12,6 +12,7 @@ from attention import analysis
 from attention.analysis import Block
 from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANNEL_GATE, NULL, PALE_BLUE
+from attention.numbers import fixed
 from attention.records import Floats, Part
 
 WIDE = 0.06
@@ -122,7 +123,7 @@ def depth_strip(
     names: Sequence[str], values: Sequence[float], chosen: str, *, label: str, colours: Any = CHANNEL_GATE
 ) -> Chart:
     """The network in small, one cell a block, coloured by `values` (0 to 1), which `label` names."""
-    alt = f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}."
+    alt = f"{label} of {len(names)} blocks in depth order, from {fixed(min(values))} to {fixed(max(values))}."
     table = {"block": names, label.lower(): values}
     return Chart("strip", strip(names, values, chosen, colours), alt, table=table)
 

@@ -13,6 +13,7 @@ from attention.charts import comparing, overlay
 from attention.charts.colours import ACCENT, NULL, OKABE_ITO
 from attention.charts.overlay import UNIT, Scale
 from attention.comparison import Compared
+from attention.numbers import fixed, p_value, span
 from attention.records import Floats
 
 if TYPE_CHECKING:  # it comes with captum, and takes a second to load
@@ -50,7 +51,7 @@ def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit"
     axes.set_yticklabels([row.name for row in rows])
     axes.axvline(0, color=NULL, lw=1, zorder=0)
     effects = axes.secondary_yaxis("right")
-    effects.set_yticks(at, [f"P {row.before:.1%} → {row.after:.1%}, p = {row.test.p_adjusted:.2g}" for row in rows])
+    effects.set_yticks(at, [f"P {row.before:.1%} → {row.after:.1%}, {p_value(row.test.p_adjusted)}" for row in rows])
     for side in (axes, effects):
         side.tick_params(length=0)
         for spine in side.spines.values():
@@ -81,7 +82,7 @@ def networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
                 axes.axis("off")
                 if gate is not None:
                     axes.imshow(_laid(picture, column, gate.values[0], "viridis", UNIT))
-                    axes.set_title(f"{gate.minimum:.2f} to {gate.maximum:.2f}", fontsize=9, y=-0.15)
+                    axes.set_title(f"{fixed(gate.minimum)} to {fixed(gate.maximum)}", fontsize=9, y=-0.15)
     return _png(figure)
 
 
@@ -92,12 +93,10 @@ def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: S
         axes.text(0.5, 0.5, what, ha="center")
         return
     axes.imshow(_laid(picture, column, column.heatmap.values, "inferno", scale))
-    values = f"{column.heatmap.method}: {column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+    values = f"{column.heatmap.method}: {span(column.heatmap.minimum, column.heatmap.maximum)}"
     label = column.observation.targets[column.target].partition(",")[0]
     said = label if column.probabilities is None else f"P({label})"
-    axes.set_title(
-        f"{said} = {column.observation.answer(column.target)}\n{values}\ncolours: {scale.low:.3g} to {scale.high:.3g}"
-    )
+    axes.set_title(f"{said} = {column.observation.answer(column.target)}\n{values}\ncolours: {span(*scale)}")
     axes.title.set_fontsize(9)
 
 

@@ -12,6 +12,7 @@ from attention import files, interventions, serving, threads
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import device_of
+from attention.numbers import fixed, number
 from attention.records import Band, GatescopeError, ModelCard
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def cards() -> None:
     files.insist_writable(zoo.FILE.parent)
     for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
-        click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
+        click.echo(f"{card.name}: {fixed(card.parameters / 1e6, 1)} M parameters, {card.input_size} px, gates: {gates}")
 
 
 @main.command()
@@ -253,7 +254,7 @@ def _describe(column: "Compared") -> None:
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.observation.targets[column.target]
         asked = asked if column.probabilities is None else f"P({asked})"
-        span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
+        span = f"{number(heatmap.minimum)} to {number(heatmap.maximum)}"
         click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {span}")
 
 
@@ -412,7 +413,7 @@ def _report(card: ModelCard) -> None:
     )
     click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
-        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
+        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {fixed(gate.deviation)}")
 
 
 def run() -> int:

@@ -14,6 +14,7 @@ from attention.charts import printed
 from attention.cli.naming import observe
 from attention.interventions import Effect
 from attention.interventions import files as edit_files
+from attention.numbers import p_value, signed
 from attention.observe import Observation, Picture, read_picture
 from attention.records import Band, GatescopeError, Outputs
 
@@ -143,10 +144,10 @@ def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str)
     for row in rows:
         test = row.test
         verdict = "here it matters" if test.holds else "no evidence that it matters"
-        span = f"{row.before:.1%} → {row.after:.1%} ({measure} {test.observed:+.3f})"
+        span = f"{row.before:.1%} → {row.after:.1%} ({measure} {signed(test.observed)})"
         click.echo(
             f"  {'without ' * bool(off)}{row.name}: {span}; {verdict} which value stands where, "
-            f"p = {test.p_adjusted:.2g} ({test.low:+.3f} to {test.high:+.3f} if not)"
+            f"{p_value(test.p_adjusted)} ({signed(test.low)} to {signed(test.high)} if not)"
         )
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from attention.charts import explorable
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
-from attention.charts.numbers import number
 from attention.foreign import plain
+from attention.numbers import number
 from attention.report import packing
 
 TEMPLATE = Path(__file__).with_name("template.html")

@@ -10,8 +10,8 @@ from attention.analysis import Block
 from attention.analysis.usual import AgainstUsual, View
 from attention.charts import gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
-from attention.charts.numbers import attention_share, number
 from attention.kinds import KINDS
+from attention.numbers import attention_share, fixed, span
 from attention.observe import Observation
 from attention.records import Trace
 from attention.report.document import Document, Item, Section, Table
@@ -61,8 +61,8 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
     neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
     return (
-        f"{len(every)} gates in {len(blocks)} blocks have a mean of {np.mean(means):.2f} over the gates; their values "
-        f"run from {number(low)} to {number(high)}{neutral}."
+        f"{len(every)} gates in {len(blocks)} blocks have a mean of {fixed(np.mean(means))} over the gates; their "
+        f"values run from {span(low, high)}{neutral}."
     )
 
 

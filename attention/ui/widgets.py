@@ -16,6 +16,7 @@ from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
 from attention.foreign import literal, plain, sentence
+from attention.numbers import number
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
 from attention.report import Table
@@ -280,7 +281,7 @@ def choose_number(
     """
     asked = st.query_params.get(key)
     if asked is not None and not _within(asked, low, high):
-        _say_fallback(key, asked, f"{low:g} to {high:g}")
+        _say_fallback(key, asked, f"{number(low)} to {number(high)}")
     if key in st.session_state and not _within(st.session_state[key], low, high):
         del st.session_state[key]
     if look == "pages":

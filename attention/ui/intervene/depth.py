@@ -12,6 +12,7 @@ from attention.analysis.evidence import OverPictures, Test, draws_for
 from attention.charts import interventions as figures
 from attention.charts.chart import Chart
 from attention.interventions import Edit, Effect
+from attention.numbers import fixed, signed
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import cache, frame, jobs, widgets
@@ -42,7 +43,7 @@ def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit")
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Without {names[most]} the {measure} moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
+        f"Without {names[most]} the {measure} moves the most, by {signed(tests[most].observed)}. In {len(holding)} of "
         f"{len(names)} blocks there is evidence that it matters which channel or place gets which value{which}."
     )
 
@@ -146,8 +147,9 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     most = max(range(len(found)), key=lambda number: abs(found[number].median))
     one = found[most]
     return (
-        f"Over n = {one.count} pictures, without {names[most]} the {measure} moves by {one.median:+.3f} in the median "
-        f"(95 % interval {one.low:+.3f} to {one.high:+.3f}), with the same sign in {one.alike} of {one.count}."
+        f"Over n = {one.count} pictures, without {names[most]} the {measure} moves by {signed(one.median)} in the "
+        f"median (95 % interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
+        f"{one.alike} of {one.count}."
     )
 
 
@@ -168,7 +170,7 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
 
 def _draw_published() -> None:
     st.markdown("**Trained without, as published**")
-    rows = [f"| {one.gates} | {one.top1:.2f} % |" for one in excitation.SE_BY_STAGE]
+    rows = [f"| {one.gates} | {fixed(one.top1, 2)} % |" for one in excitation.SE_BY_STAGE]
     st.markdown("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]))
     st.caption(
         f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
