@@ -43,7 +43,7 @@ def _significant(value: float, digits: int) -> str:
 
 def fixed(value: float | np.floating[Any], digits: int = 3) -> str:
     """So many decimals; nothing is less than zero by none of them."""
-    text = f"{float(rounded):,.{digits}f}"
+    text = f"{value:,.{digits}f}"
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else _with_minus(text)
 
 
