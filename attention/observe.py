@@ -142,8 +142,7 @@ class Observation:
     @cached_property
     def names(self) -> dict[str, str]:
         """What the blocks are called for short, by their names."""
-        names = [block.name for block in self.blocks]
-        return dict(zip(names, analysis.short_names(names), strict=True))
+        return analysis.titles(self.blocks)
 
     @property
     def coverage(self) -> tuple[str, ...]:

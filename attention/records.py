@@ -42,6 +42,9 @@ class Gate:
     feature_shape: tuple[int, ...]
     minimum: float
     maximum: float
+    maker: str = ""
+    """Dotted path of the submodule whose layers made it, where another module multiplies; "" where it is the same, or
+    nothing is known of it."""
 
 
 @dataclass(frozen=True)

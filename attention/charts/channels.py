@@ -124,9 +124,9 @@ def difference_figure(values: Floats, what: str = "second − first", axis: str 
     return figure
 
 
-def through_depth(gates: Mapping[str, Floats], chosen: str) -> Chart:
-    """Every block's gate (C,) as a box, by the block's name, with its share of saturated values; one is framed."""
-    names, values = analysis.short_names(list(gates)), list(gates.values())
+def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str, str]) -> Chart:
+    """Every block's gate (C,) as a box under the block's title, with its share of saturated values; one is framed."""
+    names, values = [titles[name] for name in gates], list(gates.values())
     low, high = [analysis.share_low(each) for each in values], [analysis.share_high(each) for each in values]
     widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
     ticks = [f"{name}\n{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]

@@ -90,13 +90,13 @@ def _by_block(observation: Observation, found: Mapping[View, AgainstUsual]) -> I
             ]
         items += [gates.profile(gate, side) for side, gate in analysis.profiles(block).items()]
         if gate := analysis.channel_view(block):
-            finding = gates.passing_in_words(gate, block.name)
+            finding = gates.passing_in_words(gate, block.title)
             strongest = int(gate.values[0].argmax())
             items += gates.channel_bars(gate, f"channels-{gate.name}", finding, strongest)
         if len(items) == 1:
             items += [gates.cells(gate, gate.name, f"{gate.name}, a {gate.kind} gate") for gate in block.gates]
         items += _against_usual(observation, block.name, found)
-        yield Section(block.name, items)
+        yield Section(block.title, items)
 
 
 def _against_usual(observation: Observation, block: str, found: Mapping[View, AgainstUsual]) -> Iterator[Item]:

@@ -17,7 +17,7 @@ from attention.charts.gates import MapStyle
 from attention.kinds import SPATIAL
 from attention.numbers import fixed, small
 from attention.observe import Observation
-from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
+from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.ui import presenting, usual, widgets
 from attention.ui.gates import say_notes
 
@@ -39,12 +39,13 @@ USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the blo
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
-def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block:
+def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
     gates = {block.name: _shown(block)[0] for block in blocks}
     means = [float(gate.values.mean()) for gate in gates.values()]
-    usual = analysis.most_varied({block.name: block.gates for block in blocks}, health)
-    name = widgets.depth_strip(list(gates), means, usual, label="Mean of the spatial gate", colours=SPATIAL_GATE)
+    usual = analysis.most_varied({block.name: block.gates for block in blocks}, observation.card.gate_health)
+    names, label = {name: observation.names[name] for name in gates}, "the mean of the spatial gate"
+    name = widgets.depth_strip(names, means, usual, label=label, colours=SPATIAL_GATE)
     return next(block for block in blocks if block.name == name)
 
 

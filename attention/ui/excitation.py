@@ -55,7 +55,7 @@ class Selection:
     @cached_property
     def names(self) -> dict[str, str]:
         """What the blocks are called for short, by their names."""
-        return dict(zip(self.gates, analysis.short_names(list(self.gates)), strict=True))
+        return {name: self.observation.names[name] for name in self.gates}
 
     @property
     def name(self) -> str:
@@ -84,7 +84,8 @@ def choose_block(observation: Observation) -> tuple[dict[str, Gate], str]:
     means = [float(gate.values.mean()) for gate in by_block.values()]
     blocks = {block.name: block.gates for block in observation.blocks if block.name in by_block}
     opened = analysis.most_varied(blocks, observation.card.gate_health)
-    return by_block, widgets.depth_strip(list(by_block), means, opened, label="Mean gate")
+    names = {name: observation.names[name] for name in by_block}
+    return by_block, widgets.depth_strip(names, means, opened, label="the mean channel gate")
 
 
 def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str, str]:
@@ -285,7 +286,7 @@ def draw_usual(selection: Selection) -> None:
 def draw_depth(selection: Selection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
     values = {block: gate.values[0] for block, gate in selection.gates.items()}
-    widgets.show(channels.through_depth(values, selection.block))
+    widgets.show(channels.through_depth(values, selection.block, selection.names))
     _draw_health(selection)
 
 

@@ -188,7 +188,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
 
 
 def _names(moves: Sequence[Move]) -> list[str]:
-    return analysis.short_names([move.gate.name for move in moves])
+    return analysis.gate_titles([move.gate for move in moves])
 
 
 def _places(kind: str, *, flipped: bool) -> str:

@@ -96,7 +96,7 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
     said = jobs.cost(2 * count, count, column.seconds)
     done = jobs.result_of("agreement", (first.key, column.target, *others), said, measure)
     if done is not None:
-        names = analysis.short_names([gate.name for gate in column.spatial])
+        names = analysis.gate_titles(column.spatial)
         looks = [analysis.look(gate.values[0]) for gate in column.spatial]
         flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
         assert column.heatmap is not None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from attention import analysis, interventions
+from attention import interventions
 from attention.analysis import evidence, excitation
 from attention.analysis.evidence import OverPictures, Test, draws_for
 from attention.charts import interventions as figures
@@ -72,7 +72,7 @@ def _draw_curve(
     observations: Sequence[Observation], classes: Sequence[int], pictures: tuple[str, ...], seed: int
 ) -> None:
     blocks = [block.name for block in observations[0].blocks]
-    names, draws = analysis.short_names(blocks), draws_for(len(blocks))
+    names, draws = list(observations[0].names.values()), draws_for(len(blocks))
     edits = [interventions.block_off(block, pictures) for block in blocks]
     values = passes.given(observations[0], [Edit("replace", pictures=pictures)]) if pictures else {}
     with st.spinner("Switching off one block after another"):
@@ -110,7 +110,8 @@ def _chart(
     """Each block off, and, once they are drawn, what chance does; `how` has the pictures of "off", and the seed."""
     pictures, seed = how
     blocks = [row[0].name for row in effects]
-    names, label, count = analysis.short_names(blocks), observations[0].labels[classes[0]], len(observations)
+    names, label = list(observations[0].names.values()), observations[0].labels[classes[0]]
+    count = len(observations)
     measure = observations[0].measure
     changes = np.array([_of_classes([one.change for one in row], classes) for row in effects])
     tests = None if null is None else evidence.tests(changes.mean(1).tolist(), null)

@@ -179,7 +179,7 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     by_hand = {gate.name for edit in edits for gate in interventions.targets(edit, observation.trace.gates)}
     gates = observation.trace.gates
     moved = [float(np.abs(after[gate.name] - gate.values[0]).mean()) for gate in gates]
-    names = analysis.short_names([gate.name for gate in gates])
+    names = analysis.gate_titles(gates)
     own = [number for number, gate in enumerate(gates) if gate.name not in by_hand]
     most = max(own, key=moved.__getitem__, default=None)
     finding = "No gate moved that nobody edited."
