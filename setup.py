@@ -29,7 +29,7 @@ setup(
     package_data={
         "attention.app": [".streamlit/config.toml"],
         "attention.app.assets": ["*", "*/*"],
-        "attention.charts": ["*.js", "*.css"],
+        "attention.charts": ["*.js", "*.css", "fonts/*"],
         "attention.ui": ["*.css"],
         "attention.report": ["*.html", "plotly/*"],
     },

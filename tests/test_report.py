@@ -164,7 +164,7 @@ def test_a_network_without_gates_or_classes_is_still_reported(subject):
 
 def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
     table = Table("t", "T", {"n": range(1000)})
-    assert len(table.rows) == 200 and table.left_out == 800
+    assert len(table.rows) == 50 and table.left_out == 950
     assert packing.unpacked(table.address.partition(",")[2]).count("\n") == 1001
 
 

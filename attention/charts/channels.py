@@ -217,9 +217,10 @@ def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: in
     for place in map(int, np.flatnonzero(is_chosen)):
         near = values[channels][max(place - len(channels) // 16, 0) : place + len(channels) // 16 + 1]
         text = f"{chosen}: {fixed(values[chosen])}"
-        figure.add_annotation(
-            x=place, y=max(float(near.max()), 0), text=text, font={**_FONT, "color": ACCENT, "weight": "bold"}
-        )
+        edge = len(channels) // 8  # at an end, half of the text would stand on the numbers of the axis
+        side = "left" if place < edge else "right" if place >= len(channels) - edge else "center"
+        look = {"font": {**_FONT, "color": ACCENT, "weight": "bold"}, "xanchor": side}
+        figure.add_annotation(x=place, y=max(float(near.max()), 0), text=text, **look)
     figure.update_annotations(showarrow=False, yanchor="bottom", yshift=4)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 24, "b": 0}, bargap=0.12, showlegend=False)
     figure.update_xaxes(showgrid=False, fixedrange=True, tickfont=_FONT, showticklabels=_in_order(channels))

@@ -16,7 +16,7 @@ from attention.interventions import Effect
 from attention.interventions import files as edit_files
 from attention.numbers import p_value, signed
 from attention.observe import Observation, Picture, read_picture
-from attention.records import Band, GatescopeError, Outputs
+from attention.records import Band, GatescopeError, Ground, Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +52,8 @@ class Request:
     """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
+    ground: Ground = "light"
+    """What the figure stands on."""
 
 
 def ablate(request: Request, out: Path) -> None:
@@ -87,7 +89,7 @@ def ablate(request: Request, out: Path) -> None:
         "seed": request.seed,
         "results": [_to_dict(row) for row in rows],
     }
-    _write(report, rows, out, observation.measure)
+    _write(report, rows, out, observation.measure, request.ground)
 
 
 def _donors(observation: Observation, request: Request) -> list[Picture]:
@@ -151,12 +153,12 @@ def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str)
         )
 
 
-def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str) -> None:
+def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str, ground: Ground) -> None:
     files.write(out / "ablation.json", json.dumps(report, indent=1) + "\n")
     marked = " (random weights)" if report["random_weights"] else ""
     title = f"{report['network']}{marked}, {report['picture']}: change of the {measure} of {report['class']}"
     put = f" Off: the gates are put to {report['off']}." if report["off"] else ""
     draws = f"Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}."
     note = f"{interventions.WITHOUT}{put} {draws} {QUESTION}"
-    files.write(out / "ablation.png", printed.edits(rows, title, note, measure))
+    files.write(out / "ablation.png", printed.edits(rows, title, note, measure, ground=ground))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

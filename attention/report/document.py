@@ -10,14 +10,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 from PIL import Image
 
-from attention.charts import explorable
+from attention.charts import explorable, export
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
 from attention.foreign import plain
 from attention.numbers import number
 from attention.report import packing
 
 TEMPLATE = Path(__file__).with_name("template.html")
-MOST_ROWS = 200
+MOST_ROWS = 50
 """The rows of a table that the page shows; its CSV file has all."""
 MOST_LETTERS = 400_000
 """Letters of one packed CSV file; a table with more is left to the page or command that made it."""
@@ -77,6 +77,8 @@ class Document:
     answer: str
     warnings: Sequence[str]
     sections: Sequence[Section]
+    subject: str = ""
+    """The network and the picture, or the survey, which each figure is titled with as a file."""
 
 
 def html(document: Document) -> str:
@@ -90,7 +92,7 @@ def html(document: Document) -> str:
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
     how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items}
-    text = template.render(document=document, packing=packing, explorable=explorable, **how)
+    text = template.render(document=document, packing=packing, explorable=explorable, export=export, **how)
     return text.encode("utf-8", "backslashreplace").decode()  # the name of a file may hold bytes that are no text
 
 
@@ -120,5 +122,5 @@ def _picture_address(chart: Chart) -> str:
     assert isinstance(chart.figure, bytes)
     file = io.BytesIO()
     with Image.open(io.BytesIO(chart.figure)) as picture:
-        picture.convert("RGB").save(file, "WEBP", lossless=picture.format == "PNG", quality=80)
+        picture.convert("RGB").save(file, "WEBP", lossless=picture.format == "PNG", quality=75)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

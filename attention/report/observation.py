@@ -50,6 +50,7 @@ def report_of(observation: Observation, *first: Section) -> Document:
             *_rejected(trace),
             _origin(observation),
         ],
+        f"{observation.card.title}, {observation.picture.name}",
     )
 
 

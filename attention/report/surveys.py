@@ -29,6 +29,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
         _answer(survey),
         list(_warnings(survey)),
         [_classes(result), *_charts(selection), *_failures(result), _origin(result)],
+        survey.title,
     )
 
 

@@ -131,7 +131,7 @@ def _choose_on_offer(page: str, served: serving.Served | None) -> NetworkChoice:
         st.session_state.pop("network", None)  # nobody chose it: it was the usual one of another page
     st.session_state[_USUAL] = usual
     name = st.selectbox(
-        "Network on offer",
+        "Network by name",
         names,
         names.index(usual),
         key="network",

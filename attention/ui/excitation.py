@@ -267,7 +267,7 @@ def _draw_reweight(selection: Selection, steps: ChannelSteps) -> None:
     largest = float(steps.before[0, c].max())
     st.latex(
         rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {fixed(selection.values[c])} \cdot u_{{{c}}}, "
-        rf"\qquad \max u_{{{c}}} = {fixed(largest)} \to \max x_{{{c}}} = {fixed(float(steps.after[0, c].max()), 2)}"
+        rf"\qquad \max u_{{{c}}} = {fixed(largest)} \to \max x_{{{c}}} = {fixed(steps.after[0, c].max())}"
     )
 
 

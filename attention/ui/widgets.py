@@ -26,7 +26,7 @@ from attention.ui.page_style import styled
 FORMATS = ["PNG", "SVG"]
 """What a figure can be as a file."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
-ON_OFFER = "On offer"
+ON_OFFER = "From the list"
 """Where a network comes from that is chosen by its name."""
 _MARK = "_mark"
 FEW = 6
