@@ -29,9 +29,9 @@ setup(
     package_data={
         "attention.app": [".streamlit/config.toml"],
         "attention.app.assets": ["*", "*/*"],
-        "attention.charts": ["*.js", "*.css"],
+        "attention.charts": ["*.js", "*.css", "fonts/*"],
         "attention.ui": ["*.css"],
-        "attention.report": ["*.html"],
+        "attention.report": ["*.html", "plotly/*"],
     },
     install_requires=wanted.pop("core"),
     extras_require=wanted,

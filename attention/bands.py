@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from attention import numbers as said
 from attention.records import Band, GatescopeError
 
 RGB: tuple[Band, ...] = ("red", "green", "blue")
@@ -288,6 +289,7 @@ def span(low: float, high: float, *, sixteen: bool) -> tuple[float, float, str]:
     """What becomes black and white, of values from `low` to `high`, and that in words; `sixteen` where they are whole
     numbers of 16 bits."""
     if not sixteen:
-        return low, high, f"its values of {low:,.6g} to {high:,.6g} are stretched over all greys"
+        run = f"{said.number(low, 6)} to {said.number(high, 6)}"
+        return low, high, f"its values of {run} are stretched over all greys"
     bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
     return 0.0, 2.0**bits - 1, f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""

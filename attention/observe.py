@@ -22,6 +22,7 @@ from attention.models import zoo
 from attention.models.code import CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
+from attention.numbers import number
 from attention.records import Band, Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
 from attention.store import Store
 
@@ -141,8 +142,7 @@ class Observation:
     @cached_property
     def names(self) -> dict[str, str]:
         """What the blocks are called for short, by their names."""
-        names = [block.name for block in self.blocks]
-        return dict(zip(names, analysis.short_names(names), strict=True))
+        return analysis.titles(self.blocks)
 
     @property
     def coverage(self) -> tuple[str, ...]:
@@ -202,7 +202,7 @@ class Observation:
         found = self.probabilities_or_none
         if found is not None:
             return f"{found[target]:.1%}"
-        return f"{predictions.table(self.trace.output)[0, target]:.4g}"
+        return f"{number(predictions.table(self.trace.output)[0, target])}"
 
     @property
     def inventory(self) -> Inventory:

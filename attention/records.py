@@ -14,6 +14,8 @@ Outputs = Literal["logits", "probabilities", "scores", "values"]
 """What the numbers are that a network returns for a picture: see `attention.analysis.predictions`."""
 Band = str
 """What an input channel of a network reads of a picture: a colour, grey, or a band of its file by number or name."""
+Ground = Literal["light", "dark"]
+"""What a figure in a file stands on."""
 Size = int | tuple[int, int]
 """Side of a square picture, or the height and width of another, in pixels."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
@@ -42,6 +44,9 @@ class Gate:
     feature_shape: tuple[int, ...]
     minimum: float
     maximum: float
+    maker: str = ""
+    """Dotted path of the submodule whose layers made it, where another module multiplies; "" where it is the same, or
+    nothing is known of it."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ observation = ui.open_page()
 with ui.errors():
     blocks = [block for block in observation.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
     if blocks:
-        block = cbam.choose_block(blocks, observation.card.gate_health)
+        block = cbam.choose_block(observation, blocks)
         name = observation.names[block.name]
         with usual.headline(observation, lambda found: cbam.headline(block, name, found)):
             cbam.say_health(observation, block)

@@ -1,10 +1,13 @@
 """Every gate of every network stands in one block that the pages can show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from attention import analysis, capture
 from attention.kinds import KINDS
@@ -163,3 +166,73 @@ def test_a_page_opens_on_the_gate_that_varies_most_from_picture_to_picture_as_th
     assert analysis.most_varied(gates, ()) == "c"
     gates["b"].append(gate_of("spatial", "b.map"))
     assert analysis.most_varied(gates, [*health, GateHealth("b.map", "spatial", 0.0, 0.0, 0.05)]) == "c"  # 0.175 < 0.2
+
+
+class Weighing(nn.Module):
+    """A gate that somebody else multiplies: of channels with a kernel of 1, of places with one of 7."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.channels = kernel == 1
+        self.conv = nn.Conv2d(
+            channels if self.channels else 1, channels if self.channels else 1, kernel, padding=kernel // 2
+        )
+
+    def forward(self, x):
+        return self.conv(x.mean((2, 3) if self.channels else 1, keepdim=True)).sigmoid()
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ca, self.sa, self.se = Weighing(8, 1), Weighing(8, 7), Weighing(8, 1)
+
+    def forward(self, x):
+        y = self.ca(x) * x
+        y = self.sa(y) * y
+        return x + self.se(y) * y
+
+
+class Written(nn.Module):
+    """Attention as many write it: a forward that multiplies by what its submodules return."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.ca, self.sa = nn.Conv2d(3, 8, 3), Weighing(8, 1), Weighing(8, 7)
+        self.layer, self.head = nn.Sequential(Residual(), Residual()), nn.Conv2d(8, 8, 3, stride=2)
+        self.late = Weighing(8, 7)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = self.ca(x) * x
+        x = self.sa(x) * x
+        x = self.head(self.layer(x))
+        return (self.late(x) * x).mean((2, 3))
+
+
+def test_blocks_that_are_calls_in_a_forward_are_called_by_what_made_their_gates():
+    tracer, batch = capture.Tracer(Written().eval()), torch.rand(1, 3, 16, 16)
+    for _ in range(2):  # discovered, and repeated
+        gates = tracer(batch).gates
+        assert [gate.maker for gate in gates if "#" in gate.name] == [
+            *("ca", "sa"),
+            *(f"layer.{number}.{name}" for number in (0, 1) for name in ("ca", "sa", "se")),
+            "late",
+        ]
+        blocks = analysis.blocks(gates)
+        assert [block.name for block in blocks] == ["#1", "layer.0", "layer.0#3", "layer.1", "layer.1#3", "#3"]
+        assert list(analysis.titles(blocks).values()) == [
+            "ca + sa",
+            "layer.0",
+            "layer.0.se",
+            "layer.1",
+            "layer.1.se",
+            "late",
+        ]
+        assert analysis.gate_titles(gates)[:3] == ["ca", "sa", "layer.0.ca"]
+
+
+def test_gates_that_one_submodule_made_twice_keep_their_numbers():
+    made = [replace(gate(f"a#{number}", "channel"), maker="a.se") for number in (1, 2)]
+    assert analysis.gate_titles(made) == ["a#1", "a#2"]
+    assert len(set(analysis.titles(analysis.blocks(made)).values())) == 2

@@ -39,18 +39,19 @@ ROOMS = {
     "foreign": door(),
     "signatures": door(),
     "records": door("numpy", "kinds"),
+    "numbers": door("numpy", "records"),
     "threads": door(inside="torch"),
     "filters": door(),
     "limits": door("", "records"),
     "files": door("", "records"),
-    "bands": door("numpy PIL", "records"),
+    "bands": door("numpy PIL", "records numbers"),
     "images": door("numpy PIL", "records files filters limits bands signatures", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
     "labels": door("", "records files images"),
     "cost": door("torch", "records"),
-    "analysis": door("numpy", "records"),
+    "analysis": door("numpy", "records numbers"),
     "capture": door("numpy torch", "records"),
     "inventory": door("torch", "records cost"),
     "models": door(
@@ -60,19 +61,19 @@ ROOMS = {
         inside_house="cost capture",
     ),
     "attribution": door("torch", "records filters", inside="captum"),
-    "grouped": door("numpy torch", "records threads layers cost"),
+    "grouped": door("numpy torch", "records numbers threads layers cost"),
     "store": door(),
     "observe": door(
         "numpy PIL",
-        "records bands files analysis images models store",
+        "records numbers bands files analysis images models store",
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records files analysis capture observe", inside="safetensors"),
+    "interventions": door("numpy torch", "records numbers files analysis capture observe", inside="safetensors"),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
-        "records limits files threads images models analysis",
+        "records numbers limits files threads images models analysis",
         inside="torch pyarrow ray timm",
         inside_house="capture",
     ),
@@ -80,19 +81,19 @@ ROOMS = {
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
     "many": door("numpy", "records images analysis observe interventions survey comparison"),
     "charts": door(
-        "numpy plotly PIL", "records foreign grouped analysis observe comparison survey", inside="matplotlib"
+        "numpy plotly PIL", "records numbers foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
     "serving": door("click", "records bands limits devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
-        "records foreign images models analysis observe survey charts",
+        "records numbers foreign images models analysis observe survey charts",
         inside="jinja2",
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
-        "records bands foreign limits images models inventory grouped charts analysis changes store observe comparison "
-        "serving labels interventions jobs survey views report many threads",
+        "records numbers bands foreign limits images models inventory grouped charts analysis changes store observe "
+        "comparison serving labels interventions jobs survey views report many threads",
         inside="torch",
         inside_house="layers capture attribution",
     ),
@@ -101,8 +102,8 @@ ROOMS = {
     "evaluation": door("numpy", "records models survey"),
     "cli": door(
         "click numpy",
-        "records bands files threads devices images analysis models charts store interventions observe serving survey "
-        "report many",
+        "records numbers bands files threads devices images analysis models charts store interventions observe serving "
+        "survey report many",
         inside="torch",
         inside_house="attribution comparison training distillation evaluation",
     ),

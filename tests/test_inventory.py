@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from attention import capture, networks
-from attention.charts import numbers
+from attention import capture, networks, numbers
 from attention.cost import CostError, measure
 from attention.inventory import COUNTS, every, folded
 from attention.inventory.rows import alike

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from attention import capture, images
 from attention.analysis import Block
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
-from attention.charts.numbers import span
 from attention.models import own, zoo
+from attention.numbers import span
 from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.store import Store

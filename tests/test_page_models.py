@@ -9,8 +9,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, inventory
-from attention.charts import numbers
+from attention import capture, inventory, numbers
 from attention.models import own, zoo
 from attention.observe import NetworkChoice, Observation
 from attention.records import Gate, Known, Part

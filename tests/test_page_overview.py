@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, images
-from attention.charts import numbers
+from attention import capture, images, numbers
 from attention.models import own, zoo
 from attention.records import Trace
 

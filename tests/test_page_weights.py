@@ -220,7 +220,7 @@ def test_the_projects_own_weights_see_what_the_network_on_offer_sees():
 
 def test_an_uploaded_network_stands_beside_another_one(cbam):
     app = sound(uploaded(opened("compare"), "my_net.pth", cbam))
-    app.segmented_control(key="origin").set_value("On offer").run()
+    app.segmented_control(key="origin").set_value("From the list").run()
     app.multiselect(key="beside").set_value(["my_net.pth"]).run()
     assert "**my_net.pth**" in texts(sound(app)) and "heatmaps of their own first guesses" in texts(app)
 
@@ -248,7 +248,7 @@ def test_a_page_without_such_gates_leads_back_to_the_networks_on_offer():
     build, *_ = LAYOUTS["torchvision ResNet"]
     app = sound(uploaded(opened("cbam"), "mine.pth", saved(made(build))))
     app.button(key="instead_cbam").click().run()
-    assert sound(app).segmented_control(key="origin").value == "On offer"
+    assert sound(app).segmented_control(key="origin").value == "From the list"
     assert app.selectbox(key="network").value == "cbam"
 
 

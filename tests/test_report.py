@@ -4,10 +4,12 @@ import base64
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,16 +18,18 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import nn
 
+from attention import charts, images, survey
 from attention import cli as line
-from attention import images, survey
+from attention.charts import overlay
 from attention.charts.chart import Chart, as_csv
-from attention.charts.numbers import number
 from attention.models import zoo
+from attention.numbers import number
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
-from attention.report import Document, Section, Table, html, report_of, surveyed
+from attention.report import Document, Section, Table, html, packing, report_of, surveyed
 from tests import surveys
 
+CHARTS = Path(charts.__file__).parents[1]
 HOSTILE = '<script>alert("1")</script>&.jpg'
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 FETCHING = {"src", "srcset", "data", "action", "poster", "background", "xlink:href"}
@@ -36,13 +40,14 @@ class Reader(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.attributes, self.scripts, self.text, self.tags = [], [], [], "", []
+        self.open, self.attributes, self.scripts, self.text, self.tags, self.packed = [], [], [], "", [], []
         self.feed(text)
         self.close()
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
+        self.is_packed = ("type", "application/gzip") in attributes
         self.attributes += [(tag, name, value or "") for name, value in attributes]
         if tag not in VOID:
             self.open.append(tag)
@@ -52,7 +57,7 @@ class Reader(HTMLParser):
 
     def handle_data(self, data):
         if self.open and self.open[-1] == "script":
-            self.scripts.append(data)
+            (self.packed if self.is_packed else self.scripts).append(data)
         elif self.open and self.open[-1] != "style":
             self.text += data
 
@@ -75,15 +80,30 @@ def page(subject) -> Reader:
 def test_it_is_well_formed_and_refers_to_nothing_outside(page):
     for tag, name, value in page.attributes:
         assert name not in FETCHING or value.startswith("data:"), (tag, name, value[:80])
-        assert name != "href" or value.startswith("data:text/csv"), (tag, value[:80])
+        assert name != "href" or value.startswith("data:application/gzip"), (tag, value[:80])
         assert not name.startswith("on")
     assert "link" not in page.tags and "iframe" not in page.tags
     policy = next(value for tag, name, value in page.attributes if name == "content" and "default-src" in value)
     assert policy.startswith("default-src 'none'") and "http" not in policy
 
 
-def test_plotly_is_in_it_once(page):
-    assert sum("plotly.js v" in script[:500] for script in page.scripts) == 1
+def test_plotly_is_in_it_once_and_the_rest_that_is_packed_are_its_figures(page):
+    *figures, library = map(packing.unpacked, page.packed)
+    assert "plotly.js (cartesian - minified) v4" in library[:100] and "</script" not in library
+    assert figures and all({"data", "layout"} == json.loads(figure).keys() for figure in figures)
+
+
+@pytest.mark.parametrize("name", ["cbam-b0", "cbam", "efficientnet-b0"])
+def test_a_report_of_a_picture_has_two_megabytes_at_most(name):
+    assert len(html(report_of(observation(name))).encode()) < 1_700_000  # what a page adds has room
+
+
+def test_every_trace_is_of_a_kind_that_the_packed_plotly_knows():
+    known = set(re.findall(r'moduleType:"trace",name:"([a-z0-9]+)"', packing.unpacked(packing.plotly())))
+    made = {
+        name.lower() for path in CHARTS.rglob("*.py") for name in re.findall(r"\bgo\.([A-Z]\w*)\(", path.read_text())
+    }
+    assert {"bar", "scatter"} <= made - {"figure"} <= known
 
 
 def test_the_name_of_a_strangers_file_stays_text(page):
@@ -96,7 +116,10 @@ def test_texts_in_a_figure_do_not_end_the_script_that_holds_them():
     document = Document("", "", (), [Section("", [Chart("hostile", figure, HOSTILE)])])
     read = Reader(html(document))
     assert read.tags.count("script") == 3
-    assert unescape(json.loads(read.scripts[0])["data"][0]["name"]) == "</script><script>alert(2)</script>"
+    assert (
+        unescape(json.loads(packing.unpacked(read.packed[0]))["data"][0]["name"])
+        == "</script><script>alert(2)</script>"
+    )
 
 
 def test_every_picture_and_chart_says_its_finding(page):
@@ -141,8 +164,15 @@ def test_a_network_without_gates_or_classes_is_still_reported(subject):
 
 def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
     table = Table("t", "T", {"n": range(1000)})
-    assert len(table.rows) == 200 and table.left_out == 800
-    assert base64.b64decode(table.address.partition(",")[2]).count(b"\n") == 1001
+    assert len(table.rows) == 50 and table.left_out == 950
+    assert packing.unpacked(table.address.partition(",")[2]).count("\n") == 1001
+
+
+def test_a_table_that_a_report_has_no_room_for_says_so():
+    table = Table("t", "T", {"n": np.random.default_rng(0).random(50_000)})
+    read = Reader(html(Document("", "", [], [Section("", [table])])))
+    assert "This table has 50,000 rows: too many for a report." in read.text and "more rows are in" not in read.text
+    assert not any(name == "href" for _, name, _ in read.attributes)
 
 
 @pytest.mark.parametrize(
@@ -161,17 +191,16 @@ def test_numbers_are_said_with_three_digits(value, text):
     assert number(value) == text
 
 
-def test_a_picture_is_named_by_what_it_is():
-    file = io.BytesIO()
-    Image.new("RGB", (2, 2)).save(file, "PNG")
-    for data, kind in ((file.getvalue(), "png"), (b"\xff\xd8", "jpeg")):
-        section = Section("Pictures", [Chart("picture", data, "A picture.")])
-        (source,) = [
-            value
-            for tag, name, value in Reader(html(Document("", "", [], [section]))).attributes
-            if (tag, name) == ("img", "src")
-        ]
-        assert source.startswith(f"data:image/{kind};base64,")
+def test_a_drawing_stays_exact_and_a_photograph_nearly_so():
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    drawn = Image.fromarray(pixels)
+    for encoded, most in ((overlay.png(drawn), 0), (overlay.jpeg(drawn.resize((64, 64)).resize((8, 6))), 16)):
+        read = Reader(html(Document("", "", [], [Section("Pictures", [Chart("picture", encoded, "A picture.")])])))
+        (source,) = [value for tag, name, value in read.attributes if (tag, name) == ("img", "src")]
+        head, _, data = source.partition(",")
+        assert head == "data:image/webp;base64"
+        held, given = (Image.open(io.BytesIO(each)).convert("RGB") for each in (base64.b64decode(data), encoded))
+        assert np.abs(np.asarray(held, int) - np.asarray(given, int)).mean() <= most
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +233,9 @@ def test_the_class_means_of_a_survey_are_its_own(result):
 
 def test_names_of_classes_are_no_markup_in_a_figure(result):
     read = Reader(html(surveyed(survey.LoadedSurvey(result))))
-    assert any("\\u0026lt;b\\u0026gt;" in script or "&lt;b&gt;" in script for script in read.scripts[:-2])
+    assert any(
+        "\\u0026lt;b\\u0026gt;" in figure or "&lt;b&gt;" in figure for figure in map(packing.unpacked, read.packed)
+    )
 
 
 def command(*arguments):

@@ -10,9 +10,8 @@ from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
 from attention import cli as command
-from attention import images
+from attention import images, numbers
 from attention.analysis import top
-from attention.charts import numbers
 from attention.charts.chart import Chart
 from attention.observe import Observation, load_network, observe, read_picture
 from attention.report import Table, report_of

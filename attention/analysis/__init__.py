@@ -21,6 +21,7 @@ from attention.analysis.gates import (
     by_strength,
     channel_view,
     features,
+    gate_titles,
     look,
     most_varied,
     neutral,
@@ -29,6 +30,7 @@ from attention.analysis.gates import (
     short_names,
     spatial_view,
     spread,
+    titles,
 )
 from attention.analysis.health import hardly_varies, saturates, share_high, share_low, share_saturated
 from attention.analysis.predictions import TOP_CLASSES, probabilities, top
@@ -48,6 +50,7 @@ __all__ = [
     "channel_view",
     "excitation_parameters",
     "features",
+    "gate_titles",
     "hardly_varies",
     "look",
     "most_varied",
@@ -62,5 +65,6 @@ __all__ = [
     "short_names",
     "spatial_view",
     "spread",
+    "titles",
     "top",
 ]

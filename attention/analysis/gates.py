@@ -24,6 +24,15 @@ class Block:
         """All of its gates."""
         return tuple(gate for gate in (self.channel, self.spatial, *self.others) if gate)
 
+    @property
+    def title(self) -> str:
+        """What it is called where it is read: where its name is a mere number, after what made its gates, `ca + sa`."""
+        owner, numbered, _ = self.name.partition("#")
+        if not numbered or not all(gate.maker for gate in self.gates):
+            return self.name
+        before = f"{owner}." if owner else ""
+        return before + " + ".join(gate.maker.removeprefix(before) for gate in self.gates)
+
 
 def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
     """Every gate in a block, in depth order; neighbours of different kinds in one attention module share theirs.
@@ -60,8 +69,8 @@ def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
     kinds = {other.kind for other in group}
     if gate.kind in kinds:
         return False
-    if _owner(gate) == _owner(group[0]):
-        return True
+    if _owner(gate) == _owner(group[0]):  # a network's own forward may apply several attentions, one after the other
+        return bool(_owner(gate)) or gate.feature_shape == group[0].feature_shape
     return _parent(gate) == _parent(group[0]) and all(KINDS[kind].shares_block for kind in kinds | {gate.kind})
 
 
@@ -75,6 +84,22 @@ def _block(group: Sequence[Gate], taken: set[str]) -> Block:
     by_kind = {gate.kind: gate for gate in group}
     others = tuple(gate for gate in group if gate.kind not in (CHANNEL, SPATIAL))
     return Block(name, by_kind.get(CHANNEL), by_kind.get(SPATIAL), others)
+
+
+def titles(blocks: Sequence[Block]) -> dict[str, str]:
+    """What each block is called where it is read, without what all of them have, by its name; no two alike."""
+    given = [block.title for block in blocks]
+    alone = [
+        title if given.count(title) == 1 else f"{title} {block.name}"
+        for title, block in zip(given, blocks, strict=True)
+    ]
+    return dict(zip([block.name for block in blocks], short_names(alone), strict=True))
+
+
+def gate_titles(gates: Sequence[Gate]) -> list[str]:
+    """What the gates are called where they are read: after what made them, where their names are mere numbers."""
+    made = [gate.maker or gate.name for gate in gates]
+    return short_names([gate.name if made.count(title) > 1 else title for gate, title in zip(gates, made, strict=True)])
 
 
 def averaged(gate: Gate, kind: Kind) -> Gate | None:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.numbers import span
 from attention.records import Floats, GatescopeError, Outputs
 
 OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
@@ -65,8 +66,8 @@ def logits(output: Any, outputs: Outputs = "logits") -> Floats:
     if outputs == "logits":
         return values
     if ((values < -SUM_ERROR) | (values > 1 + SUM_ERROR)).any():
-        span = f"{values.min():.3g} to {values.max():.3g}"
-        raise PredictionError(f"The network's outputs are taken for {outputs}, and run from {span}; 0 to 1 is allowed.")
+        run = span(values.min(), values.max())
+        raise PredictionError(f"The network's outputs are taken for {outputs}, and run from {run}; 0 to 1 is allowed.")
     inside = np.clip(values.astype(np.float64), SMALLEST, 1 if outputs == "probabilities" else 1 - 2**-24)
     odds = inside if outputs == "probabilities" else inside / (1 - inside)
     return np.log(odds).astype(np.float32)

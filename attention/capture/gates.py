@@ -5,6 +5,7 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -100,7 +101,7 @@ class Gates:
         for (owner, number, _, match), array in zip(self._applied, values, strict=True):
             name = f"{owner}#{number}" if owner in several else owner
             gates[name] = _gate(name, match, array.reshape(match.layout.shape), match.shape)
-        return gates
+        return self._with_makers(gates, several)
 
     def _named_with_turns(self, values: list[Floats]) -> dict[str, Gate]:
         """The turns of a loop over the pictures are put together in the order of the pictures."""
@@ -117,6 +118,19 @@ class Gates:
             parts = [values[index].reshape(self._applied[index].match.layout.shape) for index in turns]
             array, inner = np.concatenate(parts), match.shape[1:] if match.layout.holds_samples else match.shape
             gates[name] = _gate(name, match, array, match.shape if match.samples is None else (len(array), *inner))
+        return self._with_makers(gates, several)
+
+    def _with_makers(self, gates: dict[str, Gate], several: set[str]) -> dict[str, Gate]:
+        """Which submodule made each gate of a module that applied several: a forward of `x = self.ca(x) * x`."""
+        layers = {(each.owner, each.number): each.match.layers for each in self._applied if each.owner in several}
+        if not layers:
+            return gates
+        holders = self._owners.holders(frozenset().union(*layers.values()))
+        for (owner, number), weights in layers.items():
+            makers = {_child(owner, holders.get(weight, owner)) for weight in weights}
+            name = f"{owner}#{number}"
+            if name in gates and len(makers) == 1:
+                gates[name] = replace(gates[name], maker=makers.pop())
         return gates
 
     def _apart_where_unlike(self, groups: dict[tuple[str, int], list[int]]) -> dict[tuple[str, int], list[int]]:
@@ -145,6 +159,13 @@ class Gates:
 def _gate(name: str, match: GateMatch, values: Floats, shape: tuple[int, ...]) -> Gate:
     low, high = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
     return Gate(name, match.kind, match.activation, values, shape, float(low), float(high))
+
+
+def _child(owner: str, path: str) -> str:
+    """The submodule of the owner that a module inside it belongs to; "" where it is the owner, or elsewhere."""
+    inside = path.removeprefix(f"{owner}.") if owner else path
+    first = inside.partition(".")[0] if path != owner and (inside != path or not owner) else ""
+    return f"{owner}.{first}".strip(".") if first else ""
 
 
 def possible_names(owner: str, number: int) -> tuple[str, ...]:
@@ -210,7 +231,13 @@ class Owners:
 
     def __init__(self, parts: Mapping[str, nn.Module]) -> None:
         self._names = {id(part): name for name, part in parts.items()}
+        self._parts = parts
         self._graphs = any(isinstance(part, torch.fx.GraphModule) for part in parts.values())
+
+    def holders(self, weights: frozenset[int]) -> dict[int, str]:
+        """The paths of the modules that hold these parameters, which are named by their identity."""
+        held = ((name, tensor) for name, part in self._parts.items() for tensor in part._parameters.values())
+        return {id(tensor): name for name, tensor in held if id(tensor) in weights}
 
     def running(self) -> str:
         names: dict[int, str] = self._names

@@ -145,6 +145,8 @@ class GateMatch(NamedTuple):
     """Where the gate stands among the positional arguments, in the product's own form; None where it does not."""
     samples: tuple[int, int] | None
     """Which pictures of the batch it belongs to, the first and how many, where a loop took a part of the batch."""
+    layers: frozenset[int]
+    """The layers whose output it is, if for an activation, by the identity of their weights."""
 
 
 class Rejection(NamedTuple):
@@ -208,7 +210,7 @@ def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int,
     plain = position if isinstance(position, int) and product.restore is None else None
     kind, layout = axes.kind(letters), Layout(meaning, letters)
     samples = gate.info.samples or feature.info.samples
-    return GateMatch(which, kind, activation, meaning, gate.varying, shape, layout, plain, samples)
+    return GateMatch(which, kind, activation, meaning, gate.varying, shape, layout, plain, samples, gate.info.layers)
 
 
 def _several(meaning: axes.Axes, varying: frozenset[int], new: frozenset[int]) -> bool:

@@ -13,6 +13,7 @@ from attention.analysis import by_strength
 from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns
 from attention.charts.colours import ACCENT, BLUE, CHANGE, CHANNEL_GATE, NULL
+from attention.numbers import extent, fixed
 from attention.records import Floats
 
 MOST_BARS = 256
@@ -67,7 +68,7 @@ def gate_strip(values: Floats, chosen: int) -> go.Figure:
 def squeezed(values: Floats, branch: str, chosen: int) -> Chart:
     """What a branch of the squeeze, "average" or "max", reads of each channel, (C,)."""
     what = MEANING[branch]
-    finding = f"The {what} of {len(values)} channels, from {values.min():.3f} to {values.max():.3f}."
+    finding = f"The {what} of {len(values)} channels, from {extent(values)}."
     table: Columns = {"channel": range(len(values)), what: values}
     return Chart(f"squeeze_{branch}", vector(values, chosen, what), finding, table=table)
 
@@ -75,7 +76,7 @@ def squeezed(values: Floats, branch: str, chosen: int) -> Chart:
 def hidden(values: Floats, branch: str, activation: str) -> Chart:
     """The hidden units of the excitation, (C / r,), after their activation, for a branch of the squeeze."""
     what, active = MEANING[branch], int((values > 0).sum())
-    rest = "are 0" if values.min() == 0 else f"are below 0, down to {values.min():.3f},"
+    rest = "are 0" if values.min() == 0 else f"are below 0, down to {fixed(values.min())},"
     finding = f"{active} of {len(values)} hidden units are above 0 for the {what}"
     finding += "." if active == len(values) else f"; the others {rest} after the {HIDDEN.get(activation, activation)}."
     table: Columns = {"hidden unit": range(len(values)), f"from the {what}": values}
@@ -98,13 +99,13 @@ def difference(first: Floats, second: Floats) -> Chart:
     most = int(by_strength(np.abs(change))[0])
     finding = (
         f"{int((np.abs(change) > 0.1).sum())} of {len(change)} channels differ by more than 0.1; most of all channel "
-        f"{most}: {first[most]:.3f} for the first picture, {second[most]:.3f} for the second."
+        f"{most}: {fixed(first[most])} for the first picture, {fixed(second[most])} for the second."
     )
     return Chart(
         "difference",
         difference_figure(change),
         finding,
-        f"Second minus first, from {change.min():.3f} to {change.max():.3f}; the scale is symmetric about 0.",
+        f"Second minus first, from {extent(change)}; the scale is symmetric about 0.",
         finding,
         table={"channel": range(len(change)), "first": first, "second": second, "change": change},
     )
@@ -123,16 +124,14 @@ def difference_figure(values: Floats, what: str = "second − first", axis: str 
     return figure
 
 
-def through_depth(gates: Mapping[str, Floats], chosen: str) -> Chart:
-    """Every block's gate (C,) as a box, by the block's name, with its share of saturated values; one is framed."""
-    names, values = analysis.short_names(list(gates)), list(gates.values())
+def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str, str]) -> Chart:
+    """Every block's gate (C,) as a box under the block's title, with its share of saturated values; one is framed."""
+    names, values = [titles[name] for name in gates], list(gates.values())
     low, high = [analysis.share_low(each) for each in values], [analysis.share_high(each) for each in values]
     widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
     ticks = [f"{name}\n{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
     table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
-    finding = (
-        f"The gates spread most in {names[widest]}, from {values[widest].min():.3f} to {values[widest].max():.3f}."
-    )
+    finding = f"The gates spread most in {names[widest]}, from {extent(values[widest])}."
     table |= {"mean": [float(each.mean()) for each in values], **analysis.spread(values)}
     return Chart(
         "depth",
@@ -181,8 +180,8 @@ def reweighted(channel: int, before: Floats, after: Floats, gate: float, key: st
     return Chart(
         key,
         before_after(before, after),
-        f"Channel {channel} before and after its gate of {gate:.3f}.",
-        f"Channel {channel} × {gate:.3f}: {_extent(before)} → {_extent(after)}",
+        f"Channel {channel} before and after its gate of {fixed(gate)}.",
+        f"Channel {channel} × {fixed(gate)}: {_extent(before)} → {_extent(after)}",
         numbers="reweight",
     )
 
@@ -200,7 +199,7 @@ def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
 
 
 def _extent(values: Floats) -> str:
-    return f"{values.min():.2f} … {values.max():.2f}"
+    return f"{fixed(values.min())} … {fixed(values.max())}"
 
 
 def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: int) -> go.Figure:
@@ -217,10 +216,11 @@ def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: in
     figure = go.Figure(bars)
     for place in map(int, np.flatnonzero(is_chosen)):
         near = values[channels][max(place - len(channels) // 16, 0) : place + len(channels) // 16 + 1]
-        text = f"{chosen}: {values[chosen]:.3f}"
-        figure.add_annotation(
-            x=place, y=max(float(near.max()), 0), text=text, font={**_FONT, "color": ACCENT, "weight": "bold"}
-        )
+        text = f"{chosen}: {fixed(values[chosen])}"
+        edge = len(channels) // 8  # at an end, half of the text would stand on the numbers of the axis
+        side = "left" if place < edge else "right" if place >= len(channels) - edge else "center"
+        look = {"font": {**_FONT, "color": ACCENT, "weight": "bold"}, "xanchor": side}
+        figure.add_annotation(x=place, y=max(float(near.max()), 0), text=text, **look)
     figure.update_annotations(showarrow=False, yanchor="bottom", yshift=4)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 24, "b": 0}, bargap=0.12, showlegend=False)
     figure.update_xaxes(showgrid=False, fixedrange=True, tickfont=_FONT, showticklabels=_in_order(channels))

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention import comparison
+from attention import comparison, numbers
 from attention.analysis import evidence
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import KINDS, Faithfulness
@@ -17,6 +17,7 @@ from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
 from attention.charts.overlay import Scale
 from attention.comparison import GateAgreement, MapTest
+from attention.numbers import fixed, p_value, signed
 from attention.records import Floats, Heatmap
 
 Doubles = NDArray[np.float64]
@@ -40,8 +41,8 @@ def completeness(heatmap: Heatmap) -> str:
         return ""
     total = float(heatmap.values.sum())
     return (
-        f"; its values add up to {total:.3f}, where the class has {heatmap.promised:+.3f} against the mean colour: "
-        f"off by {abs(total - heatmap.promised):.3f}"
+        f"; its values add up to {fixed(total)}, where the class has {signed(heatmap.promised)} against the mean "
+        f"colour: off by {fixed(abs(total - heatmap.promised))}"
     )
 
 
@@ -59,7 +60,8 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
         "Rank correlation of a spatial gate with the class heatmap (Grad-CAM of the last block, of the class chosen "
         "above here, and of the first guess for the others), on the finer grid of the two. Left, this picture's "
         f"heatmap: orange with its own gate, grey the middle 95 % with the same gate for {count - 1} other pictures. "
-        f"No p below {1 / count:.2g} can come of {count} pictures, before Holm's correction over {len(names)} gates. "
+        f"No p below {numbers.number(1 / count)} can come of {count} pictures, before Holm's correction over "
+        f"{len(names)} gates. "
         f"Right, the mean over n = {count} pictures; grey, the middle 95 % of {draws} draws in which each heatmap is "
         "given the gate of a picture drawn at random, seed 0. A gate that is alike for all pictures agrees with a "
         "heatmap by its habit of position, and lies in the grey."
@@ -97,9 +99,9 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
         else "show no evidence of agreeing more on the same picture than on different ones"
     )
     headline = (
-        f"Over n = {count} pictures, the heatmaps of {what} {verdict}: {over.observed:.2f} in the mean, where chance "
-        f"gives {over.low:.2f} to {over.high:.2f} (p = {over.p:.2g}). Here they agree by {here.observed:.2f}: of "
-        f"{count} heatmaps of {names[1]}, that of this picture is number {rank}."
+        f"Over n = {count} pictures, the heatmaps of {what} {verdict}: {fixed(over.observed, 2)} in the mean, where "
+        f"chance gives {fixed(over.low, 2)} to {fixed(over.high, 2)} ({p_value(over.p)}). Here they agree by "
+        f"{fixed(here.observed, 2)}: of {count} heatmaps of {names[1]}, that of this picture is number {rank}."
     )
     caption = (
         "Rank correlation of two networks' class heatmaps (the other pictures' are Grad-CAM of each network's first "
@@ -139,7 +141,7 @@ def _shifts(shifts: Sequence[Doubles]) -> dict[str, Sequence[float]]:
 def _agreeing(tested: Sequence[GateAgreement]) -> str:
     """What holds over the pictures, and what is so here."""
     sure = [
-        f"{each.name} {'more' if each.over.observed > each.over.low else 'less'} (p = {each.over.p_adjusted:.2g})"
+        f"{each.name} {'more' if each.over.observed > each.over.low else 'less'} ({p_value(each.over.p_adjusted)})"
         for each in tested
         if each.over.holds
     ]
@@ -147,12 +149,12 @@ def _agreeing(tested: Sequence[GateAgreement]) -> str:
         f"gates agree with the heatmap of their own picture otherwise than with those of others: {', '.join(sure)}."
         if sure
         else "there is no evidence that a gate agrees with the heatmap of its own picture more than with those of "
-        f"others (smallest p = {min(each.over.p_adjusted for each in tested):.2g})."
+        f"others (smallest {p_value(min(each.over.p_adjusted for each in tested))})."
     )
     best = max(tested, key=lambda each: each.here.observed)
     return (
         f"Over n = {best.pictures} pictures, {network} Here {best.name} agrees the most, by a rank correlation of "
-        f"{best.here.observed:.2f}: number {best.rank} among the same gate for {best.pictures} pictures."
+        f"{fixed(best.here.observed, 2)}: number {best.rank} among the same gate for {best.pictures} pictures."
     )
 
 
@@ -167,7 +169,7 @@ def _agreement(names: Sequence[str], here: Sequence[Test], over: Sequence[Test])
         figure.add_bar(x=high - low, base=low, orientation="h", width=0.6, marker=grey, name="other pictures'", **place)
         symbols = ["circle" if test.holds else "circle-open" for test in tests]
         orange = {"color": ACCENT, "size": 12, "symbol": symbols, "line": {"width": 2}}
-        hover = [f"{test.observed:.2f}, p = {test.p_adjusted:.2g}" for test in tests]
+        hover = [f"{fixed(test.observed, 2)}, {p_value(test.p_adjusted)}" for test in tests]
         dots = {"mode": "markers", "marker": orange, "text": hover, "hovertemplate": "%{y}: %{text}<extra></extra>"}
         figure.add_scatter(x=[test.observed for test in tests], name="its own picture's", **dots, **place)
         figure.update_xaxes(_AXIS | {"title": titles[column - 1], "range": [-1.02, 1.02]}, row=1, col=column)
@@ -189,7 +191,8 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
     said = dict(zip(areas, tests, strict=True))
     headline = " ".join(_judged(name, *(said[name, number] for number in range(len(KINDS)))) for name in tested)
     others = "; ".join(
-        f"{name} {one.curves.deletion.area:.3f} and {one.curves.insertion.area:.3f}" for name, one in beside.items()
+        f"{name} {fixed(one.curves.deletion.area)} and {fixed(one.curves.insertion.area)}"
+        for name, one in beside.items()
     )
     shares, null = first.curves.deletion.shares, first.null
     caption = (
@@ -224,7 +227,8 @@ def _judged(name: str, deleted: Test, inserted: Test) -> str:
             else "no evidence of a difference from random maps like it"
         )
         parts.append(
-            f"{test.observed:.3f} by {kind}, {verdict} ({test.low:.3f} to {test.high:.3f}, p = {test.p_adjusted:.2g})"
+            f"{fixed(test.observed)} by {kind}, {verdict} ({fixed(test.low)} to {fixed(test.high)}, "
+            f"{p_value(test.p_adjusted)})"
         )
     return f"{name}: area {'; '.join(parts)}."
 
@@ -280,11 +284,12 @@ def shuffled(
     same = (
         "is not defined, since it is the same everywhere"
         if np.isnan(last).any()
-        else f"is {last[0]:.2f} in the median of {seeds} seeds ({last[1]:.2f} to {last[2]:.2f})"
+        else f"is {fixed(last[0])} in the median of {seeds} seeds ({fixed(last[1])} to {fixed(last[2])})"
     )
     headline = (
         f"With all weights shuffled, the rank correlation of the heatmap with the original {same}, its structural "
-        f"similarity {like[0]:.2f} ({like[1]:.2f} to {like[2]:.2f}); P of the class is {np.median(probability[1]):.1%} "
+        f"similarity {fixed(like[0], 2)} ({fixed(like[1], 2)} to {fixed(like[2], 2)}); P of the class is "
+        f"{np.median(probability[1]):.1%} "
         f"in place of {probability[0]:.1%}."
     )
     caption = (
@@ -313,7 +318,10 @@ def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int)
     """The median for each map (a row), by how far down the weights are shuffled (a column), in words with its ends."""
     values = np.array([row[0] for row in maps.values()], np.float32)
     texts = [
-        ["–" if np.isnan(one).any() else f"{one[0]:.2f}\n{one[1]:.2f} to {one[2]:.2f}" for one in row.T]
+        [
+            "–" if np.isnan(one).any() else f"{fixed(one[0], 2)}\n{fixed(one[1], 2)} to {fixed(one[2], 2)}"
+            for one in row.T
+        ]
         for row in maps.values()
     ]
     cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts}

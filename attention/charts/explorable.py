@@ -16,6 +16,7 @@ from plotly.colors import hex_to_rgb, sample_colorscale
 from attention.charts.channels import FEATURES
 from attention.charts.chart import Chart, Explorable
 from attention.charts.colours import CHANGE, CHANNEL_GATE, COLOUR_MAPS, OKABE_ITO, SPATIAL_GATE
+from attention.numbers import extent
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
 if TYPE_CHECKING:  # it needs torch
@@ -79,7 +80,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     return Chart(
         "explore_channel",
         Explorable(data | {"colours": _colours()}),
-        f"{name}: {channels} channels, {units} hidden units, the gates from {gate.min():.3f} to {gate.max():.3f}; the "
+        f"{name}: {channels} channels, {units} hidden units, the gates from {extent(gate)}; the "
         f"most open channel is {strongest}.",
         f"From left to right: a channel's map, the number that it is squeezed to, the {units} hidden units, its gate "
         f"from 0 to 1, and its map times the gate. Lines are products: red adds, blue takes off. {KEYS}",
@@ -108,7 +109,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
         "explore_spatial",
         Explorable(data | {"colours": _colours()}),
         f"{name}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} places, a {k} by {k} kernel, "
-        f"the gate from {gate.min():.3f} to {gate.max():.3f}; it is most open at row {row}, column {column}.",
+        f"the gate from {extent(gate)}; it is most open at row {row}, column {column}.",
         f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
         f"around the place, the kernel's products, and the gate. {KEYS}",
         table={"row": np.indices(gate.shape)[0].ravel(), "column": np.indices(gate.shape)[1].ravel()}

@@ -8,8 +8,8 @@ from PIL import Image
 from attention import analysis
 from attention.charts import channels, overlay, spatial
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.numbers import span
 from attention.charts.overlay import UNIT, Scale, own_range
+from attention.numbers import extent, fixed, span
 from attention.observe import Observation
 from attention.records import Floats, Gate
 
@@ -88,7 +88,7 @@ def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str 
         key,
         spatial.histogram(values, style.colour_map, style.scale(values)),
         f"Colour bar with the distribution of the {values.size} gate values: {gate_span(gate)}, "
-        f"mean {summary.mean:.2f}.",
+        f"mean {fixed(summary.mean)}.",
         "Gate value of a place: 1 passes its features unchanged, 0 shuts them off.",
         numbers=numbers,
     )
@@ -111,10 +111,7 @@ def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bo
     values = gate.values[0]
     order = channels.shown(values, by_size=by_size)
     whole = len(order) == len(values)
-    caption = (
-        f"Height and colour are the gate, 0 (pale) to 1 (deep); here {values.min():.3f} to {values.max():.3f}. "
-        "Channels count from 0."
-    )
+    caption = f"Height and colour are the gate, 0 (pale) to 1 (deep); here {extent(values)}. Channels count from 0."
     some = "" if whole else f"The {len(order)} most open of {len(values)} channels. "
     table: Columns = {"channel": range(len(values)), "gate": values}
     bars = channels.gate_bars(values, order, chosen)
@@ -144,7 +141,7 @@ def passing_in_words(gate: Gate, name: str) -> str:
     return (
         f"{name}: {found.open} of {found.channels} channels {_are(found.open)} let through above 0.9, "
         f"{found.held} {_are(found.held)} held below 0.1; the strongest is channel {found.strongest} "
-        f"at {gate.values[0, found.strongest]:.3f}."
+        f"at {fixed(gate.values[0, found.strongest])}."
     )
 
 

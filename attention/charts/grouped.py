@@ -8,11 +8,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention import grouped
+from attention import grouped, numbers
 from attention.charts.chart import Chart, Columns
 from attention.charts.colours import ACCENT, NULL, OKABE_ITO
 from attention.charts.partition import colour
 from attention.grouped import Convolution, papers
+from attention.numbers import fixed
 
 if TYPE_CHECKING:  # these need torch
     from attention.grouped.census import GroupedLayer
@@ -77,11 +78,11 @@ def times(times: "Times", groups: int) -> Chart:
     return Chart(
         "times",
         figure,
-        f"With {groups} groups {faster:.1f} times as fast as with one, where the arithmetic is 1/{groups}.",
+        f"With {groups} groups {fixed(faster, 1)} times as fast as with one, where the arithmetic is 1/{groups}.",
         f"Measured on this machine when it was asked for, {times.threads} thread{'s' * (times.threads > 1)}, one "
         f"picture, float32: the shortest of {times.runs} runs each, in shuffled order. The dashed line is what the "
         "arithmetic alone promises.",
-        f"In {groups} groups it does 1/{groups} of the arithmetic and runs {faster:.1f} times as fast.",
+        f"In {groups} groups it does 1/{groups} of the arithmetic and runs {fixed(faster, 1)} times as fast.",
         {
             "groups": list(measured),
             "ms": [1e3 * seconds for seconds in measured.values()],
@@ -212,8 +213,8 @@ def _short(number: float) -> str:
     """Three significant digits at most, with the unit prefix that Streamlit's own axes use."""
     for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
-            return f"{number / size:.3g}{prefix}"
-    return f"{number:.3g}"
+            return f"{numbers.number(number / size)}{prefix}"
+    return numbers.number(number)
 
 
 def _reading(x: float, y: float, text: str) -> go.layout.Annotation:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from attention.analysis import by_strength
 from attention.analysis.evidence import Test
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.numbers import p_value, signed
 from attention.records import Floats
 
 Doubles = NDArray[np.float64]
@@ -170,10 +171,10 @@ def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None,
     if changes.shape[1] > 1:
         dots = {"size": 6, "color": NULL, "symbol": "line-ew-open", "line": {"width": 2}}
         figure.add_scatter(x=np.repeat(at, changes.shape[1]), y=changes.ravel(), mode="markers", marker=dots)
-    marker, text = _diamond(mean), [f"{change:+.3f}" for change in mean]
+    marker, text = _diamond(mean), [f"{signed(change)}" for change in mean]
     if tests:
         marker["symbol"] = ["diamond" if test.holds else "diamond-open" for test in tests]
-        text = [f"{test.observed:+.3f}, p = {test.p_adjusted:.2g}" for test in tests]
+        text = [f"{signed(test.observed)}, {p_value(test.p_adjusted)}" for test in tests]
     figure.add_scatter(x=at, y=mean, mode="markers", marker=marker, text=text, hovertemplate="%{text}<extra></extra>")
     figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
     few = sum(map(len, names)) <= 200

@@ -1,6 +1,6 @@
 """A network in depth order, and what it says: the depth strip, boxes of its gates, bars of its classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from attention import analysis
 from attention.analysis import Block
 from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, BLUE, CHANNEL_GATE, NULL, PALE_BLUE
+from attention.numbers import fixed
 from attention.records import Floats, Part
 
 WIDE = 0.06
@@ -31,7 +32,7 @@ def openness(blocks: Sequence[Block]) -> Chart:
     least, most = names[int(np.argmin(means))], names[int(np.argmax(means))]
     return Chart(
         "gates",
-        boxes(analysis.short_names(names), [np.ravel(gate.values[0]) for _, gate in gates]),
+        boxes(analysis.gate_titles([gate for _, gate in gates]), [np.ravel(gate.values[0]) for _, gate in gates]),
         f"{len(gates)} gates in depth order; on average {least} is the most closed, {most} the most open.",
         "Each gate's values for this picture: quartiles in the box, whiskers to the minimum and maximum.",
         table={
@@ -119,20 +120,34 @@ def _drawn_apart(network: Part) -> list[Part]:
 
 
 def depth_strip(
-    names: Sequence[str], values: Sequence[float], chosen: str, *, label: str, colours: Any = CHANNEL_GATE
+    titles: Mapping[str, str], values: Sequence[float], chosen: str, *, label: str, colours: Any = CHANNEL_GATE
 ) -> Chart:
-    """The network in small, one cell a block, coloured by `values` (0 to 1), which `label` names."""
-    alt = f"{label} of {len(names)} blocks in depth order, from {min(values):.2f} to {max(values):.2f}."
-    table = {"block": names, label.lower(): values}
-    return Chart("strip", strip(names, values, chosen, colours), alt, table=table)
+    """The network in small, one cell a block, coloured by `values` (0 to 1), which `label` names.
+
+    `titles` say what the blocks are called, by their names, of which one is `chosen`.
+    """
+    ends = "pale 0 to deep blue 1" if colours is CHANNEL_GATE else "violet 0 to yellow 1"
+    return Chart(
+        "strip",
+        strip(list(titles.values()), values, titles[chosen], colours),
+        f"{label.capitalize()} of {len(titles)} blocks in depth order, from {fixed(min(values))} to "
+        f"{fixed(max(values))}.",
+        f"One cell a block, from the picture on the left to the answer on the right. Colour: {label}, {ends}.",
+        table={"block": list(titles), label: values},
+    )
 
 
-def strip(names: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
+def names_fit(titles: Sequence[str]) -> bool:
+    """Whether they stand below the cells of a strip."""
+    return len(titles) * max(map(len, titles)) <= MOST_LETTERS
+
+
+def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
     """One cell a block, coloured by its value, 0 to 1; the chosen one is framed."""
-    frames = [ACCENT if name == chosen else "rgba(0,0,0,0)" for name in names]
+    frames = [ACCENT if title == chosen else "rgba(0,0,0,0)" for title in titles]
     cells = go.Bar(
-        x=list(range(len(names))),
-        y=[1] * len(names),
+        x=list(range(len(titles))),
+        y=[1] * len(titles),
         width=0.96,
         marker={
             "color": list(values),
@@ -141,19 +156,17 @@ def strip(names: Sequence[str], values: Sequence[float], chosen: str, colours: A
             "cmax": 1,
             "line": {"color": frames, "width": 4},
         },
-        customdata=list(names),
+        customdata=list(titles),
         hovertemplate="%{customdata}: %{marker.color:.3f}<extra></extra>",
         unselected={"marker": {"opacity": 1}},
     )
     figure = go.Figure(cells)
     figure.update_layout(height=70, margin={"l": 0, "r": 0, "t": 4, "b": 24}, bargap=0, showlegend=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True)
-    short = analysis.short_names(names)
-    fit = len(short) * max(map(len, short)) <= MOST_LETTERS
     figure.update_xaxes(
-        tickvals=list(range(len(names))),
-        ticktext=short,
-        showticklabels=fit,
+        tickvals=list(range(len(titles))),
+        ticktext=list(titles),
+        showticklabels=names_fit(titles),
         showgrid=False,
         fixedrange=True,
     )

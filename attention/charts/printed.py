@@ -1,7 +1,9 @@
 """Charts as files without a browser, drawn by matplotlib: what each edit changes, and networks side by side."""
 
+import contextlib
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,11 +15,14 @@ from attention.charts import comparing, overlay
 from attention.charts.colours import ACCENT, NULL, OKABE_ITO
 from attention.charts.overlay import UNIT, Scale
 from attention.comparison import Compared
-from attention.records import Floats
+from attention.numbers import fixed, p_value, span
+from attention.records import Floats, Ground
 
 if TYPE_CHECKING:  # it comes with captum, and takes a second to load
     from matplotlib.axes import Axes
 
+INKS: dict[Ground, tuple[str, str]] = {"light": ("#ffffff", "#0b131b"), "dark": ("#10151b", "#e6ebf1")}
+"""Paper and ink."""
 COLUMN = 3.2
 """Width of a network's column, in inches."""
 DPI = 120
@@ -35,8 +40,26 @@ class EditRow(NamedTuple):
     after: float
 
 
-def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit") -> bytes:
+@contextlib.contextmanager
+def _on(ground: Ground) -> Iterator[None]:
+    """What is drawn inside stands on light or dark ground, in matplotlib's own font; a name with `$` stays one."""
+    import matplotlib
+
+    paper, ink = INKS[ground]
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    look: dict[Any, Any] = {**matplotlib.rcParamsDefault, "text.parse_math": False, **dict.fromkeys(inked, ink)}
+    look |= dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), paper)
+    with matplotlib.rc_context(look):
+        yield
+
+
+def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit", *, ground: Ground = "light") -> bytes:
     """A diamond for each change of the measure over its null range, grey, on one axis symmetric about zero: PNG."""
+    with _on(ground):
+        return _edits(rows, title, note, measure)
+
+
+def _edits(rows: Sequence[EditRow], title: str, note: str, measure: str) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure((10, 1.4 + 0.4 * len(rows)), layout="constrained")
@@ -50,7 +73,7 @@ def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit"
     axes.set_yticklabels([row.name for row in rows])
     axes.axvline(0, color=NULL, lw=1, zorder=0)
     effects = axes.secondary_yaxis("right")
-    effects.set_yticks(at, [f"P {row.before:.1%} → {row.after:.1%}, p = {row.test.p_adjusted:.2g}" for row in rows])
+    effects.set_yticks(at, [f"P {row.before:.1%} → {row.after:.1%}, {p_value(row.test.p_adjusted)}" for row in rows])
     for side in (axes, effects):
         side.tick_params(length=0)
         for spine in side.spines.values():
@@ -60,8 +83,13 @@ def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit"
     return _png(figure)
 
 
-def networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
+def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Ground = "light") -> bytes:
     """The networks side by side, as PNG: the class heatmap, the best guesses, the last spatial gate of each size."""
+    with _on(ground):
+        return _networks(picture, columns)
+
+
+def _networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
     from matplotlib.figure import Figure
 
     scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
@@ -69,6 +97,8 @@ def networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
     share = picture.height / picture.width
     heights = [COLUMN * share, 1.5, *[COLUMN / 2 * share + 0.3] * ((stages + 1) // 2)]
     figure = Figure((len(columns) * COLUMN, sum(heights) + 1.2), layout="constrained")
+    title = f"{columns[0].observation.picture.name}, seen by {len(columns)} networks"
+    figure.suptitle(textwrap.shorten(title, 34 * len(columns), placeholder=" …"), x=0.02, ha="left", fontsize=13)
     parts = figure.subfigures(1, len(columns), squeeze=False)[0]
     for part, column in zip(parts, columns, strict=True):
         part.suptitle(f"{column.card.name}{' (random weights)' * column.card.random}", fontsize=13)
@@ -76,12 +106,14 @@ def networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
         _draw_heatmap(heatmap.subplots(), picture, column, scale)
         _write_guesses(guesses.subplots(), column)
         shown = comparison.by_stage(column.spatial)
+        names = analysis.gate_titles(shown)
         for row, place in enumerate(gates):
-            for axes, gate in zip(place.subplots(1, 2), [*shown[2 * row : 2 * row + 2], None, None], strict=False):
+            few = [*zip(shown, names, strict=True)][2 * row : 2 * row + 2]
+            for axes, (gate, name) in zip(place.subplots(1, 2), [*few, (None, ""), (None, "")], strict=False):
                 axes.axis("off")
                 if gate is not None:
                     axes.imshow(_laid(picture, column, gate.values[0], "viridis", UNIT))
-                    axes.set_title(f"{gate.minimum:.2f} to {gate.maximum:.2f}", fontsize=9, y=-0.15)
+                    axes.set_title(f"{name}: {fixed(gate.minimum)} to {fixed(gate.maximum)}", fontsize=8)
     return _png(figure)
 
 
@@ -92,12 +124,10 @@ def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: S
         axes.text(0.5, 0.5, what, ha="center")
         return
     axes.imshow(_laid(picture, column, column.heatmap.values, "inferno", scale))
-    values = f"{column.heatmap.method}: {column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+    values = f"{column.heatmap.method}: {span(column.heatmap.minimum, column.heatmap.maximum)}"
     label = column.observation.targets[column.target].partition(",")[0]
     said = label if column.probabilities is None else f"P({label})"
-    axes.set_title(
-        f"{said} = {column.observation.answer(column.target)}\n{values}\ncolours: {scale.low:.3g} to {scale.high:.3g}"
-    )
+    axes.set_title(f"{said} = {column.observation.answer(column.target)}\n{values}\ncolours: {span(*scale)}")
     axes.title.set_fontsize(9)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from attention.charts.chart import Chart, by_map, by_place
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
 from attention.charts.overlay import Scale, own_range
+from attention.numbers import extent, fixed
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
 BINS = 25
@@ -58,7 +59,12 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
     shares = (100 * counts / values.size).astype(np.float32)
     hover = "%{x:.2f}: %{y:.1f} % of the places<extra></extra>"
     ticks = np.linspace(scale.low, scale.high, 5)
-    across = {"tickvals": ticks, "ticktext": [f"{tick:.2f}" for tick in ticks], "range": list(scale), "anchor": "y2"}
+    across = {
+        "tickvals": ticks,
+        "ticktext": [fixed(tick, 2) for tick in ticks],
+        "range": list(scale),
+        "anchor": "y2",
+    }
     return go.Figure(
         [go.Bar(y=shares, hovertemplate=hover, **bars), go.Bar(y=np.ones(BINS), hoverinfo="skip", yaxis="y2", **bars)],
         {
@@ -91,14 +97,14 @@ def derivation(steps: SpatialSteps, gate: Floats) -> Chart:
     """The paper's figure with this picture's numbers: features, pooled maps, kernel, and the gate (H, W), 0 to 1."""
     channels, size = steps.before.shape[1], steps.kernel.shape[-1]
     row, column = np.unravel_index(int(gate.argmax()), gate.shape)
-    pooled = " and ".join(f"{name} {values[0, row, column]:.2f}" for name, values in steps.pooled.items())
+    pooled = " and ".join(f"{name} {fixed(values[0, row, column])}" for name, values in steps.pooled.items())
     return Chart(
         "derivation",
         _derivation_figure(steps, gate),
         f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
-        f"the gate from {gate.min():.2f} to {gate.max():.2f}.",
+        f"the gate from {extent(gate)}.",
         f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, and "
-        f"the gate is {gate[row, column]:.2f}. arXiv 1807.06521, equation 3.",
+        f"the gate is {fixed(gate[row, column])}. arXiv 1807.06521, equation 3.",
         table=by_map(_derived(steps, gate)),
     )
 
@@ -145,9 +151,9 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
     return Chart(
         "features",
         figure,
-        "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items()),
-        f"{what}, on one scale, {scale.low:.2f} black to {scale.high:.2f} white. Features are not gates: they can be "
-        "negative, and a gate only moves them towards 0.",
+        "; ".join(f"{name}: {extent(values)}" for name, values in maps.items()),
+        f"{what}, on one scale, {fixed(scale.low)} black to {fixed(scale.high)} white. Features are not gates: they "
+        "can be negative, and a gate only moves them towards 0.",
         table=by_place(maps) if alike else by_map(maps),
     )
 
@@ -179,7 +185,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     return Chart(
         "dials",
         _drawn(panels, height=340, arrows={}),
-        f"{name}: features from {means.min():.2f} to {means.max():.2f} become {after.min():.2f} to {after.max():.2f}.",
+        f"{name}: features from {extent(means)} become {extent(after)}.",
         f"In {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, white "
         "high, on one scale before and after.",
         table=by_map(table),
@@ -200,7 +206,7 @@ def poolings(steps: ChannelSteps, chosen: int) -> Chart:
         _ChannelRow(f"{_BRANCH_NAMES[key]} of its places", values[0], colour, _ends(values[0]))
         for (key, values), colour in zip(steps.squeezed.items(), OKABE_ITO[1:], strict=False)
     ]
-    pooled = " and ".join(f"{row.title} {row.values[chosen]:.2f}" for row in rows)
+    pooled = " and ".join(f"{row.title} {fixed(row.values[chosen])}" for row in rows)
     return Chart(
         "poolings",
         _rows_figure(rows, chosen, height=170),
@@ -217,12 +223,12 @@ def _ends(values: Floats) -> tuple[float, float]:
 def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> Chart:
     """Each branch of the channel MLP, their sum, and the gate (C,) below it, over the channels in their order."""
     rows = _branch_rows(steps, gate)
-    pooled = " and ".join(f"{name} {values[0, chosen]:.2f}" for name, values in steps.squeezed.items())
+    pooled = " and ".join(f"{name} {fixed(values[0, chosen])}" for name, values in steps.squeezed.items())
     return Chart(
         "branches",
         _rows_figure(rows, chosen),
         f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {chosen} is "
-        f"marked, its gate is {gate[chosen]:.2f}.",
+        f"marked, its gate is {fixed(gate[chosen])}.",
         f"Channel {chosen} over all places: {pooled}. arXiv 1807.06521, equation 2.",
         table={"channel": range(len(gate)), **{row.title: row.values for row in rows}},
     )
@@ -253,7 +259,7 @@ def pooled(steps: SpatialSteps) -> Chart:
         _MapPanel(values, title, FEATURES, own_range(values), (place * width, (place + 0.92) * width), (0, 0.9))
         for place, (title, values) in enumerate(maps.items())
     ]
-    said = "; ".join(f"{name}: {values.min():.2f} to {values.max():.2f}" for name, values in maps.items())
+    said = "; ".join(f"{name}: {extent(values)}" for name, values in maps.items())
     caption = f"{said}. Each map on its own range, black low, white high."
     return Chart("pooled", _drawn(panels, height=340, arrows={}), said, caption, table=by_place(maps))
 
@@ -317,7 +323,7 @@ def _axes(panel: _MapPanel, number: str) -> dict[str, Any]:
 
 
 def _title(panel: _MapPanel, number: str) -> dict[str, Any]:
-    ends = f"{np.nanmin(panel.values):.2f} to {np.nanmax(panel.values):.2f}".replace("-", "−")
+    ends = f"{fixed(np.nanmin(panel.values))} to {fixed(np.nanmax(panel.values))}"
     place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0.5, "y": 1, "yanchor": "bottom"}
     return {"text": f"{panel.title}\n{ends}", **place}
 

@@ -10,6 +10,7 @@ from attention import analysis
 from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import survey_figures as figures
 from attention.charts.chart import Chart, Columns, by_place
+from attention.numbers import extent, fixed, signed
 from attention.survey import statistics
 from attention.survey.loaded import SHARE, UNBIASED, LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
@@ -174,9 +175,9 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     most, least = (end(known, key=lambda place: measured[place]) for end in (max, min))
     names = survey.gate_names
     headline = (
-        f"{names[most]} is the most class-specific gate, {measured[most]:.3f} in the mean over its channels or places, "
-        f"and {names[least]} the least, {measured[least]:.3f}; with shuffled classes it is "
-        f"{max(null[place] for place in known):.3f} at most."
+        f"{names[most]} is the most class-specific gate, {fixed(measured[most])} in the mean over its channels or "
+        f"places, and {names[least]} the least, {fixed(measured[least])}; with shuffled classes it is "
+        f"{fixed(max(null[place] for place in known))} at most."
     )
     caption = (
         f"{index}. A box holds the middle half of a gate's channels or places, its dot and line are the median, its "
@@ -274,8 +275,10 @@ def _map_headline(selection: Selection, average: figures.Doubles, by_class: figu
     if not np.isfinite(bias):
         return f"{selection.block_name}: the mean map is the same at all places."
     pulls = zip(selection.class_names, statistics.centre_bias(by_class), strict=True)
-    each = ", ".join(f"{name} {pull:+.2f}" for name, pull in pulls if np.isfinite(pull))
-    sentence = f"{selection.block_name}: the mean map and the closeness to the centre correlate with r = {bias:+.2f}"
+    each = ", ".join(f"{name} {signed(pull, 2)}" for name, pull in pulls if np.isfinite(pull))
+    sentence = (
+        f"{selection.block_name}: the mean map and the closeness to the centre correlate with r = {signed(bias, 2)}"
+    )
     return f"{sentence} ({each})." if each else f"{sentence}."
 
 
@@ -286,7 +289,7 @@ def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
         figures.change_map(f"{name} − all", values, reach)
         for name, values in zip(selection.class_names, apart, strict=True)
     ]
-    alt = f"The map of {most} differs most from the mean over all classes, by {reach:.3f}."
+    alt = f"The map of {most} differs most from the mean over all classes, by {fixed(reach)}."
     caption = f"{alt} All on one scale symmetric about 0: red more open than the mean, blue less."
     return Chart("changes", figures.map_grid(maps), alt, caption, numbers="maps")
 
@@ -301,7 +304,7 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
     widest = max(names, key=lambda name: float(np.ptp(means[name])))
     headline = (
         f"Of the mean maps of {len(names)} of {len(gates)} spatial gates, that of {widest} differs most from place to "
-        f"place: {means[widest].min():.3f} to {means[widest].max():.3f}."
+        f"place: {extent(means[widest])}."
     )
     caption = (
         f"Means over {survey.result.pictures:,} pictures, the usual gates: a habit of position that says nothing of "
@@ -334,9 +337,9 @@ def correctness(selection: Selection) -> list[Chart]:
     bound = differences[most].bound(len(sizes))
     verdict = "more than" if sizes[most] > bound else "within"
     headline = (
-        f"Correct and wrong predictions differ most in {names[most]}: {sizes[most]:.3f} standard deviations in the "
+        f"Correct and wrong predictions differ most in {names[most]}: {fixed(sizes[most])} standard deviations in the "
         f"mean over its channels or places, {verdict} what chance gives the largest of {len(sizes)} gates (at most "
-        f"{bound:.3f} in 95 % of surveys). That some classes are harder would make {mixes[most]:.3f} by itself."
+        f"{fixed(bound)} in 95 % of surveys). That some classes are harder would make {fixed(mixes[most])} by itself."
     )
     caption = (
         f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "
@@ -358,8 +361,8 @@ def _correctness_of_channels(selection: Selection, gate: GateSurvey, channel: in
     channels = np.argsort(-np.abs(difference), kind="stable")[:MOST_CHANNELS].astype(np.int64)
     correct, wrong, first = gate.correct.mean[channels], gate.wrong.mean[channels], int(channels[0])
     headline = (
-        f"{selection.block_name}: the largest difference is that of channel {first}, {correct[0]:.3f} for correct "
-        f"predictions and {wrong[0]:.3f} for wrong ones."
+        f"{selection.block_name}: the largest difference is that of channel {first}, {fixed(correct[0])} for correct "
+        f"predictions and {fixed(wrong[0])} for wrong ones."
     )
     caption = f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences."
     figure = figures.correct_and_wrong(channels, correct, wrong, channel)
@@ -370,13 +373,15 @@ def _correctness_of_channels(selection: Selection, gate: GateSurvey, channel: in
 def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> str:
     """What is to be said of one channel of the selected block's gate."""
     mean, std = gate.overall.mean[channel], gate.overall.std[channel]
-    sentence = f"Channel {channel} of {selection.block_name}: {mean:.3f} in the mean, with a deviation of {std:.3f}"
+    sentence = (
+        f"Channel {channel} of {selection.block_name}: {fixed(mean)} in the mean, with a deviation of {fixed(std)}"
+    )
     means = gate.classes.mean[:, channel]
     if np.isfinite(means).sum() < 2:
         return f"{sentence}."
     high, low = int(np.nanargmax(means)), int(np.nanargmin(means))
     names = selection.survey.names
-    ends = f"most open for {names[high]} ({means[high]:.3f}), least for {names[low]} ({means[low]:.3f})"
+    ends = f"most open for {names[high]} ({fixed(means[high])}), least for {names[low]} ({fixed(means[low])})"
     return f"{sentence}; {ends}."
 
 
@@ -384,8 +389,8 @@ def channel_values(gate: GateSurvey, channel: int) -> Chart:
     """How the values of one channel are spread over the pictures."""
     counts, low, high = gate.histogram[channel], gate.overall.minimum[channel], gate.overall.maximum[channel]
     alt = f"Channel {channel}: {int(counts.sum()):,} pictures over 0 to 1, most in bin {int(counts.argmax())}."
-    caption = f"n = {int(gate.overall.count):,} pictures, from {low:.3f} to {high:.3f}."
-    edges = ["below 0", *(f"from {number / BINS:.2f}" for number in range(BINS)), "above 1"]
+    caption = f"n = {int(gate.overall.count):,} pictures, from {fixed(low)} to {fixed(high)}."
+    edges = ["below 0", *(f"from {fixed(number / BINS, 2)}" for number in range(BINS)), "above 1"]
     table = {"gate": edges, "pictures": counts}
     return Chart("channel_values", figures.channel_histogram(counts), alt, caption, table=table)
 

@@ -14,6 +14,7 @@ from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import BLUE, NULL
 from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.kinds import KINDS, Kind
+from attention.numbers import fixed
 
 
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
@@ -21,7 +22,7 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     place, above = found.opened
     if found.values.ndim == 2:
         card = "and for a grey card" if found.grey_alike else f"but not for a grey card ({most_open(found.grey)})"
-        more = f"it opens more than usual at the {place}, by {above:.3f}" if above > 0 else "it opens nowhere more"
+        more = f"it opens more than usual at the {place}, by {fixed(above)}" if above > 0 else "it opens nowhere more"
         return (
             f"{name} is most open at the {most_open(found.values)} on average, as for {found.alike} of {found.count} "
             f"other pictures {card}; {more}."
@@ -37,7 +38,7 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     """How far from usual the gate is as a whole and, of numbers by channel, how usual its strongest is."""
     far = (
         f"It is farther from its usual values than for {found.nearer} of {found.count} other pictures "
-        f"({found.distances[0]:.3f}, a root mean square)."
+        f"({fixed(found.distances[0])}, a root mean square)."
     )
     if found.values.ndim == 2:
         return far
@@ -63,7 +64,7 @@ def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Cha
         drawn = [gate_map(title, each.astype(np.float64)) for title, each in parts.items()]
         drawn[2] = change_map("this less usual", found.difference, reach)
         alike = rank_correlation(found.values, found.usual)
-        ranks = "" if alike is None else f" The ranks of the map and of the usual one correlate by {alike:.2f}."
+        ranks = "" if alike is None else f" The ranks of the map and of the usual one correlate by {fixed(alike, 2)}."
         return Chart(key, map_grid(drawn), said, caption + ranks, table=by_place(parts))
     figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _word(kind))
     return Chart(key, figure, said, caption, table={_word(kind): range(len(found.values)), **parts})
@@ -102,7 +103,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
 
 
 def _from_usual(found: AgainstUsual, number: int) -> str:
-    return f"{found.values[number]:.3f}, usually {found.usual[number]:.3f}"
+    return f"{fixed(found.values[number])}, usually {fixed(found.usual[number])}"
 
 
 def _rank(found: AgainstUsual) -> tuple[float, float]:

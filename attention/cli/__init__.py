@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -12,7 +12,8 @@ from attention import files, interventions, serving, threads
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import device_of
-from attention.records import Band, GatescopeError, ModelCard
+from attention.numbers import fixed, number
+from attention.records import Band, GatescopeError, Ground, ModelCard
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +57,9 @@ def _device(_context: click.Context, _parameter: click.Parameter, name: str | No
 
 
 DEVICE = click.option("--device", callback=_device, help="auto, cpu, cuda, cuda:1 or mps; the CPU by default.")
+GROUND = click.option(
+    "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
+)
 FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
@@ -169,7 +173,7 @@ def cards() -> None:
     files.insist_writable(zoo.FILE.parent)
     for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
-        click.echo(f"{card.name}: {card.parameters / 1e6:.1f} M parameters, {card.input_size} px, gates: {gates}")
+        click.echo(f"{card.name}: {fixed(card.parameters / 1e6, 1)} M parameters, {card.input_size} px, gates: {gates}")
 
 
 @main.command()
@@ -182,9 +186,16 @@ def cards() -> None:
 @OUTPUTS
 @BANDS
 @DEVICE
+@GROUND
 @FOLDER
 def compare(
-    picture: Path, models: tuple[str, ...], label: str | None, device: "torch.device | None", out: Path, **how: Any
+    picture: Path,
+    models: tuple[str, ...],
+    label: str | None,
+    device: "torch.device | None",
+    out: Path,
+    ground: Ground,
+    **how: Any,
 ) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
 
@@ -214,7 +225,7 @@ def compare(
         "threads": torch.get_num_threads(),
     }
     files.write(out / "compare.json", json.dumps(about | comparison.to_dict(columns), indent=1) + "\n")
-    files.write(out / "compare.png", printed.networks(seen.image, columns))
+    files.write(out / "compare.png", printed.networks(seen.image, columns, ground=ground))
     for each in columns:
         _describe(each)
 
@@ -253,7 +264,7 @@ def _describe(column: "Compared") -> None:
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.observation.targets[column.target]
         asked = asked if column.probabilities is None else f"P({asked})"
-        span = f"{heatmap.minimum:.3g} to {heatmap.maximum:.3g}"
+        span = f"{number(heatmap.minimum)} to {number(heatmap.maximum)}"
         click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {span}")
 
 
@@ -332,6 +343,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
 @click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
 @DEVICE
+@GROUND
 @FOLDER
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
@@ -412,7 +424,7 @@ def _report(card: ModelCard) -> None:
     )
     click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
-        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {gate.deviation:.3f}")
+        click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {fixed(gate.deviation)}")
 
 
 def run() -> int:

@@ -14,8 +14,9 @@ from attention.charts import printed
 from attention.cli.naming import observe
 from attention.interventions import Effect
 from attention.interventions import files as edit_files
+from attention.numbers import p_value, signed
 from attention.observe import Observation, Picture, read_picture
-from attention.records import Band, GatescopeError, Outputs
+from attention.records import Band, GatescopeError, Ground, Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,8 @@ class AblationRequest:
     """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
     """For each edit; so many that one of them alone can be evidence, where none is said."""
+    ground: Ground = "light"
+    """What the figure stands on."""
 
 
 def ablate(request: AblationRequest, out: Path) -> None:
@@ -86,7 +89,7 @@ def ablate(request: AblationRequest, out: Path) -> None:
         "seed": request.seed,
         "results": [_to_dict(row) for row in rows],
     }
-    _write(report, rows, out, observation.measure)
+    _write(report, rows, out, observation.measure, request.ground)
 
 
 def _donors(observation: Observation, request: AblationRequest) -> list[Picture]:
@@ -143,19 +146,19 @@ def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str)
     for row in rows:
         test = row.test
         verdict = "here it matters" if test.holds else "no evidence that it matters"
-        span = f"{row.before:.1%} → {row.after:.1%} ({measure} {test.observed:+.3f})"
+        span = f"{row.before:.1%} → {row.after:.1%} ({measure} {signed(test.observed)})"
         click.echo(
             f"  {'without ' * bool(off)}{row.name}: {span}; {verdict} which value stands where, "
-            f"p = {test.p_adjusted:.2g} ({test.low:+.3f} to {test.high:+.3f} if not)"
+            f"{p_value(test.p_adjusted)} ({signed(test.low)} to {signed(test.high)} if not)"
         )
 
 
-def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str) -> None:
+def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, measure: str, ground: Ground) -> None:
     files.write(out / "ablation.json", json.dumps(report, indent=1) + "\n")
     marked = " (random weights)" if report["random_weights"] else ""
     title = f"{report['network']}{marked}, {report['picture']}: change of the {measure} of {report['class']}"
     put = f" Off: the gates are put to {report['off']}." if report["off"] else ""
     draws = f"Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}."
     note = f"{interventions.WITHOUT}{put} {draws} {QUESTION}"
-    files.write(out / "ablation.png", printed.edits(rows, title, note, measure))
+    files.write(out / "ablation.png", printed.edits(rows, title, note, measure, ground=ground))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

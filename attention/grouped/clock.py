@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attention.grouped.counting import GroupingError, cost_of, curve
+from attention.numbers import fixed
 from attention.records import Convolution
 from attention.threads import one_thread_each
 
@@ -87,7 +88,7 @@ def _check_size(convolution: Convolution) -> None:
     ordinary = cost_of(replace(convolution, groups=1))
     if ordinary.macs > MAC_LIMIT:
         raise GroupingError(
-            f"One ordinary run takes {ordinary.macs / 1e9:,.1f} G MACs, and this page times up to "
+            f"One ordinary run takes {fixed(ordinary.macs / 1e9, 1)} G MACs, and this page times up to "
             f"{MAC_LIMIT / 1e9:.0f} G: choose a smaller H, W, C1 or C2."
         )
     h1, w1 = convolution.kernel

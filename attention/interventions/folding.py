@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from attention import capture
 from attention.interventions.edits import EditError
+from attention.numbers import number
 from attention.records import Floats
 
 OPEN = 30.0
@@ -95,8 +96,8 @@ def in_words(done: Sequence[Folding], checked: FoldCheck) -> str:
     return (
         f"{sum(each.channels for each in done):,} constant channels of {len(done) - len(left)} gates are folded, "
         f"{where}; each was checked to be exact where the gate is its mean. What is called constant varies a little: "
-        f"over {checked.pictures} pictures the folded network changes an output by {checked.change:.3g} at most, where "
-        f"outputs range over {checked.outputs:.3g}, and has the same first guess for {checked.alike}.{rest}"
+        f"over {checked.pictures} pictures the folded network changes an output by {number(checked.change)} at most, "
+        f"where outputs range over {number(checked.outputs)}, and has the same first guess for {checked.alike}.{rest}"
     )
 
 

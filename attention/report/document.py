@@ -1,22 +1,26 @@
 """What a report holds, and the HTML of it: one file, everything in it, and nothing that is fetched."""
 
 import base64
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
+from PIL import Image
 
-from attention.charts import explorable
+from attention.charts import explorable, export
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
-from attention.charts.numbers import number
 from attention.foreign import plain
+from attention.numbers import number
+from attention.report import packing
 
 TEMPLATE = Path(__file__).with_name("template.html")
-PNG = b"\x89PNG"
-MOST_ROWS = 200
+MOST_ROWS = 50
 """The rows of a table that the page shows; its CSV file has all."""
+MOST_LETTERS = 400_000
+"""Letters of one packed CSV file; a table with more is left to the page or command that made it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +45,17 @@ class Table:
 
     @property
     def address(self) -> str:
-        """The CSV file itself, as a data URI."""
-        return _data_uri("text/csv;charset=utf-8", as_csv(self.columns).encode("utf-8", "backslashreplace"))
+        """The CSV file, packed, as a data URI."""
+        return f"data:application/gzip;base64,{self._packed}"
+
+    @cached_property
+    def _packed(self) -> str:
+        return packing.packed(as_csv(self.columns))
+
+    @property
+    def held(self) -> bool:
+        """Whether the report has room for the CSV file."""
+        return len(self._packed) <= MOST_LETTERS
 
 
 Item = Chart | Table | str
@@ -64,16 +77,22 @@ class Document:
     answer: str
     warnings: Sequence[str]
     sections: Sequence[Section]
+    subject: str = ""
+    """The network and the picture, or the survey, which each figure is titled with as a file."""
 
 
 def html(document: Document) -> str:
-    """The whole report as one HTML file. Every text in it is escaped; plotly.js is in it once."""
+    """The whole report as one HTML file. Every text in it is escaped; plotly.js is in it once.
+
+    Where gzip can be unpacked by the browser itself (all of them since 2023), the figures answer; in others, pictures,
+    texts and tables stand alone, and a sentence says so.
+    """
     from jinja2 import Environment, StrictUndefined
 
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    how = {"kind": _kind, "figure_json": _figure_json, "picture_address": _picture_address, "items": _items}
-    text = template.render(document=document, plotly=get_plotlyjs(), explorable=explorable, **how)
+    how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items}
+    text = template.render(document=document, packing=packing, explorable=explorable, export=export, **how)
     return text.encode("utf-8", "backslashreplace").decode()  # the name of a file may hold bytes that are no text
 
 
@@ -91,18 +110,17 @@ def _kind(item: Item) -> str:
     return "table" if isinstance(item, Table) else "text"
 
 
-def _figure_json(chart: Chart) -> str:
-    """The figure for plotly.js, without `<`, `>` and `/`, so that no text of it ends the script that it is in."""
+def figure_json(chart: Chart) -> str:
+    """The figure for plotly.js, whose texts are plain."""
     figure = go.Figure(chart.figure)
     figure.layout.template = go.layout.Template()  # colours are those of the page, in both themes
     return plain(figure).to_json()
 
 
 def _picture_address(chart: Chart) -> str:
-    """The picture itself, as a data URI."""
+    """The picture as WebP, in a data URI: exactly as it is where it was PNG, a photograph with what the eye misses."""
     assert isinstance(chart.figure, bytes)
-    return _data_uri("image/png" if chart.figure.startswith(PNG) else "image/jpeg", chart.figure)
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(chart.figure)) as picture:
+        picture.convert("RGB").save(file, "WEBP", lossless=picture.format == "PNG", quality=75)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -10,8 +10,8 @@ from attention.analysis import Block
 from attention.analysis.usual import AgainstUsual, View
 from attention.charts import gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
-from attention.charts.numbers import attention_share, number
 from attention.kinds import KINDS
+from attention.numbers import attention_share, fixed, span
 from attention.observe import Observation
 from attention.records import Trace
 from attention.report.document import Document, Item, Section, Table
@@ -50,6 +50,7 @@ def report_of(observation: Observation, *first: Section) -> Document:
             *_rejected(trace),
             _origin(observation),
         ],
+        f"{observation.card.title}, {observation.picture.name}",
     )
 
 
@@ -61,8 +62,8 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
     neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
     return (
-        f"{len(every)} gates in {len(blocks)} blocks have a mean of {np.mean(means):.2f} over the gates; their values "
-        f"run from {number(low)} to {number(high)}{neutral}."
+        f"{len(every)} gates in {len(blocks)} blocks have a mean of {fixed(np.mean(means))} over the gates; their "
+        f"values run from {span(low, high)}{neutral}."
     )
 
 
@@ -90,13 +91,13 @@ def _by_block(observation: Observation, found: Mapping[View, AgainstUsual]) -> I
             ]
         items += [gates.profile(gate, side) for side, gate in analysis.profiles(block).items()]
         if gate := analysis.channel_view(block):
-            finding = gates.passing_in_words(gate, block.name)
+            finding = gates.passing_in_words(gate, block.title)
             strongest = int(gate.values[0].argmax())
             items += gates.channel_bars(gate, f"channels-{gate.name}", finding, strongest)
         if len(items) == 1:
             items += [gates.cells(gate, gate.name, f"{gate.name}, a {gate.kind} gate") for gate in block.gates]
         items += _against_usual(observation, block.name, found)
-        yield Section(block.name, items)
+        yield Section(block.title, items)
 
 
 def _against_usual(observation: Observation, block: str, found: Mapping[View, AgainstUsual]) -> Iterator[Item]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from attention.charts import surveys
 from attention.charts.chart import Columns
-from attention.charts.numbers import number
 from attention.charts.surveys import Selection
+from attention.numbers import number
 from attention.report.document import Document, Item, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
@@ -29,6 +29,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
         _answer(survey),
         list(_warnings(survey)),
         [_classes(result), *_charts(selection), *_failures(result), _origin(result)],
+        survey.title,
     )
 
 

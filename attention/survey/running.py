@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from attention.files import open_plain, replacing
 from attention.models import Network
+from attention.numbers import fixed
 from attention.survey import engines, files
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
 from attention.survey.passes import BatchPlan, Worker, class_outputs, provenance
@@ -82,7 +83,7 @@ class Progress:
         failed = f", {self.failed:,} could not be read" if self.failed else ""
         done = f"{self.done:,} of {self.total:,} pictures{failed}"
         parts = f", each batch in {2**self.halved} parts for want of memory" if self.halved else ""
-        return f"{done}, {self.rate:.1f} a second, {minutes}:{seconds:02} left{parts}"
+        return f"{done}, {fixed(self.rate, 1)} a second, {minutes}:{seconds:02} left{parts}"
 
 
 def print_progress() -> Callable[[Progress], None]:

@@ -9,14 +9,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis
 from attention.analysis import Block
-from attention.charts import gates, numbers, spatial
+from attention.charts import gates, spatial
 from attention.charts import usual as charts
 from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
 from attention.charts.gates import MapStyle
 from attention.kinds import SPATIAL
+from attention.numbers import fixed, small
 from attention.observe import Observation
-from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
+from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.ui import presenting, usual, widgets
 from attention.ui.gates import say_notes
 
@@ -38,12 +39,13 @@ USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the blo
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 
-def choose_block(blocks: Sequence[Block], health: Sequence[GateHealth]) -> Block:
+def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
     gates = {block.name: _shown(block)[0] for block in blocks}
     means = [float(gate.values.mean()) for gate in gates.values()]
-    usual = analysis.most_varied({block.name: block.gates for block in blocks}, health)
-    name = widgets.depth_strip(list(gates), means, usual, label="Mean of the spatial gate", colours=SPATIAL_GATE)
+    usual = analysis.most_varied({block.name: block.gates for block in blocks}, observation.card.gate_health)
+    names, label = {name: observation.names[name] for name in gates}, "the mean of the spatial gate"
+    name = widgets.depth_strip(names, means, usual, label=label, colours=SPATIAL_GATE)
     return next(block for block in blocks if block.name == name)
 
 
@@ -54,7 +56,7 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
         return f"{name} has gates of {passed}, on average over its channels.", ""
     seen = analysis.look(spatial_gate(block).values[0])
-    numbers = f"Its gates run from {seen.minimum:.2f} to {seen.maximum:.2f}, {seen.mean:.2f} on average."
+    numbers = f"Its gates run from {fixed(seen.minimum)} to {fixed(seen.maximum)}, {fixed(seen.mean)} on average."
     against = found.get((block.name, SPATIAL))
     more = f" {charts.details(against, SPATIAL)}" if against else ""
     if seen.nearly_shut:
@@ -77,7 +79,7 @@ def say_health(observation: Observation, block: Block) -> None:
         if analysis.hardly_varies(health):
             st.warning(
                 f"This gate hardly changes from picture to picture: {over}, a place has a standard deviation of "
-                f"{numbers.small(health.deviation)}.",
+                f"{small(health.deviation)}.",
                 icon=":material/info:",
             )
         if analysis.saturates(health):
@@ -157,7 +159,7 @@ def _draw_legend(gate: Gate, style: MapStyle) -> None:
     summary = analysis.look(gate.values[0])
     numbers = {"Minimum": summary.minimum, "Mean": summary.mean, "Maximum": summary.maximum}
     for place, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
-        place.metric(name, f"{value:.2f}")
+        place.metric(name, fixed(value))
     widgets.show(gates.colour_scale(gate, "legend", style, numbers="spatial_gate"))
     widgets.data(spatial_gate=by_place({"gate": gate.values[0]}))
 
@@ -201,7 +203,7 @@ def _shown(block: Block) -> list[Gate]:
 
 
 def _range(gate: Gate) -> str:
-    return f"{gate.minimum:.2f} to {gate.maximum:.2f}"
+    return f"{fixed(gate.minimum)} to {fixed(gate.maximum)}"
 
 
 def spatial_gate(block: Block) -> Gate:
@@ -261,9 +263,9 @@ def _draw_channel(observation: Observation, block: Block) -> None:
 def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
     """The equation of the channel gate with one channel's numbers, in LaTeX."""
     values = [float(branch[0, channel]) for branch in steps.branches.values()]
-    summed = " + ".join(f"({value:.2f})" if value < 0 else f"{value:.2f}" for value in values)
-    total = f"= \\sigma({sum(values):.2f}) " if len(values) > 1 else ""
-    return rf"M_c[{channel}] = \sigma({summed}) {total}= {gate[channel]:.2f}"
+    summed = " + ".join(f"({fixed(value)})" if value < 0 else fixed(value) for value in values)
+    total = f"= \\sigma({fixed(sum(values))}) " if len(values) > 1 else ""
+    return rf"M_c[{channel}] = \sigma({summed}) {total}= {fixed(gate[channel])}"
 
 
 def _draw_features(observation: Observation, block: Block) -> None:

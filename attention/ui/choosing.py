@@ -19,6 +19,7 @@ from attention.models import code, libraries, weight_files, zoo
 from attention.models.interface import region_of
 from attention.models.network import reading
 from attention.models.weight_files import WeightFile
+from attention.numbers import fixed
 from attention.observe import NetworkChoice, Picture
 from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
@@ -130,7 +131,7 @@ def _choose_on_offer(page: str, served: serving.Served | None) -> NetworkChoice:
         st.session_state.pop("network", None)  # nobody chose it: it was the usual one of another page
     st.session_state[_USUAL] = usual
     name = st.selectbox(
-        "Network on offer",
+        "Network by name",
         names,
         names.index(usual),
         key="network",
@@ -224,7 +225,11 @@ def _titled(card: ModelCard) -> str:
 
 
 def _describe(card: ModelCard, *, random: bool) -> None:
-    size = f"{card.parameters:,} parameters" if card.parameters < 1e5 else f"{card.parameters / 1e6:.2f} M parameters"
+    size = (
+        f"{card.parameters:,} parameters"
+        if card.parameters < 1e5
+        else f"{fixed(card.parameters / 1e6, 2)} M parameters"
+    )
     if random:
         st.caption(f"**{literal(card.title)}** of {literal(card.source)}, built here with random weights. {size}.")
     elif card.source == "code":
@@ -258,7 +263,9 @@ class _Bar:
         self._drawn = now
         whole = f" of {total / 1e6:,.0f}" if total else ""
         speed = done / 1e6 / max(now - self._start, 1e-3)
-        self._bar.progress(min(done / total, 1.0) if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {speed:,.1f} MB/s")
+        self._bar.progress(
+            min(done / total, 1.0) if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {fixed(speed, 1)} MB/s"
+        )
 
 
 EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]

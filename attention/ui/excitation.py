@@ -10,10 +10,11 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.charts import channels, explorable, gates, numbers, overlay
+from attention.charts import channels, explorable, gates, overlay
 from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
 from attention.kinds import CHANNEL
+from attention.numbers import attention_share, extent, fixed, number, signed, small
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import cache, frame, presenting, usual, widgets
@@ -54,7 +55,7 @@ class ChannelSelection:
     @cached_property
     def names(self) -> dict[str, str]:
         """What the blocks are called for short, by their names."""
-        return dict(zip(self.gates, analysis.short_names(list(self.gates)), strict=True))
+        return {name: self.observation.names[name] for name in self.gates}
 
     @property
     def name(self) -> str:
@@ -83,7 +84,8 @@ def choose_block(observation: Observation) -> tuple[dict[str, Gate], str]:
     means = [float(gate.values.mean()) for gate in by_block.values()]
     blocks = {block.name: block.gates for block in observation.blocks if block.name in by_block}
     opened = analysis.most_varied(blocks, observation.card.gate_health)
-    return by_block, widgets.depth_strip(list(by_block), means, opened, label="Mean gate")
+    names = {name: observation.names[name] for name in by_block}
+    return by_block, widgets.depth_strip(names, means, opened, label="the mean channel gate")
 
 
 def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str, str]:
@@ -145,7 +147,7 @@ def draw_channel(selection: ChannelSelection) -> None:
     with left:
         _draw_map(selection, "before", before, scale)
     with middle:
-        st.metric(f"Gate of channel {channel}", f"× {selection.values[channel]:.3f}")
+        st.metric(f"Gate of channel {channel}", f"× {fixed(selection.values[channel])}")
         st.caption(f"Maps of {len(before)} × {before.shape[1]} values on one scale, dark low, bright high.")
     with right:
         _draw_map(selection, "after", after, scale)
@@ -160,7 +162,7 @@ def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
         if health.name == selection.gates[block].name and analysis.hardly_varies(health):
             yield (
                 f"{name}: these gates hardly change from picture to picture (a standard deviation of "
-                f"{numbers.small(health.deviation)} {over})."
+                f"{small(health.deviation)} {over})."
             )
         if health.name == selection.gates[block].name and analysis.saturates(health):
             yield (
@@ -170,13 +172,13 @@ def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
 
 
 def _draw_map(selection: ChannelSelection, when: str, features: Floats, scale: overlay.Scale) -> None:
-    extent = f"{features.min():.2f} to {features.max():.2f}"
+    run = extent(features)
     where = f"{selection.observation.key} {selection.gate.name} {selection.channel} {when}"
     widgets.picture(
         _on_picture(where, selection.observation, features, _scale=scale),
         key=f"map_{when}",
-        alt=f"Channel {selection.channel} of {selection.name} {when} its gate, on the picture, from {extent}.",
-        caption=f"{when.capitalize()}: {extent}",
+        alt=f"Channel {selection.channel} of {selection.name} {when} its gate, on the picture, from {run}.",
+        caption=f"{when.capitalize()}: {run}",
         table="channel_map",
     )
 
@@ -219,7 +221,7 @@ def _draw_squeeze(selection: ChannelSelection, steps: ChannelSteps) -> None:
     st.markdown(f"Each channel's map of {height} × {width} values becomes its {names}: what it found, and not where.")
     for branch, squeezed in steps.squeezed.items():
         widgets.show(channels.squeezed(squeezed[0], branch, selection.channel))
-        st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {squeezed[0, selection.channel]:.3f}")
+        st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {fixed(squeezed[0, selection.channel])}")
 
 
 def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
@@ -238,11 +240,11 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
     for branch, units in steps.hidden.items():
         widgets.show(channels.hidden(units[0], branch, steps.activation))
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
-    inside = f"{sums[0]:.3f}" + "".join(f"{value:+.3f}" for value in sums[1:])
+    inside = fixed(sums[0]) + "".join(f"{signed(value)}" for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
     inner = r"\mathrm{{norm}}(W_1 {})" if steps.normalised else "W_1 {}"
     inputs = " + ".join(rf"W_2\,\mathrm{{{steps.activation}}}({inner.format(symbol)})" for symbol in symbols)
-    st.latex(rf"s_{{{c}}} = {squash[1]}\left({inputs}\right)_{{{c}}} = {squash[1]}({inside}) = {values[c]:.3f}")
+    st.latex(rf"s_{{{c}}} = {squash[1]}\left({inputs}\right)_{{{c}}} = {squash[1]}({inside}) = {fixed(values[c])}")
 
 
 def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
@@ -264,8 +266,8 @@ def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
     widgets.data(reweight=by_place(maps))
     largest = float(steps.before[0, c].max())
     st.latex(
-        rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {selection.values[c]:.3f} \cdot u_{{{c}}}, "
-        rf"\qquad \max u_{{{c}}} = {largest:.2f} \to \max x_{{{c}}} = {float(steps.after[0, c].max()):.2f}"
+        rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {fixed(selection.values[c])} \cdot u_{{{c}}}, "
+        rf"\qquad \max u_{{{c}}} = {fixed(largest)} \to \max x_{{{c}}} = {fixed(steps.after[0, c].max())}"
     )
 
 
@@ -284,7 +286,7 @@ def draw_usual(selection: ChannelSelection) -> None:
 def draw_depth(selection: ChannelSelection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
     values = {block: gate.values[0] for block, gate in selection.gates.items()}
-    widgets.show(channels.through_depth(values, selection.block))
+    widgets.show(channels.through_depth(values, selection.block, selection.names))
     _draw_health(selection)
 
 
@@ -307,7 +309,7 @@ def draw_ratio(selection: ChannelSelection) -> None:
         st.markdown(
             "As counted in this network, with what biases it has, attention holds "
             f"{inventory.network.attention_parameters:,} parameters, "
-            f"{numbers.attention_share(inventory, 'parameters')} of its {inventory.network.parameters / 1e6:.2f} M."
+            f"{attention_share(inventory, 'parameters')} of its {fixed(inventory.network.parameters / 1e6, 2)} M."
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -343,7 +345,7 @@ def draw_second(selection: ChannelSelection) -> None:
     with place_of_chart:
         widgets.show(chart, fold_table=False)
         most = analysis.by_strength(np.abs(change))[:MOST_NAMED]
-        rows = [f"| {c} | {selection.values[c]:.3f} | {gate[c]:.3f} | {change[c]:+.3f} |" for c in most]
+        rows = [f"| {c} | {fixed(selection.values[c])} | {fixed(gate[c])} | {signed(change[c])} |" for c in most]
         st.markdown("\n".join(["| channel | first | second | change |", "|--:|--:|--:|--:|", *rows]))
     widgets.fold(**{chart.key: chart.table})
 
@@ -388,7 +390,7 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
     total = sum(2 * size * units for size, units in zip(sizes, hidden, strict=True))
     st.markdown(
         "A gate is two small matrices, from C channels to H hidden units and back. Here the ratio C/H is not the same "
-        f"in all blocks, {min(ratios):.3g} to {max(ratios):.3g}, so the weights are added block by block:"
+        f"in all blocks, {number(min(ratios))} to {number(max(ratios))}, so the weights are added block by block:"
     )
     first, *_, last = (rf"2 \cdot {size} \cdot {units}" for size, units in zip(sizes, hidden, strict=True))
     st.latex(rf"\sum_b 2\,C_b H_b = {first} + \dots + {last} = " + f"{total:,}".replace(",", "{,}"))
@@ -397,7 +399,7 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
 def _draw_published() -> None:
     st.markdown("**SE-ResNet-50 on ImageNet, as published**")
     rows = [
-        f"| {row.reduction or 'none'} | {row.top1:.2f} | {row.top5:.2f} | {row.parameters:.1f} M |"
+        f"| {row.reduction or 'none'} | {fixed(row.top1, 2)} | {fixed(row.top5, 2)} | {fixed(row.parameters, 1)} M |"
         for row in analysis.PUBLISHED_RATIOS
     ]
     st.markdown("\n".join(["| r | top-1 | top-5 | parameters |", "|--:|--:|--:|--:|", *rows]))

@@ -92,7 +92,8 @@ def _save(observation: Observation, page: str) -> None:
     kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
     own = [what for what, is_own in _own(observation).items() if is_own]
     st.session_state[_SAID] = (
-        f"Saved, but an address cannot hold {' and '.join(own)} of your own: opened, the view has those on offer."
+        f"Saved, but an address cannot hold {' and '.join(own)} of your own: opened, the view "
+        "has a sample and a network of the list instead."
         if own
         else "Saved, for as long as this page is open; “Save the list” keeps it."
     )

@@ -4,6 +4,7 @@ import streamlit as st
 
 from attention import analysis
 from attention.kinds import KINDS
+from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Gate
 
@@ -30,7 +31,7 @@ def say_notes(observation: Observation, shown: Gate) -> None:
         )
     if not in_unit(gate):
         st.info(
-            f"This gate runs from {gate.minimum:.2f} to {gate.maximum:.2f}. Colours are those of 0 to 1: what lies "
-            "outside has the colour of the nearer end.",
+            f"This gate runs from {fixed(gate.minimum)} to {fixed(gate.maximum)}. Colours are those of 0 to 1: what "
+            "lies outside has the colour of the nearer end.",
             icon=":material/info:",
         )

@@ -9,10 +9,11 @@ import streamlit as st
 
 from attention import analysis, images
 from attention.analysis import Block
-from attention.charts import network, numbers
+from attention.charts import network
 from attention.inventory import COUNTS, Row, every, folded
 from attention.inventory.known import WITHOUT_GATE
 from attention.kinds import KINDS
+from attention.numbers import attention_share, magnitude
 from attention.observe import Observation
 from attention.records import Gate, Known, Part, Rejected
 from attention.ui import downloads, widgets
@@ -30,10 +31,10 @@ ROW_HEIGHT = 35
 def headline(observation: Observation) -> str:
     """The network in one sentence."""
     whole = observation.inventory.network
-    cost = f"{numbers.magnitude(whole.parameters)} parameters and {numbers.magnitude(whole.macs)} MACs"
+    cost = f"{magnitude(whole.parameters)} parameters and {magnitude(whole.macs)} MACs"
     if not observation.blocks:
         return f"{cost} for one picture, and no gates."
-    share = numbers.attention_share(observation.inventory, "parameters")
+    share = attention_share(observation.inventory, "parameters")
     blocks = (
         f"{len(observation.blocks)} blocks with gates hold"
         if len(observation.blocks) > 1
@@ -48,13 +49,13 @@ def draw_totals(observation: Observation) -> None:
     spared = whole.ungrouped_parameters - whole.parameters
     spared_macs = whole.ungrouped_macs - whole.macs
     figures = {
-        "Parameters": (numbers.magnitude(whole.parameters), None),
-        "MACs, one picture": (numbers.magnitude(whole.macs), None),
+        "Parameters": (magnitude(whole.parameters), None),
+        "MACs, one picture": (magnitude(whole.macs), None),
         "Attention parameters": (
-            numbers.attention_share(observation.inventory, "parameters"),
-            f"{numbers.attention_share(observation.inventory, 'macs')} of the MACs",
+            attention_share(observation.inventory, "parameters"),
+            f"{attention_share(observation.inventory, 'macs')} of the MACs",
         ),
-        "Saved by groups": (numbers.magnitude(spared), f"parameters; {numbers.magnitude(spared_macs)} MACs"),
+        "Saved by groups": (magnitude(spared), f"parameters; {magnitude(spared_macs)} MACs"),
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
@@ -62,8 +63,8 @@ def draw_totals(observation: Observation) -> None:
         f"For one picture of {images.written(observation.card.input_size)} px. "
         "MACs are the multiply-accumulates of convolutions and matrix "
         "products. Groups save against the same network with every convolution in one group: that one would have "
-        f"{numbers.magnitude(whole.ungrouped_parameters)} parameters, "
-        f"{numbers.magnitude(whole.ungrouped_macs)} MACs."
+        f"{magnitude(whole.ungrouped_parameters)} parameters, "
+        f"{magnitude(whole.ungrouped_macs)} MACs."
     )
     widgets.show(network.to_scale(whole))
     if observation.inventory.note:

@@ -8,9 +8,10 @@ import streamlit as st
 from attention import analysis, images
 from attention.analysis import Block
 from attention.charts import gates as charts
-from attention.charts import numbers, overlay
+from attention.charts import overlay
 from attention.charts.chart import by_map
 from attention.kinds import KINDS
+from attention.numbers import attention_share, fixed, magnitude
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import usual, widgets
@@ -62,12 +63,12 @@ def draw_cost(observation: Observation) -> None:
     st.subheader("What does it cost?", anchor=False)
     network = observation.inventory.network
     figures = {
-        "Parameters": numbers.magnitude(network.parameters),
-        "MACs, one picture": numbers.magnitude(network.macs),
+        "Parameters": magnitude(network.parameters),
+        "MACs, one picture": magnitude(network.macs),
     }
     if observation.blocks:
-        figures["Attention parameters"] = numbers.attention_share(observation.inventory, "parameters")
-        figures["Attention MACs"] = numbers.attention_share(observation.inventory, "macs")
+        figures["Attention parameters"] = attention_share(observation.inventory, "parameters")
+        figures["Attention MACs"] = attention_share(observation.inventory, "macs")
     seen, *places = st.columns([2, *[3] * len(figures)], vertical_alignment="center")
     seen.image(
         overlay.jpeg(observation.square),
@@ -89,7 +90,7 @@ def headline(observation: Observation) -> str:
     for name in dict.fromkeys(kind.called for kind in KINDS.values()):
         if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
             name = name if len(gates) > 1 else name.replace("gates", "gate")
-            means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {_mean(gates):.2f}")
+            means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
     every = observation.trace.gates
     one = all(analysis.neutral(gate, every) == 1 for gate in every)
     return f"With this picture, {' and '.join(means)}{'; 1 would be no gate at all' * one}."

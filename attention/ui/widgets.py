@@ -16,6 +16,7 @@ from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
 from attention.foreign import literal, plain, sentence
+from attention.numbers import number
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
 from attention.report import Table
@@ -25,7 +26,7 @@ from attention.ui.page_style import styled
 FORMATS = ["PNG", "SVG"]
 """What a figure can be as a file."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
-ON_OFFER = "On offer"
+ON_OFFER = "From the list"
 """Where a network comes from that is chosen by its name."""
 _MARK = "_mark"
 FEW = 6
@@ -170,16 +171,16 @@ def code(source: object, usage: str) -> None:
 
 
 def depth_strip(
-    names: Sequence[str], values: Sequence[float], usual: str, *, label: str, colours: Any = CHANNEL_GATE
+    titles: Mapping[str, str], values: Sequence[float], usual: str, *, label: str, colours: Any = CHANNEL_GATE
 ) -> str:
-    """The network in small, one cell a block, coloured by `values` (0 to 1); the name of the chosen block.
-
-    The `usual` one is chosen at the start.
+    """The network in small, one cell a block, coloured by `values` (0 to 1), which `label` names in words; the name of
+    the chosen block, of those that are called `titles`. The `usual` one is chosen at the start.
 
     A click on a cell or the arrow keys on the slider below go to another block; it is in the address as `block`.
     """
-    place = st.container()
-    row = st.container(horizontal=True, vertical_alignment="center")
+    place, names = st.container(), list(titles)
+    named = network.names_fit(list(titles.values()))  # the slider need not say again what stands below the cells
+    row = st.container(horizontal=True, vertical_alignment="center", key="named_strip" if named else "nameless_strip")
     chosen = choose("Block", names, key="block", default=usual, look="slider", place=row, label_visibility="collapsed")
 
     def go_to() -> None:
@@ -187,7 +188,7 @@ def depth_strip(
         if point:
             st.session_state.block = names[int(point["point_index"])]
 
-    strip = network.depth_strip(names, values, chosen, label=label, colours=colours)
+    strip = network.depth_strip(titles, values, chosen, label=label, colours=colours)
     if not presenting.is_bare():
         with place:
             show(strip, on_select=go_to, fold_table=False)
@@ -280,7 +281,7 @@ def choose_number(
     """
     asked = st.query_params.get(key)
     if asked is not None and not _within(asked, low, high):
-        _say_fallback(key, asked, f"{low:g} to {high:g}")
+        _say_fallback(key, asked, f"{number(low)} to {number(high)}")
     if key in st.session_state and not _within(st.session_state[key], low, high):
         del st.session_state[key]
     if look == "pages":

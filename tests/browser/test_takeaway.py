@@ -33,7 +33,7 @@ def test_a_report_of_a_page_opens_from_disk_without_a_network(visit, server, bro
     )
     page.goto(f"file://{tmp_path / 'report.html'}")
     expect(page.get_by_role("heading", level=1)).to_contain_text("“Cat” in SE-ResNet")
-    page.evaluate("drawAll()")
+    page.evaluate("ready.then(drawAll)")
     expect(page.locator(".plot .main-svg").first).to_be_visible()
     assert page.locator(".plot").count() == page.locator(".js-plotly-plot").count() > 8
     assert "As shown on the page: SE: which channels get through?" in page.inner_text("main")

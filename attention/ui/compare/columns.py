@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import streamlit as st
 
-from attention import analysis, comparison
+from attention import analysis, comparison, numbers
 from attention.analysis.agreement import TOP
-from attention.charts import comparing, numbers, overlay
+from attention.charts import comparing, overlay
 from attention.charts.overlay import Scale
 from attention.comparison import Compared, times
 from attention.models import zoo
+from attention.numbers import extent, fixed, magnitude, span
 from attention.observe import NetworkChoice, Observation, guarded
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
@@ -358,7 +359,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return
-    span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+    run = span(column.heatmap.minimum, column.heatmap.maximum)
     if column.heatmap.maximum <= 0:
         st.caption(":material/block: Nothing in this map speaks for the class.")
     rows, across = column.heatmap.values.shape
@@ -367,8 +368,8 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         _laid(observation, column.heatmap.values, "inferno", scale),
         key=f"heatmap_{column.card.name}",
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
-        f"{analysis.look(column.heatmap.values).place}, values {span}.",
-        caption=f"{asked.method}{where}: {span}; colours run from {scale.low:.3g} to {scale.high:.3g}"
+        f"{analysis.look(column.heatmap.values).place}, values {run}.",
+        caption=f"{asked.method}{where}: {run}; colours run from {span(*scale)}"
         + comparing.completeness(column.heatmap),
         table="class_heatmaps",
     )
@@ -393,15 +394,15 @@ def _draw_gate(observation: Observation, gate: Gate) -> None:
         widgets.picture(
             _laid(observation, gate.values[0], "viridis", overlay.UNIT),
             key=f"gate_{observation.card.name}_{gate.name}",
-            alt=f"Spatial gate of {gate.name}, from {gate.minimum:.2f} to {gate.maximum:.2f}.",
-            caption=f"{rows} × {columns}: {gate.minimum:.2f} to {gate.maximum:.2f}",
+            alt=f"Spatial gate of {gate.name}, from {fixed(gate.minimum)} to {fixed(gate.maximum)}.",
+            caption=f"{rows} × {columns}: {fixed(gate.minimum)} to {fixed(gate.maximum)}",
             table="stage_gates",
         )
 
 
 def _draw_channel(column: Compared) -> None:
     means = np.array([gate.values.mean() for gate in column.channel], np.float32)
-    span = f"{means.min():.2f} to {means.max():.2f}"
+    span = f"{extent(means)}"
     widgets.picture(
         overlay.cells(means),
         key=f"means_{column.card.name}",
@@ -412,10 +413,10 @@ def _draw_channel(column: Compared) -> None:
 
 
 def _draw_size(column: Compared, first: Compared) -> None:
-    took = f"{1000 * column.seconds:.3g} ms a picture on this machine"
+    took = f"{numbers.number(1000 * column.seconds)} ms a picture on this machine"
     if column is not first:
-        took += f", {column.seconds / first.seconds:.2f} times as long as {called(first.card)}"
-    size = f"{numbers.magnitude(column.card.parameters)} parameters, {numbers.magnitude(column.macs)} MACs"
+        took += f", {fixed(column.seconds / first.seconds, 2)} times as long as {called(first.card)}"
+    size = f"{magnitude(column.card.parameters)} parameters, {magnitude(column.macs)} MACs"
     st.markdown(f"{size}; {took}")
 
 

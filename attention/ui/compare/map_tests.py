@@ -16,6 +16,7 @@ from attention.charts import comparing, overlay
 from attention.charts.chart import by_map
 from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
+from attention.numbers import number
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import jobs, widgets
@@ -200,7 +201,7 @@ def _draw_maps(observation: Observation, originals: dict[str, Floats], shuffled:
             drawn = overlay.overlay(
                 picture, values, box, colour_map="inferno" if heat else "viridis", scale=scale, opacity=0.6
             )
-            span = f"{values.min():.3g} to {values.max():.3g}"
+            span = f"{number(values.min())} to {number(values.max())}"
             with next(places):
                 key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
                 caption = f"{name}, {title}: {span}"

@@ -10,9 +10,10 @@ from PIL import Image
 from attention import analysis, changes
 from attention.analysis.predictions import PredictionError
 from attention.changes import STRENGTHS, WITH_STRENGTH
-from attention.charts import comparing, numbers, overlay
+from attention.charts import comparing, overlay
 from attention.charts.chart import Chart, by_map
 from attention.kinds import KINDS
+from attention.numbers import extent, fixed, number, small
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate
 from attention.ui import widgets
@@ -88,7 +89,7 @@ def _changed(observation: Observation, change: str) -> Picture:
     value = st.slider(
         known.label, known.low, known.high, known.usual, known.step, key=f"by_{change}", bind="query-params"
     )
-    return _copy(observation, WITH_STRENGTH[change](observation.image, value), f"{change} {value:g}")
+    return _copy(observation, WITH_STRENGTH[change](observation.image, value), f"{change} {number(value)}")
 
 
 def _patched(observation: Observation) -> Picture:
@@ -140,7 +141,7 @@ def _moves(observation: Observation, second: Observation, other: Observation, *,
 
 
 def _say(observation: Observation, second: Observation, moves: Sequence[Move]) -> str:
-    most = f"{_names(moves)[0]} moved most, by {moves[0].change:.3f} on average"
+    most = f"{_names(moves)[0]} moved most, by {fixed(moves[0].change)} on average"
     before, after = _guesses(observation)[:1], _guesses(second)[:1]
     if not before or not after:
         return f"{most}."
@@ -173,7 +174,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
     names, shown = _names(moves), [move.change for move in moves]
     yardsticks = [move.yardstick for move in moves] if other else []
     more = sum(move.change > move.yardstick for move in moves)
-    finding = f"{names[0]} moved most, by {shown[0]:.3f}, {names[-1]} least, by {numbers.small(shown[-1])}."
+    finding = f"{names[0]} moved most, by {fixed(shown[0])}, {names[-1]} least, by {small(shown[-1])}."
     if other:
         finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
     st.markdown(widgets.literal(finding))
@@ -187,7 +188,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
 
 
 def _names(moves: Sequence[Move]) -> list[str]:
-    return analysis.short_names([move.gate.name for move in moves])
+    return analysis.gate_titles([move.gate for move in moves])
 
 
 def _places(kind: str, *, flipped: bool) -> str:
@@ -213,7 +214,7 @@ def _draw_spatial(observation: Observation, second: Observation, moves: Sequence
     maps: dict[str, Floats] = {}
     for place, move in zip(st.columns(SHOWN), spatial, strict=False):
         with place.container(border=True):
-            st.markdown(f"{widgets.literal(names[move.gate.name])}: {move.change:.3f}")
+            st.markdown(f"{widgets.literal(names[move.gate.name])}: {fixed(move.change)}")
             after = next(gate.values[0] for gate in second.trace.gates if gate.name == move.gate.name)
             maps |= {f"{move.gate.name} before": move.before, f"{move.gate.name} after": after}
             for side, each, values in zip(st.columns(2), (observation, second), (move.before, after), strict=True):
@@ -223,7 +224,7 @@ def _draw_spatial(observation: Observation, second: Observation, moves: Sequence
 
 def _draw_map(place: st.delta_generator.DeltaGenerator, observation: Observation, values: Floats, *, name: str) -> None:
     picture, box = overlay.close_up(observation.image, observation.box, 320)
-    span = f"{values.min():.2f} to {values.max():.2f}"
+    span = f"{extent(values)}"
     with place:
         widgets.picture(
             overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),

@@ -7,11 +7,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from attention import analysis, comparison, images
+from attention import analysis, comparison, images, numbers
 from attention.analysis import agreement
-from attention.charts import comparing, numbers
+from attention.charts import comparing
 from attention.charts.chart import Columns, by_map
 from attention.comparison import Compared
+from attention.numbers import attention_share, fixed, magnitude
 from attention.observe import Observation, Picture
 from attention.ui import cache, frame, jobs, widgets
 
@@ -95,7 +96,7 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
     said = jobs.cost(2 * count, count, column.seconds)
     done = jobs.result_of("agreement", (first.key, column.target, *others), said, measure)
     if done is not None:
-        names = analysis.short_names([gate.name for gate in column.spatial])
+        names = analysis.gate_titles(column.spatial)
         looks = [analysis.look(gate.values[0]) for gate in column.spatial]
         flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
         assert column.heatmap is not None
@@ -156,7 +157,7 @@ def draw_channels(columns: Sequence[Compared]) -> None:
         st.info("None of these networks has channel gates: choose se or cbam to see them.", icon=":material/info:")
         return
     means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
-    finding = "; ".join(f"the mean gate of {name} is {mean:.2f}" for name, mean in means.items())
+    finding = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
     st.markdown(f"Over all blocks, {widgets.literal(finding)}.")
     widgets.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
@@ -169,13 +170,13 @@ def draw_cost(columns: Sequence[Compared]) -> None:
     """Size, cost, measured time and origin of each network."""
     observations = [column.observation for column in columns]
     rows = {
-        "parameters": [numbers.magnitude(observation.inventory.network.parameters) for observation in observations],
-        "MACs": [numbers.magnitude(column.macs) for column in columns],
+        "parameters": [magnitude(observation.inventory.network.parameters) for observation in observations],
+        "MACs": [magnitude(column.macs) for column in columns],
         "parameters in attention": [
-            numbers.attention_share(observation.inventory, "parameters") for observation in observations
+            attention_share(observation.inventory, "parameters") for observation in observations
         ],
-        "MACs in attention": [numbers.attention_share(observation.inventory, "macs") for observation in observations],
-        "time here, ms": [f"{1000 * column.seconds:.3g}" for column in columns],
+        "MACs in attention": [attention_share(observation.inventory, "macs") for observation in observations],
+        "time here, ms": [numbers.number(1000 * column.seconds) for column in columns],
         "input, px": [images.written(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],

@@ -49,8 +49,8 @@ def choose(observation: Observation) -> EditSession:
     history = history_of(observation, asked if asked in blocks else usual)
     after = _after(observation, history)
     means = [float(sum(after[gate.name].mean() for gate in gates) / len(gates)) for gates in blocks.values()]
-    label = "Mean gate after the edits" if history.now else "Mean gate"
-    block = widgets.depth_strip(list(blocks), means, usual, label=label)
+    label = "the mean gate after the edits" if history.now else "the mean gate"
+    block = widgets.depth_strip(observation.names, means, usual, label=label)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         reach = _choose_reach(blocks[block][0])
         where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))

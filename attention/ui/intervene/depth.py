@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from attention import analysis, interventions
+from attention import interventions
 from attention.analysis import evidence, excitation
 from attention.analysis.evidence import OverPictures, Test, draws_for
 from attention.charts import interventions as figures
 from attention.charts.chart import Chart
 from attention.interventions import Edit, Effect
+from attention.numbers import fixed, signed
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import cache, frame, jobs, widgets
@@ -42,7 +43,7 @@ def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit")
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Without {names[most]} the {measure} moves the most, by {tests[most].observed:+.3f}. In {len(holding)} of "
+        f"Without {names[most]} the {measure} moves the most, by {signed(tests[most].observed)}. In {len(holding)} of "
         f"{len(names)} blocks there is evidence that it matters which channel or place gets which value{which}."
     )
 
@@ -71,7 +72,7 @@ def _draw_curve(
     observations: Sequence[Observation], classes: Sequence[int], pictures: tuple[str, ...], seed: int
 ) -> None:
     blocks = [block.name for block in observations[0].blocks]
-    names, draws = analysis.short_names(blocks), draws_for(len(blocks))
+    names, draws = list(observations[0].names.values()), draws_for(len(blocks))
     edits = [interventions.block_off(block, pictures) for block in blocks]
     values = passes.given(observations[0], [Edit("replace", pictures=pictures)]) if pictures else {}
     with st.spinner("Switching off one block after another"):
@@ -109,7 +110,8 @@ def _chart(
     """Each block off, and, once they are drawn, what chance does; `how` has the pictures of "off", and the seed."""
     pictures, seed = how
     blocks = [row[0].name for row in effects]
-    names, label, count = analysis.short_names(blocks), observations[0].labels[classes[0]], len(observations)
+    names, label = list(observations[0].names.values()), observations[0].labels[classes[0]]
+    count = len(observations)
     measure = observations[0].measure
     changes = np.array([_of_classes([one.change for one in row], classes) for row in effects])
     tests = None if null is None else evidence.tests(changes.mean(1).tolist(), null)
@@ -146,8 +148,9 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     most = max(range(len(found)), key=lambda number: abs(found[number].median))
     one = found[most]
     return (
-        f"Over n = {one.count} pictures, without {names[most]} the {measure} moves by {one.median:+.3f} in the median "
-        f"(95 % interval {one.low:+.3f} to {one.high:+.3f}), with the same sign in {one.alike} of {one.count}."
+        f"Over n = {one.count} pictures, without {names[most]} the {measure} moves by {signed(one.median)} in the "
+        f"median (95 % interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
+        f"{one.alike} of {one.count}."
     )
 
 
@@ -168,7 +171,7 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
 
 def _draw_published() -> None:
     st.markdown("**Trained without, as published**")
-    rows = [f"| {one.gates} | {one.top1:.2f} % |" for one in excitation.SE_BY_STAGE]
+    rows = [f"| {one.gates} | {fixed(one.top1, 2)} % |" for one in excitation.SE_BY_STAGE]
     st.markdown("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]))
     st.caption(
         f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "

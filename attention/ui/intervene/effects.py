@@ -15,6 +15,7 @@ from attention.charts.chart import Chart
 from attention.interventions import ANY, Edit
 from attention.interventions.edits import size_in_words
 from attention.kinds import Action
+from attention.numbers import fixed, p_value, signed
 from attention.observe import Observation
 from attention.records import Floats, Outputs, Trace
 from attention.ui import widgets
@@ -117,7 +118,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
     now = f", and its first guess is now {guess}" if turned else ""
     effect = (
         f"{what}, P({widgets.literal(outcome.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(now)}; "
-        f"its {outcome.measure} moves by {outcome.change:+.3f}."
+        f"its {outcome.measure} moves by {signed(outcome.change)}."
     )
     return f"{effect} {verdict(test)}" if test else effect
 
@@ -146,11 +147,12 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
             Chart(
                 "chance",
                 figures.against_chance(outcome.change, draws.tolist(), outcome.measure),
-                f"{outcome.change:+.3f}; 95 % of {test.draws} draws lie from {test.low:+.3f} to {test.high:+.3f}.",
+                f"{signed(outcome.change)}; 95 % of {test.draws} draws lie from {signed(test.low)} to "
+                f"{signed(test.high)}.",
                 f"Diamond: these edits. Grey: {test.draws} draws under the null that it does not matter which channel "
                 "or place gets which value: chosen values at random places, or the whole gate dealt out anew; values "
-                f"of a map are moved together. 95 % lie from {test.low:+.3f} to {test.high:+.3f}; p = {test.p:.2g}, "
-                f"two-sided, one test, seed {seed}.",
+                f"of a map are moved together. 95 % lie from {signed(test.low)} to {signed(test.high)}; "
+                f"{p_value(test.p)}, two-sided, one test, seed {seed}.",
                 table={"edit": numbers, f"change of the {outcome.measure}": [outcome.change, *draws]},
             )
         )
@@ -160,10 +162,10 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
 def verdict(test: Test) -> str:
     """What may be claimed about which channel or place gets which value, for this picture."""
     if test.holds:
-        return f"Here it matters which channel or place gets which value (p = {test.p_adjusted:.2g})."
+        return f"Here it matters which channel or place gets which value ({p_value(test.p_adjusted)})."
     return (
         f"That is the effect of the edit; there is no evidence that it matters which channel or place gets which value "
-        f"(p = {test.p_adjusted:.2g})."
+        f"({p_value(test.p_adjusted)})."
     )
 
 
@@ -176,14 +178,14 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     by_hand = {gate.name for edit in edits for gate in interventions.targets(edit, observation.trace.gates)}
     gates = observation.trace.gates
     moved = [float(np.abs(after[gate.name] - gate.values[0]).mean()) for gate in gates]
-    names = analysis.short_names([gate.name for gate in gates])
+    names = analysis.gate_titles(gates)
     own = [number for number, gate in enumerate(gates) if gate.name not in by_hand]
     most = max(own, key=moved.__getitem__, default=None)
     finding = "No gate moved that nobody edited."
     if most is not None and moved[most]:
         finding = (
             f"{sum(moved[number] > 0 for number in own)} of {len(own)} gates that nobody edited moved, most of all "
-            f"{names[most]}, by {moved[most]:.3f} on average."
+            f"{names[most]}, by {fixed(moved[most])} on average."
         )
     st.markdown(widgets.literal(finding))
     widgets.chart(figures.moved_gates(names, moved, [gate.name in by_hand for gate in gates]), key="later", alt=finding)

@@ -8,6 +8,7 @@ from attention.charts import interventions as figures
 from attention.charts import overlay
 from attention.charts.chart import Chart, by_place
 from attention.kinds import KINDS
+from attention.numbers import extent, fixed
 from attention.records import Floats, Gate
 from attention.ui import widgets
 from attention.ui.intervene.controls import brush, chosen, set_places
@@ -43,7 +44,7 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
         f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
-        + (f"Channels that you pick are set to {brush():.2f}." * _settable(session)),
+        + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "before": before, "after": after},
     )
     widgets.show(chart, on_select=pick, area=True)
@@ -78,7 +79,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
         f"{widgets.literal(gate.name)}: after the edits {_range(after)}, before {_range(before)}. "
-        + (f"{cell} that you pick are set to {brush():.2f}." * _settable(session))
+        + (f"{cell} that you pick are set to {fixed(brush())}." * _settable(session))
     )
     widgets.data(edited=by_place({"before": before, "after": after}))
 
@@ -87,8 +88,8 @@ def _draw_any(gate: Gate, after: Floats) -> None:
     """Gates of other kinds: in numbers."""
     st.info(
         f"{widgets.literal(gate.name)} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
-        f"{after.size:,} values, after the edits {_range(after)} with the mean {after.mean():.3f}; before "
-        f"{_range(gate.values)} with the mean {gate.values.mean():.3f}.",
+        f"{after.size:,} values, after the edits {_range(after)} with the mean {fixed(after.mean())}; before "
+        f"{_range(gate.values)} with the mean {fixed(gate.values.mean())}.",
         icon=":material/info:",
     )
 
@@ -107,4 +108,4 @@ def _settable(session: EditSession) -> bool:
 
 
 def _range(values: np.ndarray) -> str:
-    return f"{values.min():.3f} to {values.max():.3f}"
+    return f"{extent(values)}"

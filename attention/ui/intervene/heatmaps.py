@@ -10,6 +10,7 @@ from attention.charts import overlay
 from attention.charts.chart import by_place
 from attention.charts.overlay import Scale
 from attention.interventions import Edit
+from attention.numbers import fixed, number
 from attention.observe import Observation
 from attention.records import Heatmap
 from attention.ui import widgets
@@ -31,7 +32,7 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
             _draw_map(observation, title, one, scale)
     where = widgets.literal(f"Grad-CAM of {outcome.label} at {maps[0].layer}")
     st.caption(
-        f"{where}, the last block with a map; colours run from 0 to {scale.high:.3g}. It shows where this class's "
+        f"{where}, the last block with a map; colours run from 0 to {number(scale.high)}. It shows where this class's "
         "logit draws on the block, not what a gate does."
     )
     widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
@@ -39,7 +40,7 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
 
 def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
     picture, box = overlay.close_up(observation.image, observation.box, SIDE)
-    span = f"{one.minimum:.3g} to {one.maximum:.3g}"
+    span = f"{number(one.minimum)} to {number(one.maximum)}"
     widgets.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
         key=f"heatmap_{title}",
@@ -60,7 +61,7 @@ def _finding(label: str, before: Heatmap, after: Heatmap, *, edited: bool) -> st
     ranks = (
         "no rank correlation, since one map is the same everywhere"
         if alike.correlation is None
-        else (f"a rank correlation of {alike.correlation:.2f}")
+        else (f"a rank correlation of {fixed(alike.correlation, 2)}")
     )
     return (
         f"The maps of {label} before and after have {ranks}; their top fifths overlap by {alike.overlap:.0%} "

@@ -14,6 +14,7 @@ from attention.charts import comparing, explorable, gates, overlay, spatial
 from attention.charts.chart import Chart, by_place
 from attention.charts.survey_figures import gate_map, map_grid
 from attention.models import zoo
+from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Floats, SpatialSteps
 from attention.ui import cache, widgets
@@ -64,12 +65,12 @@ def _poolings(lesson: Gated) -> Step:
 def _shared_mlp(lesson: Gated) -> Step:
     inner, channel, values = lesson.steps, lesson.order[0], lesson.values
     branches = [float(branch[0, channel]) for branch in inner.branches.values()]
-    added = " + ".join(f"({value:.2f})" if value < 0 else f"{value:.2f}" for value in branches).replace("-", "−")
-    total = f"{sum(branches):.2f}".replace("-", "−")
+    added = " + ".join(f"({fixed(value)})" if value < 0 else fixed(value) for value in branches).replace("-", "−")
+    total = fixed(sum(branches))
     return Step(
         "The same small network, with the same weights, reads the means and then the largest values; its two answers "
         f"are added and pressed between 0 and 1. For channel {channel}: {added} = {total}, gate "
-        f"**{values[channel]:.2f}**.",
+        f"**{fixed(values[channel])}**.",
         lambda: widgets.show(spatial.branches(inner, values, channel)),
         rf"`{lesson.gate.name}`: $M_c = \sigma(\mathrm{{MLP}}(\mathrm{{AvgPool}}(F)) + "
         rf"\mathrm{{MLP}}(\mathrm{{MaxPool}}(F)))$.",
@@ -107,7 +108,7 @@ def _guess(lesson: Gated) -> Step:
             "Where is the map brightest, in the mean of a ninth of the picture?",
             options,
             found.place,
-            f"The mean there is {brightest:.3f}, of all places {found.mean:.3f}.",
+            f"The mean there is {fixed(brightest)}, of all places {fixed(found.mean)}.",
         ),
         lambda: _narrow(picture),
     )
@@ -136,7 +137,7 @@ def _sizes(lesson: Gated) -> Step:
     rough = {name: float(np.abs(np.diff(values)).mean()) for name, values in maps.items()}
     smooth = min(rough, key=lambda name: rough[name])
     figure = map_grid([gate_map(name, values.astype(np.float64)) for name, values in maps.items()])
-    told = "; ".join(f"{name}: {value:.4f}" for name, value in rough.items())
+    told = "; ".join(f"{name}: {fixed(value, 4)}" for name, value in rough.items())
     chart = Chart("sizes", figure, f"Neighbours in a row differ by {told}.", table=by_place(maps))
     return Step(
         "The paper found 7 × 7 best; some write 1 × 1, which judges each place alone. No 1 × 1 was trained here: this "
@@ -210,7 +211,7 @@ def _against_se(lesson: Gated) -> Step:
     chart = Chart("se_and_cbam", comparing.profiles(channel_gates), caption, caption, table=table)
     return Step(
         "Two networks of this project were trained alike: one with SE, one with CBAM. CBAM has channel gates too, and "
-        f" {len(spatial_gates)} maps, here from {low:.2f} to {high:.2f}; SE treats all places alike.",
+        f" {len(spatial_gates)} maps, here from {fixed(low)} to {fixed(high)}; SE treats all places alike.",
         lambda: widgets.show(chart),
         "`zoo.load('se')` and `zoo.load('cbam')` on this picture; both know ten classes. One picture does not say "
         "which is better.",

@@ -8,10 +8,10 @@ from textwrap import dedent
 import numpy as np
 import streamlit as st
 
-from attention import changes
+from attention import changes, numbers
 from attention.charts import channels, gates, spatial
 from attention.charts.chart import Chart
-from attention.charts.numbers import attention_share
+from attention.numbers import attention_share, extent, fixed, signed
 from attention.observe import Picture
 from attention.records import Floats
 from attention.ui import widgets
@@ -65,7 +65,7 @@ def channels_shown(lesson: Gated, some: list[int]) -> Chart:
 def _guess(lesson: Gated) -> Step:
     some, values = shared.spread(lesson.values, lesson.order), lesson.values
     best = max(some, key=lambda channel: values[channel])
-    listed = ", ".join(f"channel {channel} {values[channel]:.3f}" for channel in some)
+    listed = ", ".join(f"channel {channel} {fixed(values[channel])}" for channel in some)
     bars = gates.channel_bars(lesson.gate, "gate", gates.passing_in_words(lesson.gate, lesson.name), best)[0]
     return Step(
         "The block opens some channels and closes others, anew for each picture.",
@@ -89,7 +89,7 @@ def _squeeze(lesson: Gated) -> Step:
     what = channels.MEANING[branch]
     return Step(
         f"Each map of {height} × {width} = {height * width} values is squeezed to one number, its {what}: how much of "
-        f"it there is, and no longer where. Channel {channel} has {squeezed[0, channel]:.3f}.",
+        f"it there is, and no longer where. Channel {channel} has {fixed(squeezed[0, channel])}.",
         lambda: widgets.show(chart),
         rf"`{lesson.gate.name}`: $z_c = \frac{{1}}{{HW}} \sum_{{i,j}} u_c(i, j)$."
         if branch == "average"
@@ -112,7 +112,7 @@ def _global(lesson: Gated) -> Step:
             f"The upper left quarter of the picture turns grey. How many of the {count} gates change?",
             (NONE, SOME, ALL),
             right,
-            f"{moved} of {count} gates change, channel {most} most, by {difference[most]:+.3f}.".replace("-", "−"),
+            f"{moved} of {count} gates change, channel {most} most, by {signed(difference[most])}.",
         ),
         lambda: widgets.show(channels.squeezed(next(iter(lesson.steps.squeezed.values()))[0], "average", most)),
     )
@@ -134,8 +134,8 @@ def _hidden(lesson: Gated) -> Step:
     count, hidden = len(lesson.values), units.shape[1]
     return Step(
         f"All {count} numbers are mixed into only {hidden}, the hidden units, each with weights of its own that were "
-        f"learned: so channels can take each other into account, with {count / hidden:.3g} times fewer numbers "
-        "between.",
+        f"learned: so channels can take each other into account, with {numbers.number(count / hidden)} times fewer "
+        "numbers between.",
         lambda: widgets.show(chart),
         f"`{lesson.gate.name}`: h = {inner.activation}(W₁ z + b₁). C by the hidden units is the reduction ratio r.",
     )
@@ -149,8 +149,8 @@ def _products(lesson: Gated) -> Step:
     products = inner.second.weights[channel] * hidden
     logit = float(sum(values[0, channel] for values in inner.branches.values()))
     figure = channels.vector(products, -1, "weight × hidden unit")
-    finding = f"The {len(products)} products of channel {channel}: {products.min():.3f} to {products.max():.3f}."
-    finding = finding.replace("-", "−")
+    finding = f"The {len(products)} products of channel {channel}: {extent(products)}."
+    finding = finding
     chart = Chart(
         "products", figure, finding, finding, table={"hidden unit": range(len(products)), "product": products}
     )
@@ -159,11 +159,11 @@ def _products(lesson: Gated) -> Step:
     return Step(
         f"A gate is a weighted sum of the hidden units, pressed between 0 and 1 by a {squash}; its weights are learned "
         "as in the gates of recurrent networks. For channel "
-        f"{channel}: products {products.sum():.3f}, bias {bias:.3f}, together {logit:.3f}, gate "
-        f"**{lesson.values[channel]:.3f}**.".replace("-", "−"),
+        f"{channel}: products {fixed(products.sum())}, bias {fixed(bias)}, together {fixed(logit)}, gate "
+        f"**{fixed(lesson.values[channel])}**.",
         lambda: widgets.show(chart),
         rf"`{lesson.gate.name}`: $s_{{{channel}}} = \sigma(W_2 h + b_2)_{{{channel}}} = "
-        rf"\sigma({logit:.3f}) = {lesson.values[channel]:.3f}$; here σ is {squash}.",
+        rf"\sigma({fixed(logit)}) = {fixed(lesson.values[channel])}$; here σ is {squash}.",
     )
 
 
@@ -176,7 +176,7 @@ def _reweight(lesson: Gated) -> Step:
     maps = {
         f"{channel} {when}": values[0, channel]
         for channel in (first, last)
-        for when, values in (("before", inner.before), (f"× {lesson.values[channel]:.3f}", inner.after))
+        for when, values in (("before", inner.before), (f"× {fixed(lesson.values[channel])}", inner.after))
     }
     count, height, width = inner.before.shape[1:]
     return Step(
@@ -204,7 +204,7 @@ def _code(lesson: Gated) -> Step:
     return Step(
         "Left, `view` makes a vector of a map and `expand_as` copies the gate over the places. Right, the same by "
         f"means and broadcasting, with biases. With the biases at 0 both give the same: the largest difference on "
-        f"this picture is {plain_difference(lesson):.1g}.",
+        f"this picture is {numbers.number(plain_difference(lesson), 1)}.",
         draw,
         f"Measured on what reaches `{lesson.gate.name}`, with random weights. The code is `attention/layers.py`; "
         "`PlainSE(64)` and `SE(64)` both run.",

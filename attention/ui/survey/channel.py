@@ -8,6 +8,7 @@ from attention import images, survey
 from attention.charts import overlay, surveys
 from attention.charts.chart import Chart, Columns
 from attention.charts.surveys import Selection
+from attention.numbers import fixed
 from attention.survey.result import Exemplars, GateSurvey
 from attention.ui import presenting, widgets
 from attention.ui.survey import loading
@@ -90,7 +91,7 @@ def _draw_paths(selection: Selection, label: str, ends: Exemplars, channel: int)
         {"gate": values, "picture": paths},
         hide_index=True,
         column_config={"gate": st.column_config.NumberColumn(format="%.3f", width=80)},
-        alt=f"{label}: {paths[0]}, {values[0]:.3f}.",
+        alt=f"{label}: {paths[0]}, {fixed(values[0])}.",
     )
 
 
@@ -103,10 +104,10 @@ def _draw_pictures(selection: Selection, pictures: AtHand, label: str, ends: Exe
         path = selection.survey.result.paths[int(number)]
         small = _small(selection.survey.key, str(pictures.root), int(number), pictures)
         if small is None:
-            column.caption(f"{widgets.literal(path)} cannot be read any more: {value:.3f}")
+            column.caption(f"{widgets.literal(path)} cannot be read any more: {fixed(value)}")
         else:
             with column:
-                caption = f"{value:.3f}"
+                caption = fixed(value)
                 widgets.show(Chart(f"{label} {rank}", small, f"{path}, gate {caption}.", caption))
 
 

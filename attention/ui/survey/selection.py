@@ -30,7 +30,7 @@ def choose(survey: LoadedSurvey) -> Selection:
         return max(shares), float(np.mean([np.nan_to_num(gate.std).mean() for gate in values[name]]))
 
     usual = max(values, key=varied)
-    block = widgets.depth_strip(list(blocks), means, usual, label="Mean gate over all pictures")
+    block = widgets.depth_strip(survey.block_names, means, usual, label="the mean gate over all pictures")
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     with right:
         classes = _choose_classes(survey)

@@ -1,0 +1,99 @@
+"""A report in a real browser, opened from disk: unpacked, drawn, taken apart again into files that stand alone."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from attention.charts.chart import Chart
+from attention.report import Document, html, report_of
+from tests.test_report import observation
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return report_of(observation("cbam", called="a <b> cat.jpg"))
+
+
+@pytest.fixture(scope="module")
+def file(document: Document, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html(document), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, *, before: str = "", **look: str) -> Iterator[Page]:
+    """The report without a network; nothing may go wrong in it, and nothing may be asked of anybody."""
+    context = browser.new_context(offline=True, **look)
+    page, problems = context.new_page(), []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or problems.append(request.url)
+    )
+    page.add_init_script(before)
+    page.goto(f"file://{file}")
+    yield page
+    context.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize("appearance", ["light", "dark"])
+def test_every_figure_is_one_that_the_packed_plotly_draws(browser, file, document, appearance):
+    """Whichever release of plotly wrote it: nothing in its traces or its layout is unknown to the script."""
+    charts = [item for section in document.sections for item in section.items if isinstance(item, Chart)]
+    drawn = [chart for chart in charts if not isinstance(chart.figure, bytes)]
+    with opened(browser, file, color_scheme=appearance) as page:
+        page.evaluate("ready.then(drawAll)")
+        expect(page.locator(".js-plotly-plot .main-svg .plot").first).to_be_visible()
+        assert page.locator(".js-plotly-plot").count() == len(drawn)
+        unknown = page.evaluate("charts.flatMap(({figure}) => Plotly.validate(figure.data, figure.layout) ?? [])")
+        assert [problem["msg"] for problem in unknown] == []
+
+
+def test_a_table_is_unpacked_where_it_is_taken_away(browser, file, document):
+    with opened(browser, file) as page, page.expect_download() as download:
+        page.evaluate("ready")
+        page.locator('a.csv[download^="gates."]').evaluate("link => link.click()")
+    assert download.value.suggested_filename == "gates.csv"
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    charts = [item for section in document.sections for item in section.items if isinstance(item, Chart)]
+    (table,) = [chart.table for chart in charts if chart.key == "gates"]
+    assert [row["gate"] for row in rows] == list(table["gate"])
+
+
+@pytest.mark.parametrize("ground", ["light", "dark"])
+def test_a_figure_in_a_file_has_its_font_its_title_and_the_ground_that_was_asked_for(browser, file, ground):
+    taken = {}
+    with opened(browser, file, color_scheme="dark") as page:
+        assert page.locator("#ground").input_value() == "light"
+        page.locator("#ground").select_option(ground)
+        for kind in ("SVG", "PNG"):
+            with page.expect_download() as download:
+                page.get_by_role("button", name=kind).nth(1).click()
+            taken[kind] = download.value.path().read_bytes()
+    svg = taken["SVG"].decode()
+    assert "@font-face" in svg and "data:font/woff;base64," in svg
+    assert "Gatescope Sans" in svg.partition("</defs>")[2], "its texts are set in the font that it has"
+    assert "a &lt;b&gt; cat.jpg" in svg
+    pixels = np.asarray(Image.open(io.BytesIO(taken["PNG"])).convert("L"))
+    assert (np.median(pixels) > 200) == (ground == "light")
+    width, height = map(float, re.match(r'<svg[^>]*width="([\d.]+)"[^>]*height="([\d.]+)"', svg).groups())
+    assert pixels.shape == (round(3 * height), round(3 * width))
+
+
+def test_a_browser_that_cannot_unpack_says_so_and_shows_the_rest(browser, file):
+    with opened(browser, file, before="delete self.DecompressionStream") as page:
+        expect(page.get_by_text("this browser is too old to unpack them")).to_be_visible()
+        assert page.locator("img").count() > 4 and page.locator(".js-plotly-plot").count() == 0
+        assert page.locator("a.csv").first.get_attribute("download").endswith(".csv.gz")
