@@ -14,10 +14,10 @@ run: .venv/run.stamp  ## set up .venv and open the dashboard on PORT
 	$(python) -m attention serve --port $(PORT)
 
 test: .venv/dev.stamp  ## set up .venv and run every test
-	$(python) -m pytest
+	$(python) -m pytest -n 2 --dist loadfile
 
 test-oldest: .venv-oldest/stamp  ## set up .venv-oldest with the oldest releases allowed and run every test there
-	.venv-oldest/bin/python -m pytest
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile
 
 check: .venv/dev.stamp  ## format, lint, types, architecture
 	$(python) -m ruff format --check .
