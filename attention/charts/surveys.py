@@ -381,8 +381,8 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
     """What is to be said of one channel of the selected block's gate."""
     mean, std = gate.overall.mean[channel], gate.overall.std[channel]
     sentence = (
-        f"Channel {channel} of {selection.block_name}: {fixed(mean)} on average over the pictures, which it differs from "
-        f"by {fixed(std)} (a standard deviation)"
+        f"Channel {channel} of {selection.block_name}: {fixed(mean)} on average over the pictures, which it differs "
+        f"from by {fixed(std)} (a standard deviation)"
     )
     means = gate.classes.mean[:, channel]
     if np.isfinite(means).sum() < 2:

@@ -64,14 +64,11 @@ def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Cha
         drawn = [gate_map(title, each.astype(np.float64)) for title, each in parts.items()]
         drawn[2] = change_map("this less usual", found.difference, reach)
         alike = rank_correlation(found.values, found.usual)
-        order = (
-            ""
-            if alike is None
-            else (
-                f" This map and the usual one put the places in nearly the same order where this is 1, in orders that have "
-                f"nothing in common where it is 0: {fixed(alike, 2)} (a rank correlation)."
-            )
+        said_alike = (
+            " This map and the usual one put the places in nearly the same order where this is 1, in orders that have "
+            "nothing in common where it is 0: {} (a rank correlation)."
         )
+        order = "" if alike is None else said_alike.format(fixed(alike, 2))
         return Chart(key, map_grid(drawn), said, caption + order, table=by_place(parts))
     figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _word(kind))
     return Chart(key, figure, said, caption, table={_word(kind): range(len(found.values)), **parts})
