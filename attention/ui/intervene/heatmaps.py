@@ -39,7 +39,7 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
 
 
 def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
-    picture, box = overlay.close_up(observation.image, observation.box, SIDE)
+    picture, box = overlay.close_up(*observation.view, SIDE)
     span = f"{number(one.minimum)} to {number(one.maximum)}"
     widgets.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
