@@ -73,6 +73,8 @@ class Observation:
     choice: NetworkChoice
     picture: Picture
     store: Store = field(default_factory=Store)
+    as_seen: bool = False
+    """Whether the picture is shown as the network sees it, without what lies outside."""
 
     @property
     def key(self) -> str:
@@ -98,6 +100,14 @@ class Observation:
     def square(self) -> Image.Image:
         """The picture as the network sees it, before it is normalised."""
         return zoo.preprocessing(self.card).square(self.image)
+
+    @property
+    def view(self) -> tuple[Image.Image, Box]:
+        """The picture as it is shown, and the part of that which the network sees."""
+        if not self.as_seen:
+            return self.image, self.box
+        square = self.square.convert("RGB")
+        return square, (0.0, 0.0, float(square.width), float(square.height))
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -14,6 +14,7 @@ from attention.analysis import evidence
 from attention.cli import main
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import own, zoo
+from attention.numbers import signed
 from attention.observe import observe, read_picture
 from attention.records import GatescopeError
 from tests.documents import document, in_one_line
@@ -62,7 +63,7 @@ def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
         assert (row["before"], row["after"]) == pytest.approx(effect.probability(first), abs=1e-4)
         assert row["p_adjusted"] == pytest.approx(p)
         assert row["p"] <= row["p_adjusted"]
-        span = f"{row['before']:.1%} → {row['after']:.1%} (logit {row['change']:+.3f}); "
+        span = f"{row['before']:.1%} → {row['after']:.1%} (logit {signed(row['change'])}); "
         said = "here it matters" if row["p_adjusted"] <= evidence.LEVEL else "no evidence that it matters"
         assert f"without {row['name']}: {span}{said} which value stands where" in result.output
     assert "no effect" not in result.output

@@ -113,7 +113,7 @@ def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_mos
         == expected
         != channels.gate_bars(values, np.arange(3), 0).data[0].marker.colorscale
     )
-    assert [label.text for label in named] == ["1: -0.400"]
+    assert [label.text for label in named] == ["1: −0.400"]
     np.testing.assert_array_equal(figure.data[0].y, values)
 
 
@@ -130,7 +130,9 @@ def test_a_vector_is_drawn_whole(size):
 def test_the_boxes_are_the_quartiles_of_each_block(blocks, data):
     chosen = data.draw(st.integers(0, len(blocks) - 1))
     names = [f"block {n}" for n in range(len(blocks))]
-    figure = channels.through_depth(dict(zip(names, blocks, strict=True)), names[chosen]).figure
+    figure = channels.through_depth(
+        dict(zip(names, blocks, strict=True)), names[chosen], {name: name for name in names}
+    ).figure
     drawn = {}
     for box in figure.data:
         for place, *five in zip(box.x, box.lowerfence, box.q1, box.median, box.q3, box.upperfence, strict=True):
@@ -180,7 +182,7 @@ def test_the_same_numbers_give_the_same_bytes():
         lambda: channels.gate_strip(many, 5).to_json(),
         lambda: channels.vector(values, 5, "mean").to_json(),
         lambda: channels.difference_figure(values).to_json(),
-        lambda: channels.through_depth({"a": values, "b": many}, "b").figure.to_json(),
+        lambda: channels.through_depth({"a": values, "b": many}, "b", {"a": "a", "b": "b"}).figure.to_json(),
         lambda: channels.ratio_curve([8, 16], 2).figure.to_json(),
         lambda: channels.before_after(values.reshape(10, 10), values.reshape(10, 10)),
     ]

@@ -78,7 +78,7 @@ def test_a_similarity_that_is_not_defined_has_no_colour():
     np.testing.assert_array_equal(cells.z, [[1, np.nan], [0.5, -0.25]])
     assert list(map(list, cells.text)) == [
         ["1.00\n1.00 to 1.00", "–"],
-        ["0.50\n0.50 to 0.50", "-0.25\n-0.49 to -0.01"],
+        ["0.50\n0.50 to 0.50", "−0.25\n−0.49 to −0.01"],
     ]
     assert (cells.zmin, cells.zmax) == (-1, 1)
     assert "is not defined" in chart.headline and "structural similarity 0.25 (0.01 to 0.49)" in chart.headline

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from attention.charts import overlay, spatial
 from attention.charts.colours import CHANGE, COLOUR_MAPS, SPATIAL_GATE
 from attention.charts.overlay import Scale
+from attention.numbers import fixed
 from attention.records import ChannelSteps, SpatialSteps
 from tests.charts import colours, texts
 
@@ -96,7 +97,7 @@ def test_in_the_derivation_minimum_and_maximum_stand_beside_each_panel():
     figure = spatial.derivation(steps, gate).figure
     for heatmap in figure.data:
         low, high = np.nanmin(heatmap.z), np.nanmax(heatmap.z)
-        assert any(f"{low:.2f} to {high:.2f}".replace("-", "−") in text for text in texts(figure))
+        assert any(f"{fixed(low)} to {fixed(high)}" in text for text in texts(figure))
 
 
 @pytest.mark.parametrize(("kernel", "numbered"), [(1, True), (3, True), (7, False)])
@@ -148,7 +149,7 @@ def test_features_share_one_scale_and_show_it_once():
     chart = spatial.features({"before": gate_map(), "after": gate_map() / 2}, "Channel 3")
     figure, scale = chart.figure, (gate_map().min() / 2, gate_map().max())
     assert [ends(heatmap) for heatmap in figure.data] == [scale, scale]
-    assert f"{scale[0]:.2f} black to {scale[1]:.2f} white" in chart.caption
+    assert f"{fixed(scale[0])} black to {fixed(scale[1])} white" in chart.caption
     assert [heatmap.showscale for heatmap in figure.data] == [False, True]
     np.testing.assert_array_equal(figure.data[1].z, gate_map() / 2)
 

@@ -14,7 +14,7 @@ from attention import capture, images
 from attention.analysis import Block
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
 from attention.models import own, zoo
-from attention.numbers import span
+from attention.numbers import extent, fixed, span
 from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.store import Store
@@ -87,11 +87,11 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
     values = map_of(traced(), block)
     app = opened(network="cbam", picture=TITLE, block=block)
     assert app.header[0].value.replace("\\", "").startswith(block.removesuffix(".attention"))
-    answer = f"Its gates run from {values.min():.2f} to {values.max():.2f}, {values.mean():.2f} on average"
+    answer = f"Its gates run from {extent(values)}, {fixed(values.mean())} on average"
     assert answer in said(app)
     shown = {metric.label: metric.value for metric in app.metric}
     wanted = {"Minimum": values.min(), "Mean": values.mean(), "Maximum": values.max()}
-    assert shown == {name: f"{value:.2f}" for name, value in wanted.items()}
+    assert shown == {name: fixed(value) for name, value in wanted.items()}
 
 
 def test_the_map_stands_beside_the_usual_one_and_that_of_a_grey_card():
@@ -162,7 +162,7 @@ def test_the_most_open_place_is_told_with_its_numbers():
     average, strongest = (pooled[name][0, row, column] for name in ("average", "max"))
     told = said(opened(network="cbam", picture=TITLE, block=BLOCK))
     assert f"(row {row}, column {column}, counted from 0)" in told
-    assert f"average {average:.2f} and max {strongest:.2f}, and the gate is {values.max():.2f}" in told
+    assert f"average {fixed(average)} and max {fixed(strongest)}, and the gate is {fixed(values.max())}" in told
 
 
 @pytest.mark.parametrize("unit", [None, 5])
@@ -177,7 +177,7 @@ def test_the_numbers_of_a_channel_are_those_of_the_trace(unit):
     equation = app.latex[1].value
     assert f"M_c[{channel}]" in equation
     for number in (average, strongest, average + strongest, gate[channel]):
-        assert f"{number:.2f}" in equation
+        assert fixed(number) in equation
     assert gate[channel] == pytest.approx(1 / (1 + np.exp(-average - strongest)), rel=1e-5)
 
 

@@ -12,6 +12,7 @@ from attention import analysis, comparison, images
 from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
+from attention.numbers import fixed
 from attention.observe import observe, read_picture
 from attention.ui import jobs
 from attention.ui.compare import columns as page
@@ -73,7 +74,7 @@ def test_three_networks_stand_side_by_side_on_one_scale():
     assert f"would share {middle:.0%} with them" in said(app)
     for gate in comparison.by_stage(found[0].spatial):
         rows, across = gate.values.shape[1:]
-        assert f"{rows} × {across}: {gate.minimum:.2f} to {gate.maximum:.2f}" in captions(app)
+        assert f"{rows} × {across}: {fixed(gate.minimum)} to {fixed(gate.maximum)}" in captions(app)
     assert "0 to 1** · plain and se: none" in said(app) and "each block** · plain: none" in said(app)
     assert "one recipe, with one seed each" in said(app)
 

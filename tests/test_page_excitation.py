@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
 from attention.models import zoo
+from attention.numbers import extent, fixed, signed
 from attention.observe import Observation
 from attention.records import GateHealth, Trace
 from attention.ui import excitation
@@ -90,9 +91,9 @@ def test_the_equations_hold_the_numbers_of_the_channel_in_the_link():
     trace = traced("se", TITLE, name)
     steps, gate = trace.steps[name], gate_of(trace, name)[17]
     squeeze, excite, reweight = equations(app)
-    assert squeeze.endswith(f"= {steps.before[0, 17].mean():.3f}")
+    assert squeeze.endswith(f"= {fixed(steps.before[0, 17].mean())}")
     logit = steps.branches["average"][0, 17]
-    assert excite.endswith(rf"= \sigma({logit:.3f}) = {1 / (1 + np.exp(-logit)):.3f}")
+    assert excite.endswith(rf"= \sigma({fixed(logit)}) = {1 / (1 + np.exp(-logit)):.3f}")
     assert rf"x_{{17}} = s_{{17}} u_{{17}} = {gate:.3f} \cdot u_{{17}}" in reweight
     assert app.metric[0].value == f"× {gate:.3f}"
 
@@ -103,7 +104,7 @@ def test_the_maps_print_their_own_minimum_and_maximum():
     steps = traced("se", TITLE, name).steps[name]
     captions = [caption.replace("\\", "") for image in app.get("image") for caption in image.captions]
     for when, features in (("Before", steps.before[0, 5]), ("After", steps.after[0, 5])):
-        assert f"{when}: {features.min():.2f} to {features.max():.2f}" in captions
+        assert f"{when}: {extent(features)}" in captions
 
 
 def test_cbams_two_branches_add_up_to_its_gate():
@@ -111,7 +112,7 @@ def test_cbams_two_branches_add_up_to_its_gate():
     app = opened(network="cbam", picture=TITLE, block="layer2.0.attention", channel="3")
     trace = traced("cbam", TITLE, name)
     average, largest = (trace.steps[name].branches[branch][0, 3] for branch in ("average", "max"))
-    expected = rf"\sigma({average:.3f}{largest:+.3f}) = {gate_of(trace, name)[3]:.3f}"
+    expected = rf"\sigma({fixed(average)}{signed(largest)}) = {gate_of(trace, name)[3]:.3f}"
     assert any(expected in equation for equation in equations(app))
     assert app.get("page_link")[0].proto.page == "cbam"
 
@@ -256,7 +257,7 @@ def test_the_second_picture_is_compared_channel_by_channel():
     change = gates[1] - gates[0]
     most = int(np.abs(change).argmax())
     assert f"{int((np.abs(change) > 0.1).sum())} of 256 channels differ by more than 0.1" in said(app)
-    assert f"| {most} | {gates[0][most]:.3f} | {gates[1][most]:.3f} | {change[most]:+.3f} |" in said(app)
+    assert f"| {most} | {gates[0][most]:.3f} | {gates[1][most]:.3f} | {signed(change[most])} |" in said(app)
 
 
 def test_a_picture_is_not_compared_with_itself():

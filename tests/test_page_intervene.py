@@ -15,6 +15,7 @@ from attention.analysis import evidence
 from attention.analysis.evidence import FEWEST_DRAWS
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
+from attention.numbers import signed
 from attention.ui import cache
 from attention.ui.intervene import depth
 from attention.ui.intervene.controls import NOTHING, WORDS
@@ -66,7 +67,7 @@ def answer(one: EditedPasses, *edits: Edit, network: str = "cbam") -> str:
     labels = zoo.card(network).labels
     turned = f", and its first guess is now {labels[second]}" if first != second else ""
     move = logits[1][first] - logits[0][first]
-    return f"P({labels[first]}) goes from {before:.1%} to {now:.1%}{turned}; its logit moves by {move:+.3f}."
+    return f"P({labels[first]}) goes from {before:.1%} to {now:.1%}{turned}; its logit moves by {signed(move)}."
 
 
 def said(app: AppTest) -> str:
@@ -164,8 +165,10 @@ def test_over_several_pictures_the_median_its_interval_and_the_signs_are_said():
     most = int(np.abs(medians).argmax())
     found = evidence.over_pictures([row[most] for row in moved])
     told = said(app).replace("\\", "")
-    assert f"the logit moves by {medians[most]:+.3f} in the median" in told
-    assert f"95 % interval {found.low:+.3f} to {found.high:+.3f}), with the same sign in {found.alike} of 3." in told
+    assert f"the logit moves by {signed(medians[most])} in the median" in told
+    assert (
+        f"95 % interval {signed(found.low)} to {signed(found.high)}), with the same sign in {found.alike} of 3." in told
+    )
 
 
 def test_each_block_off_is_tested_once_it_is_asked_for(monkeypatch):
@@ -205,7 +208,7 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown():
     draws = interventions.changes(one, passes)[:, first]
     np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
     low, high = np.percentile(draws, (2.5, 97.5))
-    assert f"95 % lie from {low:+.3f} to {high:+.3f}" in said(app)
+    assert f"95 % lie from {signed(low)} to {signed(high)}" in said(app)
     assert re.search(
         r"(Here it matters|there is no evidence that it matters) which channel or place .* \(p = ", said(app)
     )
@@ -243,7 +246,7 @@ def test_gates_of_a_second_picture_take_the_place():
     edit = Edit("replace", "channel", BLOCK, pictures=(OTHER,))
     after = one.edited(interventions.applied([edit], one.before.gates, {(OTHER,): values}))
     change = (after.output - one.before.output)[0, one.before.output.argmax()]
-    assert f"its logit moves by {change:+.3f}." in said(app)
+    assert f"its logit moves by {signed(change)}." in said(app)
 
 
 def test_channels_are_set_by_their_numbers_and_by_the_slider_and_one_step_back_undoes_the_slider():

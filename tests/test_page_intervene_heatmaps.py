@@ -22,7 +22,7 @@ def test_the_class_heatmaps_before_and_after_stand_on_one_scale():
     for title, found in zip(("Before", "After"), maps, strict=True):
         assert f"{title}: {found.minimum:.3g} to {found.maximum:.3g}" in pictured(app)
     assert f"colours run from 0 to {max(found.maximum for found in maps):.3g}" in said(app)
-    assert "have a rank correlation of" in said(app)
+    assert "rank the places alike by" in said(app)
 
 
 def test_without_an_edit_there_is_one_class_heatmap():

@@ -48,7 +48,7 @@ def test_the_answer_is_the_mean_of_the_gates():
     title = images.samples()[0].title
     app = sound(opened(network="se", picture=title))
     mean = np.mean([gate.values.mean() for gate in traced("se", title).gates])
-    assert any(f"8 channel gates have a mean of {mean:.2f}" in text.value for text in app.header)
+    assert any(f"8 channel gates have a mean of {mean:.3f}" in text.value for text in app.header)
 
 
 def test_the_prediction_is_the_softmax_of_the_logits():

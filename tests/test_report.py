@@ -115,7 +115,7 @@ def test_texts_in_a_figure_do_not_end_the_script_that_holds_them():
     figure = go.Figure(go.Scatter(y=[1], name="</script><script>alert(2)</script>"))
     document = Document("", "", (), [Section("", [Chart("hostile", figure, HOSTILE)])])
     read = Reader(html(document))
-    assert read.tags.count("script") == 3
+    assert read.tags.count("script") == 4
     assert (
         unescape(json.loads(packing.unpacked(read.packed[0]))["data"][0]["name"])
         == "</script><script>alert(2)</script>"

@@ -82,7 +82,7 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
         "usually 0.800)."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "For 2 of 2 other pictures the strongest channel is the same, for a grey card too."
+        "Its strongest channel is the strongest of 2 of 2 other pictures too; of a grey card too."
     )
     chart = usual.chart(case, "layer4.1", CHANNEL)
     assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)
@@ -93,7 +93,10 @@ def test_through_depth_the_most_unusual_gate_is_named():
     usual_map = found(np.full((4, 4), 0.5), maps, np.zeros((4, 4)))
     cases = {("a", SPATIAL): usual_map, ("b", CHANNEL): found([1, 0], [[0, 1]] * 6, [0, 1])}
     chart = usual.through_depth(cases, {"a": "first", "b": "second"})
-    assert "the gate of second: farther than for 6 of 6 of them" in chart.headline
+    assert (
+        "The gate of second is the most unusual: with this picture it is farther from what is usual than with 6 of 6"
+        in chart.headline
+    )
     assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
 
 

@@ -69,8 +69,8 @@ def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
     kinds = {other.kind for other in group}
     if gate.kind in kinds:
         return False
-    if _owner(gate) == _owner(group[0]):  # a network's own forward may apply several attentions, one after the other
-        return bool(_owner(gate)) or gate.feature_shape == group[0].feature_shape
+    if _owner(gate) == _owner(group[0]):
+        return True
     return _parent(gate) == _parent(group[0]) and all(KINDS[kind].shares_block for kind in kinds | {gate.kind})
 
 

@@ -109,7 +109,9 @@ def is_independent(outputs: Outputs, classes: int) -> bool:
 def said(outputs: Outputs, classes: int) -> str:
     """What the outputs are taken for, in words."""
     if outputs == "logits":
-        return "a single logit, its P by the logistic function" if classes == 1 else "logits, their P by softmax"
+        if classes == 1:
+            return "one number of any size, a logit, which the logistic function makes a probability"
+        return "numbers of any size, logits, which softmax makes probabilities that sum to one"
     return MEANING[outputs]
 
 

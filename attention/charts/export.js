@@ -16,7 +16,8 @@ function dressed(layout, look, family) {
   copy.modebar = {color: look.soft, activecolor: look.ink, bgcolor: "rgba(0,0,0,0)"};
   for (const axis of new Set(["xaxis", "yaxis", ...Object.keys(copy).filter(key => /^[xy]axis\d*$/.test(key))])) {
     copy[axis] = {automargin: true, zeroline: false, ...copy[axis], gridcolor: look.line, linecolor: look.line, zerolinecolor: look.line};
-    if (copy[axis].title) copy[axis].title = {standoff: 8, ...copy[axis].title};
+    if (copy[axis].title && axis[0] === "x") copy[axis].title = {standoff: 8, ...copy[axis].title};
+    if (copy[axis].title?.text && axis === "yaxis") copy.margin = {...copy.margin, l: Math.max(copy.margin?.l ?? 80, 64)};
     if (copy[axis].tickfont) copy[axis].tickfont.color = look.ink;
     repaint(copy[axis].title);
   }
@@ -40,9 +41,9 @@ function titled(layout, title, finding, size) {
   const most = (size.width - 24) / PER_LETTER;
   const said = [...lines(title, most / SIZE).map(line => `<b>${plain(line)}</b>`),
     ...lines(finding, most / 13).map(line => `<span style="font-size:13px">${plain(line)}</span>`)];
-  const room = Math.ceil(said.length * SIZE * LINE) + 16;
+  const room = Math.ceil(said.length * SIZE * LINE) + 24;
   layout.title = {text: said.join("<br>"), x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top",
-    pad: {l: 12, t: 10}, font: {size: SIZE, color: layout.font.color}, automargin: false};
+    pad: {l: 12, t: 20}, font: {size: SIZE, color: layout.font.color}, automargin: false};
   layout.margin = {l: 80, r: 80, b: 80, ...layout.margin, t: (layout.margin?.t ?? 100) + room};
   return {width: size.width, height: size.height + room};
 }

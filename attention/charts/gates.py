@@ -53,7 +53,7 @@ def map_on_picture(
 
     Its numbers are its own, unless another chart brings them in the table `numbers`.
     """
-    values, picture, box = gate.values[0], observation.image, observation.box
+    values, (picture, box) = gate.values[0], observation.view
     if side is not None:
         picture, box = overlay.close_up(picture, box, side)
     laid = overlay.overlay(

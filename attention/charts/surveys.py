@@ -21,6 +21,8 @@ MOST_CHANNELS = 24
 MOST_CLASSES = 24
 """Classes of one channel that are drawn; of more, half of that number of the highest and of the lowest."""
 MOST_MAPS = 12
+CLEARLY = 0.1
+"""A correlation that is nearer to 0 is said to be none."""
 FEW = 10
 """Pictures of a class below which its mean is hardly known."""
 OWN_KEYS = {SHARE: "selectivity", UNBIASED: "share_less_chance", "Class selectivity": "class_selectivity"}
@@ -277,9 +279,14 @@ def _map_headline(selection: Selection, average: figures.Doubles, by_class: figu
     pulls = zip(selection.class_names, statistics.centre_bias(by_class), strict=True)
     each = ", ".join(f"{name} {signed(pull, 2)}" for name, pull in pulls if np.isfinite(pull))
     sentence = (
-        f"{selection.block_name}: the mean map and the closeness to the centre correlate with r = {signed(bias, 2)}"
+        f"{selection.block_name}: over all pictures its gate opens {_towards(bias)} the middle (a correlation with the "
+        f"closeness to the centre of {signed(bias, 2)}"
     )
-    return f"{sentence} ({each})." if each else f"{sentence}."
+    return f"{sentence}; {each})." if each else f"{sentence})."
+
+
+def _towards(bias: float) -> str:
+    return "towards" if bias > CLEARLY else "away from" if bias < -CLEARLY else "neither towards nor away from"
 
 
 def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
@@ -289,7 +296,7 @@ def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
         figures.change_map(f"{name} − all", values, reach)
         for name, values in zip(selection.class_names, apart, strict=True)
     ]
-    alt = f"The map of {most} differs most from the mean over all classes, by {fixed(reach)}."
+    alt = f"The map of {most} differs most from the mean over all classes, by {fixed(np.abs(apart).max())}."
     caption = f"{alt} All on one scale symmetric about 0: red more open than the mean, blue less."
     return Chart("changes", figures.map_grid(maps), alt, caption, numbers="maps")
 
@@ -374,7 +381,8 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
     """What is to be said of one channel of the selected block's gate."""
     mean, std = gate.overall.mean[channel], gate.overall.std[channel]
     sentence = (
-        f"Channel {channel} of {selection.block_name}: {fixed(mean)} in the mean, with a deviation of {fixed(std)}"
+        f"Channel {channel} of {selection.block_name}: {fixed(mean)} on average over the pictures, which it differs "
+        f"from by {fixed(std)} (a standard deviation)"
     )
     means = gate.classes.mean[:, channel]
     if np.isfinite(means).sum() < 2:
@@ -388,7 +396,9 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
 def channel_values(gate: GateSurvey, channel: int) -> Chart:
     """How the values of one channel are spread over the pictures."""
     counts, low, high = gate.histogram[channel], gate.overall.minimum[channel], gate.overall.maximum[channel]
-    alt = f"Channel {channel}: {int(counts.sum()):,} pictures over 0 to 1, most in bin {int(counts.argmax())}."
+    most = (int(counts[1:-1].argmax()) + 0.5) / BINS
+    alt = f"Channel {channel}: how many of {int(counts.sum()):,} pictures have which gate; most lie near "
+    alt += f"{fixed(most, 2)}."
     caption = f"n = {int(gate.overall.count):,} pictures, from {fixed(low)} to {fixed(high)}."
     edges = ["below 0", *(f"from {fixed(number / BINS, 2)}" for number in range(BINS)), "above 1"]
     table = {"gate": edges, "pictures": counts}

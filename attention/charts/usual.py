@@ -37,15 +37,15 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
 def details(found: AgainstUsual, kind: Kind) -> str:
     """How far from usual the gate is as a whole and, of numbers by channel, how usual its strongest is."""
     far = (
-        f"It is farther from its usual values than for {found.nearer} of {found.count} other pictures "
-        f"({fixed(found.distances[0])}, a root mean square)."
+        f"As a whole it lies {fixed(found.distances[0])} from what is usual (root mean square), farther than for "
+        f"{found.nearer} of {found.count} other pictures."
     )
     if found.values.ndim == 2:
         return far
-    card = "too" if found.grey_alike else f"it is {most_open(found.grey)}"
+    card = "too" if found.grey_alike else f"it is {_word(kind)} {most_open(found.grey)}"
     return (
-        f"For {found.alike} of {found.count} other pictures the strongest {_word(kind)} is the same, for a grey card "
-        f"{card}. {far}"
+        f"Its strongest {_word(kind)} is the strongest of {found.alike} of {found.count} other pictures too; of a grey "
+        f"card {card}. {far}"
     )
 
 
@@ -64,8 +64,12 @@ def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Cha
         drawn = [gate_map(title, each.astype(np.float64)) for title, each in parts.items()]
         drawn[2] = change_map("this less usual", found.difference, reach)
         alike = rank_correlation(found.values, found.usual)
-        ranks = "" if alike is None else f" The ranks of the map and of the usual one correlate by {fixed(alike, 2)}."
-        return Chart(key, map_grid(drawn), said, caption + ranks, table=by_place(parts))
+        said_alike = (
+            " This map and the usual one put the places in nearly the same order where this is 1, in orders that have "
+            "nothing in common where it is 0: {} (a rank correlation)."
+        )
+        order = "" if alike is None else said_alike.format(fixed(alike, 2))
+        return Chart(key, map_grid(drawn), said, caption + order, table=by_place(parts))
     figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _word(kind))
     return Chart(key, figure, said, caption, table={_word(kind): range(len(found.values)), **parts})
 
@@ -82,8 +86,8 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     nearer, count = [each.nearer for each in found.values()], max(each.count for each in found.values())
     most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
     said = (
-        f"Farthest from usual, beside other pictures, is the gate of {words[most]}: farther than for {nearer[most]} of "
-        f"{count} of them."
+        f"The gate of {words[most]} is the most unusual: with this picture it is farther from what is usual than with "
+        f"{nearer[most]} of {count} others."
     )
     places = np.arange(len(words))
     figure = go.Figure()

@@ -146,7 +146,8 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
         numbers="spatial_gate",
     )
     with slot:
-        widgets.show(replace(chart, caption=f"{chart.caption} What is dimmed it does not see."))
+        dimmed = "" if observation.as_seen else " What is dimmed it does not see."
+        widgets.show(replace(chart, caption=f"{chart.caption}{dimmed}"))
 
 
 def _choose_style() -> MapStyle:

@@ -240,7 +240,7 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
     for branch, units in steps.hidden.items():
         widgets.show(channels.hidden(units[0], branch, steps.activation))
     sums = [float(branch[0, c]) for branch in steps.branches.values()]
-    inside = fixed(sums[0]) + "".join(f"{signed(value)}" for value in sums[1:])
+    inside = fixed(sums[0]) + "".join("+" * (value >= 0) + fixed(value) for value in sums[1:])
     symbols = ["z"] if len(sums) == 1 else [SYMBOL[branch] for branch in steps.squeezed]
     inner = r"\mathrm{{norm}}(W_1 {})" if steps.normalised else "W_1 {}"
     inputs = " + ".join(rf"W_2\,\mathrm{{{steps.activation}}}({inner.format(symbol)})" for symbol in symbols)

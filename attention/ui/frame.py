@@ -1,6 +1,7 @@
 """The frame around every page: which network, which picture, and what the network makes of it."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ PAGES: dict[str, dict[str, Any]] = {
     "survey": {"title": "What holds over many pictures?", "icon": ":material/photo_library:"},
     "models": {"title": "What is in this network?", "icon": ":material/schema:"},
 }
+MOST_OF_IT = 0.98
+"""The share of a picture from which on the part that the network sees is as good as all of it."""
 GROUPS = {"Understand": "lesson_grouped", "Inspect": "overview", "Many pictures": "survey", "Network": "models"}
 """The parts of the navigation, each with the first of its pages."""
 STYLE = Path(__file__).with_name("screen.css")
@@ -65,7 +68,10 @@ def draw_frame(title: str) -> None:
         with place, errors():
             choice = choose_bands(choice, picture)
         observation = cache.observe(choice, picture)
-        _show_picture(observation)
+        look = st.container()
+        observation = _choose_look(observation)
+        with look:
+            _show_picture(observation)
     _insist_bands(observation)
     if not choice.here:
         fetch(choice)
@@ -145,12 +151,24 @@ def _read(files: list[Any]) -> dict[str, Picture]:
     return found
 
 
+def _choose_look(observation: Observation) -> Observation:
+    """The observation whose picture is shown whole, or as the network sees it, where that is not the same."""
+    left, top, right, bottom = observation.box
+    width, height = observation.image.size
+    if (right - left) * (bottom - top) > MOST_OF_IT * width * height:
+        return observation
+    help = "Pages then show the part that the network gets, at its size, in place of the whole picture."
+    seen = st.toggle("As the network sees it", key="seen", bind="query-params", help=help)
+    return replace(observation, as_seen=seen)
+
+
 def _show_picture(observation: Observation) -> None:
+    whole = observation.as_seen
     st.image(
-        overlay.dimmed(observation.image, observation.box),
+        overlay.dimmed(*observation.view),
         width="stretch",
-        alt=f"{observation.picture.name}, with the part that the network sees lit.",
-        caption=f"{literal(observation.picture.name)}: the network sees the lit part, at "
+        alt=f"{observation.picture.name}, {'as the network sees it' if whole else 'the part that it sees lit'}.",
+        caption=f"{literal(observation.picture.name)}: the network sees {'this' if whole else 'the lit part'}, at "
         f"{images.written(observation.card.input_size)} px{_reads(observation)}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from attention.views import SavedView
 
-EVERYWHERE = {"network", "weights", "outputs", "picture", "block", "output", "region"}
+EVERYWHERE = {"network", "weights", "outputs", "picture", "block", "output", "region", "seen"}
 OVERVIEW = {"cards"}
 EXCITATION = {"order", "channel", "part", "second"}
 CBAM = {"opacity", "colours", "scale", "tab", "shown", "unit"}

