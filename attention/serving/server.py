@@ -16,6 +16,7 @@ from attention.models import Network
 from attention.models.code import Settings, network
 from attention.serving.current import APP, put
 from attention.serving.guard import Guard
+from attention.serving.links import LinksKept
 from attention.serving.options import ServingError
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _guard(hosts: Collection[str]) -> None:
     make = starlette_server.create_starlette_app
 
     def guarded(runtime: Any) -> Any:
-        return Guard(make(runtime), runtime.uploaded_file_mgr.file_storage, hosts)
+        return Guard(LinksKept(make(runtime)), runtime.uploaded_file_mgr.file_storage, hosts)
 
     starlette_server.create_starlette_app = guarded
 
