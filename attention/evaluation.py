@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from attention import survey
+from attention.files import open_plain
 from attention.models import Network
 from attention.records import GateHealth, GatescopeError, ModelCard
 from attention.survey.running import print_progress
@@ -27,7 +28,7 @@ def opened(path: Path) -> Iterator[Path]:
         raise GatescopeError(f"{path} is neither a directory of class folders nor a tar archive of one")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with tarfile.open(path) as archive:
+            with open_plain(path) as file, tarfile.open(fileobj=file) as archive:
                 archive.extractall(folder, filter="data")
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise GatescopeError(

@@ -1,13 +1,16 @@
 """Files read without waiting for what never ends, and written whole or not at all."""
 
 import contextlib
+import errno
+import io
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from attention.limits import MIB, Limits
 from attention.records import GatescopeError
 
 
@@ -15,22 +18,59 @@ class FileError(GatescopeError):
     """A file that cannot be read or written; the message says why."""
 
 
-def open_plain(path: Path) -> BinaryIO:
-    """A file to read. Raises OSError where it is none that ends: a pipe, a socket, a device."""
+def open_plain(path: Path) -> io.BufferedReader:
+    """A file to read, which ends where it ended when it was opened: a read that finds more raises OSError.
+
+    Raises OSError where it is none that ends: a pipe, a socket, a device.
+    """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
         os.close(descriptor)
-        raise OSError("it is no plain file")
-    return os.fdopen(descriptor, "rb")
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    return io.BufferedReader(_Ending(descriptor, path, facts.st_size), 128 * 1024)
+
+
+class _Ending(io.RawIOBase):
+    """An open file of so many bytes; one that grows would be read for as long as it does."""
+
+    def __init__(self, descriptor: int, path: Path, size: int) -> None:
+        self._file, self._path, self._size = io.FileIO(descriptor), path, size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(*((self._size + place, os.SEEK_SET) if whence == os.SEEK_END else (place, whence)))
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = self._file.readinto(buffer)
+        if self._file.tell() > self._size:
+            raise OSError(errno.EFBIG, "it grew while it was read", str(self._path))
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def read(path: Path) -> bytes:
-    """What a file holds. Raises FileError."""
+    """What a file holds. Raises FileError, also for one larger than `Limits.file_bytes`."""
+    most = Limits.of_environment().file_bytes
     try:
         with open_plain(path) as file:
-            return file.read()
+            size = os.fstat(file.fileno()).st_size
+            if size <= most:
+                return file.read()
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+    raise FileError(f"{path} cannot be read: it has {size / MIB:,.0f} MiB; at most {most / MIB:,.0f} MiB are allowed.")
 
 
 @contextlib.contextmanager
@@ -48,11 +88,14 @@ def shipped(path: Path) -> Iterator[str]:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the place of `path` once it is whole; nothing is left of one that is not.
 
-    Raises FileError where it cannot be written, as when the disk is full.
+    Raises FileError where it cannot be written, as when the disk is full, or where a pipe, a socket or a device would
+    be lost.
     """
+    insist_replaceable(path)
     writing = path.with_name(f"{path.name}.writing")
     try:
-        with writing.open("wb") as file:
+        writing.unlink(missing_ok=True)  # of a process that was killed, or a pipe or a link that somebody laid there
+        with writing.open("xb") as file:
             yield file
         writing.replace(path)
     except OSError as error:
@@ -79,3 +122,13 @@ def insist_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=there).close()
     except OSError:
         raise FileError(f"{there} is no folder that can be written to; one that can be made is allowed.") from None
+
+
+def insist_replaceable(path: Path) -> None:
+    """Raises FileError where something else than a plain file is there: it would be replaced."""
+    try:
+        kind = path.stat().st_mode
+    except OSError:  # nothing is there, or a link that leads nowhere
+        return
+    if not stat.S_ISREG(kind):
+        raise FileError(f"{path} cannot be written: it is no plain file; one, or a name that is free, is allowed.")

@@ -88,7 +88,7 @@ def rows(
             target = int(one.probabilities.argmax())
             change = measured(one, target)
         except (OSError, zipfile.BadZipFile, GatescopeError) as error:
-            yield {"picture": path, "error": str(error)}
+            yield {"picture": path, "error": str(getattr(error, "strerror", None) or error)}
             continue
         yield {"picture": path, "class": one.labels[target], "probability": one.probabilities[target], "change": change}
 

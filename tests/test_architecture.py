@@ -43,7 +43,7 @@ ROOMS = {
     "threads": door(inside="torch"),
     "filters": door(),
     "limits": door("", "records"),
-    "files": door("", "records"),
+    "files": door("", "records limits"),
     "bands": door("numpy PIL", "records numbers"),
     "images": door("numpy PIL", "records files filters limits bands signatures", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
@@ -99,7 +99,7 @@ ROOMS = {
     ),
     "training": door("click numpy torch PIL", "records files images networks models cost"),
     "distillation": door("click numpy torch", "records images networks models cost training"),
-    "evaluation": door("numpy", "records models survey"),
+    "evaluation": door("numpy", "records files models survey"),
     "cli": door(
         "click numpy",
         "records numbers bands files threads devices images analysis models charts store interventions observe serving "

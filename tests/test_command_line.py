@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,12 +63,15 @@ def stranger(tmp_path):
     (tmp_path / "numbers.json").write_text("[1, null]")
     torch.save({"a": torch.ones(3)}, tmp_path / "three.pth")
     os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as here:
+        here.bind(os.path.relpath(tmp_path / "socket"))
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     Image.new("RGB", (30, 30)).save(tmp_path / "small.png")
     return tmp_path
 
 
 OUT = ("--out", "@/out")
+NO_FILES = ("@/pipe.png", "/dev/null", "@/socket")
 BROKEN = [
     [],
     ["no-such-command"],
@@ -119,7 +123,20 @@ BROKEN = [
         ["--model", "tests.factories:classifier", "--labels", "@/numbers.json"], ["--image-size", "0x-1"],
         ["--weights", "@/three.pth"], ["--mean", "a", "b", "c"], ["--data", "@/none"], ["--data", "@/small.png"],
         ["--model", "tests.factories:classifier", "--image-size", "64", "--address", "nowhere.invalid", "--port", "1"],
+        *(["--model", "tests.factories:classifier", option, file] for option in ("--weights", "--labels")
+          for file in NO_FILES),
+        *(["--data", file] for file in NO_FILES),
     )),
+    *([*command, "--out", file] for file in NO_FILES for command in (
+        ["survey", "@/p", "--model", "se"], ["report", PICTURE, "--model", "se"], ["fold", "@/r.parquet"],
+        ["many", "@/p", "--model", "se"], ["ablate", PICTURE, "--model", "se"],
+        ["compare", PICTURE, "--model", "se", "--model", "plain"])),
+    *(["train", name, "--data", "@/p", "--checkpoint", file] for file in NO_FILES for name in ("se", "cbam-b0")),
+    *(["export", "se", "--data", "@", "--checkpoint", "@/c.pt", "--labels", file] for file in NO_FILES),
+    *(["evaluate", "se", "--data", file] for file in NO_FILES),
+    *(["survey", "@/p", "--model", file, "--out", "@/r.parquet"] for file in NO_FILES),
+    ["ablate", PICTURE, "--model", "se", "--off", "resample", "--other", "@/socket", *OUT],
+    ["fold", "@/socket", "--out", "@/f.safetensors"],
 ]  # fmt: skip
 
 

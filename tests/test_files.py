@@ -2,14 +2,20 @@
 
 import os
 import resource
+import socket
 import subprocess
 import sys
+import tarfile
+from types import SimpleNamespace
 
 import pytest
 
-from attention import files
+from attention import evaluation, files, survey
 from attention.files import FileError
 from attention.images import ROOT
+from attention.models import checkpoints
+from attention.models.downloads import hash_of
+from tests.surveys import folder
 
 
 def test_what_fails_in_the_middle_leaves_what_was_there_and_nothing_else(tmp_path):
@@ -30,6 +36,91 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileError, match="cannot be read: it is no plain file"):
         files.read(tmp_path / "pipe")
+
+
+def growing(path, monkeypatch, piece=b"more"):
+    """From now on the file grows each time that it is opened, after its size was asked for."""
+    before = os.fstat
+
+    def told(descriptor):
+        facts = before(descriptor)
+        if path.exists() and os.path.samestat(facts, path.stat()):
+            with path.open("ab") as file:
+                file.write(piece)
+        return facts
+
+    monkeypatch.setattr(files, "os", SimpleNamespace(**{**vars(os), "fstat": told}))
+    return path
+
+
+@pytest.mark.parametrize("size", [0, 1, 10**6])
+def test_a_file_is_read_whole_and_one_that_grows_meanwhile_is_not_followed(tmp_path, monkeypatch, size):
+    (tmp_path / "file").write_bytes(bytes(range(256)) * (size // 256) + bytes(size % 256))
+    assert files.read(tmp_path / "file") == (tmp_path / "file").read_bytes()
+    with files.open_plain(tmp_path / "file") as file:
+        assert file.seek(0, os.SEEK_END) == size and file.seek(size // 2) == size // 2
+        assert len(file.read()) == size - size // 2
+    growing(tmp_path / "file", monkeypatch)
+    with pytest.raises(FileError, match=r"file cannot be read: it grew while it was read\."):
+        files.read(tmp_path / "file")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_FILE_BYTES", "1048576")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(FileError, match="it has 1,048,576 MiB; at most 1 MiB are allowed"):
+        files.read(tmp_path / "sparse")
+
+
+def test_whatever_reads_a_file_stops_where_it_grows(tmp_path, monkeypatch):
+    pictures = folder(tmp_path / "p", {"a": 2})
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        archive.add(pictures, "val")
+    (tmp_path / "t.csv").write_text("path,label\np/a/00000.png,a\n")
+    (tmp_path / "w.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
+    grown = lambda name: growing(tmp_path / name, monkeypatch)  # noqa: E731
+    for read, name in ((survey.list_pictures, "t.csv"), (checkpoints.read, "w.safetensors")):
+        with pytest.raises(files.GatescopeError, match="it grew while it was read"):
+            read(grown(name))
+    with pytest.raises(survey.SurveyError):
+        survey.read(grown("t.csv"))
+    with pytest.raises(OSError, match="it grew while it was read"):
+        hash_of(grown("t.csv"), "sha256")
+    with pytest.raises(OSError, match="it grew while it was read"), evaluation.opened(grown("t.tar")):
+        pass
+    listed = survey.list_pictures(pictures)
+    grown("p/a/00001.png")
+    assert listed.read(0)
+    with pytest.raises(OSError, match="it grew while it was read"):
+        listed.read(1)
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """What no file may replace, and a link to each."""
+    os.mkfifo(tmp_path / "pipe")
+    here = socket.socket(socket.AF_UNIX)
+    here.bind(os.path.relpath(tmp_path / "socket"))
+    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "linked").symlink_to(tmp_path / "pipe")
+    yield tmp_path
+    here.close()
+
+
+@pytest.mark.parametrize("name", ["pipe", "socket", "device", "linked"])
+def test_a_pipe_a_socket_and_a_device_are_not_replaced(endless, name):
+    before = (endless / name).lstat().st_ino
+    with pytest.raises(FileError, match=f"{name} cannot be written: it is no plain file"):
+        files.write(endless / name, "text")
+    assert (endless / name).lstat().st_ino == before and not (endless / f"{name}.writing").exists()
+
+
+@pytest.mark.parametrize("name", ["pipe", "socket", "device", "linked"])
+def test_what_lies_where_a_file_is_written_first_is_neither_waited_for_nor_followed(endless, name):
+    (endless / name).rename(endless / "r.json.writing")
+    files.write(endless / "r.json", "text")
+    assert (endless / "r.json").read_text() == "text" and not (endless / "r.json").is_symlink()
 
 
 def test_a_folder_below_a_file_cannot_be_written_to(tmp_path):

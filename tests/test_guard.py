@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -18,6 +19,7 @@ from websockets.sync.client import connect
 
 from attention.limits import MIB
 from attention.serving.guard import LEAST, POLICY, Guard
+from attention.serving.links import LinksKept
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
 
@@ -164,6 +166,51 @@ def test_a_browser_cannot_empty_what_all_share_and_all_else_passes():
     messages = [{"type": "websocket.receive", "bytes": each} for each in data]
     asked(Guard(beneath, {}), scope(kind="websocket"), *messages, {"type": "websocket.disconnect"})
     assert [message["bytes"] for message in beneath.messages] == passing
+
+
+class Signing:
+    """A server beneath that sends on, as Streamlit's sign-in does."""
+
+    async def __call__(self, scope, receive, send):
+        await send({"type": "http.response.start", "status": 302, "headers": [(b"location", b"/")]})
+        await send({"type": "http.response.body"})
+
+
+def signed_in(page, *, cookie=None):
+    """Where a visitor is led who asked to sign in on this page, and what is kept in the end."""
+    server = LinksKept(Signing())
+    (kept,) = (
+        value.decode()
+        for name, value in asked(server, scope("/auth/login", referer=page))[0]["headers"]
+        if name == b"set-cookie"
+    )
+    assert "HttpOnly; SameSite=Lax" in kept
+    back = scope("/oauth2callback", cookie=cookie or f"other=1; {kept.partition(';')[0]}")
+    headers = asked(server, back)[0]["headers"]
+    (place,) = (value.decode() for name, value in headers if name == b"location")
+    assert any(name == b"set-cookie" and b"Max-Age=0" in value for name, value in headers)
+    return place
+
+
+@pytest.mark.parametrize("link", ["/", "/cbam?network=cbam&block=layer1.0", "/base/compare?class=a%20b&about=x+y;z"])
+def test_who_signs_in_is_led_to_the_link_they_came_by(link):
+    assert signed_in(f"http://localhost:8501{link}") == link
+
+
+@pytest.mark.parametrize("page", ["", "http://evil.example/cbam", "http://localhost:8501//evil.example/",
+                                  "http://localhost:8501/\\evil.example", "http://localhost:8501/" + "x" * 4000,
+                                  "javascript:alert(1)", "http://localhost:8501/é"])  # fmt: skip
+def test_nobody_is_led_anywhere_else(page):
+    assert signed_in(page) == "/"
+    hostile = page.partition("8501")[2] or "http://evil.example"
+    assert signed_in("", cookie=f"gatescope_link={quote(hostile, safe='')}") == "/"
+
+
+@pytest.mark.parametrize(
+    "cookie", ["gatescope_link=%2F%0d%0aa", "gatescope_link", "=;;=", "gatescope_link=%2F%2Fe.example"]
+)
+def test_a_broken_cookie_leads_to_the_first_page(cookie):
+    assert signed_in("", cookie=cookie) == "/"
 
 
 @pytest.fixture(scope="module")

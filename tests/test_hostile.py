@@ -3,9 +3,11 @@
 import io
 import json
 import re
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,9 @@ FILE = NAME.replace("/", "|")
 """The same where a path is meant."""
 LIVE = re.compile(r"(?<!\\)[\[>*`$:]Zq")
 """Markup that was not escaped."""
+FOLDERS = {Path.home(), Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(torch.__file__).parents[1]}
+"""Of the server, and what they are links to."""
+PRIVATE = re.compile("|".join(re.escape(f"{path}/") for each in FOLDERS for path in {each, each.resolve()}).encode())
 AS_IT_IS = {
     "alt", "id", "options", "placeholder", "raw_value", "raw_values", "value", "default", "spec", "element_id", "url"
 }  # fmt: skip
@@ -112,6 +117,8 @@ def check(app: AppTest) -> str:
     said = []
     for node in app._tree:
         proto: Any = getattr(node, "proto", None)
+        if isinstance(proto, Message):  # tables too, which are bytes
+            assert not PRIVATE.search(proto.SerializeToString()), proto
         for path, text in texts(proto) if isinstance(proto, Message) else ():
             said.append(text)
             if path.endswith(".spec") or path == ".spec":
@@ -132,10 +139,13 @@ def check_figure(part: Any) -> None:
         assert not re.search(r"<b>Zq|<a href", part), part
 
 
-def test_what_is_not_escaped_is_found():
+def test_what_is_not_escaped_or_names_a_folder_is_found():
     app = AppTest.from_string(f"import streamlit as st\nst.metric({NAME!r}, 1)").run()
     with pytest.raises(AssertionError, match="Metric"):
         check(app)
+    for shown in ("st.caption(__file__)", "st.dataframe({'file': [__file__]})"):
+        with pytest.raises(AssertionError, match=re.escape(tempfile.gettempdir())):
+            check(AppTest.from_string(f"import streamlit as st\n{shown}").run())
     with pytest.raises(AssertionError):
         check_figure({"data": [{"x": [NAME]}]})
 
@@ -185,7 +195,7 @@ def test_no_word_of_an_address_is_markup_on_any_page(page):
 def result(tmp_path_factory: pytest.TempPathFactory) -> survey.Result:
     pictures = folder(tmp_path_factory.mktemp("p") / FILE, {f"{number}{FILE}": 6 for number in range(3)}, side=40)
     (pictures / f"0{FILE}" / f"{FILE}.png").write_bytes(b"broken")
-    return survey.run(network(), survey.list_pictures(pictures))
+    return survey.with_root(survey.run(network(), survey.list_pictures(pictures)), FILE)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -205,6 +215,7 @@ def test_no_word_of_a_survey_is_markup_on_its_page(result, tmp_path, part):
 def test_no_word_of_a_survey_is_markup_in_its_report(result):
     page = html(surveyed(LoadedSurvey(result, "key")))
     assert "Zq" in page and not re.search(r"<b>Zq|<a href=y|\\u003ca href", page)
+    assert not PRIVATE.search(page.encode())
 
 
 @pytest.mark.parametrize("state", [{NAME: torch.ones(3)}, {f"layer1.0.{NAME}": torch.ones(2, 2)}])
@@ -224,6 +235,39 @@ def test_no_title_page_or_key_of_a_list_of_views_is_markup(view):
     app.run()
     app.file_uploader(key="views_file").set_value(("v.json", views.write([view]).encode(), "application/json")).run()
     assert "Zq" in check(app)
+
+
+class Broken(nn.Module):
+    """A network that lacks a file, and says where."""
+
+    def __init__(self, missing: Path) -> None:
+        super().__init__()
+        self.head, self.missing = nn.Linear(3, 3), missing
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] == 64:
+            self.missing.read_bytes()
+        return self.head((x * torch.sigmoid(x.mean((2, 3), keepdim=True))).mean((2, 3)))
+
+
+@pytest.mark.parametrize("page", ui.PAGES)
+def test_no_page_names_a_folder_of_the_server_whatever_goes_wrong(page, tmp_path, monkeypatch):
+    card = ModelCard("package.module:factory", "Mine", "", "code", "", 0, 64, (0.5,) * 3, (0.2,) * 3)
+    monkeypatch.setattr(current, "_put", [])
+    serving.put(Network(card, Broken(tmp_path / "Zq lies here.pt").eval()))
+    monkeypatch.setattr(current, "_allowed", [folder(tmp_path / "holidays", {"a": 2}), tmp_path / "gone" / "away"])
+    app = AppTest.from_file(serving.APP, default_timeout=180)
+    app.session_state["survey_from"], app.session_state["survey_pictures"] = "Start one", "holidays"
+    app.session_state["takeaway"] = True
+    app = (app if page == "overview" else app.switch_page(f"pages/{page}.py")).run()
+    if not page.startswith("lesson"):
+        said = check(app)
+        assert page == "survey" or "Zq lies here" in said.replace("\\", "")
+    for key in [button.key for button in app.button if re.match("start_|survey_start|measure", button.key or "")]:
+        check(finished(app.button(key=key).click().run()))
+    app.segmented_control(key="source").set_value("Upload").run()
+    bad = [("broken.png", b"\x89PNG"), (f"{tmp_path}/empty.jpg", b""), ("x.webp", b"RIFF1234WEBP")]
+    check(app.file_uploader(key="upload").set_value([(*each, "image/png") for each in bad]).run())
 
 
 def test_no_sentence_of_a_page_names_a_folder_of_the_server():

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
 from attention import images, survey
+from attention.jobs import Job
 from attention.ui import widgets
 from attention.ui.survey import loading
 from benchmarks.survey_page import PARTS
@@ -218,6 +221,62 @@ def test_a_survey_is_stopped_and_started_anew_and_says_so_without_an_error(slow)
         sound(app.button(key="survey_stop").click().run())
         app = finished(app)
         assert "The survey was stopped before it was done: nothing of it is kept." in said(app).replace("\\", "")
+
+
+def test_a_click_while_the_first_one_is_followed_starts_no_second_survey(slow, monkeypatch):
+    started, listed = [], loading._in_folder
+
+    def clicked_again(*asked):
+        monkeypatch.setattr(loading, "_in_folder", listed)
+        run = get_script_run_ctx()
+        run.script_requests.request_rerun(RerunData(run.query_string, page_script_hash=run.page_script_hash))
+        return listed(*asked)
+
+    monkeypatch.setattr(loading, "_in_folder", clicked_again)
+    monkeypatch.setattr(loading, "Job", lambda *given, **named: started.append(named) or Job(*given, **named))
+    app = sound(opened("Start one", network="se").button(key="survey_start").click().run())
+    assert not started
+    sound(app.button(key="survey_start").click().run())
+    assert len(started) == 1
+    stop = app.button(key="survey_stop")
+    for _ in range(2):
+        sound(stop.click().run())
+    sound(finished(app))
+
+
+@pytest.mark.parametrize("at", ["before it begins", "while it reads", "when it is done"])
+def test_stop_ends_in_no_error_wherever_the_survey_is(at, monkeypatch):
+    reached, go = threading.Event(), threading.Event()
+
+    def run(network, pictures, *, progress):
+        steps = {"before it begins": 0, "while it reads": 1, "when it is done": 2}[at]
+        for number in range(2):
+            if number == steps:
+                reached.set(), go.wait(60)
+            progress(survey.Progress(number + 1, 2, 0, 1.0))
+        result = before(network, pictures, progress=lambda _: None)
+        if steps == 2:
+            reached.set(), go.wait(60)
+        return result
+
+    before = survey.run
+    monkeypatch.setattr(survey, "run", run)
+    app = opened("Start one", network="se")
+    app.number_input(key="survey_most").set_value(2).run()
+    app.button(key="survey_start").click().run()
+    assert reached.wait(60)
+    sound(app.button(key="survey_stop").click().run())
+    go.set()
+    app = sound(finished(app))
+    stopped = "The survey was stopped before it was done" in said(app)
+    assert stopped != (at == "when it is done") and app.button(key="survey_start")
+
+
+def test_a_survey_ends_when_its_time_is_over_in_one_sentence(slow, monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_SURVEY_SECONDS", "0")
+    app = opened("Start one", network="se")
+    app.button(key="survey_start").click().run()
+    assert "The survey took longer than 0 minutes, and was stopped" in said(sound(finished(app))).replace("\\", "")
 
 
 def test_a_second_survey_waits_for_its_turn_in_one_sentence(slow):

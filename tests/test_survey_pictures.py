@@ -131,6 +131,16 @@ def test_tables_that_lack_something_are_refused(tmp_path, rows, header, said):
         survey.list_pictures(table(tmp_path / "t.csv", rows, header))
 
 
+@pytest.mark.parametrize("name", ["a\0.png", "x" * 5000 + ".png", "pipe.png", "/dev/zero", "nothing.png", "."])
+def test_what_a_table_names_that_is_no_file_fails_alone(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    pictures = survey.list_pictures(table(tmp_path / "t.csv", [("a.png", "a"), (name, "a")]))
+    assert pictures.sizes[1] == -1
+    result = survey.run(network(), pictures)
+    assert result.pictures == 1 and [each.reason for each in result.failures] == ["there is no such file"]
+
+
 def test_a_table_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
     with pytest.raises(survey.SurveyError, match="no table of text in UTF-8"):

@@ -33,13 +33,15 @@ def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) ->
 
 def _file(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
     """Raises click.BadParameter, before anything is computed, where no such file can be written."""
-    _insist_writable(path.parent)
+    _insist_writable(path.parent, path)
     return path
 
 
-def _insist_writable(folder: Path) -> None:
+def _insist_writable(folder: Path, file: Path | None = None) -> None:
     try:
         files.insist_writable(folder)
+        if file:
+            files.insist_replaceable(file)
     except files.FileError as error:
         raise click.BadParameter(str(error)) from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+from attention.files import open_plain
 from attention.models.network import ZooError
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def torch_folder() -> Path:
 
 
 def hash_of(path: Path, algorithm: str) -> str:
-    """The hash of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
+    """The hash of a file's bytes, in hexadecimal digits. Raises OSError where it is no plain file, or grows."""
+    with open_plain(path) as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 

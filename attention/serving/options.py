@@ -32,8 +32,19 @@ def _parsed(read: Callable[[str], Any]) -> Callable[..., Any]:
     return parse
 
 
+class _Folder(click.Path):
+    """A folder that is there. (click's own check lets a pipe, a socket or a device pass for one.)"""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Fails where it is something else."""
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type] # of strings and paths, by path_type
+        if not path.is_dir():
+            self.fail(f"{value} is no folder; one with pictures is allowed.", param, ctx)
+        return path
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER = _Folder(exists=True, path_type=Path)
 OUTPUTS = click.Option(
     ["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns; recognised by default."
 )

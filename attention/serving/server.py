@@ -1,7 +1,9 @@
 """The dashboard, started from Python: in a script until it is stopped, in a notebook beside it."""
 
 import asyncio
+import contextlib
 import copy
+import ctypes
 import gc
 import socket
 import threading
@@ -14,6 +16,7 @@ from attention.models import Network
 from attention.models.code import ModelOptions, network
 from attention.serving.current import APP, put
 from attention.serving.guard import Guard
+from attention.serving.links import LinksKept
 from attention.serving.options import ServingError
 
 if TYPE_CHECKING:
@@ -24,6 +27,11 @@ HERE = "localhost"
 """Only this machine can reach it."""
 EVERY = 30.0
 """Seconds between two looks for visitors who have left."""
+ARENAS = 2
+"""Heaps that threads share. Each run of a page is a thread of its own, and glibc gives threads eight heaps a processor,
+each of which keeps what its threads once needed."""
+M_ARENA_MAX = -8
+"""The parameter of mallopt for it, as malloc.h has it."""
 
 
 class Running(NamedTuple):
@@ -108,6 +116,7 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
     from streamlit.web import bootstrap
     from streamlit.web.server import Server, server_util
 
+    _c_library("mallopt", M_ARENA_MAX, ARENAS)
     import_module("pandas")  # plotly asks what is loaded, and fails on what another thread is loading
     try:
         _guard(hosts)
@@ -132,7 +141,19 @@ async def _forget() -> None:
     while True:
         await asyncio.sleep(EVERY)
         Runtime.instance()._session_mgr._session_storage._cache.expire()  # type: ignore[attr-defined]
-        await asyncio.to_thread(gc.collect)
+        await asyncio.to_thread(_give_back)
+
+
+def _give_back() -> None:
+    """What nobody uses any more goes back to the machine, as far as the C library has a way."""
+    gc.collect()
+    _c_library("malloc_trim", 0)
+
+
+def _c_library(function: str, *numbers: int) -> None:
+    """Calls a function of glibc; nothing where the C library is another one."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        getattr(ctypes.CDLL(None), function)(*numbers)
 
 
 def _guard(hosts: Collection[str]) -> None:
@@ -142,7 +163,7 @@ def _guard(hosts: Collection[str]) -> None:
     make = starlette_server.create_starlette_app
 
     def guarded(runtime: Any) -> Any:
-        return Guard(make(runtime), runtime.uploaded_file_mgr.file_storage, hosts)
+        return Guard(LinksKept(make(runtime)), runtime.uploaded_file_mgr.file_storage, hosts)
 
     starlette_server.create_starlette_app = guarded
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import replacing
+from attention.files import open_plain, replacing
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
@@ -58,8 +58,11 @@ def read(path: Path) -> Result:
     """The result in a file that `write` wrote, or an earlier version. Raises SurveyError where it is none."""
     if not path.is_file():
         raise SurveyError(f"{path} is not there; a result of `python -m attention survey` is allowed.")
-    with path.open("rb") as raw:
-        return _read(raw, path.name, checks.OWN)
+    try:
+        with open_plain(path) as raw:
+            return _read(raw, path.name, checks.OWN)
+    except OSError as error:
+        raise SurveyError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 def read_upload(data: bytes, name: str) -> Result:

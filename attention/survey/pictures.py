@@ -2,7 +2,9 @@
 pictures of a result, found again in a folder."""
 
 import csv
+import errno
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -19,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_plain
+from attention.files import open_plain, read
 from attention.limits import Limits
 from attention.survey.result import Result, SurveyError
 
@@ -52,6 +54,8 @@ class PictureList:
     def read(self, number: int) -> bytes:
         """The bytes of a picture, at most one more than a picture may have. Raises OSError or BadZipFile."""
         most = Limits.of_environment().picture_bytes + 1
+        if self.sizes[number] < 0:
+            raise FileNotFoundError(errno.ENOENT, "there is no such file")
         with self._open(self.paths[number]) as file:
             data = file.read(most)
         if 0 <= self.sizes[number] != len(data) < most:
@@ -177,8 +181,7 @@ def _class_names(root: Path, paths: list[str]) -> list[str]:
 
 def _from_table(file: Path) -> PictureList:
     try:
-        with file.open(encoding="utf-8-sig", newline="") as rows:
-            table = list(csv.DictReader(rows))
+        table = list(csv.DictReader(io.StringIO(read(file).decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SurveyError(f"{file.name} is no table of text in UTF-8; {ALLOWED} is allowed.") from error
     if not table or not {"path", "label"} <= table[0].keys():
@@ -187,9 +190,16 @@ def _from_table(file: Path) -> PictureList:
     for number, row in enumerate(table, start=2):
         if not row["path"] or not row["label"]:
             raise SurveyError(f"{file.name} lacks a path or a label in line {number}; each row must have both.")
-    files = [file.parent / row["path"] for row in table]
-    sizes = [each.stat().st_size if each.is_file() else -1 for each in files]
+    sizes = [_size(file.parent / row["path"]) for row in table]
     return _with_classes(file, [(row["path"], row["label"], size) for row, size in zip(table, sizes, strict=True)])
+
+
+def _size(path: Path) -> int:
+    """-1 where there is no such file, or can be none of this name."""
+    try:
+        return path.stat().st_size if path.is_file() else -1
+    except (OSError, ValueError):
+        return -1
 
 
 def _with_classes(root: Path, rows: list[tuple[str, str, int]], left_out: int = 0) -> PictureList:

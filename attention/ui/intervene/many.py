@@ -32,7 +32,8 @@ def draw(observation: Observation) -> None:
     pictures = loading.choose_pictures("many")
     if pictures is None:
         return
-    key = (observation.choice.key, observation.choice.outputs, measure, off, id(pictures))
+    listed = (str(pictures.root), pictures.fingerprint)  # an upload has a folder of its own
+    key = (observation.choice.key, observation.choice.outputs, measure, off, *listed)
     measured = jobs.result_of("many", key, _cost(pictures), _work(observation, pictures, measure, off))
     if measured is not None:
         _show(observation, measure, explained, measured)

@@ -125,7 +125,9 @@ def _offer(observation: Observation) -> None:
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
             pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
-            st.session_state[_RUNNING] = _start(observation.network, pictures, name)
+            network = observation.network
+        # Where it was clicked twice, the run ends with the spinner, and the next one starts the survey.
+        st.session_state[_RUNNING] = _start(network, pictures, name)
         st.session_state[_COUNT] = st.session_state.get(_COUNT, 0) + 1  # lets the uploaded bytes go
         st.session_state.pop(_NOTE, None)
         st.rerun()
