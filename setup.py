@@ -30,7 +30,7 @@ setup(
         "attention.app": [".streamlit/config.toml"],
         "attention.app.assets": ["*", "*/*"],
         "attention.charts": ["*.js", "*.css"],
-        "attention.ui": ["*.css"],
+        "attention.ui": ["*.css", "*.js"],
         "attention.report": ["*.html"],
     },
     install_requires=wanted.pop("core"),

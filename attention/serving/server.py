@@ -109,6 +109,7 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
     from streamlit.web.server import Server, server_util
 
     import_module("pandas")  # plotly asks what is loaded, and fails on what another thread is loading
+    threading.Thread(target=import_module, args=("torch",), daemon=True).start()  # before the first visitor needs it
     try:
         _guard(hosts)
         server = Server(str(APP), is_hello=False)

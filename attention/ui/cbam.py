@@ -17,11 +17,9 @@ from attention.charts.gates import MapStyle
 from attention.kinds import SPATIAL
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, GateHealth, SpatialSteps
-from attention.ui import presenting, usual, widgets
+from attention.ui import presenting, tinted, usual, widgets
 from attention.ui.gates import say_notes
 
-COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
-SCALES = ("0 to 1", "own range")
 HEIGHT = 600
 """Height of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
 FRAME_SIDE = 360
@@ -96,7 +94,7 @@ def look(observation: Observation, block: Block) -> None:
         return
     place, side = st.columns([5, 3], gap="medium")
     with side:
-        style = _choose_style()
+        style = tinted.choose_style()
         _draw_legend(spatial_gate(block), style)
     with place:
         _draw_overlay(observation, block, style)
@@ -132,10 +130,11 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
 @st.fragment
 def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> None:
     slot = st.container(width=round(HEIGHT * observation.image.width / observation.image.height))
-    opacity = widgets.choose_number("Opacity of the map", 0.0, 1.0, 0.5, key="opacity", look="slider", step=0.05)
+    opacity = tinted.choose_opacity()
+    gate = spatial_gate(block)
     chart = gates.map_on_picture(
         observation,
-        spatial_gate(block),
+        gate,
         "map_over_picture",
         observation.names[block.name],
         style=style,
@@ -144,13 +143,8 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
         numbers="spatial_gate",
     )
     with slot:
-        widgets.show(replace(chart, caption=f"{chart.caption} What is dimmed it does not see."))
-
-
-def _choose_style() -> MapStyle:
-    colour_map = widgets.choose("Colours", COLOUR_MAPS, key="colours", look="row")
-    scale = widgets.choose("Scale", SCALES, key="scale", look="row")
-    return MapStyle(colour_map, scale == SCALES[1])
+        said = replace(chart, caption=f"{chart.caption} What is dimmed it does not see.")
+        tinted.show_map(said, observation, gate.values[0], style, opacity)
 
 
 def _draw_legend(gate: Gate, style: MapStyle) -> None:
@@ -158,7 +152,7 @@ def _draw_legend(gate: Gate, style: MapStyle) -> None:
     numbers = {"Minimum": summary.minimum, "Mean": summary.mean, "Maximum": summary.maximum}
     for place, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
         place.metric(name, f"{value:.2f}")
-    widgets.show(gates.colour_scale(gate, "legend", style, numbers="spatial_gate"))
+    tinted.show_legend(gates.colour_scale(gate, "legend", style, numbers="spatial_gate"), gate.values[0], style)
     widgets.data(spatial_gate=by_place({"gate": gate.values[0]}))
 
 
