@@ -30,7 +30,7 @@ setup(
         "attention.app": [".streamlit/config.toml"],
         "attention.app.assets": ["*", "*/*"],
         "attention.charts": ["*.js", "*.css", "fonts/*"],
-        "attention.ui": ["*.css"],
+        "attention.ui": ["*.css", "*.js"],
         "attention.report": ["*.html", "plotly/*"],
     },
     install_requires=wanted.pop("core"),

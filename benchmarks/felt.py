@@ -17,8 +17,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 from attention.ui.frame import PAGES as TITLES
 from tests.browser.dashboard import PAGES, Server, Visitor, find_chromium, launch, serve_own
 
-FIGURE = "[data-testid=stPlotlyChart] .main-svg, [data-testid=stImage] img, canvas, [data-testid=stMain] table, iframe"
+FIGURE = "[data-testid=stPlotlyChart] .main-svg, [data-testid=stImage] img, .stBidiComponent, table, iframe"
 """What counts as the figure of a page."""
+MAP = "document.querySelector('.st-key-map_over_picture [data-testid=stBidiComponentIsolated]')?.shadowRoot.firstChild"
+"""What the map of a page is drawn in."""
+COLOUR = """() => {
+  const canvas = MAP.querySelector("canvas");
+  return canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data.join();
+}""".replace("MAP", MAP)
+"""The middle of the map, as it is drawn."""
 SHOWN = """figure => {
   const main = document.querySelector("[data-testid=stMain]");
   const fresh = part => part.offsetParent !== null || part.getBoundingClientRect().width > 0;
@@ -26,7 +33,7 @@ SHOWN = """figure => {
 }"""
 HEADLINE = "() => document.querySelector('[data-testid=stMain] h2')?.textContent"
 NAMED = {
-    "cbam": "() => document.querySelector('[data-testid=stMain] [data-testid=stImage] img')?.alt",
+    "cbam": f"() => {MAP}?.querySelector('canvas')?.ariaLabel",
     "excitation": "() => document.querySelector('[data-testid=stMain] .st-key-gate [aria-label]')?.ariaLabel",
 }
 """What the main figure of a page says in words."""
@@ -108,7 +115,6 @@ def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
     page = visitor.page
     go_to(page, "cbam")
     visitor.settle()
-    source = "() => document.querySelector('[data-testid=stMain] [data-testid=stImage] img').src"
     slider = page.get_by_test_id("stMain").get_by_role("slider", name="Opacity of the map")
     actions: dict[str, Callable[[int], None]] = {
         "opacity": lambda number: slider.press("ArrowLeft" if number % 2 else "ArrowRight"),
@@ -116,10 +122,10 @@ def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
     }
     for what, act in actions.items():
         for number in range(2 * rounds + 2):
-            before = page.evaluate(source)
+            before = page.evaluate(COLOUR)
             with (clock if number > 1 else Clock())(what):
                 act(number)
-                page.wait_for_function(f"before => ({source})() !== before", arg=before)
+                page.wait_for_function(f"before => ({COLOUR})() !== before", arg=before)
             visitor.settle()
 
 

@@ -16,7 +16,6 @@ with ui.errors():
         answer.header(overview.headline(observation), anchor=False)
         overview.draw_network(observation)
         st.caption(overview.scale(observation))
-        overview.draw_usual(observation)
     else:
         ui.no_gates(observation, "gates", "cbam")
-    overview.draw_cost(observation)
+    overview.draw_rest(observation)

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from attention.limits import MIB
-from attention.serving.guard import LEAST, POLICY, Guard
+from attention.serving.guard import LEAST, POLICY, ROOM, Guard
 from attention.serving.links import LinksKept
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
@@ -72,6 +72,33 @@ def status(guard, request):
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "127.0.0.1:1", "[::1]:8501", "10.1.2.3", "a.example"])
 def test_this_machine_numbers_and_allowed_names_are_let_in(host):
     assert status(Guard(Beneath(), {}, ["A.example."]), scope(host=host)) == 200
+
+
+class Page:
+    """A server beneath whose page comes in two parts."""
+
+    def __init__(self, kind):
+        self.kind, self.packed = kind, None
+
+    async def __call__(self, scope, receive, send):
+        self.packed = dict(scope["headers"]).get(b"accept-encoding")
+        headers = [(b"content-type", self.kind), (b"content-length", b"27")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for part, more in ((b"<head></he", True), (b"ad><body></body>", False)):
+            await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+@pytest.mark.parametrize("accepted", ["text/html", "*/*"])
+@pytest.mark.parametrize("kind", [b"text/html; charset=utf-8", b"text/javascript"])
+def test_a_first_page_has_room_for_the_sidebar_and_the_length_that_it_says(kind, accepted):
+    beneath = Page(kind)
+    start, *parts = asked(Guard(beneath, {}), scope(accept=accepted, accept_encoding="gzip"))
+    body = b"".join(part["body"] for part in parts)
+    roomy = accepted == "text/html" and kind.startswith(b"text/html")
+    assert (ROOM in body) == roomy and body.replace(ROOM, b"</head>") == b"<head></head><body></body>"
+    if roomy:
+        assert [value for name, value in start["headers"] if name == b"content-length"] == [str(len(body)).encode()]
+    assert (beneath.packed is None) == (accepted == "text/html")
 
 
 @pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "[", "a:b:c", "localhost@evil.example"])

@@ -1,24 +1,29 @@
 """The page of the spatial gates says what a trace of the same picture says, and takes every link."""
 
+import base64
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from plotly.colors import sample_colorscale
 from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
 from attention.analysis import Block
+from attention.charts import overlay
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
 from attention.models import own, zoo
 from attention.numbers import extent, fixed, span
 from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.store import Store
-from attention.ui import cache, cbam, usual
+from attention.ui import cache, cbam, tinted, usual
 from tests.charts import colours, numbers, sent_chart
 from tests.jobs import finished
 
@@ -135,15 +140,44 @@ def test_the_strip_has_the_mean_of_every_spatial_gate_in_their_colours():
     assert [colour for _, colour in marker["colorscale"]] == colours(SPATIAL_GATE)
 
 
-@pytest.mark.parametrize("colour_map", cbam.COLOUR_MAPS)
-@pytest.mark.parametrize("scale", cbam.SCALES)
-def test_the_legend_follows_the_colours_and_the_scale_of_the_link(colour_map, scale):
+@pytest.mark.parametrize("colour_map", tinted.COLOUR_MAPS)
+@pytest.mark.parametrize("scale", tinted.SCALES)
+def test_the_browser_is_given_the_map_and_its_colours_and_follows_the_link(colour_map, scale):
     values = map_of(traced(), BLOCK)
-    app = opened(network="cbam", picture=TITLE, block=BLOCK, colours=colour_map, scale=scale)
-    marker = sent_chart(app, "legend")["data"][0]["marker"]
-    own = scale == "own range"
-    assert (marker["cmin"], marker["cmax"]) == pytest.approx((values.min(), values.max()) if own else (0, 1))
-    assert [colour for _, colour in marker["colorscale"]] == colours(COLOUR_MAPS[colour_map])
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, colours=colour_map, scale=scale, opacity="0.3")
+    for key, opacity in (("map_over_picture", 0.3), ("legend", 1)):
+        given = given_to(app, key)
+        assert given["look"] == {"opacity": opacity, "colours": colour_map, "scale": scale}
+        np.testing.assert_array_equal(np.frombuffer(base64.b64decode(given["values"]), "<f4"), values.ravel())
+        assert given["scales"]["own range"] == pytest.approx([values.min(), values.max()])
+        assert given["scales"]["0 to 1"] == [0, 1]
+        palette = np.frombuffer(base64.b64decode(given["palettes"][colour_map]), np.uint8).reshape(256, 3)
+        ends = [[round(255 * part) for part in colour] for colour in ends_of(COLOUR_MAPS[colour_map])]
+        assert palette[[0, -1]].tolist() == ends
+
+
+def ends_of(scale: Any) -> list[tuple[float, float, float]]:
+    """The two end colours, each part from 0 to 1."""
+    return sample_colorscale(scale, [0, 1], colortype="tuple")
+
+
+def test_a_report_of_the_page_has_the_map_and_the_legend_in_the_colours_of_the_link():
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, colours="magma", scale="own range", opacity="0.3")
+    items, values = app.session_state["_recorder"].items, map_of(traced(), BLOCK)
+    marker = items["legend"].figure.data[0].marker
+    assert (marker.cmin, marker.cmax) == pytest.approx((values.min(), values.max()))
+    picture = images.read(next(sample for sample in images.samples() if sample.title == TITLE).path.read_bytes())
+    picture.thumbnail((cache.LONGEST_SIDE, cache.LONGEST_SIDE))
+    box = zoo.preprocessing(zoo.card("cbam")).box(picture.size)
+    own = overlay.own_range(values)
+    laid = overlay.overlay(picture, values, box, colour_map="magma", scale=own, opacity=0.3)
+    assert items["map_over_picture"].figure == laid
+
+
+def given_to(app: AppTest, key: str) -> dict[str, Any]:
+    """What the script is given that draws the chart of this key."""
+    found = [each.proto for each in app.get("bidi_component") if each.proto.id.endswith(f"-{key}")]
+    return json.loads(found[0].json)
 
 
 def test_the_derivation_ends_in_the_map_of_the_trace():

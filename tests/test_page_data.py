@@ -72,7 +72,8 @@ def sound(app: AppTest) -> AppTest:
 def check(app: AppTest) -> None:
     items = app.session_state["_recorder"].items
     charts = {chart.proto.id.rsplit("-", 1)[1]: chart for chart in app.get("plotly_chart")}
-    assert charts.keys() == {key for key, item in items.items() if is_figure(item)}
+    own = {part.proto.id.rsplit("-", 1)[1] for part in app.get("bidi_component")}
+    assert charts.keys() | own >= {key for key, item in items.items() if is_figure(item)} >= charts.keys()
     offered = [(item.name, item.columns) for item in items.values() if isinstance(item, Table)]
     offered += [(item.key, item.table) for item in items.values() if isinstance(item, Chart) and item.table]
     tables = dict(offered)

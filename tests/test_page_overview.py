@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from attention import capture, images, numbers
 from attention.models import own, zoo
 from attention.records import Trace
+from attention.ui import cache
 
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("network", own.NAMES)
@@ -38,7 +39,10 @@ def traced(network: str, title: str) -> Trace:
 
 @EVERY
 def test_every_network_opens_with_its_gates_and_its_cost(network):
+    cache.STORE.clear()
     app = sound(opened(network=network))
+    assert not app.metric  # the end of the page comes once somebody is near it
+    sound(app.run())
     assert app.title[0].value == "What does attention do here?"
     assert app.metric[0].value == numbers.magnitude(zoo.card(network).parameters)
     assert len(app.metric) == (2 if network == "plain" else 4)

@@ -36,7 +36,7 @@ def coloured(values: Floats, colour_map: str, scale: Scale = UNIT) -> Image.Imag
     """A map (H, W) as a picture of the same size, one pixel a value; values outside the scale take its ends."""
     shares = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
     picture = Image.fromarray((shares * 255).round().astype(np.uint8), mode="L").convert("P")
-    picture.putpalette(_palette(colour_map))
+    picture.putpalette(palette(colour_map))
     return picture
 
 
@@ -50,7 +50,7 @@ def overlay(
     opacity: float = 0.5,
 ) -> bytes:
     """The whole picture with the map (H, W) over the crop that the network saw, as JPEG; outside it is dimmed."""
-    left, top, right, bottom = _pixels(box)
+    left, top, right, bottom = pixels(box)
     smooth = Image.fromarray(values).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
     over = coloured(np.asarray(smooth), colour_map, scale).convert("RGB")
     return _lit(picture, Image.blend(picture.crop((left, top, right, bottom)), over, opacity), (left, top))
@@ -84,7 +84,7 @@ def close_up(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Bo
 
 def dimmed(picture: Image.Image, box: Box) -> bytes:
     """The whole picture, dark outside the crop that the network sees, as JPEG."""
-    left, top, right, bottom = _pixels(box)
+    left, top, right, bottom = pixels(box)
     return _lit(picture, picture.crop((left, top, right, bottom)), (left, top))
 
 
@@ -102,7 +102,7 @@ def png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _pixels(box: Box) -> tuple[int, int, int, int]:
+def pixels(box: Box) -> tuple[int, int, int, int]:
     """The box in whole pixels, at least one each way: the crop of a line of pixels is thinner than that."""
     left, top, right, bottom = (round(edge) for edge in box)
     return left, top, max(right, left + 1), max(bottom, top + 1)
@@ -114,6 +114,7 @@ def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> 
     return jpeg(result)
 
 
-def _palette(colour_map: str) -> list[int]:
+def palette(colour_map: str) -> list[int]:
+    """Red, green and blue, 0 to 255, of each of the 256 steps of a colour map."""
     colours = sample_colorscale(COLOUR_MAPS[colour_map], [step / 255 for step in range(256)], colortype="tuple")
     return [round(channel * 255) for colour in colours for channel in colour]

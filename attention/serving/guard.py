@@ -28,6 +28,16 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
+ROOM = b"""<style>
+@media (min-width: 769px) {
+  [data-testid="stAppViewContainer"]:not(:has(> [data-testid="stSidebar"])) { padding-left: 300px; }
+  [data-testid="stSidebarContent"]:not(:has([data-testid="stSidebarNav"])) [data-testid="stSidebarUserContent"] {
+    margin-top: 535px;
+  }
+}
+</style></head>"""
+"""Streamlit's first page with room for what comes into it: without it everything jumps aside by the sidebar's width."""
+HTML = (b"content-type", b"text/html; charset=utf-8")
 CLOSED = "/_stcore/metrics"
 UPLOADS = "/_stcore/upload_file/"
 ORDERS = frozenset({"clear_cache", "load_git_info", "set_run_on_save"})
@@ -58,6 +68,9 @@ class Guard:
         if scope["type"] == "websocket":
             return await self._app(scope, _without_orders(receive), send)
         if scope["method"] != "PUT" or UPLOADS not in scope["path"]:
+            if "text/html" in headers.get(b"accept", ""):  # of a page that is to be read here, and so is not packed
+                named = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+                return await self._app({**scope, "headers": named}, receive, _with_room(_with_headers(send)))
             return await self._app(scope, receive, _with_headers(send))
         return await self._take(scope, receive, send, headers.get(b"content-length", ""))
 
@@ -114,6 +127,26 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), *HEADERS]
         await send(message)
+
+    return sent
+
+
+def _with_room(send: Send) -> Send:
+    """A first page with `ROOM` in it; anything else as it is."""
+    held: list[Message] = []
+
+    async def sent(message: Message) -> None:
+        starts = message["type"] == "http.response.start"
+        if not held and not (starts and message["status"] == 200 and HTML in message["headers"]):
+            await send(message)
+            return
+        held.append(message)
+        if not starts and not message.get("more_body"):
+            start, *parts = held
+            body = b"".join(part.get("body", b"") for part in parts).replace(b"</head>", ROOM, 1)
+            kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+            await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
+            await send({"type": "http.response.body", "body": body})
 
     return sent
 

@@ -118,6 +118,7 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
 
     _c_library("mallopt", M_ARENA_MAX, ARENAS)
     import_module("pandas")  # plotly asks what is loaded, and fails on what another thread is loading
+    threading.Thread(target=import_module, args=("torch",), daemon=True).start()  # before the first visitor needs it
     try:
         _guard(hosts)
         server = Server(str(APP), is_hello=False)

@@ -18,11 +18,9 @@ from attention.kinds import SPATIAL
 from attention.numbers import fixed, small
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
-from attention.ui import presenting, usual, widgets
+from attention.ui import presenting, tinted, usual, widgets
 from attention.ui.gates import say_notes
 
-COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
-SCALES = ("0 to 1", "own range")
 HEIGHT = 600
 """Height of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
 FRAME_SIDE = 360
@@ -98,7 +96,7 @@ def look(observation: Observation, block: Block) -> None:
         return
     place, side = st.columns([5, 3], gap="medium")
     with side:
-        style = _choose_style()
+        style = tinted.choose_style()
         _draw_legend(spatial_gate(block), style)
     with place:
         _draw_overlay(observation, block, style)
@@ -134,10 +132,11 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
 @st.fragment
 def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> None:
     slot = st.container(width=round(HEIGHT * observation.image.width / observation.image.height))
-    opacity = widgets.choose_number("Opacity of the map", 0.0, 1.0, 0.5, key="opacity", look="slider", step=0.05)
+    opacity = tinted.choose_opacity()
+    gate = spatial_gate(block)
     chart = gates.map_on_picture(
         observation,
-        spatial_gate(block),
+        gate,
         "map_over_picture",
         observation.names[block.name],
         style=style,
@@ -147,13 +146,8 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
     )
     with slot:
         dimmed = "" if observation.as_seen else " What is dimmed it does not see."
-        widgets.show(replace(chart, caption=f"{chart.caption}{dimmed}"))
-
-
-def _choose_style() -> MapStyle:
-    colour_map = widgets.choose("Colours", COLOUR_MAPS, key="colours", look="row")
-    scale = widgets.choose("Scale", SCALES, key="scale", look="row")
-    return MapStyle(colour_map, scale == SCALES[1])
+        said = replace(chart, caption=f"{chart.caption}{dimmed}")
+        tinted.show_map(said, observation, gate.values[0], style, opacity)
 
 
 def _draw_legend(gate: Gate, style: MapStyle) -> None:
@@ -161,7 +155,7 @@ def _draw_legend(gate: Gate, style: MapStyle) -> None:
     numbers = {"Minimum": summary.minimum, "Mean": summary.mean, "Maximum": summary.maximum}
     for place, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
         place.metric(name, fixed(value))
-    widgets.show(gates.colour_scale(gate, "legend", style, numbers="spatial_gate"))
+    tinted.show_legend(gates.colour_scale(gate, "legend", style, numbers="spatial_gate"), gate.values[0], style)
     widgets.data(spatial_gate=by_place({"gate": gate.values[0]}))
 
 

@@ -52,13 +52,23 @@ def draw_gate(observation: Observation) -> None:
             widgets.show(gated.dials(chosen, steps))
 
 
-def draw_usual(observation: Observation) -> None:
+@st.fragment
+def draw_rest(observation: Observation) -> None:
+    """What takes passes of its own, once somebody is near: how unlike other pictures this one is, and the cost."""
+    with widgets.errors():
+        if observation.usual_known or widgets.is_near("rest", observation.key):
+            if observation.blocks:
+                _draw_usual(observation)
+            _draw_cost(observation)
+
+
+def _draw_usual(observation: Observation) -> None:
     """How far each gate is from what it is for other pictures."""
     st.subheader("How unlike other pictures is this one?", anchor=False)
     usual.draw_depth(observation)
 
 
-def draw_cost(observation: Observation) -> None:
+def _draw_cost(observation: Observation) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
     network = observation.inventory.network

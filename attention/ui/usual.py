@@ -30,7 +30,6 @@ def known(observation: Observation, *, make: bool = False) -> Found:
 @contextmanager
 def headline(observation: Observation, words: Callable[[Found], tuple[str, str]]) -> Iterator[None]:
     """The answer of a page and a sentence below it, from what is known; once the page stands, from what comes then."""
-    place = st.empty()
 
     def say(found: Found) -> None:
         answer, more = words(found)
@@ -39,7 +38,8 @@ def headline(observation: Observation, words: Callable[[Found], tuple[str, str]]
             st.markdown(widgets.literal(more))
 
     before = known(observation, make=presenting.is_on())  # a presented part keeps its place on the screen
-    say(before)
+    with widgets.answer() as place:
+        say(before)
     yield
     if not before and (found := known(observation, make=True)):
         say(found)

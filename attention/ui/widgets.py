@@ -28,7 +28,38 @@ FORMATS = ["PNG", "SVG"]
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 ON_OFFER = "From the list"
 """Where a network comes from that is chosen by its name."""
-_MARK = "_mark"
+_MARK, _POSITION = "_mark", "_position"
+_SAID = st.components.v2.component(
+    "said",
+    html="<i></i>",
+    js="""export default ({data}) => {
+  const mark = () => {
+    const slider = document.querySelector(".st-key-block input");
+    document.documentElement.toggleAttribute("data-moved", Boolean(slider) && Number(slider.value) !== data.position);
+  };
+  const watch = new MutationObserver(mark);
+  watch.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
+  mark();
+  return () => {
+    watch.disconnect();
+    document.documentElement.removeAttribute("data-moved");
+  };
+};""",
+)
+_NEAR = st.components.v2.component(
+    "near",
+    html='<p role="status" style="height: 20rem">More comes here.</p>',
+    js="""export default ({parentElement, setTriggerValue}) => {
+  const come = entries => {
+    if (!entries.some(entry => entry.isIntersecting)) return;
+    watch.disconnect();
+    setTriggerValue("near", true);
+  };
+  const watch = new IntersectionObserver(come, {rootMargin: "200px"});
+  watch.observe(parentElement.querySelector("p"));
+  return () => watch.disconnect();
+};""",
+)
 FEW = 6
 """Options that are all named in a sentence; of more, the first and the last."""
 Chosen = TypeVar("Chosen")
@@ -59,12 +90,14 @@ def show(
     Without `fold_table`, the caller offers the numbers by `fold`, further below.
     A click on a plotly figure calls `on_select`; with `area`, where its `dragmode` is "select" or "lasso", so does
     drawing around points. The report holds the chart. Over a plotly figure stand two tools: it fills the screen, and
-    it becomes a picture in a file. What is neither plotly's nor a picture, its caller draws by `draw`.
+    it becomes a picture in a file. What the browser draws by a script of this project, its caller draws by `draw`.
     """
     if chart.headline:
         st.markdown(literal(chart.headline))
     recorder.note(chart.key, chart)
-    if isinstance(chart.figure, bytes):
+    if draw:
+        draw()
+    elif isinstance(chart.figure, bytes):
         st.image(chart.figure, width="stretch", alt=chart.alt, caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
         st.plotly_chart(
@@ -76,9 +109,7 @@ def show(
             selection_mode=("points", "box", "lasso") if area else "points",
             config=_tools(chart.key),
         )
-    elif draw:
-        draw()
-    if chart.caption and not isinstance(chart.figure, bytes):
+    if chart.caption and (draw or not isinstance(chart.figure, bytes)):
         st.caption(literal(chart.caption))
     if chart.table and fold_table:
         fold(**{chart.key: chart.table})
@@ -188,6 +219,7 @@ def depth_strip(
         if point:
             st.session_state.block = names[int(point["point_index"])]
 
+    st.session_state[_POSITION] = names.index(chosen)
     strip = network.depth_strip(titles, values, chosen, label=label, colours=colours)
     if not presenting.is_bare():
         with place:
@@ -196,6 +228,26 @@ def depth_strip(
         settings = {"icon": ":material/download:", "type": "tertiary", "help": "The numbers of the strip above"}
         _offer_csv(row, "CSV", "strip", strip.table, **settings)
     return chosen
+
+
+@contextlib.contextmanager
+def answer() -> Iterator[DeltaGenerator]:
+    """The place of an answer about the block on the strip, seen while the strip's slider stands at that block: from
+    when it is moved until the next answer is here, the browser hides what is said of the last one."""
+    with st.container(key="answer"):
+        yield st.empty()
+    _SAID(key="said", data={"position": st.session_state.get(_POSITION)})
+
+
+def is_near(part: str, where: str) -> bool:
+    """Whether the end of a page is drawn: not in the first run for `where`, so that what stands on the screen does not
+    wait for it, and then as soon as somebody scrolls near it, which runs the fragment that this is called in anew."""
+    key = f"_near_{part}"
+    if presenting.is_on() or st.session_state.get(key) == where:
+        return True
+    st.session_state[key] = where
+    _NEAR(key=f"near_{part}", on_near_change=lambda: None)
+    return False
 
 
 def mark_random(choice: NetworkChoice) -> None:

@@ -1,6 +1,7 @@
 """The dashboard as a person meets it: a server of its own, a real browser, and a watch on what goes wrong."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, WebSocketRoute, expect
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -130,6 +131,25 @@ class Visitor:
         """Go to a path such as `/cbam?network=cbam` or to a whole address, and wait until it is drawn."""
         self.page.goto(path if "://" in path else self.server.origin + path)
         self.settle()
+
+    def hold(self) -> Callable[[bool], None]:
+        """From the next page on, a switch: while it is on, the server hears nothing of what is done in this window,
+        and what it heard it answers."""
+        held = {"on": False, "said": []}
+
+        def pass_on(browser: WebSocketRoute) -> None:
+            server = browser.connect_to_server()
+            browser.on_message(lambda said: held["said"].append((server, said)) if held["on"] else server.send(said))
+            server.on_message(browser.send)
+
+        def switch(on: bool) -> None:
+            held["on"] = on
+            while not on and held["said"]:
+                server, said = held["said"].pop(0)
+                server.send(said)
+
+        self.page.route_web_socket(re.compile("/_stcore/stream"), pass_on)
+        return switch
 
     def settle(self) -> None:
         """Wait until the script has run to its end, its charts are drawn and nothing is stale."""

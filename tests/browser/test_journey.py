@@ -75,19 +75,6 @@ def test_a_click_on_a_bar_shows_that_channel(visit, server):
     assert asked(visitor.page)["channel"] == "40"
 
 
-def test_the_opacity_moves_the_overlay_and_nothing_else(visit, server):
-    visitor = visit(server)
-    visitor.open("/cbam?network=cbam&opacity=0.5")
-    overlay = main(visitor.page).get_by_test_id("stImage").locator("img").first
-    seen = sidebar(visitor.page).get_by_test_id("stImage").locator("img").first
-    before, kept = overlay.get_attribute("src"), seen.get_attribute("src")
-    visitor.page.get_by_role("slider", name="Opacity of the map").press("ArrowRight")
-    expect(overlay).not_to_have_attribute("src", before)
-    expect(seen).to_have_attribute("src", kept)
-    visitor.settle()
-    assert asked(visitor.page)["opacity"] == "0.55"
-
-
 def test_a_block_is_switched_off_and_the_probabilities_change_and_come_back(visit, server):
     visitor = visit(server)
     visitor.open("/intervene?network=se&block=layer4.1.attention&edits=none")
