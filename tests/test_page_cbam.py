@@ -129,7 +129,7 @@ def test_a_map_that_is_low_everywhere_is_called_nearly_shut():
 def test_a_map_that_varies_is_said_to_look_somewhere():
     answer, numbers = cbam.headline(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0", {})
     assert answer == "layer1.0 is most open at the lower right, in the mean of that ninth."
-    assert numbers.startswith("Its gates run from 0.10 to 0.90")
+    assert numbers.startswith("Its gates run from 0.100 to 0.900")
 
 
 def test_the_strip_has_the_mean_of_every_spatial_gate_in_their_colours():

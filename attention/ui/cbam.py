@@ -131,7 +131,8 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
 
 @st.fragment
 def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> None:
-    slot = st.container(width=round(HEIGHT * observation.image.width / observation.image.height))
+    shown, _ = observation.view
+    slot = st.container(width=round(HEIGHT * shown.width / shown.height))
     opacity = tinted.choose_opacity()
     gate = spatial_gate(block)
     chart = gates.map_on_picture(

@@ -40,8 +40,8 @@ def choose_style() -> MapStyle:
 def show_map(chart: Chart, observation: Observation, values: Floats, style: MapStyle, opacity: float) -> None:
     """The chart of a map (H, W) laid over the whole picture, from the same picture and map."""
     data = _data(chart, values, style, opacity)
-    data |= {"picture": _address(overlay.dimmed(observation.image, observation.box))}
-    data |= {"size": observation.image.size, "crop": overlay.pixels(observation.box)}
+    picture, box = observation.view
+    data |= {"picture": _address(overlay.dimmed(picture, box)), "size": picture.size, "crop": overlay.pixels(box)}
     widgets.show(chart, draw=lambda: _COMPONENT(key=chart.key, data=data))
 
 
