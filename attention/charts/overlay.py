@@ -1,6 +1,7 @@
 """A map laid over the picture it was computed from, as bytes ready to be sent."""
 
 import io
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -114,6 +115,7 @@ def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> 
     return jpeg(result)
 
 
+@cache
 def _palette(colour_map: str) -> list[int]:
     colours = sample_colorscale(COLOUR_MAPS[colour_map], [step / 255 for step in range(256)], colortype="tuple")
     return [round(channel * 255) for colour in colours for channel in colour]
