@@ -21,7 +21,7 @@ class Limits:
     """
 
     file_bytes: int = 600 * MIB
-    """Size of a weight file as it was given, and of what a zip around it unpacks to."""
+    """Size of a weight file as it was given, of what a zip around it unpacks to, and of any file that is read whole."""
     tensor_bytes: int = 600 * MIB
     """Size of all tensors of a network, half precision counted as the float32 that the network makes of it."""
     header_bytes: int = MIB

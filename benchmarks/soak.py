@@ -73,6 +73,9 @@ class Worker(Visitor):
             await self._ask("another look", state)
 
     async def _choose(self, state: BackMsg, key: str, value: str | list[str]) -> None:
+        if not self._those(key):
+            self.errors.append(f"{self.own_page} of {self.query} has no {key}, but {sorted(self.widgets)}")
+            return
         widget = state.rerun_script.widget_states.widgets.add(id=self._those(key)[0])
         if isinstance(value, str):
             widget.string_value = value

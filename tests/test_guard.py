@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -292,6 +293,31 @@ def test_what_a_visitor_had_is_let_go_of_when_the_time_is_over():
             while handles() > before + 3 and time.monotonic() < deadline:
                 time.sleep(0.1)
             assert handles() <= before + 3
+        finally:
+            process.kill()
+
+
+ASKING = """
+import pathlib, sys
+from streamlit import net_util
+from attention import serving
+net_util.get_external_ip = lambda: pathlib.Path(sys.argv[2]).touch()
+serving.show(None, port=int(sys.argv[1]), headless=True, hosts=["named.example"])
+"""
+
+
+def test_no_visitor_makes_the_server_ask_elsewhere_for_its_address(tmp_path):
+    port, asked = free_port(), tmp_path / "asked"
+    command = [sys.executable, "-c", ASKING, str(port), str(asked)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        try:
+            assert healthy(f"http://localhost:{port}", process)
+            with connect(f"ws://localhost:{port}/_stcore/stream", origin=f"http://localhost:{port}"):
+                pass
+            here = socket.create_connection(("localhost", port))
+            with connect("ws://named.example/_stcore/stream", sock=here, origin="http://named.example"):
+                pass
+            assert not asked.exists()
         finally:
             process.kill()
 

@@ -38,7 +38,7 @@ FILE = NAME.replace("/", "|")
 LIVE = re.compile(r"(?<!\\)[\[>*`$:]Zq")
 """Markup that was not escaped."""
 FOLDERS = {Path.home(), Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(torch.__file__).parents[1]}
-"""Of the server, and what they are links to."""
+"""The server's."""
 PRIVATE = re.compile("|".join(re.escape(f"{path}/") for each in FOLDERS for path in {each, each.resolve()}).encode())
 AS_IT_IS = {
     "alt", "id", "options", "placeholder", "raw_value", "raw_values", "value", "default", "spec", "element_id", "url"

@@ -3,7 +3,11 @@
 import tomllib
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
+from plotly.subplots import make_subplots
+
+from attention.ui import page_style
 
 THEME = tomllib.loads((Path(__file__).parents[1] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 
@@ -47,3 +51,30 @@ def test_text_stands_out_from_every_surface(appearance, text):
 def test_captions_stand_out_though_they_are_drawn_at_60_percent(appearance):
     text = THEME[appearance]["textColor"]
     assert min(contrast(blended(text, surface, 0.6), surface) for surface in surfaces(appearance)) >= 4.5
+
+
+INK = "#0B131B"
+
+
+def as_plotly_has_it(figure: go.Figure) -> go.Figure:
+    """The colours set one by one."""
+    figure.update_layout(font_color=INK, legend_font_color=INK)
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(tickfont_color=INK, title_font_color=INK)
+    return figure.for_each_annotation(lambda note: note.update(font_color=note.font.color or INK))
+
+
+def figures() -> list[go.Figure]:
+    panels = make_subplots(rows=1, cols=3, shared_yaxes=True, subplot_titles=("a", "b", "c"))
+    panels.add_trace(go.Heatmap(z=[[1, 2]]), row=1, col=2)
+    titled = go.Figure(go.Bar(y=[1]))
+    titled.update_layout(xaxis_title="x", yaxis_tickfont_size=9, legend_font_size=8, font_family="serif")
+    titled.add_annotation(text="red", font_color="red")
+    return [go.Figure(), go.Figure(go.Bar(x=[1], y=[2])), titled, panels]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_ink_of_a_figure_is_that_of_plotlys_own_way_and_all_else_stays(number, monkeypatch):
+    monkeypatch.setattr(page_style.st, "get_option", lambda _: INK)
+    fast, slow = page_style.styled(figures()[number]).to_dict(), as_plotly_has_it(figures()[number]).to_dict()
+    assert fast == slow

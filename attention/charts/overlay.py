@@ -1,6 +1,7 @@
 """A map laid over the picture it was computed from, as bytes ready to be sent."""
 
 import io
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -114,6 +115,7 @@ def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> 
     return jpeg(result)
 
 
+@cache
 def palette(colour_map: str) -> list[int]:
     """Red, green and blue, 0 to 255, of each of the 256 steps of a colour map."""
     colours = sample_colorscale(COLOUR_MAPS[colour_map], [step / 255 for step in range(256)], colortype="tuple")

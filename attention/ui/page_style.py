@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -18,6 +19,7 @@ FACTOR = 1.4
 MARGIN = 1.7
 """More than the text in it, which stands further from its axis the larger it is."""
 _SIZE = 14
+_AXIS = re.compile(r"[xy]axis\d*")
 
 
 @contextlib.contextmanager
@@ -44,12 +46,24 @@ def _below_tools(figure: go.Figure) -> go.Figure:
 
 
 def _inked(figure: go.Figure) -> go.Figure:
-    """The figure's text in the page's own colour: the grey that Streamlit gives it is too pale to read (WCAG 1.4.3)."""
+    """The figure's text in the page's own colour: the grey that Streamlit gives it is too pale to read (WCAG 1.4.3).
+
+    Each part of the layout is set once as a whole: plotly takes six times as long to set the colours one by one.
+    """
     ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
-    figure.update_layout(font_color=ink, legend_font_color=ink)
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickfont_color=ink, title_font_color=ink)
-    figure.for_each_annotation(lambda note: note.update(font_color=note.font.color or ink))
+    layout = figure.layout.to_plotly_json()
+    axes = {"xaxis", "yaxis", *filter(_AXIS.fullmatch, layout)}
+    for name in ("legend", *axes):
+        layout.setdefault(name, {})
+    for holder in (layout, layout["legend"], *(layout[name].setdefault("title", {}) for name in axes)):
+        holder.setdefault("font", {})["color"] = ink
+    for name in axes:
+        layout[name].setdefault("tickfont", {})["color"] = ink
+    notes = layout.setdefault("annotations", [])
+    for note in notes:
+        note.setdefault("font", {}).setdefault("color", ink)
+    for name in ("font", "legend", "annotations", *sorted(axes)):
+        figure.layout[name] = layout[name]
     return figure
 
 
