@@ -87,6 +87,10 @@ def test_it_is_well_formed_and_refers_to_nothing_outside(page):
     assert policy.startswith("default-src 'none'") and "http" not in policy
 
 
+def test_no_address_stands_in_what_is_read(page):
+    assert not re.search(r"https?:|www\.|[?&]\w+=", page.text)
+
+
 def test_plotly_is_in_it_once_and_the_rest_that_is_packed_are_its_figures(page):
     *figures, library = map(packing.unpacked, page.packed)
     assert "plotly.js (cartesian - minified) v4" in library[:100] and "</script" not in library
