@@ -102,6 +102,11 @@ def test_a_report_of_a_picture_has_two_megabytes_at_most(name):
     assert len(html(report_of(observation(name))).encode()) < 1_700_000  # what a page adds has room
 
 
+def test_a_report_of_a_survey_has_two_megabytes_at_most():
+    ready = survey.LoadedSurvey(survey.read(images.samples()[0].path.parents[1] / "surveys" / "cbam.parquet"))
+    assert len(html(surveyed(ready)).encode()) < 2_000_000
+
+
 def test_every_trace_is_of_a_kind_that_the_packed_plotly_knows():
     known = set(re.findall(r'moduleType:"trace",name:"([a-z0-9]+)"', packing.unpacked(packing.plotly())))
     made = {
