@@ -8,8 +8,8 @@ from attention import ui
 
 HERE = Path(__file__).parent
 
+st.set_page_config(page_title="Gatescope", page_icon=str(HERE / "assets" / "icon.png"), layout="wide")
 page = st.navigation(ui.navigation(HERE / "pages"), expanded=True)
-icon = str(HERE / "assets" / "icon.png")
-st.set_page_config(page_title=f"{page.title} · Gatescope", page_icon=icon, layout="wide")
+st.set_page_config(page_title=f"{page.title} · Gatescope")
 ui.draw_frame(page.title)
 page.run()

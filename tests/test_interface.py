@@ -12,6 +12,7 @@ from attention.interventions import Edit, applied, changes, passes_of
 from attention.models import code, interface
 from attention.models.code import CodeError, ModelOptions
 from attention.models.interface import AdaptError, answers, region_of
+from attention.numbers import number
 from attention.observe import observe, read_picture
 from attention.serving.options import network_of, parsed
 from tests import factories
@@ -158,7 +159,7 @@ def test_a_measured_number_has_a_heatmap_too(start):
     network = seeded(factories.Gated, outputs="values")
     one = observe(network, read_picture(images.samples()[0].path))
     assert one.targets == tuple(f"number {place}" for place in range(factories.CLASSES)) and one.first_target == 0
-    assert one.answer(2) == f"{float(one.trace.output[0, 2]):.4g}"
+    assert one.answer(2) == number(float(one.trace.output[0, 2]))
     arguments = ("--model", "tests.factories:classifier", *SMALL, "--outputs", "values")
     app = start(*arguments, page="compare", beside="plain", **{"class": "number 2"})
     assert not app.exception and not app.error

@@ -17,6 +17,7 @@ from attention.interventions import folding
 from attention.interventions.folding import FoldError
 from attention.layers import SE
 from attention.models import zoo
+from attention.numbers import number
 from attention.survey import LoadedSurvey
 from tests.documents import document, in_one_line
 from tests.jobs import finished
@@ -138,7 +139,7 @@ def test_the_command_writes_weights_that_open_and_says_what_they_change(tmp_path
     pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
     with torch.no_grad():
         change = max(float((folded(one) - network.module(one)).abs().max()) for one in pictures)
-    assert f"changes an output by {change:.3g} at most" in done.output
+    assert f"changes an output by {number(change)} at most" in done.output
     said = f"Of `se`, {constant} channels of 8 gates are folded into norms, which changes an output by {change:.3f}"
     assert f"{said} at most" in in_one_line(document("evidence"))
 

@@ -12,7 +12,7 @@ from attention import analysis, comparison, images
 from attention.analysis import agreement
 from attention.attribution import GradCam
 from attention.models import zoo
-from attention.numbers import fixed
+from attention.numbers import fixed, number
 from attention.observe import observe, read_picture
 from attention.ui import jobs
 from attention.ui.compare import columns as page
@@ -63,8 +63,8 @@ def test_three_networks_stand_side_by_side_on_one_scale():
     app, found = opened(network="cbam"), columns("cbam", "plain", "se")
     top = max(column.heatmap.maximum for column in found)
     for column in found:
-        span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
-        assert f"Grad-CAM, at layer4.1, 5 × 5: {span}; colours run from 0 to {top:.3g}" in captions(app)
+        span = f"{number(column.heatmap.minimum)} to {number(column.heatmap.maximum)}"
+        assert f"Grad-CAM, at layer4.1, 5 × 5: {span}; colours run from 0 to {number(top)}" in captions(app)
     metrics = {metric.value for metric in app.metric}
     assert metrics == {f"{column.probabilities[column.target]:.1%}" for column in found}
     pairs, middle = comparison.shared(found)
@@ -82,7 +82,7 @@ def test_three_networks_stand_side_by_side_on_one_scale():
 def test_each_heatmap_may_have_its_own_scale():
     app = opened(network="cbam", heat="each its own")
     for column in columns("cbam", "plain", "se"):
-        assert any(f"colours run from 0 to {column.heatmap.maximum:.3g}" in caption for caption in captions(app))
+        assert any(f"colours run from 0 to {number(column.heatmap.maximum)}" in caption for caption in captions(app))
 
 
 @pytest.mark.parametrize("layer", ["layer3.0", "stem"])
@@ -91,7 +91,7 @@ def test_the_class_and_the_block_of_the_link_are_those_of_the_heatmaps(layer):
     assert {metric.label for metric in app.metric} == {"P(golf ball)"}
     for column in columns("se", "plain", label="golf ball", methods=[GradCam(layer)]):
         rows, across = column.heatmap.values.shape
-        span = f"{column.heatmap.minimum:.3g} to {column.heatmap.maximum:.3g}"
+        span = f"{number(column.heatmap.minimum)} to {number(column.heatmap.maximum)}"
         assert any(caption.startswith(f"Grad-CAM, at {layer}, {rows} × {across}: {span};") for caption in captions(app))
 
 

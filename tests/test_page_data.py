@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from attention import ui
 from attention.charts.chart import Chart
 from attention.interventions import Edit, files
+from attention.numbers import fixed, number
 from attention.report import Table
 from attention.ui import usual
 from tests import coordinate
@@ -36,6 +37,7 @@ OPENED = [
     ),
     ("grouped", {"network": "se-resnext"}),
 ]
+NUMBER = r"(−?[\d.,]*\d(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
 DERIVED = {
     "legend": "counts of the values by bin",
     "partition": "a drawing",
@@ -83,9 +85,9 @@ def check(app: AppTest) -> None:
             measured = np.concatenate([np.empty(0), *drawn(item.figure)])
             assert np.isin(rounded(measured), rounded(values(tables[item.table_name]))).all(), key
         elif isinstance(item, Chart) and not is_figure(item) and item.table_name:
-            named = re.findall(r"(−?-?[\d.e+-]*\d) (?:to|…) (−?-?[\d.e+-]*\d)", item.caption)
+            named = re.findall(rf"{NUMBER} (?:to|…) {NUMBER}", item.caption)
             assert named or item.table_name == "reweight", item.caption
-            written = {f"{value:{form}}" for value in values(tables[item.table_name]) for form in (".2f", ".3f", ".3g")}
+            written = {form(value) for value in values(tables[item.table_name]) for form in (fixed, number)}
             assert {end for ends in named for end in ends} <= written, item.caption
 
 

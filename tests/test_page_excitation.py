@@ -80,7 +80,10 @@ def test_the_answer_is_counted_from_the_gate(network, suffix):
     strongest = values.index(max(values))
     assert app.header[0].value.replace("\\", "").startswith("layer3.0: channel ")
     answer = said(app)
-    assert f"{above} of 128 channels " in answer and f"above 0.9, {below} " in answer
+    if above or below:
+        assert f"{above} of 128 channels " in answer and f"above 0.9, {below} " in answer
+    else:
+        assert "ll 128 channels lie between 0.1 and 0.9" in answer
     assert f"the strongest is channel {strongest} at {max(values):.3f}." in answer
     assert app.number_input(key="channel").value == strongest
 

@@ -7,6 +7,7 @@ from attention.attribution import Attributor
 from attention.interventions import Edit
 from attention.interventions.modules import Edited
 from attention.models import zoo
+from attention.numbers import number
 from tests.test_page_intervene import BLOCK, TITLE, link, opened, said, subject
 
 
@@ -20,8 +21,8 @@ def test_the_class_heatmaps_before_and_after_stand_on_one_scale():
         Attributor(module)(one.picture.clone(), target) for module in (loaded.module, Edited(loaded.module, functions))
     ]
     for title, found in zip(("Before", "After"), maps, strict=True):
-        assert f"{title}: {found.minimum:.3g} to {found.maximum:.3g}" in pictured(app)
-    assert f"colours run from 0 to {max(found.maximum for found in maps):.3g}" in said(app)
+        assert f"{title}: {number(found.minimum)} to {number(found.maximum)}" in pictured(app)
+    assert f"colours run from 0 to {number(max(found.maximum for found in maps))}" in said(app)
     assert "rank the places alike by" in said(app)
 
 

@@ -87,6 +87,10 @@ def test_it_is_well_formed_and_refers_to_nothing_outside(page):
     assert policy.startswith("default-src 'none'") and "http" not in policy
 
 
+def test_no_address_stands_in_what_is_read(page):
+    assert not re.search(r"https?:|www\.|[?&]\w+=", page.text)
+
+
 def test_plotly_is_in_it_once_and_the_rest_that_is_packed_are_its_figures(page):
     *figures, library = map(packing.unpacked, page.packed)
     assert "plotly.js (cartesian - minified) v4" in library[:100] and "</script" not in library
@@ -96,6 +100,11 @@ def test_plotly_is_in_it_once_and_the_rest_that_is_packed_are_its_figures(page):
 @pytest.mark.parametrize("name", ["cbam-b0", "cbam", "efficientnet-b0"])
 def test_a_report_of_a_picture_has_two_megabytes_at_most(name):
     assert len(html(report_of(observation(name))).encode()) < 1_700_000  # what a page adds has room
+
+
+def test_a_report_of_a_survey_has_two_megabytes_at_most():
+    ready = survey.LoadedSurvey(survey.read(images.samples()[0].path.parents[1] / "surveys" / "cbam.parquet"))
+    assert len(html(surveyed(ready)).encode()) < 2_000_000
 
 
 def test_every_trace_is_of_a_kind_that_the_packed_plotly_knows():

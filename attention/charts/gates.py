@@ -138,11 +138,13 @@ def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note:
 def passing_in_words(gate: Gate, name: str) -> str:
     """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
     found = analysis.passing(gate.values[0])
-    return (
-        f"{name}: {found.open} of {found.channels} channels {_are(found.open)} let through above 0.9, "
-        f"{found.held} {_are(found.held)} held below 0.1; the strongest is channel {found.strongest} "
-        f"at {fixed(gate.values[0, found.strongest])}."
+    ends = (
+        f"{found.open} of {found.channels} channels {_are(found.open)} let through above 0.9, "
+        f"{found.held} {_are(found.held)} held below 0.1"
     )
+    if not found.open and not found.held:
+        ends = f"all {found.channels} channels lie between 0.1 and 0.9"
+    return f"{name}: {ends}; the strongest is channel {found.strongest} at {fixed(gate.values[0, found.strongest])}."
 
 
 def size(values: Floats) -> str:

@@ -164,10 +164,11 @@ def _choose_look(observation: Observation) -> Observation:
 
 def _show_picture(observation: Observation) -> None:
     whole = observation.as_seen
+    look = "as the network sees it" if whole else "with the part that the network sees lit"
     st.image(
         overlay.dimmed(*observation.view),
         width="stretch",
-        alt=f"{observation.picture.name}, {'as the network sees it' if whole else 'the part that it sees lit'}.",
+        alt=f"{observation.picture.name}, {look}.",
         caption=f"{literal(observation.picture.name)}: the network sees {'this' if whole else 'the lit part'}, at "
         f"{images.written(observation.card.input_size)} px{_reads(observation)}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),

@@ -8,6 +8,8 @@ from attention.charts.chart import Chart
 from attention.report import Section, Table
 
 _RECORDER = "_recorder"
+UNREAD = ("edits", "present")
+"""Keys of an address whose values are written for machines."""
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Recorder:
         """For a report: what the page showed, and what its address said; nothing of a page that has none of it."""
         if not self.items:
             return []
-        settings = Table("settings", "Settings of the page, as in its address", _columns(self.address), open=True)
+        settings = Table("settings", "What was chosen on the page", _columns(self.address), open=True)
         items = [*self.items.values(), *([settings] if self.address else [])]
         return [Section(f"As shown on the page: {self.title}", items)]
 
@@ -45,4 +47,6 @@ def note(key: str, item: Chart | Table) -> None:
 
 
 def _columns(address: dict[str, str]) -> dict[str, list[str]]:
-    return {"setting": list(address), "value": list(address.values())}
+    """What was chosen, in words; not what only a link can read."""
+    said = {key.replace("_", " "): value for key, value in address.items() if key not in UNREAD}
+    return {"setting": list(said), "value": list(said.values())}
