@@ -30,6 +30,7 @@ setup(
         "attention.app": [".streamlit/config.toml"],
         "attention.app.assets": ["*", "*/*"],
         "attention.charts": ["*.js", "*.css", "fonts/*"],
+        "attention.serving": ["*.css"],
         "attention.ui": ["*.css", "*.js"],
         "attention.report": ["*.html", "plotly/*"],
     },

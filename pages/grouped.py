@@ -4,12 +4,12 @@ from attention import ui
 
 observation = ui.open_page()
 
-import streamlit as st
 
 from attention import grouped
 from attention.ui import grouped as sections
+from attention.ui.widgets import room
 
-answer = st.container()
+answer = room("line")
 controls, figure = ui.slots("convolution")
 with controls:
     convolution = sections.choose()

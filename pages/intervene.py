@@ -9,6 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from attention.ui.intervene import controls, depth, edit_file, effects, gate_editor, heatmaps, many, passes, session
+from attention.ui.widgets import room
 
 Sections = dict[str, Callable[[], None]]
 
@@ -16,7 +17,8 @@ Sections = dict[str, Callable[[], None]]
 @st.fragment
 def edit() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
-    said = st.empty()
+    with room("answer"):
+        said = st.empty()
     here = controls.choose(observation)
     history = here.history
     controls.choose_edit(here)

@@ -8,8 +8,9 @@ import streamlit as st
 
 from attention.ui.lessons import grouped
 from attention.ui.lessons.steps import go_through
+from attention.ui.widgets import room
 
-step, below = st.container(), st.container()
+step, below = room("step"), st.container()
 with ui.errors():
     with below:
         lesson = grouped.choose(observation)

@@ -3,6 +3,7 @@
 import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,15 +29,8 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
-ROOM = b"""<style>
-@media (min-width: 769px) {
-  [data-testid="stAppViewContainer"]:not(:has(> [data-testid="stSidebar"])) { padding-left: 300px; }
-  [data-testid="stSidebarContent"]:not(:has([data-testid="stSidebarNav"])) [data-testid="stSidebarUserContent"] {
-    margin-top: 535px;
-  }
-}
-</style></head>"""
-"""Streamlit's first page with room for what comes into it: without it everything jumps aside by the sidebar's width."""
+ROOM = b"<style>%b</style></head>" % Path(__file__).with_name("first_page.css").read_bytes()
+"""Goes into Streamlit's first page."""
 HTML = (b"content-type", b"text/html; charset=utf-8")
 CLOSED = "/_stcore/metrics"
 UPLOADS = "/_stcore/upload_file/"

@@ -58,7 +58,7 @@ def draw_frame(title: str) -> None:
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
     st.html(STYLE)
     presenting.begin(page, PAGES)
-    st.title(title)
+    st.title(title, anchor=False)
     with st.sidebar:
         choice = choose_network(page)
         with errors():

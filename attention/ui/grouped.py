@@ -170,7 +170,7 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
             chosen = str(point["customdata"] + 1)
             st.session_state.light = "all" if chosen == st.session_state.light else chosen
 
-    place = st.container()
+    place = widgets.room("partition")
     if g > 1:
         st.select_slider("Light the path of one group", options, key="light", bind="query-params")
     lit = None if g == 1 or st.session_state.light == "all" else int(st.session_state.light) - 1

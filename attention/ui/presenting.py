@@ -36,6 +36,7 @@ STYLE = """<style>
 [data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
 [data-testid="stMain"] h2 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
 [data-testid="stBottomBlockContainer"] { padding-top: 0.25rem; padding-bottom: 0.5rem; }
+[data-testid="stMain"] :is([class*="st-key-room_"], .st-key-map_over_picture) { min-height: 0 !important; }
 </style>"""
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. Type is 22 pixels high on a screen
 of 1280 x 720 and of 1024 x 768, and grows with the screen."""

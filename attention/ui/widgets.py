@@ -230,11 +230,18 @@ def depth_strip(
     return chosen
 
 
+def room(name: str) -> DeltaGenerator:
+    """A place that is as high as `first_page.css` says until what it is for is there, so that nothing below jumps."""
+    place = st.container(key=f"room_{name}")
+    place.html("<i></i>")  # unseen: without anything in it, the browser makes no place
+    return place
+
+
 @contextlib.contextmanager
 def answer() -> Iterator[DeltaGenerator]:
     """The place of an answer about the block on the strip, seen while the strip's slider stands at that block: from
     when it is moved until the next answer is here, the browser hides what is said of the last one."""
-    with st.container(key="answer"):
+    with room("answer"):
         yield st.empty()
     _SAID(key="said", data={"position": st.session_state.get(_POSITION)})
 

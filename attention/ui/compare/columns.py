@@ -277,7 +277,10 @@ def draw(observation: Observation) -> None:
         classifiers = [each for each in observations if each.targets]
         slowest = max(seconds(observations))
     asked = ask(classifiers) if classifiers else None
-    answer = st.empty()
+    with widgets.room("answer"):
+        answer = st.empty()
+    width, height = observation.image.size  # known before the pictures have come, which then move nothing
+    st.html(f"<style>[data-testid='stMain'] .stImage img {{ aspect-ratio: auto {width} / {height}; }}</style>")
     with st.container():
         heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
     columns = compared(observations, asked, [heatmaps.get(each.key) for each in observations])

@@ -97,7 +97,7 @@ def teach(
     `then` is the page to go on with, and what there is on it; `missing` is what a network without such blocks lacks,
     and one that has it.
     """
-    step, below = st.container(), st.container()
+    step, below = widgets.room("step"), st.container()
     with widgets.errors():
         blocks = list(filter(suits, observation.blocks))
         if not blocks:
