@@ -32,7 +32,7 @@ class Store:
     ) -> None:
         """`most` is how many results of a kind are kept, all of them where it says nothing; `most_bytes` what all kinds
         together may take, the newest result aside; `making` is entered while one of a kind is made, by the thread that
-        makes it."""
+        makes it and by those who wait for it."""
         self._most, self._making, self._most_bytes = most or {}, making, most_bytes
         self._kept: OrderedDict[tuple[str, Hashable], _Stored] = OrderedDict()
         self._users: Counter[int] = Counter()
@@ -48,13 +48,12 @@ class Store:
 
     def get(self, kind: str, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """The result of this kind and key, made where there is none."""
-        with self._waiting(kind, key):
-            with self._lock:
-                if (kind, key) in self._kept:
-                    self._kept.move_to_end((kind, key))
-                    return self._kept[kind, key].result
-            with self._making(kind):
-                result = make()
+        if (kept := self._entry(kind, key)) is not None:
+            return kept.result
+        with self._making(kind), self._waiting(kind, key):
+            if (kept := self._entry(kind, key)) is not None:
+                return kept.result
+            result = make()
             memory = memory_of(result) if self._most_bytes else {}
             with self._lock:
                 self._keep(kind, key, _Stored(result, memory))
@@ -62,11 +61,15 @@ class Store:
 
     def find(self, kind: str, key: Hashable) -> Any:
         """The result of this kind and key; None where there is none."""
+        kept = self._entry(kind, key)
+        return kept and kept.result
+
+    def _entry(self, kind: str, key: Hashable) -> _Entry | None:
+        """What is kept, which is the last used then."""
         with self._lock:
-            if (kind, key) not in self._kept:
-                return None
-            self._kept.move_to_end((kind, key))
-            return self._kept[kind, key].result
+            if (kind, key) in self._kept:
+                self._kept.move_to_end((kind, key))
+            return self._kept.get((kind, key))
 
     def clear(self) -> None:
         """Let go of everything."""

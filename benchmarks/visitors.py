@@ -92,7 +92,7 @@ class Visitor:
                 self.errors.append(proto.message)
             if element.WhichOneof("type") == "alert" and proto.format == Alert.ERROR:
                 self.errors.append(proto.body)
-            self.waited += element.WhichOneof("type") == "markdown" and "processors are busy" in proto.body
+            self.waited += element.WhichOneof("type") == "spinner"
 
     def _those(self, keys: str) -> list[str]:
         """The widgets of the page that have such a key."""

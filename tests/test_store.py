@@ -1,8 +1,11 @@
 """Results are made once and shared, and let go of by use: so many of a kind, and so many bytes of all together."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +78,30 @@ def test_making_one_does_not_stop_another():
     go.set()
     thread.join()
     assert store.find("network", "large") == "large"
+
+
+def test_who_makes_a_result_and_who_waits_for_it_are_told_and_nobody_else():
+    told, begun, go = [], threading.Event(), threading.Event()
+
+    @contextlib.contextmanager
+    def making(kind: str) -> Iterator[None]:
+        told.append((kind, threading.current_thread().name))
+        if threading.current_thread().name == "second":
+            go.set()
+        yield
+
+    def make() -> str:
+        begun.set()
+        assert go.wait(60)
+        return "made"
+
+    store = Store(making=making)
+    first = threading.Thread(target=store.get, args=("trace", 1, make), name="first")
+    first.start()
+    assert begun.wait(60)
+    second = threading.Thread(target=store.get, args=("trace", 1, pytest.fail), name="second")
+    second.start()
+    for each in (first, second):
+        each.join()
+    assert store.get("trace", 1, pytest.fail) == "made"
+    assert told == [("trace", "first"), ("trace", "second")]
