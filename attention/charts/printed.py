@@ -106,9 +106,9 @@ def _networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
         _draw_heatmap(heatmap.subplots(), picture, column, scale)
         _write_guesses(guesses.subplots(), column)
         shown = comparison.by_stage(column.spatial)
-        names = analysis.gate_titles(shown)
+        titles = dict(zip(column.spatial, analysis.gate_titles(column.spatial), strict=True))
         for row, place in enumerate(gates):
-            few = [*zip(shown, names, strict=True)][2 * row : 2 * row + 2]
+            few = [(gate, titles[gate]) for gate in shown[2 * row : 2 * row + 2]]
             for axes, (gate, name) in zip(place.subplots(1, 2), [*few, (None, ""), (None, "")], strict=False):
                 axes.axis("off")
                 if gate is not None:
