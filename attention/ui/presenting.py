@@ -40,7 +40,10 @@ STYLE = """<style>
 </style>"""
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. Type is 22 pixels high on a screen
 of 1280 x 720 and of 1024 x 768, and grows with the screen."""
-FIGURE = ':is(.stPlotlyChart, .stImage, [data-testid="stMermaidChart"], .stBidiComponent, .stDataFrame, table, pre)'
+FIGURE = (
+    ':is(.stPlotlyChart, .stImage, [data-testid="stMermaidChart"], .stBidiComponent:not(.st-key-said *), '
+    ".stDataFrame, table, pre)"
+)
 FILLS = ":is(.stPlotlyChart, .stImage, .st-key-map_over_picture .stBidiComponent)"
 """What a page draws, as a selector, and what of it takes the height that it is given."""
 PAGE, PART = '[data-testid="stMainBlockContainer"]', '[data-testid="stTabs"]'
