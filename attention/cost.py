@@ -162,10 +162,6 @@ def _first(output: Any) -> Tensor | None:
 class _Watch(TorchDispatchMode):
     """Sees every operation of the calling thread, and what it gives."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:  # where it is skipped, torch loads its compiler first, for two seconds
-        return False
-
     def __init__(self, names: dict[int, str]) -> None:
         super().__init__()
         self.names = names

@@ -64,7 +64,7 @@ class Store:
         kept = self._entry(kind, key)
         return kept and kept.result
 
-    def _entry(self, kind: str, key: Hashable) -> _Entry | None:
+    def _entry(self, kind: str, key: Hashable) -> _Stored | None:
         """What is kept, which is the last used then."""
         with self._lock:
             if (kind, key) in self._kept:

@@ -48,6 +48,8 @@ def opened(page: str, observation: Observation, **parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
     app.query_params.update({"network": observation.card.name, "picture": SAMPLE.title, **parameters})
     app.switch_page(f"pages/{page}.py").run()
+    if page == "overview":
+        app.run()  # the end of the page comes once somebody is near it
     assert not app.exception and not app.error
     return app
 

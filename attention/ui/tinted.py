@@ -60,7 +60,7 @@ def _data(chart: Chart, values: Floats, style: MapStyle, opacity: float) -> dict
 
 @cache
 def _palettes() -> Mapping[str, str]:
-    """Of each colour map red, green and blue of 256 steps."""
+    """The 256 steps of each colour map, red, green and blue in turn."""
     return {name: _pack(bytes(overlay.palette(name))) for name in COLOUR_MAPS}
 
 

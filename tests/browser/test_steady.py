@@ -7,7 +7,7 @@ from tests.browser.dashboard import PAGES, Visitor, serve_own
 from tests.browser.test_journey import main, noise, sidebar
 
 MOST = 0.05
-"""Of cumulative layout shift; a good page has at most 0.1 (web.dev/articles/cls)."""
+"""The most cumulative layout shift; a good page has 0.1 (web.dev/articles/cls)."""
 WINDOW, GAP = 5000, 1000
 """Milliseconds that the shifts lie in that count together, and between two of them."""
 MOST_STOPS = 20
