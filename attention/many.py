@@ -18,6 +18,7 @@ from attention.analysis import agreement, evidence
 from attention.analysis.evidence import OverPictures
 from attention.interventions import Given
 from attention.kinds import SPATIAL
+from attention.numbers import signed
 from attention.observe import Observation, picture_of, read_picture
 from attention.records import Floats, GatescopeError
 from attention.survey import PictureList
@@ -104,10 +105,10 @@ def concluded(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
 
 def in_words(measure: Name, row: str, found: OverPictures, output: str) -> str:
     """What one row comes to, in a sentence; `output` is what the network returns for a class."""
-    return (
-        f"{MEASURES[measure].begins.format(row=row, measure=output)} {found.median:+.3f} in the median (95 % interval "
-        f"{found.low:+.3f} to {found.high:+.3f}), the same sign in {found.alike} of {found.count}"
-    )
+    median, low, high = map(signed, (found.median, found.low, found.high))
+    begins = MEASURES[measure].begins.format(row=row, measure=output)
+    interval = f"95 % interval {low} to {high}"
+    return f"{begins} {median} in the median ({interval}), the same sign in {found.alike} of {found.count}"
 
 
 def _measuring(first: Observation, measure: Name, off: Off) -> Callable[[Observation, int], dict[str, float]]:

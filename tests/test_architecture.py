@@ -79,7 +79,7 @@ ROOMS = {
     ),
     "changes": door("numpy PIL"),
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
-    "many": door("numpy", "records images analysis observe interventions survey comparison"),
+    "many": door("numpy", "records numbers images analysis observe interventions survey comparison"),
     "charts": door(
         "numpy plotly PIL", "records numbers foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),

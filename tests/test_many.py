@@ -150,6 +150,10 @@ def test_the_page_measures_the_samples_and_shows_the_medians(measure):
     rows = list(over.rows(first, pictures, measure, cancel=Event()))
     wanted = [each.median for each in over.concluded(rows).values()]
     assert numbers(sent_chart(app, "many")["data"][0]["x"]) == pytest.approx(wanted, abs=1e-3)
+    app.session_state["many_most"] = 2
+    assert [each.key for each in app.run().button if each.key == "start_many"]  # of other pictures nothing is known
+    app.session_state["many_most"] = 3
+    assert sent_chart(app.run(), "many")["data"]
 
 
 def test_it_stops_where_it_is_told_to():
