@@ -41,9 +41,11 @@ FOLDERS = {Path.home(), Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix
 """The server's."""
 PRIVATE = re.compile("|".join(re.escape(f"{path}/") for each in FOLDERS for path in {each, each.resolve()}).encode())
 AS_IT_IS = {
-    "alt", "id", "options", "placeholder", "raw_value", "raw_values", "value", "default", "spec", "element_id", "url"
+    "alt", "id", "json", "options", "placeholder", "raw_value", "raw_values", "value", "default", "spec", "element_id",
+    "url",
 }  # fmt: skip
-"""Parts of elements that are no markdown. Options are, of pills and rows; these hold no names of strangers."""
+"""Parts of elements that are no markdown. Options are, of pills and rows; these hold no names of strangers. What our
+own components get, `json`, they set as text."""
 
 
 class Channel(nn.Module):

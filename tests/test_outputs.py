@@ -110,7 +110,10 @@ def test_a_network_of_code_is_shown_with_what_it_returns_and_what_was_taken_is_s
     assert sigmoid.probabilities.sum() > 1.01 or sigmoid.probabilities.sum() < 0.99
     assert len(one.labels) == len(one.probabilities) == 1
     assert "that its outputs are probabilities that sum to one, shown as they are" in softmax.card.assumed
-    assert "that its outputs are a single logit, its P by the logistic function" in one.card.assumed
+    assert (
+        "that its outputs are one number of any size, a logit, which the logistic function makes a probability"
+        in one.card.assumed
+    )
 
 
 def test_what_a_person_says_stands_above_what_is_recognised():

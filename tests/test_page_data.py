@@ -13,7 +13,7 @@ from attention.charts.chart import Chart
 from attention.interventions import Edit, files
 from attention.numbers import fixed, number
 from attention.report import Table
-from attention.ui import usual
+from attention.ui import usual, widgets
 from tests import coordinate
 from tests.jobs import finished
 
@@ -50,6 +50,7 @@ DERIVED = {
 @pytest.mark.usefixtures("home")
 def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(page, link, monkeypatch):
     coordinate.offer(monkeypatch)
+    monkeypatch.setattr(widgets, "is_near", lambda part, where: True)  # the end of the overview is drawn at once
     monkeypatch.setattr(usual, "AT_ONCE", float("inf"))  # AppTest cannot click beside a network that was typed
     tabs = [tab.label for tab in opened(page, link).tabs]
     for tab in tabs or [""]:
@@ -63,8 +64,7 @@ def opened(page: str, link: dict[str, str]) -> AppTest:
     app = AppTest.from_file(ROOT / "app.py", default_timeout=180)
     for key, value in link.items():
         app.query_params[key] = value
-    app.switch_page(f"pages/{page}.py").run()
-    return sound(app.run() if page == "overview" else app)  # whose end comes once somebody is near it
+    return sound(app.switch_page(f"pages/{page}.py").run())
 
 
 def sound(app: AppTest) -> AppTest:

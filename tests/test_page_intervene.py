@@ -338,7 +338,7 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
         ("reach", "nowhere", "This block, Its stage, All blocks"),
         ("section", "nothing", "Each block off, Over many pictures, Class heatmap, Later gates, All edits"),
         ("class", "unicorn", "tench (0) to"),
-        ("seed", "-1", "0 to 9999"),
+        ("seed", "-1", "0 to 9,999"),
     ],
 )
 def test_a_link_with_a_value_that_there_is_not_says_what_is_shown(key, value, told):

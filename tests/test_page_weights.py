@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from attention import images, serving, ui
 from attention.limits import Limits
 from attention.models import checkpoints, own
+from attention.ui import widgets
 from tests import attacks, published
 from tests.test_recognition import LAYOUTS
 
@@ -27,6 +28,12 @@ ATTACKS = (
     "NaN",
 )
 CBAM = "CBAM-ResNet, the published code's layout"
+
+
+@pytest.fixture(autouse=True)
+def near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the overview is drawn at once, as for somebody who has scrolled there."""
+    monkeypatch.setattr(widgets, "is_near", lambda part, where: True)
 
 
 def opened(page="overview"):

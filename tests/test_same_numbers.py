@@ -13,8 +13,10 @@ from attention import cli as command
 from attention import images, numbers
 from attention.analysis import top
 from attention.charts.chart import Chart
+from attention.numbers import fixed
 from attention.observe import Observation, load_network, observe, read_picture
 from attention.report import Table, report_of
+from attention.ui import widgets
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = ("se", "cbam", "se-resnext", "efficientnet-b0", "cbam-b0")
@@ -44,12 +46,16 @@ def written(observation, tmp_path_factory) -> dict:
     return compared | {"ablation": json.loads((out / "ablation.json").read_text())}
 
 
+@pytest.fixture(autouse=True)
+def near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the overview is drawn at once, as for somebody who has scrolled there."""
+    monkeypatch.setattr(widgets, "is_near", lambda part, where: True)
+
+
 def opened(page: str, observation: Observation, **parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
     app.query_params.update({"network": observation.card.name, "picture": SAMPLE.title, **parameters})
     app.switch_page(f"pages/{page}.py").run()
-    if page == "overview":
-        app.run()  # the end of the page comes once somebody is near it
     assert not app.exception and not app.error
     return app
 
@@ -119,7 +125,7 @@ def test_the_means_of_the_gates(observation, written):
     for kind, names in by_kind.items():
         if names:
             mean = np.mean([means[name] for name in names])
-            assert f"{len(names)} {kind} gates have a mean of {mean:.2f}" in said
+            assert f"{len(names)} {kind} gates have a mean of {fixed(mean)}" in said
     assert written["channel gates"] == pytest.approx({name: means[name] for name in by_kind["channel"]}, rel=1e-4)
     for each in written["spatial gates"]:
         gate = next(gate for name, gate in gates(observation) if name == each["name"])
@@ -134,6 +140,6 @@ def test_the_number_of_other_pictures(observation, written):
     """The samples but the picture at hand, wherever they are a yardstick."""
     count = len(images.samples()) - 1
     said = [text(opened(*where)) for where in (("overview", observation), ("excitation", observation))]
-    assert all(set(re.findall(r"for \d+ of (\d+)", each)) == {str(count)} for each in said)
+    assert all(set(re.findall(r"\d+ of (\d+) other", each)) == {str(count)} for each in said)
     assert all(each.count == count for each in observation.against_usual.values())
     assert {each["rank correlation"]["pictures"] for each in written["spatial gates"]} <= {count + 1}

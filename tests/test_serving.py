@@ -141,7 +141,7 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--models", NAME + "Gated"), "--weights, --labels"),
         ((NAME + "Gated",), "unexpected extra argument"),
         (("--image-size", "64"), "No network is named"),
-        (("--data", "nowhere"), "Directory 'nowhere' does not exist"),
+        (("--data", "nowhere"), "Path 'nowhere' does not exist"),
     ],
 )
 def test_every_mistake_in_the_arguments_is_one_sentence(arguments, said):
