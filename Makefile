@@ -14,10 +14,12 @@ run: .venv/run.stamp  ## set up .venv and open the dashboard on PORT
 	$(python) -m attention serve --port $(PORT)
 
 test: .venv/dev.stamp  ## set up .venv and run every test
-	$(python) -m pytest -n 2 --dist loadfile
+	$(python) -m pytest -n 2 --dist loadfile --ignore tests/browser
+	$(python) -m pytest tests/browser
 
 test-oldest: .venv-oldest/stamp  ## set up .venv-oldest with the oldest releases allowed and run every test there
-	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile --ignore tests/browser
+	.venv-oldest/bin/python -m pytest tests/browser
 
 check: .venv/dev.stamp  ## format, lint, types, architecture
 	$(python) -m ruff format --check .
