@@ -9,6 +9,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 from PIL import Image
+from plotly.io.json import to_json_plotly
 
 from attention.charts import explorable, export
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
@@ -112,9 +113,10 @@ def _kind(item: Item) -> str:
 
 def figure_json(chart: Chart) -> str:
     """The figure for plotly.js, whose texts are plain."""
-    figure = go.Figure(chart.figure)
-    figure.layout.template = go.layout.Template()  # colours are those of the page, in both themes
-    return plain(figure).to_json()
+    assert isinstance(chart.figure, go.Figure)
+    parts = plain(chart.figure.to_dict())
+    parts["layout"].pop("template", None)  # colours are those of the page, in both themes
+    return to_json_plotly(parts)
 
 
 def _picture_address(chart: Chart) -> str:

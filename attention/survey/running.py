@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import io
 import json
 import sys
 import time
@@ -162,8 +163,10 @@ class Checkpoint:
         """Replace the file in one step, so that a kill leaves the last one whole."""
         start = time.monotonic()
         header = _header(partial) | {"provenance": self._provenance, "batches": batches}
+        packed = io.BytesIO()  # on a disk that is full, an older numpy leaves a zip file open behind it
+        np.savez(packed, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
         with replacing(self.path) as file:
-            np.savez(file, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
+            file.write(packed.getbuffer())
         self._due = time.monotonic() + max(EVERY, 20 * (time.monotonic() - start))
 
     def remove(self) -> None:
