@@ -161,7 +161,7 @@ class Visitor:
 
     def check(self) -> None:
         """Fail if anything went wrong: in the console, on the page, over the network, or in the server."""
-        assert self.problems == []
+        assert not self.problems, self.problems
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
         log = self.server.log.read_text()
         assert "Traceback" not in log, log
