@@ -82,7 +82,7 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
         "usually 0.800)."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "Its strongest channel is the strongest of 2 of 2 other pictures too; of a grey card too."
+        "Its strongest channel is the strongest of 2 of 2 other pictures; of a grey card too."
     )
     chart = usual.chart(case, "layer4.1", CHANNEL)
     assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)

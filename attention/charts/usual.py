@@ -44,7 +44,7 @@ def details(found: AgainstUsual, kind: Kind) -> str:
         return far
     card = "too" if found.grey_alike else f"it is {_word(kind)} {most_open(found.grey)}"
     return (
-        f"Its strongest {_word(kind)} is the strongest of {found.alike} of {found.count} other pictures too; of a grey "
+        f"Its strongest {_word(kind)} is the strongest of {found.alike} of {found.count} other pictures; of a grey "
         f"card {card}. {far}"
     )
 

@@ -1,4 +1,4 @@
-"""Nothing jumps: how far what is on the screen is moved by what comes later, and how many keys lead to the figure."""
+"""How far what is on the screen is moved by what comes later, and how many keys lead to the figure."""
 
 from collections.abc import Callable
 
