@@ -358,7 +358,8 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         st.info(f"It does not know the class “{literal(asked.label)}”: there is no heatmap.", icon=":material/help:")
         return
     label = literal(observation.targets[column.target].partition(",")[0])
-    st.metric(label if column.probabilities is None else f"P({label})", observation.answer(column.target))
+    score = label if column.probabilities is None else f"P({label})"
+    widgets.room(f"score_{column.card.name}").metric(score, observation.answer(column.target))
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return
