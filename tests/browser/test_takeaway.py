@@ -86,6 +86,10 @@ KEPT = {
     "cbam": "block=layer2.0.attention&opacity=0.8&colours=cividis&scale=own+range&tab=Through+depth&seen=true",
     "excitation": "order=By+channel&channel=5&part=Through+depth&block=layer3.0.attention",
     "grouped": "c1=64&c2=128&g=8&bias=true&section=Over+the+groups",
+    "compare": "heat=each+its+own&about=Channel+gates",
+    "intervene": "section=All+edits&edits=none&reach=All+blocks",
+    "survey": "band=true&sampled=200&scale=Its+own",
+    "models": "depth=2&fold=false",
     "lesson_cbam": "step=3",
 }
 """Options of pages that are not the usual ones, as their addresses say them."""
