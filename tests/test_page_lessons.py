@@ -1,5 +1,6 @@
 """Every step of every lesson opens, asks, and answers with the numbers of the picture that is chosen."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def said(app: AppTest) -> str:
 
 
 def figures(app: AppTest) -> int:
-    kinds = ("plotly_chart", "bidi_component", "image", "code", "mermaid_chart")
+    kinds = ("plotly_chart", "bidi_component", "image", "code")
     main = [each for kind in kinds for each in app.main.get(kind)]
     return len(main) + ("| What | How | Number |" in said(app))
 
@@ -55,6 +56,8 @@ def test_every_step_opens_by_its_link_and_shows_its_figure(page, step):
     assert f"Step {step} of {STEPS[page]}" in [text.value for text in app.text]
     if question := guess(app):
         assert question.options[-1] == UNDECIDED and len(set(question.options)) >= 3
+        drawn_by_mermaid = gated.BEFORE in question.options  # which this kind of test does not see
+        assert figures(app) >= 1 or drawn_by_mermaid
         sound(question.set_value(UNDECIDED).run())
         assert any(":material/visibility:" in each.value for each in app.markdown)
     assert figures(app) >= 1
@@ -100,6 +103,17 @@ def test_a_right_and_a_wrong_guess_are_told_with_the_number():
         app = opened("lesson_se", **link)
         sound(guess(app).set_value(option).run())
         assert verdict in said(app) and f"channel {best} {lesson.values[best]:.3f}" in said(app)
+
+
+def test_what_is_drawn_before_the_guess_does_not_say_how_many_weights_there_are():
+    for step in (2, 5):
+        app = opened("lesson_grouped", step=str(step))
+        (figure,) = app.main.get("plotly_chart")
+        before = figure.proto.spec
+        sound(guess(app).set_value(UNDECIDED).run())
+        told = next(each.value for each in app.markdown if ":material/visibility:" in each.value)
+        right = max(re.findall(r"[\d,]{4,}", told.partition(":")[2]), key=told.rindex)
+        assert right in told and right not in before
 
 
 def test_a_guess_says_nothing_of_another_block():

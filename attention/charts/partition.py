@@ -81,18 +81,22 @@ class Panel:
         return channels // self.partition.groups if drawn else 1
 
 
-def chart(convolution: Convolution, cost: Cost, lit: int | None = None) -> Chart:
-    """The diagram of a convolution beside the ordinary one; `lit` is a group from 0, or None for all of them."""
+def chart(convolution: Convolution, cost: Cost, lit: int | None = None, *, counted: bool = True) -> Chart:
+    """The diagram of a convolution beside the ordinary one; `lit` is a group from 0, or None for all of them. Not
+    `counted`, nothing says how many weights there are."""
     g, (h1, w1) = convolution.groups, convolution.kernel
     partition = Partition(convolution.in_channels, convolution.out_channels, g, convolution.kernel, lit)
+    titles = ("Ordinary", f"g = {g}")
+    if counted:
+        titles = (f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights")
     return Chart(
         "partition",
-        diagram(partition, (f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights")),
+        diagram(partition, titles),
         f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
         "Input channels on the left, a row for each kernel in the middle, its output channel on the right. A column "
         f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
         "colour and number name the group.",
-        table=_table(convolution, cost),
+        table={what: column for what, column in _table(convolution, cost).items() if counted or "weights" not in what},
     )
 
 

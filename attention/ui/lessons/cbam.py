@@ -98,7 +98,6 @@ def _guess(lesson: Gated) -> Step:
     near = PLACES.index(found.place)
     options = tuple(PLACES[place] for place in sorted({near, (near + 2) % 9, (near + 4) % 9, (near + 7) % 9}))
     brightest = max(ninths(lesson.map).values())
-    picture = Chart("guessed_picture", overlay.jpeg(seen.square), f"{seen.picture.name}, as the network sees it.")
     answer = gates.map_on_picture(seen, gate, "guessed_map", "The spatial gate", side=300)
     return Step(
         "From these two maps the block makes one gate for each place of the picture.",
@@ -110,8 +109,12 @@ def _guess(lesson: Gated) -> Step:
             found.place,
             f"The mean there is {fixed(brightest)}, of all places {fixed(found.mean)}.",
         ),
-        lambda: _narrow(picture),
+        lambda: _narrow(_picture(seen)),
     )
+
+
+def _picture(seen: Observation) -> Chart:
+    return Chart("guessed_picture", overlay.jpeg(seen.square), f"{seen.picture.name}, as the network sees it.")
 
 
 def _narrow(chart: Chart) -> None:
@@ -151,7 +154,7 @@ def _sizes(lesson: Gated) -> Step:
             smooth,
             f"From a place to the next in its row the gate changes on average by: {told}.",
         ),
-        lambda: None,
+        lambda: widgets.show(spatial.pooled(lesson.spatial_steps)),
     )
 
 
@@ -221,7 +224,7 @@ def _against_se(lesson: Gated) -> Step:
             seen[surer].card.title,
             f"{widgets.literal(said)}.",
         ),
-        lambda: None,
+        lambda: _narrow(_picture(lesson.observation)),
     )
 
 
@@ -239,7 +242,7 @@ def _placed(lesson: Gated) -> Step:
         for part in (layers.SpatialGate.forward, layers.CBAM.forward):
             st.code(dedent(inspect.getsource(part)), wrap_lines=True)
 
-    return Step(step.sentence, draw, step.source, step.prediction, lambda: None)
+    return Step(step.sentence, draw, step.source, step.prediction, step.before)
 
 
 def _whole(lesson: Gated) -> Step:

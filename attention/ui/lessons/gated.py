@@ -19,7 +19,7 @@ from attention.ui.lessons.steps import OtherFormError, Prediction, Step, go_thro
 
 RESIDUAL = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
 flowchart LR
-    x((x)) --> b["convolutions"] -- features --> c["GATES"] -- gated --> p(("+")) --> r([ReLU])
+    x((x)) --> b["convolutions"] -- features --> GATES p(("+")) --> r([ReLU])
     x -- shortcut --> p
 """
 OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Choose another block below."
@@ -158,9 +158,8 @@ def placed(gated: Gated, gates: str, usage: str, why: str) -> Step:
     """Where the block stands in a residual block."""
 
     def draw() -> None:
-        st.mermaid_chart(
-            RESIDUAL.replace("GATES", gates), alt=f"Convolutions, then {gates}, then the shortcut is added."
-        )
+        residual = RESIDUAL.replace("GATES", f'c["{gates}"] -- gated -->')
+        st.mermaid_chart(residual, alt=f"Convolutions, then {gates}, then the shortcut is added.")
         st.code(usage, language="python")
 
     return Step(
@@ -170,6 +169,7 @@ def placed(gated: Gated, gates: str, usage: str, why: str) -> Step:
         Prediction(
             "Where do the gates stand?", (BEFORE, AFTER), BEFORE, "They weigh the branch; the shortcut stays whole."
         ),
+        lambda: st.mermaid_chart(RESIDUAL.replace("GATES", ""), alt="Convolutions, then the shortcut is added."),
     )
 
 

@@ -158,13 +158,13 @@ def _kernel(lesson: Lesson) -> Step:
 
 
 def _count(lesson: Lesson) -> Step:
-    shape = lesson.ordinary
-    q = grouped.cost_of(shape).weights
+    shape, cost = lesson.ordinary, grouped.cost_of(lesson.ordinary)
+    q = cost.weights
     (h1, w1), c1, c2 = shape.kernel, shape.in_channels, shape.out_channels
     return Step(
         f"An ordinary convolution of this size reads C₁ = {c1} channels with each of its C₂ = {c2} kernels of "
         f"h₁ × w₁ = {h1} × {w1}.",
-        lambda: widgets.show(partition.chart(shape, grouped.cost_of(shape))),
+        lambda: widgets.show(partition.chart(shape, cost)),
         rf"$Q = h_1 w_1 C_1 C_2 = {h1} \cdot {w1} \cdot {c1} \cdot {c2}$ = {q:,}, counted by `attention/grouped/`. "
         + lesson.own,
         Prediction(
@@ -173,7 +173,7 @@ def _count(lesson: Lesson) -> Step:
             f"{q:,}",
             f"Q = {h1} · {w1} · {c1} · {c2} = {q:,}: every kernel reads every channel.",
         ),
-        lambda: None,
+        lambda: widgets.show(partition.chart(shape, cost, counted=False)),
     )
 
 
@@ -212,7 +212,7 @@ def _remain(lesson: Lesson) -> Step:
             f"{cost.weights:,}",
             f"Q/g = {q:,} / {g} = {cost.weights:,}: each of {g} groups has Q/g² weights.",
         ),
-        lambda: None,
+        lambda: widgets.show(partition.chart(shape, cost, counted=False)),
     )
 
 
@@ -256,7 +256,7 @@ def _apart(lesson: Lesson) -> Step:
             str(answered),
             f"{answered} of {outputs} outputs change, those of its own group.",
         ),
-        lambda: None,
+        lambda: widgets.show(partition.chart(lesson.convolution, lesson.cost, 0)),
     )
 
 
@@ -292,7 +292,7 @@ def _shuffled(lesson: Lesson) -> Step:
             str(reached),
             f"{reached} of {part.groups} groups, {answered} of {part.out_channels} outputs.",
         ),
-        lambda: None,
+        lambda: widgets.show(_answered(lesson, 2, False)[0]),
     )
 
 
@@ -315,7 +315,7 @@ def _faster(lesson: Lesson) -> Step:
             f"{right} than {g}" if right != TIMED[1] else f"about {g}",
             f"Measured here just now: {fixed(faster, 1)} times as fast.",
         ),
-        lambda: None,
+        lambda: widgets.show(figures.curves(shape)),
     )
 
 

@@ -242,10 +242,11 @@ def _cost(lesson: Gated) -> Step:
     right = next(words for end, words in SHARES.items() if share <= end)
     sizes = [block.channel.values.shape[1] for block in lesson.observation.blocks if block.channel]
     count, hidden = len(lesson.values), _units(lesson)
+    curve = channels.ratio_curve(sizes, None)
     return Step(
         f"The two layers of this block have 2 · {count} · {hidden} = {2 * count * hidden:,} weights; fewer hidden "
         "units make it cheaper.",
-        lambda: widgets.show(channels.ratio_curve(sizes, None)),
+        lambda: widgets.show(curve),
         r"All blocks: $\frac{2}{r} \sum_s N_s C_s^2$ weights. Counted in this network by `attention/cost.py`.",
         Prediction(
             "How much of all that this network has learned is attention?",
@@ -253,5 +254,5 @@ def _cost(lesson: Gated) -> Step:
             right,
             f"{part:,} of {whole:,} parameters, {attention_share(inventory, 'parameters')}.",
         ),
-        lambda: None,
+        lambda: widgets.show(curve),
     )
