@@ -92,7 +92,8 @@ class Visitor:
                 self.errors.append(proto.message)
             if element.WhichOneof("type") == "alert" and proto.format == Alert.ERROR:
                 self.errors.append(proto.body)
-            self.waited += element.WhichOneof("type") == "spinner"
+        elif kind == "delta" and answer.delta.WhichOneof("type") == "new_transient":
+            self.waited += any(each.WhichOneof("type") == "spinner" for each in answer.delta.new_transient.elements)
 
     def _those(self, keys: str) -> list[str]:
         """The widgets of the page that have such a key."""
