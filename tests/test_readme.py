@@ -8,6 +8,8 @@ from attention import images, survey
 from attention.models import own, zoo
 from tests.documents import NAMES, README, ROOT, document, in_one_line
 
+ONE_LINE = in_one_line(README)
+
 
 def test_its_python_runs_and_prints_every_gate(tmp_path, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -29,6 +31,15 @@ def test_its_table_says_what_the_card_says(name):
 def test_its_table_has_every_network_and_no_other():
     rows = re.findall(r"^\| (\S+) \| [\d.]+ M \|", document("networks"), re.MULTILINE)
     assert tuple(rows) == own.names()
+
+
+def test_every_document_counts_the_networks_alike():
+    word = ["no", "one", "two", "three", "four", "five", "six", "seven"]
+    count, wide = len(own.names()), sum(len(zoo.card(name).labels) == 1000 for name in own.names())
+    ten = count - wide
+    assert f"{word[count].title()} trained networks come with it, {word[wide]} of them with the thousand" in ONE_LINE
+    assert f"{word[ten].title()} of the {word[count]} networks that come with" in in_one_line(document("limits"))
+    assert f"{word[count].title()} come with Gatescope. {word[ten].title()} are" in in_one_line(document("networks"))
 
 
 def test_its_pictures_exist_and_are_small():
