@@ -15,6 +15,7 @@ PARTS = {
     "Where it looks": gates.draw_maps,
     "Right and wrong": gates.draw_correctness,
 }
+OF_CLASSES = ("Role of excitation", "Selectivity by depth", "Right and wrong")
 
 
 @st.fragment
@@ -25,7 +26,9 @@ def explore(loaded: loading.LoadedSurvey) -> None:
         with choice:
             chosen = selection.choose(loaded)
         with views:
-            ui.tabs("part", PARTS, chosen)
+            several = len(set(loaded.result.predictions[:, 0])) > 1
+            order = PARTS if several else sorted(PARTS, key=OF_CLASSES.__contains__)  # first what has something to say
+            ui.tabs("part", {part: PARTS[part] for part in order}, chosen)
 
 
 choice, views = ui.slots("survey")

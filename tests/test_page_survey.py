@@ -77,6 +77,12 @@ def test_every_view_of_the_ready_made_survey_of_the_samples_opens(part):
     assert f"{len(images.samples())} pictures in 1 class" in said(app)
 
 
+def test_a_survey_of_one_class_opens_with_what_needs_no_classes():
+    titles = [[tab.label for tab in opened(network=name).tabs] for name in ("efficientnet-b0", "se")]
+    assert [title for title, *_ in titles] == ["Gate health", "Role of excitation"]
+    assert sorted(titles[0]) == sorted(titles[1]) and "Selectivity by depth" in titles[0][3:]
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_every_view_of_an_uploaded_result_opens(small, part):
     app = sound(uploaded(small, part=part))
@@ -160,7 +166,7 @@ def test_a_survey_of_the_samples_runs_while_other_pages_are_open_and_is_kept():
     app.switch_page("pages/survey.py").run()
     app = finished(app)
     assert r"**SE\-ResNet** over 6 pictures in 1 class: The samples" in said(app)
-    assert "The network knows no class by the name of 1 of these" in said(app)
+    assert "The network has no output called “" in said(app) and " more: those pictures" not in said(app)
     for part in PARTS:
         app.query_params["part"] = part
         app.switch_page("pages/survey.py").run()

@@ -280,7 +280,8 @@ def draw(observation: Observation) -> None:
     with widgets.room("answer"):
         answer = st.empty()
     width, height = observation.image.size  # known before the pictures have come, which then move nothing
-    st.html(f"<style>[data-testid='stMain'] .stImage img {{ aspect-ratio: auto {width} / {height}; }}</style>")
+    within = f"aspect-ratio: auto {width} / {height}; max-height: 80vh; object-fit: contain; object-position: left top;"
+    st.html(f"<style>[data-testid='stMain'] .stImage img {{ {within} }}</style>")
     with st.container():
         heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
     columns = compared(observations, asked, [heatmaps.get(each.key) for each in observations])

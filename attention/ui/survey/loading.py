@@ -273,11 +273,12 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
         yield "The network had random weights: this shows how it is built, not what it has learned."
     if result.failures:
         yield f"{len(result.failures):,} pictures could not be used; “Pictures, network and settings” names them."
-    unknown = sum(output < 0 for output, count in zip(result.outputs, loaded.counts, strict=True) if count)
-    if unknown:
+    named = zip(result.classes, result.outputs, loaded.counts, strict=True)
+    if unknown := [name for name, output, count in named if count and output < 0]:
+        more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
         yield (
-            f"The network knows no class by the name of {unknown:,} of these: their pictures count everywhere but in "
-            "right and wrong."
+            f"The network has no output called “{widgets.literal(unknown[0])}”{more}: those pictures count everywhere "
+            "but in right and wrong."
         )
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
         yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
