@@ -3,7 +3,8 @@
 Rounds of visitors come, bring a picture each, and open a page with one of several networks. What the page has to start,
 a survey, a comparison, edits, one starts and stops, one starts and waits for, and one starts and leaves. A line of JSON
 for each round has memory, handles, threads and temporary files; the last line says how memory in the last quarter of
-the rounds compares with that in the second.
+the rounds compares with that in the second, and what the least was in each: what runs at the moment counts too, so the
+least is nearest to what stays.
 """
 
 import asyncio
@@ -125,6 +126,9 @@ def main(minutes: float, port: int) -> None:
             quarter = max(len(held) // 4, 1)
             second, last = (float(np.median(part)) for part in (held[quarter : 2 * quarter] or held, held[-quarter:]))
             said = {"rounds": len(held), "MiB, second quarter": second, "MiB, last quarter": last}
+            said["MiB, the least of each quarter"] = [
+                min(held[at : at + quarter]) for at in range(0, len(held), quarter)
+            ]
             left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
             said |= {"growth": round(last / second - 1, 3), "after": memory(pid), "temporary files after": left}
             print(json.dumps(said), flush=True)
