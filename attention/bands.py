@@ -191,7 +191,7 @@ def _is_read(tags: dict[int, tuple[int, ...]]) -> bool:
     if len(kinds) != 1 or not kinds <= _READ or tags[_PREDICTOR][0] not in (1, 2) or tags[_PLANAR][0] not in (1, 2):
         return False
     with_alpha = count == (2 if grey else 4) and {*tags[_EXTRA]} & {1, 2}
-    return not with_alpha and not (not grey and count == 3 and kinds <= {(1, 8), (1, 16)})
+    return not with_alpha and not (not grey and count == 3 and kinds == {(1, 8)})
 
 
 def values(file: Tiff) -> list[NDArray[Any]]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,10 +13,10 @@ from importlib.util import find_spec
 from io import BytesIO
 from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import Image, ImageChops, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from attention import bands, files, signatures
 from attention.bands import BANDS, RGB, PictureError
@@ -225,8 +226,8 @@ def size_of(text: str) -> Size:
 def read(data: bytes) -> Image.Image:
     """Bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file -> its first frame, upright, 8-bit RGB, transparency on white.
 
-    The longer side is at most MAX_SIDE. 16-bit grey keeps its black and white, or those of 10, 12 or 14 bits where it
-    uses no more; grey of 32 bits is stretched from its own minimum to its maximum. What of the file is not what is
+    The longer side is at most MAX_SIDE. 16 bits keep their black and white, or those of 10, 12 or 14 bits where no more
+    are used; grey of 32 bits is stretched from its own minimum to its maximum. What of the file is not what is
     shown stands in `info["note"]`, in words. Raises PictureError where the bytes are no such file,
     damaged or too large.
     """
@@ -271,8 +272,9 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             taken = _decoder_bytes(picture, limits)
             picture.draft(None, _fitted(picture.size))
-            with _decoding.taking(taken + picture.width * picture.height * OWN_BYTES.get(picture.mode, 4)):
-                return _upright(picture)
+            own = picture.width * picture.height * OWN_BYTES.get(picture.mode, 4) * (2 if _sixteen(picture) else 1)
+            with _decoding.taking(taken + own):
+                return _upright(picture, data)
     except GatescopeError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -321,7 +323,7 @@ def _of_bands(file: bands.Tiff, limits: Limits) -> Image.Image:
     shown = Image.merge("RGB", [layers[place].image for place in file.colours])
     numbers = ", ".join(str(place + 1) for place in dict.fromkeys(file.colours))
     which = "first 3 bands" if file.colours == (0, 1, 2) else f"bands {numbers}" if numbers != "1" else "first band"
-    first = f"its {which} of {file.count}"
+    first = "" if file.count == 3 == len({*file.colours}) else f"its {which} of {file.count}"
     shown.info = {"note": "; ".join(filter(None, [frames, first, said]))}
     return bands.kept(shown, layers)
 
@@ -345,10 +347,13 @@ def _turned(picture: Image.Image, orientation: int) -> Image.Image:
     return picture
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     """The first frame, 8-bit RGB, at most MAX_SIDE on the longer side, with what was left aside in `info`."""
     notes = list(_left_aside(picture))
+    unpacked = _sixteen(picture)
     picture.load()
+    if unpacked:
+        notes.append(_widened(picture, unpacked, data))
     convert: Callable[[Image.Image], Image.Image] = _rgb
     if picture.mode.startswith(("I", "F")):
         convert, said = _stretching(picture)
@@ -357,6 +362,46 @@ def _upright(picture: Image.Image) -> Image.Image:
     shown = _turned(shown, picture.getexif().get(ORIENTATION, 1))
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
+
+
+def _sixteen(picture: Image.Image) -> str:
+    """Pillow's name for how it unpacks colours of 16 bits, of which it keeps the upper 8; empty of other pictures."""
+    names = [tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0] for tile in getattr(picture, "tile", ())]
+    return next((name for name in names if re.fullmatch(r"(RGB|RGBA|LA);16[BLN]", str(name))), "")
+
+
+def _widened(picture: Image.Image, unpacked: str, data: bytes) -> str:
+    """Stretches colours of 10, 12 or 14 bits in 16 over all levels, in place, and says so; of 16 bits it says nothing.
+
+    The lower 8 of them are what Pillow keeps when it takes the bytes in the other order.
+    """
+    colours = 1 if unpacked.startswith("LA") else 3
+    highest = int(np.max(picture.getextrema()[:colours]))
+    _, white, said = bands.span(0, 256 * highest + 255, sixteen=True)
+    if not said:
+        return ""
+    upper, lower = ([min(255, round(level * step * 255 / white)) for level in range(256)] for step in (256, 1))
+    with Image.open(BytesIO(data), formats=FORMATS) as rest:
+        if colours == 3:  # of grey with transparency Pillow has one order alone
+            rest.tile = [tile._replace(args=_reordered(tile[3])) for tile in rest.tile]
+        rest.load()
+        rows = max(1, STRIP // picture.width)
+        for top in range(0, picture.height, rows):
+            box = (0, top, picture.width, min(top + rows, picture.height))
+            parts = list(picture.crop(box).split())
+            for place, more in enumerate(rest.crop(box).split()[: len(parts) - picture.mode.endswith("A")]):
+                stretched = parts[place].point(upper)
+                parts[place] = ImageChops.add(stretched, more.point(lower)) if colours == 3 else stretched
+            picture.paste(Image.merge(picture.mode, parts), box)
+    return said
+
+
+def _reordered(arguments: Any) -> Any:
+    """What Pillow's decoder is told, with the bytes of each 16 bits in the other order."""
+    name = arguments if isinstance(arguments, str) else arguments[0]
+    big = name.endswith("B") or (name.endswith("N") and sys.byteorder == "big")
+    other = f"{name[:-1]}{'L' if big else 'B'}"
+    return other if isinstance(arguments, str) else (other, *arguments[1:])
 
 
 def _fitted(size: tuple[int, int]) -> tuple[int, int]:
@@ -434,8 +479,10 @@ def _tiff(data: bytes) -> str:
         file.seek(tags.next)
         tags.load(file)
         bits = max(tags.get(258, (1,)))
-        number = {2: "signed", 3: "floating-point"}.get(max(tags.get(339, (1,))), "unsigned")
-        held = f"{tags.get(277, 1)} bands of {bits} {number} bits"
+        kinds = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+        number = kinds.get(max(tags.get(339, (1,))), "unsigned")
+        count = tags.get(277, 1)
+        held = f"{count} band{'s' * (count != 1)} of {bits} {number} bits"
     except Exception:  # on damaged data Pillow raises nearly every type there is
         return "a damaged TIFF picture"
     return f"a TIFF picture of {held}, or compressed, in a way that is not read"

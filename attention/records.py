@@ -1,5 +1,6 @@
 """What passes between the rooms: frozen records of numbers, without behaviour, and the package's errors."""
 
+import math
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +28,16 @@ class GatescopeError(ValueError):
 
 class StoppedError(GatescopeError):
     """Somebody asked the work to stop, or its owner is gone; the message says what is kept."""
+
+
+def in_rows(returned: Any, given: tuple[Any, ...]) -> Any:
+    """What a module returned: where that is a lone number of each picture, (N,) or of one (), as a table (N, 1).
+
+    `given` is what it took, whose first tensor says how many pictures there were; one, where it has none.
+    """
+    pictures = next((len(each) for each in given if getattr(each, "ndim", 0)), 1)
+    lone = hasattr(returned, "reshape") and returned.ndim < 2 and math.prod(returned.shape) == pictures
+    return returned.reshape(pictures, 1) if lone else returned
 
 
 @dataclass(frozen=True, eq=False)

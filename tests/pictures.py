@@ -25,9 +25,12 @@ def pixels(data: bytes) -> np.ndarray:
     return np.asarray(read(data)).astype(int)
 
 
-def png(width: int, height: int, body: bytes = bytes(4)) -> bytes:
-    """An 8-bit RGB PNG that claims this size, whatever its body holds; by default one black pixel."""
-    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
+def png(width: int, height: int, body: bytes = bytes(4), *, bits: int = 8, kind: int = 2) -> bytes:
+    """An 8-bit RGB PNG that claims this size, whatever its body holds; by default one black pixel.
+
+    `kind` is 6 where there is transparency.
+    """
+    header = struct.pack(">2I5B", width, height, bits, kind, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(body)), (b"IEND", b""))
     parts = (struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks)
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

@@ -75,6 +75,14 @@ def test_coordinate_attention_is_one_block_by_the_name_of_its_module():
     assert list(analysis.profiles(block)) == ["height", "width"]
 
 
+def test_gates_of_features_of_other_shapes_are_no_block():
+    channel, spatial = gate("#1", "channel"), gate("#2", "spatial")
+    assert len(analysis.blocks([channel, spatial])) == 1
+    for shape in ((1, 4, 6, 4), (1, 8, 3, 2)):
+        first, second = analysis.blocks([replace(channel, feature_shape=shape), spatial])
+        assert (first.spatial, second.channel) == (None, None)
+
+
 def test_a_full_gate_joins_no_neighbour():
     assert len(analysis.blocks([gate("a.one", "channel"), gate("a.two", "full")])) == 2
 

@@ -120,11 +120,13 @@ def test_damage_of_a_file_of_bands_is_one_sentence() -> None:
             images.read(bytes(hurt))
 
 
-def test_grey_with_transparency_and_colours_of_16_bits_are_read_as_before() -> None:
+def test_transparency_is_no_band_and_colours_of_16_bits_have_no_note() -> None:
     for mode in ("LA", "RGBA"):
         assert bands.layers_of(images.read(encode(photo().convert(mode), "TIFF"))) == ()
     values = made("u2", 3, 65535)
-    assert np.abs(np.asarray(images.read(tiff(values))).astype(int) - values // 257).max() <= 1
+    read = images.read(tiff(values))
+    assert np.abs(np.asarray(read).astype(int) - values // 257).max() <= 1
+    assert read.info["note"] == ""
 
 
 def test_bands_are_read_from_words() -> None:

@@ -228,6 +228,8 @@ def test_an_object_beside_the_weights_is_neither_made_nor_in_the_way(kind, proto
         ({"anything": {"deeper": 0}, "loss": {"weight": torch.ones(1)}}, "the weights under 'anything'"),
         ({"ema": 0, "model": {"other": torch.ones(1)}}, "the weights under 'ema', not those under 'model'"),
         ({"state_dict": {"net": 0}}, "the weights under 'state_dict'"),
+        ((0, 12), "the weights under '0'"),
+        ([{"epoch": 3}, 0], "the weights under '1'"),
     ],
 )
 def test_any_wrapper_is_taken_off_where_it_is_clear_which(wrapped, note):
@@ -236,6 +238,8 @@ def test_any_wrapper_is_taken_off_where_it_is_clear_which(wrapped, note):
     def filled(value):
         if isinstance(value, dict):
             return {key: filled(each) for key, each in value.items()}
+        if isinstance(value, tuple | list):
+            return type(value)(map(filled, value))
         return many if value == 0 else value
 
     found = checkpoints.contents(attacks.saved(filled(wrapped)))

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from attention import images
 from attention.images import Preprocessing
 from tests import pictures
-from tests.pictures import encode, pixels, tiff
+from tests.pictures import encode, pixels, png, tiff
 
 LOSSLESS = ("PNG", "BMP", "TIFF")
 
@@ -88,6 +88,23 @@ def test_fewer_bits_in_16_are_stretched_over_all_greys_and_said(bits: int) -> No
     levels = np.linspace(0, 2**bits - 1, 256).round().astype(np.uint16).reshape(16, 16)
     read = images.read(encode(Image.frombytes("I;16", (16, 16), levels.astype("<u2").tobytes()), "PNG"))
     assert np.abs(np.asarray(read)[..., 0].astype(int) - np.arange(256).reshape(16, 16)).max() <= 1
+    assert read.info["note"] == ("" if bits == 16 else f"its values are of {bits} bits in 16, and stretched so")
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("form", ["PNG", "<TIFF", ">TIFF"])
+@pytest.mark.parametrize("count", [3, 4])
+def test_colours_of_fewer_bits_in_16_are_stretched_as_greys_are_and_said(bits: int, form: str, count: int) -> None:
+    levels = np.random.default_rng(0).integers(0, 2**bits, (20, 30, 4)).astype(np.uint16)
+    levels[0, 0, :3], levels[..., 3] = 2**bits - 1, 65535  # the white of these bits; and nothing is transparent
+    if form == "PNG":
+        rows = (b"\0" + row.tobytes() for row in levels[..., :count].astype(">u2"))
+        data = png(30, 20, b"".join(rows), bits=16, kind=2 if count == 3 else 6)
+    else:
+        data = tiff(levels[..., :count].astype(f"{form[0]}u2"), further={338: [2]} if count == 4 else {})
+    read = images.read(data)
+    slow = levels[..., :3].astype(float) * 255 / (2**bits - 1)
+    assert np.abs(np.asarray(read) - slow).max() <= 1.01
     assert read.info["note"] == ("" if bits == 16 else f"its values are of {bits} bits in 16, and stretched so")
 
 

@@ -69,9 +69,9 @@ def test_pictures_are_decoded_side_by_side_up_to_the_budget_and_in_the_order_in_
 def test_two_pictures_are_decoded_at_the_same_time(monkeypatch):
     both, upright = threading.Barrier(2), images._upright
 
-    def meet(picture):
+    def meet(picture, data):
         both.wait(60)
-        return upright(picture)
+        return upright(picture, data)
 
     monkeypatch.setattr(images, "_upright", meet)
     threads = [threading.Thread(target=read, args=(png(1, 1),)) for _ in range(2)]

@@ -112,11 +112,21 @@ def test_what_is_no_region_is_one_sentence(text):
         region_of(text)
 
 
+class Lossy(factories.Gated):
+    """Returns a loss too where it is trained, as transformers' models do."""
+
+    def forward(self, x):
+        return {"loss": None, "logits": super().forward(x)}
+
+
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
+        (Lossy, {"output": "loss"}, "There is no output 'loss'; the network returns logits."),
         (factories.Twofold, {"output": "logits"}, "There is no output 'logits'; the network returns 0, 1."),
         (factories.Gated, {"region": interface.WHOLE}, "(N, classes, H, W), and this is 1 × 5."),
+        (factories.Segmenting, {"region": interface.WHOLE}, "this is dict, of which one is to be chosen: out."),
+        (factories.Gated, {"adapter": lambda _: [][0]}, "The adapter fails on a batch of pictures: IndexError: list"),
         (factories.Paired, {}, "or needs an adapter that makes what it takes"),
         (factories.Paired, {"adapter": "tests.factories:number"}, "a function of a batch of pictures is allowed"),
     ],
@@ -125,6 +135,54 @@ def test_what_cannot_be_adapted_is_one_sentence(kind, settings, said):
     with pytest.raises((AdaptError, CodeError)) as raised:
         seeded(kind, **settings)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("squeezed", [lambda answer: answer.squeeze(1), lambda answer: answer.squeeze()])
+def test_a_lone_number_of_each_picture_is_a_table_with_one_column(squeezed):
+    def module():
+        torch.manual_seed(0)
+        made = factories.Gated(classes=1)
+        made.register_forward_hook(lambda _module, _given, answer: squeezed(answer))
+        return made.eval()
+
+    network = code.network(module(), "lone", ModelOptions(image_size=64))
+    with torch.no_grad():
+        assert torch.equal(network.module(PICTURE)[:, 0], module()(PICTURE))
+        assert network.module(PICTURE[:1]).shape == (1, 1)
+    assert network.card.outputs == "logits" and len(network.labels) == 1
+    heatmap = Attributor(module())(PICTURE[:1])
+    assert np.array_equal(heatmap.values, Attributor(network.module)(PICTURE[:1]).values)
+
+
+class Apart(factories.Gated):
+    """Its last layer is in another precision than the rest, by its own code."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.last.to(dtype)
+        self.dtype = dtype
+
+    def forward(self, x):
+        return self.last(self.features(x).mean((2, 3)).to(self.dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_each_part_of_a_network_stays_in_the_precision_that_its_code_asks_for(dtype):
+    torch.manual_seed(0)
+    module = Apart(dtype).eval()
+    with torch.no_grad():
+        wanted = module(PICTURE)
+        assert torch.equal(code.network(module, "apart", ModelOptions(image_size=64)).module(PICTURE), wanted)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.Identity, torch.nn.Sigmoid])
+@pytest.mark.parametrize("seed", range(8))
+def test_logits_that_lie_from_0_to_1_by_chance_are_no_scores(kind, seed):
+    torch.manual_seed(seed)
+    module = torch.nn.Sequential(factories.Gated(classes=1), kind())
+    torch.nn.init.constant_(module[0].last.bias, 0.5)  # which logits of noise are near
+    network = code.network(module, "lone", ModelOptions(image_size=64))
+    assert network.card.outputs == ("scores" if kind is torch.nn.Sigmoid else "logits")
 
 
 def test_the_command_line_names_them():

@@ -94,7 +94,7 @@ def test_a_grey_network_that_is_not_square_opens_and_its_bands_are_chosen():
     app = sound(
         uploaded(opened(), "grey.pth", saved(made(LAYOUTS["published SE, for small grey pictures, another head"][0])))
     )
-    assert "what the 1 input channels read: grey" in texts(app) and "no pooling behind it" in texts(app)
+    assert "what the input channel reads: grey" in texts(app) and "no pooling behind it" in texts(app)
     app.text_input(key="size").set_value("64 x 32").run()
     assert "sees it, 64 × 32 px" in texts(sound(app))
     assert "what the 1" not in texts(sound(app.text_input(key="bands").set_value("green").run()))

@@ -164,6 +164,25 @@ def test_what_does_not_fit_is_listed_and_nothing_is_ignored():
     assert (differences.missing, differences.left_over) == (("head.2.bias",), ("extra.weight", "extra.bias"))
 
 
+RENAMED = {
+    "without a head": (lambda key: key.replace("fc.", "") if key.startswith("fc.") else key, None),
+    "a head of another name": (lambda key: key.replace("fc.", "linear."), "linear.weight"),
+    "a body and a head": (lambda key: f"{'head' if key.startswith('fc.') else 'backbone'}.{key}", None),
+}
+
+
+@pytest.mark.parametrize("how", RENAMED)
+def test_what_comes_closest_is_named_where_the_head_is_gone_or_has_another_name(how):
+    renamed, left_over = RENAMED[how]
+    state = {renamed(key): value for key, value in torchvision_state("resnet18").items()}
+    if how == "without a head":
+        del state["weight"], state["bias"]
+    with pytest.raises(recognise.RecognitionError, match="come closest to ResNet, torchvision's layout") as caught:
+        recognise.fit(state)
+    assert caught.value.differences.missing == ("fc.weight", "fc.bias")
+    assert left_over is None or left_over in caught.value.differences.left_over
+
+
 def test_a_long_list_is_cut_in_the_sentence_and_whole_beside_it():
     state = networks.build("se", 5).state_dict() | {f"extra.{number}": torch.ones(1) for number in range(99)}
     with pytest.raises(

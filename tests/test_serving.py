@@ -102,7 +102,7 @@ def test_the_picture_is_prepared_as_the_arguments_say():
 def test_a_grey_network_of_a_shape_of_its_own_sees_that():
     network = network_of("--model", NAME + "grey", "--image-size", "64x32")
     assert network.transform.shape == (1, 1, 64, 32) and network.card.bands == ("grey",)
-    assert "what the 1 input channels read: grey" in network.card.assumed
+    assert "what the input channel reads: grey" in network.card.assumed
     chosen = network_of("--model", NAME + "grey", "--image-size", "64x32", "--bands", "red")
     assert chosen.card.bands == ("red",) and not any("channels read" in phrase for phrase in chosen.card.assumed)
 

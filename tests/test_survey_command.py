@@ -63,6 +63,7 @@ def test_a_survey_says_what_came_of_it_and_goes_on_after_ctrl_c(source, tmp_path
     [
         (["nowhere", "--model", "cbam"], "Error: nowhere is not there; a folder of pictures, a zip file"),
         ([".", "--model", "cbamm"], "Error: There is no classifier 'cbamm'"),
+        ([".", "--model", "runs/gone.pth:D as CBAM"], "Error: There is no file 'runs/gone.pth'"),
         ([".", "--model", "cbam", "--batch-size", "0"], "Error: The batch size is 0; 1 to 255 are allowed."),
     ],
 )

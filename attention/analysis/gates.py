@@ -35,7 +35,8 @@ class Block:
 
 
 def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
-    """Every gate in a block, in depth order; neighbours of different kinds in one attention module share theirs.
+    """Every gate in a block, in depth order; neighbours of different kinds in one attention module share theirs, where
+    they weigh features of one shape.
 
     A block is called after its only gate, or after the module of its gates where that name is free.
     """
@@ -67,7 +68,8 @@ def most_varied(blocks: Mapping[str, Sequence[Gate]], health: Sequence[GateHealt
 
 def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
     kinds = {other.kind for other in group}
-    if gate.kind in kinds:
+    weighed, before = (getattr(each, "feature_shape", ()) for each in (gate, group[-1]))  # a survey does not keep it
+    if gate.kind in kinds or weighed != before:
         return False
     if _owner(gate) == _owner(group[0]):
         return True

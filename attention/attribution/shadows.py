@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError
+from attention.records import in_rows
 
 
 def shadow(module: nn.Module) -> nn.Module:
@@ -32,7 +33,8 @@ Score = Callable[[Any], Tensor]
 class Shadows:
     """The copies of one network; each is lent to one pass at a time, and kept for the next.
 
-    Where there is a `score`, a copy returns (N, numbers) of it in place of its own output.
+    Where there is a `score`, a copy returns (N, numbers) of it in place of its own output. A lone number of each
+    picture is (N, 1).
     """
 
     def __init__(self, module: nn.Module, score: Score | None = None) -> None:
@@ -51,12 +53,9 @@ class Shadows:
 
     def _made(self) -> nn.Module:
         one, score = shadow(self._module), self._score
-        if score is None:
-            return one
 
-        def scored(module: nn.Module, inputs: Any, output: Any) -> Tensor:
-            numbers = score(output)
-            return numbers[:, None] if numbers.dim() == 1 else numbers
+        def scored(module: nn.Module, inputs: Any, output: Any) -> Any:
+            return in_rows(output if score is None else score(output), inputs)
 
         one.register_forward_hook(scored)
         return one

@@ -140,6 +140,8 @@ def _parts(module: Any) -> dict[str, nn.Module]:
             raise TraceError(f"{_named(name)} is compiled, and its operations cannot be seen: trace the eager module")
         if isinstance(part, nn.DataParallel) and part.device_ids:
             raise TraceError(f"{_named(name)} is DataParallel, which runs in other threads: trace its `.module`")
+        if any(tensor.is_meta for tensor in _learned(part)):
+            raise TraceError(f"{_named(name)} is on the device meta, where weights have no values: load them first")
     return parts
 
 

@@ -77,6 +77,14 @@ def usual_heads(shapes: Shapes) -> Iterator[tuple[Shapes, Head]]:
             yield {**shapes, **usual}, head
 
 
+def usual_places(shapes: Shapes) -> Iterator[Shapes]:
+    """For each place of a last layer that is empty, the shapes with one there, of one class: of a network whose head
+    is gone or has another name, that finds what comes closest."""
+    for path in HEADS:
+        if f"{path}.weight" not in shapes:
+            yield {**shapes, f"{path}.weight": (1, 1), f"{path}.bias": (1,)}
+
+
 def adapt(candidate: Candidate, shapes: Shapes, head: Head | None, *, pooled: bool) -> Adapted:
     """The candidate with the head, the first convolution and the input channels that the shapes of a file have.
 

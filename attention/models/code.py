@@ -3,10 +3,11 @@
 The code that is run is the one that whoever starts the server names, `package.module:factory`, or a module in memory.
 """
 
+import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import extract_tb
@@ -34,12 +35,15 @@ from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, 
 from attention.records import Band, GatescopeError, ModelCard, Outputs, Size, Trace
 
 if TYPE_CHECKING:  # options are read without torch
-    from torch import nn
+    from torch import Tensor, nn
 
 FORM = "package.module:factory"
 HOUSE = Path(__file__).parents[1]
 PICTURES = 5
 """Pictures of noise over which a module's outputs are recognised."""
+
+LOUDER = (-100, -10, 10, 100)
+"""Further pictures are so many times as loud, dark and bright ones: logits that lie from 0 to 1 by chance leave it."""
 
 MOST_CHANNELS = 16
 """From here on, the first convolution that a module lists is taken for one inside it, and not the one that sees the
@@ -141,20 +145,22 @@ def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> None:
 
 
 def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:
-    """The traced pass over a picture of noise, and what the module answers to so many, that one among them."""
+    """The traced pass over a picture of noise, and what the module answers to so many, that one among them; to more
+    than one also what it answers to some whose noise is louder."""
     import torch
 
     seen = preprocessing(card)
     try:
-        own = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+        tensors = (*module.named_parameters(), *module.named_buffers())
+        own = {name: each.data for name, each in tensors if each.is_floating_point() and each.dtype != torch.float32}
         module.to(torch.float32).eval()
         network = Network(card, module)
         try:
             return _answered(network, pictures)
         except RuntimeError:
-            if own.itemsize >= torch.float32.itemsize:
+            if not own:
                 raise
-            module.to(own)  # it computes in 16 bits by its own code
+            _put_back(module, own)  # it computes in 16 or 64 bits by its own code, perhaps in parts
             return _answered(network, pictures)
     except GatescopeError:
         raise
@@ -164,6 +170,13 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
         raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error, channels)}.") from error
 
 
+def _put_back(module: "nn.Module", values: "Mapping[str, Tensor]") -> None:
+    """Give parameters and buffers these values, in their own precision."""
+    for name, value in values.items():
+        holder, _, last = name.rpartition(".")
+        getattr(module.get_submodule(holder), last).data = value
+
+
 def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
     import torch
 
@@ -171,12 +184,17 @@ def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
 
     module, seen = network.module, preprocessing(network.card)
     noise, *others = (network.batch(noise_for(seen, number)) for number in range(pictures))
+    louder = [(noise + 1) * factor for factor in LOUDER if pictures > 1]
     if any(map(torch.nn.parameter.is_lazy, module.parameters())):
         with torch.no_grad():
             module(noise)  # learns its shapes
     with torch.inference_mode():
         trace = capture.trace(module, noise)
-        return trace, [trace.output, *map(module, others)]
+        returned = [trace.output, *map(module, others)]
+        for picture in louder:
+            with contextlib.suppress(Exception):  # a person's own code may refuse such a picture
+                returned.append(module(picture))
+    return trace, returned
 
 
 def _averaged(region: Region | None) -> Iterator[str]:
@@ -208,6 +226,7 @@ def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
     """The card with what these answers are, which is an assumption."""
     try:
         table = np.concatenate([predictions.table(answer) for answer in returned])
+        table = table[np.isfinite(table).all(1)]
     except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
         return card
     outputs = predictions.recognised(table)
@@ -224,7 +243,7 @@ def _channels(module: "nn.Module") -> int:
 
 
 def _hint(module: "nn.Module", error: Exception, channels: int) -> str:
-    if isinstance(error, TypeError):
+    if isinstance(error, TypeError | IndexError | KeyError | AttributeError):
         return "it has to run on a batch of pictures and nothing else, or needs an adapter that makes what it takes"
     if (first := _channels(module)) != channels:
         return f"the channels that its first convolution reads are {first}, and those of a picture are {channels}"

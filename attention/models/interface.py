@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from attention.records import GatescopeError
+from attention.records import GatescopeError, in_rows
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import Tensor, nn
@@ -51,13 +51,14 @@ def adapt(
 ) -> None:
     """Let the module take a batch of pictures by the adapter, and return one of its outputs, from now on.
 
-    With a region, a score for each class and place, (N, classes, H, W), becomes its mean over that part of the map.
-    What cannot be done is an AdaptError of the pass.
+    With a region, a score for each class and place, (N, classes, H, W), becomes its mean over that part of the map; a
+    lone number of each picture is a table (N, 1). What cannot be done is an AdaptError of the pass.
     """
     if adapter is not None:
         module.register_forward_pre_hook(_adapting(adapter), with_kwargs=True)
     if output is not None or region is not None:
         module.register_forward_hook(_choosing(output, region))
+    module.register_forward_hook(_in_rows)
 
 
 def sharing(module: "nn.Module") -> "nn.Module":
@@ -70,7 +71,11 @@ def _adapting(adapter: Adapter) -> Callable[..., tuple[tuple[Any, ...], dict[str
     def adapted(
         _: "nn.Module", given: tuple[Any, ...], named: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        taken = adapter(*given, **named)
+        try:
+            taken = adapter(*given, **named)
+        except Exception as error:  # it is a person's own code, and may raise anything
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise AdaptError(f"The adapter fails on a batch of pictures: {said}.") from error
         if isinstance(taken, Mapping):
             return (), dict(taken)
         return (tuple(taken) if isinstance(taken, tuple | list) else (taken,)), {}
@@ -86,21 +91,33 @@ def _choosing(output: Output | None, region: Region | None) -> Callable[..., "Te
     return chosen
 
 
+def _in_rows(_: "nn.Module", given: tuple[Any, ...], returned: Any) -> Any:
+    return in_rows(returned, given)
+
+
 def _at(returned: Any, path: str) -> Any:
     found = returned
     for key in filter(None, path.split(".")):
-        parts = _parts(found)
-        if key not in parts:
-            there = ", ".join(path for path, _ in answers(returned)) or "a tensor alone"
-            raise AdaptError(f"There is no output {path!r}; the network returns {there}.")
-        found = parts[key]
+        found = _parts(found).get(key)
+    if found is None:
+        raise AdaptError(f"There is no output {path!r}; the network returns {_there(returned)}.")
     return found
+
+
+def _there(returned: Any) -> str:
+    """Which outputs there are to be named, in words."""
+    named = ", ".join(path for path, _ in answers(returned))
+    return named or (
+        "a tensor alone" if hasattr(returned, "shape") else f"an object of the type {type(returned).__name__}"
+    )
 
 
 def _mean(answer: Any, region: Region) -> "Tensor":
     if getattr(answer, "ndim", 0) != 4:
         shape = " × ".join(map(str, getattr(answer, "shape", ()))) or type(answer).__name__
-        raise AdaptError(f"A region is of a score for each class and place, (N, classes, H, W), and this is {shape}.")
+        several = f", of which one is to be chosen: {named}" if (named := ", ".join(_parts(answer))) else ""
+        wanted = "A region is of a score for each class and place, (N, classes, H, W)"
+        raise AdaptError(f"{wanted}, and this is {shape}{several}.")
     (top, bottom), (left, right) = (
         _span(start, end, size) for start, end, size in zip(region[1::-1], region[:1:-1], answer.shape[2:], strict=True)
     )

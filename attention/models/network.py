@@ -91,13 +91,14 @@ def reading(card: ModelCard, bands: tuple[Band, ...]) -> ModelCard:
 
 def reads(bands: tuple[Band, ...]) -> str:
     """What is assumed where nobody says what the input channels read, in a phrase."""
-    return f"what the {len(bands)} input channels read: {', '.join(bands)}"
+    channels = "input channel reads" if len(bands) == 1 else f"{len(bands)} input channels read"
+    return f"what the {channels}: {', '.join(bands)}"
 
 
 def check_bands(name: str, bands: tuple[Band, ...], channels: int) -> None:
     """Raises ZooError where there is not a band for each input channel."""
     if len(bands) != channels:
-        given = f"{len(bands)} bands are given, and {name} reads {channels}"
+        given = f"{len(bands)} band{'s are' if len(bands) != 1 else ' is'} given, and {name} reads {channels}"
         raise ZooError(f"{given}; one for each input channel is allowed.")
 
 

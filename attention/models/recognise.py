@@ -54,7 +54,7 @@ WORDS = {
     "groups": "3x3 convolutions in {} groups",
     "size": "size {}",
     "head": "a changed head, {}",
-    "channels": "{} input channels",
+    "channels": "input channels: {}",
     "width": "width {}",
 }
 UNSAID = {"groups": 1, "width": 1.0, "spatial kernel": None}
@@ -76,6 +76,9 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     if all(differences for *_, differences in attempts):  # then perhaps with another head
         heads = list(adapting.usual_heads(shapes))
         attempts += [each for known in families for usual in heads for each in _attempts(known, shapes, *usual)]
+    if not attempts:
+        places = list(adapting.usual_places(shapes))
+        attempts = [each for known in families for usual in places for each in _attempts(known, shapes, usual)]
     fitting = [attempt for attempt in attempts if not attempt[2]]
     nearest = min(attempts, key=lambda attempt: len(attempt[2]), default=None)
     if nearest is None or (nearest[2] and family is None):
@@ -265,7 +268,7 @@ def _settings(settings: Mapping[str, object]) -> Iterator[str]:
     for name, words in WORDS.items():
         if name in settings and UNSAID.get(name, ...) != settings[name]:
             yield words.format(settings[name])
-    yield f"{settings['classes']:,} classes"
+    yield f"{settings['classes']:,} class{'es' * (settings['classes'] != 1)}"
 
 
 def _keys(shapes: Shapes, differences: Differences, others: tuple[str, ...]) -> Iterator[str]:

@@ -50,7 +50,7 @@ def chosen(content: Any, part: str | None = None) -> tuple[Claims, tuple[str, ..
     `part`, the keys on the way joined by full stops, says which where there are several. Raises SeveralNetworksError
     where it does not and none has by far the most tensors, and CheckpointError where there are none.
     """
-    states = {path: state for path, state in _states(content) if state.claims}
+    states = {path: state for path, state in _states(_numbered(content)) if state.claims}
     if part is not None:
         states = {path: state for path, state in states.items() if _part(path) == part}
     if not states:
@@ -69,6 +69,13 @@ def chosen(content: Any, part: str | None = None) -> tuple[Claims, tuple[str, ..
     if aside := inside[last].left_aside:
         notes += (f"left aside, since they are no tensors: {_first(aside)}",)
     return inside[last].claims, notes
+
+
+def _numbered(content: Any) -> Any:
+    """A list or tuple of mappings, as `torch.save((model.state_dict(), epoch), file)` leaves it, by their places."""
+    if not isinstance(content, list | tuple):
+        return content
+    return {str(place): each for place, each in enumerate(content) if isinstance(each, dict | Standin)}
 
 
 def _part(path: tuple[str, ...]) -> str:

@@ -70,6 +70,10 @@ def here(name: str) -> bool:
     return weights is not None and weights.here() is not None
 
 
+FILES = (".safetensors", ".pt", ".pth", ".ckpt", ".pkl", ".bin", ".tar", ".zip")
+"""How the names of weight files end."""
+
+
 class Named(NamedTuple):
     """What a person typed for a network."""
 
@@ -176,6 +180,8 @@ def _entry(name: str) -> Entry:
     source, _, short = name.partition("/")
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
+        if (file := name.partition(" as ")[0].partition(":")[0]).endswith(FILES):
+            raise ZooError(f"There is no file {file!r}; the path of a weight file, or a network's name, is allowed.")
         raise ZooError(f"There is no classifier {name!r}; {_close(name, known)}.")
     return _looked_up(name)
 

@@ -82,6 +82,10 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
     command = click.Command("app.py", params=list(OPTIONS), add_help_option=False)
     try:
         return command.make_context("app.py", list(arguments)).params
+    except click.BadParameter as error:
+        raise ServingError(
+            f"The dashboard was started with an argument that is not allowed: {error.format_message()}"
+        ) from error
     except click.ClickException as error:
         allowed = ", ".join(option.opts[0] for option in OPTIONS)
         said = error.format_message().rstrip(".")
