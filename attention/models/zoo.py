@@ -176,7 +176,8 @@ def _entry(name: str) -> Entry:
     source, _, short = name.partition("/")
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
-        raise ZooError(f"There is no classifier {name!r}; {_close(name, known)}.")
+        shown = f"{name[:80]!r}{' ...' * (len(name) > 80)}"
+        raise ZooError(f"There is no classifier {shown}; {_close(name, known)}.")
     return _looked_up(name)
 
 
@@ -187,7 +188,7 @@ def _looked_up(name: str) -> Entry:
 
 def _close(name: str, known: set[str]) -> str:
     """Which names may have been meant: of the library that was named, or else of those on offer."""
-    source, _, short = name.rpartition("/")
+    source, short = name.partition("/")[0], name.rpartition("/")[2]
     candidates = [f"{source}/{each}" for each in sorted(known)] or names()
     ends = difflib.get_close_matches(short, {each.rpartition("/")[2] for each in candidates})
     close = [each for end in ends for each in candidates if each.rpartition("/")[2] == end]

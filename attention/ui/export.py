@@ -40,7 +40,9 @@ def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) 
             f"{observation.card.name}-{observation.picture.name}", lambda: _report(observation, seen), key="report"
         )
         st.button("Present", key="present", icon=":material/slideshow:", on_click=presenting.start, args=(page,))
-    st.session_state.setdefault("takeaway", st.session_state.get(_OPEN, False))  # whoever collects goes from page to page
+    st.session_state.setdefault(
+        "takeaway", st.session_state.get(_OPEN, False)
+    )  # whoever collects goes from page to page
     box = st.expander("Figures and views", icon=":material/bookmarks:", key="takeaway", on_change="rerun")
     st.session_state[_OPEN] = box.open
     if box.open:
