@@ -83,6 +83,8 @@ BROKEN = [
     ["survey", "@", "--model", "@/weights.pth", "--out", "@/r.parquet"],
     ["survey", "@", "--model", "se", "--out", "@/small.png/r.parquet"],
     ["survey", "@", "--model", "se", "--out", "@/nothing"],
+    *([*command, "--out", f"@/{'n' * 300}"] for command in (
+        ["survey", "@", "--model", "se"], ["ablate", PICTURE, "--model", "se"], ["report", PICTURE, "--model", "se"])),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--batch-size", "0"],
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--workers", "-3"],
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--gpus", "nan"],
@@ -91,7 +93,7 @@ BROKEN = [
       for command, more in (("compare", ["--model", "plain"]), ("ablate", []))
       for picture in ("@/none.png", "@/picture.png", "@/empty", "@/pipe.png", "@/loop.png", "/dev/zero", "@")),
     *(["compare", PICTURE, "--model", "se", "--model", model, *OUT]
-      for model in ("", "timm/", "/", "timm/nonsense", "x" * 300, "@/three.pth", "@/weights.safetensors",
+      for model in ("", "timm/", "/", "timm/nonsense", "x" * 5000, "\0", "@/three.pth", "@/weights.safetensors",
                     "@/pipe.png")),
     ["compare", PICTURE, "--model", "se", *OUT],
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--class", "no class", *OUT],
@@ -111,6 +113,8 @@ BROKEN = [
     *(["fold", file, "--out", "@/f.safetensors"] for file in ("@/none", "@/result.parquet", "@/pipe.png", "@/noise")),
     *(["train", name, "--data", data, "--checkpoint", "@/c.pt"]
       for name in ("se", "nonsense", "cbam-b0") for data in ("@/nothing", "@/noise", "@/pipe.png", "@")),
+    *(["train", "se", "--data", "@", "--checkpoint", "@/c.pt", "--threads", number]
+      for number in ("0", "100000", "9" * 20)),
     *(["export", name, "--data", "@", "--checkpoint", file]
       for name in ("se", "nonsense", "cbam-b0") for file in ("@/none", "@/noise", "@/three.pth", "@/pipe.png")),
     ["export", "se", "--data", "@", "--checkpoint", "@/none", "--labels", "@/list.json"],

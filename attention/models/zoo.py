@@ -83,11 +83,19 @@ class Named(NamedTuple):
 
 def named(given: str) -> Named:
     """A name; or, where there is such a file, "mine.pth", "mine.pth as FAMILY", "gan.pth:D", "gan.pth:D as FAMILY"."""
-    if Path(given).is_file():
+    if _is_file(given):
         return Named(Path(given))
     rest, _, family = given.partition(" as ")
-    file, _, part = (rest, "", "") if Path(rest).is_file() else rest.rpartition(":")
-    return Named(Path(file), part or None, family.strip() or None) if file and Path(file).is_file() else Named(given)
+    file, _, part = (rest, "", "") if _is_file(rest) else rest.rpartition(":")
+    return Named(Path(file), part or None, family.strip() or None) if _is_file(file) else Named(given)
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is such a file; none has a name that the machine does not allow."""
+    try:
+        return bool(name) and Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 @needing_libraries()
