@@ -86,7 +86,7 @@ BROKEN = [
     *([*command, "--out", f"@/{'n' * 300}"] for command in (
         ["survey", "@", "--model", "se"], ["ablate", PICTURE, "--model", "se"], ["report", PICTURE, "--model", "se"])),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--batch-size", "0"],
-    ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--workers", "-3"],
+    *(["survey", "@", "--model", "se", "--out", "@/r.parquet", "--workers", number] for number in ("-3", "100000")),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--gpus", "nan"],
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--device", "cuda:99999999999999999999"],
     *([command, picture, "--model", "se", *more, *OUT]
@@ -122,7 +122,9 @@ BROKEN = [
     *(["evaluate", name, "--data", "@"] for name in ("se", "nonsense", "@/three.pth", "plain")),
     ["evaluate", "se", "--data", "/dev/null"],
     *(["serve", "--headless", *options] for options in (
-        ["--port", "0"], ["--model", "nonsense"], ["--model", "os:getcwd"], ["--model", "os:"], ["--model", ":"],
+        ["--port", "0"], *(["--address", one, *port] for one in ("", " ", "\udcff", "999.1.1.1", "a" * 300, "::zz")
+                           for port in ([], ["--port", "9"])),
+        ["--model", "nonsense"], ["--model", "os:getcwd"], ["--model", "os:"], ["--model", ":"],
         ["--model", "tests.factories:failing"], ["--model", "tests.factories:classifier", "--weights", "@/noise"],
         ["--model", "tests.factories:classifier", "--labels", "@/numbers.json"], ["--image-size", "0x-1"],
         ["--weights", "@/three.pth"], ["--mean", "a", "b", "c"], ["--data", "@/none"], ["--data", "@/small.png"],
