@@ -1,5 +1,6 @@
 """`python -m attention`, and the command `gatescope`: the command line, whose every error is one sentence."""
 
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ STOPPED = 130
 
 def run() -> None:
     """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
     try:
         from attention import cli
 

@@ -92,7 +92,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     be lost.
     """
     insist_replaceable(path)
-    writing = path.with_name(f"{path.name}.writing")
+    writing = _beside(path)
     try:
         writing.unlink(missing_ok=True)  # of a process that was killed, or a pipe or a link that somebody laid there
         with writing.open("xb") as file:
@@ -103,6 +103,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             writing.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written that is to take this place."""
+    return path.with_name(f"{path.name}.writing")
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -116,19 +121,33 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def insist_writable(folder: Path) -> None:
-    """Raises FileError where no file can be written to the folder, or, where it is not there, to the one above."""
+    """Raises FileError where no file can be written to the folder, or, where it is not there, to the one above, or
+    where a name in it is too long."""
+    whole = there = folder.absolute()
     try:
-        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        there = next(each for each in (whole, *whole.parents) if each.exists())
         tempfile.TemporaryFile(dir=there).close()
     except OSError:
         raise FileError(f"{there} is no folder that can be written to; one that can be made is allowed.") from None
+    for name in whole.parts[len(there.parts) :]:
+        _insist_short(there / name, folder)
 
 
 def insist_replaceable(path: Path) -> None:
-    """Raises FileError where something else than a plain file is there: it would be replaced."""
+    """Raises FileError where something else than a plain file is there: it would be replaced; and where its name is too
+    long to be written."""
+    _insist_short(_beside(path), path)
     try:
         kind = path.stat().st_mode
     except OSError:  # nothing is there, or a link that leads nowhere
         return
     if not stat.S_ISREG(kind):
         raise FileError(f"{path} cannot be written: it is no plain file; one, or a name that is free, is allowed.")
+
+
+def _insist_short(place: Path, path: Path) -> None:
+    try:
+        place.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FileError(f"{path} cannot be written: {error.strerror}; a shorter name is allowed.") from None

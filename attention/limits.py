@@ -58,6 +58,8 @@ class Limits:
     """Time of a job that is started on a page."""
     survey_seconds: int = 4 * 3600
     """Time of a survey that is started on a page."""
+    download_seconds: int = 30 * 60
+    """Time that the download of a network's weights takes, the waiting for another's of the same file included."""
 
     @classmethod
     def of_environment(cls) -> "Limits":

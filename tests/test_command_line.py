@@ -83,15 +83,17 @@ BROKEN = [
     ["survey", "@", "--model", "@/weights.pth", "--out", "@/r.parquet"],
     ["survey", "@", "--model", "se", "--out", "@/small.png/r.parquet"],
     ["survey", "@", "--model", "se", "--out", "@/nothing"],
+    *([*command, "--out", f"@/{'n' * 300}"] for command in (
+        ["survey", "@", "--model", "se"], ["ablate", PICTURE, "--model", "se"], ["report", PICTURE, "--model", "se"])),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--batch-size", "0"],
-    ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--workers", "-3"],
+    *(["survey", "@", "--model", "se", "--out", "@/r.parquet", "--workers", number] for number in ("-3", "100000")),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--gpus", "nan"],
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--device", "cuda:99999999999999999999"],
     *([command, picture, "--model", "se", *more, *OUT]
       for command, more in (("compare", ["--model", "plain"]), ("ablate", []))
       for picture in ("@/none.png", "@/picture.png", "@/empty", "@/pipe.png", "@/loop.png", "/dev/zero", "@")),
     *(["compare", PICTURE, "--model", "se", "--model", model, *OUT]
-      for model in ("", "timm/", "/", "timm/nonsense", "x" * 300, "@/three.pth", "@/weights.safetensors",
+      for model in ("", "timm/", "/", "timm/nonsense", "x" * 5000, "\0", "@/three.pth", "@/weights.safetensors",
                     "@/pipe.png")),
     ["compare", PICTURE, "--model", "se", *OUT],
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--class", "no class", *OUT],
@@ -111,6 +113,8 @@ BROKEN = [
     *(["fold", file, "--out", "@/f.safetensors"] for file in ("@/none", "@/result.parquet", "@/pipe.png", "@/noise")),
     *(["train", name, "--data", data, "--checkpoint", "@/c.pt"]
       for name in ("se", "nonsense", "cbam-b0") for data in ("@/nothing", "@/noise", "@/pipe.png", "@")),
+    *(["train", "se", "--data", "@", "--checkpoint", "@/c.pt", "--threads", number]
+      for number in ("0", "100000", "9" * 20)),
     *(["export", name, "--data", "@", "--checkpoint", file]
       for name in ("se", "nonsense", "cbam-b0") for file in ("@/none", "@/noise", "@/three.pth", "@/pipe.png")),
     ["export", "se", "--data", "@", "--checkpoint", "@/none", "--labels", "@/list.json"],
@@ -118,7 +122,9 @@ BROKEN = [
     *(["evaluate", name, "--data", "@"] for name in ("se", "nonsense", "@/three.pth", "plain")),
     ["evaluate", "se", "--data", "/dev/null"],
     *(["serve", "--headless", *options] for options in (
-        ["--port", "0"], ["--model", "nonsense"], ["--model", "os:getcwd"], ["--model", "os:"], ["--model", ":"],
+        ["--port", "0"], *(["--address", one, *port] for one in ("", " ", "\udcff", "999.1.1.1", "a" * 300, "::zz")
+                           for port in ([], ["--port", "9"])),
+        ["--model", "nonsense"], ["--model", "os:getcwd"], ["--model", "os:"], ["--model", ":"],
         ["--model", "tests.factories:failing"], ["--model", "tests.factories:classifier", "--weights", "@/noise"],
         ["--model", "tests.factories:classifier", "--labels", "@/numbers.json"], ["--image-size", "0x-1"],
         ["--weights", "@/three.pth"], ["--mean", "a", "b", "c"], ["--data", "@/none"], ["--data", "@/small.png"],

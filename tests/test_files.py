@@ -130,6 +130,21 @@ def test_a_folder_below_a_file_cannot_be_written_to(tmp_path):
         files.insist_writable(tmp_path / "file" / "below")
 
 
+@pytest.mark.parametrize("name", ["n" * 300, "none/" + "n" * 300, "é" * 150])
+def test_a_name_that_is_too_long_is_said_before_it_is_written(tmp_path, name):
+    with pytest.raises(FileError, match=r"is no folder that can be written to|too long; a shorter name is allowed"):
+        files.insist_writable(tmp_path / name)
+    files.insist_writable(tmp_path / "none" / ("n" * 200))
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [250, 300])
+def test_a_file_s_name_has_room_for_what_it_is_called_while_it_is_written(tmp_path, length):
+    with pytest.raises(FileError, match="too long; a shorter name is allowed"):
+        files.insist_replaceable(tmp_path / ("n" * length))
+    files.write(tmp_path / ("n" * 240), "text")
+
+
 def run(*arguments, most=resource.RLIM_INFINITY):
     command = [sys.executable, "-m", "attention", *map(str, arguments)]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731

@@ -105,8 +105,9 @@ def test_a_first_page_has_room_for_the_sidebar_and_the_length_that_it_says(kind,
 @pytest.mark.parametrize("host", ["", "evil.example", "localhost.evil.example", "[", "a:b:c", "localhost@evil.example"])
 def test_other_names_are_not(host):
     beneath = Beneath()
-    assert status(Guard(beneath, {}), scope(host=host)) == 421
-    closed = asked(Guard(beneath, {}), scope(kind="websocket", host=host))
+    guard = Guard(beneath, {}, ["", "."])
+    assert status(guard, scope(host=host)) == 421
+    closed = asked(guard, scope(kind="websocket", host=host))
     assert closed[0]["type"] == "websocket.close" and not beneath.seen
 
 

@@ -1,5 +1,8 @@
 """Networks of the libraries on the pages: fetched, or with random weights that are called so everywhere."""
 
+import gc
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from attention import ui
 from attention.models import zoo
+from attention.ui import fetching, jobs
 from tests import coordinate
+from tests.jobs import ended, finished, under_way
 
 APP = Path(__file__).parents[1] / "app.py"
 pytestmark = pytest.mark.usefixtures("home")  # where nobody has fetched any weights
@@ -41,6 +46,60 @@ def test_a_download_that_fails_is_said_in_one_sentence_and_random_weights_are_th
     app.button(key="go_random").click().run()
     assert app.segmented_control(key="weights").value == "Random"
     assert not app.exception and not app.error and app.header
+
+
+class Slow:
+    """A download that goes on until it is stopped."""
+
+    def __init__(self):
+        self.begun = threading.Event()
+
+    def __call__(self, name, *, random=False, progress=None):
+        while True:
+            progress(5_000_000, 10_000_000)
+            self.begun.set()
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def downloading(monkeypatch):
+    """A page on which a download is under way."""
+    monkeypatch.setattr(jobs, "AT_ONCE", 0)
+    monkeypatch.setattr(fetching, "AT_ONCE", 0)
+    slow = Slow()
+    monkeypatch.setattr(zoo, "load", slow)
+    app = opened(network="torchvision/mobilenet_v3_small")
+    app.button(key="download").click().run()
+    assert slow.begun.wait(60) and under_way() and not app.exception
+    yield app
+    app.session_state._download.job.stop() if "_download" in app.session_state else None
+
+
+def test_a_download_is_stopped_without_an_error_and_offered_anew(downloading):
+    app = downloading.run()
+    assert not [button for button in app.button if button.key == "download"]
+    app.button(key="stop_download").click().run()
+    app = finished(app)
+    assert not app.exception and not app.error
+    assert "Stopped before it was done: nothing of it is kept." in [caption.value for caption in app.caption]
+    assert app.button(key="download")
+
+
+def test_a_download_ends_where_another_network_s_weights_are_asked_for(downloading):
+    downloading.query_params["network"] = "torchvision/mobilenet_v2"
+    app = downloading.selectbox(key="network").set_value("torchvision/mobilenet_v2").run()
+    assert ended() and not app.exception and not app.error and app.button(key="download")
+
+
+def test_the_download_of_a_visitor_who_left_ends(monkeypatch):
+    monkeypatch.setattr(fetching, "AT_ONCE", 0)
+    monkeypatch.setattr(zoo, "load", slow := Slow())
+    app = opened(network="torchvision/mobilenet_v3_small")
+    app.button(key="download").click().run()
+    assert slow.begun.wait(60) and under_way()
+    del app
+    gc.collect()
+    assert ended()
 
 
 @pytest.mark.parametrize("page", ui.PAGES)

@@ -20,6 +20,10 @@ USED = {  # (distribution, module, name): the one file that may use it, and why
     ),
     ("streamlit", "streamlit.config", "_main_script_path"): ("serving/server.py", "to find the settings beside app.py"),
     ("streamlit", "streamlit.cli_util", "open_browser"): ("serving/server.py", "to open it as `streamlit run` does"),
+    ("huggingface_hub", "huggingface_hub.constants", "HF_HUB_DISABLE_XET"): (
+        "models/downloads.py",
+        "to download by HTTP, which can be ended",
+    ),
     ("pytorchcv", "pytorchcv.model_provider", "_models"): ("models/libraries.py", "to know what can be built"),
 }
 

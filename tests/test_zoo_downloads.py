@@ -6,10 +6,12 @@ import zipfile
 from io import BytesIO
 
 import pytest
+from filelock import FileLock
 from huggingface_hub import constants
 
 from attention.models import downloads
 from attention.models.downloads import FILES, DownloadError, OnHub, OnServer
+from attention.records import StoppedError
 from tests import servers
 
 DATA = bytes(range(256)) * 4096
@@ -52,6 +54,16 @@ def published(server, kind, data=DATA):
 class Reports(list):
     def __call__(self, done, total):
         self.append((done, total))
+
+
+def left(home) -> list[str]:
+    """What lies there beside locks, and what the hub's client notes of each repository."""
+    notes = {"CACHEDIR.TAG", "main"}
+    return [
+        path.name
+        for path in home.folder.rglob("*")
+        if path.is_file() and path.suffix != ".lock" and path.name not in notes
+    ]
 
 
 def refusal(weights) -> str:
@@ -174,6 +186,45 @@ def test_a_server_that_falls_silent_is_given_up(server, kind, monkeypatch):
     weights, _ = published(server, kind)
     server.silent = True
     assert "it fell silent" in refusal(weights)
+
+
+@KINDS
+def test_a_download_whose_time_is_over_says_so_and_leaves_nothing(server, kind, home, monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_DOWNLOAD_SECONDS", "0")
+    weights, _ = published(server, kind)
+    assert "(it took longer than the 0 seconds that are allowed)" in refusal(weights) and not left(home)
+
+
+@KINDS
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_download_that_is_stopped_leaves_nothing_and_may_start_anew(server, kind, home, after, monkeypatch):
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", len(DATA) // 8)
+
+    def stop(done, total):
+        if done >= after:
+            raise StoppedError("stopped")
+
+    weights, _ = published(server, kind)
+    with pytest.raises(StoppedError):
+        weights.fetch(stop)
+    assert weights.here() is None and not left(home)
+    assert weights.fetch(Reports()).read_bytes() == DATA
+
+
+@KINDS
+def test_who_waits_for_another_s_download_can_stop_and_has_an_end(server, kind, monkeypatch):
+    monkeypatch.setattr(downloads, "POLL", 0.01)
+    weights, _ = published(server, kind)
+
+    def stop(done, total):
+        raise StoppedError("stopped")
+
+    with FileLock(f"{weights.ours if kind == 'hub' else weights.path}.lock"):
+        with pytest.raises(StoppedError):
+            weights.fetch(stop)
+        monkeypatch.setenv("GATESCOPE_MAX_DOWNLOAD_SECONDS", "0")
+        assert "it took longer" in refusal(weights)
+    assert not server.asked
 
 
 @pytest.mark.parametrize("sent", [DATA, zipped("other.pth", DATA)], ids=["no zip file", "another file inside"])

@@ -89,7 +89,7 @@ def serve(port: int | None, address: str, host: tuple[str, ...], headless: bool,
 @click.argument("variant")
 @DATA
 @CHECKPOINT
-@click.option("--threads", type=click.IntRange(1), help="Threads of torch; its own choice by default.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of torch; its own choice by default.")
 @DEVICE
 def train(variant: str, data: Path, checkpoint: Path, threads: int | None, device: "torch.device | None") -> None:
     """Train a VARIANT (plain, se, cbam, se-resnext; cbam-b0 learns from EfficientNet-B0) on the pictures in DATA/train,

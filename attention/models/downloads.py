@@ -1,26 +1,33 @@
 """Weight files from servers and the Hugging Face hub: where they lie, and how they get there, whole or not at all."""
 
+import contextlib
 import hashlib
 import os
 import re
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from attention.files import open_plain
+from attention.limits import Limits
 from attention.models.network import ZooError
+from attention.records import GatescopeError
 
 if TYPE_CHECKING:
     from httpx2 import Response
     from tqdm import tqdm
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and those that there will be, where the server says so."""
+"""Called with the bytes that are there, and those that there will be, where the server says so; also while another
+download of the same file is waited for. What it raises ends the download, of which nothing is left then."""
 PATIENCE = 20.0
 """Seconds without a byte after which a server is given up."""
+POLL = 0.5
+"""Seconds between two reports of who waits for another's download."""
 CHUNK = 2**20
 WRONG = "what came has another checksum than the file should have"
 
@@ -76,19 +83,17 @@ class OnServer:
         return self.path
 
     def _download_once(self, progress: Progress) -> None:
-        """Whoever comes while another downloads the file waits for it."""
-        from filelock import FileLock
-
+        progress = _timed(progress, self.url, self.path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self.path}.lock"):
+            with _alone(self.path, progress):
                 if not self.path.exists():
                     self._download(progress)
         except OSError as error:
             raise failure(self.url, error, self.path) from error
 
     def _download(self, progress: Progress) -> None:
-        """Through files that end in .part, which are renamed when they are whole and right."""
+        """Through files that end in .part, which are renamed when they are whole and right, and stay where the
+        connection broke."""
         import httpx2
 
         part = self.path.with_name(self.path.name + ".part")
@@ -97,6 +102,9 @@ class OnServer:
             receive(self.url, raw, progress, resume=bool(self.digest))
             if raw != part:
                 _unzip(raw, self.path.name, part)
+        except GatescopeError:
+            raw.unlink(missing_ok=True)
+            raise
         except (httpx2.HTTPError, zipfile.BadZipFile, KeyError) as error:
             raise failure(self.url, error, self.path) from error
         if not self._is_right(part):
@@ -106,6 +114,39 @@ class OnServer:
 
     def _is_right(self, path: Path) -> bool:
         return hash_of(path, "sha1" if self.library == "pytorchcv" else "sha256").startswith(self.digest)
+
+
+@contextlib.contextmanager
+def _alone(path: Path, progress: Progress) -> Iterator[None]:
+    """One download of a file at a time, in all processes; whoever comes meanwhile waits for it, and reports."""
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{path}.lock")
+    while True:
+        try:
+            lock.acquire(timeout=POLL)
+            break
+        except Timeout:
+            progress(0, None)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _timed(progress: Progress, url: str, path: Path) -> Progress:
+    """The same, which ends a download that takes longer than `Limits` allow."""
+    most = Limits.of_environment().download_seconds
+    end = time.monotonic() + most
+
+    def told(done: int, total: int | None) -> None:
+        if time.monotonic() > end:
+            allowed = f"{most / 60:,.0f} minutes" if most >= 120 else f"{most:,} seconds"
+            raise failure(url, ValueError(f"it took longer than the {allowed} that are allowed"), path)
+        progress(done, total)
+
+    return told
 
 
 def torch_folder() -> Path:
@@ -191,6 +232,13 @@ class OnHub:
     file: str = ""
     """Empty where it is one of FILES."""
 
+    @property
+    def ours(self) -> Path:
+        """Beside it is the lock of who downloads it; the client's own cannot be waited for with an end."""
+        from huggingface_hub import constants
+
+        return Path(constants.HF_HUB_CACHE) / ".locks" / self.repository.replace("/", "--")
+
     def here(self) -> Path | None:
         return next((path for path in map(self._place, self._names()) if path.exists()), None)
 
@@ -202,7 +250,7 @@ class OnHub:
     def fetch(self, progress: Progress) -> Path:
         path = self.here()
         fresh = path is None
-        path = path or self._download(progress)
+        path = path or self._download_once(progress)
         expected = path.resolve().name
         if SHA256.fullmatch(expected) and hash_of(path, "sha256") != expected:
             if not fresh:
@@ -211,6 +259,18 @@ class OnHub:
             path.unlink()
             raise failure(self._url(path.name), ValueError(WRONG), path)
         return path
+
+    def _download_once(self, progress: Progress) -> Path:
+        from huggingface_hub import constants
+
+        constants.HF_HUB_DISABLE_XET = True  # its own way of downloading cannot be ended
+        name = self._names()[0]
+        progress = _timed(progress, self._url(name), self._place(name))
+        try:
+            with _alone(self.ours, progress):
+                return self.here() or self._download(progress)
+        except OSError as error:
+            raise failure(self._url(name), error, self._place(name)) from error
 
     def _download(self, progress: Progress) -> Path:
         """By one quick question first, because the client asks again and again for half a minute."""

@@ -87,11 +87,19 @@ class Named(NamedTuple):
 
 def named(given: str) -> Named:
     """A name; or, where there is such a file, "mine.pth", "mine.pth as FAMILY", "gan.pth:D", "gan.pth:D as FAMILY"."""
-    if Path(given).is_file():
+    if _is_file(given):
         return Named(Path(given))
     rest, _, family = given.partition(" as ")
-    file, _, part = (rest, "", "") if Path(rest).is_file() else rest.rpartition(":")
-    return Named(Path(file), part or None, family.strip() or None) if file and Path(file).is_file() else Named(given)
+    file, _, part = (rest, "", "") if _is_file(rest) else rest.rpartition(":")
+    return Named(Path(file), part or None, family.strip() or None) if _is_file(file) else Named(given)
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is such a file; none has a name that the machine does not allow."""
+    try:
+        return bool(name) and Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 @needing_libraries()
@@ -182,7 +190,8 @@ def _entry(name: str) -> Entry:
     if short not in known:
         if (file := name.partition(" as ")[0].partition(":")[0]).endswith(FILES):
             raise ZooError(f"There is no file {file!r}; the path of a weight file, or a network's name, is allowed.")
-        raise ZooError(f"There is no classifier {name!r}; {_close(name, known)}.")
+        shown = f"{name[:80]!r}{' ...' * (len(name) > 80)}"
+        raise ZooError(f"There is no classifier {shown}; {_close(name, known)}.")
     return _looked_up(name)
 
 
@@ -193,7 +202,7 @@ def _looked_up(name: str) -> Entry:
 
 def _close(name: str, known: set[str]) -> str:
     """Which names may have been meant: of the library that was named, or else of those on offer."""
-    source, _, short = name.rpartition("/")
+    source, short = name.partition("/")[0], name.rpartition("/")[2]
     candidates = [f"{source}/{each}" for each in sorted(known)] or names()
     ends = difflib.get_close_matches(short, {each.rpartition("/")[2] for each in candidates})
     close = [each for end in ends for each in candidates if each.rpartition("/")[2] == end]

@@ -49,7 +49,7 @@ class Guard:
 
     def __init__(self, app: App, uploads: Mapping[str, Mapping[str, Any]], hosts: Collection[str] = LOCAL) -> None:
         self._app, self._uploads = app, uploads
-        self._hosts = {host.lower().rstrip(".") for host in (*LOCAL, *hosts)}
+        self._hosts = {host.lower().rstrip(".") for host in (*LOCAL, *hosts)} - {""}
         self._coming: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

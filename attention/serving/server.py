@@ -101,8 +101,7 @@ def _start(port: int | None, address: str, hosts: Collection[str]) -> Running:
 
     if Runtime.exists():
         raise ServingError("This process has had a streamlit server, and can have but one; start Python anew.")
-    if port is not None:
-        _check_free(port, address)
+    _check_free(port or 0, address)
     config._main_script_path = str(APP)  # by this, as in `streamlit run`, it finds the settings beside app.py
     chosen: dict[str, Any] = {"server_port": port, "server_address": address, "server_fileWatcherType": "none"}
     chosen["server_allowedHosts"] = ["*"]  # the guard knows which
@@ -170,10 +169,16 @@ def _guard(hosts: Collection[str]) -> None:
 
 
 def _check_free(port: int, address: str) -> None:
+    """Raises ServingError where this cannot be listened on; port 0 is any. (An empty address would be all of them.)"""
     try:
-        socket.create_server((address, port)).close()
-    except (OSError, OverflowError) as error:
-        raise ServingError(f"Port {port} of {address} cannot be had: {error}; choose another.") from error
+        if not address.strip():
+            raise ValueError("it is empty")
+        address.encode("idna")
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        socket.create_server((address, port), family=family).close()
+    except (OSError, OverflowError, ValueError) as error:
+        which = f"Port {port} of {address}" if port else f"The address {address[:80]!r}"
+        raise ServingError(f"{which} cannot be had: {error}; choose another.") from error
 
 
 def _in_background() -> bool:

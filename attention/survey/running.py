@@ -27,7 +27,7 @@ from attention.survey.pictures import PictureList
 from attention.survey.result import CancelledError, Failure, Result, SurveyError
 
 Engine = Literal["local", "ray"]
-LARGEST_BATCH = 255
+LARGEST_BATCH, WORKERS = 255, 1024
 EVERY = 10.0
 """Seconds between two savings, or twenty times what the last one took: at most a twentieth of the time."""
 
@@ -40,7 +40,7 @@ class Settings:
     batch_size: int = 8
     """Pictures in one forward pass, 1 to LARGEST_BATCH."""
     workers: int | None = None
-    """Threads of `local`, processes of `ray`; None is one for each processor."""
+    """Threads of `local`, processes of `ray`, 1 to WORKERS; None is one for each processor."""
     gpus: float = 0
     """What share of a GPU each process of `ray` asks for; its network is moved there."""
     out: Path | None = None
@@ -53,8 +53,8 @@ class Settings:
             raise SurveyError(f"There is no engine {self.engine!r}; local and ray are allowed.")
         if not 1 <= self.batch_size <= LARGEST_BATCH:
             raise SurveyError(f"The batch size is {self.batch_size}; 1 to {LARGEST_BATCH} are allowed.")
-        if self.workers is not None and self.workers < 1:
-            raise SurveyError(f"There are to be {self.workers} workers; 1 or more are allowed.")
+        if self.workers is not None and not 1 <= self.workers <= WORKERS:
+            raise SurveyError(f"There are to be {self.workers} workers; 1 to {WORKERS:,} are allowed.")
         if self.gpus < 0 or (self.gpus and self.engine != "ray"):
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None and not self.out.parent.is_dir():

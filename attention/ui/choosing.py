@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,7 +23,7 @@ from attention.observe import NetworkChoice, Picture
 from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
 from attention.ui.cache import MOST, STORE
-from attention.ui.widgets import ON_OFFER, choose, errors, literal, sentence
+from attention.ui.widgets import ON_OFFER, choose, literal, sentence
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.models.checkpoints import Contents
@@ -185,24 +184,6 @@ def _served() -> serving.Served | None:
         return None
 
 
-def fetch(choice: NetworkChoice) -> None:
-    """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops."""
-    card = choice.card
-    about = "about " if libraries.ABOUT in card.assumed else ""
-    size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
-    st.info(f"The weights of {literal(card.name)}{size} are not on this machine.", icon=":material/download:")
-    with st.container(horizontal=True):
-        wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
-        st.button("Go on with random weights", key="go_random", on_click=_choose_random)
-    if not card.download:
-        st.caption(f"{literal(card.source)} publishes none for this network.")
-    if wanted:
-        with st.empty(), errors():  # what went wrong takes the bar's place
-            zoo.load(card.name, progress=_Bar())
-            st.rerun()
-    st.stop()
-
-
 def _card(name: str) -> ModelCard:
     try:
         with st.spinner("Looking the network up", show_time=True):
@@ -214,10 +195,6 @@ def _card(name: str) -> ModelCard:
 
 def _choose_weights() -> str:
     return choose("Weights", WEIGHTS, key="weights", look="row")
-
-
-def _choose_random() -> None:
-    st.session_state.weights = "Random"
 
 
 def _titled(card: ModelCard) -> str:
@@ -247,25 +224,6 @@ def _describe(card: ModelCard, *, random: bool) -> None:
         st.caption(f"{_titled(card)}. {size}; {known}. Licence: {literal(card.licence)}.", help=notes or None)
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
         st.caption(f"Assumed, since nobody states it: {literal('; '.join(assumed))}.")
-
-
-class _Bar:
-    """A progress bar with size and speed, drawn at most five times a second."""
-
-    def __init__(self) -> None:
-        self._bar = st.progress(0.0, "Connecting")
-        self._start = self._drawn = time.monotonic()
-
-    def __call__(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if now - self._drawn < 0.2 and done != total:
-            return
-        self._drawn = now
-        whole = f" of {total / 1e6:,.0f}" if total else ""
-        speed = done / 1e6 / max(now - self._start, 1e-3)
-        self._bar.progress(
-            min(done / total, 1.0) if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {fixed(speed, 1)} MB/s"
-        )
 
 
 EXTENSIONS = ["safetensors", "pt", "pth", "ckpt", "pkl", "bin", "tar", "zip"]

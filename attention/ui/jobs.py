@@ -93,7 +93,7 @@ def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> 
     share, text = describe(job.progress)
     st.progress(min(1.0, share), text)
     if job.stopping:
-        st.caption("It stops after the pictures at hand.")
+        st.caption("It stops as soon as what it is at allows.")
     else:
         st.button("Stop it", key=key, icon=":material/stop:", on_click=job.stop)
 

@@ -1,0 +1,119 @@
+"""Weights that are not on this machine: fetched in the background when a person says so, or done without."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from attention.jobs import Job
+from attention.limits import Limits
+from attention.models import libraries, zoo
+from attention.numbers import fixed
+from attention.observe import NetworkChoice
+from attention.records import ModelCard, StoppedError
+from attention.ui.jobs import AT_ONCE, follow
+from attention.ui.widgets import errors, literal
+
+_SLOT, _STOPPED = "_download", "_download_stopped"
+
+
+class _Received(NamedTuple):
+    """How far a download is."""
+
+    done: int
+    total: int | None
+    seconds: float
+
+
+_Job = Job[_Received, None]
+
+
+class _Download(NamedTuple):
+    """The download of this session, and the network that it is for."""
+
+    key: str
+    job: _Job
+
+
+def fetch(choice: NetworkChoice) -> None:
+    """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops.
+
+    The session holds the download, which ends with it, or where the weights of another network are asked for.
+    """
+    card = choice.card
+    about = "about " if libraries.ABOUT in card.assumed else ""
+    size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
+    st.info(f"The weights of {literal(card.name)}{size} are not on this machine.", icon=":material/download:")
+    running, controls = _under_way(choice.key), st.empty()
+    if running and running.finished:
+        _end(running, card.name)
+        running = None
+    if running is None and _is_wanted(card, controls):
+        running = Job("The download", _work(card.name), seconds=Limits.of_environment().download_seconds)
+        st.session_state[_SLOT] = _Download(choice.key, running)
+        st.session_state.pop(_STOPPED, None)
+        if running.wait(AT_ONCE):
+            _end(running, card.name)
+            running = None
+    if running:
+        with controls.container():
+            follow(running, "stop_download", _how_far)
+    st.stop()
+
+
+def _under_way(key: str) -> _Job | None:
+    """This network's download; that of another one is stopped."""
+    download: _Download | None = st.session_state.get(_SLOT)
+    if download and download.key != key:
+        download.job.stop()
+        del st.session_state[_SLOT]
+        return None
+    return download and download.job
+
+
+def _is_wanted(card: ModelCard, place: DeltaGenerator) -> bool:
+    """Whether the download is to start: the buttons for it, and for random weights."""
+    with place.container():
+        with st.container(horizontal=True):
+            wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
+            st.button("Go on with random weights", key="go_random", on_click=_choose_random)
+        if st.session_state.get(_STOPPED) == card.name:
+            st.caption("Stopped before it was done: nothing of it is kept.")
+        if not card.download:
+            st.caption(f"{literal(card.source)} publishes none for this network.")
+    return wanted
+
+
+def _work(name: str) -> Callable[[Callable[[_Received], None]], None]:
+    start = time.monotonic()
+
+    def work(report: Callable[[_Received], None]) -> None:  # without the network, which the pages load by themselves
+        zoo.load(name, progress=lambda done, total: report(_Received(done, total, time.monotonic() - start)))
+
+    return work
+
+
+def _end(job: _Job, name: str) -> None:
+    """The page anew with the weights, or why there are none."""
+    del st.session_state[_SLOT]
+    with errors():
+        try:
+            job.result()
+        except StoppedError:
+            st.session_state[_STOPPED] = name
+        st.rerun()
+
+
+def _how_far(received: _Received | None) -> tuple[float, str]:
+    if received is None:
+        return 0.0, "Connecting"
+    done, total, seconds = received
+    whole = f" of {total / 1e6:,.0f}" if total else ""
+    speed = fixed(done / 1e6 / max(seconds, 1e-3), 1)
+    return done / total if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {speed} MB/s"
+
+
+def _choose_random() -> None:
+    st.session_state.weights = "Random"
