@@ -249,21 +249,10 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
 
 def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
     c, order = selection.channel, analysis.by_strength(selection.values)
-    maps: dict[str, Floats] = {}
     st.subheader("3. Reweight", anchor=False)
-    st.markdown(
-        "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one scale that is "
-        "the pair's own, dark low, bright high."
-    )
-    for title, some in (("Most open", order[:MAPS]), ("Most closed", order[::-1][:MAPS])):
-        st.markdown(f"**{title}**")
-        for rank, (place, channel) in enumerate(zip(st.columns(MAPS), map(int, some), strict=False)):
-            before, after = steps.before[0, channel], steps.after[0, channel]
-            maps |= {f"channel {channel} before": before, f"channel {channel} after": after}
-            with place:
-                gate = float(selection.values[channel])
-                widgets.show(channels.reweighted(channel, before, after, gate, f"{title} {rank}"))
-    widgets.data(reweight=by_place(maps))
+    st.markdown("Each channel's map is multiplied by its gate.")
+    groups = {"Most open": order[:MAPS].tolist(), "Most closed": order[::-1][:MAPS].tolist()}
+    widgets.show(channels.reweighted(groups, steps.before[0], steps.after[0], selection.values))
     largest = float(steps.before[0, c].max())
     st.latex(
         rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {fixed(selection.values[c])} \cdot u_{{{c}}}, "
