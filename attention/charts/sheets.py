@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from attention.charts.colours import NULL
 from attention.numbers import fixed
 from attention.records import Floats
 
@@ -48,7 +47,7 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
             wide = 0.96 / across / len(tile.shown)
             for part, values in enumerate(tile.shown):
                 ends = f"{fixed(values.min())}\nto {fixed(values.max())}"
-                notes.append(_note(left + (part + 0.5) * wide, under - LINE / whole, ends, size=12))
+                notes.append(_note(left + (part + 0.5) * wide, under - LINE / whole, ends, size=12.5))
     axis = {"visible": False, "fixedrange": True}
     margin = dict.fromkeys("ltrb", 0)
     figure = go.Figure(layout={"height": whole, "margin": margin, "images": images, "xaxis": axis, "yaxis": axis})
@@ -56,7 +55,7 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
 
 
 def _note(
-    x: float, y: float, text: str, *, size: int, weight: str = "normal", xanchor: str = "center"
+    x: float, y: float, text: str, *, size: float, weight: str = "normal", xanchor: str = "center"
 ) -> dict[str, Any]:
     where = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": xanchor, "yanchor": "top", "borderpad": 0}
     return {"text": text, "showarrow": False, "font": {"size": size, "weight": weight}, **where}
