@@ -87,7 +87,7 @@ def check(app: AppTest) -> None:
             assert np.isin(rounded(measured), rounded(values(tables[item.table_name]))).all(), key
         elif isinstance(item, Chart) and not is_figure(item) and item.table_name:
             named = re.findall(rf"{NUMBER} (?:to|…) {NUMBER}", item.caption)
-            assert named or item.table_name == "reweight", item.caption
+            assert named, item.caption
             written = {form(value) for value in values(tables[item.table_name]) for form in (fixed, number)}
             assert {end for ends in named for end in ends} <= written, item.caption
 

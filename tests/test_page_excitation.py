@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import capture, images
 from attention.models import zoo
-from attention.numbers import extent, fixed, signed
+from attention.numbers import fixed, signed
 from attention.observe import Observation
 from attention.records import GateHealth, Trace
 from attention.ui import excitation
@@ -105,9 +105,9 @@ def test_the_maps_print_their_own_minimum_and_maximum():
     name = "layer3.1.attention"
     app = opened(network="se", picture=TITLE, block=name, channel="5")
     steps = traced("se", TITLE, name).steps[name]
-    captions = [caption.replace("\\", "") for image in app.get("image") for caption in image.captions]
-    for when, features in (("Before", steps.before[0, 5]), ("After", steps.after[0, 5])):
-        assert f"{when}: {extent(features)}" in captions
+    notes = [note["text"] for note in chart(app, "Channel 5 of layer3.1 on the picture")["layout"]["annotations"]]
+    for when, features in (("before", steps.before[0, 5]), ("after", steps.after[0, 5])):
+        assert when in notes and f"{fixed(features.min())}<br>to {fixed(features.max())}" in notes
 
 
 def test_cbams_two_branches_add_up_to_its_gate():

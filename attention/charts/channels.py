@@ -11,8 +11,9 @@ from PIL import Image
 from attention import analysis
 from attention.analysis import by_strength
 from attention.charts import network, overlay
-from attention.charts.chart import Chart, Columns
+from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import ACCENT, BLUE, CHANGE, CHANNEL_GATE, NULL
+from attention.charts.sheets import Tile, sheet
 from attention.numbers import extent, fixed
 from attention.records import Floats
 
@@ -175,14 +176,29 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
     )
 
 
-def reweighted(channel: int, before: Floats, after: Floats, gate: float, key: str) -> Chart:
-    """A channel's map (H, W) before and after its gate, side by side."""
+def reweighted(groups: Mapping[str, Sequence[int]], before: Floats, after: Floats, gate: Floats) -> Chart:
+    """Maps (C, H, W) of some channels before and after the gate (C,), one sheet with a row for each named group."""
+    channels = [channel for group in groups.values() for channel in group]
+    rows = {
+        name: [
+            Tile(f"{each} × {fixed(gate[each])}", before_after(before[each], after[each]), (before[each], after[each]))
+            for each in group
+        ]
+        for name, group in groups.items()
+    }
+    height, width = before.shape[1:]
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"channel {each} × {fixed(gate[each])}" for each in group)
+        for name, group in groups.items()
+    )
+    sides = {"before": before, "after": after}
     return Chart(
-        key,
-        before_after(before, after),
-        f"Channel {channel} before and after its gate of {fixed(gate)}.",
-        f"Channel {channel} × {fixed(gate)}: {_extent(before)} → {_extent(after)}",
-        numbers="reweight",
+        "reweight",
+        sheet(rows),
+        f"Maps before and after their gate. {said}.",
+        f"Each map of {height} × {width} values before its gate, left, and after it, right, on one scale that is the "
+        "pair's own, dark low, bright high. Below a map stand its smallest and its largest value.",
+        table=by_place({f"channel {each} {side}": maps[each] for each in channels for side, maps in sides.items()}),
     )
 
 
@@ -196,10 +212,6 @@ def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
         tile = overlay.coloured(values, FEATURES, scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
         sheet.paste(tile, (place * (size[0] + 4), 0))
     return overlay.png(sheet)
-
-
-def _extent(values: Floats) -> str:
-    return f"{fixed(values.min())} … {fixed(values.max())}"
 
 
 def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: int) -> go.Figure:

@@ -3,7 +3,11 @@
 // `all`, where there is one, asks the page for the numbers that were left out. Nothing is fetched.
 
 const views = new WeakMap();
-const numbers = text => new Float32Array(Uint8Array.from(atob(text), letter => letter.charCodeAt(0)).buffer);
+const numbers = text => {
+  const raw = atob(text), bytes = new Uint8Array(raw.length); // a loop: a function for each of millions takes seconds
+  for (let at = 0; at < raw.length; at++) bytes[at] = raw.charCodeAt(at);
+  return new Float32Array(bytes.buffer);
+};
 const written = (value, digits = 3) =>
   (value && Math.abs(value) < 0.0005 ? value.toPrecision(2) : value.toFixed(digits)).replaceAll("-", "−");
 const signed = value => (value < 0 ? `(${written(value)})` : written(value));
@@ -148,6 +152,11 @@ class View {
   label(text, x, y, align = "left", size = 0.85) {
     this.write(size, align);
     this.pen.fillText(text, x, y);
+  }
+  // The first of some texts that fits, or else the last, the shortest.
+  fitting(room, ...texts) {
+    this.write(0.85);
+    return texts.find(text => this.pen.measureText(text).width <= room) ?? texts.at(-1);
   }
   // A map of values in cells; its place answers with `hit(row, column)`.
   map(values, [rows, columns], x, y, width, height, scale, [low, high], hit) {

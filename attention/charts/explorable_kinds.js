@@ -84,7 +84,6 @@ class Channel {
         pen.fillRect(left, unitY(unit) - unitHeight / 2, 1.2 * em - 1, Math.max(unitHeight - 1, 1));
       });
       if (state.level === 2 && unit === state.unit) v.frame(x.unit - half, unitY(unit) - unitHeight / 2, 2 * half - 1, Math.max(unitHeight - 1, 1));
-      v.target(x.unit - half - em, unitY(unit) - unitHeight / 2, 2 * half + 2 * em, unitHeight, () => ({...state, level: 2, unit}));
     }
     const reach = greatest(this.branches.flatMap(each => list.map(channel => each.squeezed[channel]))), highest = Math.max(1, greatest(this.gate));
     list.forEach((channel, at) => {
@@ -110,14 +109,28 @@ class Channel {
       if (state.level && channel === state.channel) {
         v.frame(x.map - 1, y(at) + 1, tile + 2, tile + 2);
         v.frame(x.after - 1, y(at) + 1, tile + 2, tile + 2);
-        if (state.level === 3) this.mark(v, state.place, x, y(at) + 2, tile);
       }
     });
+    if (this.layers && state.level < 3) // above the rows, which reach over all of them
+      for (let unit = 0; unit < units; unit++)
+        v.target(x.unit - half - em, unitY(unit) - unitHeight / 2, 2 * half + 2 * em, unitHeight, () => ({...state, level: 2, unit}));
+    if (state.level === 3 && this.maps.of(state.channel)) this.large(v, state, x.squeeze, x.after - 0.8 * em, height);
   }
-  mark(v, place, x, y, tile) {
-    const [rows, columns] = this.data.size, row = Math.floor(place / columns), column = place % columns;
-    for (const left of [x.map, x.after])
-      v.frame(left + (column / columns) * tile - 1, y + (row / rows) * tile - 1, tile / columns + 2, tile / rows + 2, 1.5);
+  // The map before and after its gate, so large that a place can be seen and met, over what lies between them.
+  large(v, state, left, right, height) {
+    const {size} = this.data, [rows, columns] = size, {em} = v, map = this.maps.of(state.channel), gate = this.gate[state.channel];
+    const top = 2.1 * em, between = 1.6 * em, longest = Math.max(rows, columns), [low, high] = ends(map);
+    const side = Math.min((right - left - between) / 2, height - top - 2), wide = (side * columns) / longest, tall = (side * rows) / longest;
+    const scale = [Math.min(low, low * gate), Math.max(high, high * gate)], middle = (left + right) / 2;
+    v.pen.clearRect(left - 2, 0, right - left - 2.6 * em, 1.8 * em); // but for what stands over the last column
+    v.pen.clearRect(left - 2, 1.8 * em, right - left + 2, height);
+    for (const [name, values, x] of [["before", map, middle - between / 2 - wide], ["after", map.map(value => value * gate), middle + between / 2]]) {
+      v.label(name, x, 0.9 * em);
+      v.map(values, size, x, top, wide, tall, "features", scale, (r, c) => ({level: 3, channel: state.channel, place: r * columns + c}));
+      const cell = wide / columns, row = Math.floor(state.place / columns), column = state.place % columns;
+      v.frame(x + column * cell - 1, top + row * cell - 1, cell + 2, cell + 2);
+    }
+    v.label("→", middle, top + tall / 2, "center");
   }
   strip(v, top, width, height, list) { // every gate, the most open on top; a click on it goes there
     const {order, channels} = this.data, tall = height / channels;
@@ -221,7 +234,7 @@ class Spatial {
     const {em} = v, {size, k} = this.data, [rows, columns] = size, top = 2 * em, count = this.pooled.length, lit = state.level > 0;
     const side = Math.min((height - top - (count - 1) * 2 * em) / count, 0.22 * width), small = Math.min(side, 0.22 * width);
     const gate = Math.min(height - top, 0.28 * width), tall = (side * rows) / Math.max(rows, columns), wide = (side * columns) / Math.max(rows, columns);
-    const x = {column: 0, pooled: 0.15 * width, window: 0.43 * width, gate: width - gate};
+    const x = {column: 0, pooled: Math.max(0.15 * width, 4.6 * em), window: 0.43 * width, gate: width - gate};
     const y = at => top + at * (side + 2 * em), row = Math.floor(state.place / columns), column = state.place % columns;
     const choose = (r, c) => ({level: 1, place: r * columns + c});
     this.column1(v, state, top, height - top, 0.11 * width);
@@ -244,7 +257,7 @@ class Spatial {
     const shown = lit ? this.products(state.place) : this.kernel, most = greatest(shown);
     for (let at = 0; at < count; at++) {
       const part = shown.subarray(at * k * k, (at + 1) * k * k);
-      v.label(lit ? "window × kernel" : `kernel, ${k} × ${k}`, x.window, y(at) - 0.8 * em);
+      v.label(lit ? v.fitting(x.gate - x.window - 4, "window × kernel", "products") : `kernel, ${k} × ${k}`, x.window, y(at) - 0.8 * em);
       v.map(part, [k, k], x.window, y(at), small, small, "change", [-most, most], (r, c) => ({level: 2, place: state.place, cell: at * k * k + r * k + c}));
       const cell = state.cell - at * k * k;
       if (state.level === 2 && cell >= 0 && cell < k * k) {
@@ -254,7 +267,7 @@ class Spatial {
       }
     }
     const gateTall = (gate * rows) / Math.max(...size), gateWide = (gate * columns) / Math.max(...size);
-    v.label("spatial gate, 0 to 1", x.gate, top - 0.8 * em);
+    v.label(v.fitting(gate, "spatial gate, 0 to 1", "spatial gate"), x.gate, top - 0.8 * em);
     v.map(this.gate, size, x.gate, top, gateWide, gateTall, "spatial", [0, 1], choose);
     if (lit) v.frame(x.gate + (column * gateWide) / columns, top + (row * gateTall) / rows, gateWide / columns, gateTall / rows);
   }
@@ -300,12 +313,14 @@ class Group {
     this.rows = data.weights.which;
     this.complete = this.rows.length === data.outputs;
     this.norms = this.rows.map(kernel => {
-      const weights = this.weights.of(kernel), parts = [...Array(this.reads).keys()];
-      return parts.map(at => Math.hypot(...weights.subarray(at * this.area, (at + 1) * this.area)));
+      const weights = this.weights.of(kernel), squares = new Float32Array(this.reads);
+      weights.forEach((weight, at) => { squares[Math.floor(at / this.area)] += weight * weight; });
+      return squares.map(Math.sqrt);
     });
   }
   get offer() { return this.complete || !this.view.all ? "" : `All ${this.data.outputs.toLocaleString("en")} kernels`; }
   group(kernel) { return Math.floor(kernel / this.makes); }
+  read(first) { return this.reads > 1 ? `channels ${first} to ${first + this.reads - 1}` : `channel ${first}`; }
   full({level, kernel, input}) {
     const row = this.rows.includes(kernel) ? kernel : this.rows[0], first = this.group(row) * this.reads;
     return {level, kernel: row, input: clamp(input ?? first, first, first + this.reads - 1)};
@@ -362,28 +377,30 @@ class Group {
     const parts = [["reads", part.read, "features", ends(part.read)], ["× weights", part.weights, "change"], ["= products", products, "change"]];
     parts.forEach(([name, values, scale, range], number) => {
       const x = 0.56 * width + number * 0.15 * width, reach = greatest(values);
-      v.label(name, x, at - 0.8 * em);
+      v.label(v.fitting(0.15 * width - 4, name, name[0] === "r" ? name : name[0]), x, at - 0.8 * em);
       v.map(values, size, x, at, side, side * size[0] / size[1], scale, range ?? [-reach, reach]);
     });
   }
   sheet(v) { // every weight as a dot in the colour of its group, as dark as it is large; drawn once
     if (this.drawn) return this.drawn;
-    this.drawn = new OffscreenCanvas(this.data.inputs, this.rows.length);
-    const ink = this.drawn.getContext("2d"), most = greatest(this.norms.map(greatest)), {groups} = this.data.colours;
+    const {inputs} = this.data, groups = this.data.colours.groups.map(each => each.split(",").map(Number));
+    this.drawn = new OffscreenCanvas(inputs, this.rows.length);
+    const ink = this.drawn.getContext("2d"), image = ink.createImageData(inputs, this.rows.length), most = greatest(this.norms.map(greatest));
     this.rows.forEach((kernel, row) => {
       const group = this.group(kernel);
-      ink.fillStyle = `rgb(${groups[group % groups.length]})`;
       this.norms[row].forEach((norm, at) => {
-        ink.globalAlpha = 0.15 + (0.85 * norm) / most;
-        ink.fillRect(group * this.reads + at, row, 1, 1);
+        const dot = 4 * (row * inputs + group * this.reads + at);
+        image.data.set(groups[group % groups.length], dot);
+        image.data[dot + 3] = 255 * Math.min(0.15 + (0.85 * norm) / most, 1);
       });
     });
+    ink.putImageData(image, 0, 0);
     return this.drawn;
   }
   bars(v, state, x, y, width, height) { // what each input channel of the group adds to the kernel's answer
     const first = this.group(state.kernel) * this.reads, sums = [...Array(this.reads).keys()].map(at => this.product(state.kernel, first + at));
     const most = greatest(sums), w = width / this.reads;
-    v.label(`what channels ${first} to ${first + this.reads - 1} add`, x, y - 0.8 * v.em);
+    v.label(v.fitting(width, `what ${this.read(first)} ${this.reads > 1 ? "add" : "adds"}`, "what each adds"), x, y - 0.8 * v.em);
     sums.forEach((sum, at) => {
       v.pen.fillStyle = v.colour("change", sum < 0 ? 0.18 : 0.82);
       const tall = Math.max((Math.abs(sum) / most) * (height / 2), 0.5);
@@ -397,7 +414,7 @@ class Group {
     const whole = this.reads * data.outputs * this.area;
     if (!level) return [`${data.name}: ${data.outputs} kernels in ${data.groups} ${data.groups > 1 ? "groups" : "group"}; each reads ${this.reads} of ${data.inputs} channels: ${whole.toLocaleString("en")} weights.`];
     const where = `at row ${data.place[0]}, column ${data.place[1]}`;
-    const lines = [`Kernel ${kernel} is of group ${group + 1}: it reads channels ${first} to ${first + this.reads - 1}, and no other.`];
+    const lines = [`Kernel ${kernel} is of group ${group + 1}: it reads ${this.read(first)}, and no other.`];
     if (level === 2) lines.push(`From channel ${input}: ${rows} × ${columns} = ${this.area} products add ${written(this.product(kernel, input))} ${where}.`);
     const products = [...Array(this.reads).keys()].reduce((sum, at) => sum + this.product(kernel, first + at), 0);
     return [...lines, `${(this.reads * this.area).toLocaleString("en")} products sum to ${written(products)}; with the bias ${written(this.biases[kernel])} that is ${written(this.output[kernel])} ${where}.`];

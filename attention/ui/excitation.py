@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,6 +14,7 @@ from attention import analysis
 from attention.charts import channels, explorable, gates, overlay
 from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
+from attention.charts.sheets import Tile, sheet
 from attention.kinds import CHANNEL
 from attention.numbers import attention_share, extent, fixed, number, signed, small
 from attention.observe import Observation
@@ -26,6 +28,8 @@ SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
 SQUASH = {"sigmoid": ("sigmoid σ", r"\sigma"), "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}")}
 """What turns a sum into a gate, in words and in an equation."""
 MAPS = 4
+MAP_SIDE = 240
+"""Height of a map on the picture, in pixels."""
 MOST_NAMED = 5
 """Channels that are named of those that differ between two pictures."""
 USUAL = 16
@@ -141,18 +145,25 @@ def draw_channel(selection: ChannelSelection) -> None:
         st.info("This gate has another form than SE's and CBAM's, so only its values can be shown.")
         return
     before, after = steps.before[0, channel], steps.after[0, channel]
-    scale = overlay.own_range(np.stack([before, after]))
-    width = min(selection.observation.image.width / selection.observation.image.height, 1)
-    left, middle, right, _ = st.columns([width, 0.55, width, 2.01 - 2 * width], vertical_alignment="center")
+    maps = {"before": before, "after": after}
+    left, right = st.columns([0.35, 2], vertical_alignment="center")
     with left:
-        _draw_map(selection, "before", before, scale)
-    with middle:
         st.metric(f"Gate of channel {channel}", f"× {fixed(selection.values[channel])}")
-        st.caption(f"Maps of {len(before)} × {before.shape[1]} values on one scale, dark low, bright high.")
     with right:
-        _draw_map(selection, "after", after, scale)
+        where = f"{selection.observation.key} {selection.gate.name} {channel}"
+        said = f"Channel {channel} of {selection.name} on the picture, before and after its gate"
+        widgets.show(
+            Chart(
+                "channel_maps",
+                sheet({"": _on_picture(where, selection.observation, maps)}, side=MAP_SIDE),
+                f"{said}: from {extent(before)}, and from {extent(after)}.",
+                f"{said}, {len(before)} × {before.shape[1]} values on one scale, dark low, bright high; below each its "
+                "smallest and its largest.",
+                numbers="channel_map",
+            )
+        )
     squeezed = {f"squeezed ({branch})": vectors[0] for branch, vectors in steps.squeezed.items()}
-    widgets.data(gate={**gate, **squeezed}, channel_map=by_place({"before": before, "after": after}))
+    widgets.data(gate={**gate, **squeezed}, channel_map=by_place(maps))
 
 
 def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
@@ -171,23 +182,15 @@ def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
             )
 
 
-def _draw_map(selection: ChannelSelection, when: str, features: Floats, scale: overlay.Scale) -> None:
-    run = extent(features)
-    where = f"{selection.observation.key} {selection.gate.name} {selection.channel} {when}"
-    widgets.picture(
-        _on_picture(where, selection.observation, features, _scale=scale),
-        key=f"map_{when}",
-        alt=f"Channel {selection.channel} of {selection.name} {when} its gate, on the picture, from {run}.",
-        caption=f"{when.capitalize()}: {run}",
-        table="channel_map",
-    )
-
-
 @st.cache_data(max_entries=64, show_spinner=False)
-def _on_picture(where: str, _observation: Observation, _features: Floats, *, _scale: overlay.Scale) -> bytes:
-    return overlay.overlay(
-        _observation.image, _features, _observation.box, colour_map=channels.FEATURES, scale=_scale, opacity=0.7
-    )
+def _on_picture(where: str, _observation: Observation, _maps: dict[str, Floats]) -> list[Tile]:
+    """The maps by what they are called, on one scale, over the picture."""
+    picture, box = overlay.close_up(_observation.image, _observation.box, 2 * MAP_SIDE)
+    look: dict[str, Any] = {"colour_map": channels.FEATURES, "scale": overlay.own_range(np.stack(list(_maps.values())))}
+    return [
+        Tile(name, overlay.overlay(picture, values, box, opacity=0.7, **look), [values])
+        for name, values in _maps.items()
+    ]
 
 
 def draw_steps(selection: ChannelSelection) -> None:
@@ -249,21 +252,10 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
 
 def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
     c, order = selection.channel, analysis.by_strength(selection.values)
-    maps: dict[str, Floats] = {}
     st.subheader("3. Reweight", anchor=False)
-    st.markdown(
-        "Each channel's map is multiplied by its gate. Left of each pair before, right after, on one scale that is "
-        "the pair's own, dark low, bright high."
-    )
-    for title, some in (("Most open", order[:MAPS]), ("Most closed", order[::-1][:MAPS])):
-        st.markdown(f"**{title}**")
-        for rank, (place, channel) in enumerate(zip(st.columns(MAPS), map(int, some), strict=False)):
-            before, after = steps.before[0, channel], steps.after[0, channel]
-            maps |= {f"channel {channel} before": before, f"channel {channel} after": after}
-            with place:
-                gate = float(selection.values[channel])
-                widgets.show(channels.reweighted(channel, before, after, gate, f"{title} {rank}"))
-    widgets.data(reweight=by_place(maps))
+    st.markdown("Each channel's map is multiplied by its gate.")
+    groups = {"Most open": order[:MAPS].tolist(), "Most closed": order[::-1][:MAPS].tolist()}
+    widgets.show(channels.reweighted(groups, steps.before[0], steps.after[0], selection.values))
     largest = float(steps.before[0, c].max())
     st.latex(
         rf"x_{{{c}}} = s_{{{c}}} u_{{{c}}} = {fixed(selection.values[c])} \cdot u_{{{c}}}, "

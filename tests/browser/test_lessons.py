@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from attention import images, observe
 from attention.models import zoo
+from tests.browser.dashboard import Visitor
 from tests.browser.test_journey import asked, main
 from tests.test_page_lessons import EVERY_STEP, NETWORK
 
@@ -91,3 +92,40 @@ def test_a_lesson_does_not_scroll_sideways_on_a_phone(visit, server, page):
     for step in (number for name, number in EVERY_STEP if name == page):
         visitor.open(f"/{page}?network={NETWORK[page]}&step={step}")
         assert visitor.page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), step
+
+
+def test_a_tap_lights_what_is_linked_until_another_tap(browser, server):
+    seen = observe.observe(zoo.load("efficientnet-b0"), observe.read_picture(SAMPLE.path))
+    block = seen.blocks[-1]
+    steps, values = seen.steps(block.channel.name), block.channel.values[0]
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor = Visitor(context, server, width=390, height=844)
+    visitor.open(f"/lesson_se?network=efficientnet-b0&picture={SAMPLE.title}&block={block.name}&step=12")
+    page, box = visitor.page, visitor.page.locator(".explorable")
+    canvas, finding, arithmetic = box.locator("canvas"), box.locator(".finding"), box.locator(".arithmetic")
+    box.scroll_into_view_if_needed()
+    visitor.settle()
+    place, em = canvas.bounding_box(), box.evaluate("box => parseFloat(getComputedStyle(box).fontSize)")
+
+    def tap(x, y):
+        page.touchscreen.tap(place["x"] + x, place["y"] + y)
+
+    best, first_row = int(values.argmax()), 3 * em
+    tap(0.7 * place["width"], first_row)
+    expect(finding).to_have_text(f"Channel {best}: gate {values[best]:.3f}.")
+    assert len(values) == 1152 and "left out" not in arithmetic.inner_text()
+    tap(0.52 * place["width"], 0.5 * place["height"])
+    expect(arithmetic).to_contain_text(f"one of {next(iter(steps.hidden.values())).shape[1]} products")
+    expect(box).to_have_attribute("data-level", "2")
+    tap(4.6 * em, first_row)  # its map in small, and then a place of it in large
+    expect(finding).to_contain_text(f"Channel {best}, row ")
+    tap(0.4 * place["width"], 2.4 * em)
+    expect(finding).to_contain_text(f"Channel {best}, row 0, column ")
+    said = finding.inner_text()
+    page.touchscreen.tap(place["x"] + 0.5 * place["width"], place["y"] + place["height"] - 1)  # there is nothing
+    visitor.settle()
+    assert finding.inner_text() == said
+    box.get_by_role("button", name="All 1,152 channels").tap()
+    expect(box.get_by_role("button", name="Some channels")).to_be_visible()
+    visitor.check()
+    context.close()

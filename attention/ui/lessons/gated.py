@@ -181,7 +181,8 @@ def whole_channel(gated: Gated) -> Step:
         return explorable.channel(steps, gated.values, gated.gate.activation, gated.name, whole=whole)
 
     return Step(
-        "All of it at once: point at a channel and follow it from its map to its gate, down to one multiplication.",
+        "All of it at once: point at a channel or tap it, and follow it from its map to its gate, down to one "
+        "multiplication.",
         lambda: explore(draw, f"{gated.where} channel"),
         f"`{gated.gate.name}`: s = σ(W₂ {steps.activation}(W₁ z)), then x = s · u.",
     )
