@@ -377,3 +377,18 @@ def test_a_function_of_ones_own_says_what_heatmaps_are_of(method):
         np.testing.assert_allclose(both(picture(), target, method=method).values, wanted, rtol=1e-5, atol=1e-7)
     assert np.array_equal(alone(picture(), method=method).values, both(picture(), 0, method=method).values)
     assert set(module(picture())) == {"out", "aux"}  # the module itself is as it was
+
+
+def test_the_convolution_that_makes_a_spatial_gate_is_no_block():
+    """Its one map is the gate's, which heatmaps are held against."""
+
+    class Handmade(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features, self.gate, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 1, 3, padding=1), nn.Linear(8, 5)
+
+        def forward(self, given):
+            features = self.features(given)
+            return self.head((features * self.gate(features).sigmoid()).mean((2, 3)))
+
+    assert Attributor(seeded(Handmade)).layers(SHAPE).blocks == ("features",)

@@ -44,6 +44,11 @@ class Compiled(nn.Module):
         (nn.ReLU(), torch.zeros(0, 3, 4, 4), r"shape \(0, 3, 4, 4\).*not empty"),
         (scripted(), pictures(), "the module is scripted.*eager"),
         (nn.Sequential(scripted()), pictures(), "the submodule '0' is scripted.*eager"),
+        (
+            nn.Conv2d(3, 1, 1, device="meta"),
+            pictures(),
+            "the module is on the device meta, where weights have no values",
+        ),
         (Compiled(), pictures(), "the module is compiled.*eager"),
     ],
 )

@@ -113,7 +113,9 @@ def look(copy: nn.Module, shape: Sequence[int]) -> Layers:
         raise AttributionError(f"The output for one picture has {given}; heatmaps need logits of shape (1, classes).")
     found.classes = output.shape[1]
     chosen = set(_blocks("", copy, found.maps))
-    found.blocks = tuple(name for name in found.finished if name in chosen)
+    blocks = tuple(name for name in found.finished if name in chosen)
+    wide = tuple(name for name in blocks if found.maps[name].channels > 1)  # one channel is a gate's, not features
+    found.blocks = wide or blocks
     return found
 
 
