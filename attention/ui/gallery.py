@@ -39,7 +39,7 @@ def describe(title: str) -> str:
 
 def choose_own(own: Mapping[str, Picture]) -> str:
     """The name of the picture of one's own that was chosen, of several."""
-    st.html(f"<style>{' '.join([*_frames(OWN_KEY), *_behind(own)])}</style>")
+    st.html(f"<style>{' '.join([*_frames(OWN_KEY), *_behind(own)])} .st-key-own_gallery {{ padding: 4px; }}</style>")
     with st.container(key="own_gallery"):
         return choose("Of your pictures", list(own), key=OWN_KEY, look="pills", names=literal, linked=False)
 
@@ -68,7 +68,7 @@ def _frames(key: str) -> list[str]:
         f"{pill} p {{ position: absolute; inset: auto 0 0 0; font-size: 9px; line-height: 11px; opacity: 0;"
         " white-space: normal; color: white; background: rgba(0, 0, 0, 0.75); }",
         f"{pill}:is(:hover, :focus-visible) p {{ opacity: 1; }}",
-        f"{pill}[aria-checked=true] {{ outline: 3px solid var(--st-primary-color); outline-offset: 1px; }}",
+        f"{pill}[aria-checked=true] {{ outline: 3px solid currentColor !important; outline-offset: 1px; }}",
     ]
 
 
