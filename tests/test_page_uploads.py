@@ -1,6 +1,9 @@
 """What a browser sends beyond the bound of its widget is refused by the server, and let go of."""
 
+import base64
 import io
+import re
+import textwrap
 from types import SimpleNamespace
 
 import pytest
@@ -54,3 +57,28 @@ def test_what_is_let_go_of_is_forgotten(monkeypatch):
     monkeypatch.setattr(uploads, "get_script_run_ctx", lambda: context)
     uploads.let_go(SimpleNamespace(file_id="a"))
     assert not held.file_storage["one"]
+
+
+def test_several_pictures_are_chosen_by_thumbnails_that_are_their_own_and_names_that_are_no_markup():
+    script = """
+        import io
+        import streamlit as st
+        from PIL import Image
+        from attention.ui import cache, gallery
+        def one(name, colour):
+            file = io.BytesIO()
+            Image.new("RGB", (300, 200), colour).save(file, "PNG")
+            return cache.picture(name, file.getvalue())
+        own = {"**a**.png": one("a", "red"), "b.png": one("b", "blue")}
+        st.text(gallery.choose_own(own))
+    """
+    app = AppTest.from_string(textwrap.dedent(script), default_timeout=60).run()
+    assert not app.exception
+    (pills,) = app.get("button_group")
+    assert [option.content for option in pills.proto.options] == [r"\*\*a\*\*\.png", r"b\.png"]
+    assert app.text[0].value == "**a**.png"
+    style = str(app.get("html")[0].proto.body)
+    found = re.findall(r"nth-of-type\((\d)\)[^}]*base64,([^)]*)\)", style)
+    colours = [Image.open(io.BytesIO(base64.b64decode(data))).resize((1, 1)).getpixel((0, 0)) for _, data in found]
+    assert [number for number, _ in found] == ["1", "2"]
+    assert [max(range(3), key=colour.__getitem__) for colour in colours] == [0, 2]
