@@ -15,14 +15,9 @@ from attention.images import PictureError
 from attention.limits import MIB, Limits
 from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, presenting, sign_in, uploads
-<<<<<<< HEAD
 from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs
 from attention.ui.fetching import fetch
-from attention.ui.widgets import choose, errors, literal, mark_random, sentence
-=======
-from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs, fetch
 from attention.ui.widgets import errors, literal, mark_random, sentence
->>>>>>> h3
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
