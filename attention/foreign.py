@@ -24,12 +24,18 @@ TEMPLATES = frozenset({"hovertemplate", "texttemplate"})
 """What plotly fills in by itself: a name stands in them as `%{fullData.name}`, `%{text}` or `%{customdata}`."""
 
 
+def readable(text: str) -> str:
+    """The text with what is no text in it, such as the odd bytes of a file's name, spelled out: nothing else can be
+    sent to a browser or written."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def literal(text: str) -> str:
     """The text for markdown of Streamlit, its labels and its messages, which shows it as it is.
 
     An invisible word joiner (U+2060) breaks what would become a link or an icon of itself.
     """
-    return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", text))
+    return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", readable(text)))
 
 
 def sentence(error: Exception | str) -> str:
@@ -56,7 +62,7 @@ def _folders() -> Iterator[Path]:
 
 def in_figure(text: str) -> str:
     """The text for plotly, which reads some HTML in all of its labels; a new line stays one."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = readable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\n", "<br>")
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from attention import analysis, bands, files, images
 from attention.analysis import predictions
 from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
+from attention.foreign import readable
 from attention.models import zoo
 from attention.models.code import CodeError, failure
 from attention.models.network import on_host
@@ -324,7 +325,7 @@ def load_network(model: str, *, random: bool = False) -> zoo.Network:
 
 def read_picture(path: Path) -> Picture:
     """The picture in a file. Raises PictureError where it is none."""
-    return picture_of(path.name, files.read(path))
+    return picture_of(readable(path.name), files.read(path))
 
 
 def picture_of(name: str, data: bytes) -> Picture:

@@ -65,7 +65,7 @@ ROOMS = {
     "store": door(),
     "observe": door(
         "numpy PIL",
-        "records numbers bands files analysis images models store",
+        "foreign records numbers bands files analysis images models store",
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
@@ -73,7 +73,7 @@ ROOMS = {
     "jobs": door("", "records"),
     "survey": door(
         "numpy",
-        "records numbers limits files threads images models analysis",
+        "foreign records numbers limits files threads images models analysis",
         inside="torch pyarrow ray timm",
         inside_house="capture",
     ),
@@ -83,7 +83,7 @@ ROOMS = {
     "charts": door(
         "numpy plotly PIL", "records numbers foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
-    "serving": door("click", "records bands limits devices images analysis models", inside="torch streamlit"),
+    "serving": door("click", "foreign records bands limits devices images analysis models", inside="torch streamlit"),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",

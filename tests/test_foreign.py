@@ -29,6 +29,12 @@ def test_markdown_shows_every_text_as_it_is(text):
     assert not re.search(r"(?<!\\)(?:\\\\)*[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", shown))
 
 
+@pytest.mark.parametrize("shown", [foreign.readable, foreign.literal, foreign.sentence, foreign.in_figure])
+def test_what_is_no_text_is_spelled_out_and_can_be_sent(shown):
+    assert "udcff" in shown("a\udcffb").encode().decode()
+    assert foreign.readable("aé\U0001f600") == "aé\U0001f600"
+
+
 @pytest.mark.parametrize(
     "text", ["https://a.example", "see www.a.example", "me@a.example", ":material/home:", ":streamlit:"]
 )

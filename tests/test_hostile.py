@@ -18,7 +18,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 
-from attention import serving, survey, ui, views
+from attention import observe, serving, survey, ui, views
 from attention.models import Network
 from attention.records import ModelCard
 from attention.report import html, packing, surveyed
@@ -273,6 +273,22 @@ def test_no_page_names_a_folder_of_the_server_whatever_goes_wrong(page, tmp_path
     app.segmented_control(key="source").set_value("Upload").run()
     bad = [("broken.png", b"\x89PNG"), (f"{tmp_path}/empty.jpg", b""), ("x.webp", b"RIFF1234WEBP")]
     check(app.file_uploader(key="upload").set_value([(*each, "image/png") for each in bad]).run())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names of files")
+def test_names_of_files_that_are_no_text_end_no_page(tmp_path, monkeypatch):
+    odd = "odd\udcff"
+    pictures = folder(tmp_path / odd, {odd: 2})
+    next((pictures / odd).iterdir()).rename(pictures / odd / f"{odd}.png")
+    (pictures / odd / f"{odd} broken.png").write_bytes(b"broken")
+    assert observe.read_picture(pictures / odd / f"{odd}.png").name == r"odd\udcff.png"
+    monkeypatch.setattr(current, "_allowed", [pictures])
+    app = AppTest.from_file(serving.APP, default_timeout=180)
+    app.session_state["survey_from"], app.session_state["survey_pictures"] = "Start one", r"odd\udcff"
+    app.switch_page("pages/survey.py").run()
+    app = finished(app.button(key="survey_start").click().run())
+    app.session_state["survey_facts"] = True
+    assert "udcff" in check(app.run()) and not app.error
 
 
 def test_no_sentence_of_a_page_names_a_folder_of_the_server():

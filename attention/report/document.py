@@ -13,7 +13,7 @@ from plotly.io.json import to_json_plotly
 
 from attention.charts import explorable, export
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
-from attention.foreign import plain
+from attention.foreign import plain, readable
 from attention.numbers import number
 from attention.report import packing
 
@@ -94,7 +94,7 @@ def html(document: Document) -> str:
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
     how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items}
     text = template.render(document=document, packing=packing, explorable=explorable, export=export, **how)
-    return text.encode("utf-8", "backslashreplace").decode()  # the name of a file may hold bytes that are no text
+    return readable(text)
 
 
 def _items(section: Section) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from attention.foreign import readable
 from attention.images import ROOT
 from attention.models import Network
 from attention.serving.options import network_of, parsed
@@ -50,7 +51,7 @@ def folders() -> dict[str, Path]:
     """
     named: dict[str, Path] = {}
     for path in (*_allowed, *_parsed(ARGUMENTS)["data"]):
-        name = path.resolve().name
+        name = readable(path.resolve().name)
         named[name if name not in named else f"{name} ({len(named) + 1})"] = path
     return named
 

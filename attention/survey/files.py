@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.files import open_plain, replacing
+from attention.foreign import readable
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
@@ -181,7 +182,7 @@ def _rest_of_first_form(
 
 def _utf8(names: tuple[str, ...]) -> list[str]:
     """Names of files that are no UTF-8 with their odd bytes spelled out."""
-    return [name.encode("utf-8", "backslashreplace").decode() for name in names]
+    return [readable(name) for name in names]
 
 
 def _text(result: Result) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from attention import analysis
 from attention.analysis.health import is_constant
+from attention.foreign import readable
 from attention.kinds import KINDS
 from attention.records import Floats
 from attention.survey import statistics
@@ -47,7 +48,7 @@ class LoadedSurvey:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What a person calls the classes."""
-        return statistics.class_names(self.result)
+        return tuple(map(readable, statistics.class_names(self.result)))
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:

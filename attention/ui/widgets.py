@@ -15,7 +15,7 @@ from attention.analysis import Block, predictions
 from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
-from attention.foreign import literal, plain, sentence
+from attention.foreign import literal, plain, readable, sentence
 from attention.numbers import number
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
@@ -98,12 +98,12 @@ def show(
     if draw:
         draw()
     elif isinstance(chart.figure, bytes):
-        st.image(chart.figure, width="stretch", alt=chart.alt, caption=literal(chart.caption))
+        st.image(chart.figure, width="stretch", alt=readable(chart.alt), caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
         st.plotly_chart(
             plain(styled(chart.figure)),
             key=chart.key,
-            alt=chart.alt,
+            alt=readable(chart.alt),
             height="stretch" if presenting.is_bare() else "content",
             on_select=on_select or "ignore",
             selection_mode=("points", "box", "lasso") if area else "points",
@@ -307,10 +307,14 @@ def choose(
     that is no option any more, since another network or picture was chosen.
     """
     values = list(options)
+
+    def called(value: Any) -> str:
+        return readable(names(value))
+
     usual = values[0] if default is None else default
     asked = st.query_params.get(key) if linked else None
-    if asked is not None and asked not in map(names, values):
-        _say_fallback(key, asked, _listed([names(value) for value in values]))
+    if asked is not None and asked not in map(called, values):
+        _say_fallback(key, asked, _listed([called(value) for value in values]))
     if key in st.session_state and st.session_state[key] not in values:
         del st.session_state[key]
     if look in ("row", "pills"):
@@ -321,7 +325,7 @@ def choose(
         settings |= {"value": usual}
     if linked:
         settings |= {"bind": "query-params"}
-    return getattr(place or st, LOOKS[look])(label, values, key=key, format_func=names, **settings)
+    return getattr(place or st, LOOKS[look])(label, values, key=key, format_func=called, **settings)
 
 
 def choose_number(

@@ -8,6 +8,7 @@ from attention import images, survey
 from attention.charts import overlay, surveys
 from attention.charts.chart import Chart, Columns
 from attention.charts.surveys import Selection
+from attention.foreign import readable
 from attention.numbers import fixed
 from attention.survey.result import Exemplars, GateSurvey
 from attention.ui import presenting, widgets
@@ -84,7 +85,7 @@ def _draw_exemplars(selection: Selection, gate: GateSurvey, channel: int) -> Non
 def _draw_paths(selection: Selection, label: str, ends: Exemplars, channel: int) -> None:
     """By name alone: the pictures are not at hand."""
     most = ROWS_ON_SCREEN if presenting.is_bare() else None
-    paths = [selection.survey.result.paths[int(number)] for number in ends.pictures[:most, channel]]
+    paths = [readable(selection.survey.result.paths[int(number)]) for number in ends.pictures[:most, channel]]
     values = ends.values[:most, channel]
     st.markdown(f"**{label}**")
     st.dataframe(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from attention import serving, survey
+from attention.foreign import readable
 from attention.images import ASSETS
 from attention.jobs import Job, Lane
 from attention.limits import Limits
@@ -295,8 +296,9 @@ def _draw_facts(loaded: LoadedSurvey) -> None:
     )
     if failures := loaded.result.failures[:MOST_FAILURES]:
         st.markdown(f"{len(loaded.result.failures):,} pictures could not be used:")
-        columns = {"picture": [each.path for each in failures], "why": [each.reason for each in failures]}
-        st.dataframe(columns, hide_index=True, alt=f"The first is {failures[0].path}.")
+        paths = [readable(each.path) for each in failures]
+        columns = {"picture": paths, "why": [readable(each.reason) for each in failures]}
+        st.dataframe(columns, hide_index=True, alt=f"The first is {paths[0]}.")
 
 
 def _flatten(before: str, facts: dict[str, object]) -> Iterator[tuple[str, str]]:
