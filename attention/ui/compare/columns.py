@@ -360,7 +360,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         return
     label = literal(observation.targets[column.target].partition(",")[0])
     score = label if column.probabilities is None else f"P({label})"
-    widgets.room(f"score_{column.card.name}").metric(score, observation.answer(column.target))
+    widgets.room(f"score_{observation.key}").metric(score, observation.answer(column.target))
     if column.heatmap is None:
         st.info("No heatmap yet, or none of this kind.", icon=":material/hourglass_empty:")
         return
