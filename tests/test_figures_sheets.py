@@ -17,7 +17,7 @@ few = settings(max_examples=20)
 
 def boxes(figure):
     """Left, right, bottom and top of each picture's place, in shares of the figure."""
-    return [(p.x, p.x + p.sizex, p.y, p.y + p.sizey) for p in figure.layout.images]
+    return [(p.x - p.sizex / 2, p.x + p.sizex / 2, p.y, p.y + p.sizey) for p in figure.layout.images]
 
 
 def texts(figure):

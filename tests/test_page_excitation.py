@@ -193,7 +193,7 @@ def test_a_gate_with_more_channels_than_bars_shows_the_top_and_a_strip_of_all(mo
     monkeypatch.setattr("attention.charts.channels.MOST_BARS", 100)
     app = opened(network="se", block="layer3.0.attention")
     charts = [json.loads(each.proto.spec) for each in app.get("plotly_chart") if "layer3.0" in each.proto.alt]
-    assert [each["data"][0]["type"] for each in charts] == ["bar", "heatmap"]
+    assert [each["data"][0]["type"] for each in charts if each["data"]] == ["bar", "heatmap"]  # the maps are pictures
     assert "The 64 most open of 128 channels." in said(app) and "All 128 channels in their order" in said(app)
 
 

@@ -1,5 +1,6 @@
 """A result as a file: to the last bit, whoever rewrites it; and from anyone, refused in one sentence or harmless."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -205,6 +206,13 @@ def test_damage_is_refused_or_harmless(data, form):
     assert ends > 50
 
 
+def test_no_damage_of_the_footer_ends_the_process(data):
+    end = len(data) - 8
+    for place in range(end - int.from_bytes(data[end : end + 4], "little"), end):
+        with contextlib.suppress(survey.SurveyError):
+            survey.read_upload(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :], "r")
+
+
 LIMITS = {"file": 10, "rows": 1, "text": 1, "arrays": 1, "gates": 1, "classes": 1}
 
 
@@ -290,7 +298,7 @@ def test_the_header_of_a_page_is_read_whatever_else_is_in_it():
 @pytest.mark.parametrize("field", [b"\x05\x04\x02", b"\x05\x06\x02", b"\x1b\x01", b"\x1f"], ids=["2", "3", "map", "?"])
 def test_a_header_with_a_size_twice_or_a_kind_of_no_use_is_refused(field):
     raw = header(field)
-    with pytest.raises(ValueError, match=r"do not fit|no header"):
+    with pytest.raises(ValueError, match=r"do not fit|no struct"):
         list(checks.page_sizes(raw, 0, len(raw.getvalue())))
 
 
@@ -308,15 +316,16 @@ def test_page_sizes_are_those_that_add_up_to_the_files_own_sums(way):
     table = pa.table({"n": random.random(50_000), "s": [str(number % 700) for number in range(50_000)]})
     out = io.BytesIO()
     pq.write_table(table, out, row_group_size=20_000, data_page_size=2**14, **way)
-    facts, pages = pq.read_metadata(out), 0
+    facts, pages, chunks = pq.read_metadata(out), 0, checks.column_chunks(out)
     for group in range(facts.num_row_groups):
         for number in range(facts.num_columns):
             chunk = facts.row_group(group).column(number)
             start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+            assert next(chunks) == (start, chunk.total_compressed_size)
             sizes = list(checks.page_sizes(out, start, start + chunk.total_compressed_size))
             assert 0 <= chunk.total_uncompressed_size - sum(sizes) <= 200 * len(sizes)  # the headers
             pages += len(sizes)
-    assert pages > 10
+    assert pages > 10 and not list(chunks)
 
 
 @pytest.mark.parametrize("cut", range(1, 12))

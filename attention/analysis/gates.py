@@ -142,7 +142,7 @@ def features(gate: Gate) -> str:
     if len(shape) == 3:
         last = KINDS[gate.kind].is_vector and gate.values.shape[1] == shape[2] != shape[0]
         channels, height, width = (shape[2], *shape[:2]) if last else shape
-        return f"{channels} channels at {height} × {width}"
+        return f"{channels:,} channels at {height} × {width}"
     return "features of " + " × ".join(map(str, shape))
 
 

@@ -80,7 +80,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     return Chart(
         "explore_channel",
         Explorable(data | {"colours": _colours()}),
-        f"{name}: {channels} channels, {units} hidden units, the gates from {extent(gate)}; the "
+        f"{name}: {channels:,} channels, {units} hidden units, the gates from {extent(gate)}; the "
         f"most open channel is {strongest}.",
         f"From left to right: a channel's map, the number that it is squeezed to, the {units} hidden units, its gate "
         f"from 0 to 1, and its map times the gate. Lines are products: red adds, blue takes off. {KEYS}",

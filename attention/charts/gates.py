@@ -112,12 +112,12 @@ def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bo
     order = channels.shown(values, by_size=by_size)
     whole = len(order) == len(values)
     caption = f"Height and colour are the gate, 0 (pale) to 1 (deep); here {extent(values)}. Channels count from 0."
-    some = "" if whole else f"The {len(order)} most open of {len(values)} channels. "
+    some = "" if whole else f"The {len(order):,} most open of {len(values):,} channels. "
     table: Columns = {"channel": range(len(values)), "gate": values}
     bars = channels.gate_bars(values, order, chosen)
     charts = [Chart(key, bars, finding, f"{some}{caption}", table=table)]
     if not whole:
-        strip = f"All {len(values)} channels in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
+        strip = f"All {len(values):,} channels in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
         charts.append(Chart(f"{key}_strip", channels.gate_strip(values, chosen), finding, strip, numbers=key))
     return charts
 
@@ -139,8 +139,8 @@ def passing_in_words(gate: Gate, name: str) -> str:
     """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
     found = analysis.passing(gate.values[0])
     ends = (
-        f"{found.open} of {found.channels} channels {_are(found.open)} let through above 0.9, "
-        f"{found.held} {_are(found.held)} held below 0.1"
+        f"{found.open:,} of {found.channels:,} channels {_are(found.open)} let through above 0.9, "
+        f"{found.held:,} {_are(found.held)} held below 0.1"
     )
     if not found.open and not found.held:
         ends = f"all {found.channels} channels lie between 0.1 and 0.9"

@@ -41,7 +41,14 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
             under = 1 - (top + side) / whole
             images.append(
                 {"source": _address(tile.picture), "xref": "paper", "yref": "paper", "sizing": "contain"}
-                | {"x": left, "y": under, "yanchor": "bottom", "sizex": 0.96 / across, "sizey": side / whole}
+                | {
+                    "x": middle,
+                    "y": under,
+                    "xanchor": "center",
+                    "yanchor": "bottom",
+                    "sizex": 0.96 / across,
+                    "sizey": side / whole,
+                }
             )
             notes.append(_note(middle, under, tile.title, size=14))
             wide = 0.96 / across / len(tile.shown)

@@ -86,12 +86,19 @@ class Named(NamedTuple):
 
 
 def named(given: str) -> Named:
-    """A name; or, where there is such a file, "mine.pth", "mine.pth as FAMILY", "gan.pth:D", "gan.pth:D as FAMILY"."""
+    """A name; or, where there is such a file, "mine.pth", "mine.pth as FAMILY", "gan.pth:D", "gan.pth:D as FAMILY".
+
+    Raises ZooError where it ends as weight files do and there is none.
+    """
     if _is_file(given):
         return Named(Path(given))
     rest, _, family = given.partition(" as ")
     file, _, part = (rest, "", "") if _is_file(rest) else rest.rpartition(":")
-    return Named(Path(file), part or None, family.strip() or None) if _is_file(file) else Named(given)
+    if _is_file(file):
+        return Named(Path(file), part or None, family.strip() or None)
+    if (missing := rest.partition(":")[0]).endswith(FILES):
+        raise ZooError(f"There is no file {missing!r}; the path of a weight file, or a network's name, is allowed.")
+    return Named(given)
 
 
 def _is_file(name: str) -> bool:
@@ -188,8 +195,6 @@ def _entry(name: str) -> Entry:
     source, _, short = name.partition("/")
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
-        if (file := name.partition(" as ")[0].partition(":")[0]).endswith(FILES):
-            raise ZooError(f"There is no file {file!r}; the path of a weight file, or a network's name, is allowed.")
         shown = f"{name[:80]!r}{' ...' * (len(name) > 80)}"
         raise ZooError(f"There is no classifier {shown}; {_close(name, known)}.")
     return _looked_up(name)

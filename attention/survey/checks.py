@@ -6,6 +6,7 @@ page's own header, and .npy that of its array: these are what a reader allocates
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,19 +67,31 @@ def expect_form(form: Any, expected: int) -> None:
 
 def weigh_table(raw: BinaryIO, facts: Any, limits: FileLimits) -> None:
     """Whether the table, of whose metadata the facts are, takes no more memory than is allowed."""
-    groups = [facts.row_group(number) for number in range(facts.num_row_groups)]
-    at_most("rows", sum(group.num_rows for group in groups), limits.rows)
+    at_most("rows", sum(facts.row_group(number).num_rows for number in range(facts.num_row_groups)), limits.rows)
     end, total = raw.seek(0, io.SEEK_END), 0
-    for group in groups:
-        for number in range(group.num_columns):
-            chunk = group.column(number)
-            start = chunk.data_page_offset
-            if chunk.has_dictionary_page:
-                start = min(start, chunk.dictionary_page_offset)
-            insist(0 < start < start + chunk.total_compressed_size <= end)
-            for unpacked in page_sizes(raw, start, start + chunk.total_compressed_size):
-                total += unpacked
-                at_most("bytes without compression", total, limits.unpacked)
+    for start, size in column_chunks(raw):
+        insist(0 < start < start + size <= end)
+        for unpacked in page_sizes(raw, start, start + size):
+            total += unpacked
+            at_most("bytes without compression", total, limits.unpacked)
+
+
+def column_chunks(raw: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Where the pages of each column of each row group begin in a Parquet file, and how many bytes they take.
+
+    From the footer (parquet.thrift, FileMetaData: 4 row groups, of each 1 its columns, of each 3 the facts), since
+    pyarrow's own `RowGroupMetaData.column` ends the whole process where a statistic in it is damaged. Raises
+    ValueError where it is none.
+    """
+    end = raw.seek(0, io.SEEK_END)
+    raw.seek(max(end - 8, 0))
+    length, ending = struct.unpack("<I4s", raw.read(8))
+    insist(ending == b"PAR1" and length + 8 <= end)
+    raw.seek(end - 8 - length)
+    footer = _Thrift(raw.read(length))
+    for _ in footer.structs(4):
+        for _ in footer.structs(1):
+            yield footer.column()
 
 
 def page_sizes(raw: BinaryIO, start: int, end: int) -> Iterator[int]:
@@ -98,9 +111,11 @@ def page_sizes(raw: BinaryIO, start: int, end: int) -> Iterator[int]:
 
 
 class _Thrift:
-    """Reads one struct of the compact protocol; `at` is how many bytes it has taken."""
+    """Reads a struct of the compact protocol; `at` is how many bytes it has taken."""
 
     INTEGERS = (4, 5, 6)
+    FIRST_PAGE, DICTIONARY, SIZE = 9, 11, 7
+    """Fields of the facts of a column, ColumnMetaData."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -108,26 +123,60 @@ class _Thrift:
     def integers(self) -> dict[int, int]:
         """The integer fields of the struct by their number; the others are passed over."""
         integers: dict[int, int] = {}
-        for field, kind in self._fields():
-            insist(field not in integers)  # or another reader might take the other one
+        for field, kind in self.fields():
             if kind in self.INTEGERS:
-                raw = self._varint()
-                integers[field] = (raw >> 1) ^ -(raw & 1)
+                integers[field] = self._zigzag()
             else:
                 integers[field] = -1
-                self._skip(kind)
+                self.skip(kind)
         return integers
 
-    def _fields(self) -> Iterator[tuple[int, int]]:
-        field = 0
+    def structs(self, wanted: int) -> Iterator[None]:
+        """Goes through a struct, and stops at each struct of the list in this field, which is read then."""
+        for field, kind in self.fields():
+            if field == wanted and kind == 9:
+                inner, count = self._list()
+                insist(inner == 12)
+                for _ in range(count):
+                    yield
+            else:
+                self.skip(kind)
+
+    def column(self) -> tuple[int, int]:
+        """Where a column's pages begin, its dictionary's where it has one, and their bytes."""
+        pages = None
+        for field, kind in self.fields():
+            if (field, kind) == (3, 12):
+                pages = self._pages()
+            else:
+                self.skip(kind)
+        if pages is None:
+            raise ValueError("a column without facts")
+        return pages
+
+    def _pages(self) -> tuple[int, int]:
+        facts: dict[int, int] = {}
+        for field, kind in self.fields():
+            if field in (self.FIRST_PAGE, self.DICTIONARY, self.SIZE):
+                insist(kind == 6)  # or another reader would pass it over
+                facts[field] = self._zigzag()
+            else:
+                self.skip(kind)
+        first = facts[self.FIRST_PAGE]
+        return min(first, facts.get(self.DICTIONARY, first)), facts[self.SIZE]
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """The number and kind of each field of a struct, whose value is to be read or skipped then."""
+        field, seen = 0, set[int]()
         while head := self._byte():
             kind, step = head & 15, head >> 4
-            if not step:
-                raw = self._varint()
-            field = field + step if step else (raw >> 1) ^ -(raw & 1)
+            field = field + step if step else self._zigzag()
+            insist(field not in seen and -(2**15) <= field < 2**15)  # or another reader might take another one
+            seen.add(field)
             yield field, kind
 
-    def _skip(self, kind: int, depth: int = 0) -> None:
+    def skip(self, kind: int, depth: int = 0) -> None:
+        """Passes a value over."""
         insist(depth < 8)
         if kind in (1, 2):  # true and false are kinds of their own
             return
@@ -141,20 +190,28 @@ class _Thrift:
             length = self._varint()
             self.at += length
         elif kind in (9, 10):
-            head = self._byte()
-            inner = 3 if head & 15 in (1, 2) else head & 15  # in a list true and false are a byte each
-            for _ in range(self._varint() if head >> 4 == 15 else head >> 4):
+            inner, count = self._list()
+            for _ in range(count):
                 insist(self.at < len(self.data))
-                self._skip(inner, depth + 1)
+                self.skip(inner, depth + 1)
         elif kind == 12:
-            for _, inner in self._fields():
-                self._skip(inner, depth + 1)
+            for _, inner in self.fields():
+                self.skip(inner, depth + 1)
         else:
-            raise ValueError("no header of a page")
+            raise ValueError("no struct of the compact protocol")
 
     def _byte(self) -> int:
         self.at += 1
         return self.data[self.at - 1]
+
+    def _list(self) -> tuple[int, int]:
+        head = self._byte()
+        inner = 3 if head & 15 in (1, 2) else head & 15  # in a list true and false are a byte each
+        return inner, self._varint() if head >> 4 == 15 else head >> 4
+
+    def _zigzag(self) -> int:
+        raw = self._varint()
+        return (raw >> 1) ^ -(raw & 1)
 
     def _varint(self) -> int:
         value = shift = 0

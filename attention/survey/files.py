@@ -9,6 +9,7 @@ under zstd, and the text in the file's metadata, under `gatescope`, with their p
 import io
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -98,8 +99,9 @@ def _errors() -> tuple[type[Exception], ...]:
     import pyarrow as pa
 
     lookups = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
+    headers = (SyntaxError, tokenize.TokenError)  # numpy takes the header of an array apart as Python
     reading = (OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile, RuntimeError, MemoryError)
-    return (pa.ArrowException, *lookups, *reading)
+    return (pa.ArrowException, *lookups, *headers, *reading)
 
 
 def _schema() -> "pa.Schema":

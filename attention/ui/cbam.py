@@ -222,7 +222,7 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
     weighed = " that the channel gate has weighed" * (block.channel is not None)
     symbol, normalised = "F'" if weighed else "F", ", normalised" * steps.normalised
     sentences = (
-        f"**1 Features** {symbol}: {channels} channels{weighed}; here those of the largest values.",
+        f"**1 Features** {symbol}: {channels:,} channels{weighed}; here those of the largest values.",
         "**2 Pool**: each place keeps the mean of its channels and the largest of them.",
         f"**3 Kernel**, {size} × {size}, learned: red weights add a pooled value to the answer, blue ones take it off.",
         f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed between 0 and 1.",

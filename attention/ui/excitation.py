@@ -146,7 +146,7 @@ def draw_channel(selection: ChannelSelection) -> None:
         return
     before, after = steps.before[0, channel], steps.after[0, channel]
     maps = {"before": before, "after": after}
-    left, right = st.columns([0.35, 2], vertical_alignment="center")
+    left, right = st.columns([0.5, 2], vertical_alignment="center")
     with left:
         st.metric(f"Gate of channel {channel}", f"× {fixed(selection.values[channel])}")
     with right:
@@ -235,8 +235,8 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
     )
     st.subheader("2. Excite", anchor=False)
     st.markdown(
-        f"Two small layers look at all {len(values)} numbers at once: {len(values)} → {hidden} hidden units → "
-        f"{len(values)}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
+        f"Two small layers look at all {len(values):,} numbers at once: {len(values):,} → {hidden} hidden units → "
+        f"{len(values):,}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
         "out, as the papers' do. SE's authors removed them in the experiments whose table stands under “Reduction "
         "ratio”; this project's own blocks have them.)"
     )

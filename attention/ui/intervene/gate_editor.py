@@ -38,11 +38,13 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
         if numbers and _settable(session):
             set_places(session, numbers, brush())
 
-    many = f" The {len(order)} most open and the chosen of {len(before)} channels." if len(order) < len(before) else ""
+    many = (
+        f" The {len(order):,} most open and the chosen of {len(before):,} channels." if len(order) < len(before) else ""
+    )
     chart = Chart(
         "turned",
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
-        f"The gate of {len(before)} channels after the edits, {_range(after)}; before, {_range(before)}.",
+        f"The gate of {len(before):,} channels after the edits, {_range(after)}; before, {_range(before)}.",
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "before": before, "after": after},

@@ -189,8 +189,8 @@ def _reweight(lesson: Gated) -> Step:
     maps = {"before": inner.before[0].mean(0), "after the spatial gate": inner.after[0].mean(0)}
     count, height, width = inner.before.shape[1:]
     return Step(
-        f"The one map is multiplied into all {count} channels: it is broadcast over them, as the channel gate was over "
-        "the places. The places that matter less are darker.",
+        f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate was "
+        "over the places. The places that matter less are darker.",
         lambda: widgets.show(spatial.features(maps, "The mean over all channels")),
         f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); F'' = M_s · F'.",
     )

@@ -50,7 +50,7 @@ def _features(lesson: Gated) -> Step:
     count, height, width = lesson.steps.before.shape[1:]
     shown = channels_shown(lesson, shared.spread(lesson.values, lesson.order))
     return Step(
-        f"Inside the network the picture is {count} maps, the channels: each is bright where it found what it has "
+        f"Inside the network the picture is {count:,} maps, the channels: each is bright where it found what it has "
         f"learned to look for. Here are four of them, {height} × {width} values each.",
         lambda: widgets.show(shown),
         f"What reaches `{lesson.gate.name}`.",
@@ -133,7 +133,7 @@ def _hidden(lesson: Gated) -> Step:
     chart = channels.hidden(units[0], branch, inner.activation)
     count, hidden = len(lesson.values), units.shape[1]
     return Step(
-        f"All {count} numbers are mixed into only {hidden}, the hidden units, each with weights of its own that were "
+        f"All {count:,} numbers are mixed into only {hidden}, the hidden units, each with weights of its own that were "
         f"learned: so channels can take each other into account, with {numbers.number(count / hidden)} times fewer "
         "numbers between.",
         lambda: widgets.show(chart),
