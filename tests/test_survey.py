@@ -244,7 +244,7 @@ def test_a_network_that_is_no_classifier_is_refused(pictures):
     [
         ({"engine": "spark"}, "no engine 'spark'; local and ray"),
         ({"batch_size": 0}, "batch size is 0; 1 to 255"),
-        ({"workers": 0}, "0 workers; 1 or more"),
+        ({"workers": 0}, "0 workers; 1 to 1,024"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(given, said):
