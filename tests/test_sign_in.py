@@ -13,7 +13,6 @@ from websockets.sync.client import connect
 from tests import provider
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
-pytest.importorskip("authlib", reason="streamlit signs in by authlib, which requirements-dev.txt has")
 LINK = "/excitation?network=se&channel=3"
 
 
