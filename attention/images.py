@@ -53,7 +53,7 @@ STRIPS = 100_000_000
 """What their conversions take, in bytes."""
 REACH = 2
 """Rows of the result that a bicubic kernel reaches over, on either side."""
-ORIENTATION = 0x0112
+ORIENTATION, SAMPLE_FORMAT, SIGNED = 0x0112, 339, (2,)
 MOST_FRAMES = 10_000
 """Pictures of a TIFF file that are counted."""
 
@@ -354,6 +354,8 @@ def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     picture.load()
     if unpacked:
         notes.append(_widened(picture, unpacked, data))
+    if picture.mode == "L" and getattr(picture, "tag_v2", {}).get(SAMPLE_FORMAT) == SIGNED:
+        notes.append(_spread(picture))
     convert: Callable[[Image.Image], Image.Image] = _rgb
     if picture.mode.startswith(("I", "F")):
         convert, said = _stretching(picture)
@@ -362,6 +364,16 @@ def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     shown = _turned(shown, picture.getexif().get(ORIENTATION, 1))
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
+
+
+def _spread(picture: Image.Image) -> str:
+    """Stretches whole numbers from -128 to 127, which Pillow takes for 0 to 255, over all greys, in place; in words."""
+    values = [level - 256 * (level > 127) for level in range(256)]
+    used = [value for value, count in zip(values, picture.histogram(), strict=True) if count]
+    low, high, said = bands.span(min(used), max(used), sixteen=False)
+    levels = np.clip((np.array(values) - low) * 255 / ((high - low) or 1), 0, 255).round().astype(int)
+    picture.paste(picture.point(levels.tolist()))
+    return said
 
 
 def _sixteen(picture: Image.Image) -> str:

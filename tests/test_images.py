@@ -264,3 +264,12 @@ def test_a_phones_heic_is_read_upright_and_small():
     assert shown.mode == "RGB" and shown.size == (1600, 1200)
     small, wanted = (np.asarray(each.resize((8, 6), Image.Resampling.BOX), float) for each in (shown, picture))
     assert np.abs(small - wanted).max() < 20
+
+
+def test_a_tiff_of_signed_bytes_is_stretched_from_its_least_value_and_says_so():
+    values = np.linspace(-100, 98, 12 * 10).round().astype(np.int8).reshape(12, 10, 1)
+    picture = images.read(pictures.tiff(values, 2))
+    greys = np.array(picture)[..., 0].astype(int)
+    assert (greys[0, 0], greys[-1, -1]) == (0, 255)
+    np.testing.assert_allclose(greys, (values[..., 0].astype(int) + 100) * 255 / 198, atol=0.51)
+    assert picture.info["note"] == "its values of −100 to 98 are stretched over all greys"
