@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,12 +12,12 @@ from importlib.util import find_spec
 from io import BytesIO
 from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
-from attention import bands, files, signatures
+from attention import bands, files, levels, signatures
 from attention.bands import BANDS, RGB, PictureError
 from attention.filters import Filter, filtered
 from attention.limits import MIB, Limits
@@ -53,7 +52,7 @@ STRIPS = 100_000_000
 """What their conversions take, in bytes."""
 REACH = 2
 """Rows of the result that a bicubic kernel reaches over, on either side."""
-ORIENTATION, SAMPLE_FORMAT, SIGNED = 0x0112, 339, (2,)
+ORIENTATION = 0x0112
 MOST_FRAMES = 10_000
 """Pictures of a TIFF file that are counted."""
 
@@ -272,7 +271,9 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             taken = _decoder_bytes(picture, limits)
             picture.draft(None, _fitted(picture.size))
-            own = picture.width * picture.height * OWN_BYTES.get(picture.mode, 4) * (2 if _sixteen(picture) else 1)
+            own = picture.width * picture.height * OWN_BYTES.get(picture.mode, 4)
+            if levels.sixteen(picture):
+                own *= 2
             with _decoding.taking(taken + own):
                 return _upright(picture, data)
     except GatescopeError:
@@ -350,12 +351,12 @@ def _turned(picture: Image.Image, orientation: int) -> Image.Image:
 def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     """The first frame, 8-bit RGB, at most MAX_SIDE on the longer side, with what was left aside in `info`."""
     notes = list(_left_aside(picture))
-    unpacked = _sixteen(picture)
+    unpacked = levels.sixteen(picture)
     picture.load()
     if unpacked:
-        notes.append(_widened(picture, unpacked, data))
-    if picture.mode == "L" and getattr(picture, "tag_v2", {}).get(SAMPLE_FORMAT) == SIGNED:
-        notes.append(_spread(picture))
+        notes.append(levels.widened(picture, unpacked, data))
+    if levels.is_signed(picture):
+        notes.append(levels.spread(picture))
     convert: Callable[[Image.Image], Image.Image] = _rgb
     if picture.mode.startswith(("I", "F")):
         convert, said = _stretching(picture)
@@ -364,56 +365,6 @@ def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     shown = _turned(shown, picture.getexif().get(ORIENTATION, 1))
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
-
-
-def _spread(picture: Image.Image) -> str:
-    """Stretches whole numbers from -128 to 127, which Pillow takes for 0 to 255, over all greys, in place; in words."""
-    values = [level - 256 * (level > 127) for level in range(256)]
-    used = [value for value, count in zip(values, picture.histogram(), strict=True) if count]
-    low, high, said = bands.span(min(used), max(used), sixteen=False)
-    levels = np.clip((np.array(values) - low) * 255 / ((high - low) or 1), 0, 255).round().astype(int)
-    picture.paste(picture.point(levels.tolist()))
-    return said
-
-
-def _sixteen(picture: Image.Image) -> str:
-    """Pillow's name for how it unpacks colours of 16 bits, of which it keeps the upper 8; empty of other pictures."""
-    names = [tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0] for tile in getattr(picture, "tile", ())]
-    return next((name for name in names if re.fullmatch(r"(RGB|RGBA|LA);16[BLN]", str(name))), "")
-
-
-def _widened(picture: Image.Image, unpacked: str, data: bytes) -> str:
-    """Stretches colours of 10, 12 or 14 bits in 16 over all levels, in place, and says so; of 16 bits it says nothing.
-
-    The lower 8 of them are what Pillow keeps when it takes the bytes in the other order.
-    """
-    colours = 1 if unpacked.startswith("LA") else 3
-    highest = int(np.max(picture.getextrema()[:colours]))
-    _, white, said = bands.span(0, 256 * highest + 255, sixteen=True)
-    if not said:
-        return ""
-    upper, lower = ([min(255, round(level * step * 255 / white)) for level in range(256)] for step in (256, 1))
-    with Image.open(BytesIO(data), formats=FORMATS) as rest:
-        if colours == 3:  # of grey with transparency Pillow has one order alone
-            rest.tile = [tile._replace(args=_reordered(tile[3])) for tile in rest.tile]
-        rest.load()
-        rows = max(1, STRIP // picture.width)
-        for top in range(0, picture.height, rows):
-            box = (0, top, picture.width, min(top + rows, picture.height))
-            parts = list(picture.crop(box).split())
-            for place, more in enumerate(rest.crop(box).split()[: len(parts) - picture.mode.endswith("A")]):
-                stretched = parts[place].point(upper)
-                parts[place] = ImageChops.add(stretched, more.point(lower)) if colours == 3 else stretched
-            picture.paste(Image.merge(picture.mode, parts), box)
-    return said
-
-
-def _reordered(arguments: Any) -> Any:
-    """What Pillow's decoder is told, with the bytes of each 16 bits in the other order."""
-    name = arguments if isinstance(arguments, str) else arguments[0]
-    big = name.endswith("B") or (name.endswith("N") and sys.byteorder == "big")
-    other = f"{name[:-1]}{'L' if big else 'B'}"
-    return other if isinstance(arguments, str) else (other, *arguments[1:])
 
 
 def _fitted(size: tuple[int, int]) -> tuple[int, int]:
