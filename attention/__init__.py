@@ -20,6 +20,8 @@ attribution  heatmaps of a class; the only captum
 analysis     numbers out of arrays
 survey       every gate over a folder of pictures
 changes      small changes of a picture
+terms        the words of the field, each in one line
+figure_files  what makes a figure a file in a browser: plotly.js, a script, a font
 comparison   several networks on one picture
 serving      the dashboard started on a person's own network
 interventions  gates turned by hand: edits, what they change, and what chance does

@@ -16,7 +16,7 @@ with controls:
 with figure:
     cost = grouped.cost_of(convolution)
     sections.draw_partition(convolution, cost)
-answer.header(sections.answer(convolution, cost), anchor=False)
+ui.say(sections.answer(convolution, cost), "headline", "header", answer)
 sections.draw_derivation(convolution, cost)
 
 SECTIONS = {

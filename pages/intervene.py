@@ -37,11 +37,11 @@ def edit() -> None:
             with right:
                 outcome = effects.outcome_of(observation, trace, effects.choose_class(observation))
                 effects.draw_probabilities(observation, outcome)
-            said.header(effects.headline(observation, outcome, history.now), anchor=False)
+            ui.say(effects.headline(observation, outcome, history.now), "headline", "header", said)
             seed = effects.choose_seed()
             if history.now and not outcome.nothing:
                 test = effects.draw_evidence(observation, outcome, history.now, seed)
-                said.header(effects.headline(observation, outcome, history.now, test), anchor=False)
+                ui.say(effects.headline(observation, outcome, history.now, test), "headline", "header", said)
             sections = {
                 "Each block off": lambda: depth.draw(observation, outcome.number, seed),
                 "Over many pictures": lambda: many.draw(observation),

@@ -4,12 +4,11 @@ from attention import ui
 
 observation = ui.open_page()
 
-import streamlit as st
 
 from attention.ui import models
 
 with ui.errors():
-    st.header(models.headline(observation), anchor=False)
+    ui.say(models.headline(observation), "headline", "header")
     models.draw_totals(observation)
     models.draw_layers(observation)
     models.draw_report(observation)

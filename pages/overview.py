@@ -13,7 +13,7 @@ with ui.errors():
         figure, answer = ui.slots("gate")
         with figure:
             overview.draw_gate(observation)
-        answer.header(overview.headline(observation), anchor=False)
+        ui.say(overview.headline(observation), "headline", "header", answer)
         overview.draw_network(observation)
         st.caption(overview.scale(observation))
     else:

@@ -38,6 +38,7 @@ ROOMS = {
     "kinds": door(),
     "foreign": door(),
     "signatures": door(),
+    "terms": door(),
     "records": door("numpy", "kinds"),
     "numbers": door("numpy", "records"),
     "threads": door(inside="torch"),
@@ -79,22 +80,25 @@ ROOMS = {
         inside_house="capture",
     ),
     "changes": door("numpy PIL"),
+    "figure_files": door("", "records"),
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
     "many": door("numpy", "records numbers images analysis observe interventions survey comparison"),
     "charts": door(
         "numpy plotly PIL", "records numbers foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
-    "serving": door("click", "foreign records bands limits devices images analysis models", inside="torch streamlit"),
+    "serving": door(
+        "click", "foreign records bands limits devices images analysis models figure_files", inside="torch streamlit"
+    ),
     "views": door("", "records"),
     "report": door(
         "numpy plotly PIL",
-        "records numbers foreign images models analysis observe survey charts",
+        "records numbers foreign images models analysis observe survey figure_files charts",
         inside="jinja2",
     ),
     "ui": door(
         "streamlit numpy PIL plotly",
         "records numbers bands foreign limits images models inventory grouped charts analysis changes store observe "
-        "comparison serving labels interventions jobs survey views report many threads",
+        "comparison serving labels interventions jobs survey views report many threads figure_files terms",
         inside="torch",
         inside_house="layers capture attribution",
     ),

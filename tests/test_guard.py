@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from attention.limits import MIB
+from attention.serving.figure_scripts import FILES, FigureScripts
 from attention.serving.guard import LEAST, POLICY, ROOM, Guard
 from attention.serving.links import LinksKept
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
@@ -129,6 +130,19 @@ def test_every_answer_has_the_policy():
         headers = dict(asked(Guard(Beneath(), {}), scope(path))[0]["headers"])
         assert headers[b"content-security-policy"] == POLICY.encode()
         assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+@pytest.mark.parametrize("before", ["", "/below/here"])
+def test_what_makes_a_file_of_a_figure_is_fetched_from_the_server_itself(before):
+    beneath = Beneath()
+    for name, (path, headers) in FILES.items():
+        start, body = asked(FigureScripts(beneath), scope(f"{before}/figure_files/{name}"))
+        assert (start["status"], start["headers"], body["body"]) == (200, list(headers), path.read_bytes())
+    assert beneath.seen == []
+    others = ["/figure_files/", "/figure_files/other.js", "/figure_files/../plotly.js", "/plotly.js"]
+    for path in others:
+        asked(FigureScripts(beneath), scope(path))
+    assert beneath.seen == others
 
 
 def put(size, visitor="one"):

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.io.json import to_json_plotly
 
-from attention.charts import explorable, export
+from attention import figure_files
+from attention.charts import explorable
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
 from attention.foreign import plain, readable
 from attention.numbers import number
@@ -93,7 +94,7 @@ def html(document: Document) -> str:
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
     how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items}
-    text = template.render(document=document, packing=packing, explorable=explorable, export=export, **how)
+    text = template.render(document=document, packing=packing, explorable=explorable, figure_files=figure_files, **how)
     return readable(text)
 
 

@@ -3,11 +3,8 @@
 import base64
 import gzip
 from functools import cache
-from pathlib import Path
 
-PLOTLY = Path(__file__).with_name("plotly") / "plotly-cartesian-4.1.1.min.js.gz"
-"""The part of plotly.js that knows bars, boxes, heatmaps and scatter, as npm has it in `plotly.js-cartesian-dist-min`;
-its licence lies beside it."""
+from attention.figure_files import PLOTLY
 
 
 def packed(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attention.models import Network
 from attention.models.code import ModelOptions, network
 from attention.serving.current import APP, put
+from attention.serving.figure_scripts import FigureScripts
 from attention.serving.guard import Guard
 from attention.serving.links import LinksKept
 from attention.serving.options import ServingError
@@ -163,7 +164,7 @@ def _guard(hosts: Collection[str]) -> None:
     make = starlette_server.create_starlette_app
 
     def guarded(runtime: Any) -> Any:
-        return Guard(LinksKept(make(runtime)), runtime.uploaded_file_mgr.file_storage, hosts)
+        return Guard(FigureScripts(LinksKept(make(runtime))), runtime.uploaded_file_mgr.file_storage, hosts)
 
     starlette_server.create_starlette_app = guarded
 

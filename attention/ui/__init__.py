@@ -3,7 +3,7 @@
 from attention.ui.export import offer_report
 from attention.ui.frame import PAGES, draw_frame, navigation, open_page
 from attention.ui.presenting import slots
-from attention.ui.widgets import choose, errors, no_gates, tabs
+from attention.ui.widgets import choose, errors, no_gates, say, tabs
 
 __all__ = [
     "PAGES",
@@ -14,6 +14,7 @@ __all__ = [
     "no_gates",
     "offer_report",
     "open_page",
+    "say",
     "slots",
     "tabs",
 ]

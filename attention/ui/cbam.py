@@ -119,9 +119,10 @@ def _draw_profiles(profiles: dict[str, Gate]) -> None:
     for place, (side, gate) in zip(st.columns(len(profiles), gap="medium"), profiles.items(), strict=True):
         with place:
             widgets.show(gates.profile(gate, side, numbers="profiles"))
-    st.markdown(
+    widgets.say(
         "This block weighs rows and columns apart, so it has no map, no pooled maps and no kernel. Each row and each "
-        "column passes its share of the features."
+        "column passes its share of the features.",
+        "profiles",
     )
     numbers = {side: gate.values[0].tolist() for side, gate in profiles.items()}
     longest = max(map(len, numbers.values()))
@@ -163,7 +164,7 @@ def _draw_legend(gate: Gate, style: MapStyle) -> None:
 def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
     blocks = [other for other in observation.blocks if analysis.spatial_view(other)]
     scale = "each on its own range" if style.own else "all on the scale 0 to 1"
-    st.markdown(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.")
+    widgets.say(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.", "depth")
     across = ACROSS_SCREEN if presenting.is_bare() else ACROSS
     film = st.container(key="film")
     for start in range(0, len(blocks), across):
@@ -228,7 +229,7 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed between 0 and 1.",
     )
     for place, sentence in zip(st.columns(4, gap="medium"), sentences, strict=True):
-        place.markdown(sentence)
+        widgets.say(sentence, sentence.split("**")[1], at=place)
     f = rf"f^{{{size} \times {size}}}"
     st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}({symbol});\ \mathrm{{MaxPool}}({symbol})]\right)\right)")
     st.caption(
@@ -244,9 +245,10 @@ def _draw_channel(observation: Observation, block: Block) -> None:
         st.info("This block has no channel gate of CBAM's form: the gate above stands alone.")
         return
     gate = block.channel.values[0]
-    st.markdown(
+    widgets.say(
         "One small network, the MLP, reads the mean of every channel and, once more, the maximum of every channel. "
-        "Its two answers are summed and squashed between 0 and 1: a gate for each channel."
+        "Its two answers are summed and squashed between 0 and 1: a gate for each channel.",
+        "branches",
     )
     where = f"{observation.choice.key} {block.name}"
     channel = widgets.choose_channel(where, len(gate), lambda: int(gate.argmax()), key="unit", width=140)

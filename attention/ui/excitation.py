@@ -221,7 +221,9 @@ def _draw_squeeze(selection: ChannelSelection, steps: ChannelSteps) -> None:
     height, width = steps.before.shape[2:]
     st.subheader("1. Squeeze", anchor=False)
     names = " and its ".join(channels.MEANING[branch] for branch in steps.squeezed)
-    st.markdown(f"Each channel's map of {height} × {width} values becomes its {names}: what it found, and not where.")
+    widgets.say(
+        f"Each channel's map of {height} × {width} values becomes its {names}: what it found, and not where.", "squeeze"
+    )
     for branch, squeezed in steps.squeezed.items():
         widgets.show(channels.squeezed(squeezed[0], branch, selection.channel))
         st.latex(_pooled(branch, selection.channel, (height, width)) + f" = {fixed(squeezed[0, selection.channel])}")
@@ -234,11 +236,12 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
         selection.gate.activation, (selection.gate.activation, rf"\mathrm{{{selection.gate.activation}}}")
     )
     st.subheader("2. Excite", anchor=False)
-    st.markdown(
+    widgets.say(
         f"Two small layers look at all {len(values):,} numbers at once: {len(values):,} → {hidden} hidden units → "
         f"{len(values):,}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
         "out, as the papers' do. SE's authors removed them in the experiments whose table stands under “Reduction "
-        "ratio”; this project's own blocks have them.)"
+        "ratio”; this project's own blocks have them.)",
+        "excite",
     )
     for branch, units in steps.hidden.items():
         widgets.show(channels.hidden(units[0], branch, steps.activation))
@@ -253,7 +256,7 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
 def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
     c, order = selection.channel, analysis.by_strength(selection.values)
     st.subheader("3. Reweight", anchor=False)
-    st.markdown("Each channel's map is multiplied by its gate.")
+    widgets.say("Each channel's map is multiplied by its gate.", "reweight")
     groups = {"Most open": order[:MAPS].tolist(), "Most closed": order[::-1][:MAPS].tolist()}
     widgets.show(channels.reweighted(groups, steps.before[0], steps.after[0], selection.values))
     largest = float(steps.before[0, c].max())
@@ -298,10 +301,11 @@ def draw_ratio(selection: ChannelSelection) -> None:
         _draw_sum(sizes, hidden)
     if hidden and not presenting.is_bare():
         inventory = selection.observation.inventory
-        st.markdown(
+        widgets.say(
             "As counted in this network, with what biases it has, attention holds "
             f"{inventory.network.attention_parameters:,} parameters, "
-            f"{attention_share(inventory, 'parameters')} of its {fixed(inventory.network.parameters / 1e6, 2)} M."
+            f"{attention_share(inventory, 'parameters')} of its {fixed(inventory.network.parameters / 1e6, 2)} M.",
+            "counted",
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -361,7 +365,7 @@ def _draw_health(selection: ChannelSelection) -> None:
     if not sentences and all(gate.name in measured for gate in selection.gates.values()):
         sentences = ["Over the validation pictures every block's gates vary, and in none are most of them saturated."]
     for sentence in sentences:
-        st.markdown(f":material/monitor_heart: {widgets.literal(sentence)}")
+        widgets.say(f":material/monitor_heart: {widgets.literal(sentence)}", "health")
 
 
 def _draw_formula(sizes: list[int], ratio: int) -> None:
@@ -369,9 +373,10 @@ def _draw_formula(sizes: list[int], ratio: int) -> None:
     stages = Counter(sizes)
     terms = " + ".join(rf"{count} \cdot {size}^2" for size, count in stages.items())
     result = f"{2 / ratio * sum(count * size**2 for size, count in stages.items()):,.0f}".replace(",", "{,}")
-    st.markdown(
+    widgets.say(
         "A gate is two small matrices, from C channels to C/r and back. All of them together, for stages s of "
-        "$N_s$ blocks with $C_s$ channels, have so many weights:"
+        "$N_s$ blocks with $C_s$ channels, have so many weights:",
+        "formula",
     )
     st.latex(rf"\frac{{2}}{{r}} \sum_s N_s C_s^2 = \frac{{2}}{{{ratio}}} \left({terms}\right) = {result}")
 
@@ -380,9 +385,10 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
     """The same where each block has a ratio of its own: a sum over the blocks."""
     ratios = [size / units for size, units in zip(sizes, hidden, strict=True)]
     total = sum(2 * size * units for size, units in zip(sizes, hidden, strict=True))
-    st.markdown(
+    widgets.say(
         "A gate is two small matrices, from C channels to H hidden units and back. Here the ratio C/H is not the same "
-        f"in all blocks, {number(min(ratios))} to {number(max(ratios))}, so the weights are added block by block:"
+        f"in all blocks, {number(min(ratios))} to {number(max(ratios))}, so the weights are added block by block:",
+        "sum",
     )
     first, *_, last = (rf"2 \cdot {size} \cdot {units}" for size, units in zip(sizes, hidden, strict=True))
     st.latex(rf"\sum_b 2\,C_b H_b = {first} + \dots + {last} = " + f"{total:,}".replace(",", "{,}"))

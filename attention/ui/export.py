@@ -1,12 +1,14 @@
 """What a person takes away from any page: a report, a figure as a file, and the page itself as a saved view."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from attention import views
+from attention.figure_files import GROUNDS
 from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.report import html, report_of
@@ -15,8 +17,13 @@ from attention.ui.presenting import KEYS, kept
 from attention.ui.widgets import FORMATS, literal, mark, sentence, slug
 from attention.views import SavedView
 
+_GROUNDS = [ground.title() for ground in GROUNDS]
 _SAID = "_views_said"
 _OPEN = "_takeaway_open"
+_FIGURE_FILES = st.components.v2.component(
+    "figure_files", html="<i></i>", js=Path(__file__).with_name("figure_files.js").read_text(encoding="utf-8")
+)
+"""Has the camera over a plotly figure make its file as a report does, by what the server has for it."""
 
 
 def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
@@ -45,10 +52,16 @@ def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) 
     st.session_state[_OPEN] = box.open
     if box.open:
         with box:
-            st.segmented_control(
-                "Figures as", FORMATS, default=FORMATS[0], required=True, key="figures_as", persist_state="session"
-            )
+            _choose_file()
             _draw_views(observation, page, pages)
+    _FIGURE_FILES(key="figure_files", data={"ground": st.session_state.get("figures_on", _GROUNDS[0]).lower()})
+
+
+def _choose_file() -> None:
+    """What the camera over each figure makes of it."""
+    with st.container(horizontal=True):
+        for label, options, key in (("Figures as", FORMATS, "figures_as"), ("Ground", _GROUNDS, "figures_on")):
+            st.segmented_control(label, options, default=options[0], required=True, key=key, persist_state="session")
 
 
 def _report(observation: Observation, seen: recorder.Recorder) -> str:

@@ -185,7 +185,8 @@ def draw_derivation(convolution: Convolution, cost: Cost) -> None:
     g, c1, c2 = convolution.groups, convolution.in_channels, convolution.out_channels
     rows = [f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" for step in cost.steps]
     beside = st.container(horizontal=True, gap="medium")
-    beside.container(width="content").markdown("\n".join(["| What | How | Number |", "|:--|:--|--:|", *rows]))
+    table = "\n".join(["| What | How | Number |", "|:--|:--|--:|", *rows])
+    widgets.say(table, "derivation", at=beside.container(width="content"))
     beside.container(width=420).markdown(
         f"- Input channels = kernel channels × g: **{c1} = {c1 // g} × {g}**\n"
         f"- Number of kernels = output channels: **{c2} = {c2}**\n"
@@ -201,7 +202,7 @@ def draw_curves(convolution: Convolution) -> None:
 
 def draw_times(convolution: Convolution) -> None:
     """Measured time beside the theory, when asked for."""
-    st.markdown("Fewer parameters is not the same as faster. How long does this convolution take here?")
+    widgets.say("Fewer parameters is not the same as faster. How long does this convolution take here?", "speed")
     if st.button("Measure on this machine", icon=":material/timer:", key="measure"):
         with st.spinner("Running the convolution at every number of groups"):
             from attention.grouped.clock import measure
@@ -225,10 +226,11 @@ def draw_proof(convolution: Convolution) -> None:
         response, matches, part = proof(convolution, layers, shuffle and layers > 1)
         g, outputs = part.groups, part.out_channels
         answered, reached = figures.reach_of_first(response, g)
-        st.markdown(
+        widgets.say(
             f"Input channel 1 is disturbed and **{answered} of {outputs}** output channels answer, in "
             f"**{reached} of {g}** group{'s' * (g > 1)}"
-            + ("; the others do not change by a single bit." if answered < outputs else ".")
+            + ("; the others do not change by a single bit." if answered < outputs else "."),
+            "has",
         )
         st.markdown(_why(part, layers, shuffle))
         verdict = "as the theory says" if matches else "not as the theory says"
@@ -244,7 +246,7 @@ def draw_proof(convolution: Convolution) -> None:
 
 def draw_papers() -> None:
     """The equal-budget view of ResNeXt, ShuffleNet's groups, and AlexNet counted."""
-    st.markdown("The same number of weights, spent on ever more and ever thinner paths: the error falls.")
+    widgets.say("The same number of weights, spent on ever more and ever thinner paths: the error falls.", "paths")
     widgets.show(figures.equal_budget())
     shuffle, alexnet = st.columns(2, gap="large")
     with shuffle:
@@ -275,9 +277,10 @@ def draw_network(observation: Observation) -> None:
         sum(cost.parameters for cost in costs)
         for costs in ([layer.cost for layer in inside], [layer.ungrouped for layer in inside])
     )
-    st.markdown(
+    widgets.say(
         f"**{len(inside)} of {len(layers)}** convolutions of {widgets.literal(observation.card.title)} are grouped: "
-        f"**{has:,}** parameters, where ordinary ones would have **{would:,}**."
+        f"**{has:,}** parameters, where ordinary ones would have **{would:,}**.",
+        "model",
     )
     widgets.show(figures.savings(layers))
     seen_at = images.written(observation.card.input_size)

@@ -8,6 +8,7 @@ import streamlit as st
 from attention.jobs import Job
 from attention.limits import Limits
 from attention.records import StoppedError
+from attention.ui import widgets
 from attention.ui.cache import STORE
 
 R = TypeVar("R")
@@ -63,7 +64,8 @@ def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
     """Whether the job is to start: its cost, and the button that says so."""
     message, control = st.empty(), st.empty()
     stopped = st.session_state.get(f"_stopped_{name}") == key
-    message.markdown(f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost)
+    said = f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost
+    widgets.say(said, f"cost of {name}", at=message)
     if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
         return False
     message.empty()

@@ -59,12 +59,14 @@ def draw_totals(observation: Observation) -> None:
     }
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
-    st.caption(
+    widgets.say(
         f"For one picture of {images.written(observation.card.input_size)} px. "
         "MACs are the multiply-accumulates of convolutions and matrix "
         "products. Groups save against the same network with every convolution in one group: that one would have "
         f"{magnitude(whole.ungrouped_parameters)} parameters, "
-        f"{magnitude(whole.ungrouped_macs)} MACs."
+        f"{magnitude(whole.ungrouped_macs)} MACs.",
+        "totals",
+        "caption",
     )
     widgets.show(network.to_scale(whole))
     if observation.inventory.note:
@@ -93,9 +95,11 @@ def draw_layers(observation: Observation) -> None:
     )
     if ticked := event["selection"]["rows"]:
         _open(observation, rows[ticked[0]])
-    st.caption(
+    widgets.say(
         "Tick a row with gates to open its block. What has no row of its own (normalisation, activations, classifiers) "
-        "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up."
+        "is counted in the row that holds it. Neighbours that hold the same are one row, which adds them up.",
+        "layers",
+        "caption",
     )
     downloads.offer(
         "All layers, CSV",
@@ -263,7 +267,7 @@ def draw_report(observation: Observation) -> None:
     for sentence in (*missing(observation.inventory.known), *elsewhere(observation), *differences(observation)):
         st.markdown(f"- {sentence}")
     st.markdown("**What the pass was seen to do**")
-    st.markdown("\n".join(f"- {widgets.literal(sentence)}" for sentence in observation.coverage))
+    widgets.say("\n".join(f"- {widgets.literal(sentence)}" for sentence in observation.coverage), "seen")
     _draw_blocks(observation)
     _draw_rejected(observation)
 

@@ -41,10 +41,11 @@ def draw_network(observation: Observation) -> None:
 def draw_gate(observation: Observation) -> None:
     """What a gate is, by one block of this network with this picture, where one has the papers' form."""
     blocks = [block for block in observation.blocks if block.channel]
-    st.markdown(
+    widgets.say(
         "**A gate is a dial from 0 to 1 that multiplies features**, the numbers that the network has found in the "
         "picture: at 1 they pass unchanged, at 0 they are shut off. A channel gate has a dial for each kind of "
-        "feature, a spatial gate one for each place."
+        "feature, a spatial gate one for each place.",
+        "gate",
     )
     if blocks:
         chosen = gated.Gated(observation, gated.usual(observation, blocks))
@@ -88,9 +89,11 @@ def _draw_cost(observation: Observation) -> None:
     for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
     seen_at = images.written(observation.card.input_size)
-    st.caption(
+    widgets.say(
         f"For the picture as the network sees it, {seen_at} px. MACs are the multiply-accumulates of "
-        "convolutions and matrix products; the products with the gates are not counted."
+        "convolutions and matrix products; the products with the gates are not counted.",
+        "cost",
+        "caption",
     )
 
 

@@ -1,15 +1,21 @@
 """What a page shows at the moment, kept for the report: its charts, and the address that leads to it."""
 
+import re
 from dataclasses import dataclass, field
 
 import streamlit as st
 
+from attention import terms
 from attention.charts.chart import Chart
 from attention.report import Section, Table
+from attention.ui import presenting
 
 _RECORDER = "_recorder"
 UNREAD = ("edits", "present")
 """Keys of an address whose values are written for machines."""
+HEADLINE = "headline"
+"""The place of a page's answer."""
+_ESCAPED = re.compile(r"\\(?=[^\w\s])(.)")
 
 
 @dataclass
@@ -22,6 +28,8 @@ class Recorder:
     title: str
     items: dict[str, Chart | Table] = field(default_factory=dict)
     address: dict[str, str] = field(default_factory=dict)
+    explained: dict[str, str] = field(default_factory=dict)
+    """Where each term was explained, by its pattern."""
 
     def sections(self) -> list[Section]:
         """For a report: what the page showed, and what its address said; nothing of a page that has none of it."""
@@ -44,6 +52,20 @@ def note(key: str, item: Chart | Table) -> None:
     if recorder:
         recorder.items[key] = item
         recorder.address = st.query_params.to_dict()
+
+
+def explain(text: str, place: str) -> str | None:
+    """The terms that stand in this text for the first time on the page, a line each, for the `help` of what shows the
+    text at `place`; None where there are none, and in a presentation, which has somebody who explains.
+
+    A headline stands above whatever was drawn before it."""
+    recorder: Recorder | None = st.session_state.get(_RECORDER)
+    if not recorder or presenting.is_on():
+        return None
+    elsewhere = {term: where for term, where in recorder.explained.items() if where != place != HEADLINE}
+    first = {term: word for term, word in terms.met(_ESCAPED.sub(r"\1", text)).items() if term not in elsewhere}
+    recorder.explained = elsewhere | dict.fromkeys(first, place)
+    return "\n\n".join(f"**{word.rstrip(' =≤<')}**: {terms.TERMS[term]}." for term, word in first.items()) or None
 
 
 def _columns(address: dict[str, str]) -> dict[str, list[str]]:

@@ -34,8 +34,8 @@ def headline(observation: Observation, words: Callable[[Found], tuple[str, str]]
     def say(found: Found) -> None:
         answer, more = words(found)
         with place.container():
-            st.header(widgets.literal(answer), anchor=False)
-            st.markdown(widgets.literal(more))
+            widgets.say(widgets.literal(answer), "headline", "header")
+            widgets.say(widgets.literal(more), "more")
 
     before = known(observation, make=presenting.is_on())  # a presented part keeps its place on the screen
     with widgets.answer() as place:

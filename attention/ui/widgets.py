@@ -93,7 +93,7 @@ def show(
     it becomes a picture in a file. What the browser draws by a script of this project, its caller draws by `draw`.
     """
     if chart.headline:
-        st.markdown(literal(chart.headline))
+        say(literal(chart.headline), f"{chart.key} headline")
     recorder.note(chart.key, chart)
     if draw:
         draw()
@@ -110,9 +110,21 @@ def show(
             config=_tools(chart.key),
         )
     if chart.caption and (draw or not isinstance(chart.figure, bytes)):
-        st.caption(literal(chart.caption))
+        say(literal(chart.caption), chart.key, "caption")
     if chart.table and fold_table:
         fold(**{chart.key: chart.table})
+
+
+def say(
+    text: str,
+    place: str,
+    look: Literal["markdown", "caption", "header", "subheader"] = "markdown",
+    at: DeltaGenerator | None = None,
+) -> None:
+    """A sentence in markdown, with the terms in it that the page has not explained yet; its `place` on the page is its
+    name, which stays while what it says changes."""
+    settings = {"anchor": False} if look.endswith("header") else {}
+    getattr(at or st, look)(text, help=recorder.explain(text, place), **settings)
 
 
 def chart(
@@ -317,8 +329,8 @@ def choose(
         _say_fallback(key, asked, _listed([called(value) for value in values]))
     if key in st.session_state and st.session_state[key] not in values:
         del st.session_state[key]
-    if look in ("row", "pills"):
-        settings |= {"default": usual, "required": True}
+    if look in ("row", "pills"):  # which take what is chosen already by the key alone
+        settings |= {"default": None if key in st.session_state else usual, "required": True}
     elif look == "list":
         settings |= {"index": None if optional else values.index(usual)}
     else:

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.test_journey import asked, main, sidebar
@@ -42,6 +43,35 @@ def test_a_report_of_a_page_opens_from_disk_without_a_network(visit, server, bro
     assert figure.value.path().read_text().startswith("<svg")
     assert problems == []
     context.close()
+
+
+@pytest.mark.parametrize(("ground", "paper"), [("Light", (255, 255, 255)), ("Dark", (16, 21, 27))])
+def test_the_camera_over_a_figure_makes_a_file_with_a_title_and_a_font(visit, server, tmp_path, ground, paper):
+    visitor = visit(server, appearance="dark")  # a figure is light where the page is not
+    visitor.open("/excitation?network=se&picture=Cat")
+    page, file = visitor.page, tmp_path / "figure"
+    sidebar(page).get_by_text("Figures and views").click()
+
+    def saved(kind):
+        sidebar(page).get_by_role("radio", name=kind).click()
+        visitor.settle()
+        plot = main(page).locator(".st-key-gate .js-plotly-plot")
+        plot.hover()
+        with page.expect_download() as download:
+            plot.locator(".modebar-btn[data-title^='Download plot']").click()
+        assert download.value.suggested_filename == f"gate.{kind.lower()}"
+        download.value.save_as(file)
+
+    if ground == "Dark":
+        sidebar(page).get_by_role("radio", name=ground).click()
+    saved("SVG")
+    words = re.sub("<[^>]+>", " ", file.read_text())
+    assert "SE: which channels get through?" in words and "the strongest is channel" in words
+    assert "@font-face{font-family:'Gatescope Sans';src:url(data:font/woff;base64," in file.read_text()
+    saved("PNG")
+    with Image.open(file) as image:
+        assert image.convert("RGB").getpixel((1, 1)) == paper
+    visitor.settle()
 
 
 def test_a_list_of_views_is_opened_and_stepped_through_by_the_arrow_keys(visit, server):

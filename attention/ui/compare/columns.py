@@ -287,11 +287,11 @@ def draw(observation: Observation) -> None:
     columns = compared(observations, asked, [heatmaps.get(each.key) for each in observations])
     with answer.container():
         found, more = say(columns, asked.label if asked else None)
-        st.header(literal(found), anchor=False)
-        st.markdown(literal(more))
+        widgets.say(literal(found), "headline", "header")
+        widgets.say(literal(more), "more")
     _draw_rows(columns, asked)
     for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
-        st.caption(widgets.literal(note))
+        widgets.say(widgets.literal(note), note, "caption")
     tabs.explain(columns)
     widgets.tabs("about", TABS, columns)
 
@@ -347,7 +347,7 @@ def _draw_rows(columns: Sequence[Compared], asked: Asked | None) -> None:
             continue
         without = " and ".join(called(each.card) for each in columns if each not in having)
         if title:
-            st.markdown(f"**{title}**" + f" · {without}: none" * bool(without))
+            widgets.say(f"**{title}**" + f" · {without}: none" * bool(without), f"row {title}")
         for place, column in zip(st.columns(len(having), border=True), having, strict=True):
             with place:
                 st.caption(called(column.card)) if title else st.markdown(f"**{called(column.card)}**")
@@ -384,7 +384,7 @@ def _draw_guesses(column: Compared) -> None:
     assert column.probabilities is not None
     top = analysis.top(column.probabilities, column.labels)
     rows = [f"| {widgets.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
-    st.markdown("\n".join(["| class | P |", "|:--|--:|", *rows]))
+    widgets.say("\n".join(["| class | P |", "|:--|--:|", *rows]), f"guesses {column.card.name}")
 
 
 def _draw_spatial(column: Compared) -> None:
@@ -422,7 +422,7 @@ def _draw_size(column: Compared, first: Compared) -> None:
     if column is not first:
         took += f", {fixed(column.seconds / first.seconds, 2)} times as long as {called(first.card)}"
     size = f"{magnitude(column.card.parameters)} parameters, {magnitude(column.macs)} MACs"
-    st.markdown(f"{size}; {took}")
+    widgets.say(f"{size}; {took}", f"size {column.card.name}")
 
 
 def _laid(observation: Observation, values: Floats, colour_map: str, scale: Scale) -> bytes:

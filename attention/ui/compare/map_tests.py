@@ -56,9 +56,10 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
     baseline = widgets.choose("What is missing becomes", BASELINES, key="missing", look="row")
     draws = draws_for(len(KINDS) * len(maps))
     passes = 2 * (STEPS + 1) * (len(maps) * (1 + draws) + len(BESIDE))
-    st.markdown(
+    widgets.say(
         "Pixels go, or come back, those of the highest values first. What is missing becomes the mean colour, which "
-        "makes hard edges, or the picture blurred, with which RISE begins its insertion."
+        "makes hard edges, or the picture blurred, with which RISE begins its insertion.",
+        "removing",
     )
     key = (observation.key, other.key, column.target, *_stamp(column), *maps, baseline)
     said = jobs.cost(passes, 0, column.seconds)
@@ -82,10 +83,11 @@ def draw_sanity(columns: Sequence[Compared]) -> None:
     observation = column.observation
     layers = observation.layers
     steps = len(layers.blocks) + 1
-    st.markdown(
+    widgets.say(
         f"Each tensor's weights are put in a random order, in a copy, from the head down to one block after another, "
         f"by {SEEDS} seeds. Batch-norm's scales and shifts are shuffled too; its running means and variances stay. A "
-        "map that stays the same although its own block is shuffled says nothing about what the network has learned."
+        "map that stays the same although its own block is shuffled says nothing about what the network has learned.",
+        "shuffling",
     )
     said = jobs.cost(SEEDS * PASSES * steps, SEEDS * steps, column.seconds)
     key = (observation.key, column.target, *_stamp(column))

@@ -69,7 +69,7 @@ def draw(observation: Observation) -> None:
         change = widgets.choose("Change", CHANGES, key="change", look="row")
         second, flipped = observation.of(_changed(observation, change)), change == "flip"
     moves = sorted(_moves(observation, second, other, mirrored=flipped), key=lambda move: -move.change)
-    answer.header(widgets.literal(_say(observation, second, moves)), anchor=False)
+    widgets.say(widgets.literal(_say(observation, second, moves)), "headline", "header", answer)
     pictures, chart = st.columns([2, 5], gap="medium")
     with pictures:
         _draw_pictures(observation, second)

@@ -54,19 +54,21 @@ def _row(column: Compared) -> tuple[object, ...]:
 
 
 def _explain_heatmap(columns: Sequence[Compared]) -> None:
-    st.markdown(
+    widgets.say(
         "Grad-CAM: $A^k$ is channel k of the layer's output, with Z places, and $y^c$ the logit of class c. What is "
-        "negative is left out (Selvaraju et al., arXiv 1610.02391, eqs. 1 and 2)."
+        "negative is left out (Selvaraju et al., arXiv 1610.02391, eqs. 1 and 2).",
+        "grad_cam",
     )
     st.latex(
         r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha^c_k A^k\Big),\qquad "
         r"\alpha^c_k = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}"
     )
     grids = {f"{len(each.heatmap.values)} × {each.heatmap.values.shape[1]}" for each in columns if each.heatmap}
-    st.markdown(
+    widgets.say(
         f"Here the maps have {' and '.join(sorted(grids)) or 'no'} places; they are enlarged bilinearly. Where average "
         "pooling and one linear layer alone follow the block, a place's value times 1/Z is what it adds to the logit, "
-        "and one scale for all compares that; elsewhere values of two networks have no common measure."
+        "and one scale for all compares that; elsewhere values of two networks have no common measure.",
+        "grids",
     )
     st.markdown(r"Overlap, of the fifths $T$ of the places with the largest values: $|T_1 \cap T_2| / |T_1|$.")
 
@@ -81,9 +83,10 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
     column = columns[chosen]
     first = column.observation
     others = [name for name in frame.pictures() if name != first.picture.name]
-    st.markdown(
+    widgets.say(
         "Does a spatial gate lie where the class heatmap lies? Its map is held against the heatmap of its own picture, "
-        "and against those of all others at hand."
+        "and against those of all others at hand.",
+        "gates",
     )
 
     def measure(report: jobs.Report) -> dict[str, NDArray[np.float64]]:
@@ -113,9 +116,10 @@ def draw_heatmaps(columns: Sequence[Compared]) -> None:
         return
     first, names = drawn[0], {column.card.name: column for column in drawn[1:]}
     second = names[widgets.choose("With", names, key="with", look="row", names=widgets.literal, linked=False)]
-    st.markdown(
+    widgets.say(
         "Do the two networks' heatmaps agree because of the picture? Each is held against the other's of the same "
-        "picture, and of all others at hand."
+        "picture, and of all others at hand.",
+        "pictures",
     )
     at_hand = {name: own for name, own in frame.pictures().items() if name != first.observation.picture.name}
 

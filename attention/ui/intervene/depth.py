@@ -79,7 +79,7 @@ def _draw_curve(
         effects = [
             [passes.block_off(each, edit, values, seed=seed, draws=0) for each in observations] for edit in edits
         ]
-    st.markdown(_say_effects(names, effects, classes))
+    widgets.say(_say_effects(names, effects, classes), "effects")
     place = st.empty()
     number = (draws + 1) * len(blocks) * len(observations)
     question = "**Does it matter which channel or place gets which value?**"
@@ -172,7 +172,7 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
 def _draw_published() -> None:
     st.markdown("**Trained without, as published**")
     rows = [f"| {one.gates} | {fixed(one.top1, 2)} % |" for one in excitation.SE_BY_STAGE]
-    st.markdown("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]))
+    widgets.say("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]), "published")
     st.caption(
         f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
         "miss a gate that their other layers count on. The two are not to be compared number by number."

@@ -25,15 +25,17 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
     maps = [passes.heatmap(observation, [], outcome.number), passes.heatmap(observation, edits, outcome.number)]
     same = bool((maps[0].values == maps[1].values).all())
     scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)
-    st.markdown(widgets.literal(_finding(outcome.label, *maps, edited=bool(edits))))
+    widgets.say(widgets.literal(_finding(outcome.label, *maps, edited=bool(edits))), "heatmaps")
     titles = ("Before and after",) if same else ("Before", "After")
     for column, title, one in zip(st.columns(2), titles, maps, strict=False):
         with column:
             _draw_map(observation, title, one, scale)
     where = widgets.literal(f"Grad-CAM of {outcome.label} at {maps[0].layer}")
-    st.caption(
+    widgets.say(
         f"{where}, the last block with a map; colours run from 0 to {number(scale.high)}. It shows which places "
-        "speak for this class, not what a gate does."
+        "speak for this class, not what a gate does.",
+        "layer",
+        "caption",
     )
     widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
 

@@ -27,7 +27,7 @@ def draw(observation: Observation) -> None:
     if measure == "ablation":
         off = cast(many.Off, widgets.choose("Off means", ("neutral", "mean"), key="off_many", look="row"))
     explained = many.MEASURES[measure].explained.format(measure=observation.measure)
-    st.markdown(explained)
+    widgets.say(explained, "measure")
     many.check(observation, measure)
     pictures = loading.choose_pictures("many")
     if pictures is None:

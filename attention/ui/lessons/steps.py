@@ -58,7 +58,7 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     which says nothing elsewhere. A step is made when it is its turn."""
     number = _choose_step(list(steps))
     title = list(steps)[number - 1]
-    st.header(f"{number}. {title}", anchor=False)
+    widgets.say(f"{number}. {title}", "headline", "header")
     if presenting.is_on():
         st.html(STYLE)
     try:
@@ -67,12 +67,12 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
         st.info(str(error), icon=":material/info:")
         return
     with widgets.errors():
-        st.markdown(step.sentence)
+        widgets.say(step.sentence, "sentence")
         if step.prediction is None or _predicted(step.prediction, f"guess_{where}_{number}"):
             with at_most(HEIGHT_GUESSED if step.prediction else HEIGHT):
                 step.draw()
             if step.source:
-                st.caption(step.source)
+                widgets.say(step.source, "source", "caption")
         elif step.before:
             with at_most(HEIGHT_GUESSED):
                 step.before()

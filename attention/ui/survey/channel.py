@@ -34,7 +34,7 @@ def draw_channel(selection: Selection) -> None:
     if gate is None or channel is None:
         st.info("This block has no gate by channel. “Where it looks” shows its map.", icon=":material/info:")
         return
-    st.header(widgets.literal(surveys.channel_headline(selection, gate, channel)), anchor=False)
+    widgets.say(widgets.literal(surveys.channel_headline(selection, gate, channel)), "headline", "header")
     _draw_exemplars(selection, gate, channel)
     widgets.data(exemplars=_exemplars(selection, gate, channel))
     left, right = st.columns([2, 3], gap="large")

@@ -88,10 +88,11 @@ def _draw_folding(selection: Selection) -> None:
     """The network without the gates' constant channels, where that is exact: what changes, and the file."""
     survey = selection.survey
     name = str(survey.result.provenance["network"]["name"])
-    st.markdown(
+    widgets.say(
         "A channel whose gate is the same for every picture needs no gate: its factor can stand in the convolution "
         "that reads the product alone, or in the norm before the gate, with the excitation's first weights divided by "
-        "it. Which of the two a block allows is tried, and kept where it is exact."
+        "it. Which of the two a block allows is tried, and kept where it is exact.",
+        "folding",
     )
     if survey.random or name not in own.names():
         st.info(f"Here it is offered for the networks that come with Gatescope; for others, `{FOLD}` does it.")

@@ -247,8 +247,9 @@ def draw_header(loaded: LoadedSurvey) -> None:
     classes = int((loaded.counts > 0).sum())
     counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
-    st.markdown(
-        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}"
+    widgets.say(
+        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}",
+        "pictures",
     )
     for sentence in _warnings(loaded):
         st.caption(f":material/warning: {sentence}")

@@ -1,4 +1,4 @@
-"""A figure as a file of its own: the script and the font by which a browser makes it, on a page and in a report."""
+"""What makes a figure a file of its own in a browser, on a page and in a report: plotly.js, a script, and a font."""
 
 import base64
 from functools import cache
@@ -8,6 +8,10 @@ from typing import get_args
 from attention.records import Ground
 
 HERE = Path(__file__).parent
+PLOTLY = HERE / "plotly" / "plotly-cartesian-4.1.1.min.js.gz"
+"""The part of plotly.js that knows bars, boxes, heatmaps and scatter, as npm has it in `plotly.js-cartesian-dist-min`;
+its licence lies beside it."""
+SCRIPT = HERE / "figure_file.js"
 FONT = HERE / "fonts" / "DejaVuSans-part.woff"
 """The Latin letters, digits and signs of DejaVu Sans, whose licence lies beside it."""
 GROUNDS: tuple[Ground, ...] = get_args(Ground)
@@ -16,7 +20,7 @@ GROUNDS: tuple[Ground, ...] = get_args(Ground)
 @cache
 def script() -> str:
     """The script: it defines `figureFile`."""
-    return (HERE / "export.js").read_text(encoding="utf-8")
+    return SCRIPT.read_text(encoding="utf-8")
 
 
 @cache

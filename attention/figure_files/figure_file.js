@@ -44,7 +44,7 @@ function titled(layout, title, finding, size) {
   const room = Math.ceil(said.length * SIZE * LINE) + 24;
   layout.title = {text: said.join("<br>"), x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top",
     pad: {l: 12, t: 20}, font: {size: SIZE, color: layout.font.color}, automargin: false};
-  layout.margin = {l: 80, r: 80, b: 80, ...layout.margin, t: (layout.margin?.t ?? 100) + room};
+  layout.margin = {l: 80, b: 80, ...layout.margin, r: Math.max(layout.margin?.r ?? 80, 16), t: (layout.margin?.t ?? 100) + room};
   return {width: size.width, height: size.height + room};
 }
 

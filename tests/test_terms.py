@@ -1,0 +1,43 @@
+"""The words of the field: each is explained where it first stands on a page."""
+
+import re
+
+import pytest
+
+from attention import terms
+from attention.ui.frame import PAGES
+from tests.test_page_data import TABS, opened
+
+PROSE = ("markdown", "caption", "header", "subheader")
+
+
+def elements(block):
+    for child in block.children.values():
+        yield from elements(child) if hasattr(child, "children") else [child]
+
+
+def first(page, link):
+    """The terms of a page by their patterns: the sentence in which each first stands, and what is explained there."""
+    found = {}
+    for each in elements(opened(page, link).main):
+        if each.type in PROSE:
+            for term in terms.met(re.sub(r"\\([^\w\s])", r"\1", each.value)):
+                found.setdefault(term, (each.value, each.proto.help))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("page", "network", "tab"),
+    [
+        *((page, network, "") for page in PAGES for network in ("se", "cbam")),
+        *(("excitation", "se", tab) for tab in ("Against the usual gate", "Through depth", "Reduction ratio")),
+        *(("cbam", "cbam", tab) for tab in ("Against the usual gate", "Through depth")),
+        *(("intervene", "cbam", tab) for tab in ("Class heatmap", "Over many pictures")),
+    ],
+)
+def test_a_term_is_explained_where_it_first_stands(page, network, tab):
+    link = {"network": network, "picture": "Cat"} | ({TABS[page]: tab} if tab else {})
+    unexplained = [
+        (term, sentence) for term, (sentence, help) in first(page, link).items() if terms.TERMS[term] not in help
+    ]
+    assert unexplained == []
