@@ -44,8 +44,12 @@ _PATTERNS = {
     for pattern in TERMS
 }
 
+_NOT_WORDS = re.compile(r"`[^`]*`|\\([^\w\s])")
+"""Code, and the stroke before a sign that is to be read as it is."""
+
 
 def met(text: str) -> dict[str, str]:
-    """The terms in a text, in its order: how each stands there first, by its pattern in `TERMS`."""
+    """The terms in a text of markdown but for its code, in its order: how each stands there, by its pattern."""
+    text = _NOT_WORDS.sub(lambda found: found[1] or "", text)
     places = {pattern: found for pattern, each in _PATTERNS.items() if (found := each.search(text))}
     return {pattern: places[pattern].group() for pattern in sorted(places, key=lambda each: places[each].start())}

@@ -1,7 +1,5 @@
 """The words of the field: each is explained where it first stands on a page."""
 
-import re
-
 import pytest
 
 from attention import terms
@@ -21,7 +19,7 @@ def first(page, link):
     found = {}
     for each in elements(opened(page, link).main):
         if each.type in PROSE:
-            for term in terms.met(re.sub(r"\\([^\w\s])", r"\1", each.value)):
+            for term in terms.met(each.value):
                 found.setdefault(term, (each.value, each.proto.help))
     return found
 
@@ -41,3 +39,12 @@ def test_a_term_is_explained_where_it_first_stands(page, network, tab):
         (term, sentence) for term, (sentence, help) in first(page, link).items() if terms.TERMS[term] not in help
     ]
     assert unexplained == []
+
+
+def test_terms_are_met_as_they_stand_whole_and_not_in_code():
+    assert terms.met(r"P\(cat\) of the Kernels: p \= 0\.05 in `channels.2`, ungrouped") == {
+        "P": "P",
+        r"kernels?": "Kernels",
+        r"p (?:=|≤|<)": "p =",
+    }
+    assert terms.met("what passes, a superblock, block-diagonal") == {}

@@ -1,6 +1,5 @@
 """What a page shows at the moment, kept for the report: its charts, and the address that leads to it."""
 
-import re
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -15,7 +14,6 @@ UNREAD = ("edits", "present")
 """Keys of an address whose values are written for machines."""
 HEADLINE = "headline"
 """The place of a page's answer."""
-_ESCAPED = re.compile(r"\\(?=[^\w\s])(.)")
 
 
 @dataclass
@@ -63,7 +61,7 @@ def explain(text: str, place: str) -> str | None:
     if not recorder or presenting.is_on():
         return None
     elsewhere = {term: where for term, where in recorder.explained.items() if where != place != HEADLINE}
-    first = {term: word for term, word in terms.met(_ESCAPED.sub(r"\1", text)).items() if term not in elsewhere}
+    first = {term: word for term, word in terms.met(text).items() if term not in elsewhere}
     recorder.explained = elsewhere | dict.fromkeys(first, place)
     return "\n\n".join(f"**{word.rstrip(' =≤<')}**: {terms.TERMS[term]}." for term, word in first.items()) or None
 
