@@ -1,7 +1,9 @@
 """Many visitors at once, each with a picture of its own: python -m benchmarks.visitors 10 50.
 
 Each speaks to a fresh server as a browser does, draws nothing, and opens the first page, brings its picture, and opens
-the page of excitation. Seconds are from the question to the end of the answer; memory is that of the server.
+the page of excitation. Seconds are from the question to the end of the answer; memory is that of the server. All come
+at once and read nothing, unless --reading says for how long they read a page, on average: then they also come one
+after the other, over twice that time.
 """
 
 import asyncio
@@ -33,8 +35,12 @@ PATIENCE = 600
 class Visitor:
     """One connection, with the widgets of its page as they are answered."""
 
-    def __init__(self, address: str, seed: int, *, page: str = "excitation", query: str = "") -> None:
-        """`page` is the one that is opened with the visitor's own picture, `query` what the address asks for."""
+    def __init__(
+        self, address: str, seed: int, *, page: str = "excitation", query: str = "", reading: float = 0
+    ) -> None:
+        """`page` is the one that is opened with the visitor's own picture, `query` what the address asks for; `reading`
+        are seconds before each page."""
+        self._pauses = np.random.default_rng(seed).uniform(0, 2 * reading, 4).tolist()
         self.address, self.picture, self.own_page, self.query = address, _picture(seed), page, query
         self.widgets: dict[str, Any] = {}
         self.page = self.session = ""
@@ -45,18 +51,25 @@ class Visitor:
 
     async def visit(self) -> None:
         """The whole visit."""
+        await self._read()
         async with connect(f"ws{self.address[4:]}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as line:
             self.line = line
             await self._ask("first page", BackMsg())
+            await self._read()
             state = BackMsg()
             state.rerun_script.widget_states.widgets.add(id=self._those("source")[0]).string_array_value.data.append(
                 "Upload"
             )
             await self._ask("the uploader", state)
+            await self._read()
             await self._ask("own picture", await self._upload(state, "upload"))
+            await self._read()
             state.rerun_script.page_script_hash = self.pages[self.own_page]
             await self._ask(self.own_page, state)
             await self._stay(state)
+
+    async def _read(self) -> None:
+        await asyncio.sleep(self._pauses.pop())
 
     async def _stay(self, state: BackMsg) -> None:
         """What the visitor does on the page that was opened last: nothing."""
@@ -156,9 +169,9 @@ def memory(pid: int) -> dict[str, int]:
     return {"MiB": int(status["VmRSS"].split()[0]) // 1024, "handles": handles, "threads": int(status["Threads"])}
 
 
-async def crowd(address: str, count: int) -> list[Visitor]:
+async def crowd(address: str, count: int, reading: float = 0) -> list[Visitor]:
     """So many visitors at the same time."""
-    visitors = [Visitor(address, 1 + number) for number in range(count)]
+    visitors = [Visitor(address, 1 + number, reading=reading) for number in range(count)]
     await asyncio.gather(*(visitor.visit() for visitor in visitors))
     return visitors
 
@@ -167,13 +180,14 @@ async def crowd(address: str, count: int) -> list[Visitor]:
 @click.argument("counts", type=int, nargs=-1, required=True)
 @click.option("--port", default=8650, show_default=True)
 @click.option("--rest", default=90, show_default=True, help="Seconds after the last has left.")
-def main(counts: tuple[int, ...], port: int, rest: int) -> None:
+@click.option("--reading", default=0.0, show_default=True, help="Seconds that a page is read, on average.")
+def main(counts: tuple[int, ...], port: int, rest: int, reading: float) -> None:
     """COUNTS of visitors, a fresh server each; a line of JSON for each of them."""
     for count in counts:
         with server(port) as (address, pid):
             asyncio.run(crowd(address, 1))  # torch is loaded, and the first network
             before, start = memory(pid), time.perf_counter()
-            visitors = asyncio.run(crowd(address, count))
+            visitors = asyncio.run(crowd(address, count, reading))
             took, full = time.perf_counter() - start, memory(pid)
             time.sleep(rest)
             asyncio.run(crowd(address, 1))  # Streamlit forgets those who left when somebody comes or goes
@@ -181,7 +195,12 @@ def main(counts: tuple[int, ...], port: int, rest: int) -> None:
                 what: [round(float(np.percentile([each.seconds[what] for each in visitors], q)), 2) for q in (50, 95)]
                 for what in visitors[0].seconds
             }
-            said = {"visitors": count, "median and 95th percentile, s": seconds, "whole, s": round(took, 1)}
+            said = {
+                "visitors": count,
+                "reading, s": reading,
+                "median and 95th percentile, s": seconds,
+                "whole, s": round(took, 1),
+            }
             said |= {"told to wait": sum(each.waited > 0 for each in visitors)}
             said |= {"errors": [error for each in visitors for error in each.errors]}
             said |= {"before": before, "full": full, "after": memory(pid)}
