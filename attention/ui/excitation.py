@@ -146,7 +146,9 @@ def draw_channel(selection: ChannelSelection) -> None:
         return
     before, after = steps.before[0, channel], steps.after[0, channel]
     maps = {"before": before, "after": after}
-    left, right = st.columns([0.5, 2], vertical_alignment="center")
+    width, height = selection.observation.image.size
+    narrow = min(1.0, max(0.4, width / height))  # of a portrait: its maps are higher, and stand closer together
+    left, right, *_ = st.columns([0.5, 2 * narrow, *([2 - 2 * narrow] * (narrow < 1))], vertical_alignment="center")
     with left:
         st.metric(f"Gate of channel {channel}", f"× {fixed(selection.values[channel])}")
     with right:
@@ -155,7 +157,7 @@ def draw_channel(selection: ChannelSelection) -> None:
         widgets.show(
             Chart(
                 "channel_maps",
-                sheet({"": _on_picture(where, selection.observation, maps)}, side=MAP_SIDE),
+                sheet({"": _on_picture(where, selection.observation, maps)}, side=round(MAP_SIDE / narrow**0.5)),
                 f"{said}: from {extent(before)}, and from {extent(after)}.",
                 f"{said}, {len(before)} × {before.shape[1]} values on one scale, dark low, bright high; below each its "
                 "smallest and its largest.",
