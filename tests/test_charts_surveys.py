@@ -12,7 +12,7 @@ from attention.charts.surveys import Selection
 from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import surveyed
-from attention.survey.loaded import INDICES
+from attention.survey.statistics import INDICES
 from tests.surveys import folder, network
 
 
@@ -99,7 +99,7 @@ def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(l
 def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):
     for index, how in INDICES.items():
         chart = surveys.selectivity(selection, index)
-        means = {gate.name: np.nanmean(how(gate).index) for gate in selection.survey.gates}
+        means = {gate.name: np.nanmean(how.of_gate(gate).index) for gate in selection.survey.gates}
         most, least = max(means, key=means.get), min(means, key=means.get)
         assert chart.headline.startswith(f"{most} is the most class-specific gate, {means[most]:.3f}")
         assert f"{least} the least, {fixed(means[least])}" in chart.headline
