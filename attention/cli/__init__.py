@@ -11,7 +11,7 @@ import click
 from attention import files, interventions, serving, threads
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
-from attention.devices import device_of
+from attention.devices import ALLOWED, device_of
 from attention.numbers import fixed, number
 from attention.records import Band, GatescopeError, Ground, ModelCard
 
@@ -58,7 +58,7 @@ def _device(_context: click.Context, _parameter: click.Parameter, name: str | No
     return None if name is None else device_of(name)
 
 
-DEVICE = click.option("--device", callback=_device, help="auto, cpu, cuda, cuda:1 or mps; the CPU by default.")
+DEVICE = click.option("--device", callback=_device, help=f"{ALLOWED}; the CPU by default.")
 GROUND = click.option(
     "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
 )
