@@ -195,4 +195,4 @@ def _show_prediction(observation: Observation) -> None:
     outputs, classes = observation.outputs, len(observation.labels)
     alone = predictions.is_independent(outputs, classes)
     choosing = "each has a probability of its own" if alone else "it must choose among them"
-    st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.said(outputs, classes)}.")
+    st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.in_words(outputs, classes)}.")
