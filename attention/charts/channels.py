@@ -33,7 +33,8 @@ RATIOS = (1, 2, 4, 8, 16, 32)
 
 Channels = NDArray[np.intp]
 
-_SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+"""Plotly pales what is not selected unless it is told."""
 _FONT = {"size": 15}
 
 
@@ -223,7 +224,7 @@ def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: in
         customdata=channels.astype(np.int32),
         marker={**marker, "line": frame},
         hovertemplate="%{customdata}: %{y:.3f}<extra></extra>",
-        **_SOLID,
+        **SOLID,
     )
     figure = go.Figure(bars)
     for place in map(int, np.flatnonzero(is_chosen)):
