@@ -110,6 +110,11 @@ def pictures() -> dict[str, Picture | None]:
     return {**own, **dict.fromkeys(cache.samples())}
 
 
+def named_picture(name: str) -> Picture:
+    """One of `pictures()`, which is read where it is a sample."""
+    return pictures()[name] or cache.sample(name)
+
+
 def _choose_picture() -> Picture:
     source = st.segmented_control(
         "Picture",
