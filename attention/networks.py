@@ -30,7 +30,7 @@ class BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, attention: Attention) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            *_conv_norm(inputs, outputs, 3, stride), nn.ReLU(inplace=True), *_conv_norm(outputs, outputs, 3)
+            *conv_norm(inputs, outputs, 3, stride), nn.ReLU(inplace=True), *conv_norm(outputs, outputs, 3)
         )
         self.attention = attention(outputs)
         self.shortcut = _shortcut(inputs, outputs, stride)
@@ -47,11 +47,11 @@ class GroupedBlock(BasicBlock):
         super().__init__(inputs, outputs, stride, attention)
         width = 2 * outputs
         self.branch = nn.Sequential(
-            *_conv_norm(inputs, width, 1),
+            *conv_norm(inputs, width, 1),
             nn.ReLU(inplace=True),
-            *_conv_norm(width, width, 3, stride, groups=CARDINALITY),
+            *conv_norm(width, width, 3, stride, groups=CARDINALITY),
             nn.ReLU(inplace=True),
-            *_conv_norm(width, outputs, 1),
+            *conv_norm(width, outputs, 1),
         )
 
 
@@ -62,11 +62,11 @@ class ResNet(nn.Module):
         super().__init__()
         half = WIDTHS[0] // 2
         self.stem = nn.Sequential(
-            *_conv_norm(3, half, 3, 2),
+            *conv_norm(3, half, 3, 2),
             nn.ReLU(inplace=True),
-            *_conv_norm(half, half, 3),
+            *conv_norm(half, half, 3),
             nn.ReLU(inplace=True),
-            *_conv_norm(half, WIDTHS[0], 3),
+            *conv_norm(half, WIDTHS[0], 3),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, 2, 1),
         )
@@ -262,7 +262,10 @@ def build(name: str, classes: int) -> nn.Module:
     return NETWORKS[name](classes)
 
 
-def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> tuple[nn.Module, nn.Module]:
+def conv_norm(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution of C -> C' channels that keeps height and width at stride 1, and the normalisation behind it."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return conv, nn.BatchNorm2d(outputs)
 
@@ -270,7 +273,7 @@ def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     if inputs == outputs and stride == 1:
         return nn.Identity()
-    return nn.Sequential(*_conv_norm(inputs, outputs, 1, stride))
+    return nn.Sequential(*conv_norm(inputs, outputs, 1, stride))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -108,6 +108,7 @@ def test_what_two_windows_share_is_told_in_shares_of_each():
     assert shared == (50, 0, 100, 90)
     assert agreement.inside(shared, one) == (0.5, 0, 1, 0.9)
     assert agreement.inside(shared, other) == (0, 0.1, 0.5, 1)
+    assert agreement.inside((1.0, 3.0, 3.0, 7.0), (0.0, 1.0, 4.0, 9.0)) == (0.25, 0.25, 0.75, 0.75)
     assert agreement.common(one, (100.0, 0.0, 200.0, 100.0)) is None
 
 

@@ -329,4 +329,5 @@ def texts() -> list[Path]:
     inside = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     files = [path for path in [*ROOT.iterdir(), *inside, ROOT / ".streamlit" / "config.toml"] if path.is_file()]
     kinds = {".py", ".md", ".toml", ".txt", ".json", ""}
-    return [path for path in files if path.suffix in kinds and path != Path(__file__)]
+    others = (Path(__file__), ROOT / ".git")  # in a worktree this is a file
+    return [path for path in files if path.suffix in kinds and path not in others]

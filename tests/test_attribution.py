@@ -184,6 +184,22 @@ def test_the_passes_are_those_that_were_announced(method):
 
 
 @EACH
+def test_as_many_pictures_run_as_were_announced(method):
+    class Counting(Small):
+        pictures = 0
+
+        def forward(self, batch):
+            Counting.pictures += len(batch)
+            return super().forward(batch)
+
+    attribute = Attributor(seeded(Counting))
+    layers = attribute.layers(SHAPE)
+    Counting.pictures = 0
+    attribute(picture(), 0, method=method)
+    assert Counting.pictures == method.passes(SHAPE, layers).forward
+
+
+@EACH
 def test_what_the_progress_raises_ends_the_work_and_leaves_nothing_behind(method):
     class Cancelled(BaseException):
         pass

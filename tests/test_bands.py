@@ -135,3 +135,9 @@ def test_bands_are_read_from_words() -> None:
     for wrong in ("", " ", ",".join(["1"] * 65), "x" * 61):
         with pytest.raises(PictureError, match="a number from 1 on, or a name that the file gives"):
             bands.bands_of(wrong)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_white_is_the_last_of_as_few_bits_as_hold_the_highest_value(bits):
+    for highest in (2 ** (bits - 2) if bits > 10 else 1, 2**bits - 1):
+        assert bands.span(0, highest, sixteen=True)[:2] == (0, 2**bits - 1)

@@ -12,7 +12,7 @@ from attention.charts.surveys import Selection
 from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import surveyed
-from attention.survey.loaded import INDICES
+from attention.survey.statistics import INDICES
 from tests.surveys import folder, network
 
 
@@ -44,7 +44,7 @@ def every(selection: Selection) -> list[Chart]:
 
 def test_every_chart_has_a_key_words_a_caption_and_numbers(selection):
     charts = every(selection)
-    assert len({chart.key for chart in charts}) == len(charts) == 12
+    assert len({chart.key for chart in charts}) == len(charts) == 9 + len(INDICES)
     for chart in charts:
         assert chart.alt and chart.caption and chart.table_name
         columns = [len(column) for column in chart.table.values()]
@@ -99,7 +99,7 @@ def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(l
 def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):
     for index, how in INDICES.items():
         chart = surveys.selectivity(selection, index)
-        means = {gate.name: np.nanmean(how(gate).index) for gate in selection.survey.gates}
+        means = {gate.name: np.nanmean(how.of_gate(gate).index) for gate in selection.survey.gates}
         most, least = max(means, key=means.get), min(means, key=means.get)
         assert chart.headline.startswith(f"{most} is the most class-specific gate, {means[most]:.3f}")
         assert f"{least} the least, {fixed(means[least])}" in chart.headline

@@ -75,7 +75,8 @@ def test_the_correlation_is_numpys_on_the_grid_of_the_first():
 def test_each_part_of_the_loss_is_its_slow_twin(part):
     random = np.random.default_rng(3)
     given, wanted = random.normal(size=(2, 4, 7))
-    maps = [random.random((4, side, side)) * 0.2 for side in (6, 6, 4)]
+    scales = np.array([0.1, 0.2, 0.5, 0.8]).reshape(4, 1, 1)  # some pictures vary by less than is asked, some by more
+    maps = [random.random((4, side, side)) * scales for side in (6, 6, 4)]
     evidence = random.random((4, 4, 4))
     weights = dict.fromkeys(("answers", "openness", "spread", "habit", "evidence"), 0.0) | {part: 1.0}
     recipe = DistillationRecipe(seeing=2, resting=(1,), least=0.1, **weights)

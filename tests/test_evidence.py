@@ -56,6 +56,14 @@ def test_a_figure_of_tests_has_draws_enough_for_one_of_them_to_be_evidence():
         assert draws >= 99 and count / (draws + 1) <= evidence.LEVEL
 
 
+def test_a_p_value_at_the_level_is_evidence_and_one_above_it_is_none():
+    draws = np.concatenate([np.linspace(-1, 1, 95), [3, 3, 3, 3]])
+    for observed, holds in ((3.0, True), (0.99, False)):
+        (test,) = evidence.tests([observed], [draws])
+        assert test.holds == holds
+        assert (test.p == evidence.LEVEL) == holds
+
+
 def test_the_null_range_holds_the_middle():
     assert evidence.null_range(np.arange(1001)) == (25.0, 975.0)
 

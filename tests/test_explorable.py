@@ -131,6 +131,14 @@ def test_a_kernels_products_in_its_group_give_its_answer(groups, options):
     assert not module._forward_hooks and not module[1]._forward_hooks
 
 
+@pytest.mark.parametrize("kernel", [(1, 5), (5, 3)])
+def test_an_oblong_kernel_with_the_padding_same_reads_the_window_of_its_answer(kernel):
+    torch.manual_seed(0)
+    seen = observe(nn.Sequential(nn.Conv2d(2, 3, kernel, padding="same")), "0", torch.randn(1, 2, 6, 7))
+    answer = np.einsum("kcij,cij->k", seen.weights, seen.window) + seen.biases
+    np.testing.assert_allclose(answer, seen.output[:, *seen.place], atol=1e-5)
+
+
 def test_a_convolution_that_does_not_run_is_not_made_up():
     module = nn.Sequential(nn.Conv2d(3, 4, 1))
     module.idle = nn.Conv2d(3, 4, 1)

@@ -104,6 +104,16 @@ def test_a_difference_is_drawn_symmetric_about_zero(values):
     assert high >= np.abs(values).max()
 
 
+def test_a_difference_is_the_second_pictures_gate_less_the_firsts():
+    first, second = np.array([0.1, 0.9, 0.5], np.float32), np.array([0.1, 0.2, 0.75], np.float32)
+    chart = channels.difference(first, second)
+    np.testing.assert_array_equal(chart.table["change"], second - first)
+    np.testing.assert_array_equal(chart.figure.data[0].y, second - first)
+    assert chart.headline.startswith(
+        "2 of 3 channels differ by more than 0.1; most of all channel 1: 0.900 for the first"
+    )
+
+
 def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_most():
     values = np.array([0.1, -0.4, 0.2], np.float32)
     figure, named = channels.difference_figure(values), channels.difference_figure(values).layout.annotations

@@ -4,7 +4,7 @@ import pytest
 
 from attention import images
 from attention.charts import network
-from attention.charts.colours import BLUE
+from attention.charts.colours import GATE
 from attention.models import zoo
 from attention.observe import observe, read_picture
 from attention.records import Part
@@ -22,7 +22,7 @@ def test_the_bars_are_the_whole_network_and_the_blue_ones_its_attention(name):
         bars = [bar for bar in chart.figure.data if bar.y[0] == title]
         assert sum(bar.x[0] for bar in bars) == pytest.approx(1)
         assert sum(chart.table[title]) == getattr(whole, title.lower())
-        blue = sum(bar.x[0] for bar in bars if bar.marker.color == BLUE)
+        blue = sum(bar.x[0] for bar in bars if bar.marker.color == GATE)
         assert blue == pytest.approx(getattr(whole, f"attention_{title.lower()}") / getattr(whole, title.lower()))
 
 

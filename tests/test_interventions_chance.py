@@ -104,13 +104,13 @@ def test_the_control_of_a_whole_gate_deals_out_its_own_values(action):
 
 
 @pytest.mark.parametrize("draw", range(8))
-def test_values_of_a_map_are_moved_together(draw):
+@pytest.mark.parametrize(("height", "width"), [(5, 5), (4, 7)])
+def test_values_of_a_map_are_moved_together(height, width, draw):
     """Each place keeps its four neighbours, on the torus."""
-    before = traced("cbam")
-    gate = next(gate for gate in before.gates if gate.kind == "spatial")
-    height, width = gate.values.shape[1:]
+    values = np.zeros((1, height, width), np.float32)
+    gate = Gate("block", "spatial", "sigmoid", values, (1, 2, height, width), 0.0, 0.0)
     numbered = torch.arange(height * width, dtype=torch.float32).reshape(1, height, width)
-    control = interventions.random_control([Edit("off", block=gate.name)], before.gates, seed=3, draw=draw)[gate.name]
+    control = interventions.random_control([Edit("off", block=gate.name)], [gate], seed=3, draw=draw)[gate.name]
     moved = control(numbered)[0].long().numpy()
 
     def neighbours(grid):

@@ -153,3 +153,9 @@ def test_the_page_offers_the_folded_weights():
     assert not app.exception and not app.error
     assert any("constant channels of 8 gates are folded" in each.value for each in app.markdown)
     assert json.dumps([each.proto.label for each in app.get("download_button")]).count("Folded weights") == 1
+
+
+def test_the_check_takes_a_change_of_either_sign():
+    pictures = [torch.tensor([[1.0, 5.0]]), torch.tensor([[4.0, 3.0]])]
+    checked = folding.check(nn.Identity(), nn.Hardtanh(-1, 3.5), pictures)
+    assert (checked.change, checked.outputs, checked.alike, checked.pictures) == (1.5, 4.0, 2, 2)

@@ -13,7 +13,7 @@ from attention import capture, networks, numbers
 from attention.cost import CostError, measure
 from attention.inventory import COUNTS, every, folded
 from attention.inventory.rows import alike
-from attention.inventory.tree import inventory
+from attention.inventory.tree import inventory, within
 from attention.models import zoo
 from attention.records import Inventory, Part
 
@@ -262,3 +262,11 @@ def test_any_part_of_a_network_that_applies_a_gate_itself_may_be_attention():
 
     for own, share in ((Gated(), "≤ 100.0%"), (nn.Sequential(Gated(), nn.Conv2d(4, 4, 1)), "≤ 86.8%")):
         assert numbers.attention_share(taken(own), "parameters") == share
+
+
+@pytest.mark.parametrize(
+    ("name", "outer", "inside"),
+    [("layer1.0", "layer1", True), ("layer1", "layer1", True), ("layer10.0", "layer1", False), ("layer1", "", True)],
+)
+def test_a_module_stands_in_another_by_whole_parts_of_its_name(name, outer, inside):
+    assert within(name, outer) == inside

@@ -49,5 +49,11 @@ def test_a_file_that_does_not_name_the_classes_is_refused_in_one_sentence(what):
     assert isinstance(caught.value, GatescopeError) and str(caught.value).count("\n") == 0
 
 
+def test_what_is_as_large_as_it_may_be_is_read():
+    name = "c" * labels.MAX_LENGTH
+    assert labels.read(name.encode(), "labels.txt", 1) == (name,)
+    assert labels.read(b"a".ljust(labels.MAX_BYTES), "labels.txt", 1) == ("a",)
+
+
 def test_classes_without_a_name_have_a_number():
     assert labels.default(3) == ("class 0", "class 1", "class 2")

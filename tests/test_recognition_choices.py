@@ -377,3 +377,8 @@ def timm_network(name):
     import timm
 
     return timm.create_model(name, num_classes=3)
+
+
+def test_a_prefix_is_that_of_at_least_half_of_the_keys():
+    assert recognise.common_prefixes(["net.a", "net.b", "c", "d"]) == ["net."]
+    assert recognise.common_prefixes(["net.a", "net.b", "c", "d", "e"]) == []

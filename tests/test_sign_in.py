@@ -1,5 +1,6 @@
 """Who signs in by OpenID Connect ends on the link they came by; nobody else sees a page."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
+from attention.serving.links import LinksKept
 from tests import provider
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
@@ -114,3 +116,19 @@ def test_a_cookie_of_a_person_s_own_making_lets_nobody_in(browser):
 def test_an_answer_that_nobody_asked_for_lets_nobody_in(browser):
     browser.get("/oauth2callback?code=0&state=made-up")
     assert seen(browser) == ["Sign in"]
+
+
+@pytest.mark.parametrize(("page", "kept"), [(f"http://here:1{LINK}", True), (f"http://there:1{LINK}", False)])
+def test_only_a_link_of_this_server_is_kept(page, kept):
+    sent = []
+
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 302, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/auth/login", "headers": [(b"host", b"here:1"), (b"referer", page.encode())]}
+    asyncio.run(LinksKept(app)(scope, None, send))
+    ((_, cookie),) = sent[0]["headers"]
+    assert (b"Max-Age=0;" not in cookie) == (b"excitation" in cookie) == kept

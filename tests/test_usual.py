@@ -46,6 +46,9 @@ def test_a_picture_like_all_others_is_nearer_than_none_and_another_one_than_all(
     others = habit + np.random.default_rng(0).normal(0, 0.05, (8, 9))
     assert found(others.mean(0), others, habit).nearer == 0
     assert found(1 - habit, others, habit).nearer == 8
+    pair = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert found(pair[0], pair[1:], pair[0]).distances.tolist() == [1, 1]
+    assert found(pair[0], pair[1:], pair[0]).nearer == 0  # as far is not nearer
 
 
 def test_where_a_map_is_most_open_is_counted_over_the_others():

@@ -29,6 +29,8 @@ def test_a_list_comes_back_as_it_was_written(title):
 
 def test_a_list_is_as_long_as_is_allowed_and_no_longer():
     assert len(views.read(written(*[ONE] * views.MOST_VIEWS), PAGES, KEYS)) == views.MOST_VIEWS
+    longest = SavedView("x" * views.MOST_LETTERS, "cbam", f"picture={'x' * (views.LONGEST_QUERY - 8)}")
+    assert views.read(views.write([longest]).encode(), PAGES, KEYS) == (longest,)
     with pytest.raises(views.ViewsError, match=f"1 to {views.MOST_VIEWS} views"):
         views.read(written(*[ONE] * (views.MOST_VIEWS + 1)), PAGES, KEYS)
 

@@ -106,7 +106,7 @@ def is_independent(outputs: Outputs, classes: int) -> bool:
     return outputs == "scores" or classes == 1
 
 
-def said(outputs: Outputs, classes: int) -> str:
+def in_words(outputs: Outputs, classes: int) -> str:
     """What the outputs are taken for, in words."""
     if outputs == "logits":
         if classes == 1:

@@ -69,7 +69,7 @@ class Places(NamedTuple):
     """Tokens that stand before those of the places."""
     channels: int = 0
 
-    def of(self, output: Tensor) -> Tensor:
+    def to_map(self, output: Tensor) -> Tensor:
         """(C, H, W) of an output for one picture."""
         if self.form == "first":
             return output[0]

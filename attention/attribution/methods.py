@@ -115,7 +115,7 @@ class GradCam(Method):
         by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
         gradient = by_gradient.attribute(picture, target).detach()
         hook.remove()
-        return places.of(seen[-1]), places.of(gradient)
+        return places.to_map(seen[-1]), places.to_map(gradient)
 
 
 @method
@@ -158,7 +158,7 @@ class EigenCam(GradCam):
 
         name = self.place(layers)
         output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
-        features = layers.maps[name].of(output).float()
+        features = layers.maps[name].to_map(output).float()
         places = features.flatten(1).T
         along = places @ torch.linalg.svd(places, full_matrices=False)[2][0]
         return (along * along.sum().sign()).relu().reshape(features.shape[1:])
@@ -185,7 +185,7 @@ class ScoreCam(GradCam):
 
         name = self.place(layers)
         output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
-        features = layers.maps[name].of(output)
+        features = layers.maps[name].to_map(output)
         masks = nn.functional.interpolate(features[:, None].float(), picture.shape[2:], mode="bilinear")
         low, high = (end(masks, (2, 3), keepdim=True) for end in (torch.amin, torch.amax))
         masks = ((masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)).to(picture.dtype)

@@ -85,7 +85,7 @@ class TensorInfos(TensorTable[TensorInfo]):
         super().__init__()
         self._learned = {id(tensor) for tensor in learned}
 
-    def of(self, tensor: Tensor) -> TensorInfo:
+    def info_of(self, tensor: Tensor) -> TensorInfo:
         """What is known of a tensor; one that nobody saw being made may depend on the input (`UNKNOWN`)."""
         info = self.get(tensor)
         if info is not None:
@@ -179,7 +179,7 @@ class Call:
             self.inputs += tensors_in(kwargs.values())
         if name.endswith("_as"):
             del self.inputs[1:]  # expand_as reads the other's shape alone
-        self.infos = [infos.of(tensor) for tensor in self.inputs]
+        self.infos = [infos.info_of(tensor) for tensor in self.inputs]
         self.is_learned = infos.is_learned
         self.dependent = [info for info in self.infos if info.depends]
         self.depends = bool(self.dependent)

@@ -56,7 +56,7 @@ class DiscoveryMode(TorchFunctionMode):
         parse = PRODUCTS.get(name)
         product = parse(args, kwargs) if parse else None
         if product is not None:
-            infos = (self._infos.of(product.operands[0]), self._infos.of(product.operands[1]))
+            infos = (self._infos.info_of(product.operands[0]), self._infos.info_of(product.operands[1]))
             outcome = match_gate(product, infos)
             if isinstance(outcome, GateMatch):
                 return self._gate(func, product, infos, outcome)
@@ -99,12 +99,12 @@ class DiscoveryMode(TorchFunctionMode):
     def _follow_writing(self, call: Call) -> None:
         """What is written into a part of a buffer is what the buffer holds."""
         target, source = call.args[0], call.inputs[-1]
-        info = self._infos.of(source)
+        info = self._infos.info_of(source)
         if not info.depends or source is target:
             return
         for buffer in (target, target._base):
             if buffer is not None and buffer.is_floating_point():
-                old = self._infos.of(buffer)
+                old = self._infos.info_of(buffer)
                 known = old.depends and old.preactivations
                 activation = "" if known and old.activation != info.activation else info.activation
                 held = TensorInfo(new_preactivation(), old.axes, activation=activation, pooled=info.pooled)

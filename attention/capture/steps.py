@@ -57,7 +57,7 @@ class Lineage:
     activation: str = ""
     normalised: bool = False
 
-    def of(self, form: Form, stage: Stage) -> bool:
+    def is_at(self, form: Form, stage: Stage) -> bool:
         return self.form == form and self.stage == stage
 
 
@@ -177,14 +177,14 @@ def _same(call: Call, known: list[Lineage]) -> Lineage | None:
 def _layer(call: Call, known: list[Lineage]) -> Lineage | None:
     """A layer of the MLP, linear or a 1x1 convolution, or the convolution of the pooled maps."""
     lineage, weight = known[0], call.argument(1, "weight")
-    if lineage.of("spatial", "squeezed"):
+    if lineage.is_at("spatial", "squeezed"):
         return _convolution(call, lineage, weight)
     if any(size != 1 for size in weight.shape[2:]):
         return None
     layers = (*lineage.layers, (weight, call.argument(2, "bias")))
-    if lineage.of("channel", "squeezed"):
+    if lineage.is_at("channel", "squeezed"):
         return replace(lineage, stage="reduced", layers=layers)
-    if not lineage.of("channel", "hidden"):
+    if not lineage.is_at("channel", "hidden"):
         return None
     output = _vector(call)
     outputs = dict.fromkeys(lineage.squeezed, output)
@@ -202,7 +202,7 @@ def _convolution(call: Call, lineage: Lineage, weight: Tensor) -> Lineage | None
 def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
     """After the first layer it makes the hidden activations; after the last it is the gate's own."""
     lineage = known[0]
-    if lineage.of("channel", "reduced"):
+    if lineage.is_at("channel", "reduced"):
         hidden = dict.fromkeys(lineage.squeezed, _vector(call))
         return replace(lineage, stage="hidden", hidden=hidden, activation=call.name)
     gating = call.name in ACTIVATIONS or call.name in ("relu6", "clamp", "hardtanh")
@@ -211,9 +211,9 @@ def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
 
 def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
     lineage = known[0]
-    if lineage.of("spatial", "restored"):
+    if lineage.is_at("spatial", "restored"):
         return replace(lineage, logits=_kept(call.output[:, 0]), normalised=True)
-    return replace(lineage, normalised=True) if lineage.of("channel", "reduced") else None
+    return replace(lineage, normalised=True) if lineage.is_at("channel", "reduced") else None
 
 
 def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
@@ -239,7 +239,7 @@ def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
 
 def _stacked(call: Call, known: list[Lineage]) -> Lineage | None:
     """The pooled maps side by side, as the convolution reads them."""
-    maps = all(lineage.of("spatial", "squeezed") for lineage in known)
+    maps = all(lineage.is_at("spatial", "squeezed") for lineage in known)
     if not maps or not _distinct(known) or call.argument(1, "dim", 0) not in (1, -3):
         return None
     return replace(known[0], squeezed=_united([lineage.squeezed for lineage in known]))
@@ -247,7 +247,7 @@ def _stacked(call: Call, known: list[Lineage]) -> Lineage | None:
 
 def _padded(call: Call, known: list[Lineage]) -> Lineage | None:
     """A border around the pooled maps, which the convolution takes away again."""
-    return known[0] if known[0].of("spatial", "squeezed") else None
+    return known[0] if known[0].is_at("spatial", "squeezed") else None
 
 
 def _kept(tensor: Tensor) -> Tensor:

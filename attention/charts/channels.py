@@ -12,7 +12,7 @@ from attention import analysis
 from attention.analysis import by_strength
 from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.colours import ACCENT, BLUE, CHANGE, CHANNEL_GATE, NULL
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL
 from attention.charts.sheets import Tile, sheet
 from attention.numbers import extent, fixed
 from attention.records import Floats
@@ -33,7 +33,8 @@ RATIOS = (1, 2, 4, 8, 16, 32)
 
 Channels = NDArray[np.intp]
 
-_SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+"""Plotly pales what is not selected unless it is told."""
 _FONT = {"size": 15}
 
 
@@ -155,7 +156,7 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
     weights = [analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios]
     whole = [analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios]
     figure = go.Figure()
-    figure.add_scatter(x=ratios, y=whole, name="with biases", line={"color": BLUE})
+    figure.add_scatter(x=ratios, y=whole, name="with biases", line={"color": GATE})
     figure.add_scatter(x=ratios, y=weights, name="weights alone", line={"color": NULL, "dash": "dash"})
     figure.update_traces(mode="lines+markers", marker={"size": 10}, line={"width": 3})
     if current in ratios:
@@ -223,7 +224,7 @@ def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: in
         customdata=channels.astype(np.int32),
         marker={**marker, "line": frame},
         hovertemplate="%{customdata}: %{y:.3f}<extra></extra>",
-        **_SOLID,
+        **SOLID,
     )
     figure = go.Figure(bars)
     for place in map(int, np.flatnonzero(is_chosen)):

@@ -12,12 +12,18 @@ def _spelled_out(name: str) -> list[list[object]]:
 CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#0b60c4"]]
 """A channel gate, 0 pale to 1 deep; the deep end stands out from the dark background, 3 : 1."""
 
-BLUE = str(CHANNEL_GATE[1][1])
+GATE = str(CHANNEL_GATE[1][1])
 """The channel gates' colour where there is no scale: boxes, lines, bars."""
-PALE_BLUE = f"rgba{(*hex_to_rgb(BLUE), 0.35)}"
+PALE_GATE = f"rgba{(*hex_to_rgb(GATE), 0.35)}"
 """The same, for what is filled."""
+HUE = "blue"
+"""The same in a word."""
+CHANNEL_ENDS = f"pale (0) to deep {HUE} (1)"
 
 SPATIAL_GATE = "Viridis"
+SPATIAL_ENDS = "violet (0) to yellow (1)"
+ENDS = f"Channel gates run from {CHANNEL_ENDS}, spatial gates and profiles from {SPATIAL_ENDS}"
+"""What the colours of gates mean, in words."""
 CLASS_HEATMAP = _spelled_out("Inferno")
 CHANGE = "RdBu_r"
 """A difference, symmetric about zero: blue below, red above."""

@@ -14,7 +14,7 @@ from attention.analysis import evidence
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import KINDS, Faithfulness
 from attention.charts.chart import Chart
-from attention.charts.colours import ACCENT, BLUE, CHANGE, NULL, OKABE_ITO, PALE_BLUE
+from attention.charts.colours import ACCENT, CHANGE, GATE, NULL, OKABE_ITO, PALE_GATE
 from attention.charts.overlay import Scale
 from attention.comparison import GateAgreement, MapTest
 from attention.numbers import fixed, p_value, signed
@@ -371,9 +371,9 @@ def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:
         blocks = list(range(1, len(gates) + 1))
         place = {"row": 1, "col": column, "showlegend": False, "x": blocks}
         figure.add_scatter(y=low, mode="lines", line={"width": 0}, hoverinfo="skip", **place)
-        band = {"fill": "tonexty", "fillcolor": PALE_BLUE, "line": {"width": 0}, "hoverinfo": "skip"}
+        band = {"fill": "tonexty", "fillcolor": PALE_GATE, "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=high, mode="lines", **band, **place)
-        line = {"color": BLUE, "width": 3}
+        line = {"color": GATE, "width": 3}
         figure.add_scatter(
             y=middle, line=line, mode="lines+markers", hovertemplate="block %{x}: %{y:.3f}<extra></extra>", **place
         )

@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from attention.analysis import by_strength
 from attention.analysis.evidence import Test
+from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
 from attention.numbers import p_value, signed
 from attention.records import Floats
 
 Doubles = NDArray[np.float64]
-MOST_BARS = 256
-"""Past that, bars take the browser longer than a second to draw."""
-TOP_BARS = 64
 MOST_CELLS = 28
 """Most cells along a side of the grid that is painted: a finer map is painted in patches."""
 MOST_NAMED = 32
@@ -27,7 +25,6 @@ LONGEST = 22
 _FONT = {"size": 15}
 _AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
 _MARGIN = {"l": 0, "r": 0, "t": 8, "b": 0}
-_SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
 
 
 def shown(before: Floats, chosen: Sequence[int]) -> np.ndarray:
@@ -45,8 +42,8 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     at, hover = np.arange(len(order), dtype=np.int32), "%{text}: %{y:.3f}, before %{customdata:.3f}<extra></extra>"
     told = {"customdata": before[order], "text": order.astype(np.int32), "textposition": "none", "hovertemplate": hover}
     ticks = {"symbol": "line-ew", "size": max(3, 480 // len(order)), "line": {"color": NULL, "width": 2.5}}
-    bars = go.Bar(x=at, y=after[order], marker=marker, **told, **_SOLID)
-    old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **_SOLID)
+    bars = go.Bar(x=at, y=after[order], marker=marker, **told, **SOLID)
+    old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **SOLID)
     everything = bool(len(order) == len(before))
     ends = [min(0.0, float(after.min())), max(1.05, 1.05 * float(max(after.max(), before.max())))]
     layout = {
@@ -88,7 +85,7 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     brush = _brush(after)
     rows, columns = np.divmod(np.asarray(chosen, int), width)
     ring = {"size": max(4, 120 // max(after.shape)), "symbol": "circle-open", "color": ACCENT, "line": {"width": 2}}
-    marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **_SOLID)
+    marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **SOLID)
     axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
     layout = {
         "height": 380,
@@ -115,7 +112,7 @@ def _brush(values: Floats) -> go.Scatter:
         mode="markers",
         marker={"size": side, "symbol": "square", "color": "rgba(255,255,255,0.01)"},
         hovertemplate="row %{y}, column %{x}: %{customdata:.3f}<extra></extra>",
-        **_SOLID,
+        **SOLID,
     )
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from attention.analysis.evidence import RESAMPLES, OverPictures
 from attention.charts.chart import Chart
-from attention.charts.colours import BLUE, NULL
+from attention.charts.colours import GATE, NULL
 
 
 def medians(found: Mapping[str, OverPictures], explained: str, finding: str, left_out: int) -> Chart:
@@ -26,7 +26,7 @@ def medians(found: Mapping[str, OverPictures], explained: str, finding: str, lef
         y=rows,
         mode="markers",
         error_x={"type": "data", "symmetric": False, "array": high - median, "arrayminus": median - low},
-        marker={"color": BLUE, "size": 11},
+        marker={"color": GATE, "size": 11},
         hovertemplate="%{x:+.3f}<extra></extra>",
     )
     figure.add_vline(0, line={"color": NULL, "dash": "dot"})

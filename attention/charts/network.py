@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from attention import analysis
 from attention.analysis import Block
 from attention.charts.chart import Chart
-from attention.charts.colours import ACCENT, BLUE, CHANNEL_GATE, NULL, PALE_BLUE
+from attention.charts.colours import ACCENT, CHANNEL_ENDS, CHANNEL_GATE, GATE, HUE, NULL, PALE_GATE, SPATIAL_ENDS
 from attention.numbers import fixed
 from attention.records import Floats, Part
 
@@ -66,7 +66,7 @@ def prediction(probabilities: NDArray[np.float64], labels: Sequence[str], count:
 def to_scale(network: Part) -> Chart:
     """The network from its first part to its last, each as wide as its share of the parameters and of the MACs.
 
-    A part that holds more than half of the whole is drawn by its own parts. Blue is attention.
+    A part that holds more than half of the whole is drawn by its own parts. Attention has the gates' colour.
     """
     parts = _drawn_apart(network)
     rest = "the rest, with the classifier"
@@ -81,9 +81,9 @@ def to_scale(network: Part) -> Chart:
         rows |= {title: sizes, f"share of {title}, attention": attention, f"share of {title}, others": others}
         for number, name in enumerate(names):
             told = {"hovertemplate": f"%{{customdata}}: {sizes[number] / whole:.1%} of the {title}<extra></extra>"}
-            for colour, share in ((GREYS[number % 2], others[number]), (BLUE, attention[number])):
+            for colour, share in ((GREYS[number % 2], others[number]), (GATE, attention[number])):
                 shade = {"color": colour, "line": {"width": 0}}
-                words = name if colour != BLUE and share > WIDE else ""
+                words = name if colour != GATE and share > WIDE else ""
                 bar = {"x": [share], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
                 inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
                 figure.add_bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"})
@@ -97,8 +97,8 @@ def to_scale(network: Part) -> Chart:
         figure,
         f"{len(parts)} parts from the first to the last; {largest.name or network.module} holds {share:.0%} of the "
         "parameters.",
-        "The network to scale, from its first part to its last: each as wide as its share. Blue is attention, the "
-        "shades of grey only tell neighbours apart.",
+        f"The network to scale, from its first part to its last: each as wide as its share. {HUE.capitalize()} is "
+        "attention, the shades of grey only tell neighbours apart.",
         table=rows,
     )
 
@@ -126,7 +126,7 @@ def depth_strip(
 
     `titles` say what the blocks are called, by their names, of which one is `chosen`.
     """
-    ends = "pale 0 to deep blue 1" if colours is CHANNEL_GATE else "violet 0 to yellow 1"
+    ends = CHANNEL_ENDS if colours is CHANNEL_GATE else SPATIAL_ENDS
     return Chart(
         "strip",
         strip(list(titles.values()), values, titles[chosen], colours),
@@ -178,11 +178,11 @@ def boxes(names: Sequence[str], values: Sequence[Floats], chosen: int | None = N
     quartiles = np.array([np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
     figure = go.Figure()
     others = [place for place in range(len(names)) if place != chosen]
-    for colour, at in ((BLUE, others), (ACCENT, [] if chosen is None else [chosen])):
+    for colour, at in ((GATE, others), (ACCENT, [] if chosen is None else [chosen])):
         if at:
             low, q1, median, q3, high = quartiles[at].T
             five = {"lowerfence": low, "q1": q1, "median": median, "q3": q3, "upperfence": high}
-            figure.add_box(x=at, **five, width=0.6, line={"width": 2, "color": colour}, fillcolor=PALE_BLUE)
+            figure.add_box(x=at, **five, width=0.6, line={"width": 2, "color": colour}, fillcolor=PALE_GATE)
     low, high = quartiles[:, 0], quartiles[:, -1]
     figure.add_hline(1, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
     ends = [min(-0.02, float(low.min())), max(1.02, float(high.max()))]
@@ -198,7 +198,7 @@ def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     places = np.arange(len(labels))
     bars = go.Bar(x=list(shares), y=places, orientation="h", text=words, textposition="outside", cliponaxis=False)
     figure = go.Figure(bars)
-    figure.update_traces(marker={"color": BLUE}, hoverinfo="skip")
+    figure.update_traces(marker={"color": GATE}, hoverinfo="skip")
     figure.update_xaxes(range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="probability")
     figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=places, ticktext=list(labels))
     figure.update_layout(height=90 + 36 * len(labels), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)

@@ -8,7 +8,18 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from attention.charts.chart import Chart, by_map, by_place
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, COLOUR_MAPS, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.charts.colours import (
+    ACCENT,
+    CHANGE,
+    CHANNEL_ENDS,
+    CHANNEL_GATE,
+    COLOUR_MAPS,
+    GATE,
+    NULL,
+    OKABE_ITO,
+    SPATIAL_ENDS,
+    SPATIAL_GATE,
+)
 from attention.charts.overlay import Scale, own_range
 from attention.numbers import extent, fixed
 from attention.records import ChannelSteps, Floats, SpatialSteps
@@ -179,8 +190,8 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
-    kinds = [f"{len(channel)} channels, pale 0 to deep blue 1" if channel is not None else ""]
-    kinds += ["each place, violet 0 to yellow 1" if spatial is not None else ""]
+    kinds = [f"{len(channel)} channels, {CHANNEL_ENDS}" if channel is not None else ""]
+    kinds += [f"each place, {SPATIAL_ENDS}" if spatial is not None else ""]
     legend = ", and one for ".join(filter(None, kinds))
     return Chart(
         "dials",
@@ -335,7 +346,7 @@ def _branch_rows(steps: ChannelSteps, gate: Floats) -> list[_ChannelRow]:
         values["sum"], colours["sum"] = sum(values.values(), np.zeros_like(gate)), OKABE_ITO[0]
     reach = 1.05 * max(float(np.abs(row).max()) for row in values.values()) or 1.0
     rows = [_ChannelRow(title, row, colours[title], (-reach, reach)) for title, row in values.items()]
-    return [*rows, _ChannelRow("gate", gate, str(CHANNEL_GATE[1][1]), (0, 1.02))]
+    return [*rows, _ChannelRow("gate", gate, GATE, (0, 1.02))]
 
 
 def _stairs(row: _ChannelRow, number: int) -> go.Scatter:

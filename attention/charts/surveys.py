@@ -12,8 +12,9 @@ from attention.charts import survey_figures as figures
 from attention.charts.chart import Chart, Columns, by_place
 from attention.numbers import extent, fixed, signed
 from attention.survey import statistics
-from attention.survey.loaded import SHARE, UNBIASED, LoadedSurvey
+from attention.survey.loaded import LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
+from attention.survey.statistics import SHARE
 
 MOST_PANELS = 8
 MOST_CHANNELS = 24
@@ -25,7 +26,6 @@ CLEARLY = 0.1
 """A correlation that is nearer to 0 is said to be none."""
 FEW = 10
 """Pictures of a class below which its mean is hardly known."""
-OWN_KEYS = {SHARE: "selectivity", UNBIASED: "share_less_chance", "Class selectivity": "class_selectivity"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     columns |= {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
     figure = figures.index_boxes(selection.survey.gate_names, pairs, selection.gate_number, index.lower())
     table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}
-    return Chart(OWN_KEYS[index], figure, headline, caption, headline, table)
+    return Chart(statistics.INDICES[index].key, figure, headline, caption, headline, table)
 
 
 def health(selection: Selection, *, few: bool = False) -> Chart:

@@ -11,7 +11,7 @@ from attention.analysis.agreement import rank_correlation
 from attention.analysis.usual import AgainstUsual, View, most_open
 from attention.charts import channels
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.colours import BLUE, NULL
+from attention.charts.colours import GATE, HUE, NULL
 from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.kinds import KINDS, Kind
 from attention.numbers import fixed
@@ -92,14 +92,14 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     places = np.arange(len(words))
     figure = go.Figure()
     figure.add_bar(x=places, y=np.subtract(high, low), base=low, width=0.7, marker={"color": NULL, "opacity": 0.45})
-    figure.add_scatter(x=places, y=own, mode="markers", marker={"color": BLUE, "size": 12})
+    figure.add_scatter(x=places, y=own, mode="markers", marker={"color": GATE, "size": 12})
     figure.update_traces(hovertemplate="%{y:.3f}<extra></extra>")
     figure.update_xaxes(tickvals=places, ticktext=list(words), showgrid=False)
     figure.update_yaxes(title="distance from usual", rangemode="tozero")
     figure.update_layout(height=320, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False)
     caption = (
-        "Blue: the root mean square distance of this picture's gate from its mean over the others. Grey: the middle "
-        f"95 % of the same for n = {count} other pictures, the samples, each against the rest of them."
+        f"{HUE.capitalize()}: the root mean square distance of this picture's gate from its mean over the others. "
+        f"Grey: the middle 95 % of the same for n = {count} other pictures, the samples, each against the rest of them."
     )
     table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": [count] * len(own)}
     table = {**table, "others from": low, "others to": high}

@@ -11,7 +11,7 @@ import click
 from attention import files, interventions, serving, threads
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
-from attention.devices import device_of
+from attention.devices import ALLOWED, device_of
 from attention.numbers import fixed, number
 from attention.records import Band, GatescopeError, Ground, ModelCard
 
@@ -58,11 +58,21 @@ def _device(_context: click.Context, _parameter: click.Parameter, name: str | No
     return None if name is None else device_of(name)
 
 
-DEVICE = click.option("--device", callback=_device, help="auto, cpu, cuda, cuda:1 or mps; the CPU by default.")
+DEVICE = click.option("--device", callback=_device, help=f"{ALLOWED}; the CPU by default.")
 GROUND = click.option(
     "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
 )
+RANDOM = click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+LIMIT = click.option(
+    "--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them."
+)
 FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
+
+
+def _one_file(what: str) -> Any:
+    return click.option(
+        "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), callback=_file, help=what
+    )
 
 
 @click.group()
@@ -273,18 +283,12 @@ def _describe(column: "Compared") -> None:
 @main.command()
 @click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help=MODEL)
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    callback=_file,
-    help="The result, a Parquet file.",
-)
+@_one_file("The result, a Parquet file.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--batch-size", type=int, default=8, show_default=True, help="Pictures in one forward pass.")
 @click.option("--workers", type=int, help="Threads, or processes of Ray; one for each processor by default.")
 @click.option("--gpus", type=float, default=0, help="The GPUs, or the share of one, that each worker of Ray asks for.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@LIMIT
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
 @BANDS
 @DEVICE
@@ -310,16 +314,10 @@ def survey(
 @main.command()
 @click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help=f"Of a picture. {MODEL}")
-@click.option("--random", is_flag=True, help="With random weights in place of the trained ones.")
+@RANDOM
 @OUTPUTS
 @BANDS
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    callback=_file,
-    help="The report, one HTML file.",
-)
+@_one_file("The report, one HTML file.")
 @DEVICE
 def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
     """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
@@ -332,7 +330,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
 @click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
-@click.option("--random", is_flag=True, help="Give the network random weights.")
+@RANDOM
 @OUTPUTS
 @BANDS
 @click.option(
@@ -365,10 +363,10 @@ def ablate_command(out: Path, **request: Any) -> None:
     "--off", type=click.Choice(["neutral", "mean"]), default="neutral", show_default=True,
     help="What off means: the neutral value, or the mean over the samples.",
 )  # fmt: skip
-@click.option("--random", is_flag=True, help="Give the network random weights.")
+@RANDOM
 @OUTPUTS
 @BANDS
-@click.option("--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them.")
+@LIMIT
 @FOLDER
 def many_command(out: Path, **request: Any) -> None:
     """Measure every picture of FOLDER, or of a zip: median, interval and signs over the pictures, in OUT/MEASURE.json.
@@ -390,13 +388,7 @@ def ablate_many_command(context: click.Context, **request: Any) -> None:
 @main.command()
 @click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--model", help="The network, where it is not one that the result can name: a weight file.")
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    callback=_file,
-    help="A safetensors file.",
-)
+@_one_file("A safetensors file.")
 def fold(result: Path, model: str | None, out: Path) -> None:
     """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
 

@@ -24,17 +24,22 @@ def applied(edits: Sequence[Edit], gates: Sequence[Gate], given: Given | None = 
     `gates` are those of a trace of the same network over a picture of the same size; `given` has the values for
     the action "replace". Raises EditError where an edit does not fit the gates, or lacks its values.
     """
+    return by_gate(edits, gates, lambda edit, gate: function_of(edit, gate, gates, given=given or {}))
+
+
+def by_gate(
+    edits: Sequence[Edit], gates: Sequence[Gate], make: Callable[[Edit, Gate], Function]
+) -> dict[str, Function]:
+    """For each gate what `make` gives for its edits, one after another. Raises EditError where one does not fit."""
     functions: dict[str, Function] = {}
     for edit in edits:
         for gate in check(edit, gates):
-            before = functions.get(gate.name)
-            function = function_of(edit, gate, gates, given=given or {})
-            functions[gate.name] = chained(before, function) if before else function
+            before, function = functions.get(gate.name), make(edit, gate)
+            functions[gate.name] = _chained(before, function) if before else function
     return functions
 
 
-def chained(first: Function, second: Function) -> Function:
-    """One after the other."""
+def _chained(first: Function, second: Function) -> Function:
     return lambda values: second(first(values))
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.interventions.applying import Function, Given, chained, dealt, function_of, opened, shut, strongest
-from attention.interventions.edits import Edit, check, number_of_values
+from attention.interventions.applying import Function, Given, by_gate, dealt, function_of, opened, shut, strongest
+from attention.interventions.edits import Edit, number_of_values
 from attention.kinds import KINDS
 from attention.records import Floats, Gate
 
@@ -33,19 +33,16 @@ def random_control(
 
     Where some of the edits are of chosen values, these alone are random, and the others stand as they are.
     """
-    functions: dict[str, Function] = {}
-    for edit in edits:
-        for gate in check(edit, gates):
-            order = _order(gate, seed, draw)
-            if edit.action in CHOSEN:
-                function = _elsewhere(edit, order)
-            elif _of_chosen_values(edits):
-                function = function_of(edit, gate, gates, given=given or {})
-            else:
-                function = _dealt_anew(order)
-            before = functions.get(gate.name)
-            functions[gate.name] = chained(before, function) if before else function
-    return functions
+
+    def make(edit: Edit, gate: Gate) -> Function:
+        order = _order(gate, seed, draw)
+        if edit.action in CHOSEN:
+            return _elsewhere(edit, order)
+        if _of_chosen_values(edits):
+            return function_of(edit, gate, gates, given=given or {})
+        return lambda values: dealt(values, order)
+
+    return by_gate(edits, gates, make)
 
 
 def null_changes(edits: Sequence[Edit], change: Floats, controls: Floats) -> Floats:
@@ -84,7 +81,3 @@ def _elsewhere(edit: Edit, order: NDArray[np.intp]) -> Function:
         return shut(values, moved, others=edit.action == "top")
 
     return elsewhere
-
-
-def _dealt_anew(order: NDArray[np.intp]) -> Function:
-    return lambda values: dealt(values, order)

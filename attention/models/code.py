@@ -230,7 +230,7 @@ def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
     except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
         return card
     outputs = predictions.recognised(table)
-    said = predictions.said(outputs, table.shape[1])
+    said = predictions.in_words(outputs, table.shape[1])
     return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {said}"))
 
 

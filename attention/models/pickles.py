@@ -10,7 +10,7 @@ import pickletools
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from attention.models.limits import CheckpointError, shown
 
@@ -87,6 +87,7 @@ def refusal(names: Iterable[str]) -> str:
     return f"The file asks to run {named}, which no weights need; it is not opened."
 
 
+Items = TypeVar("Items", list[Any], dict[str, Any])
 VALUES: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -228,24 +229,24 @@ class _Machine:
     def _setitems(self, _: Any) -> None:
         self._put_items(self.after_mark())
 
-    def _put_values(self, values: list[Any]) -> None:
+    def _items(self, empty: Items) -> Items:
+        """The list or dictionary on the stack, or that of a stand-in, which begins as this empty one."""
         target = self.stack[-1]
         if isinstance(target, Standin):
-            target.items = [] if target.items is None else target.items
+            target.items = empty if target.items is None else target.items
             target = target.items
-        if not isinstance(target, list):
+        if not isinstance(target, type(empty)):
             raise TypeError
+        return target
+
+    def _put_values(self, values: list[Any]) -> None:
+        target = self._items([])
         before = sys.getsizeof(target)
         target.extend(values)
         self.spend(sys.getsizeof(target) - before)
 
     def _put_items(self, values: list[Any]) -> None:
-        target = self.stack[-1]
-        if isinstance(target, Standin):
-            target.items = {} if target.items is None else target.items
-            target = target.items
-        if not isinstance(target, dict):
-            raise TypeError
+        target = self._items({})
         before = sys.getsizeof(target)
         for key, value in zip(values[::2], values[1::2], strict=True):
             if isinstance(key, str) and key != OTHERS:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from attention import networks
 from attention.models import families
 from attention.models.families import Candidate, Family, Residual, Shapes
+from attention.networks import conv_norm
 
 MakeAttention = Callable[[int], nn.Module]
 Attention = Mapping[str, MakeAttention]
@@ -153,14 +154,14 @@ class Block(nn.Module):
         inner, outputs = sizes.inner[stage], sizes.outputs[stage]
         self.wide = sizes.bottleneck
         if self.wide:
-            self.conv1, self.bn1 = _conv_norm(inputs, inner, 1)
-            self.conv2, self.bn2 = _conv_norm(inner, inner, 3, stride=stride, groups=sizes.groups)
-            self.conv3, self.bn3 = _conv_norm(inner, outputs, 1)
+            self.conv1, self.bn1 = conv_norm(inputs, inner, 1)
+            self.conv2, self.bn2 = conv_norm(inner, inner, 3, stride=stride, groups=sizes.groups)
+            self.conv3, self.bn3 = conv_norm(inner, outputs, 1)
         else:
-            self.conv1, self.bn1 = _conv_norm(inputs, outputs, 3, stride=stride)
-            self.conv2, self.bn2 = _conv_norm(outputs, outputs, 3)
+            self.conv1, self.bn1 = conv_norm(inputs, outputs, 3, stride=stride)
+            self.conv2, self.bn2 = conv_norm(outputs, outputs, 3)
         changes = stride != 1 or inputs != outputs
-        self.downsample = nn.Sequential(*_conv_norm(inputs, outputs, 1, stride=stride)) if changes else nn.Identity()
+        self.downsample = nn.Sequential(*conv_norm(inputs, outputs, 1, stride=stride)) if changes else nn.Identity()
         self.attention = tuple(attention)
         for name, make in attention.items():
             self.add_module(name, make(outputs))
@@ -179,7 +180,7 @@ class ResNet(nn.Module):
 
     def __init__(self, sizes: Residual, attention: Attention, between: MakeAttention = nn.Identity):
         super().__init__()
-        self.conv1, self.bn1 = _conv_norm(3, sizes.stem, 7, stride=2)
+        self.conv1, self.bn1 = conv_norm(3, sizes.stem, 7, stride=2)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.stages, inputs = len(sizes.stages), sizes.stem
         for stage, (blocks, outputs) in enumerate(zip(sizes.stages, sizes.outputs, strict=True)):
@@ -197,13 +198,6 @@ class ResNet(nn.Module):
         for stage in range(1, self.stages + 1):
             features = self.get_submodule(f"bam{stage}")(self.get_submodule(f"layer{stage}")(features))
         return self.fc(features.mean((2, 3)))
-
-
-def _conv_norm(
-    inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1
-) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return conv, nn.BatchNorm2d(outputs)
 
 
 NAMES = families.Names(block=lambda stage, block: f"layer{stage + 1}.{block}.")

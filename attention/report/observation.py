@@ -8,7 +8,7 @@ import numpy as np
 from attention import analysis, images
 from attention.analysis import Block
 from attention.analysis.usual import AgainstUsual, View
-from attention.charts import gates, network, overlay, usual
+from attention.charts import colours, gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
 from attention.kinds import KINDS
 from attention.numbers import attention_share, fixed, span
@@ -22,8 +22,8 @@ COST = (
     "the products with the gates are not counted."
 )
 SCALE = (
-    "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1); what "
-    "lies outside 0 to 1 has the colour of the nearer end. True minima and maxima stand beside each."
+    f"{colours.ENDS}; what lies outside 0 to 1 has the colour of the nearer end. True minima and maxima stand beside "
+    "each."
 )
 
 

@@ -11,8 +11,7 @@ from attention.numbers import number
 from attention.report.document import Document, Item, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
-from attention.survey.loaded import INDICES
-from attention.survey.statistics import class_names, evenly_spaced
+from attention.survey.statistics import INDICES, class_names, evenly_spaced
 
 MOST_CLASSES = 5
 """Lines in one panel."""

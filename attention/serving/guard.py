@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,8 +64,8 @@ class Guard:
         if scope["method"] != "PUT" or UPLOADS not in scope["path"]:
             if "text/html" in headers.get(b"accept", ""):  # of a page that is to be read here, and so is not packed
                 named = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-                return await self._app({**scope, "headers": named}, receive, _with_room(_with_headers(send)))
-            return await self._app(scope, receive, _with_headers(send))
+                return await self._app({**scope, "headers": named}, receive, _with_room(with_headers(send)))
+            return await self._app(scope, receive, with_headers(send))
         return await self._take(scope, receive, send, headers.get(b"content-length", ""))
 
     def _refused(self, scope: Scope, headers: Mapping[bytes, str]) -> tuple[int, str] | None:
@@ -98,7 +98,7 @@ class Guard:
             return await _refuse(scope, send, 413, f"All visitors' files have {every} at most; try again later.")
         self._coming[visitor] += size
         try:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, with_headers(send))
         finally:
             self._coming[visitor] -= size
             if not self._coming[visitor]:
@@ -112,14 +112,16 @@ async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
     if scope["type"] == "websocket":
         return await send({"type": "websocket.close", "code": 1008, "reason": sentence})
     kind = (b"content-type", b"text/plain; charset=utf-8")
-    await _with_headers(send)({"type": "http.response.start", "status": status, "headers": [kind]})
+    await with_headers(send)({"type": "http.response.start", "status": status, "headers": [kind]})
     return await send({"type": "http.response.body", "body": sentence.encode()})
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send, more: Iterable[tuple[bytes, bytes]] = HEADERS) -> Send:
+    """A response with these headers besides its own."""
+
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *HEADERS]
+            message["headers"] = [*message.get("headers", ()), *more]
         await send(message)
 
     return sent

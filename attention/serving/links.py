@@ -2,11 +2,9 @@
 
 import re
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-if TYPE_CHECKING:
-    from attention.serving.guard import App, Message, Receive, Scope, Send
+from attention.serving.guard import App, Message, Receive, Scope, Send, with_headers
 
 LOGIN, CALLBACK = "/auth/login", "/oauth2callback"
 """Where Streamlit sends a browser to sign in, and where the provider sends it back."""
@@ -24,10 +22,10 @@ class LinksKept:
     The browser keeps the link in a cookie. Only a place on this server is ever led to.
     """
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one connection."""
         if scope["type"] == "http" and scope["path"].endswith((LOGIN, CALLBACK)):
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -58,19 +56,13 @@ def _is_here(link: str) -> bool:
     return bool(_HERE.fullmatch(link)) and len(quote(link)) <= LONGEST
 
 
-def _keeping(send: "Send", link: str) -> "Send":
+def _keeping(send: Send, link: str) -> Send:
     cookie = f"{COOKIE}={quote(link, safe='')}; Path=/; Max-Age={SECONDS if link else 0}; HttpOnly; SameSite=Lax"
-
-    async def sent(message: "Message") -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), (b"set-cookie", cookie.encode())]
-        await send(message)
-
-    return sent
+    return with_headers(send, [(b"set-cookie", cookie.encode())])
 
 
-def _leading(send: "Send", link: str) -> "Send":
-    async def sent(message: "Message") -> None:
+def _leading(send: Send, link: str) -> Send:
+    async def sent(message: Message) -> None:
         if message["type"] == "http.response.start" and link and 300 <= message["status"] < 400:
             others = [each for each in message.get("headers", ()) if each[0].lower() != b"location"]
             message["headers"] = [*others, (b"location", link.encode())]

@@ -8,7 +8,7 @@ import click
 
 from attention.analysis import predictions
 from attention.bands import bands_of
-from attention.devices import device_of
+from attention.devices import ALLOWED, device_of
 from attention.images import size_of
 from attention.models import Network
 from attention.models.code import FORM, CodeError, ModelOptions, fill, make, network
@@ -72,7 +72,7 @@ OPTIONS = (
         callback=_parsed(region_of),
         help="Average a map of scores over: whole, or left,top,right,bottom in shares.",
     ),
-    click.Option(["--device"], callback=_parsed(device_of), help="auto, cpu, cuda, cuda:1, mps [where the module is]."),
+    click.Option(["--device"], callback=_parsed(device_of), help=f"{ALLOWED} [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 

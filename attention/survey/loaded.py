@@ -16,16 +16,7 @@ from attention.records import Floats
 from attention.survey import statistics
 from attention.survey.pictures import PictureList
 from attention.survey.result import GateSurvey, Result
-from attention.survey.statistics import GroupDifference, Selectivity, SurveyedHealth
-
-SHARE = "Share between classes"
-UNBIASED = "Share less chance"
-INDICES = {
-    SHARE: statistics.share_between,
-    UNBIASED: statistics.share_between_unbiased,
-    "Class selectivity": statistics.class_selectivity,
-}
-"""The ways to say how class-specific a gate is."""
+from attention.survey.statistics import INDICES, GroupDifference, Selectivity, SurveyedHealth
 
 
 class SurveyedBlock(NamedTuple):
@@ -104,7 +95,7 @@ class LoadedSurvey:
 
     def selectivity(self, index: str) -> dict[str, Selectivity]:
         """One of the `INDICES` of each gate, by its name."""
-        return self._by_gate(index, INDICES[index])
+        return self._by_gate(index, INDICES[index].of_gate)
 
     def _by_gate(self, key: str, number: Callable[[GateSurvey], Any]) -> dict[str, Any]:
         if key not in self._kept:

@@ -140,6 +140,7 @@ def _joined(one: TopK, other: TopK, columns: NDArray[np.intp] | slice) -> tuple[
 
 
 def _largest(values: Floats, pictures: Integers) -> tuple[Floats, Integers]:
+    """The KEPT largest of each column, the largest first; of equal ones those of earlier pictures."""
     order = np.lexsort((pictures, -values), axis=0)[:KEPT]
     return np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0)
 
@@ -279,6 +280,5 @@ def _shuffled(parts: dict[int, Means], classes: int, columns: slice, gate: GateC
 def _exemplars(kept: TopK | None, columns: slice | None, sign: int) -> Exemplars | None:
     if kept is None or columns is None:
         return None
-    values, pictures = kept.values[:, columns], kept.pictures[:, columns]
-    order = np.lexsort((pictures, -values), axis=0)
-    return Exemplars(sign * np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0))
+    values, pictures = _largest(kept.values[:, columns], kept.pictures[:, columns])
+    return Exemplars(sign * values, pictures)

@@ -1,6 +1,6 @@
 """What a survey says in numbers: how much a gate tells classes apart, whether it does anything, errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,47 @@ def share_between_unbiased(gate: GateSurvey) -> Selectivity:
         return Selectivity(np.full(gate.shape, np.nan), np.full(gate.shape, np.nan))
     factor = (pictures - 1) / (pictures - classes)
     return Selectivity(1 - (1 - share.index) * factor, 1 - (1 - share.shuffled) * factor)
+
+
+@dataclass(frozen=True)
+class ClassIndex:
+    """A way to say how class-specific a gate is."""
+
+    of_gate: Callable[[GateSurvey], Selectivity]
+    key: str
+    """What its chart, and so its files, are called."""
+    formula: str
+    """LaTeX."""
+    words: str
+    """What it asks, and whose it is."""
+
+
+SHARE = "Share between classes"
+INDICES = {
+    SHARE: ClassIndex(
+        share_between,
+        "selectivity",
+        r"\eta^2 = \frac{\sum_k n_k (m_k - m)^2}{\sum_i (x_i - m)^2}",
+        "The share of a channel's variance over the pictures that lies between the classes: the correlation ratio "
+        "squared, R. A. Fisher, Statistical Methods for Research Workers, 1925, section 45. It asks how well the class "
+        "tells the gate, however little the gate moves.",
+    ),
+    "Share less chance": ClassIndex(
+        share_between_unbiased,
+        "share_less_chance",
+        r"\varepsilon^2 = 1 - (1 - \eta^2)\,\frac{n - 1}{n - k}",
+        "The same less what chance alone gives: with n pictures of k classes and no difference, the share between "
+        "classes is (k - 1)/(n - 1) in the mean, and this is 0. T. L. Kelley, PNAS 21, 1935. It can be below 0.",
+    ),
+    "Class selectivity": ClassIndex(
+        class_selectivity,
+        "class_selectivity",
+        r"\frac{m_{\max} - m_{\mathrm{others}}}{m_{\max} + m_{\mathrm{others}}}",
+        "The highest class mean against the mean of the other class means, A. S. Morcos et al., arXiv 1803.06959, "
+        "section 2.3. It asks how far one class stands out: a gate that stays near one half comes to little.",
+    ),
+}
+"""All of them by what they are called, in the order in which they are offered."""
 
 
 def fewest_of_a_class(gate: GateSurvey) -> int:

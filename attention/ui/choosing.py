@@ -150,7 +150,8 @@ def _by_name(name: str, served: serving.Served | None) -> NetworkChoice:
         _describe(served.network.card, random=False)
         return _of(served)
     card = _card(name)
-    random = card.source not in ("own", "converted") and _choose_weights() == "Random"
+    asked = card.source not in ("own", "converted")
+    random = asked and choose("Weights", WEIGHTS, key="weights", look="row") == "Random"
     _describe(card, random=random)
     return chosen(card, random=random)
 
@@ -191,10 +192,6 @@ def _card(name: str) -> ModelCard:
     except GatescopeError as error:
         st.error(f"{sentence(error)} Until another is chosen, this is {DEFAULT}.")
         return zoo.card(DEFAULT)
-
-
-def _choose_weights() -> str:
-    return choose("Weights", WEIGHTS, key="weights", look="row")
 
 
 def _titled(card: ModelCard) -> str:

@@ -110,6 +110,11 @@ def pictures() -> dict[str, Picture | None]:
     return {**own, **dict.fromkeys(cache.samples())}
 
 
+def named_picture(name: str) -> Picture:
+    """One of `pictures()`, which is read where it is a sample."""
+    return pictures()[name] or cache.sample(name)
+
+
 def _choose_picture() -> Picture:
     source = st.segmented_control(
         "Picture",
@@ -195,4 +200,4 @@ def _show_prediction(observation: Observation) -> None:
     outputs, classes = observation.outputs, len(observation.labels)
     alone = predictions.is_independent(outputs, classes)
     choosing = "each has a probability of its own" if alone else "it must choose among them"
-    st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.said(outputs, classes)}.")
+    st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.in_words(outputs, classes)}.")

@@ -7,8 +7,8 @@ import streamlit as st
 
 from attention import analysis, images
 from attention.analysis import Block
+from attention.charts import colours, overlay
 from attention.charts import gates as charts
-from attention.charts import overlay
 from attention.charts.chart import by_map
 from attention.kinds import KINDS
 from attention.numbers import attention_share, fixed, magnitude
@@ -111,10 +111,7 @@ def headline(observation: Observation) -> str:
 
 def scale(observation: Observation) -> str:
     """What the colours mean, and whether all gates stay within them."""
-    ends = (
-        "Channel gates run from pale (0) to deep blue (1), spatial gates and profiles from violet (0) to yellow (1). "
-        "Saturated are gates below 0.05, or of 0.95 and above: nearly shut, or nearly open."
-    )
+    ends = f"{colours.ENDS}. Saturated are gates below 0.05, or of 0.95 and above: nearly shut, or nearly open."
     if all(map(in_unit, observation.trace.gates)):
         return ends
     return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."

@@ -149,9 +149,8 @@ def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Comp
 
 def choose_other(observation: Observation, title: str = YARDSTICK) -> Picture:
     """A picture of something else."""
-    others = {name: own for name, own in frame.pictures().items() if name != observation.picture.name}
-    name = widgets.choose(title, others, key="other")
-    return others[name] or cache.sample(name)
+    name = widgets.choose(title, [name for name in frame.pictures() if name != observation.picture.name], key="other")
+    return frame.named_picture(name)
 
 
 def draw_channels(columns: Sequence[Compared]) -> None:

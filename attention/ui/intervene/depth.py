@@ -15,7 +15,7 @@ from attention.interventions import Edit, Effect
 from attention.numbers import fixed, signed
 from attention.observe import Observation
 from attention.records import Floats
-from attention.ui import cache, frame, jobs, widgets
+from attention.ui import frame, jobs, widgets
 from attention.ui.intervene import passes
 
 OFF_HELP = (
@@ -52,8 +52,7 @@ def _choose_pictures(observation: Observation) -> list[Observation]:
     others = [name for name in frame.pictures() if name != observation.picture.name]
     st.session_state.along = [name for name in st.session_state.get("along", []) if name in others]
     chosen = st.multiselect("Over further pictures", others, key="along", placeholder="this picture alone")
-    at_hand = frame.pictures()
-    return [observation, *(observation.of(at_hand[name] or cache.sample(name)) for name in chosen)]
+    return [observation, *(observation.of(frame.named_picture(name)) for name in chosen)]
 
 
 def _choose_off(observation: Observation) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from attention.interventions import Edit, EditError, Effect, Given, files
 from attention.interventions.edits import targets
 from attention.observe import Observation, Picture, guarded
 from attention.records import Floats, Heatmap, Trace
-from attention.ui import cache, frame
+from attention.ui import frame
 
 CHUNK = 24
 """Random draws between two looks at whether the person has moved on."""
@@ -99,11 +99,10 @@ def put_in_place(observation: Observation, edits: Sequence[Edit], trace: Trace) 
 
 
 def _pictures(edit: Edit) -> list[Picture]:
-    at_hand = frame.pictures()
-    missing = [name for name in edit.pictures if name not in at_hand]
+    missing = [name for name in edit.pictures if name not in frame.pictures()]
     if missing:
         raise EditError(f"An edit takes gates of the picture “{missing[0]}”, which is not at hand; upload it again.")
-    return [at_hand[name] or cache.sample(name) for name in edit.pictures]
+    return list(map(frame.named_picture, edit.pictures))
 
 
 def _code(edits: Sequence[Edit]) -> tuple[str, ...]:

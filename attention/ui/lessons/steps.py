@@ -36,7 +36,7 @@ class Prediction:
     options: tuple[str, ...]
     right: str
     """One of the options."""
-    told: str
+    explanation: str
     """The answer in a sentence, with its number."""
 
 
@@ -113,9 +113,9 @@ def _predicted(prediction: Prediction, key: str) -> bool:
     said = "" if chosen == UNDECIDED else f" You said: {chosen}."
     st.markdown(f"**{prediction.question}**{said}")  # no buttons any more, which would take the arrow keys
     if chosen == UNDECIDED:
-        st.markdown(f":material/visibility: {prediction.told}")
+        st.markdown(f":material/visibility: {prediction.explanation}")
     elif chosen == prediction.right:
-        st.markdown(f":material/check_circle: **Yes.** {prediction.told}")
+        st.markdown(f":material/check_circle: **Yes.** {prediction.explanation}")
     else:
-        st.markdown(f":material/cancel: **No, it is {prediction.right}.** {prediction.told}")
+        st.markdown(f":material/cancel: **No, it is {prediction.right}.** {prediction.explanation}")
     return True

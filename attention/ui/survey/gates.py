@@ -8,31 +8,13 @@ from attention import images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.models import own, zoo
-from attention.survey.loaded import INDICES
+from attention.survey.statistics import INDICES
 from attention.ui import jobs, presenting, widgets
 from attention.ui.survey.selection import select, select_gate
 
 SAMPLES = ["50", "200", "1000"]
 SCALES = ["0 to 1", "Its own"]
 FOLD = "python -m attention fold RESULT.parquet --out FOLDED.safetensors"
-DEFINITIONS = {
-    "Share between classes": (
-        r"\eta^2 = \frac{\sum_k n_k (m_k - m)^2}{\sum_i (x_i - m)^2}",
-        "The share of a channel's variance over the pictures that lies between the classes: the correlation ratio "
-        "squared, R. A. Fisher, Statistical Methods for Research Workers, 1925, section 45. It asks how well the class "
-        "tells the gate, however little the gate moves.",
-    ),
-    "Share less chance": (
-        r"\varepsilon^2 = 1 - (1 - \eta^2)\,\frac{n - 1}{n - k}",
-        "The same less what chance alone gives: with n pictures of k classes and no difference, the share between "
-        "classes is (k - 1)/(n - 1) in the mean, and this is 0. T. L. Kelley, PNAS 21, 1935. It can be below 0.",
-    ),
-    "Class selectivity": (
-        r"\frac{m_{\max} - m_{\mathrm{others}}}{m_{\max} + m_{\mathrm{others}}}",
-        "The highest class mean against the mean of the other class means, A. S. Morcos et al., arXiv 1803.06959, "
-        "section 2.3. It asks how far one class stands out: a gate that stays near one half comes to little.",
-    ),
-}
 
 
 def draw_role(selection: Selection) -> None:
@@ -69,9 +51,8 @@ def draw_selectivity(selection: Selection) -> None:
     widgets.show(chart, on_select=_select_gate_of(selection, chart.key))
     st.caption("Click the dot on a median to select its block.")
     with st.expander("How the index is defined", icon=":material/function:"):
-        formula, words = DEFINITIONS[index]
-        st.latex(formula)
-        st.markdown(words)
+        st.latex(INDICES[index].formula)
+        st.markdown(INDICES[index].words)
 
 
 def draw_health(selection: Selection) -> None:

@@ -18,6 +18,7 @@ from attention.models import Network
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
+from attention.report.provenance import flat
 from attention.survey import LoadedSurvey, checks
 from attention.ui import downloads, frame, jobs, presenting, uploads, widgets
 from attention.ui.export import offer_report
@@ -289,9 +290,9 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
 
 
 def _draw_facts(loaded: LoadedSurvey) -> None:
-    facts = list(_flatten("", loaded.result.provenance))
+    facts = flat(loaded.result.provenance)
     st.dataframe(
-        {"fact": [name for name, _ in facts], "value": [value for _, value in facts]},
+        {"fact": list(facts), "value": list(facts.values())},
         hide_index=True,
         alt=f"{len(facts)} facts that the numbers rest on.",
     )
@@ -300,11 +301,3 @@ def _draw_facts(loaded: LoadedSurvey) -> None:
         paths = [readable(each.path) for each in failures]
         columns = {"picture": paths, "why": [readable(each.reason) for each in failures]}
         st.dataframe(columns, hide_index=True, alt=f"The first is {paths[0]}.")
-
-
-def _flatten(before: str, facts: dict[str, object]) -> Iterator[tuple[str, str]]:
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            yield from _flatten(f"{before}{name} ", value)
-        else:
-            yield f"{before}{name}".replace("_", " "), str(value)

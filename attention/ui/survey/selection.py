@@ -5,7 +5,7 @@ import streamlit as st
 
 from attention.charts.surveys import Selection
 from attention.survey import GateSurvey, LoadedSurvey
-from attention.survey.loaded import SHARE
+from attention.survey.statistics import SHARE
 from attention.ui import widgets
 
 MOST_CLASSES = 6
