@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8501
 python := .venv/bin/python
+# It watches what moves while a page comes, and so has the machine to itself.
+alone := tests/browser/test_steady.py
 
 .PHONY: help run test test-oldest check
 .DELETE_ON_ERROR:
@@ -14,12 +16,12 @@ run: .venv/run.stamp  ## set up .venv and open the dashboard on PORT
 	$(python) -m attention serve --port $(PORT)
 
 test: .venv/dev.stamp  ## set up .venv and run every test
-	$(python) -m pytest -n 2 --dist loadfile --ignore tests/browser
-	$(python) -m pytest tests/browser
+	$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore $(alone)
+	$(python) -m pytest $(alone)
 
 test-oldest: .venv-oldest/stamp  ## set up .venv-oldest with the oldest releases allowed and run every test there
-	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile --ignore tests/browser
-	.venv-oldest/bin/python -m pytest tests/browser
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore $(alone)
+	.venv-oldest/bin/python -m pytest $(alone)
 
 check: .venv/dev.stamp  ## format, lint, types, architecture
 	$(python) -m ruff format --check .

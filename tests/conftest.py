@@ -1,17 +1,57 @@
 """What all tests share."""
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from streamlit.components.v2 import manifest_scanner
 
-from attention import threads
+from attention import images, threads
 
 threads.share_the_processors()  # with a server and a browser beside the tests
+
+DRAWS = 3
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("gatescope", deadline=None, print_blob=True)
 settings.load_profile("gatescope")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scanned() -> Iterator[None]:
+    """What is installed is searched for components once, as by a server, and not anew by each `AppTest`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
+
+
+@pytest.fixture(scope="module")
+def sparing() -> Iterator[None]:
+    """Four of the samples, few random draws and the shortest timing, for all tests of the file: pages do the same with
+    fewer passes."""
+    from attention import comparison
+    from attention.ui import cache as kept
+    from attention.ui.compare import map_tests
+    from attention.ui.intervene import depth, effects, passes
+
+    def forget() -> None:
+        kept.samples.cache_clear()
+        kept.STORE.clear()
+
+    few = images.samples()[:4]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(images, "samples", lambda: few)
+        patch.setattr(comparison, "BUDGET", 0.0)
+        patch.setattr(effects, "FEWEST_DRAWS", DRAWS)
+        patch.setattr(passes, "FEWEST_DRAWS", DRAWS)
+        patch.setattr(depth, "draws_for", lambda blocks: DRAWS)
+        patch.setattr(map_tests, "draws_for", lambda maps: DRAWS)
+        patch.setattr(map_tests, "SEEDS", 2)
+        forget()
+        yield
+    forget()
 
 
 class Home:

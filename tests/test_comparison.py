@@ -4,7 +4,6 @@ import io
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,9 +23,8 @@ from attention.models import code, zoo
 from attention.observe import observe, read_picture
 from attention.records import Heatmap
 from tests import factories
-from tests.documents import document, in_one_line
 
-ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("sparing")
 SAMPLE = next(sample for sample in images.samples() if sample.title == "Reims cathedral")
 CARD = zoo.card("cbam")
 
@@ -291,31 +289,6 @@ def test_the_command_marks_random_weights(tmp_path):
     told = json.loads((tmp_path / "compare.json").read_text())
     assert [each["random weights"] for each in told["networks"]] == [False, True]
     assert "timm/test_efficientnet (random weights)" in done.output
-
-
-def test_the_example_in_the_readme_is_what_the_command_says(tmp_path):
-    picture = ROOT / "assets" / "samples" / "cathedral.jpg"
-    names = ("plain", "se", "cbam")
-    assert run(picture, *(part for name in names for part in ("--model", name)), "--out", tmp_path).exit_code == 0
-    told = json.loads((tmp_path / "compare.json").read_text())
-    example = in_one_line(document("evidence").split("Do they look at the same thing?")[1])
-    percent = [f"{each['name']} {each['probability']:.1%}".replace("%", " %") for each in told["networks"]]
-    assert "call the cathedral a church: " + ", ".join(percent) in example
-    overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]
-    assert f"overlap by {overlaps[0]}, where chance gives 20 % and a blob in the middle {overlaps[1]}" in example
-    cbam = told["networks"][2]
-    ranked = {each["name"].split(".attention")[0]: each["rank correlation"] for each in cbam["spatial gates"]}
-    assert f"Over n = {ranked['layer1.0']['pictures']} pictures" in example
-    for name, each in ranked.items():
-        over = each["mean over pictures"]
-        said = f"{name} by {over['observed']:.2f} in the mean, where gates of other pictures give "
-        said += f"{over['low']:.2f} to {over['high']:.2f} (p = {over['p_adjusted']:.2g})"
-        assert (said in example) == (over["p_adjusted"] <= 0.05)
-    best = max(ranked, key=lambda name: ranked[name]["here"]["observed"])
-    here = ranked[best]["here"]
-    assert f"{best} agrees the most, by {here['observed']:.2f}: number {here['rank']} of" in example
-    last = cbam["spatial gates"][-1]
-    assert last["nearly constant"] and f"passes {last['minimum']:.2f} to {last['maximum']:.2f}" in example
 
 
 @pytest.mark.parametrize(

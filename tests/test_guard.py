@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -281,7 +280,10 @@ LEAVING = """
 import sys
 from attention import serving
 from attention.serving import server
+from streamlit.web.server import server as streamlit_server
 server.EVERY = 0.2
+storage = streamlit_server.MemorySessionStorage
+streamlit_server.MemorySessionStorage = lambda *, ttl_seconds: storage(ttl_seconds=1)
 serving.show(None, port=int(sys.argv[1]), headless=True)
 """
 
@@ -289,9 +291,8 @@ serving.show(None, port=int(sys.argv[1]), headless=True)
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="handles are counted in /proc")
 def test_what_a_visitor_had_is_let_go_of_when_the_time_is_over():
     port = free_port()
-    environment = {**os.environ, "STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}
     command = [sys.executable, "-c", LEAVING, str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
 
         def handles():
             return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))

@@ -22,6 +22,7 @@ from attention.survey import list_pictures
 from tests.charts import numbers, sent_chart
 from tests.jobs import finished
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 
 

@@ -14,6 +14,7 @@ from tests import attacks, published
 from tests.pictures import tiff
 from tests.test_recognition import LAYOUTS
 
+pytestmark = pytest.mark.usefixtures("sparing")
 SAMPLE = str(images.samples()[0].path)
 TAKEN = "SE-ResNet, timm's layout"
 OTHER = "SE-ResNet, timm's layout, anti-aliased by averages"

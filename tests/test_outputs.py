@@ -25,6 +25,7 @@ ANSWERS = {
     "probabilities": LOGITS.softmax(1),
     "scores": LOGITS.sigmoid(),
 }
+pytestmark = pytest.mark.usefixtures("sparing")
 PICTURE = read_picture(images.samples()[0].path)
 
 
@@ -149,8 +150,7 @@ def test_every_page_opens_on_what_is_no_logits_and_follows_the_address(page, mon
         app = AppTest.from_file(serving.APP, default_timeout=120)
         for key, value in link.items():
             app.query_params[key] = value
-        app.run()
-        app = app if page == "overview" else app.switch_page(f"pages/{page}.py").run()
+        (app if page == "overview" else app.switch_page(f"pages/{page}.py")).run()
         assert not app.exception and not app.error
         assert app.selectbox(key="outputs").value == link.get("outputs")
         assert any(said in each.value for each in app.get("caption"))

@@ -27,6 +27,7 @@ from attention.ui import cache, cbam, tinted, usual
 from tests.charts import colours, numbers, sent_chart
 from tests.jobs import finished
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 BLOCKS = [f"layer{stage}.{index}.attention" for stage in range(1, 5) for index in range(2)]
 BLOCK = "layer2.1.attention"

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import analysis, comparison, images
-from attention.analysis import agreement
+from attention.analysis import agreement, evidence
 from attention.attribution import GradCam
 from attention.models import zoo
 from attention.numbers import fixed, number
@@ -20,6 +20,7 @@ from attention.ui.compare import map_tests, pictures
 from tests.charts import numbers, sent_chart
 from tests.jobs import ended, finished, under_way
 
+pytestmark = pytest.mark.usefixtures("sparing")
 APP = Path(__file__).parents[1] / "app.py"
 TITLE = "Reims cathedral"
 SMALL = "timm/test_resnet"
@@ -181,9 +182,10 @@ def test_every_part_opens_for_every_own_network(part):
 
 
 def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(monkeypatch):
-    app = opened(network="cbam", beside="plain", about="Deletion and insertion")
-    assert "4,444 forward passes" in said(app) and not app.get("plotly_chart")
-    monkeypatch.setattr(map_tests, "draws_for", lambda number: 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(map_tests, "draws_for", evidence.draws_for)
+        app = opened(network="cbam", beside="plain", about="Deletion and insertion")
+        assert "4,444 forward passes" in said(app) and not app.get("plotly_chart")
     app = sound(opened(network="cbam", beside="plain", about="Deletion and insertion"))
     sound(finished(app.button(key="start_faithfulness").click().run()))
     traces = sent_chart(app, "curves")["data"]
@@ -197,8 +199,7 @@ def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(
     assert "start_faithfulness" not in [button.key for button in app.button]  # it is not computed a second time
 
 
-def test_shuffled_weights_show_which_maps_depend_on_them(monkeypatch):
-    monkeypatch.setattr(map_tests, "SEEDS", 2)
+def test_shuffled_weights_show_which_maps_depend_on_them():
     app = opened(network="cbam", beside="plain", about="Shuffled weights")
     sound(finished(app.button(key="start_sanity").click().run()))
     (cells,) = sent_chart(app, "similarity")["data"]

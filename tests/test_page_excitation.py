@@ -15,6 +15,7 @@ from attention.observe import Observation
 from attention.records import GateHealth, Trace
 from attention.ui import excitation
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 GATED = ("se", "cbam", "se-resnext")
 PARTS = ("Three steps", "Against the usual gate", "Through depth", "Reduction ratio", "Second picture", "Code")

@@ -17,12 +17,13 @@ from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
 from attention.numbers import signed
 from attention.ui import cache
-from attention.ui.intervene import depth
+from attention.ui.intervene import depth, effects, passes
 from attention.ui.intervene.controls import NOTHING, WORDS
 from attention.ui.intervene.session import NONE
 from tests.charts import numbers, sent_chart
 from tests.jobs import finished
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 TITLE, OTHER = (sample.title for sample in images.samples()[:2])
 BLOCK = "layer4.0.attention"
@@ -199,13 +200,15 @@ def test_a_block_off_is_answered_by_an_edited_pass_and_undone_and_redone():
     assert app.pills(key="action").value == WORDS["off"]
 
 
-def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown():
+def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown(monkeypatch):
+    monkeypatch.setattr(effects, "FEWEST_DRAWS", FEWEST_DRAWS)
+    monkeypatch.setattr(passes, "FEWEST_DRAWS", FEWEST_DRAWS)
     edit = Edit("top", "channel", BLOCK, count=20)
     app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(edit), seed="7")
     one = subject("cbam")
     first, gates = int(one.before.output.argmax()), one.before.gates
-    passes = [interventions.random_control([edit], gates, seed=7, draw=draw) for draw in range(FEWEST_DRAWS)]
-    draws = interventions.changes(one, passes)[:, first]
+    controls = [interventions.random_control([edit], gates, seed=7, draw=draw) for draw in range(FEWEST_DRAWS)]
+    draws = interventions.changes(one, controls)[:, first]
     np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
     low, high = np.percentile(draws, (2.5, 97.5))
     assert f"95 % lie from {signed(low)} to {signed(high)}" in said(app)

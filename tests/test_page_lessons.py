@@ -14,6 +14,7 @@ from attention.observe import observe, read_picture
 from attention.ui.lessons import cbam, gated, grouped, se
 from attention.ui.lessons.steps import UNDECIDED
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 STEPS = {"lesson_grouped": 11, "lesson_se": 12, "lesson_cbam": 12}
 NETWORK = {"lesson_grouped": "se-resnext", "lesson_se": "se", "lesson_cbam": "cbam"}

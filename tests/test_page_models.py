@@ -16,6 +16,7 @@ from attention.records import Gate, Known, Part
 from attention.ui import cache, models, widgets
 from tests import coordinate
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 SE_50 = "timm/seresnet50"
 STAGES_50 = [(stage + 1, block) for stage, blocks in enumerate((3, 4, 6, 3)) for block in range(blocks)]

@@ -15,7 +15,7 @@ from tests import coordinate
 from tests.jobs import ended, finished, under_way
 
 APP = Path(__file__).parents[1] / "app.py"
-pytestmark = pytest.mark.usefixtures("home")  # where nobody has fetched any weights
+pytestmark = pytest.mark.usefixtures("sparing", "home")  # where nobody has fetched any weights
 
 
 def opened(page="overview", **link):

@@ -14,6 +14,7 @@ from attention.models import own, zoo
 from attention.records import Trace
 from attention.ui import cache
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 EVERY = pytest.mark.parametrize("network", own.NAMES)
 

@@ -10,6 +10,7 @@ from attention.report import Table
 from attention.ui.frame import PAGES
 from tests.charts import sent_chart
 
+pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
 
 
@@ -17,8 +18,7 @@ def opened(page: str = "overview", **parameters: str) -> AppTest:
     app = AppTest.from_file(ROOT / "app.py", default_timeout=100)
     for key, value in parameters.items():
         app.query_params[key] = value
-    app.run()
-    return sound(app.switch_page(f"pages/{page}.py").run())
+    return sound((app if page == "overview" else app.switch_page(f"pages/{page}.py")).run())
 
 
 def sound(app: AppTest) -> AppTest:

@@ -14,6 +14,7 @@ from attention.ui.compare import columns
 from tests import factories
 from tests.pictures import tiff
 
+pytestmark = pytest.mark.usefixtures("sparing")
 SMALL = ("--image-size", "64")
 EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
 
@@ -27,8 +28,7 @@ def start(monkeypatch):
         app = AppTest.from_file(serving.APP, default_timeout=120)
         for key, value in link.items():
             app.query_params[key] = value
-        app.run()
-        return app if page == "overview" else app.switch_page(f"pages/{page}.py").run()
+        return (app if page == "overview" else app.switch_page(f"pages/{page}.py")).run()
 
     return opened
 

@@ -15,7 +15,7 @@ from attention.ui import widgets
 from tests import attacks, published
 from tests.test_recognition import LAYOUTS
 
-EVERY_PAGE = pytest.mark.parametrize("page", ui.PAGES)
+pytestmark = pytest.mark.usefixtures("sparing")
 SHOWN = ("published CBAM", "published SE", "torchvision MobileNetV3", "timm SE-ResNet", "pytorchcv CBAM")
 ATTACKS = (
     "code",
@@ -72,15 +72,19 @@ def cbam():
     return saved(made(published.cbam_resnet))
 
 
-@EVERY_PAGE
 @pytest.mark.parametrize("layout", SHOWN)
-def test_each_layout_is_recognised_and_opens_on_every_page(page, layout):
+def test_each_layout_is_recognised_and_opens_on_every_page(layout):
     build, family, _ = LAYOUTS[layout]
-    app = sound(uploaded(opened(page), "mine.pth", saved(made(build))))
+    data = saved(made(build))
+    app = uploaded(opened(), "mine.pth", data)
     known = "taken for" if layout.startswith("timm") else "recognised as"  # its anti-aliased kin have the same keys
-    assert f"**mine.pth** was {known} **{family}**" in texts(app)
-    assert len(app.get("progress")) == 5 and "Classes it knows: 7;" in texts(app)
-    assert "ImageNet's mean and standard deviation" in texts(app)
+    for page in ui.PAGES:
+        sound(app.switch_page(f"pages/{page}.py").run())
+        if layout == SHOWN[0]:  # each page takes a file
+            sound(uploaded(app, "mine.pth", data))
+        assert f"**mine.pth** was {known} **{family}**" in texts(app), page
+        assert len(app.get("progress")) == 5 and "Classes it knows: 7;" in texts(app), page
+        assert "ImageNet's mean and standard deviation" in texts(app), page
 
 
 def test_an_uploaded_network_stays_chosen_on_the_next_page(cbam):

@@ -1,10 +1,13 @@
 """What the documents say is so: Python runs, tables are what the cards say, pictures, links and commands exist."""
 
+import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
 from attention import images, survey
+from attention.cli import main
 from attention.models import own, zoo
 from tests.documents import NAMES, README, ROOT, document, in_one_line
 
@@ -98,3 +101,29 @@ def test_its_reading_of_the_role_of_excitation_is_measured():
     counts = dict(zip(survey.statistics.class_names(result), result.gates[0].classes.count, strict=True))
     n = f"n = {counts['tench']} tenches, {counts['church']} churches and {counts['parachute']} parachutes"
     assert n in text
+
+
+def test_the_example_of_a_comparison_is_what_the_command_says(tmp_path):
+    picture = ROOT / "assets" / "samples" / "cathedral.jpg"
+    models = [part for name in ("plain", "se", "cbam") for part in ("--model", name)]
+    arguments = ["compare", str(picture), *models, "--out", str(tmp_path)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    told = json.loads((tmp_path / "compare.json").read_text())
+    example = in_one_line(document("evidence").split("Do they look at the same thing?")[1])
+    percent = [f"{each['name']} {each['probability']:.1%}".replace("%", " %") for each in told["networks"]]
+    assert "call the cathedral a church: " + ", ".join(percent) in example
+    overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]
+    assert f"overlap by {overlaps[0]}, where chance gives 20 % and a blob in the middle {overlaps[1]}" in example
+    cbam = told["networks"][2]
+    ranked = {each["name"].split(".attention")[0]: each["rank correlation"] for each in cbam["spatial gates"]}
+    assert f"Over n = {ranked['layer1.0']['pictures']} pictures" in example
+    for name, each in ranked.items():
+        over = each["mean over pictures"]
+        said = f"{name} by {over['observed']:.2f} in the mean, where gates of other pictures give "
+        said += f"{over['low']:.2f} to {over['high']:.2f} (p = {over['p_adjusted']:.2g})"
+        assert (said in example) == (over["p_adjusted"] <= 0.05)
+    best = max(ranked, key=lambda name: ranked[name]["here"]["observed"])
+    here = ranked[best]["here"]
+    assert f"{best} agrees the most, by {here['observed']:.2f}: number {here['rank']} of" in example
+    last = cbam["spatial gates"][-1]
+    assert last["nearly constant"] and f"passes {last['minimum']:.2f} to {last['maximum']:.2f}" in example

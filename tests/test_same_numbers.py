@@ -24,7 +24,7 @@ SAMPLE = images.samples()[0]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
-def observation(request) -> Observation:
+def observation(request, sparing) -> Observation:
     return observe(load_network(request.param), read_picture(SAMPLE.path))
 
 
@@ -36,7 +36,7 @@ def written(observation, tmp_path_factory) -> dict:
     name = observation.card.name
     for arguments in (
         ["compare", "--model", name, "--model", "plain"],
-        ["ablate", "--model", name, "--edits", out / "edits.json"],
+        ["ablate", "--model", name, "--draws", "19", "--edits", out / "edits.json"],
     ):
         done = CliRunner().invoke(
             command.main, [arguments[0], str(SAMPLE.path), *map(str, arguments[1:]), "--out", str(out)]
