@@ -19,6 +19,7 @@ from torch import Tensor
 
 from attention import signatures
 from attention.files import open_plain
+from attention.limits import BUILDING
 from attention.models import archives
 from attention.models.limits import (
     DEFAULT,
@@ -77,15 +78,20 @@ def contents(source: Path | bytes, limits: Limits | None = None, *, part: str | 
 
 def _contents(file: BinaryIO, limits: Limits, part: str | None) -> Contents:
     kind = _kind(file, limits)
-    if kind == "zip" and (inner := archives.unpacked(file, limits)):
-        file, kind = inner, _kind(inner, limits)
-    if kind == "zip":
-        state, notes = archives.read(file, limits, part)
-    else:
-        state, notes = _safetensors(file, limits), ()
+    with BUILDING.taking(min(limits.tensor_bytes, limits.inflation * _end(file))):
+        state, notes = _read(file, kind, limits, part)
     _check_numbers(state)
     state, prefixes = _without_prefixes(state)
     return Contents(state, notes + prefixes)
+
+
+def _read(
+    file: BinaryIO, kind: Literal["safetensors", "zip"], limits: Limits, part: str | None
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a file, and what is said of them."""
+    if kind == "zip" and (inner := archives.unpacked(file, limits)):
+        file, kind = inner, _kind(inner, limits)
+    return archives.read(file, limits, part) if kind == "zip" else (_safetensors(file, limits), ())
 
 
 def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
