@@ -57,7 +57,7 @@ ROOMS = {
     "inventory": door("torch", "records cost"),
     "models": door(
         "numpy torch",
-        "records signatures limits files images networks labels analysis",
+        "foreign records signatures limits files images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
@@ -70,7 +70,9 @@ ROOMS = {
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records numbers limits files analysis capture observe", inside="safetensors"),
+    "interventions": door(
+        "numpy torch", "foreign records numbers limits files analysis capture observe", inside="safetensors"
+    ),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",

@@ -7,7 +7,6 @@ file is checked here before anything is read there: inside the file, as long as 
 else's. Files of torch.save are `archives`' part.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from io import BytesIO
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from attention import signatures
 from attention.files import open_plain
+from attention.foreign import parsed
 from attention.limits import BUILDING
 from attention.models import archives
 from attention.models.limits import (
@@ -142,7 +142,7 @@ def _header(file: BinaryIO, limits: Limits) -> tuple[dict[str, Any], int]:
         raise CheckpointError(f"The header claims {size:,} bytes, more than the file has; the file may be cut off.")
     file.seek(8)
     try:
-        header = json.loads(file.read(size), object_pairs_hook=_without_repeats)
+        header = parsed(file.read(size), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         raise CheckpointError("The header of the safetensors file is no JSON, or names a thing twice.") from None
     return header, 8 + size
