@@ -3,6 +3,7 @@
 HTML escapes by jinja2's own means, in `attention.report.html`.
 """
 
+import json
 import operator
 import os
 import re
@@ -24,10 +25,27 @@ TEMPLATES = frozenset({"hovertemplate", "texttemplate"})
 """What plotly fills in by itself: a name stands in them as `%{fullData.name}`, `%{text}` or `%{customdata}`."""
 
 
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def readable(text: str) -> str:
-    """The text with what is no text in it, such as the odd bytes of a file's name, spelled out: nothing else can be
-    sent to a browser or written."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """The text with what is no text in it spelled out: halves of characters, as in the name of a file with odd bytes,
+    which can neither be sent to a browser nor written; control characters; and orders to write the other way, which
+    would turn what stands behind them too."""
+    return _ODD.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def parsed(text: str | bytes, **how: Any) -> Any:
+    """What a stranger's JSON says, by `json.loads`, with every text `readable`: JSON can spell what is none."""
+    return _readable(json.loads(text, **how))
+
+
+def _readable(part: Any) -> Any:
+    if isinstance(part, str):
+        return readable(part)
+    if isinstance(part, list):
+        return [_readable(each) for each in part]
+    return {readable(key): _readable(value) for key, value in part.items()} if isinstance(part, dict) else part
 
 
 def literal(text: str) -> str:

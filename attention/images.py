@@ -1,10 +1,7 @@
 """A stranger's bytes -> an upright picture -> the crop that a network sees; and the sample pictures."""
 
-import contextlib
 import json
 import re
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
@@ -20,7 +17,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, featur
 from attention import bands, files, levels, signatures
 from attention.bands import BANDS, RGB, PictureError
 from attention.filters import Filter, filtered
-from attention.limits import MIB, Limits
+from attention.limits import MIB, Budget, Limits
 from attention.records import Band, GatescopeError, Interpolation, Size
 
 if TYPE_CHECKING:
@@ -55,38 +52,6 @@ REACH = 2
 ORIENTATION = 0x0112
 MOST_FRAMES = 10_000
 """Pictures of a TIFF file that are counted."""
-
-
-class Budget:
-    """Bytes that several threads take together. They wait in line; one that wants more than all goes alone."""
-
-    def __init__(self, most: Callable[[], int]) -> None:
-        self._most, self._taken = most, 0
-        self._line: deque[object] = deque()
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def taking(self, size: int) -> Iterator[None]:
-        """Waits until so many bytes are free, and holds them."""
-        ticket = object()
-
-        def free() -> bool:
-            return self._line[0] is ticket and (not self._taken or self._taken + size <= self._most())
-
-        with self._changed:
-            self._line.append(ticket)
-            try:
-                self._changed.wait_for(free)
-                self._taken += size
-            finally:
-                self._line.remove(ticket)
-                self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken -= size
-                self._changed.notify_all()
 
 
 _decoding = Budget(lambda: Limits.of_environment().decoding_bytes)

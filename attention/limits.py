@@ -1,7 +1,11 @@
 """What the process allows strangers: every bound in one place, each with a default and a setting of the environment."""
 
+import contextlib
 import os
 import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 from attention.records import GatescopeError
@@ -40,6 +44,13 @@ class Limits:
     """Multiply-accumulates of one pass; RegNetY-32GF makes 95 billion at 384 pixels."""
     kept_bytes: int = 2048 * MIB
     """What is kept for all visitors together: networks, uploaded weights, traces, pictures, results."""
+    building_bytes: int = 1200 * MIB
+    """The numbers of all networks that are built, and of all weight files that are read, at a time: two of the
+    largest. Others wait, and one that takes more goes alone."""
+    passes_bytes: int = 3072 * MIB
+    """What passes that are large, since they keep all features for a gradient or have several pictures, take together
+    at a time. Others wait; fewer pictures go through at once where that is too much, and a gradient that takes more is
+    refused."""
     picture_bytes: int = 20 * MIB
     """Size of a picture's file."""
     picture_side: int = 30_000
@@ -73,3 +84,56 @@ def _number(key: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", value):
         raise LimitError(f"{key} is {value[:80]!r}; a whole number from 0 is allowed.")
     return int(value)
+
+
+class Budget:
+    """Bytes that several threads take together. They wait in line; one that wants more than all goes alone, and one
+    that wants no more than `small` does not wait and is not counted."""
+
+    def __init__(self, most: Callable[[], int], small: int = 0) -> None:
+        self._most, self._small, self._taken = most, small, 0
+        self._line: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taking(self, size: int) -> Iterator[None]:
+        """Waits until so many bytes are free, and holds them."""
+        if size <= self._small:
+            yield
+            return
+        self._wait(size)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
+
+    def _wait(self, size: int) -> None:
+        ticket = object()
+
+        def free() -> bool:
+            return self._line[0] is ticket and (not self._taken or self._taken + size <= self._most())
+
+        with self._changed:
+            self._line.append(ticket)
+            try:
+                self._changed.wait_for(free)
+                self._taken += size
+            finally:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+
+SMALL = 64 * MIB
+"""What takes no more waits for nobody: the networks that come with Gatescope, and passes of them."""
+BUILDING = Budget(lambda: Limits.of_environment().building_bytes, SMALL)
+PASSES = Budget(lambda: Limits.of_environment().passes_bytes, SMALL)
+FEATURES = 4
+"""Tensors as large as the largest that a pass without gradients has at a time, its gates' included; 3.3 were measured
+of an SE-ResNet at full resolution."""
+
+
+def at_once(each: int, usual: int) -> int:
+    """How many pictures go through a network at a time, `usual` at most, where a picture takes so many bytes."""
+    return max(1, min(usual, Limits.of_environment().passes_bytes // max(each, 1)))

@@ -19,6 +19,7 @@ from attention import analysis, bands, files, images
 from attention.analysis import predictions
 from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
 from attention.foreign import readable
+from attention.limits import FEATURES, PASSES
 from attention.models import zoo
 from attention.models.code import CodeError, failure
 from attention.models.network import on_host
@@ -291,7 +292,7 @@ class Observation:
 
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
-            with torch.inference_mode():
+            with PASSES.taking(FEATURES * self.network.largest), torch.inference_mode():
                 trace = tracer(batch, steps=gates)
                 return replace(trace, output=on_host(trace.output))
 

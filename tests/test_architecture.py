@@ -58,20 +58,22 @@ ROOMS = {
     "inventory": door("torch", "records cost"),
     "models": door(
         "numpy torch",
-        "records signatures limits files images networks labels analysis",
+        "foreign records signatures limits files images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
-    "attribution": door("torch", "records filters", inside="captum"),
+    "attribution": door("torch", "records filters limits", inside="captum"),
     "grouped": door("numpy torch", "records numbers threads layers cost"),
     "store": door(),
     "observe": door(
         "numpy PIL",
-        "foreign records numbers bands files analysis images models store",
+        "foreign records numbers bands limits files analysis images models store",
         inside="torch",
         inside_house="capture cost inventory attribution",
     ),
-    "interventions": door("numpy torch", "records numbers files analysis capture observe", inside="safetensors"),
+    "interventions": door(
+        "numpy torch", "foreign records numbers limits files analysis capture observe", inside="safetensors"
+    ),
     "jobs": door("", "records"),
     "survey": door(
         "numpy",

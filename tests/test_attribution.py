@@ -53,6 +53,34 @@ def test_grad_cam_is_that_of_its_equation(layer, target):
     assert (heatmap.minimum, heatmap.maximum) == (heatmap.values.min(), heatmap.values.max())
 
 
+@pytest.mark.parametrize("method", [ScoreCam(), IntegratedGradients(steps=8), Occlusion()], ids=lambda one: one.name)
+def test_fewer_pictures_go_through_at_once_where_there_is_little_room_and_the_map_is_the_same(method, monkeypatch):
+    module, sizes = seeded(Small), []
+    usual = Attributor(module)(picture(), 1, method=method)
+    inside = Attributor(module).layers(SHAPE).bytes
+    forward = Small.forward
+    monkeypatch.setattr(Small, "forward", lambda self, x: sizes.append(len(x)) or forward(self, x))
+    monkeypatch.setenv("GATESCOPE_MAX_PASSES_BYTES", str(2 * inside))
+    few = Attributor(module)(picture(), 1, method=method)
+    np.testing.assert_allclose(few.values, usual.values, atol=1e-5)
+    assert max(sizes) == 2
+
+
+def test_what_all_tensors_of_a_pass_take_is_counted():
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    found = Attributor(module).layers((1, 3, 6, 6))
+    assert found.bytes == 4 * (4 * 6 * 6 + 2)  # what is done in place, and a view, take nothing
+
+
+@pytest.mark.parametrize("method", [GuidedGradCam(), IntegratedGradients()], ids=lambda one: one.name)
+def test_a_gradient_that_would_keep_too_much_is_refused_before_it_is_made(method, monkeypatch):
+    module = seeded(Small)
+    monkeypatch.setenv("GATESCOPE_MAX_PASSES_BYTES", "1000")
+    with pytest.raises(AttributionError, match=r"keeps [\d,]+ bytes of this network's features; at most 1,000 are"):
+        Attributor(module)(picture(), 1, method=method)
+    assert Attributor(module)(picture(), 1).method == "grad-cam"
+
+
 def features_and_gradient(module, target):
     exact = doubled(module)
     features = exact.first(picture().double()).detach().requires_grad_()

@@ -25,14 +25,29 @@ def read_back(text: str) -> str:
 @given(st.text())
 def test_markdown_shows_every_text_as_it_is(text):
     shown = foreign.literal(text)
-    assert read_back(shown) == text.replace("\u2060", "")
+    assert read_back(shown) == foreign.readable(text).replace("\u2060", "")
     assert not re.search(r"(?<!\\)(?:\\\\)*[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", shown))
 
 
 @pytest.mark.parametrize("shown", [foreign.readable, foreign.literal, foreign.sentence, foreign.in_figure])
 def test_what_is_no_text_is_spelled_out_and_can_be_sent(shown):
     assert "udcff" in shown("a\udcffb").encode().decode()
-    assert foreign.readable("aé\U0001f600") == "aé\U0001f600"
+    for order in "\x00\x07\x1b\x7f\x85\r\u202a\u202e\u2066\u2069":
+        assert not set(shown(f"a{order}b")) & {order}
+    for text in ("aé\U0001f600", "a\tb\nc", "\u05d0\u200f", "\u0915\u094d\u200d\u0937", "\U0001f469\u200d\U0001f680"):
+        assert foreign.readable(text) == text
+
+
+def test_json_that_spells_what_is_no_text_is_read_with_it_spelled_out():
+    assert foreign.parsed('{"a\\ud800": ["\\u202e", {"b": 1.5, "c": [null, true]}]}') == {
+        r"a\ud800": [r"\u202e", {"b": 1.5, "c": [None, True]}]
+    }
+    with pytest.raises(ValueError, match="two"):
+        foreign.parsed("{}", object_pairs_hook=raising)
+
+
+def raising(pairs):
+    raise ValueError("two")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +78,9 @@ def test_a_figure_has_every_text_as_it_is_and_a_new_line_as_one(name, tick):
     shown = foreign.plain(figure)
     for text, found in ((name, shown.data[0].name), (tick, shown.layout.xaxis.ticktext[0])):
         assert not re.search(r"<(?!br>)|>(?<!<br>)", found)
-        assert html.unescape(found.replace("<br>", "\n")) == html.unescape(html.escape(text, quote=False))
+        assert html.unescape(found.replace("<br>", "\n")) == html.unescape(
+            html.escape(foreign.readable(text), quote=False)
+        )
     assert (
         shown.data[0].hovertemplate == "%{y}<extra></extra>"
         and shown.to_dict()["data"][0]["x"] == figure.to_dict()["data"][0]["x"]

@@ -200,14 +200,32 @@ def test_an_upload_of_no_length_is_refused(length):
     assert status(Guard(Beneath(), {}), request) == 411
 
 
-def test_a_browser_cannot_empty_what_all_share_and_all_else_passes():
+def operation(payload):
+    message = BackMsg()
+    getattr(message.backend_operation_request, payload).SetInParent()
+    return message
+
+
+def test_a_browser_asks_for_what_visitors_need_and_for_nothing_else():
     beneath = Beneath()
-    orders = [BackMsg(clear_cache=True), BackMsg(load_git_info=True), BackMsg(set_run_on_save=True)]
-    passing = [BackMsg(stop_script=True).SerializeToString(), b"\xff no message", BackMsg().SerializeToString()]
-    data = [*(order.SerializeToString() for order in orders), *passing]
+    needed = {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "deferred_file", "dataframe_chunk"}
+    plain = [field for field in BackMsg.DESCRIPTOR.fields if field.name != "backend_operation_request"]
+    said = {}
+    for field in plain:
+        said[field.name] = BackMsg(**{field.name: {} if field.message_type else field.type != field.TYPE_STRING or "a"})
+    payloads = BackMsg().backend_operation_request.DESCRIPTOR.oneofs_by_name["payload"].fields
+    said |= {payload.name: operation(payload.name) for payload in payloads}
+    assert needed < said.keys() and {"clear_cache", "install_skills"} < said.keys()
+    passing = [message.SerializeToString() for name, message in said.items() if name in needed]
+    passing += [
+        b"\xff no message",
+        BackMsg().SerializeToString(),
+        BackMsg(backend_operation_request={}).SerializeToString(),
+    ]
+    data = [*(message.SerializeToString() for message in said.values()), *passing[len(needed) :]]
     messages = [{"type": "websocket.receive", "bytes": each} for each in data]
     asked(Guard(beneath, {}), scope(kind="websocket"), *messages, {"type": "websocket.disconnect"})
-    assert [message["bytes"] for message in beneath.messages] == passing
+    assert sorted(message["bytes"] for message in beneath.messages) == sorted(passing)
 
 
 class Signing:

@@ -1,5 +1,6 @@
 """Names, labels, files, addresses and errors of a stranger: markup on no page, in no figure, in no report."""
 
+import dataclasses
 import io
 import json
 import re
@@ -36,6 +37,9 @@ NAME = "![Zq](y) <b>Zq</b> <a href=y>Zq</a> :red[Zq] **Zq** `Zq` $Zq$ :Zq: =Zq()
 """Markup of every kind, around a word that nothing of the project's own has."""
 FILE = NAME.replace("/", "|")
 """The same where a path is meant."""
+ODD = "\ud800\u202e\x1b"
+"""Half a character, an order to write the other way, and one to a terminal."""
+NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]")
 LIVE = re.compile(r"(?<!\\)[\[>*`$:]Zq")
 """Markup that was not escaped."""
 FOLDERS = {Path.home(), Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(torch.__file__).parents[1]}
@@ -124,6 +128,7 @@ def check(app: AppTest) -> str:
             assert not PRIVATE.search(proto.SerializeToString()), proto
         for path, text in texts(proto) if isinstance(proto, Message) else ():
             said.append(text)
+            assert not NO_TEXT.search(text), f"{type(proto).__name__}{path}: {text!r}"
             if path.endswith(".spec") or path == ".spec":
                 check_figure(json.loads(text))
             elif path.rpartition(".")[2] not in AS_IT_IS:
@@ -197,7 +202,11 @@ def test_no_word_of_an_address_is_markup_on_any_page(page):
 def result(tmp_path_factory: pytest.TempPathFactory) -> survey.Result:
     pictures = folder(tmp_path_factory.mktemp("p") / FILE, {f"{number}{FILE}": 6 for number in range(3)}, side=40)
     (pictures / f"0{FILE}" / f"{FILE}.png").write_bytes(b"broken")
-    return survey.with_root(survey.run(network(), survey.list_pictures(pictures)), FILE)
+    made = survey.run(network(), survey.list_pictures(pictures))
+    gates = tuple(dataclasses.replace(gate, name=f"{gate.name}{ODD}") for gate in made.gates)
+    paths = {number: f"{path}{ODD}" for number, path in made.paths.items()}
+    made = dataclasses.replace(made, classes=tuple(f"{name}{ODD}" for name in made.classes), gates=gates, paths=paths)
+    return survey.with_root(made, f"{FILE}{ODD}")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -223,7 +232,7 @@ def test_no_word_of_a_survey_is_markup_in_its_report(result):
         assert not PRIVATE.search(text.encode())
 
 
-@pytest.mark.parametrize("state", [{NAME: torch.ones(3)}, {f"layer1.0.{NAME}": torch.ones(2, 2)}])
+@pytest.mark.parametrize("state", [{NAME: torch.ones(3)}, {f"layer1.0.{NAME}{ODD}": torch.ones(2, 2)}])
 def test_no_key_of_a_weight_file_is_markup(state):
     app = AppTest.from_file(serving.APP, default_timeout=120).run()
     app.segmented_control(key="origin").set_value("Your weights").run()

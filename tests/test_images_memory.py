@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from attention import images
-from attention.images import Budget, PictureError, read
+from attention.images import PictureError, read
+from attention.limits import Budget
 from benchmarks.pictures import encoded
 from tests.pictures import encode, png
 

@@ -2,13 +2,16 @@
 
 import dataclasses
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from attention.limits import Limits
-from attention.models import libraries, zoo
+from attention.limits import BUILDING, SMALL, Budget, Limits, at_once
+from attention.models import checkpoints, libraries, zoo
 from attention.models.code import ModelOptions, network
 from attention.records import GatescopeError
+from tests import attacks
 from tests.documents import document
 
 
@@ -67,3 +70,36 @@ def test_a_network_that_is_too_large_is_refused_without_a_number_of_it(name, mon
         zoo.ZooError, match=r"The numbers of .* take [2-9],\d{3},\d{3},\d{3} bytes; at most 629,145,600"
     ):
         zoo.card(name)
+
+
+def by_file():
+    import torch
+
+    checkpoints.contents(attacks.saved({"layer1.0.weight": torch.ones(20_000)}))
+
+
+@pytest.mark.parametrize("ask", [by_name, looked_up, by_file])
+def test_what_is_built_or_read_waits_for_what_others_build(ask, monkeypatch):
+    ask()
+    monkeypatch.setattr(BUILDING, "_small", 0)
+    with ThreadPoolExecutor(1) as pool:
+        with BUILDING.taking(Limits().building_bytes):
+            asked = pool.submit(ask)
+            with pytest.raises(TimeoutError):
+                asked.result(0.3)
+        asked.result(60)
+
+
+def test_what_is_small_does_not_wait_for_what_is_large():
+    done = threading.Event()
+    budget = Budget(lambda: 10, 3)
+    with budget.taking(100), budget.taking(3):
+        done.set()
+    assert done.is_set()
+    with budget.taking(10):  # nothing of it is left
+        pass
+
+
+@pytest.mark.parametrize(("each", "pictures"), [(0, 8), (SMALL, 8), (2**30, 3), (2**31, 1), (2**40, 1)])
+def test_so_many_pictures_go_through_at_once_as_there_is_room_for(each, pictures):
+    assert at_once(each, 8) == pictures

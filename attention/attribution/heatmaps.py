@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError, Layers, look
-from attention.attribution.methods import GradCam, Method
+from attention.attribution.methods import AT_ONCE, GradCam, Method
 from attention.attribution.shadows import Score, Shadows
+from attention.limits import PASSES, Limits, at_once
 from attention.records import Heatmap
 
 Progress = Callable[[int, int], None]
@@ -52,7 +53,8 @@ class Attributor:
         self._check(picture, target, method)
         layers = self.layers(picture.shape)
         total = method.passes(picture.shape, layers).forward
-        with torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
+        taken = PASSES.taking(layers.bytes * min(total, at_once(layers.bytes, AT_ONCE)))
+        with taken, torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
             try:
                 values = method.run(copy, picture.clone(), target, layers).detach().float().cpu().numpy()
@@ -75,6 +77,10 @@ class Attributor:
         layers = self.layers(picture.shape)
         if obstacle := method.obstacle(layers):
             raise AttributionError(obstacle)
+        most = Limits.of_environment().passes_bytes
+        if method.back and layers.bytes > most:
+            given = f"A gradient back to the picture keeps {layers.bytes:,} bytes of this network's features"
+            raise AttributionError(f"{given}; at most {most:,} are allowed. Grad-CAM takes less, or smaller pictures.")
         if not 0 <= target < layers.classes:
             raise AttributionError(f"There is no class {target}: the network has 0 to {layers.classes - 1}.")
 

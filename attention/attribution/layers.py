@@ -34,6 +34,8 @@ class Layers:
     """The blocks of the network among them, in the order in which they ended."""
     relus: int = 0
     """Calls of `nn.ReLU`."""
+    bytes: int = 0
+    """What all tensors on the way take together: no more is kept for a gradient back to the picture."""
     others: set[str] = field(default_factory=set)
     """Non-linearities computed anywhere else than in an `nn.ReLU`; the smooth squashing of gates is not counted."""
 
@@ -80,18 +82,21 @@ class Places(NamedTuple):
 
 
 class _Activations(TorchFunctionMode):
-    """Writes down the non-linearities that are computed while `inside` is empty."""
+    """Writes down the non-linearities that are computed while `inside` is empty, and what all results take."""
 
-    def __init__(self, others: set[str]) -> None:
+    def __init__(self, found: Layers) -> None:
         super().__init__()
-        self.others = others
+        self.found = found
         self.inside: list[nn.Module] = []
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(function, "__name__", "").removesuffix("_")
         if name in ACTIVATIONS and not self.inside:
-            self.others.add(name)
-        return function(*args, **kwargs or {})
+            self.found.others.add(name)
+        result = function(*args, **kwargs or {})
+        if isinstance(result, Tensor) and not result._is_view() and all(result is not each for each in args):
+            self.found.bytes += result.numel() * result.element_size()
+        return result
 
 
 @torch.no_grad()
@@ -101,11 +106,12 @@ def look(copy: nn.Module, shape: Sequence[int]) -> Layers:
     Raises AttributionError where the output is not (1, classes).
     """
     found = Layers()
-    mode = _Activations(found.others)
+    mode = _Activations(found)
     hooks = [hook for name, part in copy.named_modules() for hook in _watch(name, part, found, shape, mode)]
+    first = next(copy.parameters(), torch.zeros(0))
+    nothing = torch.zeros(tuple(shape), device=first.device, dtype=first.dtype)
     with mode:
-        first = next(copy.parameters(), torch.zeros(0))
-        output = copy(torch.zeros(tuple(shape), device=first.device, dtype=first.dtype))
+        output = copy(nothing)
     for hook in hooks:
         hook.remove()
     if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != 1:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError, Layers
 from attention.filters import Filter, filtered
+from attention.limits import at_once
 
 AT_ONCE = 8
-"""Pictures in one pass of the methods that need many."""
+"""Pictures in one pass of the methods that need many, at most."""
 Made = TypeVar("Made", bound="Method")
 
 
@@ -30,6 +31,8 @@ class Method(Protocol):
     """What the command line and the files call it."""
     title: ClassVar[str]
     """What the pages call it."""
+    back: ClassVar[bool] = False
+    """Whether its gradient goes back to the picture, for which a pass keeps all that it computes."""
 
     def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         """What it costs for one input of this shape in this network, known before it is run."""
@@ -186,12 +189,16 @@ class ScoreCam(GradCam):
         name = self.place(layers)
         output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
         features = layers.maps[name].to_map(output)
-        masks = nn.functional.interpolate(features[:, None].float(), picture.shape[2:], mode="bilinear")
-        low, high = (end(masks, (2, 3), keepdim=True) for end in (torch.amin, torch.amax))
-        masks = ((masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)).to(picture.dtype)
-        scores = torch.cat([copy(picture * some)[:, target] for some in masks.split(AT_ONCE)])
+        parts = features[:, None].float().split(at_once(layers.bytes, AT_ONCE))  # enlarged, all would take too much
+        scores = torch.cat([copy(picture * self._masks(part, picture))[:, target] for part in parts])
         weights = scores.float().softmax(0)[:, None, None]
         return (weights * features.float()).sum(0).relu()
+
+    def _masks(self, maps: Tensor, picture: Tensor) -> Tensor:
+        """Maps (N, 1, h, w) in the picture's size, from 0 to 1 each."""
+        masks = nn.functional.interpolate(maps, picture.shape[2:], mode="bilinear")
+        low, high = (end(masks, (2, 3), keepdim=True) for end in (torch.amin, torch.amax))
+        return ((masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)).to(picture.dtype)
 
 
 @method
@@ -203,6 +210,7 @@ class GuidedGradCam(Method):
     """
 
     layer: str | None = None
+    back: ClassVar[bool] = True
     name: ClassVar[str] = "guided-grad-cam"
     title: ClassVar[str] = "Guided Grad-CAM"
 
@@ -238,6 +246,7 @@ class IntegratedGradients(Method):
     """
 
     steps: int = 32
+    back: ClassVar[bool] = True
     name: ClassVar[str] = "integrated-gradients"
     title: ClassVar[str] = "Integrated gradients"
 
@@ -255,7 +264,10 @@ class IntegratedGradients(Method):
 
         integrated = Integrated(copy)
         values = integrated.attribute(
-            picture.requires_grad_(), target=target, n_steps=self.steps, internal_batch_size=AT_ONCE
+            picture.requires_grad_(),
+            target=target,
+            n_steps=self.steps,
+            internal_batch_size=at_once(layers.bytes, AT_ONCE),
         )
         return values[0].sum(0)
 
@@ -298,7 +310,7 @@ class Occlusion(Method):
             (colours, window, window),
             (colours, stride, stride),
             target=target,
-            perturbations_per_eval=AT_ONCE,
+            perturbations_per_eval=at_once(layers.bytes, AT_ONCE),
         )
         return values[0, 0]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from attention import files
+from attention.foreign import parsed
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.edits import NEEDS, Edit, EditError, check_form
 from attention.records import Floats, Trace
@@ -67,7 +68,7 @@ def read(data: bytes | str) -> EditFile:
     if len(data) > MAX_BYTES:
         raise EditError(f"The file has {len(data):,} bytes; edits have at most {MAX_BYTES:,}.")
     try:
-        content = json.loads(data, parse_constant=_no_constant)
+        content = parsed(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, EditError) else "The file is no JSON; edits are exported as JSON."
         raise EditError(reason) from None

@@ -10,6 +10,7 @@ from attention.analysis import predictions, probabilities
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.controls import null_changes, random_control
 from attention.interventions.edits import Edit
+from attention.limits import FEATURES, PASSES, at_once
 from attention.observe import Observation
 from attention.records import Floats, Outputs, Trace
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # records and what is made of them need no torch
     from attention.interventions.modules import SequentialResume
 
 BATCH = 8
-"""Passes at a time."""
+"""Passes at a time, at most."""
 
 
 class Run(Protocol):
@@ -41,6 +42,8 @@ class EditedPasses:
     """Lets a pass begin at the first edited part, once it is known to hold."""
     outputs: Outputs = "logits"
     """What the network returns."""
+    bytes: int = 0
+    """What the features of one pass take at a time, as far as that is known."""
 
     def logits(self, trace: Trace) -> Floats:
         """A pass's answers as logits, (N, classes). Raises PredictionError where there are none."""
@@ -50,7 +53,7 @@ class EditedPasses:
         """The pass with these edits, of so many copies of the picture."""
         import torch
 
-        with torch.inference_mode():
+        with PASSES.taking(count * self.bytes), torch.inference_mode():
             if self.resume is None or not self.resume.holds:
                 return self.run(self.picture.expand(count, -1, -1, -1), edits=edits)
             start = self.resume.start(edits)
@@ -75,7 +78,8 @@ def passes_of(observation: Observation) -> EditedPasses:
         return SequentialResume(observation.network.module, observation.batch)
 
     kept = observation.keep("resume", (), resume)
-    return EditedPasses(observation.tracer, observation.batch, observation.trace, kept, observation.outputs)
+    each = FEATURES * observation.network.largest
+    return EditedPasses(observation.tracer, observation.batch, observation.trace, kept, observation.outputs, each)
 
 
 def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
@@ -85,7 +89,8 @@ def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Fl
     """
     classes = passes.logits(passes.before).shape[1]
     passes.settle()
-    batches = [_batch(passes, edits[start : start + BATCH]) for start in range(0, len(edits), BATCH)]
+    size = at_once(passes.bytes, BATCH)
+    batches = [_batch(passes, edits[start : start + size]) for start in range(0, len(edits), size)]
     return np.concatenate([np.empty((0, classes), np.float32), *batches])
 
 

@@ -7,7 +7,6 @@ file is checked here before anything is read there: inside the file, as long as 
 else's. Files of torch.save are `archives`' part.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from io import BytesIO
@@ -19,6 +18,8 @@ from torch import Tensor
 
 from attention import signatures
 from attention.files import open_plain
+from attention.foreign import parsed
+from attention.limits import BUILDING
 from attention.models import archives
 from attention.models.limits import (
     DEFAULT,
@@ -77,15 +78,20 @@ def contents(source: Path | bytes, limits: Limits | None = None, *, part: str | 
 
 def _contents(file: BinaryIO, limits: Limits, part: str | None) -> Contents:
     kind = _kind(file, limits)
-    if kind == "zip" and (inner := archives.unpacked(file, limits)):
-        file, kind = inner, _kind(inner, limits)
-    if kind == "zip":
-        state, notes = archives.read(file, limits, part)
-    else:
-        state, notes = _safetensors(file, limits), ()
+    with BUILDING.taking(min(limits.tensor_bytes, limits.inflation * _end(file))):
+        state, notes = _read(file, kind, limits, part)
     _check_numbers(state)
     state, prefixes = _without_prefixes(state)
     return Contents(state, notes + prefixes)
+
+
+def _read(
+    file: BinaryIO, kind: Literal["safetensors", "zip"], limits: Limits, part: str | None
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a file, and what is said of them."""
+    if kind == "zip" and (inner := archives.unpacked(file, limits)):
+        file, kind = inner, _kind(inner, limits)
+    return archives.read(file, limits, part) if kind == "zip" else (_safetensors(file, limits), ())
 
 
 def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
@@ -136,7 +142,7 @@ def _header(file: BinaryIO, limits: Limits) -> tuple[dict[str, Any], int]:
         raise CheckpointError(f"The header claims {size:,} bytes, more than the file has; the file may be cut off.")
     file.seek(8)
     try:
-        header = json.loads(file.read(size), object_pairs_hook=_without_repeats)
+        header = parsed(file.read(size), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         raise CheckpointError("The header of the safetensors file is no JSON, or names a thing twice.") from None
     return header, 8 + size

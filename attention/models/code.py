@@ -121,7 +121,7 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     adapter = _function(settings.adapter) if isinstance(settings.adapter, str) else settings.adapter
     adapt(module, adapter=adapter, output=settings.output, region=settings.region)
     check_numbers(name, module)
-    _check_pass(name, module, seen)
+    largest = _check_pass(name, module, seen)
     trace, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
     card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, returned)
     card = replace(card, answers=dict(answers(trace.output)), assumed=(*card.assumed, *_averaged(settings.region)))
@@ -129,19 +129,20 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
-    return Network(replace(card, parameters=parameters, gates=gate_counts(trace), labels=names), module)
+    return Network(replace(card, parameters=parameters, gates=gate_counts(trace), labels=names), module, largest)
 
 
-def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> None:
-    """Raises ZooError where a pass would be too large, as far as that can be told without computing."""
+def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> int:
+    """Bytes of the largest tensor of a pass; 0 where that cannot be told without computing. Raises ZooError where the
+    pass would be too large."""
     from attention.cost import shadow
 
     try:
-        check_pass(name, shadow(module), seen)
+        return check_pass(name, shadow(module), seen)
     except ZooError:
         raise
     except Exception:  # whatever it is, the pass itself will say so
-        return
+        return 0
 
 
 def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:

@@ -3,8 +3,9 @@
 Each library is imported where it is used: a card is read without any.
 """
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import metadata
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attention import labels
+from attention.limits import BUILDING
 from attention.models.downloads import OnHub, OnServer, Weights
 from attention.models.network import ZooError, check_size, gate_counts, on_noise, preprocessing, seeded
 from attention.records import ModelCard
@@ -72,20 +74,27 @@ def counted(library: Library, name: str) -> ModelCard:
     from attention.cost import count_parameters
 
     card = library.describe(name)
-    try:
-        check_size(card.name, lambda: library.build(name), preprocessing(card))
-        module = seeded(lambda: library.build(name))
-    except ZooError:
-        raise
-    except Exception as error:  # a person may type any name, and what a library's builders raise is anything
-        raise ZooError(f"{card.name} cannot be built here: {type(error).__name__}: {error}") from error
-    card = replace(card, parameters=count_parameters(module), gates=gate_counts(on_noise(module, card)))
+    with _as_sentence(card.name):
+        size = check_size(card.name, lambda: library.build(name), preprocessing(card))
+    with BUILDING.taking(size.numbers):
+        with _as_sentence(card.name):
+            module = seeded(lambda: library.build(name))
+        card = replace(card, parameters=count_parameters(module), gates=gate_counts(on_noise(module, card)))
+        held = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if library.weights(name) is None:
         return replace(card, assumed=(*card.assumed, "no trained weights are published"))
-    if not card.download:
-        size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
-        card = replace(card, download=size, assumed=(*card.assumed, ABOUT))
-    return card
+    return card if card.download else replace(card, download=held, assumed=(*card.assumed, ABOUT))
+
+
+@contextlib.contextmanager
+def _as_sentence(name: str) -> Iterator[None]:
+    """A person may type any name, and what a library's builders raise is anything: a ZooError says it."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        raise ZooError(f"{name} cannot be built here: {type(error).__name__}: {error}") from error
 
 
 def square(name: str, shape: Sequence[int]) -> int:

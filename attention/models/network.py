@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.images import Preprocessing, written
 from attention.limits import Limits
@@ -45,6 +45,8 @@ class Network:
 
     card: ModelCard
     module: "nn.Module"
+    largest: int = 0
+    """Bytes of the largest tensor of one picture's pass, where that was counted before the network was built."""
 
     @property
     def transform(self) -> Preprocessing:
@@ -65,7 +67,7 @@ class Network:
 
     def reading(self, bands: tuple[Band, ...]) -> "Network":
         """The same network, whose input channels read these bands. Raises ZooError where there is not one for each."""
-        return Network(reading(self.card, bands), self.module)
+        return replace(self, card=reading(self.card, bands))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -138,7 +140,16 @@ def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
         return make().eval()
 
 
-def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing) -> None:
+class Size(NamedTuple):
+    """What a network takes, in bytes."""
+
+    numbers: int
+    """Its parameters and buffers, as float32."""
+    largest: int
+    """The largest tensor of one pass over a picture."""
+
+
+def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing) -> Size:
     """Whether a network may be built, told from its shapes alone: a name or a small file can be that of a large one.
 
     Raises ZooError where its numbers, or one pass over a picture, would take more than `Limits` allow, or where it
@@ -147,31 +158,34 @@ def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing)
     from attention.cost import unallocated
 
     module = unallocated(build)
-    check_numbers(name, module)
+    numbers = check_numbers(name, module)
     try:
-        check_pass(name, module, seen)
+        return Size(numbers, check_pass(name, module, seen))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ZooError(f"{name} cannot see pictures of {written(seen.size)} px ({reason}); try 224.") from error
 
 
-def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> None:
-    """Raises ZooError where a pass of a module without numbers takes more than `Limits` allow, and what that raises."""
+def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> int:
+    """Bytes of the largest tensor of a pass of a module without numbers. Raises ZooError where the pass takes more than
+    `Limits` allow, and what it raises."""
     from attention.cost import measure_built
 
     limits, cost = Limits.of_environment(), measure_built(lambda: shadow, seen.shape)
     given = f"One pass of {name} at {written(seen.size)} px takes"
     _insist(f"{given} {cost.largest:,} bytes for its largest tensor", cost.largest, limits.feature_bytes)
     _insist(f"{given} {cost.total_macs:,} multiply-accumulates", cost.total_macs, limits.macs)
+    return cost.largest
 
 
-def check_numbers(name: str, module: "nn.Module") -> None:
-    """Raises ZooError where the parameters and buffers, as float32, take more bytes than `Limits` allow."""
+def check_numbers(name: str, module: "nn.Module") -> int:
+    """Bytes of the parameters and buffers, as float32. Raises ZooError where they are more than `Limits` allow."""
     from torch.nn.parameter import is_lazy
 
     tensors = [tensor for tensor in (*module.parameters(), *module.buffers()) if not is_lazy(tensor)]
     stored = sum(tensor.numel() * max(tensor.element_size(), 4) for tensor in tensors)
     _insist(f"The numbers of {name} take {stored:,} bytes", stored, Limits.of_environment().tensor_bytes)
+    return stored
 
 
 def _insist(given: str, taken: int, allowed: int) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from attention.foreign import readable
 from attention.models.limits import CheckpointError, shown
 
 MEMORY = 12 * 2**20
@@ -119,7 +120,7 @@ class _Machine:
         if name in VALUES:
             self.push(VALUES[name](), new=name not in CACHED)
         elif name in LITERALS:
-            self.push(argument, new=name not in CACHED)
+            self.push(readable(argument) if isinstance(argument, str) else argument, new=name not in CACHED)
         elif name not in IGNORED:
             operation = getattr(self, f"_{name.lower()}", None)
             if operation is None:

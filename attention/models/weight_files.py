@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
 from attention.images import RGB, Preprocessing, written
-from attention.limits import Limits
+from attention.limits import BUILDING, Limits
 from attention.models import own
 from attention.models.downloads import hash_of
 from attention.models.network import Network, ZooError, card_of, check_bands, check_size, gate_counts, on_noise, reads
@@ -140,18 +140,19 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     if labels and len(labels) != file.classes:
         raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
     seen = seen or usual(file.architecture)
-    module = recognise.load(file.state, file.architecture)
     check_bands(file.name, seen.bands, len(usual(file.architecture).bands))
     if file.classes > (allowed := Limits.of_environment().classes):
         raise ZooError(f"{file.name} has {file.classes:,} classes; at most {allowed:,} are allowed.")
-    check_size(file.name, file.architecture.build, seen)
+    size = check_size(file.name, file.architecture.build, seen)
     card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:
         card = replace(card, assumed=(*card.assumed, IMAGENET))
-    trace = on_noise(module, card)
+    with BUILDING.taking(size.numbers):
+        module = recognise.load(file.state, file.architecture)
+        trace = on_noise(module, card)
     if not trace.output.isfinite().all():
         raise ZooError(f"{file.name} scores a picture of noise as NaN or infinite; only finite scores are allowed.")
-    return Network(replace(card, parameters=count_parameters(module), gates=gate_counts(trace)), module)
+    return Network(replace(card, parameters=count_parameters(module), gates=gate_counts(trace)), module, size.largest)
 
 
 def load(path: Path, *, part: str | None = None, family: str | None = None) -> Network:
@@ -160,7 +161,7 @@ def load(path: Path, *, part: str | None = None, family: str | None = None) -> N
     chosen = family and next((known for known in families() if known.casefold() == family.casefold()), family)
     made = assemble(opened(path, part=part, family=chosen))
     name = f"{path.name}{f':{part}' if part else ''}{f' as {chosen}' if chosen else ''}"
-    return Network(replace(made.card, name=name), made.module)
+    return replace(made, card=replace(made.card, name=name))
 
 
 def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:

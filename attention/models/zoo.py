@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention import files
 from attention.images import ASSETS
+from attention.limits import BUILDING
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
 from attention.models.libraries import LIBRARIES, counted, trained
-from attention.models.network import Network, ZooError, check_size, needing_libraries, preprocessing, seeded
+from attention.models.network import Network, Size, ZooError, check_size, needing_libraries, preprocessing, seeded
 from attention.records import ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -128,14 +129,14 @@ def load(
     if isinstance(name, Path):
         return _of_file(name, part, family, random=random)
     known = card(name)
-    if name not in own.names():
-        source, _, short = name.partition("/")
-        check_size(name, lambda: LIBRARIES[source].build(short), preprocessing(known))
-    if random:
-        return Network(_of_random_weights(known, name), _built(known, name))
     if name in own.names():
-        return own.load(name)
-    return _trained(known, name, progress or _ignore)
+        return Network(_of_random_weights(known, name), _built(known, name)) if random else own.load(name)
+    source, _, short = name.partition("/")
+    size = check_size(name, lambda: LIBRARIES[source].build(short), preprocessing(known))
+    if not random:
+        return _trained(known, name, size, progress or _ignore)
+    with BUILDING.taking(size.numbers):
+        return Network(_of_random_weights(known, name), _built(known, name), size.largest)
 
 
 def curated_names() -> tuple[str, ...]:
@@ -159,18 +160,19 @@ def _of_file(path: Path, part: str | None, family: str | None, *, random: bool) 
     return weight_files.load(path, part=part, family=family)
 
 
-def _trained(known: ModelCard, name: str, progress: Progress) -> Network:
+def _trained(known: ModelCard, name: str, size: Size, progress: Progress) -> Network:
     source, _, short = name.partition("/")
     weights = LIBRARIES[source].weights(short)
     if weights is None:
         raise DownloadError(f"{source} publishes no weights for {short}; random weights are the only ones to be had.")
     file = weights.fetch(progress)
-    module, assumed = trained(LIBRARIES[source], short, file)
+    with BUILDING.taking(size.numbers):
+        module, assumed = trained(LIBRARIES[source], short, file)
     if not weights.checksum():
         assumed = (*assumed, "that the weight file is whole and unchanged: nobody states its checksum")
     labels = LIBRARIES[source].labels(short)
     known = replace(known, labels=labels, assumed=known.assumed + assumed, sha256=hash_of(file, "sha256"))
-    return Network(known, module)
+    return Network(known, module, size.largest)
 
 
 def _built(known: ModelCard, name: str) -> "nn.Module":

@@ -34,8 +34,11 @@ ROOM = b"<style>%b</style></head>" % Path(__file__).with_name("first_page.css").
 HTML = (b"content-type", b"text/html; charset=utf-8")
 CLOSED = "/_stcore/metrics"
 UPLOADS = "/_stcore/upload_file/"
-ORDERS = frozenset({"clear_cache", "load_git_info", "set_run_on_save"})
-"""What a browser may ask of Streamlit that is not for visitors: the first empties what all of them share."""
+REQUESTS = frozenset(
+    {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "deferred_file", "dataframe_chunk"}
+)
+"""What a visitor's browser asks of Streamlit. What else it can ask is not for visitors: to empty what all of them
+share, to write files of Streamlit's own into this folder, to end the server."""
 LEAST = 4096
 """Bytes that a file counts for at least."""
 
@@ -60,7 +63,7 @@ class Guard:
         if refusal := self._refused(scope, headers):
             return await _refuse(scope, send, *refusal)
         if scope["type"] == "websocket":
-            return await self._app(scope, _without_orders(receive), send)
+            return await self._app(scope, _requests_alone(receive), send)
         if scope["method"] != "PUT" or UPLOADS not in scope["path"]:
             if "text/html" in headers.get(b"accept", ""):  # of a page that is to be read here, and so is not packed
                 named = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
@@ -147,8 +150,8 @@ def _with_room(send: Send) -> Send:
     return sent
 
 
-def _without_orders(receive: Receive) -> Receive:
-    """What a browser says, but for ORDERS."""
+def _requests_alone(receive: Receive) -> Receive:
+    """What a browser says, as far as it is of REQUESTS."""
 
     async def received() -> Message:
         while _is_order(message := await receive()):
@@ -162,6 +165,10 @@ def _is_order(message: Message) -> bool:
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     try:
-        return BackMsg.FromString(message.get("bytes") or b"").WhichOneof("type") in ORDERS
+        said = BackMsg.FromString(message.get("bytes") or b"")
     except Exception:  # of protobuf, which is Streamlit's own affair: it answers what is no message
         return False
+    kind = said.WhichOneof("type")
+    if kind == "backend_operation_request":
+        kind = said.backend_operation_request.WhichOneof("payload")
+    return kind is not None and kind not in REQUESTS

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.files import open_plain, replacing
-from attention.foreign import readable
+from attention.foreign import parsed, readable
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
@@ -121,7 +121,7 @@ def _rows(gate: GateSurvey, classes: tuple[str, ...], rest: bytes | None, schema
     codes = np.repeat(np.arange(number, dtype=np.int32), channels)
     cells = pa.array([rest], pa.large_binary())
     columns = [
-        pa.DictionaryArray.from_arrays(np.zeros(number * channels, np.int32), [gate.name]),
+        pa.DictionaryArray.from_arrays(np.zeros(number * channels, np.int32), _utf8((gate.name,))),
         pa.DictionaryArray.from_arrays(codes, _utf8(classes)),
         np.tile(np.arange(channels, dtype=np.int32), number),
         np.repeat(gate.classes.count, channels),
@@ -150,7 +150,7 @@ def _rest(raw: BinaryIO, file: "pq.ParquetFile", limits: checks.FileLimits) -> t
         raise SurveyError("The file lacks rows of its survey's table: another program has left some out.")
     packed = pa.BufferReader(cells[0].as_buffer())
     checks.weigh_arrays(packed, limits)
-    text = json.loads(np.load(packed, allow_pickle=False)["survey"].tobytes())
+    text = parsed(np.load(packed, allow_pickle=False)["survey"].tobytes())
     checks.expect_form(text["format"], FORMAT)
     packed.seek(0)
     return FORMAT, text, packed
@@ -165,7 +165,7 @@ def _rest_of_first_form(
     if stored is None:
         raise ValueError("no table of a survey, or nothing of it but the table")
     checks.at_most("bytes of text", len(stored), limits.text)
-    text = json.loads(stored)
+    text = parsed(stored)
     start, length, size = text["arrays"]
     checks.at_most("bytes of arrays", size, limits.arrays)
     checks.insist(0 <= start <= start + length)
@@ -195,7 +195,7 @@ def _text(result: Result) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "provenance": result.provenance,
-        "classes": _utf8(result.classes),
+        "classes": result.classes,
         "outputs": result.outputs,
         "labels": result.labels,
         "gates": gates,
@@ -257,7 +257,11 @@ def _named(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
     """The name of each of so many equal parts of a column of names; None where a part has several."""
     whole = column.combine_chunks()
     codes = whole.indices.to_numpy(zero_copy_only=False).reshape(parts, -1)
-    return [whole.dictionary[int(code)].as_py() for code in codes[:, 0]] if (codes == codes[:, :1]).all() else None
+    return (
+        [readable(whole.dictionary[int(code)].as_py()) for code in codes[:, 0]]
+        if (codes == codes[:, :1]).all()
+        else None
+    )
 
 
 def _gate(

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import platform
 import re
 import threading
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from attention import images
 from attention.kinds import KINDS
+from attention.limits import FEATURES, PASSES, at_once
 from attention.models import Network
 from attention.records import Floats, Gate
 from attention.survey.partials import OTHER_GATES, GateColumns, Means, Moments, Partial, TopK, histogram, ranked
@@ -63,7 +65,8 @@ class Worker:
 
         self._plan = plan
         self._trace = capture.Tracer(plan.network.module, copy=False)
-        self._halvings = 0
+        room = at_once(FEATURES * plan.network.largest, plan.batch_size)
+        self._halvings = math.ceil(math.log2(plan.batch_size / room))
         on_host = all(tensor.device.type == "cpu" for tensor in plan.network.module.parameters())
         # Threads that decode go on meanwhile; two passes at once would need the memory of both.
         self._turn = contextlib.nullcontext() if on_host else threading.Lock()
@@ -111,7 +114,8 @@ class Worker:
         """The gates, the table of their values, and the logits. Raises SurveyError where there are none."""
         import torch
 
-        with self._turn, torch.inference_mode():
+        taken = PASSES.taking(FEATURES * self._plan.network.largest * len(batch))
+        with self._turn, taken, torch.inference_mode():
             trace = self._trace(self._plan.network.batch(batch))
         if getattr(trace.output, "ndim", 0) != 2:
             raise SurveyError(

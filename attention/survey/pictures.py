@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.files import open_plain, read
+from attention.foreign import readable
 from attention.limits import Limits
 from attention.survey.result import Result, SurveyError
 
@@ -204,7 +205,8 @@ def _size(path: Path) -> int:
 
 def _with_classes(root: Path, rows: list[tuple[str, str, int]], left_out: int = 0) -> PictureList:
     """The list of pictures from the path, class and size of each."""
-    paths, names, sizes = zip(*rows, strict=True)
+    paths, written, sizes = zip(*rows, strict=True)
+    names = list(map(readable, written))
     classes = tuple(sorted(set(names)))
     numbers = {name: number for number, name in enumerate(classes)}
     labels = np.array([numbers[name] for name in names], np.int64)
