@@ -2,8 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8501
 python := .venv/bin/python
-# It watches what moves while a page comes, and so has the machine to itself.
-alone := tests/browser/test_steady.py
+# A browser and its server have the machine to themselves.
+alone := tests/browser
 
 .PHONY: help run test test-oldest check
 .DELETE_ON_ERROR:
