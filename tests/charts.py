@@ -4,13 +4,20 @@ import base64
 import json
 
 import numpy as np
-from plotly.colors import get_colorscale
+from plotly.colors import get_colorscale, sample_colorscale, unlabel_rgb
 
 
 def colours(scale):
     """A colour map's colours, whether it is given by its name or by its stops."""
     stops = get_colorscale(scale) if isinstance(scale, str) else scale
     return [colour for _, colour in stops]
+
+
+def check_colours(sent, values, scale, low=0, high=1):
+    """Each colour is that of its value on the scale, but for the rounding to 256 steps."""
+    shares = np.clip((np.asarray(values, float) - low) / (high - low), 0, 1)
+    expected = [unlabel_rgb(colour) for colour in sample_colorscale(scale, shares.tolist())]
+    np.testing.assert_allclose([unlabel_rgb(colour) for colour in sent], expected, atol=2)
 
 
 def texts(figure):

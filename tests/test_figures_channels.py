@@ -13,6 +13,7 @@ from plotly.colors import sample_colorscale
 from attention.analysis import excitation_parameters
 from attention.charts import channels
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE
+from tests.charts import check_colours
 
 UNIT = st.floats(0, 1, width=32)
 few = settings(max_examples=20)  # a figure takes plotly a thousand times longer than its numbers take numpy
@@ -51,10 +52,8 @@ def test_a_bar_is_as_high_and_as_blue_as_its_gate(values, by_size, data):
     order = channels.shown(values, by_size=by_size)
     (bars,) = channels.gate_bars(values, order, chosen).data
     np.testing.assert_array_equal(bars.y, values[order])
-    np.testing.assert_array_equal(bars.marker.color, values[order])
+    check_colours(bars.marker.color, values[order], CHANNEL_GATE)
     np.testing.assert_array_equal(bars.customdata, order)
-    assert (bars.marker.cmin, bars.marker.cmax) == (0, 1)
-    assert [list(stop) for stop in bars.marker.colorscale] == CHANNEL_GATE
 
 
 @few
@@ -99,9 +98,11 @@ def test_the_strip_frames_the_cell_of_the_chosen_channel(chosen):
 @given(changes)
 def test_a_difference_is_drawn_symmetric_about_zero(values):
     (drawn,) = channels.difference_figure(values).data
-    low, high = (drawn.zmin, drawn.zmax) if drawn.type == "heatmap" else (drawn.marker.cmin, drawn.marker.cmax)
-    assert low == -high < 0
-    assert high >= np.abs(values).max()
+    reach = float(np.abs(values).max()) or 1.0
+    if drawn.type == "heatmap":
+        assert drawn.zmin == -drawn.zmax == -reach
+    else:
+        check_colours(drawn.marker.color, values, CHANGE, -reach, reach)
 
 
 def test_a_difference_is_the_second_pictures_gate_less_the_firsts():
@@ -117,12 +118,7 @@ def test_a_difference_is_the_second_pictures_gate_less_the_firsts():
 def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_most():
     values = np.array([0.1, -0.4, 0.2], np.float32)
     figure, named = channels.difference_figure(values), channels.difference_figure(values).layout.annotations
-    expected = channels.go.Bar(marker={"colorscale": CHANGE}).marker.colorscale
-    assert (
-        figure.data[0].marker.colorscale
-        == expected
-        != channels.gate_bars(values, np.arange(3), 0).data[0].marker.colorscale
-    )
+    check_colours(figure.data[0].marker.color, values, CHANGE, -0.4, 0.4)
     assert [label.text for label in named] == ["1: −0.400"]
     np.testing.assert_array_equal(figure.data[0].y, values)
 

@@ -9,8 +9,8 @@ from PIL import Image
 from attention.analysis.evidence import Test
 from attention.charts import interventions as figures
 from attention.charts import printed
-from attention.charts.colours import ACCENT, CHANNEL_GATE, NULL
-from tests.charts import colours
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL
+from tests.charts import check_colours
 
 
 def gate(channels, seed=0):
@@ -23,8 +23,7 @@ def test_bars_are_after_and_ticks_before_and_the_chosen_are_framed():
     np.testing.assert_array_equal(bars.y, after)
     np.testing.assert_array_equal(ticks.y, before)
     assert [number for number, colour in enumerate(bars.marker.line.color) if colour == ACCENT] == [3, 5]
-    assert (bars.marker.cmin, bars.marker.cmax) == (0, 1)
-    assert [colour for _, colour in bars.marker.colorscale] == colours(CHANNEL_GATE)
+    check_colours(bars.marker.color, after, CHANNEL_GATE)
     assert ticks.marker.line.color == NULL
 
 
@@ -91,7 +90,8 @@ def test_blocks_in_turn_are_means_over_the_pictures_over_their_null_ranges(pictu
     np.testing.assert_allclose(np.asarray(band.base, float), [-1, -2, -3, -4])
     np.testing.assert_allclose(np.asarray(band.base, float) + band.y, 0.5)
     assert [len(tick.y) for tick in ticks] == ([] if pictures == 1 else [12])
-    assert (diamonds.marker.cmin, diamonds.marker.cmax) == (-changes.mean(1).max(), changes.mean(1).max())
+    reach = changes.mean(1).max()
+    check_colours(diamonds.marker.color, changes.mean(1), CHANGE, -reach, reach)
     assert list(diamonds.marker.symbol) == ["diamond", "diamond-open", "diamond", "diamond-open"]
 
 

@@ -10,7 +10,7 @@ from attention.charts.colours import CHANGE, COLOUR_MAPS, SPATIAL_GATE
 from attention.charts.overlay import Scale
 from attention.numbers import fixed
 from attention.records import ChannelSteps, SpatialSteps
-from tests.charts import colours, texts
+from tests.charts import check_colours, colours, texts
 
 CHANNELS, SIZE = 12, 6
 
@@ -57,8 +57,7 @@ def test_the_histogram_is_the_legend_of_the_overlay(colour_map):
     scale = Scale(0.3, 0.8)
     figure = spatial.histogram(gate_map(), colour_map, scale)
     for bars in figure.data:
-        assert (bars.marker.cmin, bars.marker.cmax) == scale
-        assert colours(bars.marker.colorscale) == colours(COLOUR_MAPS[colour_map])
+        check_colours(bars.marker.color, bars.x, COLOUR_MAPS[colour_map], *scale)
     ticks = figure.layout.xaxis.ticktext
     assert (ticks[0], ticks[-1]) == ("0.30", "0.80")
     assert tuple(figure.layout.xaxis.range) == scale

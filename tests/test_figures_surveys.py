@@ -6,7 +6,7 @@ import pytest
 from attention.charts import survey_figures as figures
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
 from attention.charts.survey_figures import ALL, CLASSES, FINDING
-from tests.charts import colours, texts
+from tests.charts import check_colours, colours, texts
 
 NAMES = ("a", "b", "c")
 
@@ -151,8 +151,7 @@ def test_a_histogram_draws_every_picture_once_and_the_ends_where_there_are_any(b
         below > 0,
         above > 0,
     )
-    assert (bars.marker.cmin, bars.marker.cmax) == (0, 1)
-    assert [colour for _, colour in bars.marker.colorscale] == colours(CHANNEL_GATE)
+    check_colours(bars.marker.color, bars.x, CHANNEL_GATE)
 
 
 def test_a_class_is_a_dot_with_its_deviation_and_the_chosen_ones_stand_out():

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from attention import analysis, capture, images, interventions
 from attention.analysis import evidence
 from attention.analysis.evidence import FEWEST_DRAWS
+from attention.charts.colours import CHANNEL_GATE
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
 from attention.numbers import signed
@@ -20,7 +21,7 @@ from attention.ui import cache
 from attention.ui.intervene import depth, effects, passes
 from attention.ui.intervene.controls import NOTHING, WORDS
 from attention.ui.intervene.session import NONE
-from tests.charts import numbers, sent_chart
+from tests.charts import check_colours, numbers, sent_chart
 from tests.jobs import finished
 
 pytestmark = pytest.mark.usefixtures("sparing")
@@ -128,7 +129,9 @@ def test_the_strip_shows_the_gates_as_they_are_edited():
     one = subject("se")
     after = {gate.name: gate.values for gate in one.edited(interventions.applied([edit], one.before.gates)).gates}
     means = [1.0 if gate.name == BLOCK else float(after[gate.name].mean()) for gate in one.before.gates]
-    np.testing.assert_allclose(numbers(sent_chart(app, "strip")["data"][0]["marker"]["color"]), means, atol=1e-5)
+    strip = sent_chart(app, "strip")["data"][0]
+    np.testing.assert_allclose([mean for _, mean in strip["customdata"]], means, atol=1e-5)
+    check_colours(strip["marker"]["color"], means, CHANNEL_GATE)
 
 
 def test_where_nothing_moves_nothing_is_counted_and_no_picture_stands_twice():

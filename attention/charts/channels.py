@@ -12,7 +12,7 @@ from attention import analysis
 from attention.analysis import by_strength
 from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL, on_scale
 from attention.charts.sheets import Tile, sheet
 from attention.numbers import extent, fixed
 from attention.records import Floats
@@ -47,7 +47,7 @@ def shown(values: Floats, *, by_size: bool) -> Channels:
 
 def gate_bars(values: Floats, channels: Channels, chosen: int) -> go.Figure:
     """The gate (C,) of the channels given, one bar each in that order; the chosen one is framed and named."""
-    marker = {"color": values[channels], "colorscale": CHANNEL_GATE, "cmin": 0, "cmax": 1}
+    marker = {"color": on_scale(values[channels], CHANNEL_GATE)}
     figure = _bars(values, channels, marker, chosen)
     for threshold in (0.1, 0.9):
         figure.add_hline(threshold, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
@@ -118,7 +118,7 @@ def difference_figure(values: Floats, what: str = "second − first", axis: str 
     reach = float(np.abs(values).max()) or 1.0
     if len(values) > MOST_BARS:
         return _strip(values, CHANGE, (-reach, reach))
-    marker = {"color": values, "colorscale": CHANGE, "cmin": -reach, "cmax": reach}
+    marker = {"color": on_scale(values, CHANGE, -reach, reach)}
     figure = _bars(values, np.arange(len(values)), marker, int(np.abs(values).argmax()))
     figure.update_yaxes(title=what, range=[-1.15 * reach, 1.15 * reach], zeroline=True)
     figure.update_xaxes(title=axis)

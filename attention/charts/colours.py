@@ -1,6 +1,13 @@
 """Colours, one meaning each, the same on every page, in both themes, and for colour-blind eyes."""
 
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import numpy as np
 from plotly.colors import get_colorscale, hex_to_rgb, sample_colorscale
+
+ColourScale = str | Sequence[Sequence[object]]
+"""One of plotly's by its name, or stops from 0 to 1, each with its colour."""
 
 
 def _spelled_out(name: str) -> list[list[object]]:
@@ -46,3 +53,24 @@ COLOUR_MAPS = {
     "inferno": CLASS_HEATMAP,
 }
 """What a map over a picture can be drawn in; inferno is the class heatmaps' alone, and no page offers it for gates."""
+
+
+def steps(scale: ColourScale) -> tuple[str, ...]:
+    """The 256 steps of a colour scale, its name or its stops, as rgb()."""
+    return _steps(scale if isinstance(scale, str) else tuple(map(tuple, scale)))
+
+
+@cache
+def _steps(scale: str | tuple[tuple[object, ...], ...]) -> tuple[str, ...]:
+    stops = scale if isinstance(scale, str) else [list(stop) for stop in scale]
+    return tuple(sample_colorscale(stops, [step / 255 for step in range(256)]))
+
+
+def on_scale(values: Iterable[float], scale: ColourScale, low: float = 0.0, high: float = 1.0) -> list[str]:
+    """The colour of each value on a scale from `low` to `high`; what lies outside has that of the nearer end.
+
+    For bars and points: of numbers that are colours plotly says each time that a number is no colour, which takes a
+    browser longer than to draw them.
+    """
+    shares = (np.asarray(list(values), float) - low) / (high - low)
+    return [steps(scale)[step] for step in np.rint(255 * shares.clip(0, 1)).astype(int)]

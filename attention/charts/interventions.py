@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from attention.analysis import by_strength
 from attention.analysis.evidence import Test
 from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
 from attention.numbers import p_value, signed
 from attention.records import Floats
 
@@ -38,7 +38,7 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     """The gate (C,) of the channels in `order` after the edits as bars, before as grey ticks; the chosen are framed."""
     framed = np.isin(order, chosen)
     line = {"color": np.where(framed, ACCENT, NULL).tolist(), "width": np.where(framed, 3, 0.5).tolist()}
-    marker = {"color": after[order], "colorscale": CHANNEL_GATE, "cmin": 0, "cmax": 1, "line": line}
+    marker = {"color": on_scale(after[order], CHANNEL_GATE), "line": line}
     at, hover = np.arange(len(order), dtype=np.int32), "%{text}: %{y:.3f}, before %{customdata:.3f}<extra></extra>"
     told = {"customdata": before[order], "text": order.astype(np.int32), "textposition": "none", "hovertemplate": hover}
     ticks = {"symbol": "line-ew", "size": max(3, 480 // len(order)), "line": {"color": NULL, "width": 2.5}}
@@ -214,5 +214,4 @@ def _diamond(values: Any) -> dict[str, Any]:
     """A change in the colours of changes, symmetric about zero."""
     reach = float(np.abs(values).max()) or 1.0
     frame = {"color": ACCENT, "width": 2}
-    scale = {"colorscale": CHANGE, "cmin": -reach, "cmax": reach}
-    return {"symbol": "diamond", "size": 18, "color": np.asarray(values, np.float32), "line": frame, **scale}
+    return {"symbol": "diamond", "size": 18, "color": on_scale(values, CHANGE, -reach, reach), "line": frame}

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from attention import analysis
 from attention.analysis import Block
 from attention.charts.chart import Chart
-from attention.charts.colours import ACCENT, CHANNEL_ENDS, CHANNEL_GATE, GATE, HUE, NULL, PALE_GATE, SPATIAL_ENDS
+from attention.charts.colours import (
+    ACCENT,
+    CHANNEL_ENDS,
+    CHANNEL_GATE,
+    GATE,
+    HUE,
+    NULL,
+    PALE_GATE,
+    SPATIAL_ENDS,
+    on_scale,
+)
 from attention.numbers import fixed
 from attention.records import Floats, Part
 
@@ -149,15 +159,9 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
         x=list(range(len(titles))),
         y=[1] * len(titles),
         width=0.96,
-        marker={
-            "color": list(values),
-            "colorscale": colours,
-            "cmin": 0,
-            "cmax": 1,
-            "line": {"color": frames, "width": 4},
-        },
-        customdata=list(titles),
-        hovertemplate="%{customdata}: %{marker.color:.3f}<extra></extra>",
+        marker={"color": on_scale(values, colours), "line": {"color": frames, "width": 4}},
+        customdata=[[title, value] for title, value in zip(titles, values, strict=True)],
+        hovertemplate="%{customdata[0]}: %{customdata[1]:.3f}<extra></extra>",
         unselected={"marker": {"opacity": 1}},
     )
     figure = go.Figure(cells)

@@ -19,6 +19,7 @@ from attention.charts.colours import (
     OKABE_ITO,
     SPATIAL_ENDS,
     SPATIAL_GATE,
+    on_scale,
 )
 from attention.charts.overlay import Scale, own_range
 from attention.numbers import extent, fixed
@@ -65,8 +66,8 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
     edges = np.linspace(scale.low, scale.high, BINS + 1)
     counts, _ = np.histogram(np.clip(values, scale.low, scale.high), edges)
     centres = ((edges[:-1] + edges[1:]) / 2).astype(np.float32)
-    colours = {"color": centres, "colorscale": COLOUR_MAPS[colour_map], "cmin": scale.low, "cmax": scale.high}
-    bars = {"x": centres, "marker": {**colours, "line": {"width": 0}}}
+    colours = on_scale(centres, COLOUR_MAPS[colour_map], *scale)
+    bars = {"x": centres, "marker": {"color": colours, "line": {"width": 0}}}
     shares = (100 * counts / values.size).astype(np.float32)
     hover = "%{x:.2f}: %{y:.1f} % of the places<extra></extra>"
     ticks = np.linspace(scale.low, scale.high, 5)
@@ -92,7 +93,7 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
 
 def profile(values: Floats, side: str) -> go.Figure:
     """A gate along one side of the picture, (L,), as bars: rows lie as they lie in the picture, columns stand."""
-    marker = {"color": values, "colorscale": SPATIAL_GATE, "cmin": 0, "cmax": 1}
+    marker = {"color": on_scale(values, SPATIAL_GATE)}
     positions, reach = np.arange(len(values)), [min(0.0, float(values.min())), max(1.0, float(values.max()))]
     rows = side == "height"
     along = {"x": values, "y": positions, "orientation": "h"} if rows else {"x": positions, "y": values}

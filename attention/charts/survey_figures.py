@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
 
 Doubles = NDArray[np.float64]
 FONT = {"size": 14}
@@ -286,7 +286,7 @@ def channel_histogram(counts: NDArray[np.integer]) -> go.Figure:
     bins = len(counts) - 2
     shown = np.arange(-1, bins + 1)[slice(None if counts[0] else 1, None if counts[-1] else -1)]
     centres = (shown + 0.5) / bins
-    marker = {"color": centres, "colorscale": CHANNEL_GATE, "cmin": 0, "cmax": 1, "line": {"color": NULL, "width": 0.5}}
+    marker = {"color": on_scale(centres, CHANNEL_GATE), "line": {"color": NULL, "width": 0.5}}
     hover = "%{x:.3f}: %{y} pictures<extra></extra>"
     bars = go.Bar(x=centres, y=counts[shown + 1].astype(np.int64), width=1 / bins, marker=marker, hovertemplate=hover)
     figure = go.Figure(bars)

@@ -17,7 +17,6 @@ async function asUri(name) {
 
 async function save(plot) {
   const [font] = await Promise.all([asUri("font.woff"), load("plotly.js"), load("figure_file.js")]);
-  Plotly.setPlotConfig({logging: 0});  // of bars coloured by numbers it says each time that a number is no colour
   const {width, height} = plot.getBoundingClientRect(), {format, filename: name} = plot._context.toImageButtonOptions;
   const title = document.querySelector("[data-testid=stMain] h1").textContent;
   const finding = plot.closest("[aria-label]")?.getAttribute("aria-label") ?? "";
