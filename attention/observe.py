@@ -258,7 +258,12 @@ class Observation:
     def usual_gates(self) -> UsualGates:
         """The network's gates for the pictures that come with the project, and for a grey card; a picture that the
         network cannot take is left out."""
-        return self.store.get("usual", self.choice.key, self._usual_gates)
+        return self.learn_usual()
+
+    def learn_usual(self, follow: Callable[[int, int], object] = lambda done, total: None) -> UsualGates:
+        """The same, of which `follow` hears before each pass: how many are done, and of how many. It may raise to
+        stop."""
+        return self.store.get("usual", self.choice.key, lambda: self._usual_gates(follow))
 
     @property
     def usual_known(self) -> bool:
@@ -279,12 +284,15 @@ class Observation:
         """What is computed of this network and picture alone, kept by what the key adds to them."""
         return self.store.get(kind, (self.key, *key), make)
 
-    def _usual_gates(self) -> UsualGates:
+    def _usual_gates(self, follow: Callable[[int, int], object]) -> UsualGates:
         pictures: dict[str, Views] = {}
-        for sample in images.samples():
+        samples = images.samples()
+        for done, sample in enumerate(samples):
+            follow(done, len(samples) + 1)
             one = self.of(read_picture(sample.path))
             with contextlib.suppress(GatescopeError):
                 pictures[one.picture.key] = views(analysis.blocks(one._traced().gates))
+        follow(len(samples), len(samples) + 1)
         return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._traced().gates)))
 
     def _traced(self, *gates: str) -> Trace:

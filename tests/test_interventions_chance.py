@@ -11,7 +11,7 @@ from attention import capture, interventions
 from attention.analysis.predictions import PredictionError
 from attention.interventions import Edit, EditedPasses, EditError
 from attention.layers import SE
-from attention.records import Gate
+from attention.records import Gate, StoppedError
 from tests.own import BLOCKS, network, pictures
 
 
@@ -39,6 +39,19 @@ def test_many_passes_in_a_batch_change_the_logits_as_one_at_a_time_does(variant)
     alone = [(one.edited(edits).output - one.before.output)[0].numpy() for edits in passes]
     np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(together[len(BLOCKS)], np.zeros(10))
+
+
+def test_who_follows_hears_of_every_batch_and_can_stop_them():
+    one, heard = subject("se"), []
+    interventions.changes(one, [{}] * 17, heard.append)
+    assert heard == [0, 8, 16]
+
+    def stop(done):
+        if done:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        interventions.effect(one, "", [Edit("off", block=BLOCKS[0])], seed=0, draws=19, follow=stop)
 
 
 def test_no_pass_changes_nothing():

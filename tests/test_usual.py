@@ -9,6 +9,7 @@ from attention.charts import usual
 from attention.kinds import CHANNEL, SPATIAL
 from attention.models import zoo
 from attention.observe import observe, read_picture
+from attention.records import StoppedError
 from attention.store import Store
 
 
@@ -125,3 +126,19 @@ def test_the_networks_usual_gates_are_those_of_a_trace_of_every_sample():
     last = list(against.values())[-1]
     np.testing.assert_allclose(last.usual, np.mean(gates, axis=0), atol=1e-6)
     assert last.count == len(others)
+
+
+def test_who_learns_what_is_usual_hears_of_every_pass_and_can_stop_them(monkeypatch):
+    three = images.samples()[:3]
+    monkeypatch.setattr(images, "samples", lambda: three)
+    observation, heard = observe(zoo.load("se"), read_picture(three[0].path)), []
+
+    def stop(done, total):
+        if done == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        observation.learn_usual(stop)
+    assert not observation.usual_known
+    observation.learn_usual(lambda *said: heard.append(said))
+    assert heard == [(0, 4), (1, 4), (2, 4), (3, 4)]

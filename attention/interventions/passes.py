@@ -1,6 +1,6 @@
 """Edited passes over one picture, many in a batch: how far each moves the logits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,15 +82,22 @@ def passes_of(observation: Observation) -> EditedPasses:
     return EditedPasses(observation.tracer, observation.batch, observation.trace, kept, observation.outputs, each)
 
 
-def changes(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
+def changes(
+    passes: EditedPasses, edits: Sequence[Mapping[str, Function]], follow: Callable[[int], object] | None = None
+) -> Floats:
     """How far each of the edits moves each logit, (edits, classes).
 
     They run in batches; each batch has the unedited picture as well, so that an edit that does nothing differs by 0.
+    `follow` is called before each batch with how many edits are done, and may raise to stop.
     """
     classes = passes.logits(passes.before).shape[1]
     passes.settle()
     size = at_once(passes.bytes, BATCH)
-    batches = [_batch(passes, edits[start : start + size]) for start in range(0, len(edits), size)]
+    batches = []
+    for start in range(0, len(edits), size):
+        if follow:
+            follow(start)
+        batches.append(_batch(passes, edits[start : start + size]))
     return np.concatenate([np.empty((0, classes), np.float32), *batches])
 
 
@@ -147,11 +154,19 @@ class Effect:
 
 
 def effect(
-    passes: EditedPasses, name: str, edits: Sequence[Edit], given: Given | None = None, *, seed: int, draws: int
+    passes: EditedPasses,
+    name: str,
+    edits: Sequence[Edit],
+    given: Given | None = None,
+    *,
+    seed: int,
+    draws: int,
+    follow: Callable[[int], object] | None = None,
 ) -> Effect:
-    """What the edits do, beside so many random controls. Raises EditError where they do not fit the gates."""
+    """What the edits do, beside so many random controls, which `follow` hears of as in `changes`. Raises EditError
+    where the edits do not fit the gates."""
     gates = passes.before.gates
     controls = [random_control(edits, gates, given, seed=seed, draw=draw) for draw in range(draws)]
-    moved = changes(passes, [applied(edits, gates, given), *controls])
+    moved = changes(passes, [applied(edits, gates, given), *controls], follow)
     null = null_changes(edits, moved[0], moved[1:])
     return Effect(name, passes.logits(passes.before)[0], moved[0], null, passes.outputs)

@@ -67,4 +67,9 @@ def _asked(observation: Observation) -> Found | None:
     if found := known(observation, make=True):
         return found
     said = f"{HABIT} {_passes()} forward passes tell: the samples, and a grey card."
-    return jobs.result_of("usual", (observation.key,), said, lambda report: observation.against_usual)
+
+    def learn(report: jobs.Report) -> Found:
+        observation.learn_usual(report)
+        return observation.against_usual
+
+    return jobs.result_of("usual", (observation.key,), said, learn)

@@ -1,5 +1,6 @@
 """Each block switched off in turn, over one picture or several."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,11 +86,17 @@ def _draw_curve(
     key = (seed, draws, pictures, *(each.key for each in observations))
 
     def measure(report: jobs.Report) -> list[list[Effect]]:
-        rows = []
-        for done, edit in enumerate(edits):
-            report(done * number // len(blocks), number)
-            rows.append([passes.block_off(each, edit, values, seed=seed, draws=draws) for each in observations])
-        return rows
+        each_one = draws + 1
+
+        def one(place: int, edit: Edit, of: Observation) -> Effect:
+            def follow(done: int) -> None:
+                report(place * each_one + done, number)
+
+            follow(0)
+            return passes.block_off(of, edit, values, seed=seed, draws=draws, follow=follow)
+
+        places = itertools.count()
+        return [[one(next(places), edit, each) for each in observations] for edit in edits]
 
     measured = jobs.result_of("blocks", key, f"{question} {number:,} passes, {draws} random draws a block.", measure)
     null = None

@@ -1,6 +1,6 @@
 """Edited passes over the picture of a page, kept by content and shared by all sessions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -49,13 +49,22 @@ def _draw(observation: Observation, edits: Sequence[Edit], seed: int, numbers: r
         return interventions.changes(interventions.passes_of(observation), controls)
 
 
-def block_off(observation: Observation, edit: Edit, values: Given, *, seed: int, draws: int) -> Effect:
-    """One block off by this edit, with so many random draws; `values` has the gates of other pictures that it takes."""
+def block_off(
+    observation: Observation,
+    edit: Edit,
+    values: Given,
+    *,
+    seed: int,
+    draws: int,
+    follow: Callable[[int], object] | None = None,
+) -> Effect:
+    """One block off by this edit, with so many random draws, which `follow` hears of before each batch; `values` has
+    the gates of other pictures that it takes."""
 
     def measure() -> Effect:
         with guarded(observation.card):
             passes = interventions.passes_of(observation)
-            return interventions.effect(passes, edit.block, [edit], values, seed=seed, draws=draws)
+            return interventions.effect(passes, edit.block, [edit], values, seed=seed, draws=draws, follow=follow)
 
     return observation.keep("change", (edit, seed, draws), measure)
 
