@@ -29,10 +29,11 @@ setup(
     package_data={
         "attention.app": [".streamlit/config.toml"],
         "attention.app.assets": ["*", "*/*"],
-        "attention.charts": ["*.js", "*.css", "fonts/*"],
+        "attention.charts": ["*.js", "*.css"],
+        "attention.figure_files": ["*.js", "fonts/*", "plotly/*"],
         "attention.serving": ["*.css"],
         "attention.ui": ["*.css", "*.js"],
-        "attention.report": ["*.html", "plotly/*"],
+        "attention.report": ["*.html"],
     },
     install_requires=wanted.pop("core"),
     extras_require=wanted,
