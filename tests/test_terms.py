@@ -1,8 +1,11 @@
 """The words of the field: each is explained where it first stands on a page."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from attention import terms
+from attention.ui import recorder
 from attention.ui.frame import PAGES
 from tests.test_page_data import TABS, opened
 
@@ -39,6 +42,20 @@ def test_a_term_is_explained_where_it_first_stands(page, network, tab):
         (term, sentence) for term, (sentence, help) in first(page, link).items() if terms.TERMS[term] not in help
     ]
     assert unexplained == []
+
+
+def test_a_term_stays_where_it_was_explained_while_the_headline_changes(monkeypatch):
+    state = {recorder._RECORDER: recorder.Recorder("A page")}
+    monkeypatch.setattr(recorder, "st", SimpleNamespace(session_state=state))
+    monkeypatch.setattr(recorder.presenting, "is_on", lambda: False)
+    explain = recorder.explain
+    assert explain("A channel.", "strip").startswith("**channel**: one of the maps")
+    assert explain("Channel 7 and its block.", recorder.HEADLINE).startswith("**Channel**: one of the maps")
+    assert explain("The block of a channel.", "bars") is None
+    explain("Nothing is known.", recorder.HEADLINE)
+    assert explain("The block of a channel.", "bars").startswith("**block**: a part of a network")
+    assert explain("A channel.", "strip").startswith("**channel**")
+    assert explain("A block.", "below") is None
 
 
 def test_terms_are_met_as_they_stand_whole_and_not_in_code():

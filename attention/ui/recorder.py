@@ -60,9 +60,9 @@ def explain(text: str, place: str) -> str | None:
     recorder: Recorder | None = st.session_state.get(_RECORDER)
     if not recorder or presenting.is_on():
         return None
-    elsewhere = {term: where for term, where in recorder.explained.items() if where != place != HEADLINE}
-    first = {term: word for term, word in terms.met(text).items() if term not in elsewhere}
-    recorder.explained = elsewhere | dict.fromkeys(first, place)
+    elsewhere = {term: where for term, where in recorder.explained.items() if where != place}
+    first = {term: word for term, word in terms.met(text).items() if place == HEADLINE or term not in elsewhere}
+    recorder.explained = dict.fromkeys(first, place) | elsewhere
     return "\n\n".join(f"**{word.rstrip(' =≤<')}**: {terms.TERMS[term]}." for term, word in first.items()) or None
 
 
