@@ -2,7 +2,8 @@
 const place = name => new URL(`../../figure_files/${name}`, document.querySelector("script[src*='static/js']").src);
 const loading = {};
 const load = name => (loading[name] ??= new Promise((resolve, reject) => {
-  const script = Object.assign(document.createElement("script"), {src: place(name), onload: resolve, onerror: reject});
+  const failed = error => { delete loading[name]; reject(error); };  // it is asked for again at the next click
+  const script = Object.assign(document.createElement("script"), {src: place(name), onload: resolve, onerror: failed});
   document.head.append(script);
 }));
 
