@@ -85,13 +85,10 @@ def in_figure(text: str) -> str:
 
 
 def plain(part: Any) -> Any:
-    """A plotly figure, or parts of one, with every text `in_figure` but for templates; itself where nothing changes.
+    """The parts of a plotly figure with every text `in_figure` but for templates; themselves where nothing changes.
 
     So a chart is made of plain texts, and each place that hands a figure to plotly.js calls this.
     """
-    if hasattr(part, "to_dict"):
-        parts = part.to_dict()
-        return part if (new := plain(parts)) is parts else type(part)(new)
     if isinstance(part, dict):
         named = {key: value if key in TEMPLATES else plain(value) for key, value in part.items()}
         return part if all(named[key] is value for key, value in part.items()) else named

@@ -231,11 +231,12 @@ class Observation:
 
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
-        return self.keep("steps", (gate,), lambda: self._traced(gate).steps[gate])
+        block = next(block for block in self.blocks if any(each.name == gate for each in block.gates))
+        return self.all_steps([each.name for each in block.gates])[gate]
 
     def all_steps(self, gates: Sequence[str]) -> dict[str, Steps | None]:
         """The same of several gates, from one pass."""
-        return self.keep("steps", tuple(gates), lambda: self._traced(*gates).steps)
+        return self.keep("steps", tuple(gates), lambda: self._pass(lambda tracer, batch: tracer.steps(batch, gates)))
 
     @property
     def attributor(self) -> "Attributor":
@@ -295,14 +296,20 @@ class Observation:
         follow(len(samples), len(samples) + 1)
         return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._traced().gates)))
 
-    def _traced(self, *gates: str) -> Trace:
+    def _traced(self) -> Trace:
+        def whole(tracer: "Tracer", batch: "Tensor") -> Trace:
+            trace = tracer(batch)
+            return replace(trace, output=on_host(trace.output))
+
+        return self._pass(whole)
+
+    def _pass(self, run: "Callable[[Tracer, Tensor], Kept]") -> Kept:
         import torch
 
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
             with PASSES.taking(FEATURES * self.network.largest), torch.inference_mode():
-                trace = tracer(batch, steps=gates)
-                return replace(trace, output=on_host(trace.output))
+                return run(tracer, batch)
 
     def _measured(self) -> "Measured":
         from attention.cost import measure

@@ -1,6 +1,6 @@
 """When two traces are the same."""
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import torch
@@ -25,6 +25,14 @@ def assert_same(one, other):
     assert list(one) == list(other)
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name])
+
+
+def assert_same_steps(one, other):
+    """Of a gate, field by field; or none of either."""
+    assert type(one) is type(other)
+    for field in fields(one) if one else ():
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        assert_same(*(vars(each) if is_dataclass(each) else each for each in (left, right)))
 
 
 def seeded(run, *args, **options):

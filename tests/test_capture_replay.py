@@ -3,7 +3,6 @@
 import gc
 import threading
 import weakref
-from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from torch import nn
 from attention.capture import TraceError, Tracer, discovery, trace
 from attention.layers import SE
 from tests import gallery
-from tests.alike import assert_alike, assert_same, seeded
+from tests.alike import assert_alike, assert_same_steps, seeded
 from tests.blocks import CHANNELS
 from tests.own import BLOCKS, NAMES, network, pictures
 from tests.ranks import CASES, CONVOLUTIONS, Gated, features
@@ -120,10 +119,7 @@ def test_steps_after_replays_are_those_of_a_first_pass():
     found, expected = tracer(batch, steps=names), trace(module, batch, steps=names)
     assert_alike(found, expected)
     for name in names:
-        assert type(found.steps[name]) is type(expected.steps[name])
-        for field in fields(expected.steps[name]):
-            one, other = (getattr(each.steps[name], field.name) for each in (found, expected))
-            assert_same(*(vars(each) if is_dataclass(each) else each for each in (one, other)))
+        assert_same_steps(found.steps[name], expected.steps[name])
 
 
 @pytest.mark.parametrize("variant", ["se", "cbam"])

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from attention import networks
-from attention.capture import trace
+from attention.capture import TraceError, Tracer, trace
 from attention.layers import CBAM, SE
 from attention.records import ChannelSteps, SpatialSteps
 from tests import gallery
+from tests.alike import assert_same_steps, seeded
 from tests.blocks import Function, logits, pointwise
 from tests.gallery import GATED
 
@@ -156,6 +157,35 @@ def test_steps_of_a_module_that_runs_twice_are_kept_apart():
         found = trace(block, gallery.features(), steps=["se#1", "se#2"])
     np.testing.assert_array_equal(found.steps["se#1"].before, gallery.features().numpy())
     np.testing.assert_array_equal(found.steps["se#2"].before, np.maximum(found.steps["se#1"].after, 0))
+
+
+@pytest.mark.parametrize("name", GATED)
+@torch.no_grad()
+def test_a_pass_that_ends_at_the_last_gate_has_the_steps_of_a_whole_one(name):
+    block, batch = gallery.made(name), gallery.features()
+    names = [gate.name for gate in seeded(trace, block, batch).gates]
+    expected = seeded(trace, block, batch, steps=names).steps
+    for asked in (names, *([each] for each in names)):
+        found = seeded(Tracer(block).steps, batch, asked)
+        assert list(found) == asked
+        for each in asked:
+            assert_same_steps(found[each], expected[each])
+
+
+@torch.no_grad()
+def test_a_pass_for_steps_ends_at_the_last_gate_that_was_asked_for():
+    torch.manual_seed(0)
+    ran = []
+    block = nn.Sequential(*(SE(8, 2) for _ in range(3))).eval()
+    for number, part in enumerate(block):
+        part.register_forward_pre_hook(lambda *_, number=number: ran.append(number))
+    for asked, last in ((["0"], 0), (["1", "0"], 1), (["2"], 2)):
+        assert all(Tracer(block).steps(gallery.features(), asked).values())
+        assert ran == list(range(last + 1))
+        ran.clear()
+    assert torch.overrides._get_current_function_mode_stack() == []
+    with pytest.raises(TraceError, match="steps were asked for '3', which names no gate"):
+        Tracer(block).steps(gallery.features(), ["0", "3"])
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])

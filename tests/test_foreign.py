@@ -75,7 +75,7 @@ def test_a_sentence_names_files_without_the_folders_of_the_machine(said, shown):
 def test_a_figure_has_every_text_as_it_is_and_a_new_line_as_one(name, tick):
     figure = go.Figure(go.Scatter(x=np.array([0, 1]), y=[1.0, 2.0], name=name, hovertemplate="%{y}<extra></extra>"))
     figure.update_xaxes(tickvals=[0, 1], ticktext=[tick, "b"])
-    shown = foreign.plain(figure)
+    shown = go.Figure(foreign.plain(figure.to_dict()))
     for text, found in ((name, shown.data[0].name), (tick, shown.layout.xaxis.ticktext[0])):
         assert not re.search(r"<(?!br>)|>(?<!<br>)", found)
         assert html.unescape(found.replace("<br>", "\n")) == html.unescape(
@@ -90,7 +90,7 @@ def test_a_figure_has_every_text_as_it_is_and_a_new_line_as_one(name, tick):
 
 def test_texts_in_arrays_of_a_figure_are_escaped_too():
     names = np.array(["<a href='x'>y</a>", "z"], object)
-    (bars,) = foreign.plain(go.Figure(go.Bar(x=names, y=[1, 2], customdata=names))).data
+    (bars,) = go.Figure(foreign.plain(go.Figure(go.Bar(x=names, y=[1, 2], customdata=names)).to_dict())).data
     assert list(bars.x) == list(bars.customdata) == ["&lt;a href='x'&gt;y&lt;/a&gt;", "z"]
 
 

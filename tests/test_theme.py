@@ -76,5 +76,8 @@ def figures() -> list[go.Figure]:
 @pytest.mark.parametrize("number", range(4))
 def test_the_ink_of_a_figure_is_that_of_plotlys_own_way_and_all_else_stays(number, monkeypatch):
     monkeypatch.setattr(page_style.st, "get_option", lambda _: INK)
-    fast, slow = page_style.styled(figures()[number]).to_dict(), as_plotly_has_it(figures()[number]).to_dict()
+    given = figures()[number]
+    fast, slow = page_style.styled(given).to_dict(), as_plotly_has_it(figures()[number]).to_dict()
     assert fast == slow
+    assert go.Figure(fast).to_dict() == fast, "plotly takes it"
+    assert given.to_dict() == figures()[number].to_dict(), "the chart itself is as it was"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class AgainstUsual:
         """This picture's less the usual."""
         return self.values - self.usual
 
-    @property
+    @cached_property
     def distances(self) -> NDArray[np.float64]:
         """The root mean square distance of each picture's gate from the mean over all the others': (n + 1,).
 

@@ -122,7 +122,7 @@ class DiscoveryMode(TorchFunctionMode):
         output = multiplied(func, product, match, edited)
         self._infos.put(output, gated(infos[1 - which], infos[which], match.samples))
         if recorder is not None and asked:
-            recorder.keep(asked, gate, before, features(output, match.axes))
+            recorder.keep(asked, gate, before, features(output, match.axes), turn=match.samples is not None)
         return output
 
 

@@ -61,11 +61,19 @@ class Lineage:
         return self.form == form and self.stage == stage
 
 
-class StepRecorder:
-    """Follows the lineages of one pass, and keeps those of the gates that were asked for."""
+class AllKept(BaseException):
+    """Ends a pass of which nothing more is wanted; no module's own handling of an Exception takes it."""
 
-    def __init__(self, asked: Collection[str]) -> None:
+
+class StepRecorder:
+    """Follows the lineages of one pass, and keeps those of the gates that were asked for.
+
+    With `until_kept` it raises AllKept once it has them all.
+    """
+
+    def __init__(self, asked: Collection[str], *, until_kept: bool = False) -> None:
         self._asked = frozenset(asked)
+        self._until_kept = until_kept
         self._lineages: TensorTable[Lineage | None] = TensorTable()
         self._serial = itertools.count()
         self._kept: dict[str, _GateSteps] = {}
@@ -90,15 +98,21 @@ class StepRecorder:
         """The names under which this gate's steps were asked for."""
         return tuple(name for name in possible_names(owner, number) if name in self._asked)
 
-    def keep(self, names: tuple[str, ...], gate: Tensor, before: Tensor | None, after: Tensor | None) -> None:
-        """Keeps how the gate came about, beside the feature map before and after it."""
+    def keep(
+        self, names: tuple[str, ...], gate: Tensor, before: Tensor | None, after: Tensor | None, *, turn: bool
+    ) -> None:
+        """Keeps how the gate came about, beside the feature map before and after it; a `turn` of a loop over the
+        pictures may not be its last."""
         coarse = gate.dtype in (torch.float16, torch.bfloat16)
         for name in names:
             self._kept[name] = _GateSteps(self._lineages.get(gate), before, after, 2e-2 if coarse else 1e-4)
+        if self._until_kept and not turn and self._asked == self._kept.keys():
+            raise AllKept
 
-    def steps(self, gate: Gate) -> Steps | None:
-        """The steps of a gate of this pass; None where its form is another."""
-        return self._kept[gate.name].steps(gate)
+    def steps(self, name: str, gate: Gate) -> Steps | None:
+        """The steps of a gate of this pass, by the name under which they were asked for; None where its form is
+        another."""
+        return self._kept[name].steps(gate)
 
 
 def features(tensor: Tensor, meaning: axes.Axes) -> Tensor | None:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from attention.capture.calls import tensors_in
 from attention.capture.gates import Edit, Gates, Owners, TraceError, check_names
 from attention.capture.replay import Plan, ReplayMode, empty_plan
-from attention.capture.steps import StepRecorder
-from attention.records import Trace
+from attention.capture.steps import AllKept, StepRecorder
+from attention.records import Steps, Trace
 
 
 def trace(
@@ -58,28 +58,54 @@ class Tracer:
         self._structure = _Structure(module)
 
     def __call__(self, batch: Tensor, *, edits: Mapping[str, Edit] | None = None, steps: Iterable[str] = ()) -> Trace:
+        edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
+        recorder = StepRecorder(steps)
+        structure, gates = self._start(batch, edits)
+        output = self._run(batch, structure, gates, recorder if steps else None)
+        named = gates.named()
+        check_names(edits, named, "an edit was given for")
+        check_names(steps, named, "steps were asked for")
+        kept = {name: recorder.steps(name, named[name]) for name in steps}
+        return Trace(output, tuple(named.values()), kept, gates.rejected())
+
+    def steps(self, batch: Tensor, names: Iterable[str]) -> dict[str, Steps | None]:
+        """`Trace.steps` of these gates of a trace, by a pass that ends at the last of them.
+
+        Raises TraceError where the pass is over and has not applied them all.
+        """
+        names = tuple(names)
+        recorder = StepRecorder(names, until_kept=True)
+        structure, gates = self._start(batch, {})
+        try:
+            self._run(batch, structure, gates, recorder)
+        except AllKept:
+            named = gates.named()
+        else:
+            named = gates.named()
+            check_names(names, named, "steps were asked for")
+        # A pass that ends at a module's first gate does not see that there is a second.
+        return {name: recorder.steps(name, named.get(name) or named[name.removesuffix("#1")]) for name in names}
+
+    def _start(self, batch: Tensor, edits: Mapping[str, Edit]) -> tuple["_Structure", Gates]:
         structure = self._structure
         if not structure.stands():
             structure = self._structure = _Structure(self._module)
         _check(batch)
-        edits, steps = dict(edits or {}), (steps,) if isinstance(steps, str) else tuple(steps)
-        gates, recorder = Gates(structure.owners, edits, len(batch)), StepRecorder(steps)
-        plan = None if steps else structure.plan(batch)
+        return structure, Gates(structure.owners, edits, len(batch))
+
+    def _run(self, batch: Tensor, structure: "_Structure", gates: Gates, recorder: StepRecorder | None) -> Any:
+        """What the module returns; its gates are written down. Only a pass without steps is a replay."""
+        plan = None if recorder else structure.plan(batch)
         if plan is None:
             _check_form(self._module, batch)
         if self._copy:
             batch = batch.clone()
-        plan = plan or empty_plan(batch)
-        replay = ReplayMode(plan, structure, gates=gates, recorder=recorder if steps else None)
+        replay = ReplayMode(plan or empty_plan(batch), structure, gates=gates, recorder=recorder)
         replay.start(batch)
         with replay:
             output = self._module(batch)
         structure.keep(batch, replay.departed())
-        named = gates.named()
-        check_names(edits, named, "an edit was given for")
-        check_names(steps, named, "steps were asked for")
-        kept = {name: recorder.steps(named[name]) for name in steps}
-        return Trace(output, tuple(named.values()), kept, gates.rejected())
+        return output
 
 
 _PLANS = 8

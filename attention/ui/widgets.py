@@ -15,7 +15,7 @@ from attention.analysis import Block, predictions
 from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
-from attention.foreign import literal, plain, readable, sentence
+from attention.foreign import literal, readable, sentence
 from attention.numbers import number
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
@@ -101,7 +101,7 @@ def show(
         st.image(chart.figure, width="stretch", alt=readable(chart.alt), caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
         st.plotly_chart(
-            plain(styled(chart.figure)),
+            styled(chart.figure),
             key=chart.key,
             alt=readable(chart.alt),
             height="stretch" if presenting.is_bare() else "content",
