@@ -28,7 +28,7 @@ def assert_same(one, other):
 
 
 def assert_same_steps(one, other):
-    """Of a gate, field by field; or none of either."""
+    """The steps of a gate are the same field by field, or there are none of either."""
     assert type(one) is type(other)
     for field in fields(one) if one else ():
         left, right = getattr(one, field.name), getattr(other, field.name)
