@@ -48,23 +48,27 @@ def shown(values: Floats, *, by_size: bool) -> Channels:
 def gate_bars(values: Floats, channels: Channels, chosen: int) -> go.Figure:
     """The gate (C,) of the channels given, one bar each in that order; the chosen one is framed and named."""
     marker = {"color": on_scale(values[channels], CHANNEL_GATE)}
-    figure = _bars(values, channels, marker, chosen)
-    for threshold in (0.1, 0.9):
-        figure.add_hline(threshold, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
     low, high = min(0.0, 1.12 * float(values.min())), max(1.12, 1.12 * float(values.max()))
-    figure.update_yaxes(range=[low, high], tickvals=sorted({0, 0.1, 0.5, 0.9, 1, round(high / 1.12, 1)}), title="gate")
-    figure.update_xaxes(title="channel" if _in_order(channels) else "channels, the most open first")
-    figure.update_layout(height=300, margin={"t": 0})
-    return figure
+    ticks = sorted({0, 0.1, 0.5, 0.9, 1, round(high / 1.12, 1)})
+    return _bars(
+        values,
+        channels,
+        marker,
+        chosen,
+        title="channel" if _in_order(channels) else "channels, the most open first",
+        yaxis={"range": [low, high], "tickvals": ticks, "title": "gate"},
+        height=300,
+        margin=dict.fromkeys("lrtb", 0),
+        shapes=[network.level(threshold) for threshold in (0.1, 0.9)],
+    )
 
 
 def gate_strip(values: Floats, chosen: int) -> go.Figure:
     """The whole gate (C,) as a heatmap, 64 channels a row, 0 to 1; the chosen one is framed."""
-    figure = _strip(values, CHANNEL_GATE, (0.0, 1.0))
     row, column = divmod(chosen, STRIP_WIDTH)
     box = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-    figure.add_shape(type="rect", line={"color": ACCENT, "width": 3}, **box)
-    return figure
+    frame = {"type": "rect", "line": {"color": ACCENT, "width": 3}, **box}
+    return _strip(values, CHANNEL_GATE, (0.0, 1.0), shapes=[frame])
 
 
 def squeezed(values: Floats, branch: str, chosen: int) -> Chart:
@@ -89,10 +93,7 @@ def vector(values: Floats, chosen: int, title: str) -> go.Figure:
     """Any numbers of the channels or hidden units, (C,), in their order: bars, or past 256 a strip."""
     if len(values) > MOST_BARS:
         return _strip(values, "Greys", (float(values.min()), float(values.max())))
-    figure = _bars(values, np.arange(len(values)), {"color": NULL}, chosen)
-    figure.update_yaxes(title=title)
-    figure.update_layout(height=220)
-    return figure
+    return _bars(values, np.arange(len(values)), {"color": NULL}, chosen, yaxis={"title": title}, height=220)
 
 
 def difference(first: Floats, second: Floats) -> Chart:
@@ -119,11 +120,9 @@ def difference_figure(values: Floats, what: str = "second − first", axis: str 
     if len(values) > MOST_BARS:
         return _strip(values, CHANGE, (-reach, reach))
     marker = {"color": on_scale(values, CHANGE, -reach, reach)}
-    figure = _bars(values, np.arange(len(values)), marker, int(np.abs(values).argmax()))
-    figure.update_yaxes(title=what, range=[-1.15 * reach, 1.15 * reach], zeroline=True)
-    figure.update_xaxes(title=axis)
-    figure.update_layout(height=280)
-    return figure
+    most, ends = int(np.abs(values).argmax()), [-1.15 * reach, 1.15 * reach]
+    changes = {"title": what, "range": ends, "zeroline": True}
+    return _bars(values, np.arange(len(values)), marker, most, title=axis, yaxis=changes, height=280)
 
 
 def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str, str]) -> Chart:
@@ -155,22 +154,27 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
     ratios = [ratio for ratio in RATIOS if ratio <= min(sizes)]
     weights = [analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios]
     whole = [analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios]
-    figure = go.Figure()
-    figure.add_scatter(x=ratios, y=whole, name="with biases", line={"color": GATE})
-    figure.add_scatter(x=ratios, y=weights, name="weights alone", line={"color": NULL, "dash": "dash"})
-    figure.update_traces(mode="lines+markers", marker={"size": 10}, line={"width": 3})
+    look = {"mode": "lines+markers", "marker": {"size": 10}}
+    lines = {"with biases": (whole, {"color": GATE}), "weights alone": (weights, {"color": NULL, "dash": "dash"})}
+    curves = [
+        go.Scatter(x=ratios, y=numbers, name=name, line={"width": 3, **line}, **look)
+        for name, (numbers, line) in lines.items()
+    ]
     if current in ratios:
         marker = {"size": 20, "symbol": "circle-open", "color": ACCENT, "line": {"width": 4}}
         here = whole[ratios.index(current)]
-        figure.add_scatter(x=[current], y=[here], mode="markers", marker=marker, name="this network")
-    figure.update_xaxes(type="log", tickvals=ratios, title="reduction ratio r", fixedrange=True, tickfont=_FONT)
-    figure.update_yaxes(type="log", tickvals=whole, title="parameters", fixedrange=True, tickfont=_FONT)
-    figure.update_yaxes(ticktext=[f"{number:,}" for number in whole])
-    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": _FONT}
-    figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 40, "b": 0}, legend=legend)
+        curves.append(go.Scatter(x=[current], y=[here], mode="markers", marker=marker, name="this network"))
+    log = {"type": "log", "fixedrange": True, "tickfont": _FONT}
+    layout = {
+        "xaxis": {**log, "tickvals": ratios, "title": "reduction ratio r"},
+        "yaxis": {**log, "tickvals": whole, "title": "parameters", "ticktext": [f"{number:,}" for number in whole]},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": _FONT},
+        "height": 360,
+        "margin": {"l": 0, "r": 0, "t": 40, "b": 0},
+    }
     return Chart(
         "ratio",
-        figure,
+        go.Figure(curves, layout),
         f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}.",
         "Were all gates SE with one reduction ratio r: weights alone, and with biases.",
         table={"r": ratios, "weights": weights, "with biases": whole},
@@ -215,7 +219,17 @@ def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
     return overlay.png(sheet)
 
 
-def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: int) -> go.Figure:
+def _bars(
+    values: Floats,
+    channels: Channels,
+    marker: dict[str, Any],
+    chosen: int,
+    *,
+    yaxis: dict[str, Any],
+    title: str | None = None,
+    **layout: Any,
+) -> go.Figure:
+    """Bars in the order of `channels`, the chosen one framed and named; `title` is that of their axis."""
     is_chosen, thin = channels == chosen, min(0.5, 32 / len(channels))
     frame = {"color": np.where(is_chosen, ACCENT, NULL).tolist(), "width": np.where(is_chosen, 3, thin).tolist()}
     bars = go.Bar(
@@ -226,22 +240,22 @@ def _bars(values: Floats, channels: Channels, marker: dict[str, Any], chosen: in
         hovertemplate="%{customdata}: %{y:.3f}<extra></extra>",
         **SOLID,
     )
-    figure = go.Figure(bars)
+    notes = []
     for place in map(int, np.flatnonzero(is_chosen)):
         near = values[channels][max(place - len(channels) // 16, 0) : place + len(channels) // 16 + 1]
         text = f"{chosen}: {fixed(values[chosen])}"
         edge = len(channels) // 8  # at an end, half of the text would stand on the numbers of the axis
         side = "left" if place < edge else "right" if place >= len(channels) - edge else "center"
         look = {"font": {**_FONT, "color": ACCENT, "weight": "bold"}, "xanchor": side}
-        figure.add_annotation(x=place, y=max(float(near.max()), 0), text=text, **look)
-    figure.update_annotations(showarrow=False, yanchor="bottom", yshift=4)
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 24, "b": 0}, bargap=0.12, showlegend=False)
-    figure.update_xaxes(showgrid=False, fixedrange=True, tickfont=_FONT, showticklabels=_in_order(channels))
-    figure.update_yaxes(fixedrange=True, tickfont=_FONT)
-    return figure
+        above = {"y": max(float(near.max()), 0), "yanchor": "bottom", "yshift": 4}
+        notes.append({"x": place, **above, "text": text, "showarrow": False, **look})
+    still = {"fixedrange": True, "tickfont": _FONT}
+    xaxis = {**still, "showgrid": False, "showticklabels": _in_order(channels), "title": title}
+    looks = {"margin": {"l": 0, "r": 0, "t": 24, "b": 0}, "bargap": 0.12, "showlegend": False, "annotations": notes}
+    return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": still | yaxis, **layout})
 
 
-def _strip(values: Floats, colourscale: Any, ends: tuple[float, float]) -> go.Figure:
+def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout: Any) -> go.Figure:
     rows = -(-len(values) // STRIP_WIDTH)
     cells = np.full(rows * STRIP_WIDTH, np.nan, np.float32)
     cells[: len(values)] = values
@@ -254,13 +268,12 @@ def _strip(values: Floats, colourscale: Any, ends: tuple[float, float]) -> go.Fi
         hovertemplate="%{customdata}: %{z:.3f}<extra></extra>",
         hoverongaps=False,
     )
-    figure = go.Figure(heat)
-    figure.update_layout(height=40 + 10 * rows, margin={"l": 0, "r": 0, "t": 8, "b": 0})
-    figure.update_xaxes(showgrid=False, fixedrange=True, visible=False)
     tens = list(range(0, rows, max(1, rows // 8)))
-    labels = [str(row * STRIP_WIDTH) for row in tens]
-    figure.update_yaxes(tickvals=tens, ticktext=labels, autorange="reversed", showgrid=False, fixedrange=True)
-    return figure
+    labels = {"tickvals": tens, "ticktext": [str(row * STRIP_WIDTH) for row in tens], "autorange": "reversed"}
+    still = {"showgrid": False, "fixedrange": True}
+    axes = {"xaxis": {**still, "visible": False}, "yaxis": still | labels}
+    size = {"height": 40 + 10 * rows, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
+    return go.Figure(heat, {**axes, **size, **layout})
 
 
 def _in_order(channels: Channels) -> bool:

@@ -82,7 +82,7 @@ def to_scale(network: Part) -> Chart:
     rest = "the rest, with the classifier"
     names = [*analysis.short_names([part.name for part in parts]), rest]
     rows: dict[str, list[Any]] = {"part": [*[part.name for part in parts], rest]}
-    figure = go.Figure()
+    bars = []
     for measure, title in (("macs", "MACs"), ("parameters", "parameters")):
         whole = max(getattr(network, measure), 1)
         sizes, gates = (_with_the_rest(network, parts, name) for name in (measure, f"attention_{measure}"))
@@ -96,15 +96,15 @@ def to_scale(network: Part) -> Chart:
                 words = name if colour != GATE and share > WIDE else ""
                 bar = {"x": [share], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
                 inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
-                figure.add_bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"})
-    figure.update_layout(barmode="stack", height=150, showlegend=False, margin={"l": 10, "r": 10, "t": 4, "b": 10})
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", fixedrange=True, showgrid=False)
-    figure.update_yaxes(fixedrange=True, showgrid=False)
+                bars.append(go.Bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"}))
+    still = {"fixedrange": True, "showgrid": False}
+    axes = {"xaxis": {**still, "range": [0, 1], "tickformat": ".0%"}, "yaxis": still}
+    size = {"height": 150, "margin": {"l": 10, "r": 10, "t": 4, "b": 10}}
     largest = max(parts, key=lambda part: part.parameters, default=network)
     share = largest.parameters / max(network.parameters, 1)
     return Chart(
         "to_scale",
-        figure,
+        go.Figure(bars, {**axes, **size, "barmode": "stack", "showlegend": False}),
         f"{len(parts)} parts from the first to the last; {largest.name or network.module} holds {share:.0%} of the "
         "parameters.",
         f"The network to scale, from its first part to its last: each as wide as its share. {HUE.capitalize()} is "
@@ -164,46 +164,56 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
         hovertemplate="%{customdata[0]}: %{customdata[1]:.3f}<extra></extra>",
         unselected={"marker": {"opacity": 1}},
     )
-    figure = go.Figure(cells)
-    figure.update_layout(height=70, margin={"l": 0, "r": 0, "t": 4, "b": 24}, bargap=0, showlegend=False)
-    figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True)
-    figure.update_xaxes(
-        tickvals=list(range(len(titles))),
-        ticktext=list(titles),
-        showticklabels=names_fit(titles),
-        showgrid=False,
-        fixedrange=True,
-    )
-    return figure
+    names = {"tickvals": list(range(len(titles))), "ticktext": list(titles), "showticklabels": names_fit(titles)}
+    axes = {
+        "xaxis": {**names, "showgrid": False, "fixedrange": True},
+        "yaxis": {"visible": False, "range": [0, 1], "fixedrange": True},
+    }
+    size = {"height": 70, "margin": {"l": 0, "r": 0, "t": 4, "b": 24}}
+    return go.Figure(cells, {**axes, **size, "bargap": 0, "showlegend": False})
+
+
+def level(value: float) -> dict[str, Any]:
+    """A dotted line across a figure, behind its bars."""
+    line = {"color": NULL, "width": 1, "dash": "dot"}
+    ends = {"xref": "x domain", "x0": 0, "x1": 1, "yref": "y", "y0": value, "y1": value}
+    return {"type": "line", "line": line, "layer": "below", **ends}
 
 
 def boxes(names: Sequence[str], values: Sequence[Floats], chosen: int | None = None) -> go.Figure:
     """Each gate's values, flat, as a box: quartiles, and whiskers to the minimum and the maximum; one is framed."""
     quartiles = np.array([np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
-    figure = go.Figure()
+    drawn = []
     others = [place for place in range(len(names)) if place != chosen]
     for colour, at in ((GATE, others), (ACCENT, [] if chosen is None else [chosen])):
         if at:
             low, q1, median, q3, high = quartiles[at].T
             five = {"lowerfence": low, "q1": q1, "median": median, "q3": q3, "upperfence": high}
-            figure.add_box(x=at, **five, width=0.6, line={"width": 2, "color": colour}, fillcolor=PALE_GATE)
-    low, high = quartiles[:, 0], quartiles[:, -1]
-    figure.add_hline(1, line={"color": NULL, "width": 1, "dash": "dot"}, layer="below")
-    ends = [min(-0.02, float(low.min())), max(1.02, float(high.max()))]
-    figure.update_yaxes(title="gate", range=ends)
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), showgrid=False)
-    figure.update_layout(height=380, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False, boxmode="overlay")
-    return figure
+            line = {"width": 2, "color": colour}
+            drawn.append(go.Box(x=at, **five, width=0.6, line=line, fillcolor=PALE_GATE))
+    ends = [min(-0.02, float(quartiles[:, 0].min())), max(1.02, float(quartiles[:, -1].max()))]
+    axes = {
+        "xaxis": {"tickvals": list(range(len(names))), "ticktext": list(names), "showgrid": False},
+        "yaxis": {"title": "gate", "range": ends},
+    }
+    size = {"height": 380, "margin": {"l": 60, "r": 10, "t": 10, "b": 10}}
+    return go.Figure(drawn, {**axes, **size, "shapes": [level(1)], "showlegend": False, "boxmode": "overlay"})
 
 
 def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     """The classes given with their probabilities, the first on top."""
     words = [f"{share:.1%}" for share in shares]
     places = np.arange(len(labels))
-    bars = go.Bar(x=list(shares), y=places, orientation="h", text=words, textposition="outside", cliponaxis=False)
-    figure = go.Figure(bars)
-    figure.update_traces(marker={"color": GATE}, hoverinfo="skip")
-    figure.update_xaxes(range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="probability")
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickvals=places, ticktext=list(labels))
-    figure.update_layout(height=90 + 36 * len(labels), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
-    return figure
+    said = {"text": words, "textposition": "outside", "hoverinfo": "skip", "cliponaxis": False}
+    bars = go.Bar(x=list(shares), y=places, orientation="h", marker={"color": GATE}, **said)
+    axes = {
+        "xaxis": {
+            "range": [0, 1.1],
+            "tickformat": ".0%",
+            "tickvals": [0, 0.25, 0.5, 0.75, 1],
+            "title": "probability",
+        },
+        "yaxis": {"autorange": "reversed", "showgrid": False, "tickvals": places, "ticktext": list(labels)},
+    }
+    size = {"height": 90 + 36 * len(labels), "margin": {"l": 10, "r": 10, "t": 10, "b": 10}}
+    return go.Figure(bars, {**axes, **size, "showlegend": False})

@@ -57,8 +57,8 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
                 notes.append(_note(left + (part + 0.5) * wide, under - LINE / whole, ends, size=12.5))
     axis = {"visible": False, "fixedrange": True}
     margin = dict.fromkeys("ltrb", 0)
-    figure = go.Figure(layout={"height": whole, "margin": margin, "images": images, "xaxis": axis, "yaxis": axis})
-    return figure.update_layout(annotations=notes, plot_bgcolor="rgba(0,0,0,0)")
+    layout = {"height": whole, "margin": margin, "images": images, "annotations": notes, "xaxis": axis, "yaxis": axis}
+    return go.Figure(layout={**layout, "plot_bgcolor": "rgba(0,0,0,0)"})
 
 
 def _note(

@@ -90,13 +90,20 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
         f"{nearer[most]} of {count} others."
     )
     places = np.arange(len(words))
-    figure = go.Figure()
-    figure.add_bar(x=places, y=np.subtract(high, low), base=low, width=0.7, marker={"color": NULL, "opacity": 0.45})
-    figure.add_scatter(x=places, y=own, mode="markers", marker={"color": GATE, "size": 12})
-    figure.update_traces(hovertemplate="%{y:.3f}<extra></extra>")
-    figure.update_xaxes(tickvals=places, ticktext=list(words), showgrid=False)
-    figure.update_yaxes(title="distance from usual", rangemode="tozero")
-    figure.update_layout(height=320, margin={"l": 60, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    hover, spans = {"x": places, "hovertemplate": "%{y:.3f}<extra></extra>"}, np.subtract(high, low)
+    figure = go.Figure(
+        [
+            go.Bar(y=spans, base=low, width=0.7, marker={"color": NULL, "opacity": 0.45}, **hover),
+            go.Scatter(y=own, mode="markers", marker={"color": GATE, "size": 12}, **hover),
+        ],
+        {
+            "xaxis": {"tickvals": places, "ticktext": list(words), "showgrid": False},
+            "yaxis": {"title": "distance from usual", "rangemode": "tozero"},
+            "height": 320,
+            "margin": {"l": 60, "r": 10, "t": 10, "b": 10},
+            "showlegend": False,
+        },
+    )
     caption = (
         f"{HUE.capitalize()}: the root mean square distance of this picture's gate from its mean over the others. "
         f"Grey: the middle 95 % of the same for n = {count} other pictures, the samples, each against the rest of them."
