@@ -110,12 +110,12 @@ def main(minutes: float, port: int) -> None:
     held: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = folder
-        with server(port) as (address, pid):
+        with server(port) as (address, pids):
             end = time.monotonic() + 60 * minutes
             for number in itertools.count():
                 visitors = asyncio.run(rounds(address, number))
                 left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
-                said = {"round": number, **memory(pid), "temporary files": len(left)}
+                said = {"round": number, **memory(*pids), "temporary files": len(left)}
                 said["started"] = [f"{each.own_page}, {each.ending}: {' '.join(each.started)}" for each in visitors]
                 said["errors"] = [error for each in visitors for error in each.errors]
                 print(json.dumps(said), flush=True)
@@ -130,7 +130,7 @@ def main(minutes: float, port: int) -> None:
                 min(held[at : at + quarter]) for at in range(0, len(held), quarter)
             ]
             left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
-            said |= {"growth": round(last / second - 1, 3), "after": memory(pid), "temporary files after": left}
+            said |= {"growth": round(last / second - 1, 3), "after": memory(*pids), "temporary files after": left}
             print(json.dumps(said), flush=True)
 
 

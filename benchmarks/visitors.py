@@ -3,7 +3,7 @@
 Each speaks to a fresh server as a browser does, draws nothing, and opens the first page, brings its picture, and opens
 the page of excitation. Seconds are from the question to the end of the answer; memory is that of the server. All come
 at once and read nothing, unless --reading says for how long they read a page, on average: then they also come one
-after the other, over twice that time.
+after the other, over twice that time. With --two there are two servers behind nginx, as docs/two-processes.conf has it.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from websockets.asyncio.client import connect
 ROOT = Path(__file__).parents[1]
 SIDE = 320
 PATIENCE = 600
+PROXY = ROOT / "docs" / "two-processes.conf"
 
 
 class Visitor:
@@ -52,7 +54,14 @@ class Visitor:
     async def visit(self) -> None:
         """The whole visit."""
         await self._read()
-        async with connect(f"ws{self.address[4:]}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as line:
+        async with httpx2.AsyncClient(base_url=self.address, timeout=PATIENCE, trust_env=False) as client:
+            self.cookies = (await client.get("/_stcore/health")).cookies
+        async with connect(
+            f"ws{self.address[4:]}/_stcore/stream",
+            subprotocols=["streamlit"],
+            max_size=None,
+            additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())},
+        ) as line:
             self.line = line
             await self._ask("first page", BackMsg())
             await self._read()
@@ -124,11 +133,12 @@ class Visitor:
             if answer.WhichOneof("type") == "file_urls_response":
                 break
         place = answer.file_urls_response.file_urls[0]
-        async with httpx2.AsyncClient(base_url=self.address, timeout=PATIENCE) as client:
-            token = (await client.get("/_stcore/health")).cookies.get("_streamlit_xsrf", "")
+        async with httpx2.AsyncClient(
+            base_url=self.address, cookies=self.cookies, timeout=PATIENCE, trust_env=False
+        ) as client:
             files = {"file": ("mine.png", self.picture, "image/png")}
-            sent = await client.put(place.upload_url, files=files, headers={"X-Xsrftoken": token})
-            sent.raise_for_status()
+            token = {"X-Xsrftoken": self.cookies.get("_streamlit_xsrf", "")}
+            (await client.put(place.upload_url, files=files, headers=token)).raise_for_status()
         widget = state.rerun_script.widget_states.widgets.add(id=uploader)
         info = widget.file_uploader_state_value.uploaded_file_info.add(
             name="mine.png", size=len(self.picture), file_id=place.file_id
@@ -145,28 +155,54 @@ def _picture(seed: int) -> bytes:
 
 
 @contextmanager
-def server(port: int) -> Iterator[tuple[str, int]]:
+def server(port: int) -> Iterator[tuple[str, tuple[int]]]:
     """A fresh server: its address, and the number of its process."""
     command = [sys.executable, "-m", "attention", "serve", "--headless", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         address = f"http://127.0.0.1:{port}"
         try:
-            for _ in range(600):
-                try:
-                    httpx2.get(f"{address}/_stcore/health", trust_env=False)
-                    break
-                except httpx2.TransportError:
-                    time.sleep(0.1)
-            yield address, process.pid
+            _wait_for(address)
+            yield address, (process.pid,)
         finally:
             process.terminate()
 
 
-def memory(pid: int) -> dict[str, int]:
-    """MiB in memory, open handles and threads of a process (Linux)."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    handles = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return {"MiB": int(status["VmRSS"].split()[0]) // 1024, "handles": handles, "threads": int(status["Threads"])}
+@contextmanager
+def two_servers(port: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Two fresh servers that nginx shares visitors out to: their address, and the numbers of their processes."""
+    with tempfile.TemporaryDirectory() as folder, server(port + 1) as (first, one), server(port + 2) as (second, two):
+        for address in (first, second):
+            asyncio.run(crowd(address, 1))
+        text = PROXY.read_text(encoding="utf-8")
+        for written, taken in ((8501, port), (8511, port + 1), (8512, port + 2)):
+            text = text.replace(f"127.0.0.1:{written}", f"127.0.0.1:{taken}")
+        Path(folder, "nginx.conf").write_text(text, encoding="utf-8")
+        with subprocess.Popen(["nginx", "-p", folder, "-c", "nginx.conf", "-e", "stderr"]) as proxy:
+            try:
+                _wait_for(f"http://127.0.0.1:{port}")
+                yield f"http://127.0.0.1:{port}", (*one, *two)
+            finally:
+                proxy.terminate()
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(600):
+        try:
+            httpx2.get(f"{address}/_stcore/health", trust_env=False)
+            return
+        except httpx2.TransportError:
+            time.sleep(0.1)
+
+
+def memory(*pids: int) -> dict[str, int]:
+    """MiB in memory, open handles and threads of processes together (Linux)."""
+    held = {"MiB": 0, "handles": 0, "threads": 0}
+    for pid in pids:
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        held["MiB"] += int(status["VmRSS"].split()[0]) // 1024
+        held["handles"] += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        held["threads"] += int(status["Threads"])
+    return held
 
 
 async def crowd(address: str, count: int, reading: float = 0) -> list[Visitor]:
@@ -181,14 +217,15 @@ async def crowd(address: str, count: int, reading: float = 0) -> list[Visitor]:
 @click.option("--port", default=8650, show_default=True)
 @click.option("--rest", default=90, show_default=True, help="Seconds after the last has left.")
 @click.option("--reading", default=0.0, show_default=True, help="Seconds that a page is read, on average.")
-def main(counts: tuple[int, ...], port: int, rest: int, reading: float) -> None:
+@click.option("--two", is_flag=True, help="Two servers behind nginx.")
+def main(counts: tuple[int, ...], port: int, rest: int, reading: float, two: bool) -> None:
     """COUNTS of visitors, a fresh server each; a line of JSON for each of them."""
     for count in counts:
-        with server(port) as (address, pid):
+        with two_servers(port) if two else server(port) as (address, pids):
             asyncio.run(crowd(address, 1))  # torch is loaded, and the first network
-            before, start = memory(pid), time.perf_counter()
+            before, start = memory(*pids), time.perf_counter()
             visitors = asyncio.run(crowd(address, count, reading))
-            took, full = time.perf_counter() - start, memory(pid)
+            took, full = time.perf_counter() - start, memory(*pids)
             time.sleep(rest)
             asyncio.run(crowd(address, 1))  # Streamlit forgets those who left when somebody comes or goes
             seconds = {
@@ -197,13 +234,14 @@ def main(counts: tuple[int, ...], port: int, rest: int, reading: float) -> None:
             }
             said = {
                 "visitors": count,
+                "servers": 2 if two else 1,
                 "reading, s": reading,
                 "median and 95th percentile, s": seconds,
                 "whole, s": round(took, 1),
             }
             said |= {"told to wait": sum(each.waited > 0 for each in visitors)}
             said |= {"errors": [error for each in visitors for error in each.errors]}
-            said |= {"before": before, "full": full, "after": memory(pid)}
+            said |= {"before": before, "full": full, "after": memory(*pids)}
             print(json.dumps(said), flush=True)
 
 
