@@ -116,12 +116,18 @@ def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
     go_to(page, "cbam")
     visitor.settle()
     slider = page.get_by_test_id("stMain").get_by_role("slider", name="Opacity of the map")
+    # A person's pointer is there already: to look for the option and to wait until it stands still is the tool's own.
+    ready: dict[str, Callable[[int], None]] = {
+        "opacity": lambda _: slider.focus(),
+        "colours": lambda number: page.get_by_role("radio", name="magma" if number % 2 else "grey").hover(),
+    }
     actions: dict[str, Callable[[int], None]] = {
-        "opacity": lambda number: slider.press("ArrowLeft" if number % 2 else "ArrowRight"),
-        "colours": lambda number: page.get_by_role("radio", name="magma" if number % 2 else "grey").click(),
+        "opacity": lambda number: page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight"),
+        "colours": lambda _: (page.mouse.down(), page.mouse.up())[0],
     }
     for what, act in actions.items():
         for number in range(2 * rounds + 2):
+            ready[what](number)
             before = page.evaluate(COLOUR)
             with (clock if number > 1 else Clock())(what):
                 act(number)
