@@ -1,5 +1,6 @@
 """A map laid over the picture it was computed from, as bytes ready to be sent."""
 
+import base64
 import io
 from typing import NamedTuple
 
@@ -99,6 +100,12 @@ def png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def data_uri(picture: bytes) -> str:
+    """A JPEG or PNG as the address that a browser or plotly shows it by."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def pixels(box: Box) -> tuple[int, int, int, int]:

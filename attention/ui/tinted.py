@@ -39,7 +39,8 @@ def show_map(chart: Chart, observation: Observation, values: Floats, style: MapS
     """The chart of a map (H, W) laid over the whole picture, from the same picture and map."""
     data = _data(chart, values, style, opacity)
     picture, box = observation.view
-    data |= {"picture": _address(overlay.dimmed(picture, box)), "size": picture.size, "crop": overlay.pixels(box)}
+    lit = overlay.data_uri(overlay.dimmed(picture, box))
+    data |= {"picture": lit, "size": picture.size, "crop": overlay.pixels(box)}
     widgets.show(chart, draw=lambda: _COMPONENT(key=chart.key, data=data))
 
 
@@ -55,10 +56,6 @@ def _data(chart: Chart, values: Floats, style: MapStyle, opacity: float) -> dict
     numbers = {"values": _pack(values.astype("<f4").tobytes()), "shape": values.shape}
     palettes = {name: _pack(colours.steps(colours.COLOUR_MAPS[name]).tobytes()) for name in COLOUR_MAPS}
     return {"alt": chart.alt, "look": look, "scales": scales, "palettes": palettes, **numbers}
-
-
-def _address(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{_pack(jpeg)}"
 
 
 def _pack(values: bytes) -> str:
