@@ -184,6 +184,11 @@ def test_a_room_imports_only_what_its_door_lets_in():
     assert [each for path in package for each in forbidden_imports(path, ROOMS[room_of(path)])] == []
 
 
+def test_the_package_names_its_rooms_in_their_order():
+    listed = re.findall(r"^(\w+) {2,}\S", read(ROOT / "attention" / "__init__.py"), re.MULTILINE)
+    assert listed == [room for room in ROOMS if room]
+
+
 def test_pages_and_the_router_import_only_what_they_show():
     assert forbidden_imports(ROOT / "app.py", ROUTER) == []
     assert [each for path in PAGES for each in forbidden_imports(path, PAGE)] == []

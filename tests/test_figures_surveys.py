@@ -6,6 +6,7 @@ import pytest
 from attention.charts import survey_figures as figures
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
 from attention.charts.survey_figures import ALL, CLASSES, FINDING
+from attention.survey.statistics import Selectivity
 from tests.charts import check_colours, colours, texts
 
 NAMES = ("a", "b", "c")
@@ -21,8 +22,8 @@ def gate_boxes():
     """Indices of two gates: as they were measured, and by chance."""
     random = np.random.default_rng(0)
     pairs = [
-        figures.MeasuredIndex(random.random(9), random.random(9) / 9),
-        figures.MeasuredIndex(random.random(5), random.random(5) / 9),
+        Selectivity(random.random(9), random.random(9) / 9),
+        Selectivity(random.random(5), random.random(5) / 9),
     ]
     return pairs, figures.index_boxes(["one", "two"], pairs, 1, "index")
 
@@ -46,7 +47,11 @@ def correct_dots():
 def two_maps():
     values = np.arange(6).reshape(2, 3) / 5
     return figures.map_grid(
-        [figures.gate_map("all", values), figures.change_map("a", -values, 2.0), figures.closeness_map("near", values)]
+        [
+            figures.gate_map("all", values),
+            figures.change_map("a", -values, 2.0),
+            figures.TitledMap("near", values, "Greys_r", (0.0, 1.0)),
+        ]
     )
 
 
@@ -107,9 +112,9 @@ def test_a_box_is_the_quartiles_and_the_ends_and_chance_is_grey():
     seen, chosen, null = drawn_boxes = [trace for trace in figure.data if trace.type == "box"]
     assert [box.line.color for box in drawn_boxes] == [FINDING, ACCENT, NULL]
     for box, values in (
-        (seen, [pairs[0].measured]),
-        (chosen, [pairs[1].measured]),
-        (null, [each.null for each in pairs]),
+        (seen, [pairs[0].index]),
+        (chosen, [pairs[1].index]),
+        (null, [each.shuffled for each in pairs]),
     ):
         drawn = np.array([box.lowerfence, box.q1, box.median, box.q3, box.upperfence]).T
         np.testing.assert_allclose(drawn, [np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
@@ -119,7 +124,7 @@ def test_a_box_is_the_quartiles_and_the_ends_and_chance_is_grey():
 
 
 def test_a_gate_whose_index_is_not_defined_has_no_box():
-    nothing = figures.MeasuredIndex(np.full(3, np.nan), np.full(3, np.nan))
+    nothing = Selectivity(np.full(3, np.nan), np.full(3, np.nan))
     pairs, _ = gate_boxes()
     figure = figures.index_boxes(["none", "two"], [nothing, pairs[1]], 1, "index")
     found = [(trace.name, len(trace.x)) for trace in figure.data if trace.type == "box"]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from plotly.colors import get_colorscale, hex_to_rgb, sample_colorscale
 
 ColourScale = str | Sequence[Sequence[object]]
@@ -16,12 +17,17 @@ def _spelled_out(name: str) -> list[list[object]]:
     return [[stop, colour] for stop, colour in zip(stops, sample_colorscale(name, stops), strict=True)]
 
 
+def translucent(colour: str, opacity: float) -> str:
+    """`#rrggbb` as rgba()."""
+    return f"rgba{(*hex_to_rgb(colour), opacity)}"
+
+
 CHANNEL_GATE = [[0.0, "#dbe9f6"], [0.5, "#4a90c9"], [1.0, "#0b60c4"]]
 """A channel gate, 0 pale to 1 deep; the deep end stands out from the dark background, 3 : 1."""
 
 GATE = str(CHANNEL_GATE[1][1])
 """The channel gates' colour where there is no scale: boxes, lines, bars."""
-PALE_GATE = f"rgba{(*hex_to_rgb(GATE), 0.35)}"
+PALE_GATE = translucent(GATE, 0.35)
 """The same, for what is filled."""
 HUE = "blue"
 """The same in a word."""
@@ -55,15 +61,16 @@ COLOUR_MAPS = {
 """What a map over a picture can be drawn in; inferno is the class heatmaps' alone, and no page offers it for gates."""
 
 
-def steps(scale: ColourScale) -> tuple[str, ...]:
-    """The 256 steps of a colour scale, its name or its stops, as rgb()."""
+def steps(scale: ColourScale) -> NDArray[np.uint8]:
+    """The 256 steps of a colour scale, its name or its stops: red, green and blue, (256, 3)."""
     return _steps(scale if isinstance(scale, str) else tuple(map(tuple, scale)))
 
 
 @cache
-def _steps(scale: str | tuple[tuple[object, ...], ...]) -> tuple[str, ...]:
-    stops = scale if isinstance(scale, str) else [list(stop) for stop in scale]
-    return tuple(sample_colorscale(stops, [step / 255 for step in range(256)]))
+def _steps(scale: str | tuple[tuple[object, ...], ...]) -> NDArray[np.uint8]:
+    stops = scale if isinstance(scale, str) else [list(stop) for stop in scale]  # plotly takes no tuples
+    colours = sample_colorscale(stops, [step / 255 for step in range(256)], colortype="tuple")
+    return (255 * np.array(colours)).round().astype(np.uint8)
 
 
 def on_scale(values: Iterable[float], scale: ColourScale, low: float = 0.0, high: float = 1.0) -> list[str]:
@@ -73,4 +80,4 @@ def on_scale(values: Iterable[float], scale: ColourScale, low: float = 0.0, high
     browser longer than to draw them.
     """
     shares = (np.asarray(list(values), float) - low) / (high - low)
-    return [steps(scale)[step] for step in np.rint(255 * shares.clip(0, 1)).astype(int)]
+    return [f"rgb{(*rgb,)}" for rgb in steps(scale)[np.rint(255 * shares.clip(0, 1)).astype(int)].tolist()]

@@ -1,6 +1,5 @@
 """Networks and pictures beside one another: one scale for heatmaps, agreement with its null, curves, what moved."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import KINDS, Faithfulness
 from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, GATE, NULL, OKABE_ITO, PALE_GATE
-from attention.charts.overlay import Scale
+from attention.charts.overlay import Scale, data_uri
 from attention.comparison import GateAgreement, MapTest
 from attention.numbers import fixed, p_value, signed
 from attention.records import Floats, Heatmap
@@ -390,8 +389,7 @@ def framed(jpeg: bytes, edges: tuple[float, float, float, float]) -> go.Figure:
     still = {"opacity": 0}
     unseen = {"marker": still, "selected": {"marker": still}, "unselected": {"marker": still}}
     points = go.Scatter(x=x, y=y, mode="markers", hoverinfo="skip", **unseen)
-    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    photo = {"source": source, "xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": 100, "sizey": 100, "layer": "below"}
+    photo = {"source": data_uri(jpeg), "xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": 100, "sizey": 100}
     left, top, right, bottom = edges
     patch = {"x0": left, "y0": top, "x1": right, "y1": bottom, "line": {"color": ACCENT, "width": 3}}
     axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
@@ -399,7 +397,7 @@ def framed(jpeg: bytes, edges: tuple[float, float, float, float]) -> go.Figure:
         "height": 330,
         "margin": _MARGIN,
         "dragmode": "select",
-        "images": [photo],
+        "images": [photo | {"layer": "below"}],
         "shapes": [patch],
         "xaxis": {**axis, "range": [0, 100]},
         "yaxis": {**axis, "range": [100, 0], "scaleanchor": "x"},

@@ -1,14 +1,13 @@
 """A map laid over the picture it was computed from, as bytes ready to be sent."""
 
+import base64
 import io
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from plotly.colors import sample_colorscale
 
-from attention.charts.colours import COLOUR_MAPS
+from attention.charts.colours import COLOUR_MAPS, steps
 from attention.records import Floats
 
 Box = tuple[float, float, float, float]
@@ -37,7 +36,7 @@ def coloured(values: Floats, colour_map: str, scale: Scale = UNIT) -> Image.Imag
     """A map (H, W) as a picture of the same size, one pixel a value; values outside the scale take its ends."""
     shares = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
     picture = Image.fromarray((shares * 255).round().astype(np.uint8), mode="L").convert("P")
-    picture.putpalette(palette(colour_map))
+    picture.putpalette(steps(COLOUR_MAPS[colour_map]).tobytes())
     return picture
 
 
@@ -103,6 +102,12 @@ def png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def data_uri(picture: bytes) -> str:
+    """A JPEG or PNG as the address that a browser or plotly shows it by."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
 def pixels(box: Box) -> tuple[int, int, int, int]:
     """The box in whole pixels, at least one each way: the crop of a line of pixels is thinner than that."""
     left, top, right, bottom = (round(edge) for edge in box)
@@ -113,10 +118,3 @@ def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> 
     result = Image.blend(picture, Image.new("RGB", picture.size), 0.6)
     result.paste(inside, corner)
     return jpeg(result)
-
-
-@cache
-def palette(colour_map: str) -> list[int]:
-    """Red, green and blue, 0 to 255, of each of the 256 steps of a colour map."""
-    colours = sample_colorscale(COLOUR_MAPS[colour_map], [step / 255 for step in range(256)], colortype="tuple")
-    return [round(channel * 255) for colour in colours for channel in colour]

@@ -55,66 +55,62 @@ def _on(ground: Ground) -> Iterator[None]:
 
 def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit", *, ground: Ground = "light") -> bytes:
     """A diamond for each change of the measure over its null range, grey, on one axis symmetric about zero: PNG."""
-    with _on(ground):
-        return _edits(rows, title, note, measure)
-
-
-def _edits(rows: Sequence[EditRow], title: str, note: str, measure: str) -> bytes:
     from matplotlib.figure import Figure
 
-    figure = Figure((10, 1.4 + 0.4 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    at = np.arange(len(rows))
-    for place, row in zip(at, rows, strict=True):
-        axes.barh(place, row.test.high - row.test.low, left=row.test.low, height=0.5, color=NULL)
-    axes.plot([row.test.observed for row in rows], at, "D", ms=9, mfc=OKABE_ITO[0], mec=ACCENT, ls="none")
-    reach = 1.1 * max([abs(end) for row in rows for end in (row.test.observed, row.test.low, row.test.high)] + [1e-6])
-    axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5), yticks=at, xlabel=f"change of the {measure}")
-    axes.set_yticklabels([row.name for row in rows])
-    axes.axvline(0, color=NULL, lw=1, zorder=0)
-    effects = axes.secondary_yaxis("right")
-    effects.set_yticks(at, [f"P {row.before:.1%} → {row.after:.1%}, {p_value(row.test.p_adjusted)}" for row in rows])
-    for side in (axes, effects):
-        side.tick_params(length=0)
-        for spine in side.spines.values():
-            spine.set_visible(False)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
-    axes.set_title(note, loc="left", fontsize=9, wrap=True)
-    return _png(figure)
+    with _on(ground):
+        figure = Figure((10, 1.4 + 0.4 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        at = np.arange(len(rows))
+        for place, row in zip(at, rows, strict=True):
+            axes.barh(place, row.test.high - row.test.low, left=row.test.low, height=0.5, color=NULL)
+        axes.plot([row.test.observed for row in rows], at, "D", ms=9, mfc=OKABE_ITO[0], mec=ACCENT, ls="none")
+        reach = 1.1 * max(
+            [abs(end) for row in rows for end in (row.test.observed, row.test.low, row.test.high)] + [1e-6]
+        )
+        axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5), yticks=at, xlabel=f"change of the {measure}")
+        axes.set_yticklabels([row.name for row in rows])
+        axes.axvline(0, color=NULL, lw=1, zorder=0)
+        effects = axes.secondary_yaxis("right")
+        effects.set_yticks(
+            at, [f"P {row.before:.1%} → {row.after:.1%}, {p_value(row.test.p_adjusted)}" for row in rows]
+        )
+        for side in (axes, effects):
+            side.tick_params(length=0)
+            for spine in side.spines.values():
+                spine.set_visible(False)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13)
+        axes.set_title(note, loc="left", fontsize=9, wrap=True)
+        return _png(figure)
 
 
 def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Ground = "light") -> bytes:
     """The networks side by side, as PNG: the class heatmap, the best guesses, the last spatial gate of each size."""
-    with _on(ground):
-        return _networks(picture, columns)
-
-
-def _networks(picture: Image.Image, columns: Sequence[Compared]) -> bytes:
     from matplotlib.figure import Figure
 
-    scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
-    stages = max(len(comparison.by_stage(each.spatial)) for each in columns)
-    share = picture.height / picture.width
-    heights = [COLUMN * share, 1.5, *[COLUMN / 2 * share + 0.3] * ((stages + 1) // 2)]
-    figure = Figure((len(columns) * COLUMN, sum(heights) + 1.2), layout="constrained")
-    title = f"{columns[0].observation.picture.name}, seen by {len(columns)} networks"
-    figure.suptitle(textwrap.shorten(title, 34 * len(columns), placeholder=" …"), x=0.02, ha="left", fontsize=13)
-    parts = figure.subfigures(1, len(columns), squeeze=False)[0]
-    for part, column in zip(parts, columns, strict=True):
-        part.suptitle(f"{column.card.name}{' (random weights)' * column.card.random}", fontsize=13)
-        heatmap, guesses, *gates = part.subfigures(len(heights), 1, height_ratios=heights)
-        _draw_heatmap(heatmap.subplots(), picture, column, scale)
-        _write_guesses(guesses.subplots(), column)
-        shown = comparison.by_stage(column.spatial)
-        titles = dict(zip(column.spatial, analysis.gate_titles(column.spatial), strict=True))
-        for row, place in enumerate(gates):
-            few = [(gate, titles[gate]) for gate in shown[2 * row : 2 * row + 2]]
-            for axes, (gate, name) in zip(place.subplots(1, 2), [*few, (None, ""), (None, "")], strict=False):
-                axes.axis("off")
-                if gate is not None:
-                    axes.imshow(_laid(picture, column, gate.values[0], "viridis", UNIT))
-                    axes.set_title(f"{name}: {fixed(gate.minimum)} to {fixed(gate.maximum)}", fontsize=8)
-    return _png(figure)
+    with _on(ground):
+        scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
+        stages = max(len(comparison.by_stage(each.spatial)) for each in columns)
+        share = picture.height / picture.width
+        heights = [COLUMN * share, 1.5, *[COLUMN / 2 * share + 0.3] * ((stages + 1) // 2)]
+        figure = Figure((len(columns) * COLUMN, sum(heights) + 1.2), layout="constrained")
+        title = f"{columns[0].observation.picture.name}, seen by {len(columns)} networks"
+        figure.suptitle(textwrap.shorten(title, 34 * len(columns), placeholder=" …"), x=0.02, ha="left", fontsize=13)
+        parts = figure.subfigures(1, len(columns), squeeze=False)[0]
+        for part, column in zip(parts, columns, strict=True):
+            part.suptitle(f"{column.card.name}{' (random weights)' * column.card.random}", fontsize=13)
+            heatmap, guesses, *gates = part.subfigures(len(heights), 1, height_ratios=heights)
+            _draw_heatmap(heatmap.subplots(), picture, column, scale)
+            _write_guesses(guesses.subplots(), column)
+            shown = comparison.by_stage(column.spatial)
+            titles = dict(zip(column.spatial, analysis.gate_titles(column.spatial), strict=True))
+            for row, place in enumerate(gates):
+                few = [(gate, titles[gate]) for gate in shown[2 * row : 2 * row + 2]]
+                for axes, (gate, name) in zip(place.subplots(1, 2), [*few, (None, ""), (None, "")], strict=False):
+                    axes.axis("off")
+                    if gate is not None:
+                        axes.imshow(_laid(picture, column, gate.values[0], "viridis", UNIT))
+                        axes.set_title(f"{name}: {fixed(gate.minimum)} to {fixed(gate.maximum)}", fontsize=8)
+        return _png(figure)
 
 
 def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: Scale) -> None:

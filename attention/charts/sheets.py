@@ -1,11 +1,11 @@
 """Small pictures of one kind as one figure: row by row, each with its title and its numbers."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from attention.charts.overlay import data_uri
 from attention.numbers import fixed
 from attention.records import Floats
 
@@ -31,6 +31,7 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
     whole = sum(heights) + GAP * (len(rows) - 1)
     images: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
+    anchored = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
     for number, (heading, tiles) in enumerate(rows.items()):
         top = sum(heights[:number]) + GAP * number
         if heading:
@@ -39,17 +40,8 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
         for place, tile in enumerate(tiles):
             left, middle = place / across, (place + 0.48) / across
             under = 1 - (top + side) / whole
-            images.append(
-                {"source": _address(tile.picture), "xref": "paper", "yref": "paper", "sizing": "contain"}
-                | {
-                    "x": middle,
-                    "y": under,
-                    "xanchor": "center",
-                    "yanchor": "bottom",
-                    "sizex": 0.96 / across,
-                    "sizey": side / whole,
-                }
-            )
+            place_and_size = {"x": middle, "y": under, "sizex": 0.96 / across, "sizey": side / whole}
+            images.append({"source": data_uri(tile.picture), "sizing": "contain", **anchored, **place_and_size})
             notes.append(_note(middle, under, tile.title, size=14))
             wide = 0.96 / across / len(tile.shown)
             for part, values in enumerate(tile.shown):
@@ -66,8 +58,3 @@ def _note(
 ) -> dict[str, Any]:
     where = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": xanchor, "yanchor": "top", "borderpad": 0}
     return {"text": text, "showarrow": False, "font": {"size": size, "weight": weight}, **where}
-
-
-def _address(picture: bytes) -> str:
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

@@ -1,6 +1,6 @@
 """How the gates of CBAM came about, as charts: the distribution of a map, its derivation, the features around it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,12 +153,8 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
     """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words."""
     scale = own_range(np.concatenate([values.ravel() for values in maps.values()]))
     alike = len({values.shape for values in maps.values()}) == 1
-    width = 1 / len(maps)
-    panels = [
-        _MapPanel(values, title, FEATURES, scale, (place * width, (place + 0.92) * width), (0, 0.9))
-        for place, (title, values) in enumerate(maps.items())
-    ]
-    figure = _drawn(panels, height=380 if len(maps) < 4 else 300, arrows={})
+    panels = _side_by_side([(title, values, FEATURES, scale) for title, values in maps.items()])
+    figure = _drawn(panels, height=380 if len(maps) < 4 else 300)
     figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": _FONT, "x": 1.0})
     return Chart(
         "features",
@@ -181,13 +177,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     if spatial is not None:
         shown.append(("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
     shown.append(("= passed\non", after, FEATURES, ends))
-    width, between = 1 / len(shown), 0.03
-    panels = [
-        _MapPanel(
-            values, title, colours, scale, (place * width + between / 2, (place + 1) * width - between / 2), (0, 0.95)
-        )
-        for place, (title, values, colours, scale) in enumerate(shown)
-    ]
+    panels = _side_by_side(shown, left=0.015, right=0.015, top=0.95)
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
@@ -196,7 +186,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     legend = ", and one for ".join(filter(None, kinds))
     return Chart(
         "dials",
-        _drawn(panels, height=340, arrows={}),
+        _drawn(panels, height=340),
         f"{name}: features from {extent(means)} become {extent(after)}.",
         f"In {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, white "
         "high, on one scale before and after.",
@@ -266,14 +256,22 @@ def _rows_figure(rows: Sequence[_ChannelRow], chosen: int, height: int = 130) ->
 def pooled(steps: SpatialSteps) -> Chart:
     """What each place keeps of its channels, a map (H, W) for each pooling, each on its own range."""
     maps = {f"{_BRANCH_NAMES[name]} of the channels": values[0] for name, values in steps.pooled.items()}
-    width = 1 / len(maps)
-    panels = [
-        _MapPanel(values, title, FEATURES, own_range(values), (place * width, (place + 0.92) * width), (0, 0.9))
-        for place, (title, values) in enumerate(maps.items())
-    ]
+    panels = _side_by_side([(title, values, FEATURES, own_range(values)) for title, values in maps.items()])
     said = "; ".join(f"{name}: {extent(values)}" for name, values in maps.items())
     caption = f"{said}. Each map on its own range, black low, white high."
-    return Chart("pooled", _drawn(panels, height=340, arrows={}), said, caption, table=by_place(maps))
+    return Chart("pooled", _drawn(panels, height=340), said, caption, table=by_place(maps))
+
+
+def _side_by_side(
+    maps: Sequence[tuple[str, Floats, Any, Scale]], *, left: float = 0, right: float | None = None, top: float = 0.9
+) -> list[_MapPanel]:
+    """Panels of equal width of maps, each with its title, its colours and their ends, and room on either side."""
+    width = 1 / len(maps)
+    right = 0.08 * width if right is None else right
+    return [
+        _MapPanel(values, title, colours, ends, (place * width + left, (place + 1) * width - right), (0, top))
+        for place, (title, values, colours, ends) in enumerate(maps)
+    ]
 
 
 def contact_sheet(feature_map: Floats) -> Floats:
@@ -294,12 +292,12 @@ def _strongest(feature_map: Floats) -> NDArray[np.intp]:
     return np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
 
 
-def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: dict[float, str]) -> go.Figure:
+def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[float, str] = {}) -> go.Figure:
     numbered = [(panel, str(number) if number > 1 else "") for number, panel in enumerate(panels, start=1)]
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]
-    for place, label in arrows.items():
-        notes.append({"x": place, "y": 0.5, "text": label, "xref": "paper", "yref": "paper"})
+    paper = {"y": 0.5, "xref": "paper", "yref": "paper"}
+    notes += [{"x": place, "text": label, **paper} for place, label in arrows.items()]
     layout = {
         "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
         "height": height,

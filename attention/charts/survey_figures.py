@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
+from attention.charts.channels import SOLID
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
+from attention.survey.statistics import Selectivity
 
 Doubles = NDArray[np.float64]
 FONT = {"size": 14}
@@ -19,12 +21,6 @@ ALL = "#6b7f93"
 """The mean over all classes, always dashed."""
 FINDING = OKABE_ITO[0]
 """Measured values that need no telling apart."""
-
-
-def _translucent(colour: str, opacity: float) -> str:
-    """`#rrggbb` as rgba."""
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
@@ -134,8 +130,7 @@ def _line(index: int, panel: RolePanel, values: Doubles, *, name: str, line: dic
         line=line,
         name=name,
         hovertemplate="%{fullData.name}, channel %{x}: %{y:.3f}<extra></extra>",
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        **SOLID,
     )
 
 
@@ -145,7 +140,7 @@ def _band(panel: RolePanel, number: int, colour: str) -> go.Scatter:
         x=np.concatenate([panel.channels, panel.channels[::-1]]).astype(np.int32),
         y=np.concatenate([high, low[::-1]]).astype(np.float32),
         fill="toself",
-        fillcolor=_translucent(colour, 0.18),
+        fillcolor=translucent(colour, 0.18),
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
@@ -157,14 +152,6 @@ MOST_NAMES = 40
 """Ticks of more gates than that would run into each other."""
 BESIDE = -0.2
 """Offset of what was measured, from the gate's index; what chance gives is as far on the other side."""
-
-
-@dataclass(frozen=True, eq=False)
-class MeasuredIndex:
-    """An index of one gate's channels or places as it was measured, and the same by chance."""
-
-    measured: Doubles
-    null: Doubles
 
 
 @dataclass(frozen=True)
@@ -179,21 +166,21 @@ class GateNumbers:
     """What chance alone comes to."""
 
 
-def index_boxes(names: Sequence[str], pairs: Sequence[MeasuredIndex], chosen: int, title: str) -> go.Figure:
+def index_boxes(names: Sequence[str], indices: Sequence[Selectivity], chosen: int, title: str) -> go.Figure:
     """A box for what was measured in each gate and a grey one for chance: median, quartiles, and the whole range."""
     figure = go.Figure()
     at = np.arange(len(names))
     others = at != chosen
     for label, colour, side, which in (
-        ("classes as they are", FINDING, "measured", others),
-        ("the chosen gate", ACCENT, "measured", ~others),
-        ("classes shuffled", NULL, "null", others | True),
+        ("classes as they are", FINDING, "index", others),
+        ("the chosen gate", ACCENT, "index", ~others),
+        ("classes shuffled", NULL, "shuffled", others | True),
     ):
-        gates = [index for index in at[which] if np.isfinite(getattr(pairs[index], side)).any()]
+        gates = [gate for gate in at[which] if np.isfinite(getattr(indices[gate], side)).any()]
         if gates:
-            values = [getattr(pairs[index], side) for index in gates]
+            values = [getattr(indices[gate], side) for gate in gates]
             figure.add_trace(_box(label, colour, gates, values))
-            if side == "measured":
+            if side == "index":
                 figure.add_trace(_medians(colour, gates, values))
     figure.update_yaxes(title=title, rangemode="tozero")
     return _in_depth(_finished(figure, 400, boxmode="overlay"), names)
@@ -212,11 +199,10 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
             y=np.array(row.values, np.float32),
             customdata=list(names),
             marker={"color": colours, "line": {"width": 0}},
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
             hovertemplate=hover,
             row=number,
             col=1,
+            **SOLID,
         )
         figure.update_yaxes(range=[0, row.top or None], rangemode="tozero", nticks=4, row=number, col=1)
         if row.null is not None:
@@ -237,7 +223,7 @@ def _box(label: str, colour: str, gates: Sequence[int], values: Sequence[Doubles
         name=label,
         width=0.34,
         line={"color": colour, "width": 2},
-        fillcolor=_translucent(colour, 0.35),
+        fillcolor=translucent(colour, 0.35),
         hoverinfo="skip",  # or it would take the click from its dot
     )
 
@@ -249,10 +235,9 @@ def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go
         y=[float(np.nanmedian(each)) for each in values],
         mode="markers",
         marker={"color": colour, "size": 14},
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
         hovertemplate="median %{y:.3f}<extra></extra>",
         showlegend=False,
+        **SOLID,
     )
 
 
@@ -317,8 +302,7 @@ def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[int]) -> g
             text=list(by_class.names),
             customdata=np.stack([by_class.numbers, by_class.counts], 1).tolist(),  # a row of an array comes back a dict
             hovertemplate="%{text}: %{x:.3f}, n = %{customdata[1]:,}<extra></extra>",
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
+            **SOLID,
         )
     )
     figure.add_vline(overall, line={"color": ALL, "width": 2, "dash": "dash"}, layer="below")
@@ -346,11 +330,10 @@ def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doub
             name=name,
             marker=marker,
             hovertemplate=f"channel %{{customdata}}, {name}: %{{y:.3f}}<extra></extra>",
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
+            **SOLID,
         )
     for index in np.flatnonzero(channels == chosen):
-        colour = _translucent(ACCENT, 0.18)
+        colour = translucent(ACCENT, 0.18)
         figure.add_vrect(index - 0.5, index + 0.5, fillcolor=colour, line_width=0, layer="below")
     figure.update_xaxes(title="channel, the largest difference first", tickvals=at, ticktext=list(map(str, channels)))
     figure.update_yaxes(title="mean gate")
@@ -380,11 +363,6 @@ def gate_map(title: str, values: Doubles) -> TitledMap:
 def change_map(title: str, values: Doubles, reach: float) -> TitledMap:
     """A difference, on a scale symmetric about 0."""
     return TitledMap(title, values, CHANGE, (-reach, reach))
-
-
-def closeness_map(title: str, values: Doubles) -> TitledMap:
-    """No measurement, and therefore grey."""
-    return TitledMap(title, values, "Greys_r", (0.0, 1.0))
 
 
 def map_grid(maps: Sequence[TitledMap]) -> go.Figure:

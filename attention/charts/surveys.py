@@ -169,8 +169,8 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     None where there are fewer than two classes with pictures. The x of a dot is nearest to the number of its gate.
     """
     survey = selection.survey
-    pairs = [figures.MeasuredIndex(each.index, each.shuffled) for each in survey.selectivity(index).values()]
-    measured, null = [_mean(pair.measured) for pair in pairs], [_mean(pair.null) for pair in pairs]
+    indices = list(survey.selectivity(index).values())
+    measured, null = [_mean(each.index) for each in indices], [_mean(each.shuffled) for each in indices]
     known = [place for place, value in enumerate(measured) if np.isfinite(value)]
     if not known:
         return None
@@ -188,9 +188,10 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     )
     if (fewest := statistics.fewest_of_a_class(survey.gates[0])) < FEW:
         caption += f" The smallest class has {fewest} pictures: below {FEW}, its mean is hardly known."
-    columns = {"mean": measured, **analysis.spread([pair.measured for pair in pairs]), "mean, shuffled": null}
-    columns |= {f"{name}, shuffled": each for name, each in analysis.spread([pair.null for pair in pairs]).items()}
-    figure = figures.index_boxes(selection.survey.gate_names, pairs, selection.gate_number, index.lower())
+    columns = {"mean": measured, **analysis.spread([each.index for each in indices]), "mean, shuffled": null}
+    shuffled = analysis.spread([each.shuffled for each in indices])
+    columns |= {f"{name}, shuffled": each for name, each in shuffled.items()}
+    figure = figures.index_boxes(names, indices, selection.gate_number, index.lower())
     table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}
     return Chart(statistics.INDICES[index].key, figure, headline, caption, headline, table)
 
@@ -257,7 +258,8 @@ def mean_maps(selection: Selection) -> list[Chart]:
         return []
     average, by_class = statistics.mean_over_classes(gate), gate.classes.mean[list(selection.classes)]
     close = statistics.closeness((gate.shape[0], gate.shape[1]))
-    maps = [figures.gate_map("all classes", average), figures.closeness_map("closeness to the centre", close)]
+    grey = figures.TitledMap("closeness to the centre", close, "Greys_r", (0.0, 1.0))  # since it is no measurement
+    maps = [figures.gate_map("all classes", average), grey]
     maps += map(figures.gate_map, selection.class_names, by_class)
     headline = _map_headline(selection, average, by_class)
     caption = (
@@ -278,15 +280,12 @@ def _map_headline(selection: Selection, average: figures.Doubles, by_class: figu
         return f"{selection.block_name}: the mean map is the same at all places."
     pulls = zip(selection.class_names, statistics.centre_bias(by_class), strict=True)
     each = ", ".join(f"{name} {signed(pull, 2)}" for name, pull in pulls if np.isfinite(pull))
+    where = "towards" if bias > CLEARLY else "away from" if bias < -CLEARLY else "neither towards nor away from"
     sentence = (
-        f"{selection.block_name}: over all pictures its gate opens {_towards(bias)} the middle (a correlation with the "
+        f"{selection.block_name}: over all pictures its gate opens {where} the middle (a correlation with the "
         f"closeness to the centre of {signed(bias, 2)}"
     )
     return f"{sentence}; {each})." if each else f"{sentence})."
-
-
-def _towards(bias: float) -> str:
-    return "towards" if bias > CLEARLY else "away from" if bias < -CLEARLY else "neither towards nor away from"
 
 
 def _map_changes(selection: Selection, apart: figures.Doubles) -> Chart:
@@ -335,10 +334,8 @@ def correctness(selection: Selection) -> list[Chart]:
     if not counts or not min(counts):
         return []
     differences = list(survey.differences().values())
-    sizes, mixes = (
-        [_mean_size(each.size) for each in differences],
-        [_mean_size(each.by_classes) for each in differences],
-    )
+    sizes = [_mean(np.abs(each.size)) for each in differences]
+    mixes = [_mean(np.abs(each.by_classes)) for each in differences]
     names = survey.gate_names
     most = int(np.nanargmax(sizes)) if np.isfinite(sizes).any() else 0
     bound = differences[most].bound(len(sizes))
@@ -424,8 +421,3 @@ def channel_classes(selection: Selection, gate: GateSurvey, channel: int) -> Cha
 
 def _mean(values: NDArray[np.float64]) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _mean_size(sizes: NDArray[np.float64]) -> float:
-    known = np.abs(sizes[np.isfinite(sizes)])
-    return float(known.mean()) if len(known) else float("nan")

@@ -48,7 +48,7 @@ def _behind(own: Mapping[str, Picture]) -> Iterator[str]:
     for number, picture in enumerate(own.values(), start=1):
         yield (
             f".st-key-{OWN_KEY} button:nth-of-type({number}) {{ background-size: cover; background-position: center;"
-            f" background-image: url(data:image/jpeg;base64,{_thumbnail(picture.key, picture.image)}); }}"
+            f" background-image: url({_thumbnail(picture.key, picture.image)}); }}"
         )
 
 
@@ -56,7 +56,7 @@ def _behind(own: Mapping[str, Picture]) -> Iterator[str]:
 def _thumbnail(key: str, _image: Image.Image) -> str:
     small = _image.convert("RGB")
     small.thumbnail((2 * WIDTH, 2 * WIDTH))
-    return base64.b64encode(overlay.jpeg(small)).decode()
+    return overlay.data_uri(overlay.jpeg(small))
 
 
 def _frames(key: str) -> list[str]:

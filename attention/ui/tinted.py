@@ -1,14 +1,12 @@
 """A map on the picture and its legend, coloured by the browser: opacity and colours do not wait for the server."""
 
 import base64
-from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from attention.charts import overlay
+from attention.charts import colours, overlay
 from attention.charts.chart import Chart
 from attention.charts.gates import MapStyle
 from attention.observe import Observation
@@ -41,7 +39,8 @@ def show_map(chart: Chart, observation: Observation, values: Floats, style: MapS
     """The chart of a map (H, W) laid over the whole picture, from the same picture and map."""
     data = _data(chart, values, style, opacity)
     picture, box = observation.view
-    data |= {"picture": _address(overlay.dimmed(picture, box)), "size": picture.size, "crop": overlay.pixels(box)}
+    lit = overlay.data_uri(overlay.dimmed(picture, box))
+    data |= {"picture": lit, "size": picture.size, "crop": overlay.pixels(box)}
     widgets.show(chart, draw=lambda: _COMPONENT(key=chart.key, data=data))
 
 
@@ -55,17 +54,8 @@ def _data(chart: Chart, values: Floats, style: MapStyle, opacity: float) -> dict
     scales = dict(zip(SCALES, (overlay.UNIT, overlay.own_range(values)), strict=True))
     look = {"opacity": opacity, "colours": style.colour_map, "scale": SCALES[style.own]}
     numbers = {"values": _pack(values.astype("<f4").tobytes()), "shape": values.shape}
-    return {"alt": chart.alt, "look": look, "scales": scales, "palettes": _palettes(), **numbers}
-
-
-@cache
-def _palettes() -> Mapping[str, str]:
-    """The 256 steps of each colour map, red, green and blue in turn."""
-    return {name: _pack(bytes(overlay.palette(name))) for name in COLOUR_MAPS}
-
-
-def _address(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{_pack(jpeg)}"
+    palettes = {name: _pack(colours.steps(colours.COLOUR_MAPS[name]).tobytes()) for name in COLOUR_MAPS}
+    return {"alt": chart.alt, "look": look, "scales": scales, "palettes": palettes, **numbers}
 
 
 def _pack(values: bytes) -> str:
