@@ -7,6 +7,8 @@ import sys
 
 DEBUG = "GATESCOPE_DEBUG"
 """In the environment, it has errors end in their traceback."""
+LONGEST = 2000
+"""Characters of a message."""
 STOPPED = 130
 """The exit status of what a person stopped by Ctrl-C, as shells have it."""
 
@@ -47,8 +49,9 @@ def _said(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.Abort):
         return "Stopped.", STOPPED
     if isinstance(error, click.ClickException):
-        error.show()
-        return "", error.exit_code
+        said = io.StringIO()
+        error.show(said)
+        return said.getvalue().rstrip(), error.exit_code
     if isinstance(error, GatescopeError):
         return f"Error: {error}", STOPPED if isinstance(error, StoppedError) else 1
     if isinstance(error, OSError):
@@ -57,10 +60,15 @@ def _said(error: Exception) -> tuple[str, int]:
     return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
 
 
+def _short(said: str) -> str:
+    """A message may hold whatever a person typed."""
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 500]} ... {said[-500:]}"
+
+
 def _end(sentence: str, status: int) -> int:
     """Says the sentence; nothing that comes after is a traceback of the interpreter's."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{sentence}\n" * bool(sentence))):
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{_short(sentence)}\n" * bool(sentence))):
         try:
             print(text, end="", file=stream, flush=True)
         except OSError:  # a full disk, a pipe that nobody reads: what waits would be tried once more at the end

@@ -53,8 +53,8 @@ def bands_of(text: str) -> tuple[Band, ...]:
     named: list[Band] = []
     for words in map(str.split, text.split(",")):
         plain = all(word in BANDS or word.isdecimal() for word in words)
-        named += words if plain else [" ".join(words)]
-    if not 1 <= len(named) <= MOST_CHANNELS or max(map(len, named)) > LONGEST:
+        named += words if words and plain else [" ".join(words)]
+    if len(named) > MOST_CHANNELS or not all(1 <= len(name) <= LONGEST for name in named):
         given, allowed = f"The bands are {text[:40]!r}", f"{FORM} is allowed for each input channel"
         raise PictureError(f"{given}; {allowed}, with commas between, {MOST_CHANNELS} at most.")
     return tuple(named)

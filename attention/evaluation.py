@@ -13,6 +13,7 @@ import numpy as np
 from attention import survey
 from attention.files import open_plain
 from attention.models import Network
+from attention.numbers import amount
 from attention.records import GateHealth, GatescopeError, ModelCard
 from attention.survey.running import print_progress
 from attention.survey.statistics import gate_health
@@ -61,7 +62,7 @@ def with_health(network: Network, folder: Path, over: str, limit: int | None = N
     pictures = survey.list_pictures(folder)
     result = _surveyed(network, pictures.limited(limit) if limit else pictures, batch_size)
     return replace(
-        network.card, gate_health=_health(result), gate_health_over=f"{result.pictures:,} pictures of {over}"
+        network.card, gate_health=_health(result), gate_health_over=f"{amount(result.pictures, 'picture')} of {over}"
     )
 
 
@@ -70,7 +71,9 @@ def _surveyed(network: Network, pictures: survey.PictureList, batch_size: int) -
     result = survey.run(network, pictures, settings=settings, progress=print_progress())
     if result.failures:
         path, reason = result.failures[0]
-        raise GatescopeError(f"{len(result.failures)} pictures of {pictures.root} cannot be used; {path}: {reason}")
+        raise GatescopeError(
+            f"{amount(len(result.failures), 'picture')} of {pictures.root} cannot be used; {path}: {reason}"
+        )
     return result
 
 

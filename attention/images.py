@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ _NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else [
 ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 LARGEST = 1024
 """Side of the picture that a network sees, in pixels, at most."""
+MOST = 1_000_000
+"""What a mean or a deviation may be at most; colours are from 0 to 1; the networks compute in float32."""
 MAX_SIDE = 1600
 """What `read` keeps, in pixels: above this a picture is scaled down, and a JPEG already while it is decoded."""
 
@@ -103,9 +105,10 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if min(sides(self.size)) < 1 or not 0 < self.crop <= 1:
             raise GatescopeError(f"Size {self.size} and crop {self.crop}: at least 1 and in (0, 1] are allowed.")
-        if not all(isfinite(middle) and 0 < width < inf for middle, width in zip(self.mean, self.std, strict=True)):
-            given = f"Mean {self.mean} and standard deviation {self.std}"
-            raise GatescopeError(f"{given}: finite numbers, and a deviation above 0, are allowed.")
+        spread = zip(self.mean, self.std, strict=True)
+        if not all(abs(middle) <= MOST and 1 / MOST <= width <= MOST for middle, width in spread):
+            allowed = f"finite numbers up to {MOST:,}, and a deviation above 0, a millionth at least"
+            raise GatescopeError(f"Mean {self.mean} and standard deviation {self.std}: {allowed}, are allowed.")
         if not self.bands:
             raise GatescopeError(f"The bands are none; {bands.FORM} is allowed for each input channel.")
 
@@ -270,7 +273,7 @@ def _checked(size: tuple[int, int], each: int, form: str, limits: Limits) -> int
         raise PictureError(f"{given} pixels; at most {limits.picture_side:,} are allowed on a side.")
     taken = pixels * each
     if taken > limits.decoder_bytes:
-        given = f"{given} pixels, and to decode so many of a {form} file takes {taken:,} bytes beside them"
+        given = f"{given} pixels, and to decode so many from {form} takes {taken:,} bytes beside them"
         raise PictureError(f"{given}; at most {limits.decoder_bytes:,} are allowed.")
     return taken + STRIPS
 

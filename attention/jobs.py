@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from attention.numbers import duration
 from attention.records import GatescopeError, StoppedError
 
 P = TypeVar("P")
@@ -115,4 +116,4 @@ class _Inside(Generic[P, R]):
         if self.stop.is_set():
             raise StoppedError(f"{self.name} was stopped before it was done: nothing of it is kept.")
         if time.monotonic() > self.end:
-            raise JobError(f"{self.name} took longer than {self.seconds / 60:,.0f} minutes, and was stopped.")
+            raise JobError(f"{self.name} took longer than {duration(round(self.seconds))}, and was stopped.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from attention import files
 from attention.images import ASSETS
+from attention.numbers import amount
 from attention.records import GatescopeError
 
 MAX_BYTES = 2**20
@@ -36,7 +37,8 @@ def read(data: bytes, name: str, classes: int) -> tuple[str, ...]:
     labels = _from_json(text, name) if text.startswith(("[", "{")) else [line.strip() for line in text.splitlines()]
     if len(labels) != classes:
         raise LabelError(
-            f"{_short(name)} names {len(labels):,} classes and the network has {classes:,}; one each is allowed."
+            f"{_short(name)} names {amount(len(labels), 'class', 'classes')} and the network has {classes:,}; "
+            f"one each is allowed."
         )
     for number, label in enumerate(labels):
         if not label or len(label) > MAX_LENGTH or not label.isprintable():

@@ -58,6 +58,16 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+def amount(count: int, one: str, several: str = "") -> str:
+    """So many of them with their word: 1 picture, 3,925 pictures. More than one have an s, or are called `several`."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def duration(seconds: int) -> str:
+    """A time that is allowed, in minutes where there are two at least."""
+    return amount(round(seconds / 60), "minute") if seconds >= 120 else amount(seconds, "second")
+
+
 def magnitude(count: int) -> str:
     """Three significant digits with a unit: 28.1 M, 4.12 G, 612 k."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):

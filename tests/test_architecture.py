@@ -51,14 +51,14 @@ ROOMS = {
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
-    "labels": door("", "records files images"),
+    "labels": door("", "records numbers files images"),
     "cost": door("torch", "records"),
     "analysis": door("numpy", "records numbers"),
-    "capture": door("numpy torch", "records"),
+    "capture": door("numpy torch", "records numbers"),
     "inventory": door("torch", "records cost"),
     "models": door(
         "numpy torch",
-        "foreign records signatures limits files images networks labels analysis",
+        "foreign records numbers signatures limits files images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
@@ -74,7 +74,7 @@ ROOMS = {
     "interventions": door(
         "numpy torch", "foreign records numbers limits files analysis capture observe", inside="safetensors"
     ),
-    "jobs": door("", "records"),
+    "jobs": door("", "records numbers"),
     "survey": door(
         "numpy",
         "foreign records numbers limits files threads images models analysis",
@@ -106,7 +106,7 @@ ROOMS = {
     ),
     "training": door("click numpy torch PIL", "records files images networks models cost"),
     "distillation": door("click numpy torch", "records images networks models cost training"),
-    "evaluation": door("numpy", "records files models survey"),
+    "evaluation": door("numpy", "records numbers files models survey"),
     "cli": door(
         "click numpy",
         "records numbers bands files threads devices images analysis models charts store interventions observe serving "

@@ -99,7 +99,7 @@ def test_a_value_that_is_no_number_is_counted() -> None:
     [
         ({"picture_pixels": 700}, "40 x 20 = 800 pixels; at most 700"),
         ({"picture_side": 30}, "at most 30 are allowed on a side"),
-        ({"decoder_bytes": 9000}, "so many of a TIFF of 6 bands file takes 9,600 bytes beside them; at most 9,000"),
+        ({"decoder_bytes": 9000}, "so many from TIFF of 6 bands takes 9,600 bytes beside them; at most 9,000"),
     ],
 )
 def test_what_a_file_of_bands_would_take_is_bounded(limits: dict, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

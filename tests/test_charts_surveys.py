@@ -82,7 +82,7 @@ def test_the_headline_of_health_counts_the_constant_channels(loaded):
     still = replace(gate, overall=replace(gate.overall, std=np.array([0.0, 0.0199, 0.02])))
     moved = survey.LoadedSurvey(replace(loaded.result, gates=(still, *loaded.result.gates[1:])))
     chart = surveys.health(Selection(moved))
-    assert chart.headline.startswith("2 of 3 channels of 1 gates hardly change") and "#1 they are 67%" in chart.headline
+    assert chart.headline.startswith("2 of 3 channels of 1 gate hardly change") and "#1 they are 67%" in chart.headline
     assert chart.table["constant"][0] == 2 / 3 and chart.figure.data[4].y[0] == pytest.approx(2 / 3)
 
 

@@ -85,6 +85,7 @@ BROKEN = [
     ["survey", "@", "--model", "se", "--out", "@/nothing"],
     *([*command, "--out", f"@/{'n' * 300}"] for command in (
         ["survey", "@", "--model", "se"], ["ablate", PICTURE, "--model", "se"], ["report", PICTURE, "--model", "se"])),
+    *(["survey", "@", "--model", "se", "--out", f"@/{'n' * length}"] for length in (240, 247)),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--batch-size", "0"],
     *(["survey", "@", "--model", "se", "--out", "@/r.parquet", "--workers", number] for number in ("-3", "100000")),
     ["survey", "@", "--model", "se", "--out", "@/r.parquet", "--gpus", "nan"],
@@ -103,6 +104,21 @@ BROKEN = [
       for file in ("@/none", "@/list.json", "@/numbers.json", "@/noise", "@/pipe.png", "@", "/dev/zero")),
     ["ablate", PICTURE, "--model", "se", "--off", "resample", "--other", "@/noise", *OUT],
     ["ablate", PICTURE, "--model", "plain", *OUT],
+    ["ablate", PICTURE, "--model", "se", "--other", PICTURE, *OUT],
+    *(["ablate", PICTURE, "--model", "se", "--edits", "@/e.json", *more, *OUT]
+      for more in (["--off", "mean"], ["--other", PICTURE])),
+    ["many", "@/p", "--model", "cbam", "--measure", "agreement", "--off", "mean", *OUT],
+    *([*command, "--out", ""] for command in (
+        ["survey", "@/p", "--model", "se"], ["report", PICTURE, "--model", "se"], ["fold", "@/r.parquet"],
+        ["many", "@/p", "--model", "se"], ["ablate", PICTURE, "--model", "se"])),
+    *([command, "", "--model", "se", *OUT] for command in ("survey", "report", "many", "compare", "ablate")),
+    ["fold", ROOT / "assets/surveys/se.parquet", "--model", "", "--out", "@/f.safetensors"],
+    *(["compare", PICTURE, "--model", "se", "--model", "plain", option, "x" * 5000, *OUT]
+      for option in ("--class", "--method", "--layer")),
+    *(["serve", "--model", "tests.factories:classifier", option, "x" * 5000]
+      for option in ("--model", "--output", "--labels", "--weights", "--adapter", "--data")),
+    *(["ablate", PICTURE, "--model", "se", option, number, *OUT]
+      for option, number in (("--draws", "100001"), ("--draws", "18"), ("--seed", str(2**63)), ("--seed", "-1"))),
     *(["report", source, "--out", "@/r.html"]
       for source in (PICTURE, "@/none", "@/result.parquet", "@/pipe.png", "@")),
     ["report", "@/result.parquet", "--model", "se", "--out", "@/r.html"],
@@ -119,11 +135,16 @@ BROKEN = [
       for name in ("se", "nonsense", "cbam-b0") for file in ("@/none", "@/noise", "@/three.pth", "@/pipe.png")),
     ["export", "se", "--data", "@", "--checkpoint", "@/none", "--labels", "@/list.json"],
     ["export", "se", "--data", "@", "--checkpoint", "@/none", "--input-size", "-1"],
+    ["export", "se", "--data", "@", "--checkpoint", "@/none", "--input-size", "1025"],
     *(["evaluate", name, "--data", "@"] for name in ("se", "nonsense", "@/three.pth", "plain")),
     ["evaluate", "se", "--data", "/dev/null"],
     *(["serve", "--headless", *options] for options in (
         ["--port", "0"], *(["--address", one, *port] for one in ("", " ", "\udcff", "999.1.1.1", "a" * 300, "::zz")
                            for port in ([], ["--port", "9"])),
+        *(["--host", name] for name in ("", "http://a.example", "a.example:80", "a b", "..", "\u00e9")),
+        ["--model", ""], ["--weights", ""], ["--output", ""],
+        *(["--model", "tests.factories:classifier", "--output", path] for path in (".", "0.", ".x")),
+        *(["--model", "tests.factories:classifier", "--bands", bands] for bands in ("red,,blue", "red,green,blue,")),
         ["--model", "nonsense"], ["--model", "os:getcwd"], ["--model", "os:"], ["--model", ":"],
         ["--model", "tests.factories:failing"], ["--model", "tests.factories:classifier", "--weights", "@/noise"],
         ["--model", "tests.factories:classifier", "--labels", "@/numbers.json"], ["--image-size", "0x-1"],

@@ -110,7 +110,7 @@ def test_other_folders_are_left_out_and_a_broken_picture_is_refused(folder, tmp_
     (folder / "val" / "n1" / "notes.txt").touch()
     assert (before.validation_pictures, evaluation.measured(network, folder / "val").validation_pictures) == (8, 7)
     (folder / "val" / "n1" / "1.png").write_bytes(b"broken")
-    with pytest.raises(GatescopeError, match=r"1 pictures of .* cannot be used; n1/1.png: The file is not a picture"):
+    with pytest.raises(GatescopeError, match=r"1 picture of .* cannot be used; n1/1.png: The file is not a picture"):
         evaluation.measured(network, folder / "val")
 
 

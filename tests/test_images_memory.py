@@ -42,7 +42,7 @@ def test_what_a_decoder_takes_is_bounded_by_format(monkeypatch):
     picture = Image.new("RGB", (30, 30))
     assert read(encode(picture, "PNG")).size == read(encode(picture, "JPEG")).size == (30, 30)
     for form, options, taken in (("WEBP", {}, "10,800"), ("JPEG", {"progressive": True}, "5,400")):
-        with pytest.raises(PictureError, match=f"of a {form} file takes {taken} bytes beside them; at most 5,000"):
+        with pytest.raises(PictureError, match=f"from {form} takes {taken} bytes beside them; at most 5,000"):
             read(encode(picture, form, **options))
 
 

@@ -96,6 +96,6 @@ def test_each_command_takes_bands_by_number_and_name(command, tmp_path, monkeypa
     done = run(command, given, *rest, "--bands", "nir,6,red")
     assert done.exit_code == 0, (done.output, done.exception)
     if command == "survey":
-        assert "1 of 1 pictures" in done.output
+        assert "1 of 1 picture," in done.output
     refused = run(command, given, *rest, "--bands", "1,2")
     assert refused.exit_code == 1 and "2 bands are given, and se reads 3" in str(refused.exception)

@@ -69,6 +69,26 @@ def test_a_probability_by_chance_is_never_said_to_be_nothing(p, text):
     assert numbers.p_value(p) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 pictures"), (1, "1 picture"), (2, "2 pictures"), (3925, "3,925 pictures")]
+)
+def test_one_is_said_in_the_singular(count, text):
+    assert numbers.amount(count, "picture") == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 classes"), (1, "1 class"), (1000, "1,000 classes")])
+def test_several_have_a_word_of_their_own_where_it_is_given(count, text):
+    assert numbers.amount(count, "class", "classes") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 seconds"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (14400, "240 minutes")],
+)
+def test_a_time_that_is_allowed_is_never_rounded_to_nothing(seconds, text):
+    assert numbers.duration(seconds) == text
+
+
 def test_no_sentence_of_the_product_formats_a_number_by_itself():
     """Decimals and digits in an f-string would have a hyphen for a minus; of shares, percent may be said directly."""
     found = [

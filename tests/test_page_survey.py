@@ -87,7 +87,7 @@ def test_a_survey_of_one_class_opens_with_what_needs_no_classes():
 def test_every_view_of_an_uploaded_result_opens(small, part):
     app = sound(uploaded(small, part=part))
     assert "**Tiny** over 24 pictures in 3 classes" in said(app)
-    assert "1 pictures could not be used" in said(app)
+    assert "1 picture could not be used" in said(app)
 
 
 def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
@@ -282,7 +282,7 @@ def test_a_survey_ends_when_its_time_is_over_in_one_sentence(slow, monkeypatch):
     monkeypatch.setenv("GATESCOPE_MAX_SURVEY_SECONDS", "0")
     app = opened("Start one", network="se")
     app.button(key="survey_start").click().run()
-    assert "The survey took longer than 0 minutes, and was stopped" in said(sound(finished(app))).replace("\\", "")
+    assert "The survey took longer than 0 seconds, and was stopped" in said(sound(finished(app))).replace("\\", "")
 
 
 def test_a_second_survey_waits_for_its_turn_in_one_sentence(slow):

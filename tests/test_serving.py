@@ -136,6 +136,7 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", NAME + "Picky", "--labels", "nowhere.txt"), "does not exist"),
         (("--model", NAME + "Gated", "--image-size", "0"), "image size is '0'; 1 to 1024 pixels"),
         (("--model", NAME + "Gated", "--std", "1", "0", "1"), "deviation above 0"),
+        (("--model", NAME + "Gated", "--std", "1", "1e-40", "1"), "a millionth at least"),
         (("--model", NAME + "Gated", "--mean", "1", "nan", "1"), "finite numbers"),
         (("--model", NAME + "Gated", "--mean", "1", "1"), "requires 3 arguments"),
         (("--models", NAME + "Gated"), "--weights, --labels"),
@@ -161,7 +162,7 @@ def test_a_module_that_cannot_be_imported_says_where(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"labels": ["one"]}, "1 labels were given and the network has 5"),
+        ({"labels": ["one"]}, "1 label was given and the network has 5"),
         ({"labels": "nowhere.txt"}, "nowhere.txt cannot be read"),
         ({"image_size": -1}, "1 to 1024 pixels"),
         ({"mean": (1.0, 2.0)}, "three are allowed"),

@@ -88,7 +88,7 @@ def test_a_port_that_is_taken_is_named():
         port = other.getsockname()[1]
         command = [*SERVE, "--model", "tests.factories:classifier", "--port", str(port)]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 1 and run.stderr.startswith(f"Error: Port {port} of localhost cannot be had")
+    assert run.returncode == 1 and run.stderr.startswith(f"Error: Port {port} of 'localhost' cannot be had")
 
 
 def test_in_a_notebook_serving_gives_the_address_at_once_and_another_module_takes_the_place_of_the_first(tmp_path):

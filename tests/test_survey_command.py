@@ -52,7 +52,7 @@ def test_a_survey_says_what_came_of_it_and_goes_on_after_ctrl_c(source, tmp_path
     assert "  pug/00000.png: The file is not a picture in an allowed format" in output
     assert (
         "The network knows no class named as 1 of these are" in output
-        and "1 files were left out: no pictures by" in output
+        and "1 file was left out: no pictures by" in output
     )
     assert last == f"The result is in {out}." and error.splitlines()[-1].startswith("40 of 40 pictures")
     assert survey.read(out).provenance["run"]["resumed_at"] > 0

@@ -103,7 +103,7 @@ def test_a_job_whose_time_is_over_is_one_sentence(work, monkeypatch):
     assert ended()
     app = app if app.error else app.run()
     assert not app.exception and len(app.error) == 1
-    assert "The job took longer than 0 minutes" in app.error[0].value.replace("\\", "")
+    assert "The job took longer than 0 seconds" in app.error[0].value.replace("\\", "")
     assert sound(app.run()).button(key="start_it")
 
 

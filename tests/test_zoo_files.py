@@ -136,7 +136,7 @@ def test_what_does_not_go_together_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(GatescopeError, match=r"none\.pt cannot be read: No such file"):
         zoo.load(Path("none.pt"))
     for mean, std in (((0.0,) * 3, (0.0,) * 3), ((float("nan"),) * 3, (1.0,) * 3)):
-        with pytest.raises(GatescopeError, match="a deviation above 0, are allowed"):
+        with pytest.raises(GatescopeError, match="a deviation above 0, a millionth at least, are allowed"):
             Preprocessing(224, mean=mean, std=std)
 
 

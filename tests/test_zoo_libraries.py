@@ -193,7 +193,7 @@ def test_code_in_a_weight_file_is_refused_and_not_run(shop, kind, tmp_path):
 
 def test_tensors_that_pytorchcv_leaves_out_are_counted_on_the_card(shop):
     shop.publish("pytorchcv", network("pytorchcv").state_dict() | {"extra": torch.zeros(1)})
-    assert any(said.startswith("1 tensors of the weight file") for said in zoo.load(NAMES["pytorchcv"]).card.assumed)
+    assert any(said.startswith("1 tensor of the weight file") for said in zoo.load(NAMES["pytorchcv"]).card.assumed)
 
 
 def test_a_file_that_a_person_put_into_the_hub_s_cache_has_no_checksum_and_the_card_says_so(shop, home):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
+from attention.numbers import amount
 from attention.records import Floats, Gate, GateHealth
 
 
@@ -138,11 +139,11 @@ def features(gate: Gate) -> str:
     """What the gate multiplies, in words: `64 channels at 40 × 40`."""
     shape = gate.feature_shape[1:]
     if len(shape) == 4:
-        return f"{shape[0]} branches of {shape[1]} channels at {shape[2]} × {shape[3]}"
+        return f"{amount(shape[0], 'branch', 'branches')} of {amount(shape[1], 'channel')} at {shape[2]} × {shape[3]}"
     if len(shape) == 3:
         last = KINDS[gate.kind].is_vector and gate.values.shape[1] == shape[2] != shape[0]
         channels, height, width = (shape[2], *shape[:2]) if last else shape
-        return f"{channels:,} channels at {height} × {width}"
+        return f"{amount(channels, 'channel')} at {height} × {width}"
     return "features of " + " × ".join(map(str, shape))
 
 

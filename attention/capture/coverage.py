@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from attention.kinds import KINDS
+from attention.numbers import amount
 from attention.records import Gate, Rejected, Trace
 
 NOTHING = "Nothing here multiplies features by something computed from them."
@@ -27,7 +28,7 @@ def _gates(gates: Sequence[Gate]) -> list[str]:
     for gate in gates:
         groups.setdefault((KINDS[gate.kind].number_for, gate.activation), []).append(gate.name.partition("#")[0])
     return [
-        f"{_counted(len(names), 'gate')} with a number for {number}, "
+        f"{amount(len(names), 'gate')} with a number for {number}, "
         f"{'without a bounded activation' if activation == 'none' else f'from {activation}'}: {_places(names)}."
         for (number, activation), names in groups.items()
     ]
@@ -40,14 +41,10 @@ def _rejections(rejected: Sequence[Rejected]) -> list[str]:
         counts[each.reason] += each.count
         names.setdefault(each.reason, []).append(each.name)
     return [
-        f"{_counted(count, 'operation')} that came close and {'is' if count == 1 else 'are'} no gate: "
+        f"{amount(count, 'operation')} that came close and {'is' if count == 1 else 'are'} no gate: "
         f"{reason} – {_places(names[reason])}."
         for reason, count in counts.items()
     ]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _places(names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, GATE, NULL, OKABE_ITO, PALE_GATE
 from attention.charts.overlay import Scale, data_uri
 from attention.comparison import GateAgreement, MapTest
-from attention.numbers import fixed, p_value, signed
+from attention.numbers import amount, fixed, p_value, signed
 from attention.records import Floats, Heatmap
 
 Doubles = NDArray[np.float64]
@@ -59,9 +59,10 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
         "Rank correlation of a spatial gate with the class heatmap (Grad-CAM of the last block, of the class chosen "
         "above here, and of the first guess for the others), on the finer grid of the two. Left, this picture's "
         f"heatmap: orange with its own gate, grey the middle 95 % with the same gate for {count - 1} other pictures. "
-        f"No p below {numbers.number(1 / count)} can come of {count} pictures, before Holm's correction over "
-        f"{len(names)} gates. "
-        f"Right, the mean over n = {count} pictures; grey, the middle 95 % of {draws} draws in which each heatmap is "
+        f"No p below {numbers.number(1 / count)} can come of {amount(count, 'picture')}, before Holm's correction over "
+        f"{amount(len(names), 'gate')}. "
+        f"Right, the mean over n = {amount(count, 'picture')}; grey, the middle 95 % of {draws} draws in which "
+        f"each heatmap is "
         "given the gate of a picture drawn at random, seed 0. A gate that is alike for all pictures agrees with a "
         "heatmap by its habit of position, and lies in the grey."
     )
@@ -98,7 +99,8 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
         else "show no evidence of agreeing more on the same picture than on different ones"
     )
     headline = (
-        f"Over n = {count} pictures, the heatmaps of {what} {verdict}: {fixed(over.observed, 2)} in the mean, where "
+        f"Over n = {amount(count, 'picture')}, the heatmaps of {what} {verdict}: {fixed(over.observed, 2)} in "
+        f"the mean, where "
         f"chance gives {fixed(over.low, 2)} to {fixed(over.high, 2)} ({p_value(over.p)}). Here they agree by "
         f"{fixed(here.observed, 2)}: of {count} heatmaps of {names[1]}, that of this picture is number {rank}."
     )
@@ -152,8 +154,10 @@ def _agreeing(tested: Sequence[GateAgreement]) -> str:
     )
     best = max(tested, key=lambda each: each.here.observed)
     return (
-        f"Over n = {best.pictures} pictures, {network} Here {best.name} agrees the most, by a rank correlation of "
-        f"{fixed(best.here.observed, 2)}: number {best.rank} among the same gate for {best.pictures} pictures."
+        f"Over n = {amount(best.pictures, 'picture')}, {network} Here {best.name} agrees the most, by a rank "
+        f"correlation of "
+        f"{fixed(best.here.observed, 2)}: number {best.rank} among the same gate for "
+        f"{amount(best.pictures, 'picture')}."
     )
 
 
@@ -199,7 +203,7 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
         f"Grey: the middle 95 % of {tests[0].draws} random maps with the grid, the values and the smoothness of the "
         f"heatmap, seed 0; each map has its own. Areas beside: {others}. Pictures with holes are unlike all that the "
         "network was trained on: compare curves with the band, and not with 0 or 1. p is two-sided, with Holm's "
-        f"correction over {len(tests)} areas, for this picture alone."
+        f"correction over {amount(len(tests), 'area')}, for this picture alone."
     )
     every = {**tested, **beside}
     table: dict[str, Any] = {"share": shares}

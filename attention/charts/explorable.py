@@ -108,7 +108,8 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
     return Chart(
         "explore_spatial",
         Explorable(data | {"colours": _colours()}),
-        f"{name}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} places, a {k} by {k} kernel, "
+        f"{name}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} places, a kernel of "
+        f"{k} by {k}, "
         f"the gate from {extent(gate)}; it is most open at row {row}, column {column}.",
         f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
         f"around the place, the kernel's products, and the gate. {KEYS}",

@@ -9,7 +9,7 @@ from attention import analysis
 from attention.charts import channels, overlay, spatial
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.overlay import UNIT, Scale, own_range
-from attention.numbers import extent, fixed, span
+from attention.numbers import amount, extent, fixed, span
 from attention.observe import Observation
 from attention.records import Floats, Gate
 
@@ -100,7 +100,7 @@ def profile(gate: Gate, side: str, *, numbers: str = "") -> Chart:
     return Chart(
         f"profile_{side}",
         spatial.profile(gate.values[0], side),
-        f"The gate along the {side}, {gate.values.shape[1]} values from {gate_span(gate)}.",
+        f"The gate along the {side}, {amount(gate.values.shape[1], 'value')} from {gate_span(gate)}.",
         f"{along} Bars are drawn from 0.",
         numbers=numbers,
     )
@@ -112,12 +112,12 @@ def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bo
     order = channels.shown(values, by_size=by_size)
     whole = len(order) == len(values)
     caption = f"Height and colour are the gate, 0 (pale) to 1 (deep); here {extent(values)}. Channels count from 0."
-    some = "" if whole else f"The {len(order):,} most open of {len(values):,} channels. "
+    some = "" if whole else f"The {len(order):,} most open of {amount(len(values), 'channel')}. "
     table: Columns = {"channel": range(len(values)), "gate": values}
     bars = channels.gate_bars(values, order, chosen)
     charts = [Chart(key, bars, finding, f"{some}{caption}", table=table)]
     if not whole:
-        strip = f"All {len(values):,} channels in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
+        strip = f"All {amount(len(values), 'channel')} in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
         charts.append(Chart(f"{key}_strip", channels.gate_strip(values, chosen), finding, strip, numbers=key))
     return charts
 
@@ -128,7 +128,7 @@ def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note:
     return Chart(
         key,
         overlay.cells(values, colour_map),
-        f"{what}, {len(values)} values from {gate_span(gate)}.",
+        f"{what}, {amount(len(values), 'value')} from {gate_span(gate)}.",
         f"{what}, {gate_span(gate)}{note}",
         table={} if numbers else {"value": values},
         numbers=numbers,
@@ -139,7 +139,7 @@ def passing_in_words(gate: Gate, name: str) -> str:
     """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
     found = analysis.passing(gate.values[0])
     ends = (
-        f"{found.open:,} of {found.channels:,} channels {_are(found.open)} let through above 0.9, "
+        f"{found.open:,} of {amount(found.channels, 'channel')} {_are(found.open)} let through above 0.9, "
         f"{found.held:,} {_are(found.held)} held below 0.1"
     )
     if not found.open and not found.held:

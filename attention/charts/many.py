@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from attention.analysis.evidence import RESAMPLES, OverPictures
 from attention.charts.chart import Chart
 from attention.charts.colours import GATE, NULL
+from attention.numbers import amount
 
 
 def medians(found: Mapping[str, OverPictures], explained: str, finding: str, left_out: int) -> Chart:
@@ -35,11 +36,12 @@ def medians(found: Mapping[str, OverPictures], explained: str, finding: str, lef
     figure.update_layout(height=110 + 28 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
     counts = sorted({one.count for one in each})
     caption = (
-        f"{explained} Dots: the median over n = {' or '.join(map(str, counts))} pictures; lines: its 95 % interval, by "
+        f"{explained} Dots: the median over n = {' or '.join(map(str, counts))} "
+        f"{'picture' if counts == [1] else 'pictures'}; lines: its 95 % interval, by "
         f"{RESAMPLES:,} bootstrap samples of the pictures, seed 0."
     )
     if left_out:
-        caption += f" {left_out} pictures could not be used."
+        caption += f" {amount(left_out, 'picture')} could not be used."
     table: dict[str, Any] = {"row": names, "median": median, "low": low, "high": high}
     table |= {"same sign in": [one.alike for one in each], "pictures": [one.count for one in each]}
     return Chart("many", figure, finding, caption, finding, table)

@@ -22,7 +22,7 @@ from attention.charts.colours import (
     SPATIAL_ENDS,
     on_scale,
 )
-from attention.numbers import fixed
+from attention.numbers import amount, fixed
 from attention.records import Floats, Part
 
 WIDE = 0.06
@@ -43,7 +43,7 @@ def openness(blocks: Sequence[Block]) -> Chart:
     return Chart(
         "gates",
         boxes(analysis.gate_titles([gate for _, gate in gates]), [np.ravel(gate.values[0]) for _, gate in gates]),
-        f"{len(gates)} gates in depth order; on average {least} is the most closed, {most} the most open.",
+        f"{amount(len(gates), 'gate')} in depth order; on average {least} is the most closed, {most} the most open.",
         "Each gate's values for this picture: quartiles in the box, whiskers to the minimum and maximum.",
         table={
             "gate": names,
@@ -68,7 +68,8 @@ def prediction(probabilities: NDArray[np.float64], labels: Sequence[str], count:
         "prediction",
         likely(*zip(*top[: analysis.TOP_CLASSES], strict=True)),
         f"The most probable class is {best}, {share:.1%}.",
-        f"The {analysis.TOP_CLASSES} most probable of {len(probabilities):,} classes; it must choose among them.",
+        f"The {analysis.TOP_CLASSES} most probable of {amount(len(probabilities), 'class', 'classes')}; it must "
+        f"choose among them.",
         table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
     )
 
@@ -140,7 +141,7 @@ def depth_strip(
     return Chart(
         "strip",
         strip(list(titles.values()), values, titles[chosen], colours),
-        f"{label.capitalize()} of {len(titles)} blocks in depth order, from {fixed(min(values))} to "
+        f"{label.capitalize()} of {amount(len(titles), 'block')} in depth order, from {fixed(min(values))} to "
         f"{fixed(max(values))}.",
         f"One cell a block, from the picture on the left to the answer on the right. Colour: {label}, {ends}.",
         table={"block": list(titles), label: values},

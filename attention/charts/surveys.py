@@ -10,7 +10,7 @@ from attention import analysis
 from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import survey_figures as figures
 from attention.charts.chart import Chart, Columns, by_place
-from attention.numbers import extent, fixed, signed
+from attention.numbers import amount, extent, fixed, signed
 from attention.survey import statistics
 from attention.survey.loaded import LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
@@ -187,7 +187,7 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
         "pictures."
     )
     if (fewest := statistics.fewest_of_a_class(survey.gates[0])) < FEW:
-        caption += f" The smallest class has {fewest} pictures: below {FEW}, its mean is hardly known."
+        caption += f" The smallest class has {amount(fewest, 'picture')}: below {FEW}, its mean is hardly known."
     columns = {"mean": measured, **analysis.spread([each.index for each in indices]), "mean, shuffled": null}
     shuffled = analysis.spread([each.shuffled for each in indices])
     columns |= {f"{name}, shuffled": each for name, each in shuffled.items()}
@@ -216,7 +216,8 @@ def health(selection: Selection, *, few: bool = False) -> Chart:
     numbers = [figures.GateNumbers(title, [getattr(each, name) for each in checked], top) for title, name, top in drawn]
     headline = _health_headline(survey)
     caption = (
-        f"Each bar is one gate over n = {selection.pictures:,} pictures; of a map its places take the part of the "
+        f"Each bar is one gate over n = {amount(selection.pictures, 'picture')}; of a map its places take the "
+        f"part of the "
         "channels. A constant channel does the same to every picture: that need not mean that the network can do "
         "without its factor."
     )
@@ -243,7 +244,8 @@ def _health_headline(survey: LoadedSurvey) -> str:
     worst = max(by_channel, key=lambda gate: shares[gate.name])
     name = survey.gate_names[next(number for number, gate in enumerate(survey.gates) if gate is worst)]
     return (
-        f"{constant:,} of {channels:,} channels of {len(by_channel)} gates hardly change from picture to picture; "
+        f"{constant:,} of {channels:,} channels of {amount(len(by_channel), 'gate')} hardly change from picture "
+        f"to picture; "
         f"in {name} they are {shares[worst.name]:.0%}."
     )
 
@@ -313,7 +315,8 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
         f"place: {extent(means[widest])}."
     )
     caption = (
-        f"Means over {survey.result.pictures:,} pictures, the usual gates: a habit of position that says nothing of "
+        f"Means over {amount(survey.result.pictures, 'picture')}, the usual gates: a habit of position that "
+        f"says nothing of "
         "one picture. 0 (dark) to 1 (bright), the least and the greatest above."
     )
     figure = figures.map_grid([figures.gate_map(name, mean) for name, mean in means.items()])
@@ -342,7 +345,8 @@ def correctness(selection: Selection) -> list[Chart]:
     verdict = "more than" if sizes[most] > bound else "within"
     headline = (
         f"Correct and wrong predictions differ most in {names[most]}: {fixed(sizes[most])} standard deviations in the "
-        f"mean over its channels or places, {verdict} what chance gives the largest of {len(sizes)} gates (at most "
+        f"mean over its channels or places, {verdict} what chance gives the largest of "
+        f"{amount(len(sizes), 'gate')} (at most "
         f"{fixed(bound)} in 95 % of surveys). That some classes are harder would make {fixed(mixes[most])} by itself."
     )
     caption = (
@@ -394,9 +398,9 @@ def channel_values(gate: GateSurvey, channel: int) -> Chart:
     """How the values of one channel are spread over the pictures."""
     counts, low, high = gate.histogram[channel], gate.overall.minimum[channel], gate.overall.maximum[channel]
     most = (int(counts[1:-1].argmax()) + 0.5) / BINS
-    alt = f"Channel {channel}: how many of {int(counts.sum()):,} pictures have which gate; most lie near "
+    alt = f"Channel {channel}: how many of {amount(int(counts.sum()), 'picture')} have which gate; most lie near "
     alt += f"{fixed(most, 2)}."
-    caption = f"n = {int(gate.overall.count):,} pictures, from {fixed(low)} to {fixed(high)}."
+    caption = f"n = {amount(int(gate.overall.count), 'picture')}, from {fixed(low)} to {fixed(high)}."
     edges = ["below 0", *(f"from {fixed(number / BINS, 2)}" for number in range(BINS)), "above 1"]
     table = {"gate": edges, "pictures": counts}
     return Chart("channel_values", figures.channel_histogram(counts), alt, caption, table=table)

@@ -1,6 +1,7 @@
 """The command line: networks trained, measured and served; pictures compared, reported on and edited; surveys."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from attention import files, interventions, serving, threads
+from attention import files, images, interventions, serving, threads
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import ALLOWED, device_of
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from attention.attribution import Method
     from attention.comparison import Compared
     from attention.models import Network
+
+
+class Place(click.Path):
+    """A path that may lead nowhere yet. (An empty one would be the working directory.)"""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Fails where it is empty."""
+        if value == "":
+            self.fail("it is empty; a path is allowed.", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 
@@ -47,7 +59,7 @@ def _insist_writable(folder: Path, file: Path | None = None) -> None:
 
 
 CHECKPOINT = click.option(
-    "--checkpoint", type=click.Path(path_type=Path), required=True, callback=_file, help="Where the run is kept."
+    "--checkpoint", type=Place(path_type=Path), required=True, callback=_file, help="Where the run is kept."
 )
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
@@ -66,13 +78,23 @@ RANDOM = click.option("--random", is_flag=True, help="With random weights in pla
 LIMIT = click.option(
     "--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them."
 )
-FOLDER = click.option("--out", type=click.Path(path_type=Path), required=True, callback=_folder, help="A folder.")
+FOLDER = click.option("--out", type=Place(path_type=Path), required=True, callback=_folder, help="A folder.")
 
 
 def _one_file(what: str) -> Any:
-    return click.option(
-        "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), callback=_file, help=what
-    )
+    return click.option("--out", required=True, type=Place(path_type=Path, dir_okay=False), callback=_file, help=what)
+
+
+HOST = re.compile(r"[\w-]+([.][\w-]+)*[.]?", re.ASCII)
+
+
+def _hosts(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises click.BadParameter where no visitor's browser can call the server so."""
+    for name in names:
+        if not HOST.fullmatch(name):
+            allowed = "one such as dashboard.example, without http://, port and path, is allowed"
+            raise click.BadParameter(f"{name[:80]!r} is no name of a server; {allowed}.")
+    return names
 
 
 @click.group()
@@ -85,12 +107,13 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="8501 by default, or the next free one.")
 @click.option("--address", default="localhost", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option(
-    "--host", multiple=True, envvar="GATESCOPE_HOSTS", help="A name by which others reach it; may be repeated."
-)
+    "--host", multiple=True, envvar="GATESCOPE_HOSTS", callback=_hosts,
+    help="A name by which others reach it; may be repeated.",
+)  # fmt: skip
 @click.option("--headless", is_flag=True, help="Leave the browser alone.")
 def serve(port: int | None, address: str, host: tuple[str, ...], headless: bool, **options: Any) -> None:
     """Open the dashboard; on a network of your own with --model package.module:factory, run as the code that it is."""
-    network = serving.network_of(options) if any(value for name, value in options.items() if name != "data") else None
+    network = serving.network_of(options) if serving.names_network(options) else None
     serving.allow(options["data"])
     serving.show(network, port=port, address=address, hosts=host, headless=headless)
 
@@ -123,7 +146,10 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None, devic
 @DATA
 @CHECKPOINT
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
-@click.option("--input-size", default=160, show_default=True, help="Side of the picture the network sees, in pixels.")
+@click.option(
+    "--input-size", type=click.IntRange(1, images.LARGEST), default=160, show_default=True,
+    help="Side of the picture the network sees, in pixels.",
+)  # fmt: skip
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
     """Write a trained VARIANT's weight file and card to assets/weights; the card is measured on DATA/val.
 
@@ -281,7 +307,7 @@ def _describe(column: "Compared") -> None:
 
 
 @main.command()
-@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FOLDER", type=Place(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help=MODEL)
 @_one_file("The result, a Parquet file.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
@@ -312,7 +338,7 @@ def survey(
 
 
 @main.command()
-@click.argument("source", metavar="PICTURE|RESULT.parquet", type=click.Path(path_type=Path))
+@click.argument("source", metavar="PICTURE|RESULT.parquet", type=Place(path_type=Path))
 @click.option("--model", metavar="NAME", help=f"Of a picture. {MODEL}")
 @RANDOM
 @OUTPUTS
@@ -329,7 +355,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @main.command("ablate")
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
-@click.option("--edits", type=click.Path(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
+@click.option("--edits", type=Place(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @RANDOM
 @OUTPUTS
 @BANDS
@@ -340,8 +366,11 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @click.option(
     "--other", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The picture for --off resample."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the random draws.")
-@click.option("--draws", type=click.IntRange(19), help="For each p; by default so many that one block can be evidence.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the random draws.")
+@click.option(
+    "--draws", type=click.IntRange(19, 100_000),
+    help="For each p; by default so many that one block can be evidence.",
+)  # fmt: skip
 @DEVICE
 @GROUND
 @FOLDER
@@ -353,7 +382,7 @@ def ablate_command(out: Path, **request: Any) -> None:
 
 
 @main.command("many")
-@click.argument("source", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FOLDER", type=Place(path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
 @click.option(
     "--measure", type=click.Choice(["ablation", "agreement", "deletion"]), default="ablation", show_default=True,
@@ -386,7 +415,7 @@ def ablate_many_command(context: click.Context, **request: Any) -> None:
 
 
 @main.command()
-@click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("result", type=Place(path_type=Path, dir_okay=False))
 @click.option("--model", help="The network, where it is not one that the result can name: a weight file.")
 @_one_file("A safetensors file.")
 def fold(result: Path, model: str | None, out: Path) -> None:

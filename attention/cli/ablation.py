@@ -61,6 +61,7 @@ def ablate(request: AblationRequest, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
+    _insist_used(request)
     how = {"random": request.random, "bands": request.bands, "device": request.device}
     observation = observe(request.picture, request.model, outputs=request.outputs, **how)
     if not observation.trace.gates:
@@ -90,6 +91,14 @@ def ablate(request: AblationRequest, out: Path) -> None:
         "results": [_to_dict(row) for row in rows],
     }
     _write(report, rows, out, observation.measure, request.ground)
+
+
+def _insist_used(request: AblationRequest) -> None:
+    """Raises click.UsageError where something is asked for that another option leaves no room for."""
+    if request.edits and (request.off != "neutral" or request.other):
+        raise click.UsageError("A file of edits says itself what its gates are put to; --off and --other go without.")
+    if request.other and request.off != "resample":
+        raise click.UsageError(f"--off {request.off} takes no other picture; --other goes with --off resample.")
 
 
 def _donors(observation: Observation, request: AblationRequest) -> list[Picture]:

@@ -10,7 +10,7 @@ from attention.interventions import folding
 def fold(result: Path, model: str | None, out: Path) -> str:
     """Write the folded weights of the network that a survey's result is of; what was done. Raises GatescopeError."""
     loaded = survey.LoadedSurvey(survey.read(result))
-    name = model or str(loaded.result.provenance["network"]["name"])
+    name = str(loaded.result.provenance["network"]["name"]) if model is None else model
     network = load(name, random=loaded.random)
     pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
     folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())

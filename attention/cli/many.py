@@ -10,6 +10,7 @@ import click
 from attention import files, interventions, many
 from attention.cli.naming import load
 from attention.cli.surveys import ctrl_c
+from attention.numbers import amount
 from attention.observe import Observation, chosen, grey_card
 from attention.records import Band, GatescopeError, Outputs, StoppedError
 from attention.store import Store
@@ -44,6 +45,8 @@ def over_many(request: ManyRequest, out: Path) -> None:
 
     Ctrl-C stops after the picture at hand; the same command goes on from there. Raises GatescopeError.
     """
+    if request.off != "neutral" and request.measure != "ablation":
+        raise click.UsageError(f"--measure {request.measure} switches no block off; --off goes with ablation.")
     pictures = list_pictures(request.source)
     pictures = pictures.limited(request.limit) if request.limit else pictures
     loaded = load(request.model, random=request.random, bands=request.bands)
@@ -66,7 +69,9 @@ def over_many(request: ManyRequest, out: Path) -> None:
                 bar.update(1)
     _conclude(done, what | {"of": len(pictures)}, request.measure, out)
     if cancel.is_set() and len(done) < len(pictures):
-        raise StoppedError(f"Stopped after {len(done):,} of {len(pictures):,} pictures; the same command goes on.")
+        raise StoppedError(
+            f"Stopped after {len(done):,} of {amount(len(pictures), 'picture')}; the same command goes on."
+        )
 
 
 def _begun(file: Path, what: dict[str, Any]) -> list[many.PictureRow]:
@@ -100,7 +105,7 @@ def _add(file: Path, row: many.PictureRow) -> None:
 def _conclude(rows: list[many.PictureRow], about: dict[str, Any], measure: many.Name, out: Path) -> None:
     used = sum("change" in row for row in rows)
     note = f" {interventions.WITHOUT}" if measure == "ablation" else ""
-    click.echo(f"{used} of {about['of']} pictures, {len(rows) - used} could not be used.{note}")
+    click.echo(f"{used} of {amount(about['of'], 'picture')}, {len(rows) - used} could not be used.{note}")
     found = many.concluded(rows)
     for row, one in found.items():
         click.echo(f"  {many.in_words(measure, row, one, about['output'])}")

@@ -10,6 +10,7 @@ from typing import Any
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.cli.naming import load
+from attention.numbers import amount
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
 from attention.survey.running import print_progress
 
@@ -38,16 +39,22 @@ def headlines(result: Result) -> list[str]:
 def summary(result: Result) -> list[str]:
     """What came of a survey, a line each."""
     facts = result.provenance["pictures"]
-    lines = [f"{result.pictures:,} of {facts['count']:,} pictures, {len(result.classes):,} classes, "]
-    lines[0] += f"{len(result.gates)} gates of {result.provenance['network']['name']}"
+    lines = [
+        f"{result.pictures:,} of {amount(facts['count'], 'picture')}, "
+        f"{amount(len(result.classes), 'class', 'classes')}, "
+    ]
+    lines[0] += f"{amount(len(result.gates), 'gate')} of {result.provenance['network']['name']}"
     if result.accuracy is not None:
         lines[0] += f"; top-1 {result.accuracy:.2%}"
     if unknown := result.outputs.count(-1):
         lines.append(f"The network knows no class named as {unknown:,} of these are: they have no right and wrong.")
     if facts["left_out"]:
-        lines.append(f"{facts['left_out']:,} files were left out: no pictures by their name, or no plain files.")
+        lines.append(
+            f"{amount(facts['left_out'], 'file was', 'files were')} left out: no pictures by their name, or no "
+            f"plain files."
+        )
     if result.failures:
-        lines.append(f"{len(result.failures):,} pictures could not be used:")
+        lines.append(f"{amount(len(result.failures), 'picture')} could not be used:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:SHOWN]]
     if len(result.failures) > SHOWN:
         lines.append(f"  and {len(result.failures) - SHOWN:,} more, which the result names.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from attention import capture
 from attention.interventions.edits import EditError
-from attention.numbers import number
+from attention.numbers import amount, number
 from attention.records import Floats
 
 OPEN = 30.0
@@ -94,9 +94,11 @@ def in_words(done: Sequence[Folding], checked: FoldCheck) -> str:
     left = [each.gate for each in done if not each.channels]
     rest = f" Nothing could be folded in {', '.join(left)}." if left else ""
     return (
-        f"{sum(each.channels for each in done):,} constant channels of {len(done) - len(left)} gates are folded, "
+        f"{amount(sum(each.channels for each in done), 'constant channel')} of "
+        f"{amount(len(done) - len(left), 'gate')} are folded, "
         f"{where}; each was checked to be exact where the gate is its mean. What is called constant varies a little: "
-        f"over {checked.pictures} pictures the folded network changes an output by {number(checked.change)} at most, "
+        f"over {amount(checked.pictures, 'picture')} the folded network changes an output by "
+        f"{number(checked.change)} at most, "
         f"where outputs range over {number(checked.outputs)}, and has the same first guess for {checked.alike}.{rest}"
     )
 

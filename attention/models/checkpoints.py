@@ -33,6 +33,7 @@ from attention.models.limits import (
     shown,
 )
 from attention.models.states import SeveralNetworksError
+from attention.numbers import amount
 
 __all__ = ["DEFAULT", "CheckpointError", "Contents", "Limits", "SeveralNetworksError", "contents", "read"]
 
@@ -124,7 +125,9 @@ def _safetensors(file: BinaryIO, limits: Limits) -> dict[str, Tensor]:
     header, data = _header(file, limits)
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
     if len(entries) > limits.tensors:
-        raise CheckpointError(f"The file claims {len(entries):,} tensors; at most {limits.tensors:,} are allowed.")
+        raise CheckpointError(
+            f"The file claims {amount(len(entries), 'tensor')}; at most {limits.tensors:,} are allowed."
+        )
     if not entries:
         raise CheckpointError("The file holds no tensor; a state dict with weights is allowed.")
     claims = {name: _claim(name, entry) for name, entry in entries.items()}

@@ -32,6 +32,7 @@ from attention.models.network import (
     preprocessing,
 )
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
+from attention.numbers import amount
 from attention.records import Band, GatescopeError, ModelCard, Outputs, Size, Trace
 
 if TYPE_CHECKING:  # options are read without torch
@@ -167,7 +168,9 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
         raise
     except Exception as error:  # it is a person's own code, and may raise anything
         channels = len(seen.bands)
-        tried = f"{card.name} does not run on a picture of {channels} channels and {written(seen.size)} pixels"
+        tried = (
+            f"{card.name} does not run on a picture of {amount(channels, 'channel')} and {written(seen.size)} pixels"
+        )
         raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error, channels)}.") from error
 
 
@@ -264,8 +267,8 @@ def _labels(trace: Trace, card: ModelCard, settings: ModelOptions) -> tuple[str,
     if isinstance(settings.labels, str | Path):
         return labels.read(files.read(Path(settings.labels)), Path(settings.labels).name, classes)
     if len(settings.labels) != classes:
-        given = f"{len(settings.labels):,} labels were given"
-        raise CodeError(f"{given} and the network has {classes:,} classes; one each is allowed.")
+        given = f"{amount(len(settings.labels), 'label was', 'labels were')} given"
+        raise CodeError(f"{given} and the network has {amount(classes, 'class', 'classes')}; one each is allowed.")
     return tuple(map(str, settings.labels))
 
 

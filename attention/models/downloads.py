@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from attention.files import open_plain
 from attention.limits import Limits
 from attention.models.network import ZooError
+from attention.numbers import duration
 from attention.records import GatescopeError
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ def _timed(progress: Progress, url: str, path: Path) -> Progress:
 
     def told(done: int, total: int | None) -> None:
         if time.monotonic() > end:
-            allowed = f"{most / 60:,.0f} minutes" if most >= 120 else f"{most:,} seconds"
-            raise failure(url, ValueError(f"it took longer than the {allowed} that are allowed"), path)
+            raise failure(url, ValueError(f"it took longer than the {duration(most)} that are allowed"), path)
         progress(done, total)
 
     return told

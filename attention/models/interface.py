@@ -97,7 +97,7 @@ def _in_rows(_: "nn.Module", given: tuple[Any, ...], returned: Any) -> Any:
 
 def _at(returned: Any, path: str) -> Any:
     found = returned
-    for key in filter(None, path.split(".")):
+    for key in path.split(".") if path else ():
         found = _parts(found).get(key)
     if found is None:
         raise AdaptError(f"There is no output {path!r}; the network returns {_there(returned)}.")

@@ -16,6 +16,7 @@ from attention import labels
 from attention.limits import BUILDING
 from attention.models.downloads import OnHub, OnServer, Weights
 from attention.models.network import ZooError, check_size, gate_counts, on_noise, preprocessing, seeded
+from attention.numbers import amount
 from attention.records import ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -101,7 +102,7 @@ def square(name: str, shape: Sequence[int]) -> int:
     """The side of the picture. Raises ZooError where the network does not see square pictures in colour."""
     channels, height, width = shape
     if channels != 3 or height != width:
-        given = f"{name} sees {channels} channels of {height} x {width} pixels"
+        given = f"{name} sees {amount(channels, 'channel')} of {height} x {width} pixels"
         raise ZooError(f"{given}; 3 channels and square pictures are allowed.")
     return height
 
@@ -213,7 +214,7 @@ class Timm:
             name=f"timm/{name}",
             title=name.partition(".")[0],
             description=f"timm's {f'weights {config.tag}' if config.has_weights else 'network'}, "
-            f"{config.num_classes:,} classes",
+            f"{amount(config.num_classes, 'class', 'classes')}",
             source="timm",
             licence=config.license or "weights: not stated",
             parameters=0,
@@ -327,7 +328,7 @@ class Pytorchcv:
         for key in extra:
             del state[key]
         module.load_state_dict(state)
-        left_out = f"{len(extra)} tensors of the weight file, which have no place in the network: left out"
+        left_out = f"{amount(len(extra), 'tensor')} of the weight file, which have no place in the network: left out"
         return module, (left_out,) if extra else ()
 
     def labels(self, name: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.images import Preprocessing, written
 from attention.limits import Limits
+from attention.numbers import amount
 from attention.records import Band, GatescopeError, Kind, ModelCard, Trace
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -100,7 +101,7 @@ def reads(bands: tuple[Band, ...]) -> str:
 def check_bands(name: str, bands: tuple[Band, ...], channels: int) -> None:
     """Raises ZooError where there is not a band for each input channel."""
     if len(bands) != channels:
-        given = f"{len(bands)} band{'s are' if len(bands) != 1 else ' is'} given, and {name} reads {channels}"
+        given = f"{amount(len(bands), 'band is', 'bands are')} given, and {name} reads {channels}"
         raise ZooError(f"{given}; one for each input channel is allowed.")
 
 

@@ -23,6 +23,7 @@ from attention.models.families import (
     first,
 )
 from attention.models.network import needing_libraries
+from attention.numbers import amount
 
 POOLED = ", a pooling behind its first convolution of 3x3"
 KNOWN = (
@@ -150,7 +151,7 @@ def common_prefixes(keys: Collection[str]) -> list[str]:
 def _under(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     aside = [name for name in state if not name.startswith(prefix)]
-    notes = (f"{prefix!r} taken off {'every key' if not aside else f'{len(inside):,} keys'}",)
+    notes = (f"{prefix!r} taken off {amount(len(inside), 'key') if aside else 'every key'}",)
     return inside, (*notes, f"left aside, since they are not under it: {_listed(aside)}") if aside else notes
 
 
@@ -251,7 +252,7 @@ def _refusal(shapes: Shapes, nearest: tuple[Family, Candidate, Differences] | No
     """The sentence for weights that no network, or none of the family, has."""
     command = "python -m attention serve --model package.module:factory --weights FILE"
     way = f"choose a family, or serve it from its code: {command}"
-    given = f"The {len(shapes):,} keys ({first(shapes)})"
+    given = f"The {amount(len(shapes), 'key')} ({first(shapes)})"
     if family is not None:
         return f"{given} are not those of {family}; choose another family."
     if nearest is None:
@@ -276,6 +277,6 @@ def _keys(shapes: Shapes, differences: Differences, others: tuple[str, ...]) -> 
         yield f"chosen by hand, and the keys differ: {differences}"
         return
     alike = f", and of {len(others)} others: the keys cannot tell which it is" if others else ""
-    yield f"all {len(shapes):,} keys and shapes are those of this network{alike}"
+    yield f"all {amount(len(shapes), 'key')} and shapes are those of this network{alike}"
     if not any(key.endswith(COUNTER) for key in shapes):
         yield f"{COUNTER}, which counts training steps, is missing, as in files of before torch 0.4.1"

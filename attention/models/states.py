@@ -170,8 +170,8 @@ def _nothing(content: Any) -> str:
     kind = _kind(content)
     mapping = _mapping(content)
     if mapping is None:
-        return f"The file holds a {kind}; a state dict is allowed: names and tensors."
-    others = [f"{shown(key)} in it is a {_kind(value)}" for key, value in mapping.items() if key != OTHERS]
+        return f"The file holds something of the type {kind}; a state dict is allowed: names and tensors."
+    others = [f"{shown(key)} in it is of the type {_kind(value)}" for key, value in mapping.items() if key != OTHERS]
     return "; ".join(["The file holds no tensor by name", *others[:2], "a state dict with weights is allowed"]) + "."
 
 

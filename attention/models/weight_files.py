@@ -12,6 +12,7 @@ from attention.limits import BUILDING, Limits
 from attention.models import own
 from attention.models.downloads import hash_of
 from attention.models.network import Network, ZooError, card_of, check_bands, check_size, gate_counts, on_noise, reads
+from attention.numbers import amount
 from attention.records import Band, ModelCard
 
 if TYPE_CHECKING:  # a page takes this module's defaults without torch
@@ -138,11 +139,14 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
     from attention.models import recognise
 
     if labels and len(labels) != file.classes:
-        raise ZooError(f"{len(labels):,} labels are given, and {file.name} has {file.classes:,} classes.")
+        raise ZooError(
+            f"{amount(len(labels), 'label is', 'labels are')} given, and {file.name} has "
+            f"{amount(file.classes, 'class', 'classes')}."
+        )
     seen = seen or usual(file.architecture)
     check_bands(file.name, seen.bands, len(usual(file.architecture).bands))
     if file.classes > (allowed := Limits.of_environment().classes):
-        raise ZooError(f"{file.name} has {file.classes:,} classes; at most {allowed:,} are allowed.")
+        raise ZooError(f"{file.name} has {amount(file.classes, 'class', 'classes')}; at most {allowed:,} are allowed.")
     size = check_size(file.name, file.architecture.build, seen)
     card = replace(_card(file, seen), labels=tuple(labels) or usual_labels(file.classes))
     if not labels and file.classes == 1000:

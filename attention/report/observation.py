@@ -11,7 +11,7 @@ from attention.analysis.usual import AgainstUsual, View
 from attention.charts import colours, gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
 from attention.kinds import KINDS
-from attention.numbers import attention_share, fixed, span
+from attention.numbers import amount, attention_share, fixed, span
 from attention.observe import Observation
 from attention.records import Trace
 from attention.report.document import Document, Item, Section, Table
@@ -62,7 +62,8 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
     neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
     return (
-        f"{len(every)} gates in {len(blocks)} blocks have a mean of {fixed(np.mean(means))} over the gates; their "
+        f"{amount(len(every), 'gate')} in {amount(len(blocks), 'block')} {'has' if len(every) == 1 else 'have'} "
+        f"a mean of {fixed(np.mean(means))} over the gates; their "
         f"values run from {span(low, high)}{neutral}."
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from attention.charts import surveys
 from attention.charts.chart import Columns
 from attention.charts.surveys import Selection
-from attention.numbers import number
+from attention.numbers import amount, number
 from attention.report.document import Document, Item, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
@@ -24,7 +24,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
     result = survey.result
     selection = Selection(survey, classes=_classes_shown(survey))
     return Document(
-        f"What do the gates of {survey.title} do over {result.pictures:,} pictures?",
+        f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
         _answer(survey),
         list(_warnings(survey)),
         [_classes(result), *_charts(selection), *_failures(result), _origin(result)],
@@ -64,7 +64,8 @@ def _answer(survey: LoadedSurvey) -> str:
     constant = sum(each.constant * sizes[name] for name, each in health.items())
     most = max(health.values(), key=lambda each: each.deviation)
     return (
-        f"{constant / whole:.0%} of the {whole:,} channels and places of {len(sizes)} gates are constant over the "
+        f"{constant / whole:.0%} of the {whole:,} channels and places of {amount(len(sizes), 'gate')} are "
+        f"constant over the "
         f"pictures; {most.name} varies most, by {number(most.deviation)} on average."
     )
 
@@ -75,9 +76,12 @@ def _warnings(survey: LoadedSurvey) -> Iterator[str]:
         yield RANDOM
     if result.failures:
         whole = result.provenance["pictures"]["count"]
-        yield f"{len(result.failures):,} of {whole:,} pictures could not be used; they are named below."
+        yield f"{len(result.failures):,} of {amount(whole, 'picture')} could not be used; they are named below."
     if left := len(result.gates) - len(survey.gates):
-        yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
+        yield (
+            f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a "
+            f"picture: not shown here."
+        )
 
 
 def _classes(result: Result) -> Section:
@@ -96,7 +100,10 @@ def _classes(result: Result) -> Section:
         "top-1": accuracy,
     }
     correct = "its classes are not the network's" if result.accuracy is None else f"top-1 {result.accuracy:.2%}"
-    text = f"{result.pictures:,} pictures were used, in {len(result.classes):,} classes; {correct}."
+    text = (
+        f"{amount(result.pictures, 'picture was', 'pictures were')} used, in "
+        f"{amount(len(result.classes), 'class', 'classes')}; {correct}."
+    )
     return Section("Which pictures?", [text, Table("classes", "Every class", columns, open=True)])
 
 
@@ -120,7 +127,7 @@ def _failures(result: Result) -> Iterator[Section]:
             "picture": [each.path for each in result.failures],
             "reason": [each.reason for each in result.failures],
         }
-        title = f"{len(result.failures):,} pictures that could not be used"
+        title = f"{amount(len(result.failures), 'picture')} that could not be used"
         yield Section("What went wrong?", [Table("failures", title, columns, open=True)])
 
 

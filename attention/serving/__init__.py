@@ -7,7 +7,7 @@ guard    who is let in
 """
 
 from attention.serving.current import APP, Served, allow, folders, put, served
-from attention.serving.options import OPTIONS, ServingError, network_of
+from attention.serving.options import OPTIONS, ServingError, names_network, network_of
 from attention.serving.server import serve, show
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ServingError",
     "allow",
     "folders",
+    "names_network",
     "network_of",
     "put",
     "serve",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from attention.foreign import readable
 from attention.images import ROOT
 from attention.models import Network
-from attention.serving.options import network_of, parsed
+from attention.serving.options import names_network, network_of, parsed
 
 APP = ROOT / "app.py"
 """The dashboard."""
@@ -70,14 +70,7 @@ def served() -> Served | None:
 @lru_cache(maxsize=1)
 def _built(given: tuple[str, ...]) -> Served | None:
     options = _parsed(given)
-    return (
-        Served(network_of(options), secrets.token_hex(8)) if given and (options["model"] or _unused(options)) else None
-    )
-
-
-def _unused(options: dict[str, Any]) -> bool:
-    """Whether anything is said of a network that is not named."""
-    return any(value for name, value in options.items() if name != "data")
+    return Served(network_of(options), secrets.token_hex(8)) if names_network(options) else None
 
 
 @lru_cache(maxsize=1)

@@ -94,6 +94,11 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
         ) from error
 
 
+def names_network(options: Mapping[str, Any]) -> bool:
+    """Whether anything is said of a network."""
+    return any(value is not None for name, value in options.items() if name != "data")
+
+
 def network_of(options: Mapping[str, Any]) -> Network:
     """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
     if options["model"] is None:

@@ -178,7 +178,7 @@ def _check_free(port: int, address: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         socket.create_server((address, port), family=family).close()
     except (OSError, OverflowError, ValueError) as error:
-        which = f"Port {port} of {address}" if port else f"The address {address[:80]!r}"
+        which = f"Port {port} of {address[:80]!r}" if port else f"The address {address[:80]!r}"
         raise ServingError(f"{which} cannot be had: {error}; choose another.") from error
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from attention.files import open_plain, read
 from attention.foreign import readable
 from attention.limits import Limits
+from attention.numbers import amount
 from attention.survey.result import Result, SurveyError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
@@ -159,7 +160,7 @@ def _from_names(root: Path, files: Iterable[tuple[str, int | None]]) -> PictureL
     named = ((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
     pictures = sorted((path, size) for path, size in named if size is not None)
     if not pictures:
-        others = f"{len(visible)} files and no picture among them" if visible else "no files"
+        others = f"{amount(len(visible), 'file')} and no picture among them" if visible else "no files"
         raise SurveyError(f"{root} holds {others}; pictures named {', '.join(ENDINGS)} are allowed.")
     names = _class_names(root, [path for path, _ in pictures])
     rows = [(path, name, size) for (path, size), name in zip(pictures, names, strict=True)]

@@ -17,9 +17,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_plain, replacing
+from attention.files import insist_replaceable, open_plain, replacing
 from attention.models import Network
-from attention.numbers import fixed
+from attention.numbers import amount, fixed
 from attention.survey import engines, files
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
 from attention.survey.passes import BatchPlan, Worker, class_outputs, provenance
@@ -59,6 +59,8 @@ class Settings:
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None and not self.out.parent.is_dir():
             raise SurveyError(f"{self.out.parent} is no folder; --out must name a file in one that is there.")
+        if self.out is not None:
+            insist_replaceable(_unfinished(self.out))
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Progress:
     def __str__(self) -> str:
         minutes, seconds = divmod(round(self.seconds_left), 60)
         failed = f", {self.failed:,} could not be read" if self.failed else ""
-        done = f"{self.done:,} of {self.total:,} pictures{failed}"
+        done = f"{self.done:,} of {amount(self.total, 'picture')}{failed}"
         parts = f", each batch in {2**self.halved} parts for want of memory" if self.halved else ""
         return f"{done}, {fixed(self.rate, 1)} a second, {minutes}:{seconds:02} left{parts}"
 
@@ -121,10 +123,10 @@ GROUPS = {
 
 
 class Checkpoint:
-    """The file beside a result that is not finished: its name with `.partial` after it."""
+    """The file beside a result that is not finished, its name with `.partial` after it."""
 
     def __init__(self, result: Path, provenance: dict[str, Any]) -> None:
-        self.path = result.with_name(result.name + ".partial")
+        self.path = _unfinished(result)
         self._provenance = provenance
         self._due = time.monotonic() + EVERY
 
@@ -172,6 +174,10 @@ class Checkpoint:
     def remove(self) -> None:
         """The survey is finished."""
         self.path.unlink(missing_ok=True)
+
+
+def _unfinished(result: Path) -> Path:
+    return result.with_name(f"{result.name}.partial")
 
 
 def _header(partial: Partial) -> dict[str, Any]:
@@ -268,7 +274,7 @@ def _result(partial: Partial, plan: BatchPlan, facts: dict[str, Any]) -> Result:
 
 def _stopped(partial: Partial, plan: BatchPlan, store: Checkpoint | None) -> str:
     where = f"{store.path} holds them, and --resume goes on" if store else "nothing is kept without a result file"
-    return f"The survey was stopped after {partial.pictures:,} of {len(plan.pictures):,} pictures; {where}."
+    return f"The survey was stopped after {partial.pictures:,} of {amount(len(plan.pictures), 'picture')}; {where}."
 
 
 class _Clock:

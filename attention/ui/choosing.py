@@ -18,7 +18,7 @@ from attention.models import code, libraries, weight_files, zoo
 from attention.models.interface import region_of
 from attention.models.network import reading
 from attention.models.weight_files import WeightFile
-from attention.numbers import fixed
+from attention.numbers import amount, fixed
 from attention.observe import NetworkChoice, Picture
 from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
@@ -373,7 +373,7 @@ def _describe_upload(upload: Upload, network: zoo.Network, found: "Architecture"
     known = "taken for" if found.alternatives else "recognised as"  # others have the same keys
     st.caption(
         f"**{literal(upload.name)}** was {known} **{found.family}**: {network.card.parameters:,} parameters, "
-        f"{len(network.labels):,} classes; gates: {gates}."
+        f"{amount(len(network.labels), 'class', 'classes')}; gates: {gates}."
     )
     if network.card.assumed:
         st.caption(f"Assumed, since the file does not say it: {literal('; '.join(network.card.assumed))}.")
@@ -387,7 +387,9 @@ def _draw_differences(error: GatescopeError) -> None:
         found = error.differences
         kinds = {"missing": found.missing, "left over": found.left_over, "of another shape": found.misshapen}
         what, keys = zip(*((kind, key) for kind, each in kinds.items() for key in each), strict=True)
-        st.dataframe({"key": keys, "what": what}, hide_index=True, alt=f"The {len(keys)} keys that do not fit.")
+        st.dataframe(
+            {"key": keys, "what": what}, hide_index=True, alt=f"The {amount(len(keys), 'key')} that do not fit."
+        )
 
 
 def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":

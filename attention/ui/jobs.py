@@ -7,6 +7,7 @@ import streamlit as st
 
 from attention.jobs import Job
 from attention.limits import Limits
+from attention.numbers import amount
 from attention.records import StoppedError
 from attention.ui import widgets
 from attention.ui.cache import STORE
@@ -103,11 +104,11 @@ def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> 
 def _passes(progress: PassCount | None) -> tuple[float, str]:
     if progress is None:
         return 0.0, "Starting"
-    return progress.done / progress.total, f"{progress.done:,} of {progress.total:,} passes"
+    return progress.done / progress.total, f"{progress.done:,} of {amount(progress.total, 'pass', 'passes')}"
 
 
 def cost(passes: int, backward: int, seconds: float) -> str:
     """What a job costs, before it is started; `seconds` is what one pass takes. A backward pass counts as two."""
-    counts = f"{passes:,} forward passes" + (f" and {backward:,} backward" if backward else "")
+    counts = amount(passes, "forward pass", "forward passes") + (f" and {backward:,} backward" if backward else "")
     took = (passes + 2 * backward) * seconds
     return f"{counts}, about {took:,.0f} s on this machine." if took >= 1 else f"{counts}, less than a second."

@@ -13,7 +13,7 @@ from attention.charts import network
 from attention.inventory import COUNTS, Row, every, folded
 from attention.inventory.known import WITHOUT_GATE
 from attention.kinds import KINDS
-from attention.numbers import attention_share, magnitude
+from attention.numbers import amount, attention_share, magnitude
 from attention.observe import Observation
 from attention.records import Gate, Known, Part, Rejected
 from attention.ui import downloads, widgets
@@ -91,7 +91,7 @@ def draw_layers(observation: Observation) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key=f"layers_{hash(tuple(row.part.name for row in rows))}",  # other rows begin without a tick
-        alt=f"{len(rows)} rows of layers; the first is {rows[0].label or whole.module}.",
+        alt=f"{amount(len(rows), 'row')} of layers; the first is {rows[0].label or whole.module}.",
     )
     if ticked := event["selection"]["rows"]:
         _open(observation, rows[ticked[0]])
@@ -201,7 +201,7 @@ def _gates(row: Row, gates: dict[str, Gate]) -> str:
         return ""
     if row.part.form and len(row.parts) == 1:
         return "; ".join(f"{gates[name].kind}, {gates[name].activation}" for name in row.gates)
-    return f"{len(row.gates)} gates" if len(row.gates) > 1 else "1 gate"
+    return amount(len(row.gates), "gate")
 
 
 def _open(observation: Observation, row: Row) -> None:
@@ -275,11 +275,13 @@ def draw_report(observation: Observation) -> None:
 def report_headline(known: Sequence[Known], gates: int) -> str:
     """Found 16 of 16 SE blocks."""
     total, found = Counter(block.form for block in known), Counter(block.form for block in known if block.gates)
-    counts = [f"{found[form]} of {number} {form} blocks" for form, number in total.items()]
+    counts = [f"{found[form]} of {amount(number, f'{form} block')}" for form, number in total.items()]
     if counts:
         return f"Found {' and '.join(counts)}"
     return (
-        f"Found {gates} gates, in no known attention block" if gates else "No gates, and no block that is known for one"
+        f"Found {amount(gates, 'gate')}, in no known attention block"
+        if gates
+        else "No gates, and no block that is known for one"
     )
 
 

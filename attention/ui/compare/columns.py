@@ -12,7 +12,7 @@ from attention.charts import comparing, overlay
 from attention.charts.overlay import Scale
 from attention.comparison import Compared, times
 from attention.models import zoo
-from attention.numbers import extent, fixed, magnitude, span
+from attention.numbers import amount, extent, fixed, magnitude, span
 from attention.observe import NetworkChoice, Observation, guarded
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
@@ -248,7 +248,7 @@ def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, H
             before += cost.forward
         return heatmaps
 
-    said = f"**{asked.method}** of {len(work)} networks: {jobs.cost(forward, backward, slowest)}"
+    said = f"**{asked.method}** of {amount(len(work), 'network')}: {jobs.cost(forward, backward, slowest)}"
     return jobs.result_of("heatmap", key, said, run) or {}
 
 
@@ -411,8 +411,8 @@ def _draw_channel(column: Compared) -> None:
     widgets.picture(
         overlay.cells(means),
         key=f"means_{column.card.name}",
-        alt=f"Mean channel gate of each of {means.size} blocks of {column.card.name} in depth order, {span}.",
-        caption=f"Mean channel gate of {means.size} blocks, first to last: {span}",
+        alt=f"Mean channel gate of each of {amount(means.size, 'block')} of {column.card.name} in depth order, {span}.",
+        caption=f"Mean channel gate of {amount(means.size, 'block')}, first to last: {span}",
         table="channel_means",
     )
 

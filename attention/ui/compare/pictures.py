@@ -13,7 +13,7 @@ from attention.changes import STRENGTHS, WITH_STRENGTH
 from attention.charts import comparing, overlay
 from attention.charts.chart import Chart, by_map
 from attention.kinds import KINDS
-from attention.numbers import extent, fixed, number, small
+from attention.numbers import amount, extent, fixed, number, small
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate
 from attention.ui import widgets
@@ -176,7 +176,9 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
     more = sum(move.change > move.yardstick for move in moves)
     finding = f"{names[0]} moved most, by {fixed(shown[0])}, {names[-1]} least, by {small(shown[-1])}."
     if other:
-        finding += f" {more} of {len(moves)} gates moved further than for “{other}”, a picture of something else."
+        finding += (
+            f" {more} of {amount(len(moves), 'gate')} moved further than for “{other}”, a picture of something else."
+        )
     st.markdown(widgets.literal(finding))
     widgets.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
     table: dict[str, Sequence[object]] = {

@@ -13,7 +13,7 @@ from attention.analysis.evidence import OverPictures, Test, draws_for
 from attention.charts import interventions as figures
 from attention.charts.chart import Chart
 from attention.interventions import Edit, Effect
-from attention.numbers import fixed, signed
+from attention.numbers import amount, fixed, signed
 from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import frame, jobs, widgets
@@ -45,7 +45,8 @@ def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit")
     which = f": {', '.join(holding)}" if holding else ""
     return (
         f"Without {names[most]} the {measure} moves the most, by {signed(tests[most].observed)}. In {len(holding)} of "
-        f"{len(names)} blocks there is evidence that it matters which channel or place gets which value{which}."
+        f"{amount(len(names), 'block')} there is evidence that it matters which channel or place gets which "
+        f"value{which}."
     )
 
 
@@ -98,7 +99,9 @@ def _draw_curve(
         places = itertools.count()
         return [[one(next(places), edit, each) for each in observations] for edit in edits]
 
-    measured = jobs.result_of("blocks", key, f"{question} {number:,} passes, {draws} random draws a block.", measure)
+    measured = jobs.result_of(
+        "blocks", key, f"{question} {amount(number, 'pass', 'passes')}, {draws} random draws a block.", measure
+    )
     null = None
     if measured is not None:
         null = [np.mean(_of_classes([one.null.T for one in row], classes), axis=0) for row in measured]
@@ -133,7 +136,8 @@ def _chart(
     if tests:
         caption += (
             f" Grey: the middle 95 % of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
-            f"{seed}. Full where p, two-sided and with Holm's correction over the {len(blocks)} blocks, is at most "
+            f"{seed}. Full where p, two-sided and with Holm's correction over the "
+            f"{amount(len(blocks), 'block')}, is at most "
             f"{evidence.LEVEL}."
         )
         table |= {name: [getattr(test, name) for test in tests] for name in ("low", "high", "p", "p_adjusted")}
@@ -145,7 +149,7 @@ def _chart(
         for name in ("median", "low", "high", "alike"):
             table[f"{name} over the pictures"] = [getattr(each, name) for each in found]
     figure = figures.in_turn(names, changes, tests, measure)
-    alt = headline or f"The change of the {measure} of {label} without each of {len(blocks)} blocks."
+    alt = headline or f"The change of the {measure} of {label} without each of {amount(len(blocks), 'block')}."
     return Chart("turns", figure, alt, caption, headline, table)
 
 
@@ -154,7 +158,8 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     most = max(range(len(found)), key=lambda number: abs(found[number].median))
     one = found[most]
     return (
-        f"Over n = {one.count} pictures, without {names[most]} the {measure} moves by {signed(one.median)} in the "
+        f"Over n = {amount(one.count, 'picture')}, without {names[most]} the {measure} moves by "
+        f"{signed(one.median)} in the "
         f"median (95 % interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
         f"{one.alike} of {one.count}."
     )

@@ -15,7 +15,7 @@ from attention.charts.chart import Chart
 from attention.interventions import ANY, Edit
 from attention.interventions.edits import size_in_words
 from attention.kinds import Action
-from attention.numbers import fixed, p_value, signed
+from attention.numbers import amount, fixed, p_value, signed
 from attention.observe import Observation
 from attention.records import Floats, Outputs, Trace
 from attention.ui import widgets
@@ -126,7 +126,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
 def in_short(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
     """What is done to which gates; `names` are the short ones of blocks. Of several edits, only how many they are."""
     if len(edits) > 1:
-        return f"{len(edits)} edits"
+        return f"{amount(len(edits), 'edit')}"
     (edit,) = edits
     kind = "gates" if edit.kind == ANY else f"{edit.kind} gates"
     where = names.get(edit.block, edit.block) or (size_in_words(edit.size) if edit.size else "all blocks")
@@ -184,7 +184,8 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     finding = "No gate moved that nobody edited."
     if most is not None and moved[most]:
         finding = (
-            f"{sum(moved[number] > 0 for number in own)} of {len(own)} gates that nobody edited moved, most of all "
+            f"{sum(moved[number] > 0 for number in own)} of {amount(len(own), 'gate')} that nobody edited "
+            f"moved, most of all "
             f"{names[most]}, by {fixed(moved[most])} on average."
         )
     st.markdown(widgets.literal(finding))

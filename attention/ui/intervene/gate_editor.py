@@ -8,7 +8,7 @@ from attention.charts import interventions as figures
 from attention.charts import overlay
 from attention.charts.chart import Chart, by_place
 from attention.kinds import KINDS
-from attention.numbers import extent, fixed
+from attention.numbers import amount, extent, fixed
 from attention.records import Floats, Gate
 from attention.ui import widgets
 from attention.ui.intervene.controls import brush, chosen, set_places
@@ -39,12 +39,14 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
             set_places(session, numbers, brush())
 
     many = (
-        f" The {len(order):,} most open and the chosen of {len(before):,} channels." if len(order) < len(before) else ""
+        f" The {len(order):,} most open and the chosen of {amount(len(before), 'channel')}."
+        if len(order) < len(before)
+        else ""
     )
     chart = Chart(
         "turned",
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
-        f"The gate of {len(before):,} channels after the edits, {_range(after)}; before, {_range(before)}.",
+        f"The gate of {amount(len(before), 'channel')} after the edits, {_range(after)}; before, {_range(before)}.",
         f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "before": before, "after": after},
@@ -90,7 +92,7 @@ def _draw_any(gate: Gate, after: Floats) -> None:
     """Gates of other kinds: in numbers."""
     st.info(
         f"{widgets.literal(gate.name)} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
-        f"{after.size:,} values, after the edits {_range(after)} with the mean {fixed(after.mean())}; before "
+        f"{amount(after.size, 'value')}, after the edits {_range(after)} with the mean {fixed(after.mean())}; before "
         f"{_range(gate.values)} with the mean {fixed(gate.values.mean())}.",
         icon=":material/info:",
     )

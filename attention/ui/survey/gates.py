@@ -8,6 +8,7 @@ from attention import images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.models import own, zoo
+from attention.numbers import amount
 from attention.survey.statistics import INDICES
 from attention.ui import jobs, presenting, widgets
 from attention.ui.survey.selection import select, select_gate
@@ -138,7 +139,7 @@ def _say_nothing_to_compare(selection: Selection) -> None:
     if result.accuracy is None:
         sentence = "The network knows none of these classes by name, so nothing here is right or wrong."
     else:
-        known = f"Of {gate.correct.count + gate.wrong.count:,} pictures whose class the network knows"
+        known = f"Of {amount(int(gate.correct.count + gate.wrong.count), 'picture')} whose class the network knows"
         sentence = f"{known} it names {gate.wrong.count:,} wrong: there is nothing to compare."
     st.info(sentence, icon=":material/info:")
 

@@ -15,6 +15,7 @@ from attention.images import ASSETS
 from attention.jobs import Job, Lane
 from attention.limits import Limits
 from attention.models import Network
+from attention.numbers import amount
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
@@ -192,7 +193,7 @@ class _RunningSurvey(NamedTuple):
     def describe(self, progress: survey.Progress | None) -> tuple[float, str]:
         """How far it is: a share of 1, and in words."""
         share = progress.done / progress.total if progress else 0.0
-        text = str(progress) if progress else f"0 of {len(self.pictures):,} pictures"
+        text = str(progress) if progress else f"0 of {amount(len(self.pictures), 'picture')}"
         return share, f"{widgets.literal(self.card.title)} over {widgets.literal(self.name)}: {text}"
 
 
@@ -246,7 +247,7 @@ def draw_header(loaded: LoadedSurvey) -> None:
     result, facts = loaded.result, loaded.result.provenance
     widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
-    counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
+    counted = f"{amount(result.pictures, 'picture')} in {amount(classes, 'class', 'classes')}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
     widgets.say(
         f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}",
@@ -275,7 +276,9 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
     if loaded.random:
         yield "The network had random weights: this shows how it is built, not what it has learned."
     if result.failures:
-        yield f"{len(result.failures):,} pictures could not be used; “Pictures, network and settings” names them."
+        yield (
+            f"{amount(len(result.failures), 'picture')} could not be used; “Pictures, network and settings” names them."
+        )
     named = zip(result.classes, result.outputs, loaded.counts, strict=True)
     if unknown := [name for name, output, count in named if count and output < 0]:
         more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
@@ -286,7 +289,10 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
         yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
     if left := len(result.gates) - len(loaded.gates):
-        yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
+        yield (
+            f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a "
+            f"picture: not shown here."
+        )
 
 
 def _draw_facts(loaded: LoadedSurvey) -> None:
@@ -297,7 +303,7 @@ def _draw_facts(loaded: LoadedSurvey) -> None:
         alt=f"{len(facts)} facts that the numbers rest on.",
     )
     if failures := loaded.result.failures[:MOST_FAILURES]:
-        st.markdown(f"{len(loaded.result.failures):,} pictures could not be used:")
+        st.markdown(f"{amount(len(loaded.result.failures), 'picture')} could not be used:")
         paths = [readable(each.path) for each in failures]
         columns = {"picture": paths, "why": [readable(each.reason) for each in failures]}
         st.dataframe(columns, hide_index=True, alt=f"The first is {paths[0]}.")
