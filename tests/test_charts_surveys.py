@@ -54,7 +54,7 @@ def test_every_chart_has_a_key_words_a_caption_and_numbers(selection):
 
 def test_a_name_is_no_markup_in_a_figure_and_itself_in_the_numbers(selection):
     for chart in every(selection):
-        assert "<b>" not in str(plain(chart.figure).to_plotly_json()), chart.key
+        assert "<b>" not in str(plain(chart.figure.to_dict())), chart.key
     assert "<b>c" in surveys.role(selection).table["class"]
     assert "<b>c" in surveys.channel_classes(selection, selection.gate, 1).table["class"]
 
