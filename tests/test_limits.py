@@ -103,6 +103,16 @@ def test_what_is_small_does_not_wait_for_what_is_large():
         pass
 
 
+def test_two_that_take_just_what_is_allowed_go_together_and_a_third_waits():
+    budget = Budget(lambda: 10)
+    with ThreadPoolExecutor(1) as pool:
+        with budget.taking(4), budget.taking(6):
+            third = pool.submit(lambda: budget.taking(1).__enter__())
+            with pytest.raises(TimeoutError):
+                third.result(0.3)
+        third.result(60)
+
+
 @pytest.mark.parametrize(("each", "pictures"), [(0, 8), (SMALL, 8), (2**30, 3), (2**31, 1), (2**40, 1)])
 def test_so_many_pictures_go_through_at_once_as_there_is_room_for(each, pictures):
     assert at_once(each, 8) == pictures
