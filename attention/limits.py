@@ -47,6 +47,8 @@ class Limits:
     building_bytes: int = 1200 * MIB
     """The numbers of all networks that are built, and of all weight files that are read, at a time: two of the
     largest. Others wait, and one that takes more goes alone."""
+    building_seconds: int = 5 * 60
+    """Time of the building of a network by name, once its turn has come; the largest take some ten seconds."""
     passes_bytes: int = 3072 * MIB
     """What passes that are large, since they keep all features for a gradient or have several pictures, take together
     at a time. Others wait; fewer pictures go through at once where that is too much, and a gradient that takes more is

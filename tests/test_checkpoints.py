@@ -130,6 +130,13 @@ def test_a_limit_is_a_setting(limit, save):
         checkpoints.read(data, limits)
 
 
+@pytest.mark.parametrize("save", [attacks.saved, save_safetensors])
+def test_what_is_just_within_the_limits_is_read(save):
+    data = save({"a": torch.zeros(2**20), "b": torch.zeros(4, 4)})
+    least = checkpoints.Limits(file_bytes=len(data), tensor_bytes=4 * (2**20 + 16), tensors=2, dimensions=2)
+    assert sorted(checkpoints.read(data, least)) == ["a", "b"]
+
+
 def test_half_precision_counts_as_the_floats_it_becomes():
     data = save_safetensors({"a": torch.zeros(2**20, dtype=torch.float16)})
     with pytest.raises(checkpoints.CheckpointError, match="would take 4 MiB"):

@@ -73,6 +73,15 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
         files.read(tmp_path / "sparse")
 
 
+def test_a_file_of_just_the_size_that_is_allowed_is_read(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"12345")
+    monkeypatch.setenv("GATESCOPE_MAX_FILE_BYTES", "5")
+    assert files.read(tmp_path / "file") == b"12345"
+    monkeypatch.setenv("GATESCOPE_MAX_FILE_BYTES", "4")
+    with pytest.raises(FileError, match="cannot be read: it has 0 MiB; at most 0 MiB are allowed"):
+        files.read(tmp_path / "file")
+
+
 def test_whatever_reads_a_file_stops_where_it_grows(tmp_path, monkeypatch):
     pictures = folder(tmp_path / "p", {"a": 2})
     with tarfile.open(tmp_path / "t.tar", "w") as archive:

@@ -4,11 +4,14 @@ import dataclasses
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from attention.limits import BUILDING, SMALL, Budget, Limits, at_once
 from attention.models import checkpoints, libraries, zoo
+from attention.models import network as module
 from attention.models.code import ModelOptions, network
 from attention.records import GatescopeError
 from tests import attacks
@@ -100,6 +103,37 @@ def test_what_is_small_does_not_wait_for_what_is_large():
         pass
 
 
+def test_two_that_take_just_what_is_allowed_go_together_and_a_third_waits():
+    budget = Budget(lambda: 10)
+    with ThreadPoolExecutor(1) as pool:
+        with budget.taking(4), budget.taking(6):
+            third = pool.submit(lambda: budget.taking(1).__enter__())
+            with pytest.raises(TimeoutError):
+                third.result(0.3)
+        third.result(60)
+
+
 @pytest.mark.parametrize(("each", "pictures"), [(0, 8), (SMALL, 8), (2**30, 3), (2**31, 1), (2**40, 1)])
 def test_so_many_pictures_go_through_at_once_as_there_is_room_for(each, pictures):
     assert at_once(each, 8) == pictures
+
+
+def test_the_building_of_a_network_by_name_ends_with_its_time(monkeypatch):
+    monkeypatch.setenv("GATESCOPE_MAX_BUILDING_SECONDS", "60")
+    clock = iter([1000.0, 1060.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock, 1060.1)))
+    made = []
+
+    def make():
+        made.append(torch.rand(3))  # sixty seconds after the beginning
+        made.append(torch.rand(3))
+
+    with pytest.raises(zoo.ZooError, match="took longer to build than the 60 seconds that are allowed"):
+        module.seeded(make)
+    assert len(made) == 1
+    monkeypatch.undo()
+    monkeypatch.setenv("GATESCOPE_MAX_BUILDING_SECONDS", "0")
+    with pytest.raises(zoo.ZooError, match="0 seconds that are allowed"):
+        zoo.load("timm/test_resnet", random=True)
+    monkeypatch.undo()
+    assert zoo.load("timm/test_resnet", random=True).card.random

@@ -27,3 +27,21 @@ def test_the_page_says_so_and_shows_another_network(monkeypatch):
     assert not app.exception
     said = app.error[0].value.replace("\\", "")
     assert "The numbers of torchvision/regnet_y_128gf take 2," in said and "Until another is chosen" in said
+
+
+def failing():
+    import errno
+
+    from attention.ui import widgets
+
+    with widgets.errors():
+        raise OSError(errno.ENOSPC, "of /srv", "/srv/of/the/server")
+
+
+def test_a_full_disk_of_the_server_is_one_sentence_without_a_path(capsys):
+    app = AppTest.from_function(failing).run()
+    assert not app.exception
+    assert [each.value for each in app.error] == [
+        "The server cannot read or write a file of its own: No space left on device."
+    ]
+    assert "OSError" in capsys.readouterr().err

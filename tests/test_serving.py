@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from attention import capture, labels, serving
 from attention.models import checkpoints, weight_files
 from attention.models.code import CodeError
 from attention.records import GatescopeError
-from attention.serving import current
+from attention.serving import current, server
 from attention.serving.options import parsed
 from tests import attacks, factories
 
@@ -206,3 +207,18 @@ def test_arguments_build_the_network_once(monkeypatch):
 
 def test_arguments_of_another_program_are_not_those_of_the_dashboard():
     assert current.ARGUMENTS == () and serving.served() is None
+
+
+def test_a_server_without_a_folder_for_temporary_files_does_not_start(monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+    with pytest.raises(serving.ServingError, match=r"No usable temporary directory .*; free some of the disk"):
+        serving.show(None, port=0)
+
+
+def test_a_server_keeps_the_folder_for_temporary_files_that_it_found(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path)])
+    server._check_temporary()
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+    assert tempfile.gettempdir() == str(tmp_path)

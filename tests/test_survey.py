@@ -244,12 +244,19 @@ def test_a_network_that_is_no_classifier_is_refused(pictures):
     [
         ({"engine": "spark"}, "no engine 'spark'; local and ray"),
         ({"batch_size": 0}, "batch size is 0; 1 to 255"),
+        ({"batch_size": 256}, "batch size is 256; 1 to 255"),
         ({"workers": 0}, "0 workers; 1 to 1,024"),
+        ({"workers": 1025}, "1025 workers; 1 to 1,024"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(given, said):
     with pytest.raises(survey.SurveyError, match=said):
         survey.Settings(**given)
+
+
+@pytest.mark.parametrize("given", [{"batch_size": 1}, {"batch_size": 255}, {"workers": 1}, {"workers": 1024}])
+def test_the_least_and_the_most_of_a_setting_are_allowed(given):
+    assert vars(survey.Settings(**given)).items() >= given.items()
 
 
 def test_a_result_file_in_no_folder_is_refused_before_anything_runs(tmp_path):

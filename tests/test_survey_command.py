@@ -87,6 +87,14 @@ def test_a_summary_names_the_first_failures_and_counts_the_others(tmp_path):
     assert sum("The file is empty" in line for line in lines) == 10
 
 
+def test_a_summary_that_names_every_failure_counts_no_others(tmp_path):
+    source = folder(tmp_path, {"a": 11})
+    for path in sorted((source / "a").iterdir())[:10]:
+        path.write_bytes(b"")
+    lines = summary(survey.run(network(), survey.list_pictures(source)))
+    assert sum("The file is empty" in line for line in lines) == 10 and "more" not in lines[-1]
+
+
 def test_the_command_prints_what_the_charts_say(tmp_path):
     result = survey.run(network(), survey.list_pictures(folder(tmp_path, {"a": 9, "b": 8, "c": 7})))
     selection = Selection(survey.LoadedSurvey(result))

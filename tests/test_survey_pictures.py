@@ -1,6 +1,7 @@
 """What pictures there are, whoever made them: folders, zip files, tables, uploaded bytes; and those of a result."""
 
 import csv
+import errno
 import gc
 import io
 import os
@@ -151,7 +152,7 @@ def test_what_holds_no_pictures_is_refused_with_what_it_holds(tmp_path):
     with pytest.raises(survey.SurveyError, match="holds no files; pictures named "):
         survey.list_pictures(tmp_path)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(survey.SurveyError, match="holds 1 files and no picture among them"):
+    with pytest.raises(survey.SurveyError, match="holds 1 file and no picture among them"):
         survey.list_pictures(tmp_path)
     with pytest.raises(survey.SurveyError, match="is another file; a folder of pictures, a zip file"):
         survey.list_pictures(tmp_path / "notes.txt")
@@ -448,3 +449,16 @@ def test_members_of_a_zip_file_that_are_no_plain_files_or_have_a_name_twice_are_
     found = survey.list_pictures(tmp_path / "p.zip")
     assert found.paths == ("a/plain.png", "a/regular.png") and found.left_out == 3
     assert found.read(0) == png(3)
+
+
+@pytest.mark.parametrize("where", ["tempfile.mkdtemp", "pathlib.Path.write_bytes"])
+def test_a_disk_without_room_for_uploaded_pictures_is_one_sentence_without_a_path(where, tmp_path, monkeypatch):
+    def full(*_args, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/srv/of/the/server")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(where, full)
+    with pytest.raises(survey.SurveyError) as error:
+        survey.uploaded_pictures([("a.png", png(1))], 10)
+    assert str(error.value) == "The server cannot keep these pictures: No space left on device; try fewer, or later."
+    assert not list(tmp_path.iterdir())

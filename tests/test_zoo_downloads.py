@@ -13,6 +13,7 @@ from attention.models import downloads
 from attention.models.downloads import FILES, DownloadError, OnHub, OnServer
 from attention.records import StoppedError
 from tests import servers
+from tests.test_command_line import full_disk
 
 DATA = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -249,6 +250,15 @@ def test_a_folder_that_cannot_be_written_is_named(server, home):
     weights, _ = published(server, "plain")
     home.folder.joinpath("torch").write_text("a file where the folder should be")
     assert "the file cannot be written: Not a directory" in refusal(weights)
+
+
+@KINDS
+def test_a_disk_that_is_full_is_named_and_nothing_half_is_left(server, kind, home):
+    weights, _ = published(server, kind)
+    with full_disk(len(DATA) // 2):
+        assert "the file cannot be written: File too large" in refusal(weights)
+    assert not left(home)
+    assert weights.fetch(Reports()).read_bytes() == DATA
 
 
 def test_two_visitors_cause_one_download(server):

@@ -103,8 +103,9 @@ class OnServer:
             receive(self.url, raw, progress, resume=bool(self.digest))
             if raw != part:
                 _unzip(raw, self.path.name, part)
-        except GatescopeError:
-            raw.unlink(missing_ok=True)
+        except (GatescopeError, OSError):  # it was stopped, or the disk is full
+            for half in {raw, part}:
+                half.unlink(missing_ok=True)
             raise
         except (httpx2.HTTPError, zipfile.BadZipFile, KeyError) as error:
             raise failure(self.url, error, self.path) from error

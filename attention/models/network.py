@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.images import Preprocessing, written
 from attention.limits import Limits
-from attention.numbers import amount
+from attention.numbers import amount, duration
 from attention.records import Band, GatescopeError, Kind, ModelCard, Trace
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -117,12 +118,14 @@ def preprocessing(card: ModelCard) -> Preprocessing:
 def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
     """A network in eval mode, with the random weights of SEED, which are those that `torch.manual_seed(SEED)` gives.
 
-    torch's own generator, which is the process's, is left alone: several threads may build at a time.
+    torch's own generator, which is the process's, is left alone: several threads may build at a time. Raises ZooError
+    where a number is to be drawn after the time that `Limits` allow.
     """
     import torch
     from torch.overrides import TorchFunctionMode
 
-    generator = torch.Generator().manual_seed(SEED)
+    generator, most = torch.Generator().manual_seed(SEED), Limits.of_environment().building_seconds
+    end = time.monotonic() + most
     like = {torch.rand_like: torch.rand, torch.randn_like: torch.randn}  # these two take no generator
 
     class Seeded(TorchFunctionMode):
@@ -130,6 +133,8 @@ def seeded(make: "Callable[[], nn.Module]") -> "nn.Module":
 
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = dict(kwargs or {})
+            if time.monotonic() > end:
+                raise ZooError(f"The network took longer to build than the {duration(most)} that are allowed.")
             if function in like:
                 usual = {"dtype": args[0].dtype, "device": args[0].device}
                 return like[function](args[0].shape, **usual | kwargs, generator=generator)

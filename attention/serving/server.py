@@ -6,6 +6,7 @@ import copy
 import ctypes
 import gc
 import socket
+import tempfile
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future
@@ -103,6 +104,7 @@ def _start(port: int | None, address: str, hosts: Collection[str]) -> Running:
     if Runtime.exists():
         raise ServingError("This process has had a streamlit server, and can have but one; start Python anew.")
     _check_free(port or 0, address)
+    _check_temporary()
     config._main_script_path = str(APP)  # by this, as in `streamlit run`, it finds the settings beside app.py
     chosen: dict[str, Any] = {"server_port": port, "server_address": address, "server_fileWatcherType": "none"}
     chosen["server_allowedHosts"] = ["*"]  # the guard knows which
@@ -180,6 +182,18 @@ def _check_free(port: int, address: str) -> None:
     except (OSError, OverflowError, ValueError) as error:
         which = f"Port {port} of {address[:80]!r}" if port else f"The address {address[:80]!r}"
         raise ServingError(f"{which} cannot be had: {error}; choose another.") from error
+
+
+def _check_temporary() -> None:
+    """Raises ServingError where no temporary file can be written.
+
+    Torch asks for their folder when a part of it is first used, and that part is lost where there is none; `tempfile`
+    keeps what it has once found, also when the disk is full later.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise ServingError(f"{error.strerror}; free some of the disk, or name a folder in TMPDIR.") from error
 
 
 def _in_background() -> bool:

@@ -221,9 +221,12 @@ LONGEST_NAME = 100
 def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureList:
     """At most `most` pictures out of files by name, or out of one zip file, in a folder that lives as long as they do.
 
-    Raises SurveyError where there is no picture.
+    Raises SurveyError where there is no picture, or no room for them.
     """
-    folder = Path(tempfile.mkdtemp(prefix="gatescope-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="gatescope-"))
+    except OSError as error:
+        raise _no_room(error) from error
     try:
         written = [_write(folder, name, data) for name, data in files]
         zipped = [path for path in written if path.suffix.lower() == ".zip"]
@@ -231,11 +234,17 @@ def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureL
             count = len(written)
             raise SurveyError(f"There are {count} files, a zip file among them; one zip file, or pictures alone.")
         pictures = replace(list_pictures(zipped[0] if zipped else folder).limited(most))
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _no_room(error) from error
         raise
     weakref.finalize(pictures, shutil.rmtree, folder, ignore_errors=True)
     return pictures
+
+
+def _no_room(error: OSError) -> SurveyError:
+    return SurveyError(f"The server cannot keep these pictures: {error.strerror}; try fewer, or later.")
 
 
 def _write(folder: Path, name: str, data: bytes) -> Path:

@@ -2,7 +2,9 @@
 
 import contextlib
 import inspect
+import os
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -75,6 +77,10 @@ def errors() -> Iterator[None]:
         st.info(f"{sentence(error)} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
         st.error(sentence(error), icon=":material/error:")
+    except OSError as error:  # a full disk of the server's, whose folders are no visitor's affair
+        traceback.print_exc()
+        said = literal(os.strerror(error.errno) if error.errno else type(error).__name__)
+        st.error(f"The server cannot read or write a file of its own: {said}.", icon=":material/error:")
 
 
 def show(
