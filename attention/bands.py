@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
 from io import BytesIO
@@ -29,6 +29,8 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS = 256, 257, 25
 _PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT, _GDAL = 284, 317, 322, 323, 338, 339, 42112
 _PLACES = {273: 279, 324: 325}
 """The tags of where the strips or the tiles are, and of how long they are."""
+_WANTED = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PLANAR, _PREDICTOR, _TILE_WIDTH}
+_WANTED |= {_TILE_HEIGHT, _EXTRA, _FORMAT, *_PLACES, *_PLACES.values()}
 _READ = {(1, 8), (1, 16), (1, 32), (2, 16), (2, 32), (3, 32)}
 """Sample formats (whole, signed, floating-point) and bits that Pillow has of one band."""
 _DESCRIBED = re.compile(r'<Item name="DESCRIPTION" sample="(\d{1,3})"[^<>]*>([^<>]{1,200})</Item>')
@@ -156,10 +158,8 @@ def tiff(data: bytes) -> Tiff | None:
     if not data.startswith((b"II*\0", b"MM\0*")):
         return None
     try:
-        directory, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), BytesIO(data)
-        file.seek(directory.next)
-        directory.load(file)
-        found = {tag: tuple(map(int, _listed(directory[tag]))) for tag in _wanted() if tag in directory}
+        directory = next(directories(data))
+        found = {tag: tuple(map(int, _listed(directory[tag]))) for tag in _WANTED if tag in directory}
         described = str(directory.get(_GDAL, ""))
     except Exception:  # on damaged data Pillow raises nearly every type there is, and will say so
         return None
@@ -173,9 +173,14 @@ def tiff(data: bytes) -> Tiff | None:
     return Tiff(data, tags, tuple(names))
 
 
-def _wanted() -> tuple[int, ...]:
-    numbers = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PLANAR, _PREDICTOR, _TILE_WIDTH)
-    return (*numbers, _TILE_HEIGHT, _EXTRA, _FORMAT, *_PLACES, *_PLACES.values())
+def directories(data: bytes) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
+    """The list of tags of each picture of a TIFF file, which is one object that is filled anew. On damaged data Pillow
+    raises nearly every type of error there is."""
+    directory, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), BytesIO(data)
+    while directory.next:
+        file.seek(directory.next)
+        directory.load(file)
+        yield directory
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -265,24 +270,33 @@ def in_greys(found: Sequence[NDArray[Any]]) -> tuple[list[Image.Image], str]:
     """
     if found[0].dtype == np.uint8:
         return [Image.fromarray(np.ascontiguousarray(band)) for band in found], ""
-    strips = [(band, slice(top, top + _rows(band))) for band in found for top in range(0, len(band), _rows(band))]
-    low, high, wrong = inf, -inf, 0
-    for band, rows in strips:
-        wrong += int((~np.isfinite(band[rows])).sum())
-        low, high = min(low, float(band[rows].min())), max(high, float(band[rows].max()))
-    if wrong:
-        given = f"{wrong:,} of the picture's {sum(band.size for band in found):,} values are no finite numbers"
-        raise PictureError(f"{given}; none may be so.")
-    low, high, said = span(low, high, sixteen=found[0].dtype == np.uint16)
+    parts = [(band, slice(top, bottom)) for band in found for _, top, _, bottom in strips(band.shape[::-1])]
+    low, high, said = span(*ends(band[rows] for band, rows in parts), sixteen=found[0].dtype == np.uint16)
     greys = {id(band): np.empty(band.shape, np.uint8) for band in found}
-    for band, rows in strips:
+    for band, rows in parts:
         levels = (band[rows].astype(np.float32) - np.float32(low)) * np.float32(255 / ((high - low) or 1))
         greys[id(band)][rows] = np.clip(levels, 0, 255)
     return [Image.fromarray(greys[id(band)]) for band in found], said
 
 
-def _rows(band: NDArray[Any]) -> int:
-    return max(1, STRIP // band.shape[1])
+def strips(size: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
+    """The boxes of a picture of this width and height in which it is converted, a part of its rows each."""
+    width, height = size
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        yield 0, top, width, min(top + rows, height)
+
+
+def ends(parts: Iterable[NDArray[Any]]) -> tuple[float, float]:
+    """The least and the greatest of all values. Raises PictureError where one is no finite number."""
+    low, high, wrong, count = inf, -inf, 0, 0
+    for values in parts:
+        wrong += int((~np.isfinite(values)).sum())
+        count += values.size
+        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if wrong:
+        raise PictureError(f"{wrong:,} of the picture's {count:,} values are no finite numbers; none may be so.")
+    return low, high
 
 
 def span(low: float, high: float, *, sixteen: bool) -> tuple[float, float, str]:

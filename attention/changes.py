@@ -1,33 +1,13 @@
 """Small changes of a picture, each with one number or place that a person sets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels of the picture."""
-
-
-@dataclass(frozen=True)
-class Strength:
-    """What a change's number means, and what is allowed."""
-
-    label: str
-    low: float
-    high: float
-    usual: float
-    step: float
-
-
-STRENGTHS = {
-    "crop": Strength("Part of the sides that is kept", 0.3, 0.95, 0.7, 0.05),
-    "blur": Strength("Radius, in hundredths of the shorter side", 0.5, 10.0, 2.0, 0.5),
-    "noise": Strength("Standard deviation, in grey levels of 255", 5.0, 100.0, 30.0, 5.0),
-    "brightness": Strength("Factor", 0.1, 3.0, 1.5, 0.1),
-}
-"""The changes with one number; a flip has none, and a patch a place."""
 
 
 def flip(picture: Image.Image) -> Image.Image:
@@ -68,9 +48,21 @@ def patch(picture: Image.Image, box: Box) -> Image.Image:
     return result
 
 
-WITH_STRENGTH: dict[str, Callable[[Image.Image, float], Image.Image]] = {
-    "crop": crop,
-    "blur": blur,
-    "noise": noise,
-    "brightness": brightness,
+class Strength(NamedTuple):
+    """A change with one number: what makes it, what the number means, and what is allowed."""
+
+    change: Callable[[Image.Image, float], Image.Image]
+    label: str
+    low: float
+    high: float
+    usual: float
+    step: float
+
+
+STRENGTHS = {
+    "crop": Strength(crop, "Part of the sides that is kept", 0.3, 0.95, 0.7, 0.05),
+    "blur": Strength(blur, "Radius, in hundredths of the shorter side", 0.5, 10.0, 2.0, 0.5),
+    "noise": Strength(noise, "Standard deviation, in grey levels of 255", 5.0, 100.0, 30.0, 5.0),
+    "brightness": Strength(brightness, "Factor", 0.1, 3.0, 1.5, 0.1),
 }
+"""The changes with one number; a flip has none, and a patch a place."""

@@ -7,22 +7,20 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attention import analysis
 from attention.analysis import agreement, evidence, faithfulness, predictions
-from attention.analysis.agreement import Agreement, Window
+from attention.analysis.agreement import Window
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
 from attention.models.network import on_host
 from attention.observe import Observation, Picture
-from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
+from attention.records import Doubles, Floats, Gate, GatescopeError, Heatmap, ModelCard
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.attribution import Method
 
-Doubles = NDArray[np.float64]
 Report = Callable[[int, int], None]
 """Called with the passes done, and all of them."""
 GRID = (32, 32)
@@ -63,7 +61,7 @@ class Compared:
         return self.observation.labels
 
     @property
-    def probabilities(self) -> NDArray[np.float64] | None:
+    def probabilities(self) -> Doubles | None:
         """The probability of each class; None where the network gives no score for each class."""
         return self.observation.probabilities_or_none
 
@@ -205,18 +203,6 @@ def tested_agreement(found: Mapping[str, Doubles]) -> list[GateAgreement]:
     return [GateAgreement(*row) for row in zip(found, here, ranks, over, counts, strict=True)]
 
 
-def against_heatmap(column: Compared, gates: Sequence[Gate]) -> list[Agreement]:
-    """Each spatial gate, (1, H, W), against the network's heatmap."""
-    assert column.heatmap is not None
-    return [agreement.agreement(gate.values[0], column.heatmap.values) for gate in gates]
-
-
-def blob_against_heatmap(column: Compared) -> Agreement:
-    """What a blob in the middle reaches against the network's heatmap."""
-    assert column.heatmap is not None
-    return agreement.agreement(agreement.centre_blob(GRID), column.heatmap.values)
-
-
 def differences(cards: Sequence[ModelCard]) -> list[str]:
     """What a person has to know before two networks' numbers are compared, a sentence each."""
     notes = []
@@ -316,7 +302,7 @@ def test_maps(
     total = 2 * len(maps) * (1 + draws) * (faithfulness.STEPS + 1)
     done = 0
 
-    def predict(pictures: Floats) -> NDArray[np.float64]:
+    def predict(pictures: Floats) -> Doubles:
         nonlocal done
         report(done, total)
         done += len(pictures)
@@ -331,7 +317,7 @@ def test_maps(
     }
 
 
-def probabilities_of(observation: Observation, pictures: Floats) -> NDArray[np.float64]:
+def probabilities_of(observation: Observation, pictures: Floats) -> Doubles:
     """The probability of every class, (N, classes), of pictures as the network sees them, (N, C, H, W)."""
     import torch
 
@@ -399,7 +385,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
         "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},
         "spatial gates": [_gate_to_dict(gate, column, tested) for gate in column.spatial],
-        "blob in the middle": heatmap and asdict(blob_against_heatmap(column)),
+        "blob in the middle": heatmap and asdict(agreement.agreement(agreement.centre_blob(GRID), heatmap.values)),
     }
 
 
@@ -411,7 +397,7 @@ def _gate_to_dict(gate: Gate, column: Compared, tested: Mapping[str, GateAgreeme
         "nearly constant": analysis.look(gate.values[0]).nearly_constant,
     }
     if column.heatmap:
-        (found["agreement"],) = map(asdict, against_heatmap(column, [gate]))
+        found["agreement"] = asdict(agreement.agreement(gate.values[0], column.heatmap.values))
     if gate.name in tested:
         _, here, rank, over, pictures = tested[gate.name]
         found["rank correlation"] = {

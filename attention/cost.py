@@ -196,9 +196,10 @@ class _Watch(TorchDispatchMode):
             yield self.names.get(id(weight), ""), run
 
 
-def _attention_flops(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
-    return sdpa_flop_count(query.shape, key.shape, value.shape)
-
-
-# torch has formulas for the attention kernels of GPUs alone.
-FORMULAS = {**flop_registry, torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
+FORMULAS = {
+    **flop_registry,
+    # torch has formulas for the attention kernels of GPUs alone.
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda query, key, value, *_, **__: sdpa_flop_count(
+        query.shape, key.shape, value.shape
+    ),
+}

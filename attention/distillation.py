@@ -76,13 +76,13 @@ def train(
     parts = trainable(student)
     groups = [{"params": parts.spatial, "share": 1.0}, {"params": parts.others, "share": recipe.others}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
-    epochs = 0
+    run = training.Run(NAME, recipe, [], student, optimizer)
     if checkpoint.exists():
-        epochs = _resume(checkpoint, recipe, student, optimizer)
+        run.resume(checkpoint)
     else:
         fit_channel_gates(teacher, student, pictures, recipe)
     steps = len(pictures.pixels) // recipe.batch_size
-    for epoch in range(epochs, len(recipe.sizes)):
+    for epoch in range(run.epochs, len(recipe.sizes)):
         batches = (batch for batch, _ in training.batches(pictures, recipe, epoch))
         with click.progressbar(batches, length=steps, label=f"{NAME} epoch {epoch + 1}/{len(recipe.sizes)}") as bar:
             losses = [
@@ -96,7 +96,8 @@ def train(
                 )
                 for number, batch in enumerate(bar)
             ]
-        _save(checkpoint, recipe, epoch + 1, student, optimizer)
+        run.epochs += 1
+        run.save(checkpoint)
         click.echo(f"{NAME} epoch {epoch + 1}/{len(recipe.sizes)}: loss {np.mean(losses):.3f}")
     return student
 
@@ -262,19 +263,3 @@ def _step(
     nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], 5.0)
     optimizer.step()
     return loss.item()
-
-
-def _save(
-    path: Path, recipe: DistillationRecipe, epochs: int, student: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    state = {"recipe": asdict(recipe), "epochs": epochs, "module": student.state_dict()}
-    training.write(path, state | {"optimizer": optimizer.state_dict()})
-
-
-def _resume(path: Path, recipe: DistillationRecipe, student: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    state = training.read(path)
-    if state["recipe"] != asdict(recipe):
-        raise GatescopeError(f"{path} holds another run; name another checkpoint")
-    student.load_state_dict(state["module"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["epochs"]

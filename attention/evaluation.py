@@ -38,13 +38,13 @@ def opened(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def measured(network: Network, folder: Path, batch_size: int = 8) -> ModelCard:
+def measured(network: Network, folder: Path) -> ModelCard:
     """The network's card with what every picture of a directory of class folders gives: accuracy and gate health.
 
     Raises GatescopeError where the network names no class folders, one of them is missing from the directory, or a
     picture in them cannot be used.
     """
-    result = _surveyed(network, _class_pictures(network, folder), batch_size)
+    result = _surveyed(network, _class_pictures(network, folder))
     return replace(
         network.card,
         accuracy=result.accuracy,
@@ -53,22 +53,20 @@ def measured(network: Network, folder: Path, batch_size: int = 8) -> ModelCard:
     )
 
 
-def with_health(network: Network, folder: Path, over: str, limit: int | None = None, batch_size: int = 8) -> ModelCard:
+def with_health(network: Network, folder: Path, over: str, limit: int | None = None) -> ModelCard:
     """The network's card with the health of its gates over the pictures below a directory, whatever they show.
 
     `over` names the pictures, of which at most `limit` are taken, spread evenly. Raises GatescopeError where there is
     none, or one of them cannot be used.
     """
-    pictures = survey.list_pictures(folder)
-    result = _surveyed(network, pictures.limited(limit) if limit else pictures, batch_size)
+    result = _surveyed(network, survey.list_pictures(folder).limited(limit))
     return replace(
         network.card, gate_health=_health(result), gate_health_over=f"{amount(result.pictures, 'picture')} of {over}"
     )
 
 
-def _surveyed(network: Network, pictures: survey.PictureList, batch_size: int) -> survey.Result:
-    settings = survey.Settings(batch_size=batch_size)
-    result = survey.run(network, pictures, settings=settings, progress=print_progress())
+def _surveyed(network: Network, pictures: survey.PictureList) -> survey.Result:
+    result = survey.run(network, pictures, progress=print_progress())
     if result.failures:
         path, reason = result.failures[0]
         raise GatescopeError(

@@ -23,6 +23,7 @@ def open_plain(path: Path) -> io.BufferedReader:
 
     Raises OSError where it is none that ends: a pipe, a socket, a device.
     """
+    # Without O_NONBLOCK the opening of a pipe waits for somebody who writes to it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode):

@@ -7,12 +7,12 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
-from math import inf
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from attention import bands, files, levels, signatures
 from attention.bands import BANDS, RGB, PictureError
@@ -45,8 +45,6 @@ DECODER_BYTES = {"WEBP": 12, "AVIF": 8, "HEIF": 6, "TIFF": 4}
 AVIF and HEIC, the strips of TIFF (`python -m benchmarks.pictures`)."""
 OWN_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 """What Pillow keeps of a pixel; 4 of all other modes."""
-STRIP = 4_000_000
-"""Pixels that are converted at a time."""
 STRIPS = 100_000_000
 """What their conversions take, in bytes."""
 REACH = 2
@@ -299,13 +297,9 @@ def _of_bands(file: bands.Tiff, limits: Limits) -> Image.Image:
 
 def _frames(data: bytes) -> tuple[str, int]:
     """What is said of a TIFF file's further pictures, and how it is to be turned."""
-    directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
-    file, count, turn = BytesIO(data), 0, 1
-    while directory.next and count < MOST_FRAMES:
-        file.seek(directory.next)
-        directory.load(file)
-        turn = turn if count else int(directory.get(ORIENTATION, 1))
-        count += 1
+    count, turn = 0, 1
+    for count, directory in enumerate(islice(bands.directories(data), MOST_FRAMES), start=1):
+        turn = int(directory.get(ORIENTATION, 1)) if count == 1 else turn
     return f"the first of its {count:,} pictures" if count > 1 else "", turn
 
 
@@ -347,7 +341,7 @@ def _scaled_down(picture: Image.Image, convert: Callable[[Image.Image], Image.Im
     would take its memory again, up to four times. A strip comes with the rows around it that its outermost need."""
     width, height = _fitted(picture.size)
     scale, shown = picture.height / height, Image.new(mode, (width, height))
-    rows = max(1, int(STRIP / (picture.width * scale)))
+    rows = max(1, int(bands.STRIP / (picture.width * scale)))
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         first = max(0, int((top - REACH) * scale) - 1)
@@ -376,20 +370,12 @@ def _stretching(picture: Image.Image) -> tuple[Callable[[Image.Image], Image.Ima
     def values(strip: Image.Image) -> Image.Image:
         return strip.convert("I" if sixteen else strip.mode).convert("F")
 
-    low, high, wrong = inf, -inf, 0
-    rows = max(1, STRIP // picture.width)
-    for top in range(0, picture.height, rows):
-        box = (0, top, picture.width, min(top + rows, picture.height))
-        levels = np.asarray(values(picture.crop(box)))
-        wrong += int((~np.isfinite(levels)).sum())
-        low, high = min(low, float(levels.min())), max(high, float(levels.max()))
-    if wrong:
-        given = f"{wrong:,} of the picture's {picture.width * picture.height:,} values are no finite numbers"
-        raise PictureError(f"{given}; none may be so.")
-    low, high, said = bands.span(low, high, sixteen=sixteen)
+    parts = (np.asarray(values(picture.crop(box))) for box in bands.strips(picture.size))
+    low, high, said = bands.span(*bands.ends(parts), sixteen=sixteen)
     scale = 255 / ((high - low) or 1)
 
     def stretched(strip: Image.Image) -> Image.Image:
+        # Of numbers of 32 bits Pillow takes a function of this form alone: a factor, and something added.
         return values(strip).point(lambda value: value * scale - low * scale).convert("L").convert("RGB")
 
     return stretched, said
@@ -406,9 +392,7 @@ def _left_aside(picture: Image.Image) -> Iterator[str]:
 def _tiff(data: bytes) -> str:
     """What a TIFF file that is not read holds, by its own header."""
     try:
-        tags, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), BytesIO(data)
-        file.seek(tags.next)
-        tags.load(file)
+        tags = next(bands.directories(data))
         bits = max(tags.get(258, (1,)))
         kinds = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
         number = kinds.get(max(tags.get(339, (1,))), "unsigned")

@@ -51,11 +51,6 @@ class GateKind:
         return "C" in self.axes
 
     @property
-    def by_place(self) -> bool:
-        """Whether it has numbers for the places of a picture, if averaged over channels."""
-        return set("HW") <= set(self.axes)
-
-    @property
     def is_vector(self) -> bool:
         """Whether its values are (N, C): one number a channel."""
         return self.axes == "C"

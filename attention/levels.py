@@ -50,9 +50,7 @@ def widened(picture: Image.Image, unpacked: str, data: bytes) -> str:
         if colours == 3:  # of grey with transparency Pillow has one order alone
             rest.tile = [tile._replace(args=_reordered(tile[3])) for tile in rest.tile]
         rest.load()
-        rows = max(1, bands.STRIP // picture.width)
-        for top in range(0, picture.height, rows):
-            box = (0, top, picture.width, min(top + rows, picture.height))
+        for box in bands.strips(picture.size):
             parts = list(picture.crop(box).split())
             for place, more in enumerate(rest.crop(box).split()[: len(parts) - picture.mode.endswith("A")]):
                 stretched = parts[place].point(upper)

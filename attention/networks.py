@@ -87,12 +87,8 @@ class ResNet(nn.Module):
         return self.head(features)
 
 
-def _none(channels: int) -> nn.Module:
-    return nn.Identity()
-
-
 VARIANTS: dict[str, Callable[[int], ResNet]] = {
-    "plain": partial(ResNet, attention=_none),
+    "plain": partial(ResNet, attention=nn.Identity),
     "se": partial(ResNet, attention=partial(SE, reduction=REDUCTION)),
     "cbam": partial(ResNet, attention=partial(CBAM, reduction=REDUCTION)),
     "se-resnext": partial(ResNet, attention=partial(SE, reduction=REDUCTION), block=GroupedBlock),

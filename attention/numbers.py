@@ -103,9 +103,9 @@ def span(low: float, high: float) -> str:
     return f"{number(low)} to {number(high)}"
 
 
-def extent(values: Any, digits: int = 3) -> str:
+def extent(values: Any) -> str:
     """From the least to the greatest of an array."""
-    return f"{fixed(values.min(), digits)} to {fixed(values.max(), digits)}"
+    return f"{fixed(values.min())} to {fixed(values.max())}"
 
 
 def _with_minus(text: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from attention.kinds import Kind
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Source = Literal["own", "converted", "torchvision", "timm", "pytorchcv", "file", "code"]
 Outputs = Literal["logits", "probabilities", "scores", "values"]
 """What the numbers are that a network returns for a picture: see `attention.analysis.predictions`."""

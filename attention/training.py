@@ -147,15 +147,43 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 @dataclass(eq=False)
-class _TrainingRun:
+class Run:
     """A run between two epochs: what is trained, how, and how far it is."""
 
     variant: str
-    recipe: Recipe
+    recipe: Schedule
     classes: list[str]
     module: nn.Module
     optimizer: torch.optim.Optimizer
     epochs: int = 0
+
+    def save(self, path: Path) -> None:
+        """Leave a checkpoint of this epoch."""
+        state = {
+            "variant": self.variant,
+            "recipe": asdict(self.recipe),
+            "epochs": self.epochs,
+            "classes": self.classes,
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        write(path, state)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same variant and recipe."""
+        state = read(path)
+        before = state.get("variant", self.variant)  # earlier distillations did not say it
+        if before != self.variant or state["recipe"] != asdict(self.recipe):
+            raise GatescopeError(f"{path} holds another run, of {before}; name another checkpoint")
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epochs = state["epochs"]
+
+
+class _TrainingRun(Run):
+    """A run of a variant on labelled pictures."""
+
+    recipe: Recipe
 
     def train_epoch(self, batches: Iterator[tuple[Tensor, Tensor]], steps: int) -> str:
         """One epoch of so many steps; its loss and accuracy in words."""
@@ -186,27 +214,6 @@ class _TrainingRun:
         loss.backward()
         self.optimizer.step()
         return logits.detach().cpu(), loss.item()
-
-    def save(self, path: Path) -> None:
-        """Leave a checkpoint of this epoch."""
-        state = {
-            "variant": self.variant,
-            "recipe": asdict(self.recipe),
-            "epochs": self.epochs,
-            "classes": self.classes,
-            "module": self.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        write(path, state)
-
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint of the same variant and recipe."""
-        state = read(path)
-        if state["variant"] != self.variant or state["recipe"] != asdict(self.recipe):
-            raise GatescopeError(f"{path} holds another run, of {state['variant']}; name another checkpoint")
-        self.module.load_state_dict(state["module"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epochs = state["epochs"]
 
 
 def write(path: Path, state: dict[str, Any]) -> None:

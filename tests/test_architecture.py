@@ -77,8 +77,8 @@ ROOMS = {
     "jobs": door("", "records numbers"),
     "survey": door(
         "numpy",
-        "foreign records numbers limits files threads images models analysis",
-        inside="torch pyarrow ray timm",
+        "foreign records numbers limits files threads images labels models analysis",
+        inside="torch pyarrow ray",
         inside_house="capture",
     ),
     "changes": door("numpy PIL"),

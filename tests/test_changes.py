@@ -14,8 +14,8 @@ def array(picture):
 def every():
     yield "flip", changes.flip(photo())
     yield "patch", changes.patch(photo(), (10, 10, 30, 30))
-    for name, change in changes.WITH_STRENGTH.items():
-        yield name, change(photo(), changes.STRENGTHS[name].usual)
+    for name, known in changes.STRENGTHS.items():
+        yield name, known.change(photo(), known.usual)
 
 
 @pytest.mark.parametrize(("name", "changed"), list(every()), ids=lambda each: each if isinstance(each, str) else "")

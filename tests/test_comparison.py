@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -154,12 +154,10 @@ def test_what_has_to_be_known_before_a_comparison_is_said():
 
 
 def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
-    found = columns[1]
-    every = comparison.against_heatmap(found, found.spatial)
-    for gate, one in zip(found.spatial, every, strict=True):
-        assert one == agreement.agreement(gate.values[0], found.heatmap.values)
-    blob = comparison.blob_against_heatmap(found)
-    assert blob.overlap == pytest.approx(
+    found, written = columns[1], comparison.to_dict(columns)["networks"][1]
+    for gate, one in zip(found.spatial, written["spatial gates"], strict=True):
+        assert one["agreement"] == asdict(agreement.agreement(gate.values[0], found.heatmap.values))
+    assert written["blob in the middle"]["overlap"] == pytest.approx(
         agreement.overlap(agreement.centre_blob((32, 32)), agreement.sampled(found.heatmap.values, (32, 32)))
     )
 

@@ -60,7 +60,7 @@ def test_a_network_goes_from_training_to_a_card_that_evaluation_reproduces(folde
 def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
     checkpoint = trained(folder, tmp_path, "se")
     network = own.assemble(training.export("se", checkpoint, "noise", 48))
-    card = evaluation.measured(network, folder / "val", batch_size=3)
+    card = evaluation.measured(network, folder / "val")
     right, values = [], {}
     for index, name in enumerate(("n1", "n2")):
         for path in sorted((folder / "val" / name).iterdir()):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from attention.charts import grouped as figures
 from attention.charts.colours import OKABE_ITO
-from attention.charts.partition import CELLS, LANES, Panel, Partition, colour, diagram, shown_groups
+from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, shown_groups
 from attention.cost import Measured
 from attention.grouped import Convolution
 from attention.grouped.census import convolutions
@@ -23,7 +23,11 @@ def partitions(draw):
     groups = draw(st.integers(1, 24))
     lit = draw(st.none() | st.integers(0, groups - 1))
     inputs, outputs = (groups * draw(st.integers(1, 6)) for _ in range(2))
-    return Partition(inputs, outputs, groups, (3, 3), lit)
+    return convolution(inputs, outputs, groups), lit
+
+
+def convolution(inputs, outputs, groups):
+    return Convolution(inputs, outputs, (3, 3), groups, 28, 28, False)
 
 
 def area(figure, column, fill=None):
@@ -50,13 +54,13 @@ def boxes(trace):
 
 @pytest.mark.parametrize(("channels", "groups"), [(12, 2), (32, 4), (32, 8), (24, 3), (256, 8)])
 def test_the_coloured_area_is_the_share_of_the_weights(channels, groups):
-    figure = diagram(Partition(channels, channels, groups, (3, 3)), TITLES)
+    figure = diagram(convolution(channels, channels, groups), TITLES)
     lane = 1 - 0.14  # the lanes of groups stand apart
     assert area(figure, 2) / lane == pytest.approx(area(figure, 1) / groups, rel=1e-4)
 
 
 def test_an_ordinary_kernel_holds_every_colour_and_a_grouped_one_its_own():
-    figure = diagram(Partition(12, 18, 6, (3, 3)), TITLES)
+    figure = diagram(convolution(12, 18, 6), TITLES)
     whole = area(figure, 1)
     assert [area(figure, 1, shade) / whole for shade in OKABE_ITO[:6]] == pytest.approx([1 / 6] * 6, rel=1e-4)
     assert [area(figure, 2, shade) > 0 for shade in OKABE_ITO] == [True] * 6 + [False] * 2
@@ -64,13 +68,13 @@ def test_an_ordinary_kernel_holds_every_colour_and_a_grouped_one_its_own():
 
 @pytest.mark.parametrize("channels", [4, 12, CELLS])
 def test_few_channels_are_drawn_one_by_one(channels):
-    figure = diagram(Partition(channels, channels, 2, (3, 3)), TITLES)
+    figure = diagram(convolution(channels, channels, 2), TITLES)
     slices = [box for trace in traces(figure, 1) if trace.line.width for box in boxes(trace)]
     assert len(slices) == channels**2 + channels + 2 * channels  # kernels, inputs, each output in two colours
 
 
 def test_many_channels_are_bands_with_a_count():
-    figure = diagram(Partition(256, 128, 8, (3, 3)), TITLES)
+    figure = diagram(convolution(256, 128, 8), TITLES)
     assert [note.text for note in figure.layout.annotations].count("× 32") == 16
     assert sum(len(boxes(trace)) for trace in traces(figure, 2)) < 100
 
@@ -78,11 +82,12 @@ def test_many_channels_are_bands_with_a_count():
 @settings(max_examples=20)
 @given(partitions())
 def test_every_group_shown_is_numbered_and_those_left_out_are_counted(partition):
-    texts = [note.text for note in diagram(partition, TITLES).layout.annotations]
-    shown = shown_groups(partition.groups, partition.lit)
+    layer, lit = partition
+    texts = [note.text for note in diagram(layer, TITLES, lit).layout.annotations]
+    shown = shown_groups(layer.groups, lit)
     assert all(texts.count(str(group + 1)) == 2 for group in shown)
     left_out = sum(int(text.split()[1]) for text in texts if "more groups" in text)
-    assert left_out == 2 * (partition.groups - len(shown))
+    assert left_out == 2 * (layer.groups - len(shown))
 
 
 @given(st.integers(1, 2048), st.integers(0, 2047))
@@ -96,20 +101,22 @@ def test_the_lit_group_is_always_shown(groups, lit):
 @settings(max_examples=20)
 @given(partitions())
 def test_a_lit_group_stands_out_and_without_one_none_does(partition):
+    layer, lit = partition
     for column in (1, 2):
-        solid = [trace for trace in traces(diagram(partition, TITLES), column) if trace.line.width]
-        shown = shown_groups(partition.groups, partition.lit)
+        solid = [trace for trace in traces(diagram(layer, TITLES, lit), column) if trace.line.width]
+        shown = shown_groups(layer.groups, lit)
         bright = [group for group, trace in zip(shown, solid, strict=True) if trace.opacity > 0.5]
-        assert bright == (shown if partition.lit is None else [partition.lit])
+        assert bright == (shown if lit is None else [lit])
 
 
 @settings(max_examples=20)
 @given(partitions())
 def test_a_click_names_the_group_under_it(partition):
-    figure = diagram(partition, TITLES)
+    layer, lit = partition
+    figure = diagram(layer, TITLES, lit)
     for column, ordinary in ((1, True), (2, False)):
-        lanes = Panel(partition, ordinary).lanes()
-        shown = shown_groups(partition.groups, partition.lit)
+        lanes = Panel(layer, ordinary, lit).lanes()
+        shown = shown_groups(layer.groups, lit)
         axis = "x" if column == 1 else "x2"
         (targets,) = (trace for trace in figure.data if trace.mode == "markers" and trace.xaxis == axis)
         for y, group in zip(targets.y, targets.customdata, strict=True):
@@ -118,7 +125,7 @@ def test_a_click_names_the_group_under_it(partition):
 
 
 def test_the_hover_text_says_who_reads_whom():
-    figure = diagram(Partition(12, 18, 6, (3, 3)), TITLES)
+    figure = diagram(convolution(12, 18, 6), TITLES)
     ordinary, in_groups = (trace for trace in figure.data if trace.mode == "markers")
     assert "Input 3–4 is read by all 18 kernels" in ordinary.text
     assert "Group 2: input 3–4 is read by kernels 4–6, which make output 4–6" in in_groups.text
@@ -180,7 +187,7 @@ def test_a_layers_bar_is_as_long_as_it_would_be_without_groups():
 
 
 FIGURES = {
-    "diagram": lambda: diagram(Partition(32, 32, 4, (3, 3)), TITLES),
+    "diagram": lambda: diagram(convolution(32, 32, 4), TITLES),
     "curves": lambda: figures.curves(CONVOLUTION).figure,
     "times": lambda: figures.times(TIMES, 4).figure,
     "answers": lambda: figures.answers(np.eye(4, dtype=bool), groups=4).figure,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageFile
 
-from attention import images
+from attention import bands, images
 from attention.images import Preprocessing
 from tests import pictures
 from tests.pictures import encode, pixels, png, tiff
@@ -212,9 +212,9 @@ def test_strip_by_strip_is_the_whole_at_once(mode: str, size: tuple[int, int], m
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 4), np.uint8)
     stored = Image.fromarray(noise[..., 0].astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(noise)
     data = encode(stored if mode in ("I;16", "RGBA") else stored.convert("RGB").convert(mode), "PNG")
-    monkeypatch.setattr(images, "STRIP", 10**9)
+    monkeypatch.setattr(bands, "STRIP", 10**9)
     whole = pixels(data)
-    monkeypatch.setattr(images, "STRIP", 20_000)
+    monkeypatch.setattr(bands, "STRIP", 20_000)
     assert np.abs(pixels(data) - whole).max() <= 1
 
 

@@ -138,7 +138,7 @@ def test_agreement_is_that_of_the_gates_with_other_pictures_beside_it():
     app = opened(network="cbam", beside="plain")
     sound(finished(app.button(key="start_agreement").click().run()))
     (column,) = columns("cbam")
-    every = comparison.against_heatmap(column, column.spatial)
+    every = [agreement.agreement(gate.values[0], column.heatmap.values) for gate in column.spatial]
     dots = [trace for trace in sent_chart(app, "agreement")["data"] if trace.get("name") == "its own picture's"]
     assert numbers(dots[0]["x"]) == pytest.approx([each.correlation for each in every])
     pictures = {sample.title: read_picture(sample.path) for sample in images.samples()}

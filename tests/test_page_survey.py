@@ -230,15 +230,15 @@ def test_a_survey_is_stopped_and_started_anew_and_says_so_without_an_error(slow)
 
 
 def test_a_click_while_the_first_one_is_followed_starts_no_second_survey(slow, monkeypatch):
-    started, listed = [], loading._in_folder
+    started, listed = [], loading._listed
 
     def clicked_again(*asked):
-        monkeypatch.setattr(loading, "_in_folder", listed)
+        monkeypatch.setattr(loading, "_listed", listed)
         run = get_script_run_ctx()
         run.script_requests.request_rerun(RerunData(run.query_string, page_script_hash=run.page_script_hash))
         return listed(*asked)
 
-    monkeypatch.setattr(loading, "_in_folder", clicked_again)
+    monkeypatch.setattr(loading, "_listed", clicked_again)
     monkeypatch.setattr(loading, "Job", lambda *given, **named: started.append(named) or Job(*given, **named))
     app = sound(opened("Start one", network="se").button(key="survey_start").click().run())
     assert not started

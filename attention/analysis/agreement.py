@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Floats
+from attention.records import Doubles, Floats
 
 Window = tuple[float, float, float, float]
 """Left, top, right and bottom of a part of a map, in shares of its width and height."""
@@ -37,7 +37,7 @@ def agreement(one: Floats, other: Floats) -> Agreement:
     )
 
 
-def shifted(one: Floats, other: Floats) -> NDArray[np.float64]:
+def shifted(one: Floats, other: Floats) -> Doubles:
     """The rank correlation of a map with another that is shifted on its own grid: (H W - 1,), all shifts but none.
 
     What leaves on one side comes in on the other, so the values and most of the smoothness stay. A map that is the
@@ -48,7 +48,7 @@ def shifted(one: Floats, other: Floats) -> NDArray[np.float64]:
     return np.fromiter(moved, np.float64, len(steps))
 
 
-def own_against_others(agreements: NDArray[np.floating], draws: int, seed: int = 0) -> NDArray[np.float64]:
+def own_against_others(agreements: NDArray[np.floating], draws: int, seed: int = 0) -> Doubles:
     """The mean agreement when each picture's heatmap is given the gate of another, drawn at random: (draws,).
 
     `agreements` has those of heatmap i with the gate of picture j, (pictures, pictures); what is tested is the mean of
@@ -85,7 +85,7 @@ def overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     return float((first * top(other)).sum() / first.sum())
 
 
-def top(values: NDArray[np.floating], share: float = TOP) -> NDArray[np.float64]:
+def top(values: NDArray[np.floating], share: float = TOP) -> Doubles:
     """How far each place belongs to the highest `share` of a map: 1 or 0, and equal shares among the last that tie.
 
     So the overlap of maps with ties is what breaking them at random gives on average.
@@ -96,7 +96,7 @@ def top(values: NDArray[np.floating], share: float = TOP) -> NDArray[np.float64]
     return above + ties * ((count - above.sum()) / ties.sum())
 
 
-def sampled(values: Floats, shape: tuple[int, int], window: Window = WHOLE) -> NDArray[np.float64]:
+def sampled(values: Floats, shape: tuple[int, int], window: Window = WHOLE) -> Doubles:
     """A part of a map (H, W) on another grid, by bilinear interpolation between the centres of its places."""
     left, above, right, below = window
     rows, columns = _between(values.shape[0], shape[0], above, below), _between(values.shape[1], shape[1], left, right)
@@ -127,19 +127,19 @@ def inside(part: Window, whole: Window) -> Window:
     )
 
 
-def _between(extent: int, samples: int, start: float, end: float) -> NDArray[np.float64]:
+def _between(extent: int, samples: int, start: float, end: float) -> Doubles:
     """The weights (samples, extent) with which the old places enter the new ones; beyond the outermost it is flat."""
     places = (start + (np.arange(samples) + 0.5) / samples * (end - start)) * extent - 0.5
     places = np.clip(places, 0, extent - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(extent)[None]))
 
 
-def _scaled(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def _scaled(values: NDArray[np.floating]) -> Doubles:
     low, high = float(values.min()), float(values.max())
     return (values.astype(np.float64) - low) / ((high - low) or 1.0)
 
 
-def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def _ranks(values: NDArray[np.floating]) -> Doubles:
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return (ends - (counts - 1) / 2)[group]

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from attention.records import Doubles
 
 LEVEL = 0.05
 """A p-value at or below it is called evidence."""
 FEWEST_DRAWS = 99
+"""With so many the smallest p is 0.01."""
 RESAMPLES = 2000
 RANGE = (2.5, 97.5)
 """The percentiles between which a null range lies."""
@@ -51,10 +54,11 @@ def p_value(observed: float, draws: ArrayLike) -> float:
     """
     every = np.append(np.asarray(draws, np.float64).ravel(), observed)
     distance = np.abs(every - np.median(every))
+    # What is as extreme but for rounding counts.
     return float((distance >= distance[-1] - 1e-12 * max(1.0, distance[-1])).mean())
 
 
-def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
+def holm(p_values: Sequence[float]) -> Doubles:
     """The p-values after Holm's correction, in their order, at most 1."""
     p = np.asarray(p_values, np.float64)
     order = np.argsort(p, kind="stable")
@@ -94,10 +98,10 @@ class OverPictures:
     """In how many of them the effect has the sign of the median."""
 
 
-def over_pictures(effects: ArrayLike, seed: int = 0) -> OverPictures:
+def over_pictures(effects: ArrayLike) -> OverPictures:
     """The median of effects, one a picture, with a percentile bootstrap over the pictures (B. Efron, 1979)."""
     values = np.asarray(effects, np.float64).ravel()
-    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     median = float(np.median(values))
     low, high = null_range(np.median(values[drawn], axis=1))
     return OverPictures(median, low, high, len(values), int((np.sign(values) == np.sign(median)).sum()))

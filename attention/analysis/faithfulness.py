@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.analysis.agreement import sampled
-from attention.records import Floats
+from attention.records import Doubles, Floats
 
 Predict = Callable[[Floats], NDArray[np.floating]]
 """Pictures (N, C, H, W) as the network sees them -> the probability of one class in each, (N,)."""
@@ -29,9 +29,9 @@ BLUR = 0.05
 class Curve:
     """The probability of a class while pixels are removed or restored."""
 
-    shares: NDArray[np.float64]
+    shares: Doubles
     """Shares of the pixels that were removed or restored, 0 to 1."""
-    probabilities: NDArray[np.float64]
+    probabilities: Doubles
 
     @property
     def area(self) -> float:
@@ -103,7 +103,7 @@ def random_maps(values: Floats, draws: int, seed: int = 0) -> tuple[Floats, ...]
     return tuple(maps)
 
 
-def _gaussian(extent: int, deviation: float) -> NDArray[np.float64]:
+def _gaussian(extent: int, deviation: float) -> Doubles:
     apart = np.subtract.outer(np.arange(extent), np.arange(extent)) / deviation
     weights = np.exp(-(apart**2) / 2)
     return weights / weights.sum(1, keepdims=True)

@@ -28,11 +28,6 @@ def is_high(values: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(values, np.float64) >= HIGH
 
 
-def is_saturated(values: ArrayLike) -> NDArray[np.bool_]:
-    """Which values are low or high."""
-    return is_low(values) | is_high(values)
-
-
 def is_dead(maximum: ArrayLike) -> NDArray[np.bool_]:
     """Which channels are low for every picture, by their maximum over the pictures."""
     return is_low(maximum)
@@ -60,7 +55,7 @@ def share_high(values: ArrayLike) -> float:
 
 def share_saturated(values: ArrayLike) -> float:
     """Share of the values that are low or high, 0 to 1."""
-    return float(is_saturated(values).mean())
+    return float((is_low(values) | is_high(values)).mean())
 
 
 def hardly_varies(health: GateHealth) -> bool:

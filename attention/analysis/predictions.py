@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.numbers import span
-from attention.records import Floats, GatescopeError, Outputs
+from attention.records import Doubles, Floats, GatescopeError, Outputs
 
 OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
 MEANING: dict[Outputs, str] = {
@@ -89,7 +89,7 @@ def returned(output: Any, most: int = 3) -> str:
     return f"a {kind} of {', '.join(parts)}{' and others' * (len(output) > most)}"
 
 
-def probabilities(logits: Floats, outputs: Outputs = "logits") -> NDArray[np.float64]:
+def probabilities(logits: Floats, outputs: Outputs = "logits") -> Doubles:
     """The probability of each class, (..., classes): softmax of the logits where the network chooses one of several.
 
     Scores, and a lone logit, are each for themselves: 1 / (1 + exp(-logit)).
@@ -115,6 +115,6 @@ def in_words(outputs: Outputs, classes: int) -> str:
     return MEANING[outputs]
 
 
-def top(probability: NDArray[np.float64], labels: Sequence[str], count: int = TOP_CLASSES) -> list[tuple[str, float]]:
+def top(probability: Doubles, labels: Sequence[str], count: int = TOP_CLASSES) -> list[tuple[str, float]]:
     """The most probable classes of one picture, (classes,), with their probabilities, the most probable first."""
     return [(labels[index], float(probability[index])) for index in np.argsort(-probability, kind="stable")[:count]]

@@ -94,6 +94,7 @@ class _Activations(TorchFunctionMode):
         if name in ACTIVATIONS and not self.inside:
             self.found.others.add(name)
         result = function(*args, **kwargs or {})
+        # A view takes no memory of its own; torch has no public name for asking.
         if isinstance(result, Tensor) and not result._is_view() and all(result is not each for each in args):
             self.found.bytes += result.numel() * result.element_size()
         return result
@@ -195,12 +196,12 @@ def _over_tokens(path: str, maps: dict[str, Places]) -> bool:
 
 def _holds_blocks(part: nn.Module) -> bool:
     """Whether somewhere in this module is a list of two or more parts with several linear layers each."""
+
+    def has_several_layers(part: nn.Module) -> bool:
+        return sum(isinstance(inner, nn.Linear) for inner in part.modules()) > 1
+
     lists = (inner for inner in part.modules() if isinstance(inner, nn.Sequential | nn.ModuleList))
-    return any(sum(map(_has_several_layers, inner.children())) > 1 for inner in lists)
-
-
-def _has_several_layers(part: nn.Module) -> bool:
-    return sum(isinstance(inner, nn.Linear) for inner in part.modules()) > 1
+    return any(sum(map(has_several_layers, inner.children())) > 1 for inner in lists)
 
 
 def _is_list(part: nn.Module) -> bool:

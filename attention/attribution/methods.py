@@ -39,9 +39,11 @@ class Method(Protocol):
 
     def obstacle(self, layers: Layers) -> str:
         """Why it is not valid for this network, in one sentence; "" where it is."""
+        return ""
 
     def place(self, layers: Layers) -> str:
         """The layer whose output is read; "" where the picture itself is."""
+        return ""
 
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         """The map (H, W) of a picture (1, C, H, W), by a copy that nobody else uses."""
@@ -103,6 +105,13 @@ class GradCam(Method):
         features, gradient = self.at_layer(copy, picture, target, layers)
         return (gradient.mean((1, 2), keepdim=True) * features).sum(0).relu()
 
+    def features(self, copy: nn.Module, picture: Tensor, layers: Layers) -> Tensor:
+        """What the layer puts out, (C, H, W)."""
+        from captum.attr import LayerActivation
+
+        name = self.place(layers)
+        return layers.maps[name].to_map(LayerActivation(copy, copy.get_submodule(name)).attribute(picture))
+
     def at_layer(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> tuple[Tensor, Tensor]:
         """What the layer puts out, and the gradient of the class there, (C, H, W); a backward pass down to it."""
         from captum.attr import LayerGradientXActivation
@@ -157,11 +166,7 @@ class EigenCam(GradCam):
 
     @torch.no_grad()
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
-        from captum.attr import LayerActivation
-
-        name = self.place(layers)
-        output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
-        features = layers.maps[name].to_map(output).float()
+        features = self.features(copy, picture, layers).float()
         places = features.flatten(1).T
         along = places @ torch.linalg.svd(places, full_matrices=False)[2][0]
         return (along * along.sum().sign()).relu().reshape(features.shape[1:])
@@ -184,11 +189,7 @@ class ScoreCam(GradCam):
 
     @torch.no_grad()
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
-        from captum.attr import LayerActivation
-
-        name = self.place(layers)
-        output = LayerActivation(copy, copy.get_submodule(name)).attribute(picture)
-        features = layers.maps[name].to_map(output)
+        features = self.features(copy, picture, layers)
         parts = features[:, None].float().split(at_once(layers.bytes, AT_ONCE))  # enlarged, all would take too much
         scores = torch.cat([copy(picture * self._masks(part, picture))[:, target] for part in parts])
         weights = scores.float().softmax(0)[:, None, None]
@@ -253,12 +254,6 @@ class IntegratedGradients(Method):
     def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         return Passes(self.steps + 2, self.steps)
 
-    def obstacle(self, layers: Layers) -> str:
-        return ""
-
-    def place(self, layers: Layers) -> str:
-        return ""
-
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import IntegratedGradients as Integrated
 
@@ -293,12 +288,6 @@ class Occlusion(Method):
     def passes(self, shape: Sequence[int], layers: Layers) -> Passes:
         window, stride = self._sizes(shape)
         return Passes(1 + math.prod(math.ceil((extent - window) / stride) + 1 for extent in shape[2:]), 0)
-
-    def obstacle(self, layers: Layers) -> str:
-        return ""
-
-    def place(self, layers: Layers) -> str:
-        return ""
 
     @torch.no_grad()
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:

@@ -281,10 +281,6 @@ def _in_a_matrix(call: Call) -> Rejection | None:
     return Rejection("none", SCORES) if len(call.dependent) > 1 else None
 
 
-def _in_attention(call: Call) -> Rejection | None:
-    return Rejection("softmax", MATRIX) if call.depends else None
-
-
 def _in_a_weight(call: Call) -> Rejection | None:
     """A layer whose weight is a function of the input: a gate by a depthwise convolution, or a dynamic convolution."""
     if len(call.dependent) < 2 or len(call.inputs) < 2 or not call.infos[1].depends:
@@ -318,30 +314,30 @@ def _in_a_choice(call: Call) -> Rejection | None:
     return Rejection(call.infos[masks[0]].activation or "none", "a choice by a mask that is computed from the input")
 
 
-def _in_a_glu(call: Call) -> Rejection | None:
-    return Rejection("sigmoid", HALVES) if call.depends else None
-
-
 def _in_a_reduction(call: Call) -> Rejection | None:
     """All numbers along an axis, multiplied: of tensors that were stacked before."""
     return Rejection(call.info.activation or "none", "a product along an axis by torch.prod") if call.depends else None
 
 
-def _in_a_cell(call: Call) -> Rejection | None:
-    return Rejection("sigmoid", "a recurrent cell, whose gates stand inside one call") if call.depends else None
+def _always(activation: str, reason: str) -> Callable[[Call], Rejection | None]:
+    """Said of a call that gates out of sight, whatever its tensors are."""
+    return lambda call: Rejection(activation, reason) if call.depends else None
 
 
 _INSIDE: dict[str, Callable[[Call], Rejection | None]] = {
     **dict.fromkeys(MATRICES, _in_a_matrix),
-    **dict.fromkeys(FUSED_ATTENTION, _in_attention),
+    **dict.fromkeys(FUSED_ATTENTION, _always("softmax", MATRIX)),
     **dict.fromkeys(
         (*(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)), "linear"), _in_a_weight
     ),
     **dict.fromkeys(["where", "masked_fill"], _in_a_choice),
-    **dict.fromkeys(["lstm", "gru", "lstm_cell", "gru_cell"], _in_a_cell),
+    **dict.fromkeys(
+        ["lstm", "gru", "lstm_cell", "gru_cell"],
+        _always("sigmoid", "a recurrent cell, whose gates stand inside one call"),
+    ),
     "lerp": _in_a_blend,
     "div": _in_a_quotient,
-    "glu": _in_a_glu,
+    "glu": _always("sigmoid", HALVES),
     "prod": _in_a_reduction,
     "cumprod": _in_a_reduction,
 }

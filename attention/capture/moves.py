@@ -137,10 +137,6 @@ def _transposition(call: Call) -> list[int]:
     return order
 
 
-def _reversal(call: Call) -> list[int]:
-    return list(reversed(range(call.tensor.dim())))
-
-
 def _movement(call: Call) -> list[int]:
     rank = call.tensor.dim()
     ends = [call.argument(1, "source"), call.argument(2, "destination")]
@@ -150,7 +146,12 @@ def _movement(call: Call) -> list[int]:
     return [taken[d] if d in taken else next(rest) for d in range(rank)]
 
 
-_ORDERS = {"permute": _permutation, "transpose": _transposition, "t": _reversal, "movedim": _movement}
+_ORDERS: dict[str, Callable[[Call], list[int]]] = {
+    "permute": _permutation,
+    "transpose": _transposition,
+    "t": lambda call: list(reversed(range(call.tensor.dim()))),
+    "movedim": _movement,
+}
 RESHAPES = "view reshape flatten unflatten unsqueeze squeeze view_as reshape_as ravel"
 EXPANSIONS = "expand expand_as repeat tile"
 PERMUTATIONS = " ".join(_ORDERS)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,11 @@ class Chart:
     def table_name(self) -> str:
         """The name of the table that has its numbers; "" for a photograph."""
         return self.key if self.table else self.numbers
+
+
+def by_row(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Columns:
+    """The columns of these names, from their rows, of which there is at least one."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
 def by_place(maps: Mapping[str, NDArray[Any]]) -> Columns:

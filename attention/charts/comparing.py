@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from attention import comparison, numbers
@@ -17,9 +16,8 @@ from attention.charts.colours import ACCENT, CHANGE, GATE, NULL, OKABE_ITO, PALE
 from attention.charts.overlay import Scale, data_uri
 from attention.comparison import GateAgreement, MapTest
 from attention.numbers import amount, fixed, p_value, signed
-from attention.records import Floats, Heatmap
+from attention.records import Doubles, Floats, Heatmap
 
-Doubles = NDArray[np.float64]
 COARSE = 64
 """Maps of more places a side are of single pixels, whose few largest values would leave all others black."""
 _FONT = {"size": 14}

@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from attention.analysis import by_strength
 from attention.analysis.evidence import Test
 from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
 from attention.numbers import p_value, signed
-from attention.records import Floats
+from attention.records import Doubles, Floats
 
-Doubles = NDArray[np.float64]
 MOST_CELLS = 28
 """Most cells along a side of the grid that is painted: a finer map is painted in patches."""
 MOST_NAMED = 32

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from attention import analysis
 from attention.analysis import Block
@@ -23,7 +22,7 @@ from attention.charts.colours import (
     on_scale,
 )
 from attention.numbers import amount, fixed
-from attention.records import Floats, Part
+from attention.records import Doubles, Floats, Part
 
 WIDE = 0.06
 """The share from which on a part has its name in it."""
@@ -60,7 +59,7 @@ def openness(blocks: Sequence[Block]) -> Chart:
     )
 
 
-def prediction(probabilities: NDArray[np.float64], labels: Sequence[str], count: int = 10) -> Chart:
+def prediction(probabilities: Doubles, labels: Sequence[str], count: int = 10) -> Chart:
     """The most probable classes as bars; the table has `count` of them."""
     top = analysis.top(probabilities, labels, count)
     best, share = top[0]

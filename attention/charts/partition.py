@@ -41,33 +41,23 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Partition:
-    """What is drawn; `lit` is a group from 0, or None for all of them."""
-
-    in_channels: int
-    out_channels: int
-    groups: int
-    kernel: tuple[int, int]
-    lit: int | None = None
-
-
-@dataclass(frozen=True)
 class Panel:
-    """One half of the diagram, drawn into a subplot."""
+    """One half of the diagram, drawn into a subplot; `lit` is a group from 0, or None for all of them."""
 
-    partition: Partition
+    convolution: Convolution
     ordinary: bool
+    lit: int | None = None
 
     @property
     def axis(self) -> str:
         return "x" if self.ordinary else "x2"
 
     def shown(self) -> list[int]:
-        return shown_groups(self.partition.groups, self.partition.lit)
+        return shown_groups(self.convolution.groups, self.lit)
 
     def lanes(self) -> list[Span]:
         """The height of each group shown, from the top; half a lane is left where groups are left out."""
-        gap = 0.0 if self.ordinary or self.partition.groups == 1 else GAP
+        gap = 0.0 if self.ordinary or self.convolution.groups == 1 else GAP
         lanes, top, previous = [], 0.0, -1
         for group in self.shown():
             top += 0.5 * (group != previous + 1)
@@ -77,21 +67,20 @@ class Panel:
 
     def cells(self, channels: int) -> int:
         """Pieces that a group's lane is cut into: a channel each, or one band."""
-        drawn = max(self.partition.in_channels, self.partition.out_channels) <= CELLS
-        return channels // self.partition.groups if drawn else 1
+        drawn = max(self.convolution.in_channels, self.convolution.out_channels) <= CELLS
+        return channels // self.convolution.groups if drawn else 1
 
 
 def chart(convolution: Convolution, cost: Cost, lit: int | None = None, *, counted: bool = True) -> Chart:
     """The diagram of a convolution beside the ordinary one; `lit` is a group from 0, or None for all of them. Not
     `counted`, nothing says how many weights there are."""
     g, (h1, w1) = convolution.groups, convolution.kernel
-    partition = Partition(convolution.in_channels, convolution.out_channels, g, convolution.kernel, lit)
     titles = ("Ordinary", f"g = {g}")
     if counted:
         titles = (f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights")
     return Chart(
         "partition",
-        diagram(partition, titles),
+        diagram(convolution, titles, lit),
         f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
         "Input channels on the left, a row for each kernel in the middle, its output channel on the right. A column "
         f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
@@ -113,9 +102,9 @@ def _table(convolution: Convolution, cost: Cost) -> Columns:
     return {"group": numbers, **ends, "weights": [weights] * g, "weights, ordinary": [weights * g] * g}
 
 
-def diagram(partition: Partition, titles: tuple[str, str]) -> go.Figure:
+def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None = None) -> go.Figure:
     """The ordinary convolution on the left, the grouped one on the right, each under its title."""
-    panels = Panel(partition, ordinary=True), Panel(partition, ordinary=False)
+    panels = [Panel(convolution, ordinary, lit) for ordinary in (True, False)]
     traces, notes = [], []
     for panel, title in zip(panels, titles, strict=True):
         on = {"xaxis": panel.axis, "yaxis": panel.axis.replace("x", "y")}
@@ -156,7 +145,7 @@ def _groups(panel: Panel) -> Iterator[Part]:
     """The extent of all kernels, then for each group its links and its cells, faint where another group is lit."""
     yield _polygons(iter(_extent(panel)), NULL, LINK if panel.ordinary else DIM_LINK)
     for slot, group in enumerate(panel.shown()):
-        faint = panel.partition.lit not in (None, group)
+        faint = panel.lit not in (None, group)
         yield _polygons(_links(panel, slot), colour(group), DIM_LINK if faint else LINK)
         yield _polygons(_slices(panel, slot), colour(group), DIM if faint else SOLID, edge=True)
 
@@ -181,8 +170,8 @@ def _links(panel: Panel, slot: int) -> Iterator[Sequence[tuple[float, float]]]:
 
 def _slices(panel: Panel, slot: int) -> Iterator[Sequence[tuple[float, float]]]:
     """A group's input channels, the slices of kernels that read them, and its share of each output channel."""
-    lanes, partition = panel.lanes(), panel.partition
-    inputs, outputs = panel.cells(partition.in_channels), panel.cells(partition.out_channels)
+    lanes, convolution = panel.lanes(), panel.convolution
+    inputs, outputs = panel.cells(convolution.in_channels), panel.cells(convolution.out_channels)
     columns = Span(*KERNELS).part(slot, len(lanes))
     share = Span(*OUTPUTS).part(slot, len(lanes)) if panel.ordinary else Span(*OUTPUTS)
     for row in range(inputs):
@@ -230,11 +219,11 @@ def _targets(panel: Panel) -> Part:
 
 
 def _story(panel: Panel, group: int) -> str:
-    partition = panel.partition
-    inputs = _range(group, partition.in_channels // partition.groups)
-    outputs = _range(group, partition.out_channels // partition.groups)
+    convolution = panel.convolution
+    inputs = _range(group, convolution.in_channels // convolution.groups)
+    outputs = _range(group, convolution.out_channels // convolution.groups)
     if panel.ordinary:
-        return f"Input {inputs} is read by all {partition.out_channels} kernels"
+        return f"Input {inputs} is read by all {convolution.out_channels} kernels"
     return f"Group {group + 1}: input {inputs} is read by kernels {outputs}, which make output {outputs}"
 
 
@@ -248,13 +237,13 @@ def _title(text: str) -> Part:
 
 
 def _headings(panel: Panel) -> Iterator[Part]:
-    partition = panel.partition
-    h1, w1 = partition.kernel
-    depth = partition.in_channels // (1 if panel.ordinary else partition.groups)
+    convolution = panel.convolution
+    h1, w1 = convolution.kernel
+    depth = convolution.in_channels // (1 if panel.ordinary else convolution.groups)
     texts = (
-        (INPUTS[0], "left", f"{partition.in_channels} input\nchannels"),
-        (sum(KERNELS) / 2, "center", f"{partition.out_channels} kernels\nof {h1} × {w1} × {depth}"),
-        (OUTPUTS[1], "right", f"{partition.out_channels} output\nchannels"),
+        (INPUTS[0], "left", f"{convolution.in_channels} input\nchannels"),
+        (sum(KERNELS) / 2, "center", f"{convolution.out_channels} kernels\nof {h1} × {w1} × {depth}"),
+        (OUTPUTS[1], "right", f"{convolution.out_channels} output\nchannels"),
     )
     for x, anchor, text in texts:
         yield _note(x, 0, text, xanchor=anchor, yanchor="bottom", align=anchor, font={"size": 14})
@@ -262,13 +251,13 @@ def _headings(panel: Panel) -> Iterator[Part]:
 
 def _labels(panel: Panel) -> Iterator[Part]:
     """Each group's number, its channels where they are one band, and the count of groups left out."""
-    partition, shown = panel.partition, panel.shown()
-    channels = partition.in_channels // partition.groups
+    convolution, shown = panel.convolution, panel.shown()
+    channels = convolution.in_channels // convolution.groups
     previous = -1
     for lane, group in zip(panel.lanes(), shown, strict=True):
         middle = sum(lane) / 2
         yield _note(-0.035, middle, str(group + 1), font={"size": 15})
-        if panel.cells(partition.in_channels) == 1 < channels:
+        if panel.cells(convolution.in_channels) == 1 < channels:
             yield _note(sum(INPUTS) / 2, middle, f"× {channels}", font=_ink(panel, group))
         if left_out := group - previous - 1:
             yield _note(0.5, lane.start - 0.25, f"⋮  {left_out} more groups", font={"size": 14})
@@ -277,7 +266,7 @@ def _labels(panel: Panel) -> Iterator[Part]:
 
 def _ink(panel: Panel, group: int) -> dict[str, object]:
     """Text that stands out from a group's colour; the theme's own where that colour is faint."""
-    if panel.partition.lit not in (None, group):
+    if panel.lit not in (None, group):
         return {"size": 14}
     return {"size": 14, "color": "black" if colour(group) in PALE else "white"}
 

@@ -11,9 +11,9 @@ from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
+from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
-Doubles = NDArray[np.float64]
 FONT = {"size": 14}
 CLASSES = OKABE_ITO[:5] + OKABE_ITO[6:7]
 """The lines of single classes; the colour of what is selected is not among them."""

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from attention import analysis
 from attention.analysis.health import CONSTANT, HIGH, LOW
 from attention.charts import survey_figures as figures
-from attention.charts.chart import Chart, Columns, by_place
+from attention.charts.chart import Chart, Columns, by_map, by_place, by_row
 from attention.numbers import amount, extent, fixed, signed
+from attention.records import Doubles
 from attention.survey import statistics
 from attention.survey.loaded import LoadedSurvey
 from attention.survey.result import BINS, GateSurvey
@@ -160,7 +161,7 @@ def _role_table(selection: Selection, panels: dict[str, figures.RolePanel]) -> C
             values = zip(channels, panel.means[number].tolist(), panel.deviations[number].tolist(), strict=True)
             rows += [(block, name, *value) for value in values]
         rows += [(block, "all", *value, None) for value in zip(channels, panel.average.tolist(), strict=True)]
-    return dict(zip(("block", "class", "channel", "mean", "std"), map(list, zip(*rows, strict=True)), strict=True))
+    return by_row(("block", "class", "channel", "mean", "std"), rows)
 
 
 def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
@@ -320,9 +321,7 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
         "one picture. 0 (dark) to 1 (bright), the least and the greatest above."
     )
     figure = figures.map_grid([figures.gate_map(name, mean) for name, mean in means.items()])
-    rows = [(name, *place, value) for name, mean in means.items() for place, value in np.ndenumerate(mean)]
-    flat = [(name, row, column, float(value)) for name, row, column, value in rows]
-    table = dict(zip(("gate", "row", "column", "mean"), map(list, zip(*flat, strict=True)), strict=True))
+    table = dict(zip(("gate", "row", "column", "mean"), by_map(means).values(), strict=True))
     return Chart("maps_by_depth", figure, headline, caption, headline, table)
 
 
@@ -423,5 +422,5 @@ def channel_classes(selection: Selection, gate: GateSurvey, channel: int) -> Cha
     return Chart("channel_classes", figure, channel_headline(selection, gate, channel), caption, table=table)
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: Doubles) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

@@ -29,31 +29,20 @@ QUESTION = (
 
 @dataclass(frozen=True)
 class AblationRequest:
-    """What the command line asks for."""
+    """What the command line asks for; the help of each option says what it is."""
 
     picture: Path
     model: str
-    """A name of the zoo, or the path of a weight file."""
     edits: Path | None
-    """A file of edits, in place of each block off in turn."""
     off: str
-    """What "off" means, as in `interventions.OFF`."""
     other: Path | None
-    """The picture whose gates stand in for those of a block that is off; the first of the other samples by default."""
     random: bool
-    """Whether the network gets random weights."""
     seed: int
-    """Seed of the random draws."""
     outputs: Outputs | None = None
-    """What the person says that the network returns."""
     bands: tuple[Band, ...] | None = None
-    """What the input channels read, where the person says it."""
     device: "torch.device | None" = None
-    """Where the network runs; on the CPU where none is named."""
     draws: int | None = None
-    """For each edit; so many that one of them alone can be evidence, where none is said."""
     ground: Ground = "light"
-    """What the figure stands on."""
 
 
 def ablate(request: AblationRequest, out: Path) -> None:

@@ -22,22 +22,16 @@ KEPT = {"trace": 4, "resume": 1, "heatmap": 8}
 
 @dataclass(frozen=True)
 class ManyRequest:
-    """What the command line asks for."""
+    """What the command line asks for; the help of each option says what it is."""
 
     source: Path
     model: str
-    """A name of the zoo, or the path of a weight file."""
     measure: many.Name
     off: many.Off
-    """What "off" means for a block: "neutral", or "mean", over the samples."""
     random: bool
-    """Whether the network gets random weights."""
     limit: int | None
-    """At most so many pictures, spread evenly."""
     outputs: Outputs | None = None
-    """What the person says that the network returns."""
     bands: tuple[Band, ...] | None = None
-    """What the input channels read, where the person says it."""
 
 
 def over_many(request: ManyRequest, out: Path) -> None:
@@ -47,8 +41,7 @@ def over_many(request: ManyRequest, out: Path) -> None:
     """
     if request.off != "neutral" and request.measure != "ablation":
         raise click.UsageError(f"--measure {request.measure} switches no block off; --off goes with ablation.")
-    pictures = list_pictures(request.source)
-    pictures = pictures.limited(request.limit) if request.limit else pictures
+    pictures = list_pictures(request.source).limited(request.limit)
     loaded = load(request.model, random=request.random, bands=request.bands)
     network = replace(chosen(loaded), outputs=request.outputs)
     first = Observation(network, grey_card(network.card.bands), Store(KEPT))

@@ -20,8 +20,7 @@ SHOWN = 10
 
 def survey(source: Path, model: str, limit: int | None, settings: Settings, **how: Any) -> None:
     """Run a survey and print what came of it; `how` is what `naming.load` takes. Raises GatescopeError."""
-    pictures = list_pictures(source)
-    pictures = pictures.limited(limit) if limit else pictures
+    pictures = list_pictures(source).limited(limit)
     with ctrl_c() as cancel:
         result = run(load(model, **how), pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))

@@ -45,12 +45,12 @@ def stack(convolution: Convolution, *, layers: int, shuffle: bool, seed: int = 0
 
 
 @torch.inference_mode()
-def response(module: nn.Module, in_channels: int, *, seed: int = 0) -> Answers:
+def response(module: nn.Module, in_channels: int) -> Answers:
     """(outputs, inputs): does output j change, by as little as one bit, when input channel i is disturbed?
 
     One pass for each channel, all of one shape, so that the same arithmetic runs and equal means equal.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     picture = torch.randn(1, in_channels, SIDE, SIDE, generator=generator)
     calm = module(picture)
     columns = []

@@ -112,11 +112,6 @@ def _top(edit: Edit) -> Function:
     return keep
 
 
-def _moved(edit: Edit) -> Function:
-    right, down = edit.shift
-    return lambda values: values.roll((down, right), (-2, -1))
-
-
 _FUNCTIONS: dict[str, Callable[[Edit], Function]] = {
     "mean": _mean,
     "shuffle": _shuffled,
@@ -124,5 +119,5 @@ _FUNCTIONS: dict[str, Callable[[Edit], Function]] = {
     "top-off": _top,
     "set": lambda edit: lambda values: opened(values, edit.points),
     "invert": lambda edit: lambda values: 1 - values,
-    "move": _moved,
+    "move": lambda edit: lambda values: values.roll(edit.shift[::-1], (-2, -1)),  # (right, down) -> (down, right)
 }

@@ -121,13 +121,10 @@ def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:
     check_form(edit)
     if "values" in record and edit.action != "replace":
         raise EditError(f"The action {edit.action!r} takes no values; only 'replace' does.")
-    return edit, _values(record.get("values", {}))
-
-
-def _values(record: Any) -> dict[str, Floats]:
-    if not isinstance(record, dict):
-        raise EditError(f"The values of an edit are {_shown(record)}; an object of arrays by gate is allowed.")
-    return {_text(name): _array(name, rows) for name, rows in record.items()}
+    values = record.get("values", {})
+    if not isinstance(values, dict):
+        raise EditError(f"The values of an edit are {_shown(values)}; an object of arrays by gate is allowed.")
+    return edit, {_text(name): _array(name, rows) for name, rows in values.items()}
 
 
 def _array(name: str, rows: Any) -> Floats:

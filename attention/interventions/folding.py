@@ -9,6 +9,7 @@ Either way the gate is left at 1 for that channel: W2's row of it becomes 0, and
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -121,7 +122,7 @@ def _fold_gate(network: nn.Module, picture: Tensor, gate: str, mean: Floats, con
     for where, name in layers.candidates:
         _open(layers, chosen)
         if where == "before":
-            layers.first.weight[:, chosen] /= _beside(factors, layers.first.weight[:, chosen], 1)
+            layers.first.weight[:, chosen] /= _along_inputs(factors, layers.first.weight)
             norm = network.get_submodule(name)
             assert isinstance(norm, nn.BatchNorm2d)
             norm.weight[chosen] *= factors
@@ -129,7 +130,7 @@ def _fold_gate(network: nn.Module, picture: Tensor, gate: str, mean: Floats, con
         else:
             weight = network.get_submodule(name).weight
             assert isinstance(weight, Tensor)
-            weight[:, chosen] *= _beside(factors, weight[:, chosen], 1)
+            weight[:, chosen] *= _along_inputs(factors, weight)
         found = _output(network(picture))
         if float((found - wanted).abs().max()) <= EXACT * max(1.0, float(wanted.abs().max())):
             return Folding(gate, len(chosen), name, where)
@@ -137,8 +138,7 @@ def _fold_gate(network: nn.Module, picture: Tensor, gate: str, mean: Floats, con
     return Folding(gate, 0, "", "")
 
 
-@dataclass(frozen=True)
-class _FoldedLayers:
+class _FoldedLayers(NamedTuple):
     """The layers of an excitation, and those that may take its factors in: where they stand, and their names."""
 
     first: nn.Linear | nn.Conv2d
@@ -156,7 +156,13 @@ def _layers(network: nn.Module, picture: Tensor, gate: str, channels: int) -> _F
     reads = [part for part in own if part.weight.shape[1] == channels]
     if not makes or not reads:
         return None
-    earlier = [name for name in order[: inside[0]] if _is_norm(network.get_submodule(name), channels)]
+    earlier = [
+        name
+        for name in order[: inside[0]]
+        if isinstance(norm := network.get_submodule(name), nn.BatchNorm2d)
+        and norm.affine
+        and norm.num_features == channels
+    ]
     later = [name for name in order[inside[-1] + 1 :] if _reads(network.get_submodule(name), channels)]
     candidates = [("after", name) for name in later[:1]] + [("before", name) for name in earlier[-1:]]
     return _FoldedLayers(reads[0], makes[-1], candidates)
@@ -166,21 +172,13 @@ def _in_order(network: nn.Module, picture: Tensor) -> list[str]:
     """The names of the modules without parts, as they are called."""
     order: list[str] = []
     leaves = [(name, part) for name, part in network.named_modules() if not any(part.children())]
-    hooks = [part.register_forward_hook(_noting(order, name)) for name, part in leaves]
+    hooks = [part.register_forward_hook(lambda *_, name=name: order.append(name)) for name, part in leaves]
     try:
         network(picture)
     finally:
         for hook in hooks:
             hook.remove()
     return order
-
-
-def _noting(order: list[str], name: str) -> Callable[..., None]:
-    return lambda *_: order.append(name)
-
-
-def _is_norm(part: nn.Module, channels: int) -> bool:
-    return isinstance(part, nn.BatchNorm2d) and part.affine and part.num_features == channels
 
 
 def _reads(part: nn.Module, channels: int) -> bool:
@@ -194,9 +192,9 @@ def _open(layers: _FoldedLayers, chosen: Tensor) -> None:
     layers.last.bias[chosen] = OPEN
 
 
-def _beside(factors: Tensor, values: Tensor, axis: int) -> Tensor:
-    """The factors along one axis of these values."""
-    return factors.reshape([-1 if place == axis else 1 for place in range(values.dim())])
+def _along_inputs(factors: Tensor, weight: Tensor) -> Tensor:
+    """The factors along the axis of a layer's inputs."""
+    return factors.reshape(1, -1, *[1] * (weight.dim() - 2))
 
 
 def _set(chosen: Tensor, factors: Tensor) -> Callable[[Tensor], Tensor]:

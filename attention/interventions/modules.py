@@ -61,7 +61,7 @@ class _Rest(nn.Module):
 
     def __init__(self, whole: nn.Module, parts: Sequence[nn.Module]) -> None:
         super().__init__()
-        self._modules = whole._modules
+        self._modules = whole._modules  # the same dictionary, since parts that are added would have other names
         self._chain = tuple(parts)
         self.training = whole.training
 

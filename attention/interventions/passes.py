@@ -1,8 +1,8 @@
 """Edited passes over one picture, many in a batch: how far each moves the logits."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,23 +17,18 @@ from attention.records import Floats, Outputs, Trace
 if TYPE_CHECKING:  # records and what is made of them need no torch
     from torch import Tensor
 
+    from attention.capture import Tracer
     from attention.interventions.modules import SequentialResume
 
 BATCH = 8
 """Passes at a time, at most."""
 
 
-class Run(Protocol):
-    """A forward pass with edits, such as a `capture.Tracer`."""
-
-    def __call__(self, batch: "Tensor", *, edits: Mapping[str, Function]) -> Trace: ...
-
-
 @dataclass(frozen=True, eq=False)
 class EditedPasses:
     """The passes of one network over one picture, with gates edited."""
 
-    run: Run
+    run: "Tracer"
     picture: "Tensor"
     """(1, C, H, W), on the network's device."""
     before: Trace
@@ -103,13 +98,10 @@ def changes(
 
 def _batch(passes: EditedPasses, edits: Sequence[Mapping[str, Function]]) -> Floats:
     rows: list[Mapping[str, Function]] = [{}, *edits]
-    by_gate = {name: _by_row([row.get(name) for row in rows]) for name in dict.fromkeys(_names(edits))}
+    names = dict.fromkeys(name for row in rows for name in row)
+    by_gate = {name: _by_row([row.get(name) for row in rows]) for name in names}
     output = passes.logits(passes.edited(by_gate, len(rows)))
     return output[1:] - output[:1]
-
-
-def _names(edits: Sequence[Mapping[str, Function]]) -> Iterator[str]:
-    return (name for one in edits for name in one)
 
 
 def _by_row(functions: Sequence[Function | None]) -> Function:

@@ -53,7 +53,9 @@ def folded(part: Part, *, deepest: int, depth: int = 0, holder: str = "") -> Ite
     """The tree down to a depth, with neighbours that hold the same in one row, and that row not unfolded further."""
     yield Row(depth, (part,), _label([part], holder))
     if depth < deepest:
-        for _, group in groupby(enumerate(part.parts), _likeness):
+        # A single convolution is like no other, so that each has its row.
+        keys = [_signature(each, each.name) if each.parts or each.form else id(each) for each in part.parts]
+        for _, group in groupby(zip(keys, part.parts, strict=True), lambda pair: pair[0]):
             alike = tuple(each for _, each in group)
             if len(alike) > 1:
                 yield Row(depth + 1, alike, _label(alike, part.name))
@@ -64,12 +66,6 @@ def folded(part: Part, *, deepest: int, depth: int = 0, holder: str = "") -> Ite
 def alike(one: Part, other: Part) -> bool:
     """Whether two parts differ in nothing but their place: class, numbers, shapes, and all that is in them."""
     return _signature(one, one.name) == _signature(other, other.name)
-
-
-def _likeness(numbered: tuple[int, Part]) -> object:
-    """The same for blocks that are alike. A single convolution is like no other, so that each has its row."""
-    number, part = numbered
-    return _signature(part, part.name) if part.parts or part.form else number
 
 
 def _signature(part: Part, root: str) -> tuple[object, ...]:

@@ -25,9 +25,9 @@ class Attention:
     def __init__(self, module: nn.Module, gates: Sequence[Gate]) -> None:
         self.network = module
         self.modules = dict(module.named_modules())
-        self.blocks = _outermost(
-            {name: form for name, part in self.modules.items() if (form := known.form(type(part)))}
-        )
+        forms = {name: form for name, part in self.modules.items() if (form := known.form(type(part)))}
+        outermost = [name for name in forms if not any(other != name and within(name, other) for other in forms)]
+        self.blocks = {name: forms[name] for name in outermost}
         self.homes = _homes(gates, self.blocks)
 
     def inside(self, name: str) -> tuple[str, ...]:
@@ -144,12 +144,6 @@ def owner(gate: str) -> str:
 def within(name: str, outer: str) -> bool:
     """Whether a module is another one or stands in it; everything stands in the network, whose name is empty."""
     return not outer or name == outer or name.startswith(f"{outer}.")
-
-
-def _outermost(forms: dict[str, str]) -> dict[str, str]:
-    return {
-        name: form for name, form in forms.items() if not any(other != name and within(name, other) for other in forms)
-    }
 
 
 def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:

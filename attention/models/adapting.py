@@ -4,7 +4,7 @@ shapes of a file -> the shapes with the usual head -> a family's network -> the 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -141,8 +141,3 @@ def _change_first(module: nn.Module, name: str, shape: tuple[int, ...], *, small
         first.kernel_size, first.stride, first.padding = (3, 3), (1, 1), (1, 1)
         if not pooled:
             module.maxpool = nn.Identity()
-
-
-def channels(settings: Mapping[str, object]) -> int:
-    """How many input channels a network with these settings reads."""
-    return int(str(settings.get("channels", CHANNELS)))

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from attention.files import open_plain
@@ -42,19 +42,6 @@ class DownloadError(ZooError):
     """A weight file that could not be fetched, or that is not the one it should be."""
 
 
-class Weights(Protocol):
-    """Where the trained weights of a network come from."""
-
-    def here(self) -> Path | None:
-        """The file on this machine, unread, or None."""
-
-    def fetch(self, progress: Progress) -> Path:
-        """The file on this machine, downloaded where it was not there, and checked. Raises DownloadError."""
-
-    def checksum(self) -> str:
-        """What the file is checked against, in hexadecimal digits; empty where nobody states it."""
-
-
 @dataclass(frozen=True)
 class OnServer:
     """A weight file under an address of its own, kept where its library keeps it."""
@@ -71,12 +58,15 @@ class OnServer:
         return folder / Path(urlsplit(self.url).path).name.removesuffix(".zip")
 
     def here(self) -> Path | None:
+        """The file on this machine, unread, or None."""
         return self.path if self.path.exists() else None
 
     def checksum(self) -> str:
+        """What the file is checked against, in hexadecimal digits; empty where nobody states it."""
         return self.digest
 
     def fetch(self, progress: Progress) -> Path:
+        """The file on this machine, downloaded where it was not there, and checked. Raises DownloadError."""
         if not self.path.exists():
             self._download_once(progress)
         elif not self._is_right(self.path):
@@ -304,6 +294,10 @@ class OnHub:
         folder = Path(constants.HF_HUB_CACHE) / f"models--{self.repository.replace('/', '--')}"
         main = folder / "refs" / "main"
         return folder / "snapshots" / (main.read_text() if main.exists() else "main") / name
+
+
+Weights = OnServer | OnHub
+"""Where the trained weights of a network come from."""
 
 
 def _reporter(progress: Progress) -> "type[tqdm[Any]]":

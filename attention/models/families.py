@@ -100,6 +100,10 @@ class Names:
     head: str = "fc.weight"
 
 
+BLOCKS = Names(block=lambda stage, block: f"layer{stage + 1}.{block}.")
+"""torchvision's and timm's, and those of the published codes."""
+
+
 @dataclass(frozen=True)
 class Residual:
     """A residual network of stages of equal blocks."""
@@ -138,7 +142,7 @@ class Residual:
         }
 
 
-def read_residual(shapes: Shapes, names: Names) -> Residual:
+def read_residual(shapes: Shapes, names: Names = BLOCKS) -> Residual:
     """Raises KeyError where the keys are not those of such a network."""
     stages = tuple(takewhile(bool, (_blocks(shapes, names, stage) for stage in count())))
     bottleneck = names.block(0, 0) + names.conv.format(3) in shapes

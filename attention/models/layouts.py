@@ -13,13 +13,11 @@ from torch import nn
 from attention.models import families
 from attention.models.families import Candidate, Family, Shapes
 
-NAMES = families.Names(block=lambda stage, block: f"layer{stage + 1}.{block}.")
-
 
 def _torchvision_resnet(shapes: Shapes, *, grouped: bool) -> Iterator[Candidate]:
     from torchvision.models import resnet
 
-    sizes = families.read_residual(shapes, NAMES)
+    sizes = families.read_residual(shapes)
     if grouped == (sizes.groups > 1):
         block = resnet.Bottleneck if sizes.bottleneck else resnet.BasicBlock
         width = sizes.inner[0] // sizes.groups if sizes.bottleneck else 64
@@ -30,7 +28,7 @@ def _torchvision_resnet(shapes: Shapes, *, grouped: bool) -> Iterator[Candidate]
 def _torchvision_mobilenet(shapes: Shapes) -> Iterator[Candidate]:
     from torchvision.models import mobilenet_v3_large, mobilenet_v3_small
 
-    last = families.count_run(shapes, _torchvision_mobile_block)
+    last = families.count_run(shapes, lambda number: f"features.{number}{'.block.0' if number else ''}.0.weight")
     classes = shapes["classifier.3.weight"][0]
     builders: dict[int, tuple[str, Callable[..., nn.Module], int]] = {
         16: ("large", mobilenet_v3_large, 960),
@@ -40,10 +38,6 @@ def _torchvision_mobilenet(shapes: Shapes) -> Iterator[Candidate]:
     for width in families.mobilenet_widths(shapes[f"features.{last}.0.weight"][0], full):
         settings = {"size": size, "width": width, "classes": classes}
         yield Candidate(settings, partial(build, width_mult=width, num_classes=classes))
-
-
-def _torchvision_mobile_block(number: int) -> str:
-    return f"features.{number}.block.0.0.weight" if number else "features.0.0.weight"
 
 
 def _torchvision_efficientnet(shapes: Shapes) -> Iterator[Candidate]:
@@ -112,21 +106,23 @@ TORCHVISION = (
     ),
 )
 
-DEEP = families.Names(block=NAMES.block, stem="conv1.6.weight")
-LEGACY = families.Names(block=NAMES.block, stem="layer0.conv1.weight", head="last_linear.weight")
-LEGACY_DEEP = families.Names(block=NAMES.block, stem="layer0.conv3.weight", head="last_linear.weight")
+DEEP = families.Names(block=families.BLOCKS.block, stem="conv1.6.weight")
+LEGACY = families.Names(block=families.BLOCKS.block, stem="layer0.conv1.weight", head="last_linear.weight")
+LEGACY_DEEP = families.Names(block=families.BLOCKS.block, stem="layer0.conv3.weight", head="last_linear.weight")
 
 
 def _timm_resnet(shapes: Shapes, *, grouped: bool, attention: str = "", smooth: str = "") -> Iterator[Candidate]:
     from timm.layers import BlurPool2d
     from timm.models import resnet
 
-    sizes = families.read_residual(shapes, DEEP if DEEP.stem in shapes else NAMES)
+    sizes = families.read_residual(shapes, DEEP if DEEP.stem in shapes else families.BLOCKS)
     if grouped != (sizes.groups > 1):
         return
     expansion = 4 if sizes.bottleneck else 1
     planes = tuple(width // expansion for width in sizes.outputs)
-    options = _timm_stem(shapes) | _timm_shortcut(shapes) | {"channels": planes, "num_classes": sizes.classes}
+    # A pooling before the shortcut's convolution moves that one place on.
+    averaged = len(shapes.get("layer2.0.downsample.1.weight", ())) == 4
+    options = _timm_stem(shapes) | {"avg_down": averaged, "channels": planes, "num_classes": sizes.classes}
     if sizes.bottleneck:
         options |= {"cardinality": sizes.groups, "base_width": 64 * sizes.inner[0] // (planes[0] * sizes.groups)}
     if smooth:  # these layers have no weights
@@ -145,12 +141,6 @@ def _timm_stem(shapes: Shapes) -> dict[str, Any]:
     return {"stem_width": second, "stem_type": "deep" if first == second else "deep_tiered"}
 
 
-def _timm_shortcut(shapes: Shapes) -> dict[str, Any]:
-    """A pooling before the shortcut's convolution moves that one place on."""
-    averaged = "layer2.0.downsample.1.weight" in shapes and len(shapes["layer2.0.downsample.1.weight"]) == 4
-    return {"avg_down": True} if averaged else {}
-
-
 def _timm_attention(shapes: Shapes, sizes: families.Residual, kind: str) -> Iterator[tuple[dict[str, object], Any]]:
     """Settings and layer of the blocks' attention, with both of timm's ways of rounding a hidden width."""
     from timm.layers import SEModule
@@ -159,7 +149,7 @@ def _timm_attention(shapes: Shapes, sizes: families.Residual, kind: str) -> Iter
     if kind in ("", "eca"):
         yield {}, kind
         return
-    last = NAMES.block(len(sizes.stages) - 1, 0)
+    last = families.BLOCKS.block(len(sizes.stages) - 1, 0)
     squeeze = last + ("se.fc1.weight" if kind == "se" else "se.channel.fc1.weight")
     hidden, channels = families.squeeze_widths(shapes, squeeze)
     settings: dict[str, object] = {"reduction": channels // hidden}
@@ -314,7 +304,8 @@ def _pytorchcv_residual(
     }
     arguments |= {option: known.get(option, value) for option, value in options.items()}
     settings = sizes.settings | ({"reduction": families.reduction(shapes, squeeze)} if squeeze else {})
-    settings |= _pytorchcv_spatial_kernel(shapes)
+    if convolution := shapes.get(f"{UNIT}cbam.sp_gate.conv.conv.weight"):
+        settings |= {"spatial kernel": convolution[-1]}
     yield Candidate(settings, partial(_pytorchcv_class(network), **arguments))
 
 
@@ -323,11 +314,6 @@ def _pytorchcv_class(name: str) -> type[nn.Module]:
 
     modules = (bamresnet, cbamresnet, resnet, resnext, seresnet, seresnext)
     return next(getattr(module, name) for module in modules if hasattr(module, name))
-
-
-def _pytorchcv_spatial_kernel(shapes: Shapes) -> dict[str, object]:
-    shape = shapes.get("features.stage1.unit1.cbam.sp_gate.conv.conv.weight")
-    return {"spatial kernel": shape[-1]} if shape else {}
 
 
 def _pytorchcv_family(name: str, clue: tuple[str, str], network: str, **reading: Any) -> Family:

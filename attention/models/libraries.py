@@ -277,7 +277,7 @@ class Pytorchcv:
     """pytorchcv's classifiers of ImageNet-1k, as the tables in its package describe them."""
 
     def names(self) -> list[str]:
-        from pytorchcv.model_provider import _models
+        from pytorchcv.model_provider import _models  # what get_model builds, of which there is no public list
 
         return [name for name, row in _pytorchcv_table().items() if row["test_dataset"] == "in1k" and name in _models]
 

@@ -86,6 +86,12 @@ def card_of(seen: Preprocessing, **known: Any) -> ModelCard:
     return ModelCard(input_size=seen.size, **{name: getattr(seen, name) for name in SEEN}, **known)
 
 
+def stored_card(fields: dict[str, Any]) -> ModelCard:
+    """The card that a JSON file has, which knows no tuples."""
+    lists: dict[str, Any] = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return ModelCard(**fields | lists)
+
+
 def reading(card: ModelCard, bands: tuple[Band, ...]) -> ModelCard:
     """The card of the same network, whose input channels read these bands. Raises ZooError where there is not one for
     each."""

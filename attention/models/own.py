@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attention import files, labels
 from attention.images import ASSETS
-from attention.models.network import Network, ZooError
+from attention.models.network import Network, ZooError, stored_card
 from attention.records import GateHealth, ModelCard
 
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
@@ -38,9 +38,8 @@ def card(name: str) -> ModelCard:
 def _card(fields: dict[str, Any]) -> ModelCard:
     if not fields["labels"]:  # ImageNet's stand in one place
         fields |= {"classes": tuple(labels.imagenet()), "labels": tuple(labels.imagenet().values())}
-    fields["gate_health"] = tuple(GateHealth(**gate) for gate in fields["gate_health"])
-    lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
-    return ModelCard(**fields | lists)
+    fields["gate_health"] = [GateHealth(**gate) for gate in fields["gate_health"]]
+    return stored_card(fields)
 
 
 def load(name: str) -> Network:

@@ -200,16 +200,11 @@ class ResNet(nn.Module):
         return self.fc(features.mean((2, 3)))
 
 
-NAMES = families.Names(block=lambda stage, block: f"layer{stage + 1}.{block}.")
 LAYOUT = "the published code's layout"
 
 
-def _sizes(shapes: Shapes) -> families.Residual:
-    return families.read_residual(shapes, NAMES)
-
-
 def _se(shapes: Shapes) -> Iterator[Candidate]:
-    sizes, reduction = _sizes(shapes), families.reduction(shapes, "layer1.0.se.fc.0.weight")
+    sizes, reduction = families.read_residual(shapes), families.reduction(shapes, "layer1.0.se.fc.0.weight")
 
     def attention(channels: int) -> nn.Module:
         return SE(channels, channels // reduction)
@@ -219,7 +214,10 @@ def _se(shapes: Shapes) -> Iterator[Candidate]:
 
 
 def _cbam(shapes: Shapes) -> Iterator[Candidate]:
-    sizes, reduction = _sizes(shapes), families.reduction(shapes, "layer1.0.cbam.ChannelGate.mlp.1.weight")
+    sizes, reduction = (
+        families.read_residual(shapes),
+        families.reduction(shapes, "layer1.0.cbam.ChannelGate.mlp.1.weight"),
+    )
     kernel = shapes.get("layer1.0.cbam.SpatialGate.spatial.conv.weight", (None,))[-1]
 
     def attention(channels: int) -> nn.Module:
@@ -231,7 +229,7 @@ def _cbam(shapes: Shapes) -> Iterator[Candidate]:
 
 def _ca_sa(shapes: Shapes) -> Iterator[Candidate]:
     layers = ("fc1", "fc2") if "layer1.0.ca.fc1.weight" in shapes else ("fc.0", "fc.2")
-    sizes, reduction = _sizes(shapes), families.reduction(shapes, f"layer1.0.ca.{layers[0]}.weight")
+    sizes, reduction = families.read_residual(shapes), families.reduction(shapes, f"layer1.0.ca.{layers[0]}.weight")
     kernel = shapes["layer1.0.sa.conv1.weight"][-1]
 
     def channel(channels: int) -> nn.Module:
@@ -245,7 +243,10 @@ def _ca_sa(shapes: Shapes) -> Iterator[Candidate]:
 
 
 def _bam(shapes: Shapes) -> Iterator[Candidate]:
-    sizes, reduction = _sizes(shapes), families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight")
+    sizes, reduction = (
+        families.read_residual(shapes),
+        families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight"),
+    )
 
     def between(channels: int) -> nn.Module:
         return BAM(channels, channels // reduction)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from attention import files
 from attention.images import ASSETS
@@ -14,11 +14,17 @@ from attention.limits import BUILDING
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
 from attention.models.libraries import LIBRARIES, counted, trained
-from attention.models.network import Network, Size, ZooError, check_size, needing_libraries, preprocessing, seeded
+from attention.models.network import (
+    Network,
+    Size,
+    ZooError,
+    check_size,
+    needing_libraries,
+    preprocessing,
+    seeded,
+    stored_card,
+)
 from attention.records import ModelCard
-
-if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
-    from torch import nn
 
 __all__ = ["DownloadError", "Network", "Progress", "ZooError", "card", "here", "load", "names", "preprocessing"]
 
@@ -127,16 +133,19 @@ def load(
     what `weight_files.load` takes besides.
     """
     if isinstance(name, Path):
-        return _of_file(name, part, family, random=random)
+        if random:
+            raise ZooError(f"{name.name} is a file of weights; random ones are allowed for networks by name.")
+        return weight_files.load(name, part=part, family=family)
     known = card(name)
     if name in own.names():
-        return Network(_of_random_weights(known, name), _built(known, name)) if random else own.load(name)
+        return Network(_of_random_weights(known, name), seeded(lambda: own.build(known))) if random else own.load(name)
     source, _, short = name.partition("/")
     size = check_size(name, lambda: LIBRARIES[source].build(short), preprocessing(known))
     if not random:
-        return _trained(known, name, size, progress or _ignore)
+        return _trained(known, name, size, progress or (lambda done, total: None))
     with BUILDING.taking(size.numbers):
-        return Network(_of_random_weights(known, name), _built(known, name), size.largest)
+        module = seeded(lambda: LIBRARIES[source].build(short))
+        return Network(_of_random_weights(known, name), module, size.largest)
 
 
 def curated_names() -> tuple[str, ...]:
@@ -154,12 +163,6 @@ def save_cards() -> Iterator[ModelCard]:
     files.write(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
 
-def _of_file(path: Path, part: str | None, family: str | None, *, random: bool) -> Network:
-    if random:
-        raise ZooError(f"{path.name} is a file of weights; random ones are allowed for networks by name.")
-    return weight_files.load(path, part=part, family=family)
-
-
 def _trained(known: ModelCard, name: str, size: Size, progress: Progress) -> Network:
     source, _, short = name.partition("/")
     weights = LIBRARIES[source].weights(short)
@@ -173,13 +176,6 @@ def _trained(known: ModelCard, name: str, size: Size, progress: Progress) -> Net
     labels = LIBRARIES[source].labels(short)
     known = replace(known, labels=labels, assumed=known.assumed + assumed, sha256=hash_of(file, "sha256"))
     return Network(known, module, size.largest)
-
-
-def _built(known: ModelCard, name: str) -> "nn.Module":
-    if known.name in own.NAMES:
-        return seeded(lambda: own.build(known))
-    source, _, short = name.partition("/")
-    return seeded(lambda: LIBRARIES[source].build(short))
 
 
 def _of_random_weights(known: ModelCard, name: str) -> ModelCard:
@@ -199,11 +195,6 @@ def _entry(name: str) -> Entry:
     if short not in known:
         shown = f"{name[:80]!r}{' ...' * (len(name) > 80)}"
         raise ZooError(f"There is no classifier {shown}; {_close(name, known)}.")
-    return _looked_up(name)
-
-
-@lru_cache(maxsize=64)
-def _looked_up(name: str) -> Entry:
     return computed_entry(name)
 
 
@@ -216,10 +207,6 @@ def _close(name: str, known: set[str]) -> str:
     return f"near it are {', '.join(close[:4])}" if close else f"there are {', '.join(candidates[:6])} and others"
 
 
-def _ignore(done: int, total: int | None) -> None:
-    """Progress that nobody asked for."""
-
-
 @cache
 def curated_entries() -> dict[str, Entry]:
     """Every network on offer by name, as the file has them. Raises FileError where it is damaged."""
@@ -227,8 +214,9 @@ def curated_entries() -> dict[str, Entry]:
         return {name: _stored_entry(stored) for name, stored in json.loads(text).items()}
 
 
+@lru_cache(maxsize=64)
 def computed_entry(name: str) -> Entry:
-    """Computed anew with the library: "timm/seresnet50" takes seconds. Raises ZooError."""
+    """Computed with the library: "timm/seresnet50" takes seconds. Raises ZooError."""
     library, _, rest = name.partition("/")
     return Entry(counted(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
 
@@ -243,7 +231,6 @@ def _stated(record: Any) -> dict[str, Any]:
 
 
 def _stored_entry(stored: dict[str, Any]) -> Entry:
-    lists: dict[str, Any] = {key: tuple(value) for key, value in stored["card"].items() if isinstance(value, list)}
     weights = stored["weights"]
     made = (OnServer(**weights) if "url" in weights else OnHub(**weights)) if weights else None
-    return Entry(ModelCard(**stored["card"] | lists), made)
+    return Entry(stored_card(stored["card"]), made)

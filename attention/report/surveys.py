@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from attention.charts import surveys
-from attention.charts.chart import Columns
+from attention.charts.chart import Columns, by_row
 from attention.charts.surveys import Selection
 from attention.numbers import amount, number
 from attention.report.document import Document, Item, Section, Table
@@ -22,7 +22,8 @@ MOST_POINTS = 256
 def surveyed(survey: LoadedSurvey) -> Document:
     """The report of a survey: the charts of its page, with no block selected and classes spread evenly over all."""
     result = survey.result
-    selection = Selection(survey, classes=_classes_shown(survey))
+    used = np.flatnonzero(survey.counts)
+    selection = Selection(survey, classes=tuple(used[evenly_spaced(len(used), MOST_CLASSES)].tolist()))
     return Document(
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
         _answer(survey),
@@ -30,11 +31,6 @@ def surveyed(survey: LoadedSurvey) -> Document:
         [_classes(result), *_charts(selection), *_failures(result), _origin(result)],
         survey.title,
     )
-
-
-def _classes_shown(survey: LoadedSurvey) -> tuple[int, ...]:
-    used = np.flatnonzero(survey.counts)
-    return tuple(used[evenly_spaced(len(used), MOST_CLASSES)].tolist())
 
 
 def _charts(selection: Selection) -> Iterator[Section]:
@@ -118,7 +114,7 @@ def _class_means(survey: LoadedSurvey, gates: list[GateSurvey]) -> Columns:
         )
     ]
     heads = ("gate", "class", "channel", "n", "mean", "standard deviation")
-    return dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True))
+    return by_row(heads, rows)
 
 
 def _failures(result: Result) -> Iterator[Section]:

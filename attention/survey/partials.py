@@ -151,7 +151,7 @@ def histogram(values: Doubles) -> NDArray[np.integer]:
     In float64 the product of a float32 value and BINS is exact, and so is the bin.
     """
     bins = np.floor(values * BINS).clip(-1, BINS).astype(np.int64) + 1
-    bins[values == 1] = BINS
+    bins[values == 1] = BINS  # the last bin holds 1 itself
     width = BINS + 2
     flat = (bins + np.arange(values.shape[1]) * width).ravel()
     counts = np.bincount(flat, minlength=values.shape[1] * width).reshape(-1, width)

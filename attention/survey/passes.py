@@ -16,7 +16,7 @@ from zlib import error as ZlibError
 import numpy as np
 from numpy.typing import NDArray
 
-from attention import images
+from attention import images, labels
 from attention.kinds import KINDS
 from attention.limits import FEATURES, PASSES, at_once
 from attention.models import Network
@@ -152,13 +152,9 @@ def read_batch(plan: BatchPlan, numbers: range) -> "tuple[Tensor, dict[int, str]
             tensors.append(plan.network.transform(images.read(plan.pictures.read(number))))
         except (images.PictureError, OSError, BadZipFile, ZlibError, RuntimeError) as error:
             failed[number] = _reason(error)
-    return _channels_last(torch.stack(tensors) if tensors else torch.empty(0)), failed
-
-
-def _channels_last(batch: "Tensor") -> "Tensor":
-    import torch
-
-    return batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch
+    if not tensors:
+        return torch.empty(0), failed
+    return torch.stack(tensors).contiguous(memory_format=torch.channels_last), failed
 
 
 def _first(error: Exception) -> str:
@@ -222,17 +218,18 @@ def class_outputs(network: Network, classes: tuple[str, ...]) -> tuple[int, ...]
     known = {label.casefold(): number for number, label in reversed(list(enumerate(network.labels)))}
     known |= {name: number for number, name in enumerate(network.card.classes)}
     if len(network.labels) == IMAGENET and all(re.fullmatch(r"n\d{8}", name) for name in classes):
-        known = {name: number for number, name in enumerate(_wordnet_ids())}
+        known = {name: number for number, name in enumerate(labels.imagenet())}
     return tuple(known.get(name, known.get(name.casefold(), -1)) for name in classes)
 
 
 def provenance(plan: BatchPlan) -> dict[str, Any]:
     """Everything that the numbers depend on, but for the processor. Two surveys with equal ones give equal numbers."""
-    card = plan.network.card
+    card, seen = plan.network.card, asdict(plan.network.transform)
     return {
         "network": {"name": card.name, "title": card.title, "random": card.random, "file_sha256": card.sha256}
         | {"weights_sha256": weights_sha256(plan.network.module)},
-        "preprocessing": _preprocessing(plan.network.transform),
+        # Without the bands where they are the colours, as in files of before there were others.
+        "preprocessing": {name: value for name, value in seen.items() if (name, value) != ("bands", images.RGB)},
         "pictures": _picture_facts(plan.pictures),
         "batch_size": plan.batch_size,
         "shuffle_seed": SEED,
@@ -241,34 +238,18 @@ def provenance(plan: BatchPlan) -> dict[str, Any]:
     }
 
 
-def _preprocessing(seen: images.Preprocessing) -> dict[str, Any]:
-    """Without the bands where they are the colours, as in files of before there were others."""
-    return {name: value for name, value in asdict(seen).items() if (name, value) != ("bands", images.RGB)}
-
-
 def weights_sha256(module: "nn.Module") -> str:
     """SHA-256 over the names, types and values of all parameters and buffers, as they are in memory."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(_bytes()).numpy().data)
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
 
 
 def _picture_facts(pictures: PictureList) -> dict[str, Any]:
     root = str(pictures.root.resolve()).encode("utf-8", "backslashreplace").decode()
     facts = {"root": root, "count": len(pictures), "classes": len(pictures.classes)}
     return facts | {"left_out": pictures.left_out, "fingerprint": pictures.fingerprint}
-
-
-def _wordnet_ids() -> list[str]:
-    """ImageNet's WordNet ids in the order of its 1,000 outputs, as timm has them."""
-    from timm.data.imagenet_info import ImageNetInfo
-
-    return ImageNetInfo("imagenet-1k").label_names()

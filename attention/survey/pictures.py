@@ -72,9 +72,10 @@ class PictureList:
             digest.update(f"{path}\0{self.classes[label]}\0{size}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
-    def limited(self, count: int) -> "PictureList":
-        """At most so many of the pictures, spread evenly over the list, so that each class keeps its share."""
-        if count >= len(self):
+    def limited(self, count: int | None) -> "PictureList":
+        """At most so many of the pictures, spread evenly over the list, so that each class keeps its share; all of
+        them for None."""
+        if count is None or count >= len(self):
             return self
         return self.chosen([number * len(self) // count for number in range(count)])
 

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.kinds import Kind
-from attention.records import Floats, GatescopeError, StoppedError
+from attention.records import Doubles, Floats, GatescopeError, StoppedError
 
-Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 BINS = 20
 """Bins of equal width over 0 to 1; the first is below 0.05, the last from 0.95 to 1 inclusive."""

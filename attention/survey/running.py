@@ -250,7 +250,13 @@ def run(
             if cancel and cancel.is_set() and batches < len(plan):
                 if store:
                     store.save(partial, batches)
-                raise CancelledError(_stopped(partial, plan, store))
+                kept = (
+                    f"{store.path} holds them, and --resume goes on"
+                    if store
+                    else "nothing is kept without a result file"
+                )
+                done = f"{partial.pictures:,} of {amount(len(pictures), 'picture')}"
+                raise CancelledError(f"The survey was stopped after {done}; {kept}.")
     run = clock.run(settings) | ({"batches_halved": partial.halved} if partial.halved else {})
     result = _result(partial, plan, facts | {"run": run})
     if store and settings.out:
@@ -270,11 +276,6 @@ def _result(partial: Partial, plan: BatchPlan, facts: dict[str, Any]) -> Result:
     return assemble(
         partial, plan.pictures.classes, provenance=facts, outputs=plan.outputs, labels=plan.network.labels, paths=paths
     )
-
-
-def _stopped(partial: Partial, plan: BatchPlan, store: Checkpoint | None) -> str:
-    where = f"{store.path} holds them, and --resume goes on" if store else "nothing is kept without a result file"
-    return f"The survey was stopped after {partial.pictures:,} of {amount(len(plan.pictures), 'picture')}; {where}."
 
 
 class _Clock:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from attention.analysis import health
 from attention.analysis.evidence import LEVEL
-from attention.records import GateHealth
-from attention.survey.result import BINS, Doubles, GateSurvey, Integers, Result
+from attention.records import Doubles, GateHealth
+from attention.survey.result import BINS, GateSurvey, Integers, Result
 
 _LOW_END, _HIGH_START = 1 + round(health.LOW * BINS), 1 + round(health.HIGH * BINS)
 """The bins of a histogram that hold the low values end before the one, those of the high values start at the other."""
@@ -143,7 +143,7 @@ def gate_health(gate: GateSurvey) -> SurveyedHealth:
 def entropy(histogram: NDArray[np.integer]) -> Doubles:
     """(..., bins) counts -> (...) bits: -sum p log2 p (C. E. Shannon, 1948), 0 where all values share one bin."""
     shares = histogram / histogram.sum(-1, keepdims=True)
-    return -(shares * np.log2(shares, where=shares > 0, out=np.zeros_like(shares))).sum(-1) + 0.0
+    return -(shares * np.log2(shares, where=shares > 0, out=np.zeros_like(shares))).sum(-1) + 0.0  # -0.0 becomes 0
 
 
 def _class_means(gate: GateSurvey) -> tuple[tuple[Integers, Doubles], tuple[Integers, Doubles]]:

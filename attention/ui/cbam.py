@@ -18,8 +18,8 @@ from attention.kinds import SPATIAL
 from attention.numbers import fixed, small
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.ui import gates as gate_pages
 from attention.ui import presenting, tinted, usual, widgets
-from attention.ui.gates import say_notes
 
 HEIGHT = 600
 """Height of the picture, in pixels, where its place is wide enough: what stays above the fold of a projected page."""
@@ -39,11 +39,8 @@ return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward
 
 def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
-    gates = {block.name: _shown(block)[0] for block in blocks}
-    means = [float(gate.values.mean()) for gate in gates.values()]
-    usual = analysis.most_varied({block.name: block.gates for block in blocks}, observation.card.gate_health)
-    names, label = {name: observation.names[name] for name in gates}, "the mean of the spatial gate"
-    name = widgets.depth_strip(names, means, usual, label=label, colours=SPATIAL_GATE)
+    shown = {block.name: _shown(block)[0] for block in blocks}
+    name = gate_pages.choose_block(observation, shown, "the mean of the spatial gate", SPATIAL_GATE)
     return next(block for block in blocks if block.name == name)
 
 
@@ -69,7 +66,7 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
 def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
     for gate in _shown(block):
-        say_notes(observation, gate)
+        gate_pages.say_notes(observation, gate)
     over = f"over {observation.card.health_pictures}"
     for health in observation.card.gate_health:
         if health.name not in [gate.name for gate in _shown(block)]:

@@ -19,9 +19,9 @@ from attention.kinds import CHANNEL
 from attention.numbers import attention_share, extent, fixed, number, signed, small
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
-from attention.ui import cache, frame, presenting, usual, widgets
+from attention.ui import frame, presenting, usual, widgets
+from attention.ui import gates as gate_pages
 from attention.ui.exploring import explore
-from attention.ui.gates import say_notes
 
 ORDERS = ["Sorted", "By channel"]
 SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
@@ -85,11 +85,7 @@ class ChannelSelection:
 def choose_block(observation: Observation) -> tuple[dict[str, Gate], str]:
     """The channel gates by the name of their block, and the block that is chosen on the depth strip."""
     by_block = {block.name: gate for block in observation.blocks if (gate := analysis.channel_view(block))}
-    means = [float(gate.values.mean()) for gate in by_block.values()]
-    blocks = {block.name: block.gates for block in observation.blocks if block.name in by_block}
-    opened = analysis.most_varied(blocks, observation.card.gate_health)
-    names = {name: observation.names[name] for name in by_block}
-    return by_block, widgets.depth_strip(names, means, opened, label="the mean channel gate")
+    return by_block, gate_pages.choose_block(observation, by_block, "the mean channel gate")
 
 
 def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str, str]:
@@ -113,7 +109,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Chan
         )
     selection = ChannelSelection(observation, gates, block, channel, order == "Sorted")
     with said:
-        say_notes(observation, selection.gate)
+        gate_pages.say_notes(observation, selection.gate)
     for sentence in complaints(selection, block):
         said.caption(f":material/warning: {widgets.literal(sentence)}")
     return selection
@@ -326,9 +322,8 @@ def _hidden_units(selection: ChannelSelection) -> list[int]:
 
 def draw_second(selection: ChannelSelection) -> None:
     """The same gate for a second picture, and the channels that differ most."""
-    others = {name: own for name, own in frame.pictures().items() if name != selection.observation.picture.name}
-    name = widgets.choose("Second picture", others, key="second")
-    second = selection.observation.of(others[name] or cache.sample(name))
+    name = widgets.choose("Second picture", frame.other_pictures(selection.observation), key="second")
+    second = selection.observation.of(frame.named_picture(name))
     same = next(gate for gate in second.trace.gates if gate.name == selection.gate.name)
     averaged = analysis.averaged(same, "channel")
     assert averaged is not None
@@ -343,8 +338,8 @@ def draw_second(selection: ChannelSelection) -> None:
     with place_of_chart:
         widgets.show(chart, fold_table=False)
         most = analysis.by_strength(np.abs(change))[:MOST_NAMED]
-        rows = [f"| {c} | {fixed(selection.values[c])} | {fixed(gate[c])} | {signed(change[c])} |" for c in most]
-        st.markdown("\n".join(["| channel | first | second | change |", "|--:|--:|--:|--:|", *rows]))
+        rows = [(str(c), fixed(selection.values[c]), fixed(gate[c]), signed(change[c])) for c in most]
+        st.markdown(widgets.as_table(("channel", "first", "second", "change"), rows, words=0))
     widgets.fold(**{chart.key: chart.table})
 
 
@@ -399,8 +394,8 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
 def _draw_published() -> None:
     st.markdown("**SE-ResNet-50 on ImageNet, as published**")
     rows = [
-        f"| {row.reduction or 'none'} | {fixed(row.top1, 2)} | {fixed(row.top5, 2)} | {fixed(row.parameters, 1)} M |"
+        (str(row.reduction or "none"), fixed(row.top1, 2), fixed(row.top5, 2), f"{fixed(row.parameters, 1)} M")
         for row in analysis.PUBLISHED_RATIOS
     ]
-    st.markdown("\n".join(["| r | top-1 | top-5 | parameters |", "|--:|--:|--:|--:|", *rows]))
+    st.markdown(widgets.as_table(("r", "top-1", "top-5", "parameters"), rows, words=0))
     st.caption("Errors in percent. Hu et al., arXiv 1709.01507, the table on the reduction ratio.")

@@ -53,16 +53,13 @@ def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) 
     st.session_state[_OPEN] = box.open
     if box.open:
         with box:
-            _choose_file()
+            with st.container(horizontal=True):  # what the camera over each figure makes of it
+                for label, options, key in (("Figures as", FORMATS, "figures_as"), ("Ground", _GROUNDS, "figures_on")):
+                    st.segmented_control(
+                        label, options, default=options[0], required=True, key=key, persist_state="session"
+                    )
             _draw_views(observation, page, pages)
     _FIGURE_FILES(key="figure_files", data={"ground": st.session_state.get("figures_on", _GROUNDS[0]).lower()})
-
-
-def _choose_file() -> None:
-    """What the camera over each figure makes of it."""
-    with st.container(horizontal=True):
-        for label, options, key in (("Figures as", FORMATS, "figures_as"), ("Ground", _GROUNDS, "figures_on")):
-            st.segmented_control(label, options, default=options[0], required=True, key=key, persist_state="session")
 
 
 def _report(observation: Observation, seen: recorder.Recorder) -> str:
@@ -85,17 +82,23 @@ def _draw_views(observation: Observation, page: str, pages: dict[str, dict[str, 
 
 
 def _draw_saved(number: int, saved: SavedView) -> None:
+    def move() -> None:
+        kept().insert(number - 1, kept().pop(number))
+
+    def remove() -> None:
+        kept().pop(number)
+
     name, earlier, forget = st.columns([5, 1, 1], vertical_alignment="center", gap="xsmall")
     name.button(literal(saved.title), key=f"view_{number}", type="tertiary", on_click=presenting.go, args=(number,))
     with earlier:
-        _small("Earlier", number, ":material/arrow_upward:", _move, disabled=not number)
+        _small("Earlier", number, ":material/arrow_upward:", move, disabled=not number)
     with forget:
-        _small("Forget", number, ":material/close:", _forget)
+        _small("Forget", number, ":material/close:", remove)
 
 
-def _small(label: str, number: int, icon: str, do: Callable[[int], None], *, disabled: bool = False) -> None:
+def _small(label: str, number: int, icon: str, do: Callable[[], None], *, disabled: bool = False) -> None:
     key = f"{label.lower()}_{number}"
-    st.button("", key=key, icon=icon, help=label, type="tertiary", disabled=disabled, on_click=do, args=(number,))
+    st.button("", key=key, icon=icon, help=label, type="tertiary", disabled=disabled, on_click=do)
 
 
 def _save(observation: Observation, page: str) -> None:
@@ -107,28 +110,14 @@ def _save(observation: Observation, page: str) -> None:
     asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
     title = " ".join(st.session_state.view_title.split()) or page
     kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
-    own = [what for what, is_own in _own(observation).items() if is_own]
+    own = ["a picture"] * (st.session_state.get("source") in ("Upload", "Camera"))
+    own += ["weights"] * (observation.card.source == "file")
     st.session_state[_SAID] = (
         f"Saved, but an address cannot hold {' and '.join(own)} of your own: opened, the view "
         "has a sample and a network of the list instead."
         if own
         else "Saved, for as long as this page is open; “Save the list” keeps it."
     )
-
-
-def _own(observation: Observation) -> dict[str, bool]:
-    return {
-        "a picture": st.session_state.get("source") in ("Upload", "Camera"),
-        "weights": observation.card.source == "file",
-    }
-
-
-def _move(number: int) -> None:
-    kept().insert(number - 1, kept().pop(number))
-
-
-def _forget(number: int) -> None:
-    kept().pop(number)
 
 
 def _open(pages: dict[str, dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from attention.models import libraries, zoo
 from attention.numbers import fixed
 from attention.observe import NetworkChoice
 from attention.records import ModelCard, StoppedError
-from attention.ui.jobs import AT_ONCE, follow
+from attention.ui.jobs import AT_ONCE, RunningJob, follow, running_job
 from attention.ui.widgets import errors, literal
 
 _SLOT, _STOPPED = "_download", "_download_stopped"
@@ -30,13 +30,6 @@ class _Received(NamedTuple):
 _Job = Job[_Received, None]
 
 
-class _Download(NamedTuple):
-    """The download of this session, and the network that it is for."""
-
-    key: str
-    job: _Job
-
-
 def fetch(choice: NetworkChoice) -> None:
     """Where the weights are not on this machine: their size, and the offer to fetch them or to do without; stops.
 
@@ -46,13 +39,13 @@ def fetch(choice: NetworkChoice) -> None:
     about = "about " if libraries.ABOUT in card.assumed else ""
     size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
     st.info(f"The weights of {literal(card.name)}{size} are not on this machine.", icon=":material/download:")
-    running, controls = _under_way(choice.key), st.empty()
+    running, controls = running_job(_SLOT, choice.key), st.empty()
     if running and running.finished:
         _end(running, card.name)
         running = None
     if running is None and _is_wanted(card, controls):
         running = Job("The download", _work(card.name), seconds=Limits.of_environment().download_seconds)
-        st.session_state[_SLOT] = _Download(choice.key, running)
+        st.session_state[_SLOT] = RunningJob(choice.key, running)
         st.session_state.pop(_STOPPED, None)
         if running.wait(AT_ONCE):
             _end(running, card.name)
@@ -61,16 +54,6 @@ def fetch(choice: NetworkChoice) -> None:
         with controls.container():
             follow(running, "stop_download", _how_far)
     st.stop()
-
-
-def _under_way(key: str) -> _Job | None:
-    """This network's download; that of another one is stopped."""
-    download: _Download | None = st.session_state.get(_SLOT)
-    if download and download.key != key:
-        download.job.stop()
-        del st.session_state[_SLOT]
-        return None
-    return download and download.job
 
 
 def _is_wanted(card: ModelCard, place: DeltaGenerator) -> bool:

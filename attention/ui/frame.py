@@ -110,6 +110,11 @@ def pictures() -> dict[str, Picture | None]:
     return {**own, **dict.fromkeys(cache.samples())}
 
 
+def other_pictures(observation: Observation) -> dict[str, Picture | None]:
+    """`pictures()` without the one that is observed."""
+    return {name: own for name, own in pictures().items() if name != observation.picture.name}
+
+
 def named_picture(name: str) -> Picture:
     """One of `pictures()`, which is read where it is a sample."""
     return pictures()[name] or cache.sample(name)

@@ -1,12 +1,15 @@
-"""What is said of gates that are neither channel gates nor spatial gates, on the pages made for those."""
+"""Which block the pages of the channel and of the spatial gates show, and what they say of gates of other kinds."""
 
-import streamlit as st
+from collections.abc import Mapping
+from typing import Any
 
 from attention import analysis
+from attention.charts.colours import CHANNEL_GATE
 from attention.kinds import KINDS
 from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Gate
+from attention.ui import widgets
 
 
 def in_unit(gate: Gate) -> bool:
@@ -14,24 +17,35 @@ def in_unit(gate: Gate) -> bool:
     return gate.minimum >= 0 and gate.maximum <= 1
 
 
+def choose_block(observation: Observation, shown: Mapping[str, Gate], label: str, colours: Any = CHANNEL_GATE) -> str:
+    """The block chosen on the depth strip, of those that a page shows, coloured by the mean of what is `shown` of each;
+    at the start the one whose gates vary most."""
+    gates = {block.name: block.gates for block in observation.blocks if block.name in shown}
+    means = [float(gate.values.mean()) for gate in shown.values()]
+    return widgets.depth_strip(
+        {name: observation.names[name] for name in shown},
+        means,
+        analysis.most_varied(gates, observation.card.gate_health),
+        label=label,
+        colours=colours,
+    )
+
+
 def say_notes(observation: Observation, shown: Gate) -> None:
     """Said where a gate is shown as one of a simpler kind, and where it leaves the scale from 0 to 1."""
     gate = next(gate for gate in observation.trace.gates if gate.name == shown.name)
     if gate.kind != shown.kind:
-        st.info(
+        widgets.info(
             f"This gate has a number for {KINDS[gate.kind].number_for}. Shown is the average: a number for "
-            f"{KINDS[shown.kind].number_for}.",
-            icon=":material/info:",
+            f"{KINDS[shown.kind].number_for}."
         )
     if (branches := analysis.branches(gate)) > 1:
-        st.info(
+        widgets.info(
             f"This gate weighs {branches} branches of {gate.feature_shape[2]} channels against each other. They stand "
-            "one after the other, and the numbers of a channel add up to 1 over them.",
-            icon=":material/info:",
+            "one after the other, and the numbers of a channel add up to 1 over them."
         )
     if not in_unit(gate):
-        st.info(
+        widgets.info(
             f"This gate runs from {fixed(gate.minimum)} to {fixed(gate.maximum)}. Colours are those of 0 to 1: what "
-            "lies outside has the colour of the nearer end.",
-            icon=":material/info:",
+            "lies outside has the colour of the nearer end."
         )

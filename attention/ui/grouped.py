@@ -1,5 +1,6 @@
 """The page of grouped convolution: its numbers, the diagram, the derivation, and what follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,7 +9,7 @@ import streamlit as st
 from attention import grouped, images
 from attention.charts import grouped as figures
 from attention.charts import partition
-from attention.grouped import Convolution, Cost, papers
+from attention.grouped import Convolution, Cost, DerivationStep, papers
 from attention.models import zoo
 from attention.observe import Observation
 from attention.ui import cache, widgets
@@ -75,7 +76,7 @@ def choose() -> Convolution:
     if groups != (wish := st.session_state["_wished_groups"]):
         notes.append(f"g = {wish} does not divide both C₁ and C₂; this is g = {groups}, the nearest that does.")
     if notes:
-        st.info("\n\n".join(notes), icon=":material/info:")
+        widgets.info("\n\n".join(notes))
     kernel = numbers["h1"], numbers["w1"]
     return Convolution(numbers["c1"], numbers["c2"], kernel, groups, numbers["h"], numbers["w"], bias)
 
@@ -112,7 +113,8 @@ def _read_link() -> list[str]:
         return []
     asked = st.query_params.to_dict()
     st.session_state["_wished_groups"] = int(asked["g"]) if _whole(asked.get("g", "")) else FIRST_GROUPS
-    wrong = {key: text for key, text in asked.items() if key in NUMBERS and not _possible(text, NUMBERS[key])}
+    given = {key: text for key, text in asked.items() if key in NUMBERS}
+    wrong = {key: text for key, text in given.items() if not _whole(text) or int(text) > NUMBERS[key].most}
     if wrong:
         for key in wrong:
             del st.query_params[key]
@@ -124,10 +126,6 @@ def _read_link() -> list[str]:
 def _refusal(text: str, number: Number) -> str:
     asked = f"The link asks for {number.label} = {widgets.literal(text[:20])}"
     return f"{asked}; it can be 1 to {number.most:,}, and is {number.first} here."
-
-
-def _possible(text: str, number: Number) -> bool:
-    return _whole(text) and int(text) <= number.most
 
 
 def _whole(text: str) -> bool:
@@ -180,13 +178,17 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
         widgets.show(replace(chart, caption=click), on_select=light)
 
 
+def as_derivation(steps: Sequence[DerivationStep]) -> str:
+    """Lines of a derivation as a table in markdown."""
+    rows = [(step.what, f"${step.formula}$", f"**{step.value:,}**") for step in steps]
+    return widgets.as_table(("What", "How", "Number"), rows, words=2)
+
+
 def draw_derivation(convolution: Convolution, cost: Cost) -> None:
     """The rules and the derivation with the numbers filled in, and the line of code."""
     g, c1, c2 = convolution.groups, convolution.in_channels, convolution.out_channels
-    rows = [f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" for step in cost.steps]
     beside = st.container(horizontal=True, gap="medium")
-    table = "\n".join(["| What | How | Number |", "|:--|:--|--:|", *rows])
-    widgets.say(table, "derivation", at=beside.container(width="content"))
+    widgets.say(as_derivation(cost.steps), "derivation", at=beside.container(width="content"))
     beside.container(width=420).markdown(
         f"- Input channels = kernel channels × g: **{c1} = {c1 // g} × {g}**\n"
         f"- Number of kernels = output channels: **{c2} = {c2}**\n"
@@ -269,7 +271,7 @@ def draw_network(observation: Observation) -> None:
 
     if not any(layer.convolution.groups > 1 for layer in convolutions(observation.cost)):
         title = widgets.literal(observation.card.title)
-        st.info(f"{title} has no grouped convolutions. These are another network's:", icon=":material/info:")
+        widgets.info(f"{title} has no grouped convolutions. These are another network's:")
         observation = cache.observe(chosen(zoo.card(WITH_GROUPS), random=False), observation.picture)
     layers = convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]

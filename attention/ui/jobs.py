@@ -26,11 +26,21 @@ class PassCount(NamedTuple):
     total: int
 
 
-class _RunningJob(NamedTuple):
-    """A job of this session, and the content that its result is kept by."""
+class RunningJob(NamedTuple):
+    """A job of this session, and what it is for."""
 
-    key: Sequence[object]
+    key: object
     job: Job
+
+
+def running_job(slot: str, key: object) -> Job | None:
+    """The job that this session holds in a slot, where it is for this key; one for another is stopped."""
+    running: RunningJob | None = st.session_state.get(slot)
+    if running and running.key != key:
+        running.job.stop()
+        del st.session_state[slot]
+        return None
+    return running and running.job
 
 
 def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Report], R]) -> R | None:
@@ -40,25 +50,25 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
     for under its name. The work runs in a thread of its own, and so uses nothing of Streamlit.
     """
     slot, key = f"_job_{name}", (name, *key)
-    running: _RunningJob | None = st.session_state.get(slot)
-    if running and running.key != key:
-        running.job.stop()
-        del st.session_state[slot]
-        running = None
+    job = running_job(slot, key)
     if (done := STORE.find("result", key)) is not None:
         return done
-    if running is None and not _asked_for(name, key, cost):
+    if job is None and not _asked_for(name, key, cost):
         return None
-    if running is None:
+    if job is None:
         st.session_state.pop(f"_stopped_{name}", None)
-        running = st.session_state[slot] = _RunningJob(
-            key, Job("The job", _counted(work), seconds=Limits.of_environment().job_seconds)
-        )
-    if not running.job.wait(0 if running.job.progress else AT_ONCE):
-        follow(running.job, f"stop_{name}", _passes)
+        job = Job("The job", _counted(work), seconds=Limits.of_environment().job_seconds)
+        st.session_state[slot] = RunningJob(key, job)
+    if not job.wait(0 if job.progress else AT_ONCE):
+        follow(job, f"stop_{name}", _passes)
         return None
     del st.session_state[slot]
-    return _kept(name, running)
+    try:
+        result = job.result()
+    except StoppedError:  # the person is told, and may start it anew
+        st.session_state[f"_stopped_{name}"] = key
+        st.rerun()
+    return STORE.get("result", key, lambda: result)
 
 
 def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
@@ -76,16 +86,6 @@ def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
 
 def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[PassCount], None]], R]:
     return lambda report: work(lambda done, total: report(PassCount(done, total)))
-
-
-def _kept(name: str, running: _RunningJob) -> Any:
-    """The result of a job that is finished; a person who stopped it is told, and may start it anew."""
-    try:
-        result = running.job.result()
-    except StoppedError:
-        st.session_state[f"_stopped_{name}"] = running.key
-        st.rerun()
-    return STORE.get("result", running.key, lambda: result)
 
 
 @st.fragment(run_every=0.5)

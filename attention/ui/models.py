@@ -1,7 +1,7 @@
 """The page of the network itself: its layers as a table, what they cost, and what the pass found of attention in it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -81,7 +81,9 @@ def draw_layers(observation: Observation) -> None:
         st.info("No layer has this in its name, class or form of attention. Try “conv”, or “se”.")
         return
     gates = {gate.name: gate for gate in observation.trace.gates}
-    shown = _filled(table(rows, gates))
+    nothing: dict[str, set[Any]] = {"groups": {None, 1}, "saved": {None, 0}}  # else no text, no number
+    columns_of_rows = table(rows, gates).items()
+    shown = {name: values for name, values in columns_of_rows if set(values) - nothing.get(name, {"", None})}
     event = st.dataframe(
         shown,
         hide_index=True,
@@ -174,12 +176,6 @@ def _matches(row: Row, wanted: str) -> bool:
     return wanted in part.name.casefold() or wanted == part.module.casefold()
 
 
-def _filled(columns: Columns) -> Columns:
-    """Without the columns that say nothing in any row: no text, no number, one group."""
-    nothing: dict[str, set[Any]] = {"groups": {None, 1}, "saved": {None, 0}}
-    return {name: values for name, values in columns.items() if set(values) - nothing.get(name, {"", None})}
-
-
 def _columns(longest: int) -> dict[str, Any]:
     """By name; `longest` is how many letters the gates of a row take, of which Streamlit tries the first rows alone."""
     number = st.column_config.NumberColumn
@@ -206,7 +202,7 @@ def _gates(row: Row, gates: dict[str, Gate]) -> str:
 
 def _open(observation: Observation, row: Row) -> None:
     """Go to the block of the row that was ticked; of several blocks, ask which."""
-    found = list(_blocks(observation, row))
+    found = [block for block in observation.blocks if {gate.name for gate in block.gates} & set(row.gates)]
     name = row.part.name or row.part.module
     if not found:
         st.caption(f"There is no gate in {widgets.literal(name)}: rows with gates open the block on its page.")
@@ -225,10 +221,6 @@ def _show(block: Block) -> None:
         widgets.open_block(page, block)
     kinds = ", ".join(gate.kind for gate in block.gates)
     st.caption(f"{widgets.literal(block.name)} has gates of a kind that no page shows: {kinds}.")
-
-
-def _blocks(observation: Observation, row: Row) -> Iterator[Block]:
-    return (block for block in observation.blocks if {gate.name for gate in block.gates} & set(row.gates))
 
 
 MOST_NAMES = 6

@@ -59,14 +59,9 @@ def draw_rest(observation: Observation) -> None:
     with widgets.errors():
         if observation.usual_known or widgets.is_near("rest", observation.key):
             if observation.blocks:
-                _draw_usual(observation)
+                st.subheader("How unlike other pictures is this one?", anchor=False)
+                usual.draw_depth(observation)
             _draw_cost(observation)
-
-
-def _draw_usual(observation: Observation) -> None:
-    """How far each gate is from what it is for other pictures."""
-    st.subheader("How unlike other pictures is this one?", anchor=False)
-    usual.draw_depth(observation)
 
 
 def _draw_cost(observation: Observation) -> None:

@@ -173,20 +173,23 @@ def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
         _step("Back", back, views[at - 1] if at else None, at - 1)
         _step("On", on, views[at + 1] if at + 1 < len(views) else None, at + 1)
         st.text(f"{at + 1} of {len(views)}: {views[at].title}")
-        st.button("Controls", key="controls", icon=":material/tune:", shortcut="T", on_click=_ask)
+        asked = {_ASKED: not st.session_state.get(_ASKED)}
+        st.button(
+            "Controls",
+            key="controls",
+            icon=":material/tune:",
+            shortcut="T",
+            on_click=st.session_state.update,
+            args=(asked,),
+        )
         st.button("Leave", key="leave", icon=":material/close:", shortcut="Q", on_click=_leave)
 
 
 def _step(label: str, shortcut: str | None, view: SavedView | None, number: int) -> None:
-    st.button(label, key=f"step_{label}", shortcut=shortcut, disabled=not view, on_click=_set_off, args=(view, number))
+    def go_to() -> None:
+        st.session_state.update({_AT: number, _GOING: view})
 
-
-def _set_off(view: SavedView, number: int) -> None:
-    st.session_state.update({_AT: number, _GOING: view})
-
-
-def _ask() -> None:
-    st.session_state[_ASKED] = not st.session_state.get(_ASKED)
+    st.button(label, key=f"step_{label}", shortcut=shortcut, disabled=not view, on_click=go_to)
 
 
 def _leave() -> None:

@@ -22,6 +22,7 @@ def require() -> None:
         st.stop()
     if "password" in st.secrets and not st.session_state.get(_LET_IN):
         given = st.text_input("Password", type="password", key="password")
+        # It takes as long for a wrong first letter as for a wrong last one.
         if given and hmac.compare_digest(given.encode(), str(st.secrets["password"]).encode()):
             st.session_state[_LET_IN] = True
             st.rerun()

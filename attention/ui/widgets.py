@@ -133,6 +133,17 @@ def say(
     getattr(at or st, look)(text, help=recorder.explain(text, place), **settings)
 
 
+def as_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """A table in markdown, whose cells are markdown; the first columns, so many of them, are words, others numbers."""
+    sides = [":--"] * words + ["--:"] * (len(titles) - words)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, sides, *rows))
+
+
+def info(text: str) -> None:
+    """What a reader should know here, in markdown, set off from the rest."""
+    st.info(text, icon=":material/info:")
+
+
 def chart(
     figure: go.Figure, *, key: str, alt: str, table: str = "", on_select: Callable[[], None] | None = None
 ) -> None:
@@ -420,5 +431,5 @@ def no_gates(observation: Observation, wanted: str, other: str) -> None:
         st.session_state.update(network=other, origin=ON_OFFER)
 
     card = observation.card
-    st.info(f"{literal(card.title)} has no {wanted}: {literal(card.description)}.", icon=":material/info:")
+    info(f"{literal(card.title)} has no {wanted}: {literal(card.description)}.")
     st.button(f"Open {other} instead", on_click=open_other, key=f"instead_{other}")

@@ -383,8 +383,8 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
 def _draw_guesses(column: Compared) -> None:
     assert column.probabilities is not None
     top = analysis.top(column.probabilities, column.labels)
-    rows = [f"| {widgets.literal(label.partition(',')[0])} | {probability:.1%} |" for label, probability in top]
-    widgets.say("\n".join(["| class | P |", "|:--|--:|", *rows]), f"guesses {column.card.name}")
+    rows = [(widgets.literal(label.partition(",")[0]), f"{probability:.1%}") for label, probability in top]
+    widgets.say(widgets.as_table(("class", "P"), rows), f"guesses {column.card.name}")
 
 
 def _draw_spatial(column: Compared) -> None:
@@ -407,7 +407,7 @@ def _draw_gate(observation: Observation, gate: Gate) -> None:
 
 def _draw_channel(column: Compared) -> None:
     means = np.array([gate.values.mean() for gate in column.channel], np.float32)
-    span = f"{extent(means)}"
+    span = extent(means)
     widgets.picture(
         overlay.cells(means),
         key=f"means_{column.card.name}",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from attention import analysis, comparison
 from attention.analysis import agreement, predictions
@@ -18,7 +17,7 @@ from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
 from attention.numbers import number
 from attention.observe import Observation
-from attention.records import Floats
+from attention.records import Doubles, Floats
 from attention.ui import jobs, widgets
 from attention.ui.compare.tabs import choose_network, choose_other
 
@@ -182,7 +181,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Se
 
 def _measured(
     originals: dict[str, Floats], done: Sequence[Sequence[Shuffled]], measure: Callable[[Floats, Floats], float | None]
-) -> Iterator[NDArray[np.float64]]:
+) -> Iterator[Doubles]:
     """For each map its likeness to the original, (seeds, depths); NaN where it is not defined."""
     for name, values in originals.items():
         yield np.array(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from attention import analysis, changes
 from attention.analysis.predictions import PredictionError
-from attention.changes import STRENGTHS, WITH_STRENGTH
+from attention.changes import STRENGTHS
 from attention.charts import comparing, overlay
 from attention.charts.chart import Chart, by_map
 from attention.kinds import KINDS
@@ -19,7 +19,7 @@ from attention.records import Floats, Gate
 from attention.ui import widgets
 from attention.ui.compare.tabs import choose_other
 
-CHANGES = ("flip", *WITH_STRENGTH, "patch")
+CHANGES = ("flip", *STRENGTHS, "patch")
 SMALLEST = 5
 """Side of a patch, in % of the square that the network sees."""
 PATCH = {
@@ -89,7 +89,7 @@ def _changed(observation: Observation, change: str) -> Picture:
     value = st.slider(
         known.label, known.low, known.high, known.usual, known.step, key=f"by_{change}", bind="query-params"
     )
-    return _copy(observation, WITH_STRENGTH[change](observation.image, value), f"{change} {number(value)}")
+    return _copy(observation, known.change(observation.image, value), f"{change} {number(value)}")
 
 
 def _patched(observation: Observation) -> Picture:
@@ -226,7 +226,7 @@ def _draw_spatial(observation: Observation, second: Observation, moves: Sequence
 
 def _draw_map(place: st.delta_generator.DeltaGenerator, observation: Observation, values: Floats, *, name: str) -> None:
     picture, box = overlay.close_up(observation.image, observation.box, 320)
-    span = f"{extent(values)}"
+    span = extent(values)
     with place:
         widgets.picture(
             overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from attention import analysis, comparison, images, numbers
 from attention.analysis import agreement
@@ -14,6 +12,7 @@ from attention.charts.chart import Columns, by_map
 from attention.comparison import Compared
 from attention.numbers import attention_share, fixed, magnitude
 from attention.observe import Observation, Picture
+from attention.records import Doubles
 from attention.ui import cache, frame, jobs, widgets
 
 YARDSTICK = "Another picture, as a yardstick"
@@ -82,19 +81,18 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
         return
     column = columns[chosen]
     first = column.observation
-    others = [name for name in frame.pictures() if name != first.picture.name]
+    others = frame.other_pictures(first)
     widgets.say(
         "Does a spatial gate lie where the class heatmap lies? Its map is held against the heatmap of its own picture, "
         "and against those of all others at hand.",
         "gates",
     )
 
-    def measure(report: jobs.Report) -> dict[str, NDArray[np.float64]]:
-        at_hand = [first, *(first.of(pictures[name] or cache.sample(name)) for name in others)]
+    def measure(report: jobs.Report) -> dict[str, Doubles]:
+        at_hand = [first, *(first.of(own or cache.sample(name)) for name, own in others.items())]
         targets = [column.target or 0, *(each.first_target for each in at_hand[1:])]
         return comparison.agreements_of(at_hand, targets, report)
 
-    pictures = frame.pictures()
     count = len(others) + 1
     said = jobs.cost(2 * count, count, column.seconds)
     done = jobs.result_of("agreement", (first.key, column.target, *others), said, measure)
@@ -112,7 +110,7 @@ def draw_heatmaps(columns: Sequence[Compared]) -> None:
     """The first network's heatmaps against another's, beside those of every other picture at hand."""
     drawn = [column for column in columns if column.heatmap]
     if len(drawn) < 2:
-        st.info("Fewer than two of these networks have a heatmap so far.", icon=":material/info:")
+        widgets.info("Fewer than two of these networks have a heatmap so far.")
         return
     first, names = drawn[0], {column.card.name: column for column in drawn[1:]}
     second = names[widgets.choose("With", names, key="with", look="row", names=widgets.literal, linked=False)]
@@ -121,9 +119,9 @@ def draw_heatmaps(columns: Sequence[Compared]) -> None:
         "picture, and of all others at hand.",
         "pictures",
     )
-    at_hand = {name: own for name, own in frame.pictures().items() if name != first.observation.picture.name}
+    at_hand = frame.other_pictures(first.observation)
 
-    def measure(report: jobs.Report) -> NDArray[np.float64]:
+    def measure(report: jobs.Report) -> Doubles:
         pictures = [own or cache.sample(name) for name, own in at_hand.items()]
         return comparison.heatmap_agreements(replace(first, others=pictures), second, report)
 
@@ -141,7 +139,7 @@ def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Comp
     names = {column.card.name: number for number, column in enumerate(columns) if has(column)}
     if not names:
         said = f"None of these networks has {wanted} so far: choose cbam, and start its heatmap where that is asked."
-        st.info(said, icon=":material/info:")
+        widgets.info(said)
         return None
     name = widgets.choose("Network", names, key="of", look="row", names=widgets.literal, linked=False)
     return names[name]
@@ -149,15 +147,14 @@ def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Comp
 
 def choose_other(observation: Observation, title: str = YARDSTICK) -> Picture:
     """A picture of something else."""
-    name = widgets.choose(title, [name for name in frame.pictures() if name != observation.picture.name], key="other")
-    return frame.named_picture(name)
+    return frame.named_picture(widgets.choose(title, frame.other_pictures(observation), key="other"))
 
 
 def draw_channels(columns: Sequence[Compared]) -> None:
     """Every network's channel gates by depth."""
     gated = {column.card.name: [gate.values[0] for gate in column.channel] for column in columns if column.channel}
     if not gated:
-        st.info("None of these networks has channel gates: choose se or cbam to see them.", icon=":material/info:")
+        widgets.info("None of these networks has channel gates: choose se or cbam to see them.")
         return
     means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
     finding = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
@@ -186,8 +183,8 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "weights": ["random" if column.card.random else "trained" for column in columns],
     }
     names = [column.card.name for column in columns]
-    table = [f"| | {' | '.join(map(widgets.literal, names))} |", f"|:--|{'--:|' * len(names)}"]
-    st.markdown("\n".join([*table, *(f"| {name} | {' | '.join(values)} |" for name, values in rows.items())]))
+    cells = [(name, *values) for name, values in rows.items()]
+    st.markdown(widgets.as_table(("", *map(widgets.literal, names)), cells))
     st.caption(
         f"{comparison.TIMED} Top-1 of the own networks was measured on Imagenette's ten classes, that of the others "
         "published for ImageNet's thousand: the two do not compare."

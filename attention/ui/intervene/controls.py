@@ -52,7 +52,9 @@ def choose(observation: Observation) -> EditSession:
     label = "the mean gate after the edits" if history.now else "the mean gate"
     block = widgets.depth_strip(observation.names, means, usual, label=label)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        reach = _choose_reach(blocks[block][0])
+        sizes = size_in_words(size(blocks[block][0]))
+        stage = f"Its stage: all gates on features of {sizes}, the same height and width."
+        reach = widgets.choose("Where", SCOPES, key="reach", look="row", help=stage)
         where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
         where = Target() if reach == SCOPES[2] else where
         kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), observation.trace.gates))
@@ -108,11 +110,6 @@ def _after(observation: Observation, history: History) -> dict[str, Floats]:
         return {gate.name: gate.values[0] for gate in observation.trace.gates}
 
 
-def _choose_reach(gate: Gate) -> str:
-    stage = f"Its stage: all gates on features of {size_in_words(size(gate))}, the same height and width."
-    return widgets.choose("Where", SCOPES, key="reach", look="row", help=stage)
-
-
 def _choose_kind(gates: tuple[Gate, ...]) -> str:
     kinds = list(dict.fromkeys(gate.kind for gate in gates))
     options = [*kinds, ANY] if len(kinds) > 1 else kinds
@@ -130,7 +127,7 @@ def _begin(session: EditSession, action: Action) -> Edit:
     block, stage, kind = session.target
     fewest = min(map(number_of_values, session.gates))
     width = size(session.gate)[-1]
-    first = next(name for name in frame.pictures() if name != session.observation.picture.name)
+    first = next(iter(frame.other_pictures(session.observation)))
     start: dict[str, Any] = {
         "count": max(1, fewest // 4),
         "seed": 0,
@@ -174,7 +171,7 @@ def _choose_seed(session: EditSession, edit: Edit) -> None:
 
 
 def _choose_pictures(session: EditSession, edit: Edit) -> None:
-    others = [name for name in frame.pictures() if name != session.observation.picture.name]
+    others = frame.other_pictures(session.observation)
     st.session_state.donors = [name for name in edit.pictures if name in others]
 
     def change() -> None:
@@ -203,25 +200,20 @@ def _choose_points(session: EditSession, edit: Edit) -> None:
     what = KINDS[session.gate.kind].values.capitalize()
     st.session_state.brush = float(values[numbers[0]])
     st.session_state.places = format_ranges(numbers)
+
+    def read() -> None:
+        try:
+            set_places(session, parse_ranges(st.session_state.places, number_of_values(session.gate)), brush())
+        except EditError as error:
+            complain(str(error))
+
     left, right = st.columns([2, 3])
-    left.text_input(
-        what,
-        key="places",
-        on_change=lambda: _read_places(session),
-        help="Such as 3, 8-12; or click or draw in the figure.",
-    )
+    left.text_input(what, key="places", on_change=read, help="Such as 3, 8-12; or click or draw in the figure.")
     one = f"Gate of {what.lower()[:-1]} {numbers[0]}" if len(numbers) == 1 else f"Gate of these {len(numbers)}"
     ends = (min(0.0, session.gate.minimum), max(1.0, session.gate.maximum))
     right.slider(
         one, *ends, step=0.01, key="brush", on_change=lambda: set_places(session, numbers, st.session_state.brush)
     )
-
-
-def _read_places(session: EditSession) -> None:
-    try:
-        set_places(session, parse_ranges(st.session_state.places, number_of_values(session.gate)), brush())
-    except EditError as error:
-        complain(str(error))
 
 
 _PARAMETERS = {

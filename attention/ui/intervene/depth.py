@@ -51,7 +51,7 @@ def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit")
 
 
 def _choose_pictures(observation: Observation) -> list[Observation]:
-    others = [name for name in frame.pictures() if name != observation.picture.name]
+    others = frame.other_pictures(observation)
     st.session_state.along = [name for name in st.session_state.get("along", []) if name in others]
     chosen = st.multiselect("Over further pictures", others, key="along", placeholder="this picture alone")
     return [observation, *(observation.of(frame.named_picture(name)) for name in chosen)]
@@ -59,14 +59,13 @@ def _choose_pictures(observation: Observation) -> list[Observation]:
 
 def _choose_off(observation: Observation) -> tuple[str, ...]:
     """The pictures whose gates stand in for those of a block that is off; none where these are neutral."""
-    others = [name for name in frame.pictures() if name != observation.picture.name]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         meaning = widgets.choose("Off means", interventions.OFF, key="off", look="row", help=OFF_HELP)
         if meaning == "neutral":
             return ()
         if meaning == "mean":
             return tuple(frame.pictures())
-        return (widgets.choose("The gates of", others, key="from"),)
+        return (widgets.choose("The gates of", frame.other_pictures(observation), key="from"),)
 
 
 def _draw_curve(
@@ -182,8 +181,8 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
 
 def _draw_published() -> None:
     st.markdown("**Trained without, as published**")
-    rows = [f"| {one.gates} | {fixed(one.top1, 2)} % |" for one in excitation.SE_BY_STAGE]
-    widgets.say("\n".join(["| SE gates in | top-1 error |", "|:--|--:|", *rows]), "published")
+    rows = [(one.gates, f"{fixed(one.top1, 2)} %") for one in excitation.SE_BY_STAGE]
+    widgets.say(widgets.as_table(("SE gates in", "top-1 error"), rows), "published")
     st.caption(
         f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
         "miss a gate that their other layers count on. The two are not to be compared number by number."

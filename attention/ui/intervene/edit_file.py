@@ -88,14 +88,9 @@ def _import(session: EditSession) -> None:
         sheet = files.read(given[0].getvalue())
         for edit in sheet.edits:
             check(edit, session.observation.trace.gates)
-        _check_pictures(session, sheet)
+        try:  # the page takes the gates of other pictures from the pictures themselves
+            passes.given(session.observation, sheet.edits)
+        except EditError as error:
+            raise EditError(f"{error} In Python the file is enough.") from None
         session.history.push(sheet.edits)
         st.rerun()
-
-
-def _check_pictures(session: EditSession, sheet: EditFile) -> None:
-    """The page takes the gates of other pictures from the pictures themselves."""
-    try:
-        passes.given(session.observation, sheet.edits)
-    except EditError as error:
-        raise EditError(f"{error} In Python the file is enough.") from None

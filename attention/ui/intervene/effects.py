@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from attention import analysis, interventions
 from attention.analysis import evidence, predictions
@@ -17,7 +16,7 @@ from attention.interventions.edits import size_in_words
 from attention.kinds import Action
 from attention.numbers import amount, fixed, p_value, signed
 from attention.observe import Observation
-from attention.records import Floats, Outputs, Trace
+from attention.records import Doubles, Floats, Outputs, Trace
 from attention.ui import widgets
 from attention.ui.intervene import passes
 
@@ -52,7 +51,7 @@ class Outcome(NamedTuple):
         return predictions.MEASURE[self.outputs]
 
     @property
-    def probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def probabilities(self) -> tuple[Doubles, Doubles]:
         """The probability of every class, before and after."""
         return analysis.probabilities(self.before, self.outputs), analysis.probabilities(self.after, self.outputs)
 
@@ -172,7 +171,7 @@ def verdict(test: Test) -> str:
 def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     """How far every gate of the pass moved, by hand or on its own."""
     if not edits:
-        st.info("Nothing is edited, so that no gate moves.", icon=":material/info:")
+        widgets.info("Nothing is edited, so that no gate moves.")
         return
     after = passes.put_in_place(observation, edits, passes.edited(observation, edits))
     by_hand = {gate.name for edit in edits for gate in interventions.targets(edit, observation.trace.gates)}

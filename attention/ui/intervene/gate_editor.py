@@ -1,6 +1,5 @@
 """The chosen gate, before and after the edits: to click, to draw a frame around, to paint."""
 
-import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -46,8 +45,8 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
     chart = Chart(
         "turned",
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
-        f"The gate of {amount(len(before), 'channel')} after the edits, {_range(after)}; before, {_range(before)}.",
-        f"{gate.name}: bars after the edits, {_range(after)}; grey ticks before, {_range(before)}.{many} "
+        f"The gate of {amount(len(before), 'channel')} after the edits, {extent(after)}; before, {extent(before)}.",
+        f"{gate.name}: bars after the edits, {extent(after)}; grey ticks before, {extent(before)}.{many} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "before": before, "after": after},
     )
@@ -66,7 +65,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
 
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
-        alt = f"The map of {height} by {width} cells after the edits, {_range(after)}; before, {_range(before)}."
+        alt = f"The map of {height} by {width} cells after the edits, {extent(after)}; before, {extent(before)}."
         figure = _to_pick(session, figures.map_to_paint(after, chosen(session)))
         widgets.show(Chart("painted", figure, alt, numbers="edited"), on_select=paint, area=True)
     with right:
@@ -76,13 +75,13 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
             ),
             key="edited_map",
             alt=f"The map after the edits on {session.observation.picture.name}.",
-            caption=f"After the edits: {_range(after)}",
+            caption=f"After the edits: {extent(after)}",
             table="edited",
         )
     side = figures.patch((height, width))
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
-        f"{widgets.literal(gate.name)}: after the edits {_range(after)}, before {_range(before)}. "
+        f"{widgets.literal(gate.name)}: after the edits {extent(after)}, before {extent(before)}. "
         + (f"{cell} that you pick are set to {fixed(brush())}." * _settable(session))
     )
     widgets.data(edited=by_place({"before": before, "after": after}))
@@ -90,11 +89,10 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
 
 def _draw_any(gate: Gate, after: Floats) -> None:
     """Gates of other kinds: in numbers."""
-    st.info(
+    widgets.info(
         f"{widgets.literal(gate.name)} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
-        f"{amount(after.size, 'value')}, after the edits {_range(after)} with the mean {fixed(after.mean())}; before "
-        f"{_range(gate.values)} with the mean {fixed(gate.values.mean())}.",
-        icon=":material/info:",
+        f"{amount(after.size, 'value')}, after the edits {extent(after)} with the mean {fixed(after.mean())}; before "
+        f"{extent(gate.values)} with the mean {fixed(gate.values.mean())}."
     )
 
 
@@ -109,7 +107,3 @@ def _to_pick(session: EditSession, figure: go.Figure) -> go.Figure:
 def _settable(session: EditSession) -> bool:
     """Whether a click in the figure sets values: of one gate, where no other edit stands."""
     return len(session.gates) == 1 and (session.edit is None or session.edit.action == "set")
-
-
-def _range(values: np.ndarray) -> str:
-    return f"{extent(values)}"

@@ -198,7 +198,7 @@ def _reweight(lesson: Gated) -> Step:
 
 def _against_se(lesson: Gated) -> Step:
     seen = {name: cache.observe(chosen(zoo.card(name), random=False), lesson.observation.picture) for name in BESIDE}
-    guesses = {name: _best(each) for name, each in seen.items()}
+    guesses = {name: analysis.top(each.probabilities, each.labels, 1)[0] for name, each in seen.items()}
     channel_gates = {
         each.card.title: [block.channel.values[0] for block in each.blocks if block.channel] for each in seen.values()
     }
@@ -226,10 +226,6 @@ def _against_se(lesson: Gated) -> Step:
         ),
         lambda: _narrow(_picture(lesson.observation)),
     )
-
-
-def _best(observation: Observation) -> tuple[str, float]:
-    return analysis.top(observation.probabilities, observation.labels, 1)[0]
 
 
 def _placed(lesson: Gated) -> Step:

@@ -19,7 +19,7 @@ from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.ui import widgets
 from attention.ui.exploring import explore
-from attention.ui.grouped import proof
+from attention.ui.grouped import as_derivation, proof
 from attention.ui.lessons.steps import Prediction, Step
 
 if TYPE_CHECKING:  # these need torch
@@ -199,12 +199,11 @@ def _divided(lesson: Lesson) -> Step:
 def _remain(lesson: Lesson) -> Step:
     shape, cost = lesson.convolution, lesson.cost
     g, q = shape.groups, cost.weights * shape.groups
-    rows = [f"| {step.what} | ${step.formula}$ | **{step.value:,}** |" for step in cost.steps[:5]]
     options = sorted({q, q // g, q // (g * g), q // 2})[::-1]
     return Step(
         f"Now g = {g}: each kernel reads C₁/g = {shape.in_channels // g} channels, and each group has C₂/g = "
         f"{shape.out_channels // g} kernels.",
-        lambda: st.markdown("\n".join(["| What | How | Number |", "|:--|:--|--:|", *rows])),
+        lambda: st.markdown(as_derivation(cost.steps[:5])),
         f"Counted by `attention/grouped/counting.py`, line by line from Q to Q/g. {lesson.own}",
         Prediction(
             f"Q is {q:,} weights. How many remain in {g} groups?",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from attention import changes, numbers
 from attention.charts import channels, gates, spatial
-from attention.charts.chart import Chart
+from attention.charts.chart import Chart, Columns
 from attention.numbers import attention_share, extent, fixed, signed
 from attention.observe import Picture
 from attention.records import Floats
@@ -150,10 +150,8 @@ def _products(lesson: Gated) -> Step:
     logit = float(sum(values[0, channel] for values in inner.branches.values()))
     figure = channels.vector(products, -1, "weight × hidden unit")
     finding = f"The {len(products)} products of channel {channel}: {extent(products)}."
-    finding = finding
-    chart = Chart(
-        "products", figure, finding, finding, table={"hidden unit": range(len(products)), "product": products}
-    )
+    table: Columns = {"hidden unit": range(len(products)), "product": products}
+    chart = Chart("products", figure, finding, finding, table=table)
     squash = lesson.gate.activation
     bias = logit - float(products.sum())
     return Step(

@@ -64,7 +64,7 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     try:
         step = steps[title]()
     except OtherFormError as error:
-        st.info(str(error), icon=":material/info:")
+        widgets.info(str(error))
         return
     with widgets.errors():
         widgets.say(step.sentence, "sentence")

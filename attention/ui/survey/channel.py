@@ -32,7 +32,7 @@ def draw_channel(selection: Selection) -> None:
     """The channel that is selected."""
     gate, channel = selection.gate, selection.channel
     if gate is None or channel is None:
-        st.info("This block has no gate by channel. “Where it looks” shows its map.", icon=":material/info:")
+        widgets.info("This block has no gate by channel. “Where it looks” shows its map.")
         return
     widgets.say(widgets.literal(surveys.channel_headline(selection, gate, channel)), "headline", "header")
     _draw_exemplars(selection, gate, channel)

@@ -23,7 +23,7 @@ def draw_role(selection: Selection) -> None:
     few = presenting.is_bare()
     blocks = surveys.role_blocks(selection, few=few)
     if not blocks:
-        st.info("This network has no gates by channel. “Where it looks” shows its maps.", icon=":material/info:")
+        widgets.info("This network has no gates by channel. “Where it looks” shows its maps.")
         return
     settings, view = presenting.slots("role")
     with settings.container(horizontal=True, vertical_alignment="bottom"):
@@ -47,7 +47,7 @@ def draw_selectivity(selection: Selection) -> None:
     index = widgets.choose("Index", list(INDICES), key="index", look="row")
     chart = surveys.selectivity(selection, index)
     if chart is None:
-        st.info("An index of classes needs two classes with pictures; here they are fewer.", icon=":material/info:")
+        widgets.info("An index of classes needs two classes with pictures; here they are fewer.")
         return
     widgets.show(chart, on_select=_select_gate_of(selection, chart.key))
     st.caption("Click the dot on a median to select its block.")
@@ -108,13 +108,12 @@ def _say_no_map(selection: Selection) -> None:
     survey = selection.survey
     others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
     if others:
-        st.info(
-            f"{widgets.literal(selection.block_name)} has no map; {widgets.literal(', '.join(others))} have one.",
-            icon=":material/info:",
+        widgets.info(
+            f"{widgets.literal(selection.block_name)} has no map; {widgets.literal(', '.join(others))} have one."
         )
     else:
         title = widgets.literal(survey.title)
-        st.info(f"{title} has no gates that vary over places. Try a survey of cbam.", icon=":material/info:")
+        widgets.info(f"{title} has no gates that vary over places. Try a survey of cbam.")
 
 
 def draw_correctness(selection: Selection) -> None:
@@ -141,7 +140,7 @@ def _say_nothing_to_compare(selection: Selection) -> None:
     else:
         known = f"Of {amount(int(gate.correct.count + gate.wrong.count), 'picture')} whose class the network knows"
         sentence = f"{known} it names {gate.wrong.count:,} wrong: there is nothing to compare."
-    st.info(sentence, icon=":material/info:")
+    widgets.info(sentence)
 
 
 def _select_gate_of(selection: Selection, key: str) -> Callable[[], None]:

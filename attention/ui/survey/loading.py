@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,11 +26,6 @@ from attention.ui.export import offer_report
 
 READY = ASSETS / "surveys"
 """The surveys that come with the project, by the name of their network."""
-
-
-def just_made(result: survey.Result, pictures: survey.PictureList) -> LoadedSurvey:
-    """A survey that was just made."""
-    return LoadedSurvey(result, secrets.token_hex(8), pictures)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the survey")
@@ -84,10 +79,9 @@ def choose_survey(observation: Observation) -> LoadedSurvey | None:
 def _ready(observation: Observation) -> LoadedSurvey | None:
     loaded = None if observation.choice.random else ready(observation.card.name)
     if loaded is None:
-        st.info(
+        widgets.info(
             f"There is no ready-made survey of {widgets.literal(observation.card.title)}. Start one, open a "
-            "result file, or choose another network of Gatescope's own.",
-            icon=":material/info:",
+            "result file, or choose another network of Gatescope's own."
         )
     return loaded
 
@@ -101,7 +95,7 @@ def _opened() -> LoadedSurvey | None:
                 st.session_state[_OPENED] = LoadedSurvey(survey.read_upload(data, file.name), key)
     loaded: LoadedSurvey | None = st.session_state.get(_OPENED)
     if loaded is None:
-        st.info(f"`{_COMMAND}` writes a file that can be opened here.", icon=":material/info:")
+        widgets.info(f"`{_COMMAND}` writes a file that can be opened here.")
     return loaded
 
 
@@ -123,11 +117,10 @@ def _started(observation: Observation) -> LoadedSurvey | None:
 
 def _offer(observation: Observation) -> None:
     name, most, uploaded = _choose("survey")
-    folders = serving.folders()
     start = f"Survey them with {widgets.literal(observation.card.title)}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
-            pictures = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folders.get(name), most)
+            pictures = _listed(name, most, uploaded)
             network = observation.network
         # Where it was clicked twice, the run ends with the spinner, and the next one starts the survey.
         st.session_state[_RUNNING] = _start(network, pictures, name)
@@ -149,9 +142,7 @@ def choose_pictures(of: str) -> survey.PictureList | None:
     key, held = (name, most, *contents), f"_{of}_listed"
     if st.session_state.get(held, (None,))[0] != key:
         with st.spinner("Listing the pictures"):
-            folder = serving.folders().get(name)
-            listed = survey.uploaded_pictures(uploaded, most) if uploaded else _in_folder(folder, most)
-        st.session_state[held] = (key, listed)
+            st.session_state[held] = (key, _listed(name, most, uploaded))
     pictures: survey.PictureList = st.session_state[held][1]
     return pictures
 
@@ -176,9 +167,11 @@ def _uploads(of: str) -> list[tuple[str, bytes]]:
     return [(file.name, file.getvalue()) for file in chosen]
 
 
-def _in_folder(folder: Path | None, most: int) -> survey.PictureList:
-    """The pictures of a folder that is allowed, or else the samples."""
-    return survey.list_pictures(folder or ASSETS / "samples").limited(most)
+def _listed(name: str, most: int, uploaded: Sequence[tuple[str, bytes]] | None) -> survey.PictureList:
+    """The uploaded pictures, those of the folder of this name, which is allowed, or else the samples."""
+    if uploaded:
+        return survey.uploaded_pictures(uploaded, most)
+    return survey.list_pictures(serving.folders().get(name) or ASSETS / "samples").limited(most)
 
 
 class _RunningSurvey(NamedTuple):
@@ -217,7 +210,7 @@ def _collect() -> None:
     del st.session_state[_RUNNING]
     try:
         with guarded(running.card):
-            st.session_state[_MADE] = just_made(running.job.result(), running.pictures)
+            st.session_state[_MADE] = LoadedSurvey(running.job.result(), secrets.token_hex(8), running.pictures)
     except GatescopeError as error:
         st.session_state[_NOTE] = widgets.sentence(error)
 
@@ -234,7 +227,7 @@ def say_empty(loaded: LoadedSurvey) -> None:
         sentence = (
             "None of its gates stands for channels or for the places of a picture; the file holds their statistics."
         )
-    st.info(sentence, icon=":material/info:")
+    widgets.info(sentence)
 
 
 PARQUET = "application/vnd.apache.parquet"

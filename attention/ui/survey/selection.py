@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from attention.charts.surveys import Selection
-from attention.survey import GateSurvey, LoadedSurvey
+from attention.survey import LoadedSurvey
 from attention.survey.statistics import SHARE
 from attention.ui import widgets
 
@@ -16,17 +16,13 @@ FIRST_CLASSES = 3
 def choose(survey: LoadedSurvey) -> Selection:
     """The depth strip, the channel, and the classes."""
     blocks = survey.blocks
-    values = {
-        name: [gate.overall for gate in (each.channel, each.spatial) if gate is not None]
-        for name, each in blocks.items()
-    }
+    values = {name: [gate.overall for gate in filter(None, each)] for name, each in blocks.items()}
     means = [float(np.nan_to_num(each[0].mean.mean())) for each in values.values()]
     parting = survey.selectivity(SHARE)
 
     def varied(name: str) -> tuple[float, float]:
         """How far its gates part the classes, where there are two, and how far they vary from picture to picture."""
-        gates = [gate for gate in (blocks[name].channel, blocks[name].spatial) if gate is not None]
-        shares = [float(np.nan_to_num(parting[gate.name].index).mean()) for gate in gates]
+        shares = [float(np.nan_to_num(parting[gate.name].index).mean()) for gate in filter(None, blocks[name])]
         return max(shares), float(np.mean([np.nan_to_num(gate.std).mean() for gate in values[name]]))
 
     usual = max(values, key=varied)
@@ -35,18 +31,12 @@ def choose(survey: LoadedSurvey) -> Selection:
     with right:
         classes = _choose_classes(survey)
     with left:
-        gate = blocks[block].channel
-        channel = _choose_channel(survey, block, gate) if gate else None
+        channel = None
+        if gate := blocks[block].channel:
+            index = np.nan_to_num(parting[gate.name].index, nan=-1)  # how far each channel tells the classes apart
+            where = f"{survey.key} {block}"
+            channel = widgets.choose_channel(where, gate.shape[0], lambda: int(index.argmax()), key="unit")
     return Selection(survey, block, channel, classes)
-
-
-def _choose_channel(survey: LoadedSurvey, block: str, gate: GateSurvey) -> int:
-    """The channel that tells the classes apart best, until another is chosen."""
-
-    def best() -> int:
-        return int(np.nan_to_num(survey.selectivity(SHARE)[gate.name].index, nan=-1).argmax())
-
-    return widgets.choose_channel(f"{survey.key} {block}", gate.shape[0], best, key="unit")
 
 
 def _choose_classes(survey: LoadedSurvey) -> tuple[int, ...]:
