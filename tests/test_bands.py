@@ -141,3 +141,8 @@ def test_bands_are_read_from_words() -> None:
 def test_white_is_the_last_of_as_few_bits_as_hold_the_highest_value(bits):
     for highest in (2 ** (bits - 2) if bits > 10 else 1, 2**bits - 1):
         assert bands.span(0, highest, sixteen=True)[:2] == (0, 2**bits - 1)
+
+
+@pytest.mark.parametrize(("compression", "read"), [(1, True), (6, False), (7, False)])
+def test_bands_under_jpeg_old_or_new_are_not_read(compression: int, read: bool) -> None:
+    assert bool(bands.tiff(tiff(made("u1"), further={259: [compression]}))) is read

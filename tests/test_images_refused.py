@@ -65,6 +65,15 @@ def test_more_bytes_than_allowed_are_refused() -> None:
         read(bytes(Limits().picture_bytes + 1))
 
 
+def test_just_as_many_bytes_as_are_allowed_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(Image.new("RGB", (8, 8)), "PNG")
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_BYTES", str(len(data)))
+    assert read(data).size == (8, 8)
+    monkeypatch.setenv("GATESCOPE_MAX_PICTURE_BYTES", str(len(data) - 1))
+    with pytest.raises(PictureError, match="at most"):
+        read(data)
+
+
 def hostile() -> dict[str, bytes]:
     whole = {form: encode(Image.effect_noise((64, 64), 60).convert("RGB"), form) for form in (*images.FORMATS, "PPM")}
     cut = {f"{form} cut off": whole[form][: len(whole[form]) // 2] for form in images.FORMATS}

@@ -68,6 +68,28 @@ def test_what_is_adapted_answers_as_the_plain_network_does(kind, settings):
     assert one.inventory.network.macs >= wanted.inventory.network.macs
 
 
+def slow_mean(scores, region):
+    """The mean of the places from which to which a region reaches, rounded, one at least in each direction."""
+    left, top, right, bottom = region
+
+    def places(start, end, size):
+        inside = [place for place in range(size) if round(start * size) <= place < round(end * size)]
+        return inside or [min(round(start * size), size - 1)]
+
+    down, across = places(top, bottom, scores.shape[2]), places(left, right, scores.shape[3])
+    rows = [scores[:, :, row, column] for row in down for column in across]
+    return sum(rows) / len(rows)
+
+
+@pytest.mark.parametrize(
+    "region", ["0.5,0.5,0.51,0.51", "0.99,0.99,1,1", "0,0,0.01,1", "0,0.2,0.6,0.9", "0,0,1,1", "0.3,0.1,0.31,0.95"]
+)
+def test_a_region_has_one_place_at_least_however_small_it_is(region):
+    module, scores = torch.nn.Identity(), torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    interface.adapt(module, region=region_of(region))
+    torch.testing.assert_close(module(scores), slow_mean(scores, region_of(region)))
+
+
 def test_a_map_of_scores_is_averaged_over_a_region_for_answer_and_heatmap():
     network = seeded(factories.Segmenting, output="out", region=(0.0, 0.5, 0.25, 1.0))
     torch.manual_seed(0)

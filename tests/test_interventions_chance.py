@@ -1,5 +1,6 @@
 """Random controls: edits at random places, the same for the same seed; many passes in a batch."""
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import nn
 
 from attention import capture, interventions
 from attention.analysis.predictions import PredictionError
-from attention.interventions import Edit, EditedPasses, EditError
+from attention.interventions import Edit, EditedPasses, EditError, controls
 from attention.layers import SE
 from attention.records import Gate, StoppedError
 from tests.own import BLOCKS, network, pictures
@@ -194,3 +195,24 @@ def test_places_are_read_as_people_write_them(text, numbers):
 def test_what_names_no_places_is_refused(text):
     with pytest.raises(EditError, match="0 to 10"):
         interventions.parse_ranges(text, 11)
+
+
+def slow_orders(height, width):
+    """Every map that a shift, a flip and a turn of a map of numbers make, by its rows."""
+    orders = set()
+    for down, right, mirrored in itertools.product(range(height), range(width), (False, True)):
+        rows = [[(r - down) % height * width + (c - right) % width for c in range(width)] for r in range(height)]
+        rows = [row[::-1] for row in rows] if mirrored else rows
+        for turns in range(4):
+            if height == width or turns % 2 == 0:
+                orders.add(tuple(itertools.chain.from_iterable(rows)))
+            rows = [list(column) for column in zip(*rows, strict=True)][::-1]
+    return orders
+
+
+@pytest.mark.parametrize(("height", "width", "draws"), [(2, 3, 400), (3, 3, 1500), (1, 4, 200)])
+def test_a_map_is_dealt_by_every_shift_flip_and_turn_that_keeps_its_form(height, width, draws):
+    values = np.zeros((1, height, width), np.float32)
+    gate = Gate("block", "spatial", "sigmoid", values, (1, 2, height, width), 0.0, 0.0)
+    found = {tuple(controls._order(gate, 0, draw).tolist()) for draw in range(draws)}
+    assert found == slow_orders(height, width)

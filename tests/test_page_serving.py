@@ -76,7 +76,7 @@ def test_the_gates_of_a_network_without_classes_are_edited_too(start, section):
     if section == "All edits":
         assert app.text_input(key="name_0").value == "no excitation"
     else:
-        assert "gates that nobody edited moved" in texts(app)
+        assert "that nobody edited moved" in texts(app)
 
 
 def test_what_is_assumed_is_said(start):
