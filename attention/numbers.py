@@ -41,6 +41,12 @@ def _significant(value: float, digits: int) -> str:
     return _with_minus(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
+def counted(count: int, what: str) -> str:
+    """How many of what, in the singular where it is one: `1 class`, `1,152 channels`."""
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"
+
+
 def fixed(value: float | np.floating[Any], digits: int = 3) -> str:
     """So many decimals; nothing is less than zero by none of them."""
     text = f"{value:,.{digits}f}"

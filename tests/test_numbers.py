@@ -80,3 +80,8 @@ def test_no_sentence_of_the_product_formats_a_number_by_itself():
         if re.search(r"[1-9][fge]|^\+g|e$", ast.unparse(node.format_spec).strip("f'\""))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(("count", "what", "said"), [(1, "class", "1 class"), (1152, "channel", "1,152 channels")])
+def test_what_is_counted_is_in_the_singular_where_it_is_one(count, what, said):
+    assert numbers.counted(count, what) == said and numbers.counted(2, "class") == "2 classes"

@@ -10,6 +10,7 @@ from typing import Any
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.cli.naming import load
+from attention.numbers import counted
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
 from attention.survey.running import print_progress
 
@@ -38,8 +39,8 @@ def headlines(result: Result) -> list[str]:
 def summary(result: Result) -> list[str]:
     """What came of a survey, a line each."""
     facts = result.provenance["pictures"]
-    lines = [f"{result.pictures:,} of {facts['count']:,} pictures, {len(result.classes):,} classes, "]
-    lines[0] += f"{len(result.gates)} gates of {result.provenance['network']['name']}"
+    lines = [f"{result.pictures:,} of {facts['count']:,} pictures, {counted(len(result.classes), 'class')}, "]
+    lines[0] += f"{counted(len(result.gates), 'gate')} of {result.provenance['network']['name']}"
     if result.accuracy is not None:
         lines[0] += f"; top-1 {result.accuracy:.2%}"
     if unknown := result.outputs.count(-1):
@@ -47,7 +48,7 @@ def summary(result: Result) -> list[str]:
     if facts["left_out"]:
         lines.append(f"{facts['left_out']:,} files were left out: no pictures by their name, or no plain files.")
     if result.failures:
-        lines.append(f"{len(result.failures):,} pictures could not be used:")
+        lines.append(f"{counted(len(result.failures), 'picture')} could not be used:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:SHOWN]]
     if len(result.failures) > SHOWN:
         lines.append(f"  and {len(result.failures) - SHOWN:,} more, which the result names.")

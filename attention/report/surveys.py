@@ -7,7 +7,7 @@ import numpy as np
 from attention.charts import surveys
 from attention.charts.chart import Columns
 from attention.charts.surveys import Selection
-from attention.numbers import number
+from attention.numbers import counted, number
 from attention.report.document import Document, Item, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
@@ -24,7 +24,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
     result = survey.result
     selection = Selection(survey, classes=_classes_shown(survey))
     return Document(
-        f"What do the gates of {survey.title} do over {result.pictures:,} pictures?",
+        f"What do the gates of {survey.title} do over {counted(result.pictures, 'picture')}?",
         _answer(survey),
         list(_warnings(survey)),
         [_classes(result), *_charts(selection), *_failures(result), _origin(result)],
@@ -33,8 +33,8 @@ def surveyed(survey: LoadedSurvey) -> Document:
 
 
 def _classes_shown(survey: LoadedSurvey) -> tuple[int, ...]:
-    used = np.flatnonzero(survey.counts)
-    return tuple(used[evenly_spaced(len(used), MOST_CLASSES)].tolist())
+    classes = survey.told_apart
+    return tuple(classes[evenly_spaced(len(classes), MOST_CLASSES)].tolist())
 
 
 def _charts(selection: Selection) -> Iterator[Section]:
@@ -96,7 +96,8 @@ def _classes(result: Result) -> Section:
         "top-1": accuracy,
     }
     correct = "its classes are not the network's" if result.accuracy is None else f"top-1 {result.accuracy:.2%}"
-    text = f"{result.pictures:,} pictures were used, in {len(result.classes):,} classes; {correct}."
+    were = "was" if result.pictures == 1 else "were"
+    text = f"{counted(result.pictures, 'picture')} {were} used, in {counted(len(result.classes), 'class')}; {correct}."
     return Section("Which pictures?", [text, Table("classes", "Every class", columns, open=True)])
 
 
@@ -120,7 +121,7 @@ def _failures(result: Result) -> Iterator[Section]:
             "picture": [each.path for each in result.failures],
             "reason": [each.reason for each in result.failures],
         }
-        title = f"{len(result.failures):,} pictures that could not be used"
+        title = f"{counted(len(result.failures), 'picture')} that could not be used"
         yield Section("What went wrong?", [Table("failures", title, columns, open=True)])
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from attention import views
 from attention.figure_files import GROUNDS
+from attention.numbers import counted
 from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.report import html, report_of
@@ -139,4 +140,4 @@ def _open(pages: dict[str, dict[str, Any]]) -> None:
     except GatescopeError as error:
         st.session_state[_SAID] = f":material/error: {sentence(error)}"
     else:
-        st.session_state[_SAID] = f"The list has {len(kept())} views; “Present” begins with the first."
+        st.session_state[_SAID] = f"The list has {counted(len(kept()), 'view')}; “Present” begins with the first."

@@ -7,6 +7,7 @@ import streamlit as st
 
 from attention.jobs import Job
 from attention.limits import Limits
+from attention.numbers import counted
 from attention.records import StoppedError
 from attention.ui import widgets
 from attention.ui.cache import STORE
@@ -108,6 +109,6 @@ def _passes(progress: PassCount | None) -> tuple[float, str]:
 
 def cost(passes: int, backward: int, seconds: float) -> str:
     """What a job costs, before it is started; `seconds` is what one pass takes. A backward pass counts as two."""
-    counts = f"{passes:,} forward passes" + (f" and {backward:,} backward" if backward else "")
+    counts = counted(passes, "forward pass") + (f" and {backward:,} backward" if backward else "")
     took = (passes + 2 * backward) * seconds
     return f"{counts}, about {took:,.0f} s on this machine." if took >= 1 else f"{counts}, less than a second."

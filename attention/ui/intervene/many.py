@@ -9,6 +9,7 @@ import streamlit as st
 
 from attention import interventions, many
 from attention.charts import many as charts
+from attention.numbers import counted
 from attention.observe import Observation
 from attention.store import Store
 from attention.survey import PictureList
@@ -40,7 +41,9 @@ def draw(observation: Observation) -> None:
 
 
 def _cost(pictures: PictureList) -> str:
-    return f"{len(pictures):,} pictures, one after another. It runs on the server while you look at other pages."
+    return (
+        f"{counted(len(pictures), 'picture')}, one after another. It runs on the server while you look at other pages."
+    )
 
 
 def _work(

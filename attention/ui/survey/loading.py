@@ -15,6 +15,7 @@ from attention.images import ASSETS
 from attention.jobs import Job, Lane
 from attention.limits import Limits
 from attention.models import Network
+from attention.numbers import counted
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
@@ -246,10 +247,10 @@ def draw_header(loaded: LoadedSurvey) -> None:
     result, facts = loaded.result, loaded.result.provenance
     widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
-    counted = f"{result.pictures:,} pictures in {classes:,} {'class' if classes == 1 else 'classes'}"
+    pictures = f"{counted(result.pictures, 'picture')} in {counted(classes, 'class')}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
     widgets.say(
-        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}",
+        f"**{widgets.literal(loaded.title)}** over {pictures}: {widgets.literal(facts['pictures']['root'])}.{known}",
         "pictures",
     )
     for sentence in _warnings(loaded):
@@ -275,7 +276,8 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
     if loaded.random:
         yield "The network had random weights: this shows how it is built, not what it has learned."
     if result.failures:
-        yield f"{len(result.failures):,} pictures could not be used; “Pictures, network and settings” names them."
+        failed = counted(len(result.failures), "picture")
+        yield f"{failed} could not be used; “Pictures, network and settings” names them."
     named = zip(result.classes, result.outputs, loaded.counts, strict=True)
     if unknown := [name for name, output, count in named if count and output < 0]:
         more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
@@ -284,7 +286,8 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
             "but in right and wrong."
         )
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
-        yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
+        tiles = widgets.literal(" or ".join(averaged).replace(" x ", " × "))
+        yield f"Some gates were averaged over {tiles} before they were counted."
     if left := len(result.gates) - len(loaded.gates):
         yield f"{left} of {len(result.gates)} gates stand for neither channels nor places of a picture: not shown here."
 
@@ -297,7 +300,7 @@ def _draw_facts(loaded: LoadedSurvey) -> None:
         alt=f"{len(facts)} facts that the numbers rest on.",
     )
     if failures := loaded.result.failures[:MOST_FAILURES]:
-        st.markdown(f"{len(loaded.result.failures):,} pictures could not be used:")
+        st.markdown(f"{counted(len(loaded.result.failures), 'picture')} could not be used:")
         paths = [readable(each.path) for each in failures]
         columns = {"picture": paths, "why": [readable(each.reason) for each in failures]}
         st.dataframe(columns, hide_index=True, alt=f"The first is {paths[0]}.")
