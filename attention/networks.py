@@ -98,7 +98,7 @@ DESCRIPTIONS = {
     "plain": ("Plain ResNet", "the same network without gates, to compare with"),
     "se": ("SE-ResNet", "a squeeze-and-excitation gate in every residual block"),
     "cbam": ("CBAM-ResNet", "a channel gate and a spatial gate in every residual block"),
-    "se-resnext": ("SE-ResNeXt", f"3x3 convolutions in {CARDINALITY} groups, and an SE gate in every residual block"),
+    "se-resnext": ("SE-ResNeXt", f"3 × 3 convolutions in {CARDINALITY} groups, and an SE gate in every residual block"),
 }
 
 

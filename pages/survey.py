@@ -26,8 +26,9 @@ def explore(loaded: loading.LoadedSurvey) -> None:
         with choice:
             chosen = selection.choose(loaded)
         with views:
-            several = len(set(loaded.result.predictions[:, 0])) > 1
-            order = PARTS if several else sorted(PARTS, key=OF_CLASSES.__contains__)  # first what has something to say
+            order = (
+                PARTS if len(loaded.told_apart) else sorted(PARTS, key=OF_CLASSES.__contains__)
+            )  # first what has something to say
             ui.tabs("part", {part: PARTS[part] for part in order}, chosen)
 
 

@@ -82,7 +82,7 @@ def test_the_headline_of_health_counts_the_constant_channels(loaded):
     still = replace(gate, overall=replace(gate.overall, std=np.array([0.0, 0.0199, 0.02])))
     moved = survey.LoadedSurvey(replace(loaded.result, gates=(still, *loaded.result.gates[1:])))
     chart = surveys.health(Selection(moved))
-    assert chart.headline.startswith("2 of 3 channels of 1 gate hardly change") and "#1 they are 67%" in chart.headline
+    assert chart.headline.startswith("2 of 3 channels of 1 gate hardly change") and chart.headline.endswith("#1, 67%.")
     assert chart.table["constant"][0] == 2 / 3 and chart.figure.data[4].y[0] == pytest.approx(2 / 3)
 
 
@@ -93,7 +93,7 @@ def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(l
         for name, std in (("one", [0.0, 0.5, 0.5]), ("two", [0.0, 0.0, 0.5]), ("three", [0.5, 0.5, 0.5]))
     ]
     chart = surveys.health(Selection(survey.LoadedSurvey(replace(loaded.result, gates=tuple(gates)))))
-    assert chart.headline.startswith("3 of 9 channels of 3 gates") and chart.headline.endswith("in two they are 67%.")
+    assert chart.headline.startswith("3 of 9 channels of 3 gates") and chart.headline.endswith("in two, 67%.")
 
 
 def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):

@@ -80,7 +80,7 @@ def test_a_network_without_spatial_gates_says_so_and_offers_one_that_has_them(ne
     sound(app.button(key="instead_cbam").click().run())
     assert app.selectbox(key="network").value == "cbam"
     assert not app.info
-    assert app.header[0].value.startswith("layer")
+    assert app.header[0].value.startswith("Block layer")
 
 
 @pytest.mark.parametrize("sample", images.samples(), ids=lambda sample: sample.name)
@@ -92,7 +92,7 @@ def test_every_sample_picture_opens(sample):
 def test_the_answer_has_the_numbers_of_the_trace(block):
     values = map_of(traced(), block)
     app = opened(network="cbam", picture=TITLE, block=block)
-    assert app.header[0].value.replace("\\", "").startswith(block.removesuffix(".attention"))
+    assert app.header[0].value.replace("\\", "").startswith(f"Block {block.removesuffix('.attention')}")
     answer = f"Its gates run from {extent(values)}, {fixed(values.mean())} on average"
     assert answer in said(app)
     shown = {metric.label: metric.value for metric in app.metric}
@@ -118,7 +118,7 @@ def test_a_network_that_costs_much_is_run_on_other_pictures_where_it_is_asked_to
 
 def test_a_nearly_constant_map_is_called_so():
     answer, _ = cbam.headline(block_of([[0.50, 0.52], [0.51, 0.55]]), "layer1.0", {})
-    assert answer == "layer1.0 is nearly constant: it says little about the picture."
+    assert answer == "Block layer1.0 is nearly constant: it says little about the picture."
     assert "most open" not in answer
 
 
@@ -129,7 +129,7 @@ def test_a_map_that_is_low_everywhere_is_called_nearly_shut():
 
 def test_a_map_that_varies_is_said_to_look_somewhere():
     answer, numbers = cbam.headline(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0", {})
-    assert answer == "layer1.0 is most open at the lower right, in the mean of that ninth."
+    assert answer == "Block layer1.0 is most open at the lower right, in the mean of that ninth."
     assert numbers.startswith("Its gates run from 0.100 to 0.900")
 
 
@@ -286,7 +286,7 @@ def test_a_good_link_is_not_complained_about(tab):
 def test_a_gate_of_another_form_leaves_the_map_and_says_why_there_is_no_more(tab, monkeypatch):
     monkeypatch.setattr(Observation, "steps", lambda observation, gate: None)
     app = opened(network="cbam", tab=tab)
-    assert app.header[0].value.startswith("layer")
+    assert app.header[0].value.startswith("Block layer")
     assert len(app.info) == (0 if tab in (USUAL, "Through depth", "Code") else 1)
 
 

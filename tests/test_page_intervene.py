@@ -105,7 +105,9 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     np.testing.assert_allclose(numbers(diamonds["y"]), [effect.change[first] for effect in effects], atol=1e-4)
     moved = {block: effect.probability(first) for block, effect in zip(blocks, effects, strict=True)}
     most = max(moved, key=lambda block: abs(moved[block][1] - moved[block][0]))
-    assert f"Without **{most.removesuffix('.attention')}** {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(app)
+    assert f"Without block **{most.removesuffix('.attention')}**: {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(
+        app
+    )
     assert "the network was not trained without" in said(app) and "put to their neutral value" in said(app)
     assert "| none | 23.30 % |" in said(app) and "arXiv 1709.01507" in said(app)
 
@@ -118,7 +120,7 @@ def test_a_first_visit_opens_with_a_gate_switched_off_which_can_be_undone(asked)
     (edit,) = standing(app)
     assert edit == Edit("off", "channel", asked.get("block", app.select_slider(key="block").value))
     assert answer(subject("cbam"), edit) in app.header[0].value.replace("\\", "")
-    assert app.header[0].value.startswith("With the channel gates of layer")
+    assert app.header[0].value.startswith("With the channel gates of block layer")
     sound(app.button(key="undo").click().run())
     assert app.header[0].value.startswith("Nothing is edited") and app.button(key="undo").disabled
 

@@ -83,6 +83,18 @@ def test_a_survey_of_one_class_opens_with_what_needs_no_classes():
     assert sorted(titles[0]) == sorted(titles[1]) and "Selectivity by depth" in titles[0][3:]
 
 
+def test_pictures_of_one_class_are_not_held_against_themselves():
+    app = opened(network="cbam-b0", part="Where it looks")
+    assert not app.multiselect and "all pictures, n = 25" in said(app).replace("\\", "")
+    titles = [note["text"] for note in sent_chart(app, "maps")["layout"]["annotations"]]
+    assert [title.partition("\n")[0].partition("<br>")[0] for title in titles] == [
+        "all pictures",
+        "closeness to the centre",
+    ]
+    role = opened(network="cbam-b0", part="Role of excitation")
+    assert {trace["name"] for trace in sent_chart(role, "role")["data"]} == {"mean over all classes"}
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_every_view_of_an_uploaded_result_opens(small, part):
     app = sound(uploaded(small, part=part))
@@ -126,7 +138,7 @@ def test_a_block_a_channel_and_classes_of_a_link_are_those_of_all_views():
         assert app.number_input(key="unit").value == 7
         assert app.multiselect(key="classes").value == ["church"]
     app = opened(network="se", part="One channel", block="layer4.0.attention", unit="7")
-    assert widgets.literal("Channel 7 of layer4.0:") in said(app)
+    assert widgets.literal("Channel 7 of block layer4.0:") in said(app)
 
 
 def test_links_to_what_is_not_there_say_so():

@@ -14,7 +14,7 @@ from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL, on_scale
 from attention.charts.sheets import Tile, sheet
-from attention.numbers import extent, fixed
+from attention.numbers import amount, extent, fixed
 from attention.records import Floats
 
 MOST_BARS = 256
@@ -74,7 +74,7 @@ def gate_strip(values: Floats, chosen: int) -> go.Figure:
 def squeezed(values: Floats, branch: str, chosen: int) -> Chart:
     """What a branch of the squeeze, "average" or "max", reads of each channel, (C,)."""
     what = MEANING[branch]
-    finding = f"The {what} of {len(values)} channels, from {extent(values)}."
+    finding = f"The {what} of {amount(len(values), 'channel')}, from {extent(values)}."
     table: Columns = {"channel": range(len(values)), what: values}
     return Chart(f"squeeze_{branch}", vector(values, chosen, what), finding, table=table)
 
@@ -83,7 +83,7 @@ def hidden(values: Floats, branch: str, activation: str) -> Chart:
     """The hidden units of the excitation, (C / r,), after their activation, for a branch of the squeeze."""
     what, active = MEANING[branch], int((values > 0).sum())
     rest = "are 0" if values.min() == 0 else f"are below 0, down to {fixed(values.min())},"
-    finding = f"{active} of {len(values)} hidden units are above 0 for the {what}"
+    finding = f"{active} of {len(values)} hidden units are above 0 for the {what} of each channel"
     finding += "." if active == len(values) else f"; the others {rest} after the {HIDDEN.get(activation, activation)}."
     table: Columns = {"hidden unit": range(len(values)), f"from the {what}": values}
     return Chart(f"hidden_{branch}", vector(values, -1, "hidden unit"), finding, finding, table=table)
@@ -101,8 +101,8 @@ def difference(first: Floats, second: Floats) -> Chart:
     change = second - first
     most = int(by_strength(np.abs(change))[0])
     finding = (
-        f"{int((np.abs(change) > 0.1).sum())} of {len(change)} channels differ by more than 0.1; most of all channel "
-        f"{most}: {fixed(first[most])} for the first picture, {fixed(second[most])} for the second."
+        f"{int((np.abs(change) > 0.1).sum()):,} of {amount(len(change), 'channel')} differ by more than 0.1; most of "
+        f"all channel {most}: {fixed(first[most])} for the first picture, {fixed(second[most])} for the second."
     )
     return Chart(
         "difference",

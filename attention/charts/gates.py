@@ -143,7 +143,7 @@ def passing_in_words(gate: Gate, name: str) -> str:
         f"{found.held:,} {_are(found.held)} held below 0.1"
     )
     if not found.open and not found.held:
-        ends = f"all {found.channels} channels lie between 0.1 and 0.9"
+        ends = f"all {found.channels:,} channels lie between 0.1 and 0.9"
     return f"{name}: {ends}; the strongest is channel {found.strongest} at {fixed(gate.values[0, found.strongest])}."
 
 

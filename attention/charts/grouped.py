@@ -13,7 +13,7 @@ from attention.charts.chart import Chart, Columns
 from attention.charts.colours import ACCENT, NULL, OKABE_ITO
 from attention.charts.partition import colour
 from attention.grouped import Convolution, papers
-from attention.numbers import fixed
+from attention.numbers import amount, fixed
 
 if TYPE_CHECKING:  # these need torch
     from attention.grouped.census import GroupedLayer
@@ -79,7 +79,7 @@ def times(times: "Times", groups: int) -> Chart:
         "times",
         figure,
         f"With {groups} groups {fixed(faster, 1)} times as fast as with one, where the arithmetic is 1/{groups}.",
-        f"Measured on this machine when it was asked for, {times.threads} thread{'s' * (times.threads > 1)}, one "
+        f"Measured on this machine when it was asked for, {amount(times.threads, 'thread')}, one "
         f"picture, float32: the shortest of {times.runs} runs each, in shuffled order. The dashed line is what the "
         "arithmetic alone promises.",
         f"In {groups} groups it does 1/{groups} of the arithmetic and runs {fixed(faster, 1)} times as fast.",
@@ -155,7 +155,7 @@ def equal_budget() -> Chart:
 def savings(layers: "Sequence[GroupedLayer]") -> Chart:
     """The parameters of each grouped layer, and what grouping left out, as one bar a layer; the table has all."""
     inside = [layer for layer in layers if layer.convolution.groups > 1]
-    names = [f"{layer.name}, g = {layer.convolution.groups}" for layer in inside]
+    names = [f"{layer.name}, g = {layer.convolution.groups:,}" for layer in inside]
     kept = [layer.cost.parameters for layer in inside]
     saved = [layer.ungrouped.parameters - layer.cost.parameters for layer in inside]
     figure = go.Figure(

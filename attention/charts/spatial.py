@@ -22,7 +22,7 @@ from attention.charts.colours import (
     on_scale,
 )
 from attention.charts.overlay import Scale, own_range
-from attention.numbers import extent, fixed
+from attention.numbers import amount, extent, fixed
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
 BINS = 25
@@ -70,7 +70,7 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
     bars = {"x": centres, "marker": {"color": colours, "line": {"width": 0}}}
     shares = (100 * counts / values.size).astype(np.float32)
     hover = "%{x:.2f}: %{y:.1f} % of the places<extra></extra>"
-    ticks = np.linspace(scale.low, scale.high, 5)
+    ticks = np.linspace(scale.low, scale.high, 3)
     across = {
         "tickvals": ticks,
         "ticktext": [fixed(tick, 2) for tick in ticks],
@@ -128,7 +128,7 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
     middle = (0.12, 0.88)
     sheet = contact_sheet(steps.before[0])
     shown = min(TILES**2, steps.before.shape[1])
-    title = f"features: {shown} of {steps.before.shape[1]} channels"
+    title = f"features:\n{shown} of {amount(steps.before.shape[1], 'channel')}"
     panels = [_MapPanel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.25), middle)]
     for (name, pooled), kernel, row in zip(steps.pooled.items(), steps.kernel, rows, strict=True):
         name = _BRANCH_NAMES[name]
@@ -136,8 +136,9 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
         weights = _MapPanel(kernel, f"kernel for the {name}", CHANGE, Scale(-reach, reach), (0.53, 0.69), row)
         panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
     panels.append(_MapPanel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
-    arrows = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum, σ"}
-    return _drawn(panels, height=430, arrows={place: f"{name}\n→" for place, name in arrows.items()})
+    names = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum, σ"}
+    arrows = {(x, sum(row) / 2): f"{name}\n→" for row in rows for x, name in names.items()}
+    return _drawn(panels, height=430, arrows=arrows)
 
 
 def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
@@ -181,15 +182,15 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
-    kinds = [f"{len(channel)} channels, {CHANNEL_ENDS}" if channel is not None else ""]
+    kinds = [f"{amount(len(channel), 'channel')}, {CHANNEL_ENDS}" if channel is not None else ""]
     kinds += [f"each place, {SPATIAL_ENDS}" if spatial is not None else ""]
     legend = ", and one for ".join(filter(None, kinds))
     return Chart(
         "dials",
         _drawn(panels, height=340),
-        f"{name}: features from {extent(means)} become {extent(after)}.",
-        f"In {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, white "
-        "high, on one scale before and after.",
+        f"Block {name}: features from {extent(means)} become {extent(after)}.",
+        f"In block {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, "
+        "white high, on one scale before and after.",
         table=by_map(table),
     )
 
@@ -213,7 +214,7 @@ def poolings(steps: ChannelSteps, chosen: int) -> Chart:
         "poolings",
         _rows_figure(rows, chosen, height=170),
         f"Of each channel: {', '.join(row.title for row in rows)}. Channel {chosen} is marked: {pooled}.",
-        f"A number for each of {len(rows[0].values)} channels. Channel {chosen} is marked: {pooled}.",
+        f"A number for each of {amount(len(rows[0].values), 'channel')}. Channel {chosen} is marked: {pooled}.",
         table={"channel": range(len(rows[0].values)), **{row.title: row.values for row in rows}},
     )
 
@@ -229,8 +230,8 @@ def branches(steps: ChannelSteps, gate: Floats, chosen: int) -> Chart:
     return Chart(
         "branches",
         _rows_figure(rows, chosen),
-        f"The branches of the channel MLP, their sum, and the gate of {len(gate)} channels; channel {chosen} is "
-        f"marked, its gate is {fixed(gate[chosen])}.",
+        f"The branches of the channel MLP, their sum, and the gate of {amount(len(gate), 'channel')}; channel "
+        f"{chosen} is marked, its gate is {fixed(gate[chosen])}.",
         f"Channel {chosen} over all places: {pooled}. arXiv 1807.06521, equation 2.",
         table={"channel": range(len(gate)), **{row.title: row.values for row in rows}},
     )
@@ -292,12 +293,12 @@ def _strongest(feature_map: Floats) -> NDArray[np.intp]:
     return np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
 
 
-def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[float, str] = {}) -> go.Figure:
+def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[float, float], str] = {}) -> go.Figure:
     numbered = [(panel, str(number) if number > 1 else "") for number, panel in enumerate(panels, start=1)]
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]
-    paper = {"y": 0.5, "xref": "paper", "yref": "paper"}
-    notes += [{"x": place, "text": label, **paper} for place, label in arrows.items()]
+    paper = {"xref": "paper", "yref": "paper"}
+    notes += [{"x": x, "y": y, "text": label, **paper} for (x, y), label in arrows.items()]
     layout = {
         "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
         "height": height,

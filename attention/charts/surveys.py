@@ -100,14 +100,19 @@ def role(
     blocks = role_blocks(selection, few=few)
     panels = [_role_panel(selection, block, most) for block in blocks]
     headline = _role_headline(selection, blocks)
-    classes = int((selection.survey.counts > 0).sum())
-    caption = (
-        f"Mean gate of the pictures of a class: {selection.n or 'no class is chosen'}; dashed, all: the mean over "
-        f"the {classes:,} class{'es' * (classes > 1)}, n = {selection.pictures:,}. What the class explains is the "
-        "share of a channel's variance over the pictures that lies between the classes, in the mean over the channels. "
+    classes = len(selection.survey.told_apart)
+    caption = f"Dashed: the mean gate of all pictures, n = {selection.pictures:,}. "
+    if classes:
+        caption = (
+            f"Mean gate of the pictures of a class: {selection.n or 'no class is chosen'}; dashed, all: the mean over "
+            f"the {classes:,} classes, n = {selection.pictures:,}. What the class explains is the share of a channel's "
+            "variance over the pictures that lies between the classes, in the mean over the channels. The standard "
+            f"deviation{', the band,' if band else ''} is that within a class. "
+        )
+    caption += (
         "Channels are spread evenly over all of a gate. The panels are the last block of each stage, a run of gates "
-        f"with equally many channels{', and the selected block' if selection.block else ''}. The standard deviation"
-        f"{', the band,' if band else ''} is that within a class. After figure 6 of arXiv 1709.01507."
+        f"with equally many channels{', and the selected block' if selection.block else ''}. After figure 6 of arXiv "
+        "1709.01507."
     )
     figure = figures.excitation_role(panels, selection.class_names, band=band, own_scale=own_scale)
     table = _role_table(selection, dict(zip(blocks, panels, strict=True)))
@@ -142,7 +147,7 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
             name = selection.survey.block_names[block]
             shares.append((name, float(np.nanmean(share.index)), float(np.nanmean(share.shuffled))))
     if not shares:
-        return "There are not two classes with pictures here, so nothing can be said of classes."
+        return "All pictures are of one class here, so nothing can be said of classes."
     most, least = (by(shares, key=lambda share: share[1]) for by in (max, min))
     chance = max(shuffled for *_, shuffled in shares)
     elsewhere = f", the least in {least[0]}, {least[1]:.1%}" if len(shares) > 1 else ""
@@ -244,10 +249,10 @@ def _health_headline(survey: LoadedSurvey) -> str:
     channels = sum(gate.shape[0] for gate in by_channel)
     worst = max(by_channel, key=lambda gate: shares[gate.name])
     name = survey.gate_names[next(number for number, gate in enumerate(survey.gates) if gate is worst)]
+    whole = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
     return (
-        f"{constant:,} of {channels:,} channels of {amount(len(by_channel), 'gate')} hardly change from picture "
-        f"to picture; "
-        f"in {name} they are {shares[worst.name]:.0%}."
+        f"{constant:,} of {whole} hardly change from picture to picture; the largest share of them is in {name}, "
+        f"{shares[worst.name]:.0%}."
     )
 
 
@@ -262,13 +267,15 @@ def mean_maps(selection: Selection) -> list[Chart]:
     average, by_class = statistics.mean_over_classes(gate), gate.classes.mean[list(selection.classes)]
     close = statistics.closeness((gate.shape[0], gate.shape[1]))
     grey = figures.TitledMap("closeness to the centre", close, "Greys_r", (0.0, 1.0))  # since it is no measurement
-    maps = [figures.gate_map("all classes", average), grey]
+    whole = "all classes" if len(selection.survey.told_apart) else "all pictures"
+    maps = [figures.gate_map(whole, average), grey]
     maps += map(figures.gate_map, selection.class_names, by_class)
     headline = _map_headline(selection, average, by_class)
+    over = f"{selection.n or 'no class is chosen'}; {whole}, each counted alike" if whole == "all classes" else whole
     caption = (
-        "Mean gate of each place, 0 (dark) to 1 (bright), the least and the greatest above each map: "
-        f"{selection.n or 'no class is chosen'}; all classes, each counted alike, n = {selection.pictures:,}: the "
-        "usual gate, a habit of position. Grey is no measurement: 1 at the very centre, 0 in the corners."
+        f"Mean gate of each place, 0 (dark) to 1 (bright), the least and the greatest above each map: {over}, "
+        f"n = {selection.pictures:,}: the usual gate, a habit of position. Grey is no measurement: 1 at the very "
+        "centre, 0 in the corners."
     )
     names, apart = selection.class_names, by_class - average
     table = {"all": average, "closeness to the centre": close, **dict(zip(names, by_class, strict=True))}
@@ -280,13 +287,13 @@ def mean_maps(selection: Selection) -> list[Chart]:
 def _map_headline(selection: Selection, average: figures.Doubles, by_class: figures.Doubles) -> str:
     bias = float(statistics.centre_bias(average))
     if not np.isfinite(bias):
-        return f"{selection.block_name}: the mean map is the same at all places."
+        return f"Block {selection.block_name}: the mean map is the same at all places."
     pulls = zip(selection.class_names, statistics.centre_bias(by_class), strict=True)
     each = ", ".join(f"{name} {signed(pull, 2)}" for name, pull in pulls if np.isfinite(pull))
     where = "towards" if bias > CLEARLY else "away from" if bias < -CLEARLY else "neither towards nor away from"
     sentence = (
-        f"{selection.block_name}: over all pictures its gate opens {where} the middle (a correlation with the "
-        f"closeness to the centre of {signed(bias, 2)}"
+        f"Block {selection.block_name}: over all pictures its gate opens {where} the middle (a correlation "
+        f"with the closeness to the centre of {signed(bias, 2)}"
     )
     return f"{sentence}; {each})." if each else f"{sentence})."
 
@@ -368,8 +375,8 @@ def _correctness_of_channels(selection: Selection, gate: GateSurvey, channel: in
     channels = np.argsort(-np.abs(difference), kind="stable")[:MOST_CHANNELS].astype(np.int64)
     correct, wrong, first = gate.correct.mean[channels], gate.wrong.mean[channels], int(channels[0])
     headline = (
-        f"{selection.block_name}: the largest difference is that of channel {first}, {fixed(correct[0])} for correct "
-        f"predictions and {fixed(wrong[0])} for wrong ones."
+        f"Block {selection.block_name}: the largest difference is that of channel {first}, {fixed(correct[0])} for "
+        f"correct predictions and {fixed(wrong[0])} for wrong ones."
     )
     caption = f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences."
     figure = figures.correct_and_wrong(channels, correct, wrong, channel)
@@ -381,8 +388,8 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
     """What is to be said of one channel of the selected block's gate."""
     mean, std = gate.overall.mean[channel], gate.overall.std[channel]
     sentence = (
-        f"Channel {channel} of {selection.block_name}: {fixed(mean)} on average over the pictures, which it differs "
-        f"from by {fixed(std)} (a standard deviation)"
+        f"Channel {channel} of block {selection.block_name}: {fixed(mean)} on average over the pictures, with a "
+        f"standard deviation of {fixed(std)}"
     )
     means = gate.classes.mean[:, channel]
     if np.isfinite(means).sum() < 2:

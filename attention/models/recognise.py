@@ -52,7 +52,7 @@ Attempt = tuple[Family, Candidate, Differences]
 WORDS = {
     "reduction": "reduction {}",
     "spatial kernel": "spatial kernel {0}x{0}",
-    "groups": "3x3 convolutions in {} groups",
+    "groups": "3 × 3 convolutions in {} groups",
     "size": "size {}",
     "head": "a changed head, {}",
     "channels": "input channels: {}",

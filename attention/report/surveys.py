@@ -22,7 +22,7 @@ MOST_POINTS = 256
 def surveyed(survey: LoadedSurvey) -> Document:
     """The report of a survey: the charts of its page, with no block selected and classes spread evenly over all."""
     result = survey.result
-    used = np.flatnonzero(survey.counts)
+    used = survey.told_apart
     selection = Selection(survey, classes=tuple(used[evenly_spaced(len(used), MOST_CLASSES)].tolist()))
     return Document(
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
@@ -96,10 +96,8 @@ def _classes(result: Result) -> Section:
         "top-1": accuracy,
     }
     correct = "its classes are not the network's" if result.accuracy is None else f"top-1 {result.accuracy:.2%}"
-    text = (
-        f"{amount(result.pictures, 'picture was', 'pictures were')} used, in "
-        f"{amount(len(result.classes), 'class', 'classes')}; {correct}."
-    )
+    used = amount(result.pictures, "picture was", "pictures were")
+    text = f"{used} used, in {amount(len(result.classes), 'class', 'classes')}; {correct}."
     return Section("Which pictures?", [text, Table("classes", "Every class", columns, open=True)])
 
 

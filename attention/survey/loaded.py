@@ -50,6 +50,12 @@ class LoadedSurvey:
         return np.bincount(classes, pictures, len(self.result.classes)).astype(np.int64)
 
     @cached_property
+    def told_apart(self) -> NDArray[np.int64]:
+        """The numbers of the classes with pictures; none where that is one class, which is all pictures."""
+        used = np.flatnonzero(self.counts)
+        return used if len(used) > 1 else used[:0]
+
+    @cached_property
     def blocks(self) -> dict[str, SurveyedBlock]:
         """The blocks in depth order; those whose gates stand for neither channels nor places are left out."""
         shown = {}

@@ -47,6 +47,7 @@ def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
 def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     """What the block's spatial gate does to this picture against what is usual, as far as that is known, and its
     numbers; `name` is what the block is called."""
+    name = f"Block {name}"
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
         return f"{name} has gates of {passed}, on average over its channels.", ""

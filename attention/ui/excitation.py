@@ -91,6 +91,7 @@ def choose_block(observation: Observation) -> tuple[dict[str, Gate], str]:
 def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str, str]:
     """What a channel gate does to this picture against what is usual, as far as that is known, and what passes;
     `name` is what its block is called."""
+    name = f"Block {name}"
     passing, against = gates.passing_in_words(gate, name), found.get((block, CHANNEL))
     if not against:
         return passing, ""
@@ -170,13 +171,13 @@ def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
     for health in selection.observation.card.gate_health:
         if health.name == selection.gates[block].name and analysis.hardly_varies(health):
             yield (
-                f"{name}: these gates hardly change from picture to picture (a standard deviation of "
+                f"Block {name}: these gates hardly change from picture to picture (a standard deviation of "
                 f"{small(health.deviation)} {over})."
             )
         if health.name == selection.gates[block].name and analysis.saturates(health):
             yield (
-                f"{name}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of 0.95 "
-                f"and above, {over})."
+                f"Block {name}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of "
+                f"0.95 and above, {over})."
             )
 
 
@@ -387,8 +388,8 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
         f"in all blocks, {number(min(ratios))} to {number(max(ratios))}, so the weights are added block by block:",
         "sum",
     )
-    first, *_, last = (rf"2 \cdot {size} \cdot {units}" for size, units in zip(sizes, hidden, strict=True))
-    st.latex(rf"\sum_b 2\,C_b H_b = {first} + \dots + {last} = " + f"{total:,}".replace(",", "{,}"))
+    first, *_, last = (rf"2 \cdot {size:,} \cdot {units:,}" for size, units in zip(sizes, hidden, strict=True))
+    st.latex(r"\sum_b 2\,C_b H_b = " + rf"{first} + \dots + {last} = {total:,}".replace(",", "{,}"))
 
 
 def _draw_published() -> None:

@@ -11,6 +11,7 @@ from attention.charts import grouped as figures
 from attention.charts import partition
 from attention.grouped import Convolution, Cost, DerivationStep, papers
 from attention.models import zoo
+from attention.numbers import amount
 from attention.observe import Observation
 from attention.ui import cache, widgets
 from attention.ui.choosing import chosen
@@ -237,7 +238,7 @@ def draw_proof(convolution: Convolution) -> None:
         st.markdown(_why(part, layers, shuffle))
         verdict = "as the theory says" if matches else "not as the theory says"
         st.caption(
-            f"{layers} real 3 × 3 convolution{'s' * (layers > 1)} with random weights, a picture of noise, each of "
+            f"{amount(layers, 'real 3 × 3 convolution')} with random weights, a picture of noise, each of "
             f"{part.in_channels} input channels disturbed in turn: all {response.size:,} answers are {verdict}."
         )
         if part != convolution:
@@ -310,9 +311,7 @@ def _why(convolution: Convolution, layers: int, shuffle: bool) -> str:
         return "Stacked, the groups stay apart for ever: no output knows what the other groups saw."
     if kernels >= g:
         return f"A group has {kernels} output channels, enough for the shuffle to hand one to each of the {g} groups."
-    return (
-        f"A group has only {kernels} output channel{'s' * (kernels > 1)}: the shuffle reaches {kernels} of {g} groups."
-    )
+    return f"A group has only {amount(kernels, 'output channel')}: the shuffle reaches {kernels} of {g} groups."
 
 
 def _draw_alexnet() -> None:

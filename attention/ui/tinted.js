@@ -81,8 +81,8 @@ class Tinted {
     pen.font = `${0.85 * em}px ${style.fontFamily}`;
     pen.fillStyle = style.color;
     pen.textAlign = "center";
-    for (let tick = 0; tick <= 4; tick++)
-      pen.fillText((low + (tick / 4) * (high - low)).toFixed(2).replace("-", "−"), left + (tick / 4) * bins * across, height - 0.4 * em);
+    for (const tick of [0, 0.5, 1])
+      pen.fillText((low + tick * (high - low)).toFixed(2).replace("-", "−"), left + tick * bins * across, height - 0.4 * em);
     pen.textAlign = "right";
     pen.fillText(`${Math.round((100 * most) / values.length)}`, left - 0.5 * em, foot - tall + 0.5 * em);
     pen.fillText("0", left - 0.5 * em, foot);

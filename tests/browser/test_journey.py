@@ -64,6 +64,32 @@ def test_an_uploaded_picture_is_predicted_and_stays_chosen_on_every_page(visit, 
         ).to_be_visible()
 
 
+def test_why_a_file_is_not_taken_is_seen(visit, server):
+    visitor = visit(server)
+    visitor.open("/lesson_se")
+    page = visitor.page
+    sidebar(page).get_by_text("Upload", exact=True).click()
+    large = {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": bytes(21 * 2**20)}
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(large)
+    said = sidebar(page).get_by_text("File must be 20.0MB or smaller.")
+    expect(said).to_be_visible()
+    assert said.bounding_box()["height"] > 10
+
+
+def test_frames_of_focus_stand_around_what_has_it_and_not_in_the_page(visit, server):
+    visitor = visit(server)
+    visitor.open("/lesson_se?network=se")
+    page = visitor.page
+    main(page).locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("step=2"))
+    styles = "element => getComputedStyle(element).outlineStyle"
+    assert main(page).evaluate(styles) == "none"
+    field = sidebar(page).locator(".stSelectbox input").first
+    field.focus()
+    assert field.evaluate(styles) == "none" and field.locator("..").evaluate(styles) == "solid"
+
+
 def test_a_click_on_a_bar_shows_that_channel(visit, server):
     visitor = visit(server)
     visitor.open("/excitation?network=se&order=By+channel&channel=3")
@@ -84,7 +110,7 @@ def test_a_block_is_switched_off_and_the_probabilities_change_and_come_back(visi
     before = bars.get_attribute("aria-label")
     main(visitor.page).get_by_text("Switch off", exact=True).click()
     expect(answer).to_contain_text(
-        re.compile(r"^With the channel gates of layer4.1 switched off, P\(.+\) goes from .+; its logit moves by")
+        re.compile(r"^With the channel gates of block layer4.1 switched off, P\(.+\) goes from .+; its logit moves by")
     )
     expect(bars).not_to_have_attribute("aria-label", before)
     expect(main(visitor.page)).to_contain_text("matters which channel or place gets which value (p = ")

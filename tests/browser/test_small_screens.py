@@ -16,6 +16,21 @@ LOOK = """figures => {
   const tops = boxes.filter(box => box.width > 40 && box.height > 30).map(box => box.top);
   return [Math.round(lines), Math.min(...tops), main.scrollWidth - main.clientWidth];
 }"""
+CUT = """() => {
+  const texts = "[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, [data-testid=stSidebarNavLink] *";
+  const cut = part => part.clientWidth && part.getBoundingClientRect().right > 0
+    && part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).textOverflow === "ellipsis";
+  const choices = [...document.querySelectorAll("[data-testid=stMain] [role=radiogroup]")];
+  const boxes = [...document.querySelectorAll(".st-key-derivation .annotation-text")].map(part =>
+    [part.textContent, part.getBoundingClientRect()]);
+  return [
+    ...[...document.querySelectorAll(texts)].filter(cut).map(part => part.innerText),
+    ...choices.filter(part => part.scrollWidth > part.clientWidth + 1).map(part => part.ariaLabel),
+    ...boxes.flatMap(([one, a], at) => boxes.slice(at + 1).filter(([, b]) =>
+      a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom).map(([two]) => `${one} / ${two}`)),
+  ];
+}"""
+"""Numbers, titles and choices that are not seen whole, and titles of maps that lie over one another."""
 FIGURES = "[data-testid=stPlotlyChart] .main-svg, [data-testid=stImage] img, canvas, table, [data-testid=stDataFrame]"
 
 
@@ -32,3 +47,16 @@ def test_each_page_shows_its_title_and_a_figure_at_once(contexts, server, size):
     visitor.check()
     visitor.page.close()
     assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
+
+
+@pytest.mark.parametrize("width", [390, 820, 1000, 1280])
+def test_numbers_titles_and_choices_are_seen_whole(contexts, server, width):
+    visitor = Visitor(contexts["light"], server, width=width, height=900)
+    cut = {}
+    for name in ("overview", "cbam", "models"):
+        visitor.open(PAGES[name])
+        if found := visitor.page.evaluate(CUT):
+            cut[name] = found
+    visitor.check()
+    visitor.page.close()
+    assert cut == {}

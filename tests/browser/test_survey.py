@@ -69,7 +69,7 @@ def test_a_block_that_is_clicked_in_one_chart_is_what_the_others_show(visit, ser
     survey.click("health", 5 * 8 + 6)  # the deviation: a bar of 0 has nothing to click on
     expect(survey.page).to_have_url(re.compile("block=layer4.0.attention"))
     survey.turn_to("One channel")
-    expect(survey.content).to_contain_text(re.compile(r"Channel \d+ of layer4\.0:"))
+    expect(survey.content).to_contain_text(re.compile(r"Channel \d+ of block layer4\.0:"))
     survey.turn_to("Selectivity by depth")
     survey.click("selectivity", 2)
     expect(survey.page).to_have_url(re.compile("block=layer2.0.attention"))
@@ -82,12 +82,12 @@ def test_a_channel_that_is_clicked_in_one_chart_is_what_the_others_show(visit, s
     survey.click("role", 5)  # of the first panel
     expect(survey.page).to_have_url(re.compile("block=layer1.1.attention"))
     survey.turn_to("One channel")
-    expect(survey.content).to_contain_text("Channel 5 of layer1.1:")
+    expect(survey.content).to_contain_text("Channel 5 of block layer1.1:")
     survey.turn_to("Right and wrong")
     survey.click("correctness_channels", 3)
     chosen = survey.asked("unit")
     survey.turn_to("One channel")
-    expect(survey.content).to_contain_text(f"Channel {chosen} of layer1.1:")
+    expect(survey.content).to_contain_text(f"Channel {chosen} of block layer1.1:")
 
 
 def test_a_class_that_is_clicked_in_one_chart_is_what_the_others_show(visit, server):

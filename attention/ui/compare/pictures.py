@@ -141,7 +141,7 @@ def _moves(observation: Observation, second: Observation, other: Observation, *,
 
 
 def _say(observation: Observation, second: Observation, moves: Sequence[Move]) -> str:
-    most = f"{_names(moves)[0]} moved most, by {fixed(moves[0].change)} on average"
+    most = f"The gate {_names(moves)[0]} moved most, by {fixed(moves[0].change)} on average"
     before, after = _guesses(observation)[:1], _guesses(second)[:1]
     if not before or not after:
         return f"{most}."
@@ -174,7 +174,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
     names, shown = _names(moves), [move.change for move in moves]
     yardsticks = [move.yardstick for move in moves] if other else []
     more = sum(move.change > move.yardstick for move in moves)
-    finding = f"{names[0]} moved most, by {fixed(shown[0])}, {names[-1]} least, by {small(shown[-1])}."
+    finding = f"The gate {names[0]} moved most, by {fixed(shown[0])}, {names[-1]} least, by {small(shown[-1])}."
     if other:
         finding += (
             f" {more} of {amount(len(moves), 'gate')} moved further than for “{other}”, a picture of something else."

@@ -44,8 +44,8 @@ def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit")
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Without {names[most]} the {measure} moves the most, by {signed(tests[most].observed)}. In {len(holding)} of "
-        f"{amount(len(names), 'block')} there is evidence that it matters which channel or place gets which "
+        f"Without block {names[most]} the {measure} moves the most, by {signed(tests[most].observed)}. In "
+        f"{len(holding)} of {len(names)} blocks there is evidence that it matters which channel or place gets which "
         f"value{which}."
     )
 
@@ -174,7 +174,7 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
     moved = {name: row[0].probability(classes[0]) for name, row in zip(names, effects, strict=True)}
     most = sorted(moved, key=lambda name: -abs(moved[name][1] - moved[name][0]))[:MOST_SAID]
     said = "; ".join(
-        f"without **{widgets.literal(name)}** {moved[name][0]:.1%} → {moved[name][1]:.1%}" for name in most
+        f"without block **{widgets.literal(name)}**: {moved[name][0]:.1%} → {moved[name][1]:.1%}" for name in most
     )
     return f"W{said[1:]}."
 

@@ -128,7 +128,9 @@ def in_short(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
         return f"{amount(len(edits), 'edit')}"
     (edit,) = edits
     kind = "gates" if edit.kind == ANY else f"{edit.kind} gates"
-    where = names.get(edit.block, edit.block) or (size_in_words(edit.size) if edit.size else "all blocks")
+    where = size_in_words(edit.size) if edit.size else "all blocks"
+    if edit.block:
+        where = f"block {names.get(edit.block, edit.block)}"
     return f"the {kind} of {where} {DONE[edit.action].format(count=edit.count, points=len(edit.points))}"
 
 
@@ -182,9 +184,9 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     most = max(own, key=moved.__getitem__, default=None)
     finding = "No gate moved that nobody edited."
     if most is not None and moved[most]:
+        many = sum(moved[number] > 0 for number in own)
         finding = (
-            f"{sum(moved[number] > 0 for number in own)} of {amount(len(own), 'gate')} that nobody edited "
-            f"moved, most of all "
+            f"{many} of {amount(len(own), 'gate')} that nobody edited moved{', most of all' if many > 1 else ':'} "
             f"{names[most]}, by {fixed(moved[most])} on average."
         )
     st.markdown(widgets.literal(finding))

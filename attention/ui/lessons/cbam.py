@@ -104,10 +104,10 @@ def _guess(lesson: Gated) -> Step:
         lambda: _narrow(answer),
         f"`{gate.name}`. Yellow is open, violet is shut; some of it is a habit of position, as the CBAM page shows.",
         Prediction(
-            "Where is the map brightest, in the mean of a ninth of the picture?",
+            "The picture is cut into ninths. In which of them are the gates most open, on average?",
             options,
             found.place,
-            f"The mean there is {fixed(brightest)}, of all places {fixed(found.mean)}.",
+            f"The mean gate there is {fixed(brightest)}; over the whole picture it is {fixed(found.mean)}.",
         ),
         lambda: _narrow(_picture(seen)),
     )

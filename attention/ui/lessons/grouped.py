@@ -14,7 +14,7 @@ from attention.charts import explorable, partition, spatial
 from attention.charts import grouped as figures
 from attention.charts.chart import Chart
 from attention.grouped import Convolution, Cost
-from attention.numbers import fixed
+from attention.numbers import amount, fixed
 from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.ui import widgets
@@ -78,7 +78,7 @@ class Lesson:
     def own(self) -> str:
         """What the network itself does with this layer."""
         g = self.layer.convolution.groups
-        return f"In this network `{self.layer.name}` has {g:,} group{'s' * (g > 1)}."
+        return f"In this network `{self.layer.name}` has {amount(g, 'group')}."
 
 
 def choose(observation: Observation) -> Lesson | None:

@@ -45,6 +45,8 @@ def draw_channel(selection: Selection) -> None:
 
     with left:
         widgets.show(surveys.channel_values(gate, channel))
+    if not len(selection.survey.told_apart):
+        return
     with right:
         widgets.show(surveys.channel_classes(selection, gate, channel), on_select=click)
         st.caption("Click a dot to select its class.")

@@ -109,7 +109,7 @@ def _say_no_map(selection: Selection) -> None:
     others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
     if others:
         widgets.info(
-            f"{widgets.literal(selection.block_name)} has no map; {widgets.literal(', '.join(others))} have one."
+            f"Block {widgets.literal(selection.block_name)} has no map; {widgets.literal(', '.join(others))} have one."
         )
     else:
         title = widgets.literal(survey.title)

@@ -240,10 +240,10 @@ def draw_header(loaded: LoadedSurvey) -> None:
     result, facts = loaded.result, loaded.result.provenance
     widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
-    counted = f"{amount(result.pictures, 'picture')} in {amount(classes, 'class', 'classes')}"
+    pictures = f"{amount(result.pictures, 'picture')} in {amount(classes, 'class', 'classes')}"
     known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
     widgets.say(
-        f"**{widgets.literal(loaded.title)}** over {counted}: {widgets.literal(facts['pictures']['root'])}.{known}",
+        f"**{widgets.literal(loaded.title)}** over {pictures}: {widgets.literal(facts['pictures']['root'])}.{known}",
         "pictures",
     )
     for sentence in _warnings(loaded):
@@ -269,9 +269,8 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
     if loaded.random:
         yield "The network had random weights: this shows how it is built, not what it has learned."
     if result.failures:
-        yield (
-            f"{amount(len(result.failures), 'picture')} could not be used; “Pictures, network and settings” names them."
-        )
+        failed = amount(len(result.failures), "picture")
+        yield f"{failed} could not be used; “Pictures, network and settings” names them."
     named = zip(result.classes, result.outputs, loaded.counts, strict=True)
     if unknown := [name for name, output, count in named if count and output < 0]:
         more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
@@ -280,7 +279,8 @@ def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
             "but in right and wrong."
         )
     if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
-        yield f"Some gates were averaged over {widgets.literal(' or '.join(averaged))} before they were counted."
+        tiles = widgets.literal(" or ".join(averaged).replace(" x ", " × "))
+        yield f"Some gates were averaged over {tiles} before they were counted."
     if left := len(result.gates) - len(loaded.gates):
         yield (
             f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a "

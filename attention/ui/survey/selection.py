@@ -40,7 +40,9 @@ def choose(survey: LoadedSurvey) -> Selection:
 
 
 def _choose_classes(survey: LoadedSurvey) -> tuple[int, ...]:
-    usable = {survey.names[number]: int(number) for number in np.flatnonzero(survey.counts)}
+    usable = {survey.names[number]: int(number) for number in survey.told_apart}
+    if not usable:
+        return ()
     names = list(usable)
     if "classes" in st.session_state and not set(st.session_state.classes) <= usable.keys():
         del st.session_state["classes"]
