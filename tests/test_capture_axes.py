@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from attention.capture import axes
 from attention.capture.axes import Layout
@@ -107,3 +108,27 @@ def test_windows_there_and_back_do_not_grow_the_axes():
 )
 def test_the_kind_says_what_the_gate_varies_over(letters, kind):
     assert axes.kind(frozenset(letters)) == kind
+
+
+@given(
+    st.tuples(st.integers(5, 9), st.integers(5, 9)), st.integers(1, 3), st.integers(1, 2), st.integers(0, 2),
+    st.integers(1, 3), st.booleans(),
+)  # fmt: skip
+def test_windows_are_beside_the_channels_and_where_they_begin_are_the_places(
+    size, kernel, dilation, padding, stride, named
+):
+    """Beginnings of windows are counted one by one."""
+    settings = {"kernel_size": kernel, "dilation": dilation, "padding": padding, "stride": stride}
+    args, kwargs = ((None,), settings) if named else ((None, *settings.values()), {})
+    shape = F.unfold(torch.zeros(2, 6, *size), **settings).shape
+    begin = [
+        sum(at + dilation * (kernel - 1) < extent + padding for at in range(-padding, extent + padding, stride))
+        for extent in size
+    ]
+    expected = ((("N", 2),), (("C", 6), ("K", kernel**2)), (("H", begin[0]), ("W", begin[1])))
+    assert axes.unfolded(axes.standard((2, 6, *size)), shape, args, kwargs) == expected
+
+
+def test_what_is_not_said_of_windows_is_torch_s_default():
+    shape = F.unfold(torch.zeros(2, 6, 4, 5), 3).shape
+    assert axes.unfolded(axes.standard((2, 6, 4, 5)), shape, (None, 3), {})[2] == (("H", 2), ("W", 3))

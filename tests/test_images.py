@@ -266,10 +266,11 @@ def test_a_phones_heic_is_read_upright_and_small():
     assert np.abs(small - wanted).max() < 20
 
 
-def test_a_tiff_of_signed_bytes_is_stretched_from_its_least_value_and_says_so():
-    values = np.linspace(-100, 98, 12 * 10).round().astype(np.int8).reshape(12, 10, 1)
+@pytest.mark.parametrize(("low", "high"), [(-100, 98), (-128, 127)])
+def test_a_tiff_of_signed_bytes_is_stretched_from_its_least_value_and_says_so(low, high):
+    values = np.linspace(low, high, 12 * 10).round().astype(np.int8).reshape(12, 10, 1)
     picture = images.read(pictures.tiff(values, 2))
     greys = np.array(picture)[..., 0].astype(int)
     assert (greys[0, 0], greys[-1, -1]) == (0, 255)
-    np.testing.assert_allclose(greys, (values[..., 0].astype(int) + 100) * 255 / 198, atol=0.51)
-    assert picture.info["note"] == "its values of −100 to 98 are stretched over all greys"
+    np.testing.assert_allclose(greys, (values[..., 0].astype(int) - low) * 255 / (high - low), atol=0.51)
+    assert picture.info["note"] == f"its values of −{-low} to {high} are stretched over all greys"

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from types import SimpleNamespace
 
 import pytest
@@ -104,13 +105,21 @@ def test_what_is_small_does_not_wait_for_what_is_large():
 
 
 def test_two_that_take_just_what_is_allowed_go_together_and_a_third_waits():
-    budget = Budget(lambda: 10)
-    with ThreadPoolExecutor(1) as pool:
-        with budget.taking(4), budget.taking(6):
-            third = pool.submit(lambda: budget.taking(1).__enter__())
+    budget, held = Budget(lambda: 10), list[AbstractContextManager[None]]()
+
+    def take(size):
+        held.append(budget.taking(size))
+        held[-1].__enter__()
+
+    with ThreadPoolExecutor(2) as pool:
+        with budget.taking(4):
+            pool.submit(take, 6).result(20)
+            third = pool.submit(take, 1)
             with pytest.raises(TimeoutError):
                 third.result(0.3)
-        third.result(60)
+        third.result(20)
+    for each in held:
+        each.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(("each", "pictures"), [(0, 8), (SMALL, 8), (2**30, 3), (2**31, 1), (2**40, 1)])

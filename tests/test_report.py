@@ -288,3 +288,11 @@ def test_where_a_report_cannot_be_written_is_said_before_it_is_made(monkeypatch)
     picture = images.samples()[0].path
     outcome = command(picture, "--model", "se", "--out", picture / "no" / "r.html")
     assert outcome.exit_code == 2 and "is no folder that can be written to" in " ".join(outcome.output.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("", ""), ("é ≤ −", "é ≤ −"), ("a\udcffb", "a\\udcffb"), ("\ud800", "\\ud800")]
+)
+def test_what_is_packed_comes_back_and_what_is_no_text_is_spelled_out(text, kept):
+    assert packing.unpacked(packing.packed(text)) == kept
+    assert packing.packed(text) == packing.packed(text)

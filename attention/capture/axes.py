@@ -127,8 +127,8 @@ def unfolded(axes: Axes, shape: Sequence[int], args: Sequence[Any], kwargs: Mapp
         return (*axes, (("K", shape[-1]),))
     if len(axes) != 4 or len(shape) != 3:
         return None
-    names = ("kernel_size", "dilation", "padding", "stride")
-    given = [kwargs.get(name, args[i] if len(args) > i else i % 2) for i, name in enumerate(names, start=1)]
+    usual = {"kernel_size": 1, "dilation": 1, "padding": 0, "stride": 1}
+    given = [kwargs.get(name, args[i] if len(args) > i else usual[name]) for i, name in enumerate(usual, start=1)]
     kernel, dilation, padding, stride = ((each, each) if isinstance(each, int) else tuple(each) for each in given)
     window = math.prod(kernel)
     places = tuple(
