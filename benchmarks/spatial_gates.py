@@ -201,7 +201,7 @@ def answers(network: Network, batch: Tensor, classes: Tensor | None = None) -> t
 
 
 def proportion(outcomes: Sequence[bool] | NDArray[np.bool_]) -> str:
-    """The share, with its 95 % interval (Wilson), and the count."""
+    """The share, with its 95% interval (Wilson), and the count."""
     n, p, z = len(outcomes), float(np.mean(outcomes)), 1.96
     middle, half = (p + z * z / 2 / n), z * np.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
     low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))

@@ -190,7 +190,7 @@ def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(
     sound(finished(app.button(key="start_faithfulness").click().run()))
     traces = sent_chart(app, "curves")["data"]
     names = [trace.get("name") for trace in traces]
-    assert "heatmap" in names and "middle 95 % of 3 random maps" in names
+    assert "heatmap" in names and "middle 95% of 3 random maps" in names
     assert "gate layer4.1.attention.spatial" in names
     (column,) = columns("cbam")
     heatmap = [numbers(trace["y"]) for trace in traces if trace.get("name") == "heatmap"]

@@ -109,7 +109,7 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
         app
     )
     assert "the network was not trained without" in said(app) and "put to their neutral value" in said(app)
-    assert "| none | 23.30 % |" in said(app) and "arXiv 1709.01507" in said(app)
+    assert "| none | 23.30% |" in said(app) and "arXiv 1709.01507" in said(app)
 
 
 @pytest.mark.parametrize("asked", [{}, {"block": BLOCK}])
@@ -173,7 +173,7 @@ def test_over_several_pictures_the_median_its_interval_and_the_signs_are_said():
     told = said(app).replace("\\", "")
     assert f"the logit moves by {signed(medians[most])} in the median" in told
     assert (
-        f"95 % interval {signed(found.low)} to {signed(found.high)}), with the same sign in {found.alike} of 3." in told
+        f"95% interval {signed(found.low)} to {signed(found.high)}), with the same sign in {found.alike} of 3." in told
     )
 
 
@@ -216,7 +216,7 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown(monk
     draws = interventions.changes(one, controls)[:, first]
     np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
     low, high = np.percentile(draws, (2.5, 97.5))
-    assert f"95 % lie from {signed(low)} to {signed(high)}" in said(app)
+    assert f"95% lie from {signed(low)} to {signed(high)}" in said(app)
     assert re.search(
         r"(Here it matters|there is no evidence that it matters) which channel or place .* \(p = ", said(app)
     )

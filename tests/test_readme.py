@@ -113,7 +113,7 @@ def test_the_example_of_a_comparison_is_what_the_command_says(tmp_path):
     percent = [f"{each['name']} {each['probability']:.1%}".replace("%", " %") for each in told["networks"]]
     assert "call the cathedral a church: " + ", ".join(percent) in example
     overlaps = [f"{value:.0%}".replace("%", " %") for value in told["overlap of the top fifths"].values()]
-    assert f"overlap by {overlaps[0]}, where chance gives 20 % and a blob in the middle {overlaps[1]}" in example
+    assert f"overlap by {overlaps[0]}, where chance gives 20% and a blob in the middle {overlaps[1]}" in example
     cbam = told["networks"][2]
     ranked = {each["name"].split(".attention")[0]: each["rank correlation"] for each in cbam["spatial gates"]}
     assert f"Over n = {ranked['layer1.0']['pictures']} pictures" in example

@@ -69,7 +69,7 @@ def holm(p_values: Sequence[float]) -> Doubles:
 
 
 def null_range(draws: ArrayLike) -> tuple[float, float]:
-    """Between which numbers 95 % of the draws lie: their 2.5th and 97.5th percentile."""
+    """Between which numbers 95% of the draws lie: their 2.5th and 97.5th percentile."""
     low, high = np.percentile(np.asarray(draws, np.float64), RANGE)
     return float(low), float(high)
 
@@ -89,7 +89,7 @@ class OverPictures:
 
     median: float
     low: float
-    """Lower end of the 95 % interval of the median."""
+    """Lower end of the 95% interval of the median."""
     high: float
     """Upper end of it."""
     count: int

@@ -56,10 +56,10 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
     caption = (
         "Rank correlation of a spatial gate with the class heatmap (Grad-CAM of the last block, of the class chosen "
         "above here, and of the first guess for the others), on the finer grid of the two. Left, this picture's "
-        f"heatmap: orange with its own gate, grey the middle 95 % with the same gate for {count - 1} other pictures. "
+        f"heatmap: orange with its own gate, grey the middle 95% with the same gate for {count - 1} other pictures. "
         f"No p below {numbers.number(1 / count)} can come of {amount(count, 'picture')}, before Holm's correction over "
         f"{amount(len(names), 'gate')}. "
-        f"Right, the mean over n = {amount(count, 'picture')}; grey, the middle 95 % of {draws} draws in which "
+        f"Right, the mean over n = {amount(count, 'picture')}; grey, the middle 95% of {draws} draws in which "
         f"each heatmap is "
         "given the gate of a picture drawn at random, seed 0. A gate that is alike for all pictures agrees with a "
         "heatmap by its habit of position, and lies in the grey."
@@ -105,8 +105,8 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
     caption = (
         "Rank correlation of two networks' class heatmaps (the other pictures' are Grad-CAM of each network's first "
         f"guess) over what both see, on {comparison.GRID[0]} × {comparison.GRID[1]} places. Left, this picture's "
-        f"heatmap of {names[0]}: orange with {names[1]}'s of the same picture, grey the middle 95 % with its heatmaps "
-        f"of {count - 1} other pictures. Right, the mean over the pictures; grey, the middle 95 % of {over.draws} "
+        f"heatmap of {names[0]}: orange with {names[1]}'s of the same picture, grey the middle 95% with its heatmaps "
+        f"of {count - 1} other pictures. Right, the mean over the pictures; grey, the middle 95% of {over.draws} "
         f"draws in which the pictures are dealt out anew, seed 0. {_shifted([what], [here], {what: shifts})}"
     )
     table: dict[str, Sequence[Any]] = {
@@ -132,7 +132,7 @@ def _shifted(names: Sequence[str], here: Sequence[Test], shifts: Mapping[str, Do
 
 
 def _shifts(shifts: Sequence[Doubles]) -> dict[str, Sequence[float]]:
-    """The middle 95 % of what shifted heatmaps reach, as columns of a table."""
+    """The middle 95% of what shifted heatmaps reach, as columns of a table."""
     low, high = zip(*map(evidence.null_range, shifts), strict=True)
     return {"shifted, low": low, "shifted, high": high}
 
@@ -198,7 +198,7 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
     shares, null = first.curves.deletion.shares, first.null
     caption = (
         f"P of the class while pixels go or come back, in {len(shares) - 1} steps; what is missing becomes {baseline}. "
-        f"Grey: the middle 95 % of {tests[0].draws} random maps with the grid, the values and the smoothness of the "
+        f"Grey: the middle 95% of {tests[0].draws} random maps with the grid, the values and the smoothness of the "
         f"heatmap, seed 0; each map has its own. Areas beside: {others}. Pictures with holes are unlike all that the "
         "network was trained on: compare curves with the band, and not with 0 or 1. p is two-sided, with Holm's "
         f"correction over {amount(len(tests), 'area')}, for this picture alone."
@@ -235,17 +235,17 @@ def _judged(name: str, deleted: Test, inserted: Test) -> str:
 
 
 def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> go.Figure:
-    """Deletion and insertion side by side; the grey band holds the middle 95 % of the random maps."""
+    """Deletion and insertion side by side; the grey band holds the middle 95% of the random maps."""
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     shares = (100 * draws[0].deletion.shares).astype(np.float32)
     for column, kind in enumerate(KINDS, start=1):
         band = _band(draws, kind)
         edge = {"x": shares, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=band[0], showlegend=False, row=1, col=column, **edge)
-        name = f"middle 95 % of {len(draws)} random maps"
+        name = f"middle 95% of {len(draws)} random maps"
         shown = {"fill": "tonexty", "fillcolor": "rgba(140,140,140,0.35)", "showlegend": column == 1, "name": name}
         figure.add_scatter(y=band[1], row=1, col=column, **shown, **edge)
-        hover = "%{x:.0f} %: %{y:.3f}<extra></extra>"
+        hover = "%{x:.0f}%: %{y:.3f}<extra></extra>"
         for number, (title, both) in enumerate(maps.items()):
             line = {"color": (OKABE_ITO[0], ACCENT, *OKABE_ITO[2:])[number], "width": 3, "dash": _DASHES[number]}
             values = getattr(both, kind).probabilities.astype(np.float32)
@@ -258,7 +258,7 @@ def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> 
 
 
 def _band(draws: Sequence[Faithfulness], kind: str) -> Floats:
-    """The middle 95 % of the random maps' probabilities, (2, steps + 1): from, to."""
+    """The middle 95% of the random maps' probabilities, (2, steps + 1): from, to."""
     curves = [getattr(draw, kind).probabilities for draw in draws]
     return np.percentile(curves, evidence.RANGE, 0).astype(np.float32)
 
@@ -295,7 +295,7 @@ def shuffled(
     )
     caption = (
         f"Rank correlation with the map of the trained weights, n = 1 picture: the median of {seeds} orders of the "
-        "weights, and below it the middle 95 %. Structural similarity is in the table (Wang et al. 2004, the whole map "
+        "weights, and below it the middle 95%. Structural similarity is in the table (Wang et al. 2004, the whole map "
         "as one window, each scaled to 0 to 1). A gate sees nothing of what is above it: until its own block is "
         "shuffled it stays at 1 by construction. (After Adebayo et al., arXiv 1810.03292.)"
     )
@@ -311,7 +311,7 @@ def shuffled(
 
 
 def _middle(values: Doubles) -> Doubles:
-    """The median over the seeds, and the ends of their middle 95 %: (3, depths); NaN where one is not defined."""
+    """The median over the seeds, and the ends of their middle 95%: (3, depths); NaN where one is not defined."""
     return np.percentile(values, [50, *evidence.RANGE], axis=0)
 
 

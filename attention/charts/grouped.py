@@ -145,8 +145,8 @@ def equal_budget() -> Chart:
     return Chart(
         "budget",
         figure,
-        f"At about 70,000 weights a block, error falls from {blocks[0].error_50} % with one path to "
-        f"{blocks[-1].error_50} % with {blocks[-1].cardinality}.",
+        f"At about 70,000 weights a block, error falls from {blocks[0].error_50}% with one path to "
+        f"{blocks[-1].error_50}% with {blocks[-1].cardinality}.",
         f"A block has C(256d + 9d² + 256d) weights, counted here; errors as published in {papers.RESNEXT}.",
         table={name: [getattr(block, name) for block in blocks] for name in columns},
     )

@@ -154,7 +154,7 @@ def against_chance(change: float, draws: Sequence[float], measure: str = "logit"
 def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None, measure: str = "logit") -> go.Figure:
     """For each block switched off the change of the logit in each picture and their mean, over its null range.
 
-    `changes` are (blocks, pictures); the grey band holds the middle 95 % of the random draws, once there are any. A
+    `changes` are (blocks, pictures); the grey band holds the middle 95% of the random draws, once there are any. A
     diamond is full where there is evidence that it matters which value stands where.
     """
     at, mean = np.arange(len(names)), changes.mean(1)

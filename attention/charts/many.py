@@ -13,7 +13,7 @@ from attention.numbers import amount
 
 
 def medians(found: Mapping[str, OverPictures], explained: str, finding: str, left_out: int) -> Chart:
-    """The median of each row over the pictures with its 95 % interval.
+    """The median of each row over the pictures with its 95% interval.
 
     `explained` says what the number of one picture is, `finding` what the farthest median comes to, and `left_out` is
     how many pictures could not be used.
@@ -37,7 +37,7 @@ def medians(found: Mapping[str, OverPictures], explained: str, finding: str, lef
     counts = sorted({one.count for one in each})
     caption = (
         f"{explained} Dots: the median over n = {' or '.join(map(str, counts))} "
-        f"{'picture' if counts == [1] else 'pictures'}; lines: its 95 % interval, by "
+        f"{'picture' if counts == [1] else 'pictures'}; lines: its 95% interval, by "
         f"{RESAMPLES:,} bootstrap samples of the pictures, seed 0."
     )
     if left_out:

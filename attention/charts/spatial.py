@@ -69,7 +69,7 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
     colours = on_scale(centres, COLOUR_MAPS[colour_map], *scale)
     bars = {"x": centres, "marker": {"color": colours, "line": {"width": 0}}}
     shares = (100 * counts / values.size).astype(np.float32)
-    hover = "%{x:.2f}: %{y:.1f} % of the places<extra></extra>"
+    hover = "%{x:.2f}: %{y:.1f}% of the places<extra></extra>"
     ticks = np.linspace(scale.low, scale.high, 3)
     across = {
         "tickvals": ticks,

@@ -353,7 +353,7 @@ def correctness(selection: Selection) -> list[Chart]:
         f"Correct and wrong predictions differ most in {names[most]}: {fixed(sizes[most])} standard deviations in the "
         f"mean over its channels or places, {verdict} what chance gives the largest of "
         f"{amount(len(sizes), 'gate')} (at most "
-        f"{fixed(bound)} in 95 % of surveys). That some classes are harder would make {fixed(mixes[most])} by itself."
+        f"{fixed(bound)} in 95% of surveys). That some classes are harder would make {fixed(mixes[most])} by itself."
     )
     caption = (
         f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "

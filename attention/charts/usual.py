@@ -106,7 +106,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     )
     caption = (
         f"{HUE.capitalize()}: the root mean square distance of this picture's gate from its mean over the others. "
-        f"Grey: the middle 95 % of the same for n = {count} other pictures, the samples, each against the rest of them."
+        f"Grey: the middle 95% of the same for n = {count} other pictures, the samples, each against the rest of them."
     )
     table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": [count] * len(own)}
     table = {**table, "others from": low, "others to": high}

@@ -156,7 +156,7 @@ def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, m
     marked = " (random weights)" if report["random_weights"] else ""
     title = f"{report['network']}{marked}, {report['picture']}: change of the {measure} of {report['class']}"
     put = f" Off: the gates are put to {report['off']}." if report["off"] else ""
-    draws = f"Grey: the middle 95 % of {rows[0].test.draws} random draws, seed {report['seed']}."
+    draws = f"Grey: the middle 95% of {rows[0].test.draws} random draws, seed {report['seed']}."
     note = f"{interventions.WITHOUT}{put} {draws} {QUESTION}"
     files.write(out / "ablation.png", printed.edits(rows, title, note, measure, ground=ground))
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")

@@ -210,7 +210,7 @@ class GroupDifference:
     """What the mean of |size| is in a large sample where there is no difference at all."""
 
     def bound(self, gates: int) -> float:
-        """What the largest mean of |size| of so many gates exceeds in at most 5 % of surveys without any difference.
+        """What the largest mean of |size| of so many gates exceeds in at most 5% of surveys without any difference.
 
         The mean over channels, however they depend on one another, is a function of normal numbers that moves by at
         most their deviation s: P(mean > chance + s t) <= exp(-t^2 / 2) (B. Tsirelson, I. Ibragimov, V. Sudakov, Norms

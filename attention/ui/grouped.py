@@ -255,9 +255,9 @@ def draw_papers() -> None:
     with shuffle:
         st.markdown("**ShuffleNet: more groups at one budget, shuffled in between**")
         rows = {"groups": list(papers.SHUFFLENET_ERRORS), "top-1 error, %": list(papers.SHUFFLENET_ERRORS.values())}
-        st.dataframe(rows, hide_index=True, alt="More groups at one budget lower the error from 33.6 to 32.4 %.")
+        st.dataframe(rows, hide_index=True, alt="More groups at one budget lower the error from 33.6 to 32.4%.")
         unshuffled = "; ".join(
-            f"g = {g} has {without} % without the shuffle, {with_it} % with it"
+            f"g = {g} has {without}% without the shuffle, {with_it}% with it"
             for g, (without, with_it) in papers.SHUFFLE_ERRORS.items()
         )
         st.caption(f"ImageNet, the 1× budget, as published in {papers.SHUFFLENET}: {unshuffled}.")

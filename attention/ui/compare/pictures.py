@@ -103,13 +103,13 @@ def _patched(observation: Observation) -> Picture:
         st.caption("Draw a frame on the picture, or move the sliders: the patch hides what lies in it.")
     edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
     with drawing:
-        alt = f"The square that the network sees, with a patch of {wide} by {high} % at {x} %, {y} %."
+        alt = f"The square that the network sees, with a patch of {wide} by {high}% at {x}%, {y}%."
         figure = comparing.framed(overlay.jpeg(observation.square), edges)
         widgets.show(Chart("patch", figure, alt), on_select=_frame, area=True)
     left, above, right, below = observation.box
     across, down = (right - left) / 100, (below - above) / 100
     box = (left + edges[0] * across, above + edges[1] * down, left + edges[2] * across, above + edges[3] * down)
-    return _copy(observation, changes.patch(observation.image, box), f"patch of {wide} × {high} % at {x} %, {y} %")
+    return _copy(observation, changes.patch(observation.image, box), f"patch of {wide} × {high}% at {x}%, {y}%")
 
 
 def _frame() -> None:

@@ -134,7 +134,7 @@ def _chart(
     table |= {"before": [before for before, _ in moved], "after": [after for _, after in moved]}
     if tests:
         caption += (
-            f" Grey: the middle 95 % of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
+            f" Grey: the middle 95% of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
             f"{seed}. Full where p, two-sided and with Holm's correction over the "
             f"{amount(len(blocks), 'block')}, is at most "
             f"{evidence.LEVEL}."
@@ -159,7 +159,7 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     return (
         f"Over n = {amount(one.count, 'picture')}, without {names[most]} the {measure} moves by "
         f"{signed(one.median)} in the "
-        f"median (95 % interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
+        f"median (95% interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
         f"{one.alike} of {one.count}."
     )
 
@@ -181,7 +181,7 @@ def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], clas
 
 def _draw_published() -> None:
     st.markdown("**Trained without, as published**")
-    rows = [(one.gates, f"{fixed(one.top1, 2)} %") for one in excitation.SE_BY_STAGE]
+    rows = [(one.gates, f"{fixed(one.top1, 2)}%") for one in excitation.SE_BY_STAGE]
     widgets.say(widgets.as_table(("SE gates in", "top-1 error"), rows), "published")
     st.caption(
         f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "

@@ -148,11 +148,11 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
             Chart(
                 "chance",
                 figures.against_chance(outcome.change, draws.tolist(), outcome.measure),
-                f"{signed(outcome.change)}; 95 % of {test.draws} draws lie from {signed(test.low)} to "
+                f"{signed(outcome.change)}; 95% of {test.draws} draws lie from {signed(test.low)} to "
                 f"{signed(test.high)}.",
                 f"Diamond: these edits. Grey: {test.draws} edits by chance, for comparison: the same values at other "
                 "channels or places, drawn at random; those of a map are moved together. If it did not matter which "
-                f"gets which, the diamond would lie among them. 95 % lie from {signed(test.low)} to "
+                f"gets which, the diamond would lie among them. 95% lie from {signed(test.low)} to "
                 f"{signed(test.high)}; {p_value(test.p)}, two-sided, one test, seed {seed}.",
                 table={"edit": numbers, f"change of the {outcome.measure}": [outcome.change, *draws]},
             )

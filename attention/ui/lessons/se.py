@@ -22,7 +22,7 @@ from attention.ui.lessons.steps import OtherFormError, Prediction, Step
 USAGE = """\
 self.attention = SE(channels, reduction=16)  # in __init__ of a residual block
 return self.relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
-SHARES = {0.01: "less than 1 %", 0.05: "1 to 5 %", 0.2: "5 to 20 %", 1.0: "more than 20 %"}
+SHARES = {0.01: "less than 1%", 0.05: "1 to 5%", 0.2: "5 to 20%", 1.0: "more than 20%"}
 """What to guess of a share, by its upper end."""
 NONE, SOME, ALL = "none", "fewer than half", "at least half"
 
