@@ -164,3 +164,11 @@ def test_it_stops_where_it_is_told_to():
     assert "change" in next(rows)
     cancel.set()
     assert list(rows) == []
+
+
+def test_a_line_that_was_cut_off_is_gone_before_others_follow(tmp_path):
+    file, whole = tmp_path / "pictures.jsonl", b'{"measure": "ablation"}\n{"picture": "a.png"}\n'
+    for cut in (b'{"pict', b""):
+        file.write_bytes(whole + cut)
+        assert many._begun(file, {"measure": "ablation"}) == [{"picture": "a.png"}]
+        assert file.read_bytes() == whole
