@@ -290,16 +290,29 @@ class MapTest:
     null: tuple[Faithfulness, ...] = ()
 
 
+def passes_to_test(maps: int, draws: int, beside: int = 0) -> int:
+    """How many pictures `test_maps` has the network look at, for so many maps."""
+    return 2 * (faithfulness.STEPS + 1) * (maps * (1 + draws) + beside)
+
+
 def test_maps(
-    observation: Observation, target: int, maps: Mapping[str, Floats], *, baseline: str, draws: int, report: Report
+    observation: Observation,
+    target: int,
+    maps: Mapping[str, Floats],
+    beside: Mapping[str, Floats],
+    *,
+    baseline: str,
+    draws: int,
+    report: Report,
 ) -> dict[str, MapTest]:
-    """Deletion and insertion of a class in the order of each map, beside so many random maps like it.
+    """Deletion and insertion of a class in the order of each map, with so many random maps like it, and in the order of
+    those that stand `beside`, without.
 
     `report` is called with the passes done and all of them.
     """
     picture = observation.network.transform(observation.image).numpy()
     missing = faithfulness.blurred(picture) if baseline == "blur" else None
-    total = 2 * len(maps) * (1 + draws) * (faithfulness.STEPS + 1)
+    total = passes_to_test(len(maps), draws, len(beside))
     done = 0
 
     def predict(pictures: Floats) -> Doubles:
@@ -314,7 +327,7 @@ def test_maps(
     return {
         name: MapTest(curves(values), tuple(map(curves, faithfulness.random_maps(values, draws))))
         for name, values in maps.items()
-    }
+    } | {name: MapTest(curves(values)) for name, values in beside.items()}
 
 
 def probabilities_of(observation: Observation, pictures: Floats) -> Doubles:

@@ -152,9 +152,10 @@ def _agreement(one: Observation, target: int) -> dict[str, float]:
 def _deletion(one: Observation, target: int, *, others: Sequence[Observation]) -> dict[str, float]:
     """`others` are of two samples: the heatmap of one that is another picture stands beside."""
     heatmap, other = one.heatmap(target).values, next(each for each in others if each.picture.key != one.picture.key)
-    maps = {"heatmap": heatmap, "a blob in the middle": agreement.centre_blob(heatmap.shape)}
-    maps["that of another picture"] = other.heatmap(int(other.probabilities.argmax())).values
-    tested = comparison.test_maps(one, target, maps, baseline=MEAN, draws=0, report=lambda done, total: None)
+    beside = {"a blob in the middle": agreement.centre_blob(heatmap.shape)}
+    beside["that of another picture"] = other.heatmap(int(other.probabilities.argmax())).values
+    how: dict[str, Any] = {"baseline": MEAN, "draws": 0, "report": lambda done, total: None}
+    tested = comparison.test_maps(one, target, {"heatmap": heatmap}, beside, **how)
     deleted, inserted = tested.pop("heatmap").curves.areas
     better: dict[str, float] = {}
     for name, each in tested.items():

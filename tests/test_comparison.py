@@ -303,3 +303,20 @@ def test_what_the_command_cannot_do_it_says(tmp_path, arguments, reason):
     done = run(SAMPLE.path, *arguments, "--out", tmp_path)
     assert done.exit_code == 2 and reason in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_passes_of_a_test_of_maps_are_counted_as_one_whole():
+    network = zoo.load("cbam")
+    one = observe(network, read_picture(images.samples()[0].path))
+    grid = np.random.default_rng(0).random((2, 5, 5)).astype(np.float32)
+    reports = []
+    found = comparison.test_maps(
+        one, 0, {"heatmap": grid[0]}, {"other": grid[1]}, baseline="mean colour", draws=2,
+        report=lambda done, total: reports.append((done, total)),
+    )  # fmt: skip
+    assert list(found) == ["heatmap", "other"] and [len(each.null) for each in found.values()] == [2, 0]
+    looked = [done for done, _ in reports]
+    assert looked == sorted(looked) and looked[0] == 0
+    assert (
+        {total for _, total in reports} == {comparison.passes_to_test(1, 2, 1)} == {looked[-1] + looked[1] - looked[0]}
+    )

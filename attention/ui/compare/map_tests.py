@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -10,7 +10,7 @@ import streamlit as st
 from attention import analysis, comparison
 from attention.analysis import agreement, predictions
 from attention.analysis.evidence import draws_for
-from attention.analysis.faithfulness import BASELINES, KINDS, STEPS
+from attention.analysis.faithfulness import BASELINES, KINDS
 from attention.charts import comparing, overlay
 from attention.charts.chart import by_map
 from attention.comparison import Compared, MapTest
@@ -54,7 +54,7 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
     other = observation.of(choose_other(observation))
     baseline = widgets.choose("What is missing becomes", BASELINES, key="missing", look="row")
     draws = draws_for(len(KINDS) * len(maps))
-    passes = 2 * (STEPS + 1) * (len(maps) * (1 + draws) + len(BESIDE))
+    passes = comparison.passes_to_test(len(maps), draws, len(BESIDE))
     widgets.say(
         "Pixels go, or come back, those of the highest values first. What is missing becomes the mean colour, which "
         "makes hard edges, or the picture blurred, with which RISE begins its insertion.",
@@ -121,9 +121,11 @@ def _remove(
 ) -> Tested:
     assert column.heatmap is not None and column.target is not None
     observation, grid = column.observation, column.heatmap.values.shape
-    beside = (other.heatmap(column.target).values, agreement.centre_blob((grid[0], grid[1])))
-    run = partial(comparison.test_maps, observation, column.target, baseline=baseline, report=report)
-    return run(maps, draws=draws), run(dict(zip(BESIDE, beside, strict=True)), draws=0)
+    others = (other.heatmap(column.target).values, agreement.centre_blob((grid[0], grid[1])))
+    beside = dict(zip(BESIDE, others, strict=True))
+    how: dict[str, Any] = {"baseline": baseline, "draws": draws, "report": report}
+    found = comparison.test_maps(observation, column.target, maps, beside, **how)
+    return {name: found[name] for name in maps}, {name: found[name] for name in beside}
 
 
 def _shuffle(observation: Observation, column: Compared, report: jobs.Report) -> list[list[Shuffled]]:
