@@ -237,7 +237,7 @@ def test_random_weights_are_said_in_the_name_of_the_file(network, name, monkeypa
 def test_the_known_blocks_are_counted_by_form_and_the_silent_ones_named():
     blocks = [Known(f"a{number}", "SEModule", "SE", ("g",) * (number < 2)) for number in range(9)]
     blocks.append(Known("c", "GlobalContext", "global context", ()))
-    assert models.report_headline(blocks, 2) == "Found 2 of 9 SE blocks and 0 of 1 global context blocks"
+    assert models.report_headline(blocks, 2) == "Found 2 of 9 SE blocks and 0 of 1 global context block"
     silent = models.missing(blocks)
     assert "a2, a3, a4, a5, a6, a7 and 1 more (SE)" in silent[0]
     assert "may add its context" in silent[1]
