@@ -25,8 +25,9 @@ STOP = """() => {
     const figures = [...document.querySelectorAll("[data-testid=stMain] :is(.stPlotlyChart, .stImage, canvas, table, "
         + ".stDataFrame, .stBidiComponent)")].filter(part => part.checkVisibility() && !part.closest(".st-key-strip"));
     const after = figures.length && figures[0].compareDocumentPosition(focused) & Node.DOCUMENT_POSITION_FOLLOWING;
-    const rings = [focused, ...focused.querySelectorAll("*"), box, box.nextElementSibling].filter(Boolean).map(part =>
-        getComputedStyle(part)).some(({outlineStyle, boxShadow}) => outlineStyle !== "none" || boxShadow !== "none");
+    const list = focused.role === "combobox" && focused.closest("[role=group]");
+    const parts = [focused, ...focused.querySelectorAll("*"), box, box.nextElementSibling, list];
+    const rings = parts.filter(Boolean).map(part => getComputedStyle(part)).some(({outlineStyle, boxShadow}) => outlineStyle !== "none" || boxShadow !== "none");
     return {there: Boolean(after || figures[0]?.contains(focused)), ring: rings, what: focused.outerHTML.slice(0, 300)};
 }"""
 """Whether the keys have come to the main figure, and whether where they are is marked."""
