@@ -27,7 +27,8 @@ STOP = """() => {
     const after = figures.length && figures[0].compareDocumentPosition(focused) & Node.DOCUMENT_POSITION_FOLLOWING;
     const list = focused.role === "combobox" && focused.closest("[role=group]");
     const parts = [focused, ...focused.querySelectorAll("*"), box, box.nextElementSibling, list];
-    const rings = parts.filter(Boolean).map(part => getComputedStyle(part)).some(({outlineStyle, boxShadow}) => outlineStyle !== "none" || boxShadow !== "none");
+    const rings = parts.filter(Boolean).map(part => getComputedStyle(part))
+        .some(({outlineStyle, boxShadow}) => outlineStyle !== "none" || boxShadow !== "none");
     return {there: Boolean(after || figures[0]?.contains(focused)), ring: rings, what: focused.outerHTML.slice(0, 300)};
 }"""
 """Whether the keys have come to the main figure, and whether where they are is marked."""
