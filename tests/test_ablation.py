@@ -135,7 +135,7 @@ def test_the_example_in_the_documents_is_what_the_command_says(tmp_path):
 
 
 def percent(share):
-    return f"{share:.1%}".replace("%", " %")
+    return f"{share:.1%}"
 
 
 @pytest.mark.usefixtures("home")
