@@ -110,6 +110,12 @@ def blocks(visitor: Visitor, clock: Clock, rounds: int) -> None:
                 visitor.settle()
 
 
+def press(page: Page) -> None:
+    """A click where the pointer is."""
+    page.mouse.down()
+    page.mouse.up()
+
+
 def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
     """Opacity and colours of the map on the picture."""
     page = visitor.page
@@ -123,7 +129,7 @@ def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
     }
     actions: dict[str, Callable[[int], None]] = {
         "opacity": lambda number: page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight"),
-        "colours": lambda _: (page.mouse.down(), page.mouse.up())[0],
+        "colours": lambda _: press(page),
     }
     for what, act in actions.items():
         for number in range(2 * rounds + 2):

@@ -192,6 +192,7 @@ def _wait_for(address: str) -> None:
             return
         except httpx2.TransportError:
             time.sleep(0.1)
+    raise TimeoutError(f"{address} does not answer.")
 
 
 def memory(*pids: int) -> dict[str, int]:
