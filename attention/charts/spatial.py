@@ -297,7 +297,7 @@ def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[fl
     numbered = [(panel, str(number) if number > 1 else "") for number, panel in enumerate(panels, start=1)]
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]
-    paper = {"xref": "paper", "yref": "paper"}
+    paper = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "middle"}
     notes += [{"x": x, "y": y, "text": label, **paper} for (x, y), label in arrows.items()]
     layout = {
         "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
