@@ -188,8 +188,8 @@ def attention_of(network: EfficientNetB0) -> list[Any]:
     return [module.se for module in network.modules() if isinstance(module, MobileBlock)]
 
 
-def export(checkpoint: Path, data: str) -> ModelCard:
-    """Write the weight file of a finished run; its card. Raises GatescopeError where the run is not finished."""
+def export(checkpoint: Path, data: str) -> tuple[ModelCard, bytes]:
+    """The card and the weight file of a finished run. Raises GatescopeError where the run is not finished."""
     state = training.read(checkpoint)
     recipe = DistillationRecipe(**state["recipe"])
     if state["epochs"] < len(recipe.sizes):
@@ -198,22 +198,24 @@ def export(checkpoint: Path, data: str) -> ModelCard:
     return make_card(state["module"], how)
 
 
-def make_card(weights: dict[str, Tensor], how: dict[str, object]) -> ModelCard:
-    """Write the weight file; the card of a network made as `how` tells."""
+def make_card(state: dict[str, Tensor], how: dict[str, object]) -> tuple[ModelCard, bytes]:
+    """The card and the weight file of a network made as `how` tells."""
+    weights = own.packed(state)
     origin = own.card(TEACHER)
     network = networks.build(NAME, len(origin.classes)).eval()
     parameters = count_parameters(network)
-    return replace(
+    card = replace(
         origin,
         name=NAME,
         title="CBAM-B0",
         description="EfficientNet-B0 with a spatial gate behind each channel gate, 1,000 classes of ImageNet",
         parameters=parameters,
         gates={"channel": 16, "spatial": 16},
-        sha256=own.save_weights(NAME, weights),
+        sha256=own.digest(weights),
         training=how,
         notes=(own.memory_note(parameters, measure(network, (1, 3, *sides(origin.input_size)))),),
     )
+    return card, weights
 
 
 def _pools(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,6 +31,8 @@ def opened(path: Path) -> Iterator[Path]:
         try:
             with open_plain(path) as file, tarfile.open(fileobj=file) as archive:
                 archive.extractall(folder, filter="data")
+        except OSError as error:
+            raise GatescopeError(f"{path} cannot be unpacked into {folder}: {error.strerror or error}.") from None
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise GatescopeError(
                 f"{path} cannot be unpacked: {error}; a whole tar of plain files is allowed."

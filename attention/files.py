@@ -32,6 +32,17 @@ def open_plain(path: Path) -> io.BufferedReader:
     return io.BufferedReader(_Ending(descriptor, path, facts.st_size), 128 * 1024)
 
 
+def open_inside(folder: Path, path: str) -> io.BufferedReader:
+    """The same for a file below a folder. Raises OSError also where what was opened lies outside of it, as by a link
+    that was laid there since the folder was listed."""
+    file = open_plain(folder / path)
+    target = (folder / path).resolve()
+    if target.is_relative_to(folder.resolve()) and os.path.samestat(os.fstat(file.fileno()), target.stat()):
+        return file
+    file.close()
+    raise OSError(errno.EPERM, "it leads out of the folder", str(folder / path))
+
+
 class _Ending(io.RawIOBase):
     """An open file of so many bytes; one that grows would be read for as long as it does."""
 
@@ -87,12 +98,17 @@ def shipped(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of `path` once it is whole; nothing is left of one that is not.
+    """A file to write, which takes the place of `path` once it is whole; nothing is left of one that is not. The
+    folders above are made.
 
     Raises FileError where it cannot be written, as when the disk is full, or where a pipe, a socket or a device would
     be lost.
     """
     insist_replaceable(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{path.parent} cannot be made: {error.strerror or error}.") from None
     writing = _beside(path)
     try:
         writing.unlink(missing_ok=True)  # of a process that was killed, or a pipe or a link that somebody laid there
@@ -113,10 +129,6 @@ def _beside(path: Path) -> Path:
 
 def write(path: Path, content: str | bytes) -> None:
     """Put the content there, whole or not at all; the folders above are made. Raises FileError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{path.parent} cannot be made: {error.strerror or error}.") from None
     with replacing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 

@@ -105,8 +105,8 @@ def train(
     return module.eval()
 
 
-def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelCard:
-    """Write the weight file of a finished run; its card, still without what evaluation measures.
+def export(variant: str, checkpoint: Path, data: str, input_size: int) -> tuple[ModelCard, bytes]:
+    """The card of a finished run, still without what evaluation measures, and its weight file.
 
     Raises GatescopeError where the run is not finished.
     """
@@ -115,8 +115,9 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
     if state["variant"] != variant or epochs < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
     module = networks.build(variant, len(state["classes"]))
+    weights = own.packed(state["module"])
     title, description = networks.DESCRIPTIONS[variant]
-    return ModelCard(
+    card = ModelCard(
         name=variant,
         title=title,
         description=description,
@@ -129,9 +130,10 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> ModelC
         interpolation="bilinear",  # as the crops of the training were resized
         classes=tuple(state["classes"]),
         labels=tuple(state["classes"]),
-        sha256=own.save_weights(variant, state["module"]),
+        sha256=own.digest(weights),
         training={"data": data, "seed": recipe.seed, "epochs": epochs, "recipe": asdict(recipe)},
     )
+    return card, weights
 
 
 def learning_rate(step: int, steps: int, recipe: Schedule) -> float:

@@ -17,6 +17,8 @@ from attention.models import own, zoo
 from attention.records import GatescopeError
 from attention.training import Recipe
 
+CARD = own.card("se")
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -57,9 +59,28 @@ def test_a_network_goes_from_training_to_a_card_that_evaluation_reproduces(folde
     assert "The card says" not in measured.output
 
 
+def test_an_export_that_fails_leaves_the_weights_and_the_card_that_were_there(folder, tmp_path, weights):
+    made = own.packed({"a": torch.zeros(2)})
+    known = replace(CARD, sha256=own.digest(made))
+    own.save(known, made)
+    (weights / "cbam.json").mkdir()
+
+    def there():
+        return {path.name: path.read_bytes() for path in weights.iterdir() if path.is_file()}
+
+    before = there()
+    (folder / "val" / "n1" / "1.png").write_bytes(b"broken")
+    arguments = ["export", "se", "--data", str(folder), "--checkpoint", str(trained(folder, tmp_path, "se"))]
+    refused = CliRunner().invoke(main, arguments)
+    assert isinstance(refused.exception, GatescopeError) and "cannot be used" in str(refused.exception)
+    with pytest.raises(GatescopeError, match=r"cbam.json cannot be written"):
+        own.save(replace(known, name="cbam"), made)
+    assert there() == before and set(before) == {"se.json", "se.safetensors"}
+
+
 def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
     checkpoint = trained(folder, tmp_path, "se")
-    network = own.assemble(training.export("se", checkpoint, "noise", 48))
+    network = own.assemble(*training.export("se", checkpoint, "noise", 48))
     card = evaluation.measured(network, folder / "val")
     right, values = [], {}
     for index, name in enumerate(("n1", "n2")):
@@ -103,7 +124,7 @@ def test_a_network_that_names_no_class_folders_is_refused(tmp_path):
 
 
 def test_other_folders_are_left_out_and_a_broken_picture_is_refused(folder, tmp_path, weights):
-    network = zoo.own.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48))
+    network = zoo.own.assemble(*training.export("se", trained(folder, tmp_path, "se"), "noise", 48))
     before = evaluation.measured(network, folder / "val")
     (folder / "val" / "others").mkdir()
     (folder / "val" / "n1" / "0.png").rename(folder / "val" / "others" / "0.png")
@@ -116,8 +137,8 @@ def test_other_folders_are_left_out_and_a_broken_picture_is_refused(folder, tmp_
 
 def test_torch_is_left_as_it_was(folder, tmp_path, weights):
     before = torch.get_num_threads(), torch.is_grad_enabled()
-    card = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
-    evaluation.measured(own.assemble(card), folder / "val")
+    made = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
+    evaluation.measured(own.assemble(*made), folder / "val")
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == before
 
 
@@ -138,10 +159,7 @@ def test_a_network_of_other_classes_gets_the_health_of_its_gates_on_its_card_and
 
 
 def test_a_card_with_an_accuracy_is_not_written_over(folder, tmp_path, weights):
-    own.save_card(
-        evaluation.measured(
-            own.assemble(training.export("se", trained(folder, tmp_path, "se"), "noise", 48)), folder / "val"
-        )
-    )
+    card, data = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
+    own.save(evaluation.measured(own.assemble(card, data), folder / "val"), data)
     refused = CliRunner().invoke(main, ["evaluate", "se", "--data", str(folder), "--save"])
     assert refused.exit_code and "without accuracy" in refused.output

@@ -1,6 +1,7 @@
 """Files are whole or not there, pipes are not waited for, and no command ends in a traceback."""
 
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -96,7 +97,8 @@ def test_whatever_reads_a_file_stops_where_it_grows(tmp_path, monkeypatch):
         survey.read(grown("t.csv"))
     with pytest.raises(OSError, match="it grew while it was read"):
         hash_of(grown("t.csv"), "sha256")
-    with pytest.raises(OSError, match="it grew while it was read"), evaluation.opened(grown("t.tar")):
+    unpacked = pytest.raises(files.GatescopeError, match=r"cannot be unpacked into .*: it grew while it was read")
+    with unpacked, evaluation.opened(grown("t.tar")):
         pass
     listed = survey.list_pictures(pictures)
     grown("p/a/00001.png")
@@ -167,6 +169,15 @@ def test_a_disk_that_is_full_is_one_sentence_and_nothing_half_is_left(tmp_path):
         done.returncode == 1 and "Traceback" not in done.stderr and "cannot be written: File too large" in done.stderr
     )
     assert os.listdir(tmp_path) == []
+
+
+def test_a_tar_that_the_disk_has_no_room_for_is_one_sentence(tmp_path):
+    (tmp_path / "picture.png").write_bytes(bytes(10_000))
+    with tarfile.open(tmp_path / "data.tar", "w") as archive:
+        archive.add(tmp_path / "picture.png", "train/a/picture.png")
+    done = run("train", "se", "--data", tmp_path / "data.tar", "--checkpoint", tmp_path / "run.pt", most=1_000)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.search(r"data.tar cannot be unpacked into .*: File too large\.", done.stderr)
 
 
 def test_an_export_without_a_checkpoint_is_one_sentence(tmp_path):

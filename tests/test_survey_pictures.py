@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attention import images, survey
+from attention import files, images, survey
 from attention.survey.pictures import inside
 from attention.ui.survey import channel
 from tests.surveys import folder, network
@@ -411,6 +411,18 @@ def test_what_became_a_pipe_after_it_was_listed_is_a_failure_and_nothing_waits_f
     os.mkfifo(root / "a" / "00000.png")
     result = survey.run(network(), pictures)
     assert result.failures == (("a/00000.png", "the file cannot be read: it is no plain file"),)
+
+
+def test_a_link_that_took_the_place_of_a_picture_is_not_followed_out_of_the_folder(root, tmp_path):
+    pictures, first = survey.list_pictures(root), root / "a" / "00000.png"
+    first.rename(tmp_path / "secret.png")  # so large as what was listed
+    first.symlink_to(tmp_path / "secret.png")
+    failed = ("a/00000.png", "the file cannot be read: it leads out of the folder")
+    assert survey.run(network(), pictures).failures == (failed,)
+    first.unlink()
+    first.symlink_to("00001.png")
+    with files.open_inside(root, "a/00000.png") as file:
+        assert file.read() == (root / "a" / "00001.png").read_bytes()
 
 
 def test_a_pipe_is_no_source(tmp_path):

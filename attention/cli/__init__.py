@@ -160,14 +160,14 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
 
     files.insist_writable(own.WEIGHTS)
     if variant == distillation.NAME:
-        own.save_card(distillation.export(checkpoint, data.stem))
+        own.save(*distillation.export(checkpoint, data.stem))
         return
     called = _labels(labels)
     with evaluation.opened(data) as folder:
-        card = training.export(variant, checkpoint, data.stem, input_size)
+        card, weights = training.export(variant, checkpoint, data.stem, input_size)
         card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
-        card = evaluation.measured(own.assemble(card), folder / "val")
-    own.save_card(card)
+        card = evaluation.measured(own.assemble(card, weights), folder / "val")
+    own.save(card, weights)
     _report(card)
 
 

@@ -47,14 +47,16 @@ def load(name: str) -> Network:
     return assemble(card(name))
 
 
-def assemble(known: ModelCard) -> Network:
-    """The network that a card describes. Raises ZooError where the weight file is not the card's."""
+def assemble(known: ModelCard, data: bytes | None = None) -> Network:
+    """The network that a card describes, of the bytes of its weight file, which are read where they are not given.
+    Raises ZooError where they are not the card's."""
     import torch
     from safetensors.torch import load as load_tensors
 
     file = weights_file(known.name)
-    data = file.read_bytes() if file.exists() else b""
-    if hashlib.sha256(data).hexdigest() != known.sha256:
+    if data is None:
+        data = file.read_bytes() if file.exists() else b""
+    if digest(data) != known.sha256:
         raise ZooError(
             f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
         )
@@ -72,13 +74,16 @@ def build(known: ModelCard) -> "nn.Module":
     return networks.build(known.name, len(known.classes))
 
 
-def save_weights(name: str, state: "dict[str, Tensor]") -> str:
-    """Write a state dict with its floats in half precision; the SHA-256 of the file."""
+def packed(state: "dict[str, Tensor]") -> bytes:
+    """A state dict as a weight file, its floats in half precision."""
     from safetensors.torch import save as save_tensors
 
     half = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in state.items()}
-    data = save_tensors(half)
-    files.write(weights_file(name), data)
+    return save_tensors(half)
+
+
+def digest(data: bytes) -> str:
+    """By which a card knows its weight file: the SHA-256."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -90,8 +95,16 @@ def memory_note(parameters: int, cost: "Measured") -> str:
     )
 
 
+def save(known: ModelCard, weights: bytes) -> None:
+    """Write a weight file and its card, both or neither. Raises FileError."""
+    with files.replacing(weights_file(known.name)) as file:
+        file.write(weights)
+        file.flush()  # after the card there is no more that a full disk could refuse
+        save_card(known)
+
+
 def save_card(known: ModelCard) -> None:
-    """Write a card beside its weight file."""
+    """Write a card beside its weight file. Raises FileError."""
     files.write(_card_file(known.name), json.dumps(asdict(known), indent=1) + "\n")
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_plain, read
+from attention.files import open_inside, open_plain, read
 from attention.foreign import readable
 from attention.limits import Limits
 from attention.numbers import amount
@@ -89,8 +89,9 @@ class PictureList:
     def _open(self) -> Callable:
         if zipfile.is_zipfile(self.root):
             return zipfile.ZipFile(self.root).open
-        base = self.root.parent if self.root.is_file() else self.root
-        return lambda path: open_plain(base / path)
+        if self.root.is_dir():
+            return lambda path: open_inside(self.root, path)
+        return lambda path: open_plain(self.root.parent / path)
 
     def __getstate__(self) -> dict:
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
@@ -270,10 +271,9 @@ class LocatedPictures(NamedTuple):
 
     def read(self, number: int) -> bytes:
         """The bytes of a picture, at most one more than a picture may have. Raises OSError where it is not there."""
-        path = inside(self.root, self.paths[number])
-        if path is None:
+        if inside(self.root, self.paths[number]) is None:
             raise FileNotFoundError(self.paths[number])
-        with open_plain(path) as file:
+        with open_inside(self.root, self.paths[number]) as file:
             return file.read(Limits.of_environment().picture_bytes + 1)
 
 
