@@ -53,7 +53,7 @@ NOTES = (
     "tf_efficientnet_b0, under Apache-2.0, whose text stands beside the file.",
     "No accuracy was measured here: ImageNet's validation pictures are not at hand, and Imagenette's were cut from "
     "ImageNet's training pictures, which this network has most probably seen.",
-    "Published for the architecture: 77.1 % top-1 and 93.3 % top-5 on ImageNet's validation pictures (Tan and Le, "
+    "Published for the architecture: 77.1% top-1 and 93.3% top-5 on ImageNet's validation pictures (Tan and Le, "
     "arXiv 1905.11946, table 2).",
 )
 
