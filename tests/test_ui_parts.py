@@ -2,13 +2,14 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from attention import images
-from attention.ui import gallery, overview, widgets
+from attention.ui import gallery, jobs, overview, usual, widgets
 
 
 @pytest.mark.parametrize("most", [overview.MOST_MAPS, overview.MOST_CARDS])
@@ -50,3 +51,36 @@ def test_behind_each_pill_lies_the_thumbnail_of_its_own_sample():
 
 def small(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((16, 12)), float)
+
+
+@pytest.mark.parametrize(("over", "at_once"), [(-1, True), (0, True), (1, False)])
+def test_what_is_usual_is_learned_unasked_up_to_a_bound_of_all_passes(monkeypatch, over, at_once):
+    """One pass for each sample, and one for the grey card."""
+    passes = len(images.samples()) + 1
+    monkeypatch.setattr(usual, "AT_ONCE", 1000 * passes)
+    network = SimpleNamespace(macs=1000 + over)
+    seen = SimpleNamespace(inventory=SimpleNamespace(network=network), usual_known=False, against_usual={"view": 1})
+    assert usual.known(seen, make=True) == ({"view": 1} if at_once else {})
+    assert usual.known(seen) == {}
+    seen.usual_known = True
+    assert usual.known(seen) == {"view": 1}
+
+
+@pytest.mark.parametrize(
+    ("passes", "backward", "seconds", "said"),
+    [
+        (1, 0, 0.99, "1 forward pass, less than a second."),
+        (1, 0, 1.0, "1 forward pass, about 1 s on this machine."),
+        (3, 4, 0.5, "3 forward passes and 4 backward, about 6 s on this machine."),
+        (2, 1, 0.24, "2 forward passes and 1 backward, less than a second."),
+        (4000, 0, 1, "4,000 forward passes, about 4,000 s on this machine."),
+    ],
+)
+def test_what_a_job_costs_is_said_with_a_backward_pass_as_two(passes, backward, seconds, said):
+    assert jobs.cost(passes, backward, seconds) == said
+
+
+def test_how_far_a_job_is_runs_from_nothing_to_all_of_its_passes():
+    assert jobs._passes(None) == (0, "Starting")
+    assert jobs._passes(jobs.PassCount(1, 4)) == (0.25, "1 of 4 passes")
+    assert jobs._passes(jobs.PassCount(1, 1)) == (1, "1 of 1 pass")
