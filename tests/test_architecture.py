@@ -312,7 +312,8 @@ def test_a_class_has_a_name_of_its_own():
 
 GROWING = {"Layers", "History", "Recorder", "Run", "Means", "Moments", "Partial", "TopK", "Standin"}
 """Records that are filled bit by bit; no other one changes once it is made."""
-WITHOUT_EQUALITY = set("Floats Doubles Integers NDArray Tensor Columns Item Given dict list Mapping".split())
+ARRAYS = {"Floats", "Doubles", "Integers", "NDArray", "Tensor", "Columns", "Item", "Given"}
+WITHOUT_EQUALITY = ARRAYS | {"dict", "list", "Mapping"}
 ONE_OF_A_KIND = {"PlanTensor", "Standin"}
 """Records of plain values that are told apart by which one they are."""
 
