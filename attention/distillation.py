@@ -202,14 +202,14 @@ def make_card(weights: dict[str, Tensor], how: dict[str, object]) -> ModelCard:
     """Write the weight file; the card of a network made as `how` tells."""
     origin = own.card(TEACHER)
     network = networks.build(NAME, len(origin.classes)).eval()
-    parameters = count_parameters(network)
+    parameters, count = count_parameters(network), len(attention_of(network))
     return replace(
         origin,
         name=NAME,
         title="CBAM-B0",
         description="EfficientNet-B0 with a spatial gate behind each channel gate, 1,000 classes of ImageNet",
         parameters=parameters,
-        gates={"channel": 16, "spatial": 16},
+        gates={"channel": count, "spatial": count},
         sha256=own.save_weights(NAME, weights),
         training=how,
         notes=(own.memory_note(parameters, measure(network, (1, 3, *sides(origin.input_size)))),),

@@ -1,13 +1,11 @@
 """CBAM-B0: what it starts from, what is trained, and each part of the loss beside a slow one."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from attention import capture, distillation, networks
+from attention import distillation, networks
 from attention.distillation import (
     DistillationRecipe,
     attention_of,
@@ -152,17 +150,3 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures, 
 
 def _stop(_words: str) -> None:
     raise KeyboardInterrupt
-
-
-def test_the_card_says_of_the_network_what_is_counted_in_it(monkeypatch):
-    written, build, built = {}, networks.build, []
-    monkeypatch.setattr(own, "save_weights", lambda name, weights: written.update({name: weights}) or "its hash")
-    monkeypatch.setattr(networks, "build", lambda *form: built.append(build(*form)) or built[0])
-    weights, how = {"a": torch.zeros(1)}, {"data": "pictures"}
-    card = distillation.make_card(weights, how)
-    (network,) = built
-    with torch.inference_mode():
-        gates = capture.trace(network, torch.zeros(1, 3, 128, 128)).gates
-    assert card.gates == Counter(gate.kind for gate in gates)
-    assert card.parameters == sum(parameter.numel() for parameter in network.parameters())
-    assert (written, card.sha256, card.training) == ({card.name: weights}, "its hash", how)
