@@ -183,7 +183,7 @@ def correlation(one: Tensor, other: Tensor) -> Tensor:
     return (first * second).sum(1) / (first.norm(dim=1) * second.norm(dim=1) + 1e-4)
 
 
-def attention_of(network: EfficientNetB0) -> list[Any]:
+def attention_of(network: nn.Module) -> list[Any]:
     """The attention of each block, in order."""
     return [module.se for module in network.modules() if isinstance(module, MobileBlock)]
 
