@@ -25,7 +25,7 @@ class CostError(GatescopeError):
     """A network that cannot be counted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
     """What one picture takes, by the dotted paths of the modules."""
 

@@ -183,7 +183,7 @@ def correlation(one: Tensor, other: Tensor) -> Tensor:
     return (first * second).sum(1) / (first.norm(dim=1) * second.norm(dim=1) + 1e-4)
 
 
-def attention_of(network: EfficientNetB0) -> list[Any]:
+def attention_of(network: nn.Module) -> list[Any]:
     """The attention of each block, in order."""
     return [module.se for module in network.modules() if isinstance(module, MobileBlock)]
 
@@ -203,14 +203,14 @@ def make_card(state: dict[str, Tensor], how: dict[str, object]) -> tuple[ModelCa
     weights = own.packed(state)
     origin = own.card(TEACHER)
     network = networks.build(NAME, len(origin.classes)).eval()
-    parameters = count_parameters(network)
+    parameters, count = count_parameters(network), len(attention_of(network))
     card = replace(
         origin,
         name=NAME,
         title="CBAM-B0",
         description="EfficientNet-B0 with a spatial gate behind each channel gate, 1,000 classes of ImageNet",
         parameters=parameters,
-        gates={"channel": 16, "spatial": 16},
+        gates={"channel": count, "spatial": count},
         sha256=own.digest(weights),
         training=how,
         notes=(own.memory_note(parameters, measure(network, (1, 3, *sides(origin.input_size)))),),

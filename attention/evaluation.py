@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from attention import survey
-from attention.files import open_plain
+from attention.files import open_plain, why
 from attention.models import Network
 from attention.numbers import amount
 from attention.records import GateHealth, GatescopeError, ModelCard
@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[Path]:
             with open_plain(path) as file, tarfile.open(fileobj=file) as archive:
                 archive.extractall(folder, filter="data")
         except OSError as error:
-            raise GatescopeError(f"{path} cannot be unpacked into {folder}: {error.strerror or error}.") from None
+            raise GatescopeError(f"{path} cannot be unpacked into {folder}: {why(error)}.") from None
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise GatescopeError(
                 f"{path} cannot be unpacked: {error}; a whole tar of plain files is allowed."

@@ -18,6 +18,11 @@ class FileError(GatescopeError):
     """A file that cannot be read or written; the message says why."""
 
 
+def why(error: Exception) -> str:
+    """What went wrong, in the words of the system where it said something."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def open_plain(path: Path) -> io.BufferedReader:
     """A file to read, which ends where it ended when it was opened: a read that finds more raises OSError.
 
@@ -81,7 +86,7 @@ def read(path: Path) -> bytes:
             if size <= most:
                 return file.read()
     except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise FileError(f"{path} cannot be read: {why(error)}.") from None
     raise FileError(f"{path} cannot be read: it has {size / MIB:,.0f} MiB; at most {most / MIB:,.0f} MiB are allowed.")
 
 
@@ -108,7 +113,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{path.parent} cannot be made: {error.strerror or error}.") from None
+        raise FileError(f"{path.parent} cannot be made: {why(error)}.") from None
     writing = _beside(path)
     try:
         writing.unlink(missing_ok=True)  # of a process that was killed, or a pipe or a link that somebody laid there
@@ -116,7 +121,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
         writing.replace(path)
     except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror or error}; what was there stays.") from error
+        raise FileError(f"{path} cannot be written: {why(error)}; what was there stays.") from error
     finally:
         with contextlib.suppress(OSError):
             writing.unlink(missing_ok=True)

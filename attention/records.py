@@ -161,7 +161,7 @@ class Heatmap:
     """What the values add up to where the method is exact, as integrated gradients do; None where it promises none."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class GateHealth:
     """One gate over a set of pictures: does it do anything?"""
 

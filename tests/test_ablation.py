@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from attention import capture, images, interventions
 from attention.analysis import evidence
-from attention.cli import main
+from attention.cli import ablation, main
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import own, zoo
 from attention.numbers import signed
@@ -101,6 +102,16 @@ def test_off_can_be_the_mean_over_the_samples_or_another_pictures_gate(tmp_path,
         assert row["change"] == pytest.approx(float(moved), abs=1e-3)
     said = f"those of “{other.name}”" if other else f"their mean over {len(paths)} pictures"
     assert report["off"] == said and f"Off: the gates are put to {said}." in result.output
+
+
+@pytest.mark.parametrize("at", [0, -1])
+def test_the_pictures_that_stand_in_are_the_samples_or_the_first_that_is_another(at):
+    samples = [read_picture(sample.path) for sample in images.samples()]
+    seen, every = SimpleNamespace(picture=samples[at]), [picture.key for picture in samples]
+    asked = [{"off": "neutral"}, {"off": "mean"}, {"off": "resample"}, {"off": "resample", "other": PICTURE}]
+    found = [ablation._donors(seen, SimpleNamespace(**{"other": None} | request)) for request in asked]
+    first = every[1] if at == 0 else every[0]
+    assert [[picture.key for picture in pictures] for pictures in found] == [[], every, [first], [every[0]]]
 
 
 def test_a_weight_file_is_a_network_too(tmp_path):

@@ -310,6 +310,37 @@ def test_a_class_has_a_name_of_its_own():
     assert [name for name, count in named.items() if count > 1] == []
 
 
+GROWING = {"Layers", "History", "Recorder", "Run", "Means", "Moments", "Partial", "TopK", "Standin"}
+"""Records that are filled bit by bit; no other one changes once it is made."""
+ARRAYS = {"Floats", "Doubles", "Integers", "NDArray", "Tensor", "Columns", "Item", "Given"}
+WITHOUT_EQUALITY = ARRAYS | {"dict", "list", "Mapping"}
+ONE_OF_A_KIND = {"PlanTensor", "Standin"}
+"""Records of plain values that are told apart by which one they are."""
+
+
+def test_a_record_stays_as_it_was_made_and_is_compared_only_where_all_in_it_can_be():
+    """Arrays have no equality that is true or false, and a dictionary has no hash."""
+    made: dict[str, tuple[dict[str, bool], set[str]]] = {}
+    for path in (ROOT / "attention").rglob("*.py"):
+        for node in ast.walk(ast.parse(read(path))):
+            if isinstance(node, ast.ClassDef) and (how := dataclass_settings(node)) is not None:
+                fields = " ".join(ast.unparse(each.annotation) for each in node.body if isinstance(each, ast.AnnAssign))
+                made[node.name] = how, set(re.findall(r"\w+", fields))
+    assert {name for name, (how, _) in made.items() if not how.get("frozen")} == GROWING
+    alone = {name for name, (how, _) in made.items() if how.get("eq") is False}
+    uncomparable = {name for name, (_, held) in made.items() if held & (WITHOUT_EQUALITY | alone)}
+    assert alone - GROWING == (uncomparable | ONE_OF_A_KIND) - GROWING
+
+
+def dataclass_settings(node: ast.ClassDef) -> dict[str, bool] | None:
+    """The settings of a class's decorator; None where it is no dataclass."""
+    for each in node.decorator_list:
+        call = each if isinstance(each, ast.Call) else None
+        if ast.unparse(call.func if call else each) == "dataclass":
+            return {word.arg: ast.literal_eval(word.value) for word in call.keywords} if call else {}
+    return None
+
+
 UNWANTED = {
     "an absolute path of one machine": r"(?<![\w./-])/(?:home|root|work|opt|mnt|Users)/",
     "an unfinished thought": r"\b(?:TODO|FIXME|XXX)\b",

@@ -12,6 +12,7 @@ from torch import nn
 
 from attention import attribution, networks
 from attention.attribution import AttributionError, Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion
+from attention.attribution.layers import Layers, Places
 from attention.attribution.methods import EigenCam, GradCamPlusPlus, ScoreCam
 from attention.charts import comparing
 from tests import own, references
@@ -290,6 +291,20 @@ class Tokens(nn.Module):
     def forward(self, pictures):
         tokens = self.blocks(self.tokens(pictures))
         return self.head(tokens[:, 1:].mean(1) if self.mean else tokens[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("maps", "usual"),
+    [
+        ({"a": Places(3, 2), "b": Places(3, 2)}, "b"),
+        ({"a": Places(3, 2, "tokens", 1, 8), "b": Places(3, 2, "tokens", 1, 8)}, "a"),
+        ({"a": Places(3, 2, "tokens", 1, 4), "b": Places(3, 2, "tokens", 1, 8)}, "b"),
+        ({"b": Places(3, 2, "tokens", 1, 8)}, "b"),
+    ],
+    ids=["no other tokens", "a class token", "unlike the one before", "alone"],
+)
+def test_the_usual_block_is_the_last_or_with_a_class_token_the_one_before_that_is_alike(maps, usual):
+    assert Layers(maps=maps, blocks=tuple(maps)).usual == usual
 
 
 def test_tokens_are_put_back_into_their_places():

@@ -1,5 +1,7 @@
 """The comparison's figures hold the numbers that they were given."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,38 @@ def test_a_gate_is_ranked_among_other_pictures_and_tested_over_all_of_them():
     assert chart.table["shifted, low"][0] == pytest.approx(habit[0, 0] - 1)
     none = comparing.agreement({"habit": habit}, shifts, [])
     assert "there is no evidence that a gate agrees" in none.headline
+
+
+def numbers_of(text):
+    """Every number written in a text, in order."""
+    return [float(number.replace("−", "-")) for number in re.findall(r"(?<![\w.])−?\d+(?:\.\d+)?", text)]
+
+
+@pytest.mark.parametrize("count", [2, 3, 30])
+def test_every_number_in_the_words_of_an_agreement_is_one_of_the_measurement(count):
+    found = np.random.default_rng(count).uniform(-0.2, 0.2, (count, count))
+    found[np.arange(count), np.arange(count)] += 0.5
+    shifts = np.linspace(-1, 1, 25)
+    (tested,) = comparison.tested_agreement({"gate": found})
+    observed, here = tested.over.observed, found[0, 0]
+    rank = 1 + sum(other > here for other in found[0, 1:])
+    least = float(f"{1 / count:.3g}")
+    gates = comparing.agreement({"gate": found}, {"gate": shifts}, [])
+    more = sum(shift >= here for shift in shifts)
+    of_gates = [95, count - 1, least, count, 1, count, 95, tested.over.draws, 0, 25, more]
+    assert numbers_of(gates.caption) == pytest.approx(of_gates, rel=1e-6)
+    assert numbers_of(gates.headline)[-3:] == [round(here, 2), rank, count] and f"n = {count} p" in gates.headline
+    heatmaps = comparing.heatmap_agreement(found, shifts, ("one", "other"))
+    grid = list(comparison.GRID)
+    of_maps = [*grid, 95, count - 1, 95, tested.over.draws, 0, 25, more]
+    assert numbers_of(heatmaps.caption) == of_maps
+    said = numbers_of(heatmaps.headline)
+    expected = [count, observed, tested.over.low, tested.over.high, tested.over.p, here, count, rank]
+    assert said == pytest.approx(expected, abs=0.006)
+    assert ("agree more on the same picture" in heatmaps.headline) == tested.over.holds
+    assert heatmaps.table["rank"] == [rank] and heatmaps.table["pictures"] == [count]
+    few = comparing.agreement({"gate": -found, "other": found}, {"gate": shifts, "other": shifts}, ["gate", "other"])
+    assert "over 2 gates" in few.caption and few.caption.count("gate, other.") == 1
 
 
 def curve(*values):

@@ -33,6 +33,16 @@ def test_what_fails_in_the_middle_leaves_what_was_there_and_nothing_else(tmp_pat
     assert path.read_text() == "before" and os.listdir(path.parent) == ["a.json"]
 
 
+def test_why_is_said_in_the_words_of_the_system_or_of_whoever_raised_it(tmp_path):
+    said = [
+        files.why(error) for error in (OSError(28, "No space left", "f"), OSError("it is odd"), EOFError("it ends"))
+    ]
+    assert said == ["No space left", "it is odd", "it ends"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match=r"file/below cannot be made: Not a directory\."):
+        files.write(tmp_path / "file" / "below" / "a.json", "text")
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileError, match="cannot be read: it is no plain file"):

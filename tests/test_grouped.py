@@ -1,6 +1,7 @@
 """Grouped convolution: the page's arithmetic against torch's own counts and a count one by one."""
 
 from dataclasses import asdict, replace
+from itertools import pairwise
 from math import isclose
 
 import pytest
@@ -153,6 +154,16 @@ def test_each_resnext_block_has_the_weights_of_the_papers_polynomial():
         c, d = block.cardinality, block.width
         assert block.weights == c * (256 * d + 9 * d**2 + 256 * d)
         assert isclose(block.weights, 70_000, rel_tol=0.03)
+
+
+def test_published_tables_agree_where_they_speak_of_the_same_network():
+    """Of ShuffleNet 1x, with the shuffle; and at an equal budget more groups were the better ones."""
+    assert list(papers.SHUFFLENET_ERRORS) == [1, 2, 3, 4, 8] and list(papers.SHUFFLE_ERRORS) == [3, 8]
+    for groups, (without, shuffled) in papers.SHUFFLE_ERRORS.items():
+        assert without > shuffled == papers.SHUFFLENET_ERRORS[groups]
+    for fewer, more in pairwise(papers.EQUAL_BUDGET):
+        assert fewer.cardinality < more.cardinality and fewer.width > more.width
+        assert fewer.error_50 > more.error_50 and fewer.error_101 > more.error_101
 
 
 def test_alexnet_has_its_two_groups_parameters():

@@ -225,6 +225,22 @@ def test_what_a_file_says_of_itself_is_judged_before_it_is_read(data, monkeypatc
     refused(data, "at most [0-9]+ are allowed")
 
 
+def test_a_file_at_each_bound_is_read_and_one_more_is_refused(data, saved, monkeypatch):
+    """The bound of each kind is the file's own number, counted by other code; none stands for another."""
+    table = pq.read_table(io.BytesIO(data))
+    arrays = table["arrays"][0].as_py()
+    text = np.load(io.BytesIO(arrays))["survey"]
+    own = {"file": len(data), "rows": len(table), "text": len(text), "arrays": len(arrays)}
+    own |= {"gates": len(saved[0].gates), "classes": len(saved[0].classes)}
+    assert own.keys() == LIMITS.keys()
+    ample = checks.UPLOAD
+    for limit, number in own.items():
+        monkeypatch.setattr(checks, "UPLOAD", replace(ample, **{limit: number}))
+        assert equal(survey.read_upload(data, "r.parquet"), saved[0])
+        monkeypatch.setattr(checks, "UPLOAD", replace(ample, **{limit: number - 1}))
+        refused(data, "at most [0-9,]+ are allowed")
+
+
 def npy(shape, held: bytes) -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "<i8", "fortran_order": False, "shape": shape})

@@ -39,7 +39,7 @@ class Curve:
         return float(np.trapezoid(self.probabilities, self.shares))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Faithfulness:
     """Both curves of one map."""
 

@@ -123,7 +123,7 @@ def _drawn_apart(network: Part) -> list[Part]:
     """The parts that are drawn, in depth order; at most so many that each can be seen."""
     drawn = list(network.parts)
     for part in drawn:
-        if part.parts and 2 * part.parameters > network.parameters and len(drawn) + len(part.parts) <= MOST_APART:
+        if part.parts and 2 * part.parameters > network.parameters and len(drawn) - 1 + len(part.parts) <= MOST_APART:
             at = drawn.index(part)
             return _drawn_apart(replace(network, parts=(*drawn[:at], *part.parts, *drawn[at + 1 :])))
     return drawn

@@ -91,7 +91,7 @@ def _add(file: Path, row: many.PictureRow) -> None:
         with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row) + "\n")
     except OSError as error:
-        why = error.strerror or error
+        why = files.why(error)
         raise GatescopeError(f"{file} cannot be written: {why}; what is in it stays, and is gone on with.") from None
 
 

@@ -23,7 +23,7 @@ NUMBER_LIMIT = 5 * 10**7
 _ONE_AT_A_TIME = Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Times:
     """The shortest of several runs, for every valid number of groups."""
 

@@ -54,7 +54,7 @@ class Head:
         return layers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adapted:
     """A candidate with the changes that a file's shapes ask for."""
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from attention import signatures
-from attention.files import open_plain
+from attention.files import open_plain, why
 from attention.foreign import parsed
 from attention.limits import BUILDING
 from attention.models import archives
@@ -74,7 +74,7 @@ def contents(source: Path | bytes, limits: Limits | None = None, *, part: str | 
         with open_plain(source) as file:
             return _contents(file, limits, part)
     except OSError as error:
-        raise CheckpointError(f"{source.name} cannot be read: {error.strerror or error}.") from None
+        raise CheckpointError(f"{source.name} cannot be read: {why(error)}.") from None
 
 
 def _contents(file: BinaryIO, limits: Limits, part: str | None) -> Contents:

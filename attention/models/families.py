@@ -42,7 +42,7 @@ class RecognitionError(GatescopeError):
         self.differences = differences or Differences()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A network that may be the one: what was read off the shapes, and how to build it."""
 
@@ -52,7 +52,7 @@ class Candidate:
     """What the shapes do not say, a phrase each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """Networks of one make, with the keys that tell it."""
 

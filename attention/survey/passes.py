@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import images, labels
+from attention.files import why
 from attention.kinds import KINDS
 from attention.limits import FEATURES, PASSES, at_once
 from attention.models import Network
@@ -167,7 +168,7 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
+    return f"the file cannot be read: {why(error)}"
 
 
 def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:

@@ -62,7 +62,7 @@ def share_between_unbiased(gate: GateSurvey) -> Selectivity:
     return Selectivity(1 - (1 - share.index) * factor, 1 - (1 - share.shuffled) * factor)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassIndex:
     """A way to say how class-specific a gate is."""
 
