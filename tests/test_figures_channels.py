@@ -12,7 +12,7 @@ from plotly.colors import sample_colorscale
 
 from attention.analysis import excitation_parameters
 from attention.charts import channels
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURES
 from tests.charts import check_colours
 
 UNIT = st.floats(0, 1, width=32)
@@ -169,7 +169,7 @@ def test_before_and_after_share_one_scale(before, gate):
     values = np.concatenate([before, after], axis=1)
     reach = float(values.max() - values.min()) or 1.0
     shares = np.clip((values.ravel() - values.min()) / reach, 0, 1)
-    expected = 255 * np.array(sample_colorscale("Cividis", shares.tolist(), colortype="tuple"))
+    expected = 255 * np.array(sample_colorscale(FEATURES, shares.tolist(), colortype="tuple"))
     drawn = np.concatenate([picture[:, :5, :3], picture[:, -5:, :3]], axis=1).reshape(-1, 3)
     np.testing.assert_allclose(drawn, expected, atol=3)
 

@@ -262,7 +262,7 @@ def test_the_code_is_that_of_the_layers():
     ("key", "value", "allowed"),
     [
         ("block", "layer9", f"{BLOCKS[0]} to {BLOCKS[-1]}"),
-        ("colours", "jet", "viridis, cividis, magma, grey"),
+        ("colours", "jet", "viridis, cividis, magma"),
         ("scale", "log", "0 to 1, own range"),
         ("opacity", "7", "0 to 1"),
         ("opacity", "half", "0 to 1"),

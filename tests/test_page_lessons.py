@@ -67,13 +67,13 @@ def test_every_step_opens_by_its_link_and_shows_its_figure(page, step):
 @pytest.mark.parametrize("page", STEPS)
 def test_back_and_next_lead_through_the_lesson_and_end_at_its_ends(page):
     app = opened(page)
-    assert app.button(key="lesson_Back").disabled
-    sound(app.button(key="lesson_Next").click().run())
+    assert app.button(key="Previous_step").disabled
+    sound(app.button(key="Next_step").click().run())
     assert app.header[0].value.startswith("2. ") and app.query_params["step"] == "2"
-    sound(app.button(key="lesson_Back").click().run())
+    sound(app.button(key="Previous_step").click().run())
     assert app.header[0].value.startswith("1. ")
     last = opened(page, step=str(STEPS[page]))
-    assert last.button(key="lesson_Next").disabled and not last.button(key="lesson_Back").disabled
+    assert last.button(key="Next_step").disabled and not last.button(key="Previous_step").disabled
 
 
 def test_a_link_to_a_step_that_is_none_says_so_and_shows_the_first():

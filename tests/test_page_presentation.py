@@ -32,8 +32,8 @@ def test_every_page_can_be_presented_and_left(page):
     assert hides_controls(app)
     place = list(PAGES).index(page)
     assert f"{place + 1} of {len(PAGES)}: {PAGES[page]['title']}" in [text.value for text in app.text]
-    assert app.button(key="step_Back").disabled == (place == 0)
-    assert app.button(key="step_On").disabled == (place == len(PAGES) - 1)
+    assert app.button(key="Previous_view").disabled == (place == 0)
+    assert app.button(key="Next_view").disabled == (place == len(PAGES) - 1)
     assert not [box for box in app.expander if box.label == "The data"]
     sound(app.button(key="leave").click().run())
     assert not hides_controls(app) and "present" not in app.query_params

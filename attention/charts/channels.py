@@ -12,7 +12,7 @@ from attention import analysis
 from attention.analysis import by_strength
 from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns, by_place
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL, on_scale
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, GATE, NULL, on_scale
 from attention.charts.sheets import Tile, sheet
 from attention.numbers import amount, extent, fixed
 from attention.records import Floats
@@ -22,8 +22,6 @@ MOST_BARS = 256
 TOP_BARS = 64
 """How many bars are drawn instead."""
 STRIP_WIDTH = 64
-FEATURES = "cividis"
-"""What a channel's own map is drawn in, alone and on the picture."""
 MEANING = {"average": "mean", "max": "maximum"}
 """What a branch of the squeeze reads of each channel."""
 HIDDEN = {"relu": "ReLU", "silu": "SiLU", "gelu": "GELU", "hardswish": "hard swish", "relu6": "ReLU6"}
@@ -92,7 +90,7 @@ def hidden(values: Floats, branch: str, activation: str) -> Chart:
 def vector(values: Floats, chosen: int, title: str) -> go.Figure:
     """Any numbers of the channels or hidden units, (C,), in their order: bars, or past 256 a strip."""
     if len(values) > MOST_BARS:
-        return _strip(values, "Greys", (float(values.min()), float(values.max())))
+        return _strip(values, FEATURES, (float(values.min()), float(values.max())))
     return _bars(values, np.arange(len(values)), {"color": NULL}, chosen, yaxis={"title": title}, height=220)
 
 
@@ -202,7 +200,7 @@ def reweighted(groups: Mapping[str, Sequence[int]], before: Floats, after: Float
         sheet(rows),
         f"Maps before and after their gate. {said}.",
         f"Each map of {height} × {width} values before its gate, left, and after it, right, on one scale that is the "
-        "pair's own, dark low, bright high. Below a map stand its smallest and its largest value.",
+        f"pair's own, {FEATURE_ENDS}. Below a map stand its smallest and its largest value.",
         table=by_place({f"channel {each} {side}": maps[each] for each in channels for side, maps in sides.items()}),
     )
 
@@ -214,7 +212,7 @@ def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
     size = (max(side * width // max(height, width), 1), max(side * height // max(height, width), 1))
     sheet = Image.new("RGBA", (2 * size[0] + 4, size[1]))
     for place, values in enumerate((before, after)):
-        tile = overlay.coloured(values, FEATURES, scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
+        tile = overlay.coloured(values, "features", scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
         sheet.paste(tile, (place * (size[0] + 4), 0))
     return overlay.png(sheet)
 

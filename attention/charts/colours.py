@@ -38,6 +38,9 @@ SPATIAL_ENDS = "violet (0) to yellow (1)"
 ENDS = f"Channel gates run from {CHANNEL_ENDS}, spatial gates and profiles from {SPATIAL_ENDS}"
 """What the colours of gates mean, in words."""
 CLASS_HEATMAP = _spelled_out("Inferno")
+FEATURES = "Greys_r"
+"""Feature maps, alone, pooled and on the picture: without a hue, since each hue is a gate's or a class's."""
+FEATURE_ENDS = "black low, white high"
 CHANGE = "RdBu_r"
 """A difference, symmetric about zero: blue below, red above."""
 
@@ -55,10 +58,10 @@ COLOUR_MAPS = {
     "viridis": "Viridis",
     "cividis": "Cividis",
     "magma": _spelled_out("Magma"),
-    "grey": "Greys_r",
+    "features": FEATURES,
     "inferno": CLASS_HEATMAP,
 }
-"""What a map over a picture can be drawn in; inferno is the class heatmaps' alone, and no page offers it for gates."""
+"""What a map over a picture can be drawn in; those of features and of class heatmaps are no choice for gates."""
 
 
 def steps(scale: ColourScale) -> NDArray[np.uint8]:

@@ -16,6 +16,8 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const greatest = values => values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
 const ends = values => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 
+const extent = values => ends(values).map(end => written(end)).join(" to ");
+
 // What was sent of many maps or kernels, by their number; undefined where it was left out.
 class Some {
   constructor({which, values}, size) {
@@ -170,9 +172,16 @@ class View {
     ink.putImageData(image, 0, 0);
     pen.imageSmoothingEnabled = false;
     pen.drawImage(sheet, x, y, width, height);
+    this.edge(x, y, width, height);
     if (hit)
       this.target(x, y, width, height, (across, down) =>
         hit(clamp(Math.floor(down * rows), 0, rows - 1), clamp(Math.floor(across * columns), 0, columns - 1)));
+  }
+  // White on a white page and black on a dark one have an end that can be seen.
+  edge(x, y, width, height) {
+    this.pen.strokeStyle = "#8c8c8c";
+    this.pen.lineWidth = 1;
+    this.pen.strokeRect(x, y, width, height);
   }
   target(x, y, width, height, hit) { this.targets.push([x, y, width, height, hit]); }
   frame(x, y, width, height, weight = 2) {

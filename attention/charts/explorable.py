@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from plotly.colors import hex_to_rgb, sample_colorscale
 
-from attention.charts.channels import FEATURES
 from attention.charts.chart import Chart, Explorable
-from attention.charts.colours import CHANGE, CHANNEL_GATE, COLOUR_MAPS, OKABE_ITO, SPATIAL_GATE
+from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, OKABE_ITO, SPATIAL_GATE
 from attention.numbers import extent
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
@@ -83,7 +82,8 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
         f"{name}: {channels:,} channels, {units} hidden units, the gates from {extent(gate)}; the "
         f"most open channel is {strongest}.",
         f"From left to right: a channel's map, the number that it is squeezed to, the {units} hidden units, its gate "
-        f"from 0 to 1, and its map times the gate. Lines are products: red adds, blue takes off. {KEYS}",
+        f"from 0 to 1, and its map times the gate. Maps are grey, {FEATURE_ENDS}. Lines are products: red adds, blue "
+        f"takes off. {KEYS}",
         table={"channel": range(channels), "gate": gate},
     )
 
@@ -112,7 +112,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
         f"{k} by {k}, "
         f"the gate from {extent(gate)}; it is most open at row {row}, column {column}.",
         f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
-        f"around the place, the kernel's products, and the gate. {KEYS}",
+        f"around the place, the kernel's products, and the gate. Features are grey, {FEATURE_ENDS}. {KEYS}",
         table={"row": np.indices(gate.shape)[0].ravel(), "column": np.indices(gate.shape)[1].ravel()}
         | {"gate": gate.ravel()},
     )
@@ -162,7 +162,7 @@ def convolved(steps: SpatialSteps) -> tuple[str, float] | None:
 @cache
 def _colours() -> Mapping[str, list[str]]:
     """The colours of the pages as red, green, blue: so many steps from the low end to the high end of each scale."""
-    scales = {"features": COLOUR_MAPS[FEATURES], "channel": CHANNEL_GATE, "spatial": SPATIAL_GATE, "change": CHANGE}
+    scales = {"features": FEATURES, "channel": CHANNEL_GATE, "spatial": SPATIAL_GATE, "change": CHANGE}
     steps = np.linspace(0, 1, 33).tolist()
     sampled = {
         name: [

@@ -82,6 +82,7 @@ class Channel {
         pen.globalAlpha = 1;
         pen.fillStyle = v.colour("features", Math.max(share, 0));
         pen.fillRect(left, unitY(unit) - unitHeight / 2, 1.2 * em - 1, Math.max(unitHeight - 1, 1));
+        if (unitHeight > 4) v.edge(left, unitY(unit) - unitHeight / 2, 1.2 * em - 1, unitHeight - 1);
       });
       if (state.level === 2 && unit === state.unit) v.frame(x.unit - half, unitY(unit) - unitHeight / 2, 2 * half - 1, Math.max(unitHeight - 1, 1));
     }
@@ -125,7 +126,7 @@ class Channel {
     v.pen.clearRect(left - 2, 0, right - left - 2.6 * em, 1.8 * em); // but for what stands over the last column
     v.pen.clearRect(left - 2, 1.8 * em, right - left + 2, height);
     for (const [name, values, x] of [["before", map, middle - between / 2 - wide], ["after", map.map(value => value * gate), middle + between / 2]]) {
-      v.label(name, x, 0.9 * em);
+      v.label(v.fitting(wide, `${name}: ${extent(values)}`, extent(values), name), x, 0.9 * em);
       v.map(values, size, x, top, wide, tall, "features", scale, (r, c) => ({level: 3, channel: state.channel, place: r * columns + c}));
       const cell = wide / columns, row = Math.floor(state.place / columns), column = state.place % columns;
       v.frame(x + column * cell - 1, top + row * cell - 1, cell + 2, cell + 2);
@@ -240,7 +241,7 @@ class Spatial {
     this.column1(v, state, top, height - top, 0.11 * width);
     this.pooled.forEach(({name, values}, at) => {
       const cell = wide / columns, reach = k >> 1;
-      v.label(name, x.pooled, y(at) - 0.8 * em);
+      v.label(v.fitting(x.window - x.pooled, `${name}: ${extent(values)}`, name), x.pooled, y(at) - 0.8 * em);
       v.map(values, size, x.pooled, y(at), wide, tall, "features", ends(values), choose);
       if (!lit) return;
       v.frame(x.pooled + column * cell, y(at) + row * cell, cell, cell, 1.5);
@@ -267,7 +268,8 @@ class Spatial {
       }
     }
     const gateTall = (gate * rows) / Math.max(...size), gateWide = (gate * columns) / Math.max(...size);
-    v.label(v.fitting(gate, "spatial gate, 0 to 1", "spatial gate"), x.gate, top - 0.8 * em);
+    const told = extent(this.gate);
+    v.label(v.fitting(gate, `spatial gate, 0 to 1: ${told}`, `spatial gate: ${told}`, told), x.gate, top - 0.8 * em);
     v.map(this.gate, size, x.gate, top, gateWide, gateTall, "spatial", [0, 1], choose);
     if (lit) v.frame(x.gate + (column * gateWide) / columns, top + (row * gateTall) / rows, gateWide / columns, gateTall / rows);
   }

@@ -14,6 +14,8 @@ from attention.charts.colours import (
     CHANNEL_ENDS,
     CHANNEL_GATE,
     COLOUR_MAPS,
+    FEATURE_ENDS,
+    FEATURES,
     GATE,
     NULL,
     OKABE_ITO,
@@ -28,7 +30,6 @@ from attention.records import ChannelSteps, Floats, SpatialSteps
 BINS = 25
 TILES = 3
 """Side of the sheet of channels that stands for a whole feature map."""
-FEATURES = COLOUR_MAPS["grey"]
 MOST_NUMBERED = 3
 """The largest kernel whose weights are written into its cells."""
 
@@ -172,7 +173,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     gated = before if channel is None else before * channel[:, None, None]
     after = (gated if spatial is None else gated * spatial).mean(0)
     means, ends = before.mean(0), own_range(np.stack([before.mean(0), after]))
-    shown = [("features,\nmean", means, FEATURES, ends)]
+    shown: list[tuple[str, Floats, Any, Scale]] = [("features,\nmean", means, FEATURES, ends)]
     if channel is not None:
         shown.append(("× channel\ngate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
     if spatial is not None:
@@ -189,8 +190,8 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         "dials",
         _drawn(panels, height=340),
         f"Block {name}: features from {extent(means)} become {extent(after)}.",
-        f"In block {name}, with this picture. A gate is a number for each of {legend}. Features are grey, black low, "
-        "white high, on one scale before and after.",
+        f"In block {name}, with this picture. A gate is a number for each of {legend}. Features are grey, "
+        f"{FEATURE_ENDS}, on one scale before and after.",
         table=by_map(table),
     )
 
@@ -259,7 +260,7 @@ def pooled(steps: SpatialSteps) -> Chart:
     maps = {f"{_BRANCH_NAMES[name]} of the channels": values[0] for name, values in steps.pooled.items()}
     panels = _side_by_side([(title, values, FEATURES, own_range(values)) for title, values in maps.items()])
     said = "; ".join(f"{name}: {extent(values)}" for name, values in maps.items())
-    caption = f"{said}. Each map on its own range, black low, white high."
+    caption = f"{said}. Each map on its own range, {FEATURE_ENDS}."
     return Chart("pooled", _drawn(panels, height=340), said, caption, table=by_place(maps))
 
 

@@ -14,6 +14,7 @@ from attention import analysis
 from attention.charts import channels, explorable, gates, overlay
 from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
+from attention.charts.colours import FEATURE_ENDS
 from attention.charts.sheets import Tile, sheet
 from attention.kinds import CHANNEL
 from attention.numbers import attention_share, extent, fixed, number, signed, small
@@ -156,7 +157,7 @@ def draw_channel(selection: ChannelSelection) -> None:
                 "channel_maps",
                 sheet({"": _on_picture(where, selection.observation, maps)}, side=round(MAP_SIDE / narrow**0.5)),
                 f"{said}: from {extent(before)}, and from {extent(after)}.",
-                f"{said}, {len(before)} × {before.shape[1]} values on one scale, dark low, bright high; below each its "
+                f"{said}, {len(before)} × {before.shape[1]} values on one scale, {FEATURE_ENDS}; below each its "
                 "smallest and its largest.",
                 numbers="channel_map",
             )
@@ -185,9 +186,9 @@ def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
 def _on_picture(where: str, _observation: Observation, _maps: dict[str, Floats]) -> list[Tile]:
     """The maps by what they are called, on one scale, over the picture."""
     picture, box = overlay.close_up(_observation.image, _observation.box, 2 * MAP_SIDE)
-    look: dict[str, Any] = {"colour_map": channels.FEATURES, "scale": overlay.own_range(np.stack(list(_maps.values())))}
+    look: dict[str, Any] = {"colour_map": "features", "scale": overlay.own_range(np.stack(list(_maps.values())))}
     return [
-        Tile(name, overlay.overlay(picture, values, box, opacity=0.7, **look), [values])
+        Tile(name, overlay.overlay(picture, values, box, opacity=0.8, **look), [values])
         for name, values in _maps.items()
     ]
 

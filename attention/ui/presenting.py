@@ -36,6 +36,9 @@ STYLE = """<style>
 [data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
 [data-testid="stMain"] h2 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
 [data-testid="stBottomBlockContainer"] { padding-top: 0.25rem; padding-bottom: 0.5rem; }
+[data-testid="stBottomBlockContainer"] :is(button, button *, [data-testid="stText"]) { font-size: 0.7rem; }
+[data-testid="stBottomBlockContainer"] button { min-height: 0; padding: 0.1rem 0.4rem; }
+[data-testid="stBottomBlockContainer"] button span { gap: 0.25rem; }
 [data-testid="stMain"] :is([class*="st-key-room_"], .st-key-map_over_picture) { min-height: 0 !important; }
 </style>"""
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. Type is 22 pixels high on a screen
@@ -55,8 +58,8 @@ HERE = Path(__file__).parent
 _SCREEN = st.components.v2.component(
     "screen",
     html="<i></i>",
-    js="""const WAYS = {PageDown: ["lesson_Next", "step_On"], " ": ["lesson_Next", "step_On"]};
-WAYS.PageUp = ["lesson_Back", "step_Back"];
+    js="""const ON = ["Next_step", "Next_view"], BACK = ["Previous_step", "Previous_view"];
+const WAYS = {PageDown: ON, " ": ON, PageUp: BACK};
 export default ({setStateValue, data}) => {
   const say = () => {
     if (innerWidth !== data.width || innerHeight !== data.height)
@@ -169,9 +172,9 @@ def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
     at = min(at or 0, len(views) - 1)
     with st.sidebar:  # unseen
         _SCREEN(key="screen", data=screen()._asdict(), on_size_change=lambda: None)
-    with st.bottom.container(horizontal=True, vertical_alignment="center", key="presented"):
-        _step("Back", back, views[at - 1] if at else None, at - 1)
-        _step("On", on, views[at + 1] if at + 1 < len(views) else None, at + 1)
+    with st.bottom.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="presented"):
+        _turn("Previous", back, views[at - 1] if at else None, at - 1)
+        _turn("Next", on, views[at + 1] if at + 1 < len(views) else None, at + 1)
         st.text(f"{at + 1} of {len(views)}: {views[at].title}")
         asked = {_ASKED: not st.session_state.get(_ASKED)}
         st.button(
@@ -185,11 +188,11 @@ def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
         st.button("Leave", key="leave", icon=":material/close:", shortcut="Q", on_click=_leave)
 
 
-def _step(label: str, shortcut: str | None, view: SavedView | None, number: int) -> None:
+def _turn(way: str, shortcut: str | None, view: SavedView | None, number: int) -> None:
     def go_to() -> None:
         st.session_state.update({_AT: number, _GOING: view})
 
-    st.button(label, key=f"step_{label}", shortcut=shortcut, disabled=not view, on_click=go_to)
+    st.button(f"{way} view", key=f"{way}_view", shortcut=shortcut, disabled=not view, on_click=go_to)
 
 
 def _leave() -> None:

@@ -13,7 +13,7 @@ from attention.observe import Observation
 from attention.records import Floats
 from attention.ui import widgets
 
-COLOUR_MAPS = ("viridis", "cividis", "magma", "grey")
+COLOUR_MAPS = ("viridis", "cividis", "magma")
 SCALES = ("0 to 1", "own range")
 _COMPONENT = st.components.v2.component(
     "tinted",

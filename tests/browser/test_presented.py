@@ -114,3 +114,31 @@ def test_the_controls_come_by_a_key_and_go(visit, server):
     visitor.settle()
     visitor.page.keyboard.press("t")
     expect(opacity).to_be_hidden()
+
+
+BAR = """() => [...document.querySelectorAll('[data-testid="stBottom"] button')].filter(each => each.checkVisibility())
+    .map(each => [each, each.getBoundingClientRect()]).map(([each, box]) =>
+        [each.textContent, Math.round((box.top + box.bottom) / 2), box.left >= 0 && box.right <= innerWidth,
+         each.scrollWidth > each.clientWidth])"""
+"""Each button below the page: its words, its middle, whether it is on the screen, whether its words are cut."""
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("path", ["/lesson_se?network=se&present=1&step=2", "/cbam?network=cbam&present=1"])
+def test_what_leads_on_stands_in_one_row_and_each_says_where_it_leads(visit, server, path, asked):
+    visitor = visit(server)
+    visitor.open(path)
+    if asked:
+        visitor.page.keyboard.press("t")
+        visitor.settle()
+    bottom = visitor.page.get_by_test_id("stBottom")
+    ways = [f"{way} {what}" for what in (["step"] * ("lesson" in path) + ["view"]) for way in ("Previous", "Next")]
+    for width, height in SIZES:
+        visitor.page.set_viewport_size({"width": width, "height": height})
+        expect(visitor.page.locator("html")).to_have_attribute("data-screen", f"{width}x{height}")
+        visitor.settle()
+        words, middles, inside, cut = zip(*visitor.page.evaluate(BAR), strict=True)
+        assert max(middles) - min(middles) < 10 and all(inside) and not any(cut), ((width, height), words, middles)
+        assert len(words) == len(ways) + 2, words
+        for way in ways:
+            expect(bottom.get_by_role("button", name=way)).to_have_count(1)

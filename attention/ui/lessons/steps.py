@@ -19,7 +19,7 @@ STYLE = """<style>
 [data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] { flex-direction: row; flex-wrap: wrap; }
 [data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] > * { width: auto; flex: 0 1 auto; }
 [data-testid="stBottomBlockContainer"] [data-testid="stText"] { font-size: 0.7rem; white-space: nowrap; }
-.st-key-step, .st-key-presented [data-testid="stText"] { display: none; }
+.st-key-step, .st-key-presented > :has([data-testid="stText"]) { display: none; }
 </style>"""
 """A presented lesson: its title is small, and all that leads on stands in one row."""
 
@@ -84,14 +84,14 @@ def _choose_step(titles: list[str]) -> int:
     def go(number: int) -> None:
         st.session_state.step = number
 
-    bar = st.bottom.container(horizontal=True, vertical_alignment="center", key="steps")
+    bar = st.bottom.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="steps")
     back = bar.container(width="content")
     with bar:
         number = widgets.choose_number("Step", 1, len(titles), 1, key="step", look="pages", max_visible_pages=5)
     on = bar.container(width="content")
-    for place, label, key, to in ((back, "Back", "Left", number - 1), (on, "Next", "Right", number + 1)):
+    for place, way, key, to in ((back, "Previous", "Left", number - 1), (on, "Next", "Right", number + 1)):
         outside = not 1 <= to <= len(titles)
-        place.button(label, key=f"lesson_{label}", shortcut=key, disabled=outside, on_click=go, args=(to,))
+        place.button(f"{way} step", key=f"{way}_step", shortcut=key, disabled=outside, on_click=go, args=(to,))
     bar.text(f"Step {number} of {len(titles)}")
     return number
 
