@@ -95,6 +95,17 @@ class Paired(Gated):
         return super().forward(x + y)
 
 
+class WithChannelGates(Gated):
+    """Has no spatial gate."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.channel(self.grouped(self.first(x))).mean((2, 3)))
+
+
+def with_channel_gates() -> WithChannelGates:
+    return WithChannelGates()
+
+
 def imagenet() -> Gated:
     return Gated(classes=1000)
 

@@ -30,3 +30,9 @@ def test_a_part_that_is_most_of_the_network_is_drawn_by_its_parts():
     whole = whole_of("cbam-b0")
     names = network.to_scale(whole).table["part"]
     assert names[:2] == ["conv_stem", "blocks.0"] and "blocks" not in names and len(names) <= network.MOST_APART + 1
+
+
+def test_the_scale_goes_to_the_whole_and_no_name_is_too_small_to_read():
+    layout = network.to_scale(whole_of("se")).figure.layout
+    assert layout.xaxis.tickvals[-1] == layout.xaxis.range[1] == 1
+    assert layout.uniformtext.mode == "hide" and layout.uniformtext.minsize >= 11

@@ -250,7 +250,7 @@ def _channels(module: "nn.Module") -> int:
     return first.in_channels if first is not None and 0 < first.in_channels < MOST_CHANNELS else len(RGB)
 
 
-def _hint(module: "nn.Module", error: Exception, channels: int) -> str:
+def _hint(module: "nn.Module", error: BaseException, channels: int) -> str:
     if isinstance(error, TypeError | IndexError | KeyError | AttributeError):
         return "it has to run on a batch of pictures and nothing else, or needs an adapter that makes what it takes"
     if (first := _channels(module)) != channels:
