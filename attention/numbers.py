@@ -48,9 +48,10 @@ def fixed(value: float | np.floating[Any], digits: int = 3) -> str:
 
 
 def signed(value: float | np.floating[Any], digits: int = 3) -> str:
-    """So many decimals of a difference, with its sign; none where nothing of it is left."""
-    text = fixed(value, digits)
-    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+    """So many decimals of a difference, with its sign; two significant digits where fewer would be left of it."""
+    few = 0 < abs(float(value)) < 10.0 ** (1 - digits)
+    text = number(value, 2) if few else fixed(value, digits)
+    return text if text.startswith(MINUS) or value == 0 else f"+{text}"
 
 
 def p_value(p: float) -> str:

@@ -21,7 +21,7 @@ from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, view
 from attention.foreign import readable
 from attention.limits import FEATURES, PASSES
 from attention.models import zoo
-from attention.models.code import CodeError, failure
+from attention.models.code import RAISED, CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
 from attention.numbers import number
@@ -363,7 +363,7 @@ def guarded(card: ModelCard) -> Iterator[None]:
         yield
     except GatescopeError:
         raise
-    except Exception as error:
+    except RAISED as error:
         if card.source != "code":
             raise
         raise CodeError(f"{card.name} failed: {failure(error)}.") from error

@@ -1,5 +1,6 @@
 """Networks that nobody registered, as a person's own code has them: named to the dashboard as `tests.factories:...`."""
 
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -94,6 +95,17 @@ class Paired(Gated):
         return super().forward(x + y)
 
 
+class WithChannelGates(Gated):
+    """Has no spatial gate."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.channel(self.grouped(self.first(x))).mean((2, 3)))
+
+
+def with_channel_gates() -> WithChannelGates:
+    return WithChannelGates()
+
+
 def imagenet() -> Gated:
     return Gated(classes=1000)
 
@@ -108,6 +120,21 @@ def six() -> Gated:
 
 def failing() -> Gated:
     raise KeyError("no such data")
+
+
+def of_some_classes(classes: int) -> Gated:
+    return Gated()
+
+
+def ending() -> Gated:
+    sys.exit("usage: train.py --data FOLDER")
+
+
+class Ending(Gated):
+    """Ends the program in its pass."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sys.exit(3)
 
 
 def returning_nothing() -> None:

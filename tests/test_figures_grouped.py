@@ -202,3 +202,8 @@ def test_a_figure_leaves_its_background_and_text_to_the_theme_and_is_the_same_ea
     assert figure.layout.paper_bgcolor is None and figure.layout.plot_bgcolor is None
     assert figure.layout.font.color is None
     assert figure.to_json() == FIGURES[name]().to_json()
+
+
+def test_the_proof_is_numbered_as_far_as_there_are_channels():
+    layout = figures.answers(np.eye(8, dtype=bool), groups=8).figure.layout
+    assert layout.xaxis.constrain == layout.yaxis.constrain == "domain"

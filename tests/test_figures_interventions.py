@@ -9,6 +9,8 @@ from PIL import Image
 from attention.analysis.evidence import Test
 from attention.charts import interventions as figures
 from attention.charts import printed
+from attention.charts.channels import vector
+from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL
 from tests.charts import check_colours
 
@@ -131,3 +133,18 @@ def test_a_printed_edit_is_a_diamond_over_its_null_range():
 def test_a_printed_figure_of_no_change_is_drawn():
     row = printed.EditRow("nothing", a_test(0.0, 0.0, 0.0, 1.0), 0.2, 0.2)
     assert printed.edits([row], "title", "note").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("change", "exponents"), [(3e-7, "power"), (0.004, "power"), (0.5, None), (2000.0, None)])
+def test_changes_far_below_one_are_numbered_in_powers_of_ten(change, exponents):
+    figure = Chart("chance", figures.against_chance(change, [-change, change / 2]), "It changes.").figure
+    assert figure.layout.xaxis.exponentformat == exponents
+    turns = Chart("turns", figures.in_turn(["a", "b"], np.full((2, 1), change), None), "It changes.").figure
+    assert turns.layout.yaxis.exponentformat == exponents and turns.layout.xaxis.exponentformat is None
+
+
+@pytest.mark.parametrize(("count", "step"), [(2, 1), (4, 1), (12, 1), (64, None)])
+def test_few_channels_are_numbered_one_by_one(count, step):
+    values = np.linspace(0, 1, count, dtype=np.float32)
+    for figure in (figures.channels(values, values, np.arange(count), []), vector(values, -1, "hidden unit")):
+        assert figure.layout.xaxis.dtick == step

@@ -98,3 +98,9 @@ def test_what_is_drawn_by_its_parts_is_more_than_half_and_its_parts_fit(whole):
     share = largest.parameters / whole.parameters if whole.parameters else 0
     assert chart.alt.startswith(f"{len(drawn)} parts from the first to the last; ")
     assert f"; {largest.name or 'Module'} holds {share:.0%} of the parameters" in chart.alt
+
+
+def test_the_scale_goes_to_the_whole_and_no_name_is_too_small_to_read():
+    layout = network.to_scale(whole_of("se")).figure.layout
+    assert layout.xaxis.tickvals[-1] == layout.xaxis.range[1] == 1
+    assert layout.uniformtext.mode == "hide" and layout.uniformtext.minsize >= 11

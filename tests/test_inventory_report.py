@@ -78,3 +78,47 @@ def test_only_what_makes_the_gate_of_a_residual_block_is_attention():
     assert parts["block"].attention_parameters == parts["block.se"].parameters < parts["block"].parameters
     assert parts["new"].form == "Invented"
     assert parts["new"].attention_parameters == parts["new"].parameters
+
+
+class ChannelAttention(SELayer):
+    """One half of CBAM as it is often written: it makes its gate, and the block applies it."""
+
+
+class SpatialAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 7, padding=3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.sigmoid(self.conv(torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)))
+
+
+class TwoCalls(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.ca, self.sa = nn.Conv2d(3, 8, 3, padding=1), ChannelAttention(), SpatialAttention()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        features = self.conv(pictures)
+        features = self.ca(features) * features
+        return self.sa(features) * features
+
+
+class HalfUsed(TwoCalls):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ca = type("ChannelAttention", (Invented,), {})()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.ca(self.conv(pictures))
+
+
+def test_two_gates_side_by_side_are_one_block():
+    (block,) = taken(TwoCalls().eval()).known
+    assert (block.name, block.module) == ("ca + sa", "ChannelAttention + SpatialAttention")
+    assert block.form == "CBAM" and len(block.gates) == 2
+
+
+def test_a_half_without_a_gate_is_not_hidden_in_its_block():
+    channel, spatial = taken(HalfUsed().eval()).known
+    assert channel.gates == ("ca",) and spatial.name == "sa" and not spatial.gates

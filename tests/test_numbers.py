@@ -56,12 +56,28 @@ def test_three_digits_say_the_number_to_half_a_unit_of_the_third(value):
 
 @given(FINITE.filter(lambda value: abs(value) < 1e9), some.integers(1, 4))
 def test_decimals_are_those_of_the_number_and_nothing_has_no_sign(value, digits):
-    text, change = numbers.fixed(value, digits), numbers.signed(value, digits)
+    text = numbers.fixed(value, digits)
     assert float(text.replace(",", "").replace("−", "-")) == pytest.approx(value, abs=0.5001 * 10**-digits)
     if text.strip("−0.,") == "":
-        assert text == change == f"0.{'0' * digits}"
-    else:
-        assert change == (text if value < 0 else f"+{text}") and "-" not in text
+        assert text == f"0.{'0' * digits}"
+    assert "-" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.25, 3, "+0.250"),
+        (-0.25, 2, "−0.25"),
+        (0.01, 3, "+0.010"),
+        (0.0042, 3, "+0.0042"),
+        (-0.00075, 3, "−7.5 × 10⁻⁴"),
+        (np.float32(2e-7), 3, "+2 × 10⁻⁷"),
+        (0.0, 3, "0.000"),
+        (-0.0, 2, "0.00"),
+    ],
+)
+def test_a_difference_has_a_sign_and_is_never_rounded_to_nothing(value, digits, text):
+    assert numbers.signed(value, digits) == text
 
 
 @pytest.mark.parametrize(("p", "text"), [(1, "p = 1"), (0.05, "p = 0.05"), (0.0312, "p = 0.031"), (1e-9, "p < 0.001")])

@@ -221,3 +221,8 @@ def test_code_and_files_cannot_be_named_on_the_page(start, typed, monkeypatch):
     app = start(network=typed)
     assert not app.exception and len(app.error) == 1
     assert "no classifier" in app.error[0].value.replace("\\", "")
+
+
+def test_a_network_that_nobody_described_is_not_described_where_it_lacks_gates(start):
+    app = start("--model", "tests.factories:with_channel_gates", *SMALL, page="cbam")
+    assert [info.value.replace("\\", "") for info in app.info] == ["WithChannelGates has no spatial gates."]

@@ -213,7 +213,7 @@ def test_a_family_that_was_chosen_by_hand_takes_the_place_of_the_recognised_one(
 
 def test_pictures_and_classes_are_prepared_as_the_person_says(cbam):
     app = sound(uploaded(opened(), "mine.pth", cbam))
-    assert "pictures of 224 px; their central 87.5%; bilinear interpolation; ImageNet's mean" in texts(app)
+    assert "pictures of 224 px; the central 87.5% of a picture; bilinear interpolation; ImageNet's mean" in texts(app)
     app.text_input(key="size").set_value("96").run()
     app.text_input(key="mean").set_value("0.5, 0.5, 0.5").run()
     labels = next(each for each in app.file_uploader if each.key.startswith("labels_"))
@@ -225,7 +225,7 @@ def test_pictures_and_classes_are_prepared_as_the_person_says(cbam):
 
 def test_the_projects_own_weights_see_what_the_network_on_offer_sees():
     app = sound(uploaded(opened(), "mine.safetensors", own.weights_file("cbam").read_bytes()))
-    assert "pictures of 160 px; their central 100.0%" in texts(app)
+    assert "pictures of 160 px; the central 100.0% of a picture" in texts(app)
     assert "160 × 160 px" in texts(app)
 
 

@@ -127,6 +127,11 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", NAME + "number"), "is of the type int"),
         (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
         (("--model", NAME + "returning_nothing"), "the type NoneType"),
+        (("--model", NAME + "of_some_classes"), "argument: 'classes'; it is called without arguments."),
+        (("--model", NAME + "ending"), "it ends the program, SystemExit: usage: train.py --data FOLDER (factories.py"),
+        (("--model", NAME + "Ending", *SMALL), "it ends the program, SystemExit: 3 (factories.py, line"),
+        (("--model", NAME + "Paired", *SMALL), "argument: 'y'; it has to run"),
+        (("--model", "some/nets.py:small"), "is allowed, such as some.nets:small."),
         (
             ("--model", NAME + "grey", *SMALL, "--bands", "red,green"),
             "first convolution reads are 1, and those of a picture",
@@ -158,6 +163,24 @@ def test_a_module_that_cannot_be_imported_says_where(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     with pytest.raises(CodeError, match=r"not_installed_anywhere.*half_written\.py, line 3"):
         network_of("--model", "half_written:make")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "argparse.ArgumentParser().parse_args(['--epochs', '3'])",
+            r"it ends the program, SystemExit: 2 \(script\.py, ",
+        ),
+        ("def make(:", r"SyntaxError: [^()]* \(script\.py, line 2\)\."),
+    ],
+)
+def test_a_script_that_ends_when_it_is_imported_is_one_sentence(tmp_path, monkeypatch, line, said):
+    (tmp_path / "script.py").write_text(f"import argparse\n{line}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(CodeError, match=rf"^script cannot be imported: {said}"):
+        network_of("--model", "script:make")
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,8 @@ def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
 def test_an_unknown_network_is_refused_with_names_that_are_near():
     with pytest.raises(zoo.ZooError, match="no classifier 'resnet51'; near it are torchvision/resnet50"):
         zoo.load("resnet51")
+    with pytest.raises(zoo.ZooError, match=r"no classifier 'nets:small'.*of your own is opened by serve --model\."):
+        zoo.load("nets:small")
 
 
 @pytest.mark.parametrize("name", ["cbam", B0])

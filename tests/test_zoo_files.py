@@ -46,7 +46,7 @@ def test_its_card_says_what_was_found_counted_and_assumed():
     assert all(phrase in card.description for phrase in file.architecture.evidence + file.notes)
     assert card.assumed == (
         "pictures of 224 px",
-        "their central 87.5%",
+        "the central 87.5% of a picture",
         "bilinear interpolation",
         "ImageNet's mean and standard deviation",
     )
@@ -73,7 +73,7 @@ def test_what_a_person_does_not_say_stays_assumed(part, value, unsaid):
     file = weight_files.opened(DATA, "mine.pth")
     assumed = weight_files.assemble(file, seen=replace(weight_files.USUAL, **{part: value})).card.assumed
     rest = {"px", "mean", "deviation"} - {unsaid}
-    assert "their central 87.5%" in assumed and unsaid not in " ".join(assumed)
+    assert "the central 87.5% of a picture" in assumed and unsaid not in " ".join(assumed)
     assert all(word in " ".join(assumed) for word in rest)
 
 

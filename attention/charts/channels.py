@@ -19,6 +19,8 @@ from attention.records import Floats
 
 MOST_BARS = 256
 """Past that, bars take the browser longer than a second to draw."""
+FEW = 12
+"""Bars of which each has its number."""
 TOP_BARS = 64
 """How many bars are drawn instead."""
 STRIP_WIDTH = 64
@@ -248,9 +250,14 @@ def _bars(
         above = {"y": max(float(near.max()), 0), "yanchor": "bottom", "yshift": 4}
         notes.append({"x": place, **above, "text": text, "showarrow": False, **look})
     still = {"fixedrange": True, "tickfont": _FONT}
-    xaxis = {**still, "showgrid": False, "showticklabels": _in_order(channels), "title": title}
+    xaxis = {**still, **whole(len(channels)), "showgrid": False, "showticklabels": _in_order(channels), "title": title}
     looks = {"margin": {"l": 0, "r": 0, "t": 24, "b": 0}, "bargap": 0.12, "showlegend": False, "annotations": notes}
     return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": still | yaxis, **layout})
+
+
+def whole(count: int) -> dict[str, Any]:
+    """How an axis of so many channels is numbered: of few, plotly would number the halves too."""
+    return {"dtick": 1} if count <= FEW else {}
 
 
 def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout: Any) -> go.Figure:

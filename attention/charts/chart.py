@@ -43,10 +43,28 @@ class Chart:
     numbers: str = ""
     """The name of the table that has its numbers where another chart brings it; a photograph has none."""
 
+    def __post_init__(self) -> None:
+        if isinstance(self.figure, go.Figure):
+            _write_powers(self.figure)
+
     @property
     def table_name(self) -> str:
         """The name of the table that has its numbers; "" for a photograph."""
         return self.key if self.table else self.numbers
+
+
+def _write_powers(figure: go.Figure) -> None:
+    """Has axes on which all is far below one numbered as `numbers.number` does: plotly's own numbers have µ and n."""
+    most: dict[str, float] = {}
+    for trace in figure.data:
+        for letter in "xy":
+            values = np.asarray(trace[letter] if letter in trace and trace[letter] is not None else ())
+            if values.size and values.dtype.kind in "fiu":
+                axis = f"{letter}axis{str(trace[f'{letter}axis'] or letter)[1:]}"
+                most[axis] = max(most.get(axis, 0.0), float(np.nanmax(np.abs(values))))
+    for axis, value in most.items():
+        if value < 0.01:
+            figure.layout[axis].exponentformat = "power"
 
 
 def by_row(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Columns:

@@ -112,7 +112,9 @@ def answers(response: NDArray[np.bool_], *, groups: int) -> Chart:
     figure = go.Figure(cells)
     figure.update_layout(height=430, margin={"l": 0, "r": 0, "t": 8, "b": 0})
     figure.update_xaxes(title="disturbed input channel", showgrid=False, constrain="domain")
-    figure.update_yaxes(title="output channel", showgrid=False, autorange="reversed", scaleanchor="x")
+    figure.update_yaxes(
+        title="output channel", showgrid=False, autorange="reversed", scaleanchor="x", constrain="domain"
+    )
     answered, reached = reach_of_first(response, groups)
     disturbed = {f"input {number} disturbed": row.astype(int) for number, row in enumerate(response.T, start=1)}
     alt = f"Input channel 1 reaches {answered} of {outputs} output channels, {reached} of {groups} groups."

@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 
 from attention.analysis import by_strength
 from attention.analysis.evidence import Test
-from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS
+from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS, whole
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
+from attention.charts.network import named
 from attention.numbers import p_value, signed
 from attention.records import Doubles, Floats
 
@@ -50,7 +51,12 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
         "bargap": 0.12 if len(order) <= TOP_BARS else 0,  # thin bars leave no gaps for a click to be lost in
         "showlegend": False,
         "selectdirection": "h",
-        "xaxis": {**_AXIS, "title": "channel" if everything else "channels", "showticklabels": everything},
+        "xaxis": {
+            **_AXIS,
+            **whole(len(order)),
+            "title": "channel" if everything else "channels",
+            "showticklabels": everything,
+        },
         "yaxis": {**_AXIS, "title": "gate", "range": ends},
     }
     return go.Figure([bars, old], layout)
@@ -173,14 +179,7 @@ def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None,
     figure.add_scatter(x=at, y=mean, mode="markers", marker=marker, text=text, hovertemplate="%{text}<extra></extra>")
     figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
     few = sum(map(len, names)) <= 200
-    figure.update_xaxes(
-        **_AXIS,
-        tickvals=at,
-        ticktext=list(names),
-        showticklabels=few,
-        tickangle=0 if sum(map(len, names)) <= 80 else -45,  # plotly's own angle drops the last of them
-        title="" if few else "blocks in depth order",
-    )
+    figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "blocks in depth order")
     figure.update_yaxes(
         fixedrange=True, tickfont=_FONT, title=f"change of the {measure}", zeroline=True, zerolinewidth=2
     )
@@ -196,14 +195,7 @@ def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[b
     figure.update_traces(hovertemplate="%{customdata}: %{y:.4f}<extra></extra>")
     few = len(names) <= MOST_NAMED
     figure.update_layout(height=400 if few else 320, margin=_MARGIN)
-    figure.update_xaxes(
-        **_AXIS,
-        tickvals=list(range(len(names))),
-        ticktext=list(names),
-        showticklabels=few,
-        tickangle=-45,
-        title="" if few else "gates in depth order",
-    )
+    figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "gates in depth order")
     figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
     return figure
 

@@ -98,8 +98,9 @@ def to_scale(network: Part) -> Chart:
                 inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
                 bars.append(go.Bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"}))
     still = {"fixedrange": True, "showgrid": False}
-    axes = {"xaxis": {**still, "range": [0, 1], "tickformat": ".0%"}, "yaxis": still}
-    size = {"height": 150, "margin": {"l": 10, "r": 10, "t": 4, "b": 10}}
+    quarters = {"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    axes = {"xaxis": {**still, **quarters}, "yaxis": still, "uniformtext": {"minsize": 11, "mode": "hide"}}
+    size = {"height": 150, "margin": {"l": 10, "r": 24, "t": 4, "b": 10}}
     largest = max(parts, key=lambda part: part.parameters, default=network)
     share = largest.parameters / max(network.parameters, 1)
     return Chart(
@@ -173,6 +174,12 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
     return go.Figure(cells, {**axes, **size, "bargap": 0, "showlegend": False})
 
 
+def named(names: Sequence[str]) -> dict[str, Any]:
+    """An axis with names below what they name, level where they fit: plotly's own angle drops the last of them."""
+    letters = sum(max(map(len, name.split("\n"))) for name in names)
+    return {"tickvals": list(range(len(names))), "ticktext": list(names), "tickangle": 0 if letters <= 80 else -45}
+
+
 def level(value: float) -> dict[str, Any]:
     """A dotted line across a figure, behind its bars."""
     line = {"color": NULL, "width": 1, "dash": "dot"}
@@ -193,7 +200,7 @@ def boxes(names: Sequence[str], values: Sequence[Floats], chosen: int | None = N
             drawn.append(go.Box(x=at, **five, width=0.6, line=line, fillcolor=PALE_GATE))
     ends = [min(-0.02, float(quartiles[:, 0].min())), max(1.02, float(quartiles[:, -1].max()))]
     axes = {
-        "xaxis": {"tickvals": list(range(len(names))), "ticktext": list(names), "showgrid": False},
+        "xaxis": {**named(names), "showgrid": False},
         "yaxis": {"title": "gate", "range": ends},
     }
     size = {"height": 380, "margin": {"l": 60, "r": 10, "t": 10, "b": 10}}

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from attention.analysis import evidence
 from attention.analysis.agreement import rank_correlation
 from attention.analysis.usual import AgainstUsual, View, most_open
-from attention.charts import channels
+from attention.charts import channels, network
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import GATE, HUE, NULL
 from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.kinds import KINDS, Kind
-from attention.numbers import fixed
+from attention.numbers import fixed, small
 
 
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
@@ -37,7 +37,7 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
 def details(found: AgainstUsual, kind: Kind) -> str:
     """How far from usual the gate is as a whole and, of numbers by channel, how usual its strongest is."""
     far = (
-        f"As a whole it lies {fixed(found.distances[0])} from what is usual (root mean square), farther than for "
+        f"As a whole it lies {small(found.distances[0])} from what is usual (root mean square), farther than for "
         f"{found.nearer} of {found.count} other pictures."
     )
     if found.values.ndim == 2:
@@ -97,7 +97,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
             go.Scatter(y=own, mode="markers", marker={"color": GATE, "size": 12}, **hover),
         ],
         {
-            "xaxis": {"tickvals": places, "ticktext": list(words), "showgrid": False},
+            "xaxis": {**network.named(words), "showgrid": False},
             "yaxis": {"title": "distance from usual", "rangemode": "tozero"},
             "height": 320,
             "margin": {"l": 60, "r": 10, "t": 10, "b": 10},

@@ -13,7 +13,7 @@ from attention import files, images, interventions, serving, threads
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import ALLOWED, device_of
-from attention.numbers import fixed, number
+from attention.numbers import fixed, magnitude, number
 from attention.records import Band, GatescopeError, Ground, ModelCard
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def cards() -> None:
     files.insist_writable(zoo.FILE.parent)
     for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
-        click.echo(f"{card.name}: {fixed(card.parameters / 1e6, 1)} M parameters, {card.input_size} px, gates: {gates}")
+        click.echo(f"{card.name}: {magnitude(card.parameters)} parameters, {card.input_size} px, gates: {gates}")
 
 
 @main.command()

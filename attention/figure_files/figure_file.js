@@ -6,6 +6,7 @@ const GROUNDS = {
 };
 const FAMILY = "Gatescope Sans", FONTS = `'${FAMILY}', 'DejaVu Sans', Verdana, sans-serif`;
 const PER_LETTER = 0.55, LINE = 1.3, SIZE = 16;
+const WIDER = 1.2, LEAST = 480;  // the letters here are wider than those of a page, and need as much more room
 
 // The layout on this ground; what a figure coloured itself to say something stays as it is.
 function dressed(layout, look, family) {
@@ -44,7 +45,7 @@ function titled(layout, title, finding, size) {
   const room = Math.ceil(said.length * SIZE * LINE) + 24;
   layout.title = {text: said.join("<br>"), x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top",
     pad: {l: 12, t: 20}, font: {size: SIZE, color: layout.font.color}, automargin: false};
-  layout.margin = {l: 80, b: 80, ...layout.margin, r: Math.max(layout.margin?.r ?? 80, 16), t: (layout.margin?.t ?? 100) + room};
+  layout.margin = {b: 80, ...layout.margin, l: Math.max(layout.margin?.l ?? 80, 16), r: Math.max(layout.margin?.r ?? 80, 16), t: (layout.margin?.t ?? 100) + room};
   return {width: size.width, height: size.height + room};
 }
 
@@ -57,8 +58,9 @@ async function withFont(address) {
 const inSvg = (svg, address) =>
   svg.replace(/>/, `><defs><style>@font-face{font-family:'${FAMILY}';src:url(${address}) format('woff')}</style></defs>`);
 
-// asked: {title, finding, ground, format, name, font}; size in pixels of the screen.
-async function save(Plotly, figure, size, asked) {
+// asked: {title, finding, ground, format, name, font}; screen: the size there, in pixels.
+async function save(Plotly, figure, screen, asked) {
+  const size = {width: Math.max(LEAST, Math.round(WIDER * screen.width)), height: Math.round(WIDER * screen.height)};
   const face = await withFont(asked.font);
   const layout = dressed(figure.layout, GROUNDS[asked.ground], FONTS);
   const whole = titled(layout, asked.title, asked.finding, size);

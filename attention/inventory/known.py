@@ -56,6 +56,14 @@ FEATURES: dict[str, tuple[str, ...]] = {
 }
 """Parts of such blocks that make the features and not the gate: they would be there without attention."""
 
+HALVES = {
+    "ChannelAttention": "SpatialAttention",
+    "ChannelAttn": "SpatialAttn",
+    "ChannelGate": "SpatialGate",
+    "LightChannelAttn": "LightSpatialAttn",
+}
+"""The two gates of one block, where each is a module and none holds both: `x = ca(x) * x; x = sa(x) * x`."""
+
 WITHOUT_GATE = {
     "global context": "a context block may add its context instead of multiplying by it",
 }

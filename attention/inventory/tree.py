@@ -42,11 +42,16 @@ class Attention:
         return type(self.modules[name]).__name__ if name and not listed and name in self.homes.values() else ""
 
     def known_blocks(self) -> tuple[Known, ...]:
-        """Every known block with its gates, in the order of definition."""
-        return tuple(
-            Known(name, type(self.modules[name]).__name__, form, self.inside(name))
-            for name, form in self.blocks.items()
-        )
+        """Every known block with its gates, in the order of definition; two halves side by side are one block."""
+        blocks: list[Known] = []
+        for name, form in self.blocks.items():
+            block = Known(name, type(self.modules[name]).__name__, form, self.inside(name))
+            if blocks and _are_halves(blocks[-1], block):
+                other = blocks.pop()
+                names, classes = f"{other.name} + {name.rpartition('.')[2]}", f"{other.module} + {block.module}"
+                block = Known(names, classes, form, (*other.gates, *block.gates))
+            blocks.append(block)
+        return tuple(blocks)
 
     def unlisted(self) -> tuple[Unlisted, ...]:
         """The gates that are in no known block."""
@@ -55,6 +60,13 @@ class Attention:
             for gate, home in self.homes.items()
             if not any(within(home, block) for block in self.blocks)
         )
+
+
+def _are_halves(one: Known, other: Known) -> bool:
+    """Whether they are the two gates of one block. (Where a gate was found in one alone, that is to be seen.)"""
+    beside = one.name.rpartition(".")[0] == other.name.rpartition(".")[0]
+    classes = {(one.module, other.module), (other.module, one.module)}
+    return beside and bool(one.gates) == bool(other.gates) and not classes.isdisjoint(known.HALVES.items())
 
 
 class _Tree:

@@ -52,6 +52,10 @@ picture."""
 Colours = tuple[float, float, float]
 
 
+RAISED = (Exception, SystemExit)
+"""What a person's own code may raise; a script that reads its arguments when it is imported ends the program."""
+
+
 class CodeError(GatescopeError):
     """A network of a person's own that cannot be shown as it was given."""
 
@@ -142,7 +146,7 @@ def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> int:
         return check_pass(name, shadow(module), seen)
     except ZooError:
         raise
-    except Exception:  # whatever it is, the pass itself will say so
+    except RAISED:  # whatever it is, the pass itself will say so
         return 0
 
 
@@ -166,7 +170,7 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
             return _answered(network, pictures)
     except GatescopeError:
         raise
-    except Exception as error:  # it is a person's own code, and may raise anything
+    except RAISED as error:
         channels = len(seen.bands)
         tried = (
             f"{card.name} does not run on a picture of {amount(channels, 'channel')} and {written(seen.size)} pixels"
@@ -196,7 +200,7 @@ def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
         trace = capture.trace(module, noise)
         returned = [trace.output, *map(module, others)]
         for picture in louder:
-            with contextlib.suppress(Exception):  # a person's own code may refuse such a picture
+            with contextlib.suppress(*RAISED):  # a person's own code may refuse such a picture
                 returned.append(module(picture))
     return trace, returned
 
@@ -246,7 +250,7 @@ def _channels(module: "nn.Module") -> int:
     return first.in_channels if first is not None and 0 < first.in_channels < MOST_CHANNELS else len(RGB)
 
 
-def _hint(module: "nn.Module", error: Exception, channels: int) -> str:
+def _hint(module: "nn.Module", error: BaseException, channels: int) -> str:
     if isinstance(error, TypeError | IndexError | KeyError | AttributeError):
         return "it has to run on a batch of pictures and nothing else, or needs an adapter that makes what it takes"
     if (first := _channels(module)) != channels:
@@ -291,13 +295,15 @@ def make(spec: str) -> "nn.Module":
         return _called(spec, named).eval()
 
 
-def failure(error: Exception) -> str:
-    """What a person's own code raised, and where, on one line."""
-    frames = extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not {"site-packages", str(HOUSE)} & {*_folders(frame.filename)}]
-    place = (own or frames)[-1]
+def failure(error: BaseException) -> str:
+    """What a person's own code raised, and where in it, on one line."""
+    others = {"site-packages", str(HOUSE), str(Path(os.__file__).parent)}
+    own = [frame for frame in extract_tb(error.__traceback__) if frame.filename[0] != "<"]
+    own = [frame for frame in own if not others & {*_folders(frame.filename)}]
     said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said[:300]} ({Path(place.filename).name}, line {place.lineno})"
+    ends = "it ends the program, " if isinstance(error, SystemExit) else ""
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{ends}{said[:300]}{place}"
 
 
 def _folders(file: str) -> Iterator[str]:
@@ -309,7 +315,8 @@ def _folders(file: str) -> Iterator[str]:
 def _named(spec: str) -> Any:
     path, _, name = spec.partition(":")
     if not path or not all(part.isidentifier() for part in [*path.split("."), *name.split(".")]):
-        raise CodeError(f"The model {spec!r} names nothing; {FORM} is allowed, such as nets:small.")
+        example = ".".join(Path(path).with_suffix("").parts) if path.endswith(".py") else "nets"
+        raise CodeError(f"The model {spec!r} names nothing; {FORM} is allowed, such as {example}:{name or 'small'}.")
     named = _imported(path)
     for part in name.split("."):
         if not hasattr(named, part):
@@ -329,7 +336,7 @@ def _imported(path: str) -> Any:
             where = "in the working directory or among what is installed"
             raise CodeError(f"There is no module {error.name!r} {where}.") from error
         raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
-    except Exception as error:  # it is a person's own code, and may raise anything
+    except RAISED as error:
         raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
 
 
@@ -338,8 +345,10 @@ def _called(spec: str, factory: Any) -> "nn.Module":
 
     try:
         module = factory()
-    except Exception as error:  # it is a person's own code, and may raise anything
-        raise CodeError(f"{spec} failed: {failure(error)}.") from error
+    except RAISED as error:
+        at_the_call = error.__traceback__ is not None and error.__traceback__.tb_next is None
+        how = "; it is called without arguments" if at_the_call and isinstance(error, TypeError) else ""
+        raise CodeError(f"{spec} failed: {failure(error)}{how}.") from error
     if not isinstance(module, nn.Module):
         raise CodeError(f"{spec} returned something of the type {type(module).__name__}; a torch module is allowed.")
     return module

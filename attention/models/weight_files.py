@@ -118,7 +118,7 @@ def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
     if "size" not in said:
         yield f"pictures of {taken.size if isinstance(taken.size, int) else written(taken.size)} px"
     if "crop" not in said:
-        yield f"their central {taken.crop:.1%}"
+        yield f"the central {taken.crop:.1%} of a picture"
     if "bands" not in said and taken.bands != RGB:
         yield reads(taken.bands)
     if "interpolation" not in said:

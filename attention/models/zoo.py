@@ -194,7 +194,8 @@ def _entry(name: str) -> Entry:
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
         shown = f"{name[:80]!r}{' ...' * (len(name) > 80)}"
-        raise ZooError(f"There is no classifier {shown}; {_close(name, known)}.")
+        code = " (Code of your own is opened by serve --model.)" if ":" in name else ""
+        raise ZooError(f"There is no classifier {shown}; {_close(name, known)}.{code}")
     return computed_entry(name)
 
 

@@ -18,7 +18,7 @@ from attention.models import code, libraries, weight_files, zoo
 from attention.models.interface import region_of
 from attention.models.network import reading
 from attention.models.weight_files import WeightFile
-from attention.numbers import amount, fixed
+from attention.numbers import amount, magnitude
 from attention.observe import NetworkChoice, Picture
 from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
@@ -199,11 +199,7 @@ def _titled(card: ModelCard) -> str:
 
 
 def _describe(card: ModelCard, *, random: bool) -> None:
-    size = (
-        f"{card.parameters:,} parameters"
-        if card.parameters < 1e5
-        else f"{fixed(card.parameters / 1e6, 2)} M parameters"
-    )
+    size = f"{magnitude(card.parameters)} parameters"
     if random:
         st.caption(f"**{literal(card.title)}** of {literal(card.source)}, built here with random weights. {size}.")
     elif card.source == "code":

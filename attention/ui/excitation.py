@@ -17,7 +17,7 @@ from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import FEATURE_ENDS
 from attention.charts.sheets import Tile, sheet
 from attention.kinds import CHANNEL
-from attention.numbers import attention_share, extent, fixed, number, signed, small
+from attention.numbers import attention_share, extent, fixed, magnitude, number, signed, small
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import frame, presenting, usual, widgets
@@ -304,7 +304,7 @@ def draw_ratio(selection: ChannelSelection) -> None:
         widgets.say(
             "As counted in this network, with what biases it has, attention holds "
             f"{inventory.network.attention_parameters:,} parameters, "
-            f"{attention_share(inventory, 'parameters')} of its {fixed(inventory.network.parameters / 1e6, 2)} M.",
+            f"{attention_share(inventory, 'parameters')} of its {magnitude(inventory.network.parameters)}.",
             "counted",
         )
     left, right = st.columns([3, 2], gap="large")

@@ -431,5 +431,6 @@ def no_gates(observation: Observation, wanted: str, other: str) -> None:
         st.session_state.update(network=other, origin=ON_OFFER)
 
     card = observation.card
-    info(f"{literal(card.title)} has no {wanted}: {literal(card.description)}.")
+    about = "" if card.source in ("code", "file") else f": {literal(card.description)}"  # what nobody described
+    info(f"{literal(card.title)} has no {wanted}{about}.")
     st.button(f"Open {other} instead", on_click=open_other, key=f"instead_{other}")

@@ -74,6 +74,47 @@ def test_the_camera_over_a_figure_makes_a_file_with_a_title_and_a_font(visit, se
     visitor.settle()
 
 
+BADLY_SET = """() => {
+    const svg = document.querySelector("svg"), paper = svg.getBoundingClientRect();
+    const of = part => part.getBoundingClientRect(), said = part => part.textContent.trim();
+    const texts = [...svg.querySelectorAll("text")].filter(said);
+    const level = [...svg.querySelectorAll(".xtick text")].filter(part =>
+        said(part) && !/rotate\\((?!0[,)])/.test(part.getAttribute("transform")));
+    return [
+        ...texts.filter(part => of(part).left < paper.left - 1 || of(part).right > paper.right + 1).map(said),
+        ...level.slice(1).filter((part, at) => of(part).left < of(level[at]).right).map(said),
+    ];
+}"""
+"""Texts of a drawing that leave it, and names below an axis that lie over the one before."""
+
+
+@pytest.mark.parametrize("address", ["/intervene?network=cbam&picture=Cat", "/?network=cbam&picture=Cat"])
+def test_the_file_of_a_figure_has_its_texts_whole(visit, server, tmp_path, address):
+    visitor = visit(server)
+    visitor.open(address)
+    page, wrong, file = visitor.page, {}, tmp_path / "figure.svg"
+    sidebar(page).get_by_text("Figures and views").click()
+    sidebar(page).get_by_role("radio", name="SVG").click()
+    main(page).locator(".js-plotly-plot").last.scroll_into_view_if_needed()
+    visitor.settle()
+    for plot in main(page).locator(".js-plotly-plot").all():
+        plot.hover()
+        with page.expect_download() as download:
+            plot.locator(".modebar-btn[data-title^='Download plot']").click()
+        download.value.save_as(file)
+        drawing = page.context.new_page()
+        drawing.set_content(file.read_text())
+        named = plot.evaluate("plot => plot.layout.xaxis.ticktext?.length")
+        badly = drawing.evaluate(BADLY_SET)
+        if named and (there := drawing.locator(".xtick text").count()) != named:
+            badly.append(f"{there} of {named} names")
+        if badly:
+            wrong[download.value.suggested_filename] = badly
+        drawing.close()
+    visitor.check()
+    assert wrong == {}
+
+
 def test_a_list_of_views_is_opened_and_stepped_through_by_the_arrow_keys(visit, server):
     visitor = visit(server)
     visitor.open("/")

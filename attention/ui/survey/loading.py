@@ -81,7 +81,7 @@ def _ready(observation: Observation) -> LoadedSurvey | None:
     if loaded is None:
         widgets.info(
             f"There is no ready-made survey of {widgets.literal(observation.card.title)}. Start one, open a "
-            "result file, or choose another network of Gatescope's own."
+            "result file, or choose one of Gatescope's own networks."
         )
     return loaded
 
