@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from attention import comparison, files, images, interventions
+from attention import comparison, images, interventions
 from attention.analysis import agreement, evidence
 from attention.analysis.evidence import OverPictures
 from attention.interventions import Given
@@ -89,7 +89,7 @@ def rows(
             target = int(one.probabilities.argmax())
             change = measured(one, target)
         except (OSError, zipfile.BadZipFile, GatescopeError) as error:
-            yield {"picture": path, "error": files.why(error)}
+            yield {"picture": path, "error": str(getattr(error, "strerror", None) or error)}
             continue
         yield {"picture": path, "class": one.labels[target], "probability": one.probabilities[target], "change": change}
 
