@@ -102,7 +102,7 @@ def test_the_answer_has_the_numbers_of_the_trace(block):
 
 def test_the_map_stands_beside_the_usual_one_and_that_of_a_grey_card():
     app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])
-    assert "other pictures" in app.header[0].value and "grey card" in app.header[0].value
+    assert "other pictures" in app.header[0].value and "For a grey card" in said(app)
     assert len(sent_chart(app, "usual")["data"]) == 4
 
 
@@ -110,10 +110,10 @@ def test_a_network_that_costs_much_is_run_on_other_pictures_where_it_is_asked_to
     monkeypatch.setattr(usual, "AT_ONCE", 0)
     monkeypatch.setattr(cache, "STORE", Store())
     app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])
-    assert "grey card" not in app.header[0].value
+    assert "other pictures" not in app.header[0].value
     sound(finished(app.button(key="start_usual").click().run()))
     sound(app.run())
-    assert "grey card" in app.header[0].value and len(sent_chart(app, "usual")["data"]) == 4
+    assert "other pictures" in app.header[0].value and len(sent_chart(app, "usual")["data"]) == 4
 
 
 def test_a_nearly_constant_map_is_called_so():

@@ -70,7 +70,7 @@ def test_every_part_opens_with_every_network(network):
     for part in PARTS:
         app.session_state["part"] = part
         sound(app.run())
-        assert "above its usual gate" in app.header[0].value.replace("\\", "")
+        assert "through more than usual" in app.header[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize(("network", "suffix"), [("se", ""), ("cbam", ".channel"), ("se-resnext", "")])
@@ -79,7 +79,7 @@ def test_the_answer_is_counted_from_the_gate(network, suffix):
     values = gate_of(traced(network, TITLE), f"layer3.0.attention{suffix}").tolist()
     above, below = sum(value > 0.9 for value in values), sum(value < 0.1 for value in values)
     strongest = values.index(max(values))
-    assert app.header[0].value.replace("\\", "").startswith("Block layer3.0: channel ")
+    assert app.header[0].value.replace("\\", "").startswith("Block layer3.0 lets channel ")
     answer = said(app)
     if above or below:
         assert f"{above} of 128 channels " in answer and f"above 0.9, {below} " in answer
@@ -106,7 +106,7 @@ def test_the_maps_print_their_own_minimum_and_maximum():
     name = "layer3.1.attention"
     app = opened(network="se", picture=TITLE, block=name, channel="5")
     steps = traced("se", TITLE, name).steps[name]
-    notes = [note["text"] for note in chart(app, "Channel 5 of layer3.1 on the picture")["layout"]["annotations"]]
+    notes = [note["text"] for note in chart(app, "Channel 5 of block layer3.1 on the picture")["layout"]["annotations"]]
     for when, features in (("before", steps.before[0, 5]), ("after", steps.after[0, 5])):
         assert when in notes and f"{fixed(features.min())}<br>to {fixed(features.max())}" in notes
 

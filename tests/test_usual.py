@@ -65,28 +65,38 @@ def test_a_habit_of_position_is_called_one():
     here[:2, :2] = 0.2
     case = found(here, [habit] * 3, habit)
     assert usual.headline(case, "layer3.0", SPATIAL) == (
-        "layer3.0 is most open at the lower right on average, as for 3 of 3 other pictures and for a grey card; it "
-        "opens more than usual at the upper left, by 0.200."
+        "Block layer3.0 is most open at the lower right, as for 3 of 3 other pictures: that is a habit. With this "
+        "picture it opens more than usual at the upper left."
+    )
+    assert usual.details(case, SPATIAL).startswith(
+        "For a grey card it is most open there too. The ninth at the upper left is 0.200 above its usual mean."
     )
     chart = usual.chart(case, "layer3.0", SPATIAL)
     assert list(chart.table) == ["row", "column", "this picture", "usual", "this less usual", "grey card"]
     other = found(here, [habit[::-1]] * 2, np.full((6, 6), 0.5))
-    assert "as for 0 of 2 other pictures but not for a grey card" in usual.headline(other, "layer3.0", SPATIAL)
+    assert usual.headline(other, "layer3.0", SPATIAL) == (
+        "Block layer3.0 is most open at the lower right, which is not its habit: of 2 other pictures, none has it "
+        "there. With this picture it opens more than usual there, too."
+    )
+    assert "For a grey card it is most open at the" in usual.details(other, SPATIAL)
 
 
 def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
     case = found(np.zeros((3, 3)), np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
-    assert "it opens nowhere more" in usual.headline(case, "a", SPATIAL)
+    assert "it opens nowhere more than usual" in usual.headline(case, "a", SPATIAL)
+    none = found([0.1, 0.2], [[0.4, 0.5]] * 2, [0, 0])
+    assert usual.headline(none, "a", CHANNEL) == "Block a lets no channel through more than usual."
 
 
 def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
     case = found([0.9, 0.5, 0.1, 0.95], [[0.2, 0.5, 0.8, 0.95]] * 2, [0.2, 0.5, 0.8, 0.9])
     assert usual.headline(case, "layer4.1", CHANNEL) == (
-        "layer4.1: channel 0 is most above its usual gate (0.900, usually 0.200), channel 2 most below (0.100, "
-        "usually 0.800)."
+        "Block layer4.1 lets channel 0 through more than usual: its gate is 0.900 with this picture, 0.200 on average "
+        "with others."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "Its strongest channel is the strongest of 2 of 2 other pictures; of a grey card too."
+        "Most below its usual gate is channel 2: 0.100, usually 0.800. Its strongest channel is the strongest of 2 of "
+        "2 other pictures; of a grey card too."
     )
     chart = usual.chart(case, "layer4.1", CHANNEL)
     assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)
@@ -98,8 +108,8 @@ def test_through_depth_the_most_unusual_gate_is_named():
     cases = {("a", SPATIAL): usual_map, ("b", CHANNEL): found([1, 0], [[0, 1]] * 6, [0, 1])}
     chart = usual.through_depth(cases, {"a": "first", "b": "second"})
     assert (
-        "The gate of second is the most unusual: with this picture it is farther from what is usual than with 6 of 6"
-        in chart.headline
+        "The gate of block second is the most unusual: with this picture it is farther from what is usual than with 6 "
+        "of 6" in chart.headline
     )
     assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
 

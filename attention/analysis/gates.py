@@ -99,6 +99,11 @@ def titles(blocks: Sequence[Block]) -> dict[str, str]:
     return dict(zip([block.name for block in blocks], short_names(alone), strict=True))
 
 
+def block_called(name: str, word: str = "block") -> str:
+    """A block in a sentence, by its short name: "block layer4.0", or "Block layer4.0" where it begins one."""
+    return f"{word} {name}"
+
+
 def gate_titles(gates: Sequence[Gate]) -> list[str]:
     """What the gates are called where they are read: after what made them, where their names are mere numbers."""
     made = [gate.maker or gate.name for gate in gates]

@@ -132,7 +132,7 @@ def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str,
     widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
     ticks = [f"{name}\n{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
     table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
-    finding = f"The gates spread most in {names[widest]}, from {extent(values[widest])}."
+    finding = f"The gates spread most in {analysis.block_called(names[widest])}, from {extent(values[widest])}."
     table |= {"mean": [float(each.mean()) for each in values], **analysis.spread(values)}
     return Chart(
         "depth",

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from attention.analysis import block_called
 from attention.charts.chart import Chart, by_map, by_place
 from attention.charts.colours import (
     ACCENT,
@@ -189,8 +190,8 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     return Chart(
         "dials",
         _drawn(panels, height=340),
-        f"Block {name}: features from {extent(means)} become {extent(after)}.",
-        f"In block {name}, with this picture. A gate is a number for each of {legend}. Features are grey, "
+        f"{block_called(name, 'Block')}: features from {extent(means)} become {extent(after)}.",
+        f"In {block_called(name)}, with this picture. A gate is a number for each of {legend}. Features are grey, "
         f"{FEATURE_ENDS}, on one scale before and after.",
         table=by_map(table),
     )

@@ -56,6 +56,11 @@ class Selection:
         return self.survey.block_names[self.block]
 
     @property
+    def called(self) -> str:
+        """The same where it begins a sentence."""
+        return analysis.block_called(self.block_name, "Block")
+
+    @property
     def gate_number(self) -> int:
         """The number of the block's first gate among all gates, in depth order; -1 where no block is selected."""
         first = self.gate or self.spatial
@@ -287,12 +292,12 @@ def mean_maps(selection: Selection) -> list[Chart]:
 def _map_headline(selection: Selection, average: figures.Doubles, by_class: figures.Doubles) -> str:
     bias = float(statistics.centre_bias(average))
     if not np.isfinite(bias):
-        return f"Block {selection.block_name}: the mean map is the same at all places."
+        return f"{selection.called}: the mean map is the same at all places."
     pulls = zip(selection.class_names, statistics.centre_bias(by_class), strict=True)
     each = ", ".join(f"{name} {signed(pull, 2)}" for name, pull in pulls if np.isfinite(pull))
     where = "towards" if bias > CLEARLY else "away from" if bias < -CLEARLY else "neither towards nor away from"
     sentence = (
-        f"Block {selection.block_name}: over all pictures its gate opens {where} the middle (a correlation "
+        f"{selection.called}: over all pictures its gate opens {where} the middle (a correlation "
         f"with the closeness to the centre of {signed(bias, 2)}"
     )
     return f"{sentence}; {each})." if each else f"{sentence})."
@@ -375,7 +380,7 @@ def _correctness_of_channels(selection: Selection, gate: GateSurvey, channel: in
     channels = np.argsort(-np.abs(difference), kind="stable")[:MOST_CHANNELS].astype(np.int64)
     correct, wrong, first = gate.correct.mean[channels], gate.wrong.mean[channels], int(channels[0])
     headline = (
-        f"Block {selection.block_name}: the largest difference is that of channel {first}, {fixed(correct[0])} for "
+        f"{selection.called}: the largest difference is that of channel {first}, {fixed(correct[0])} for "
         f"correct predictions and {fixed(wrong[0])} for wrong ones."
     )
     caption = f"The {len(channels)} of {gate.shape[0]:,} channels with the largest differences."
@@ -388,8 +393,8 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
     """What is to be said of one channel of the selected block's gate."""
     mean, std = gate.overall.mean[channel], gate.overall.std[channel]
     sentence = (
-        f"Channel {channel} of block {selection.block_name}: {fixed(mean)} on average over the pictures, with a "
-        f"standard deviation of {fixed(std)}"
+        f"Channel {channel} of {analysis.block_called(selection.block_name)}: {fixed(mean)} on average over the "
+        f"pictures, with a standard deviation of {fixed(std)}"
     )
     means = gate.classes.mean[:, channel]
     if np.isfinite(means).sum() < 2:

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from attention.analysis import evidence
+from attention.analysis import block_called, evidence
 from attention.analysis.agreement import rank_correlation
 from attention.analysis.usual import AgainstUsual, View, most_open
 from attention.charts import channels, network
@@ -20,31 +20,43 @@ from attention.numbers import fixed, small
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     """What the gate does with this picture that it does not do with any other; `name` is what its block is called."""
     place, above = found.opened
+    called = block_called(name, "Block")
     if found.values.ndim == 2:
-        card = "and for a grey card" if found.grey_alike else f"but not for a grey card ({most_open(found.grey)})"
-        more = f"it opens more than usual at the {place}, by {fixed(above)}" if above > 0 else "it opens nowhere more"
-        return (
-            f"{name} is most open at the {most_open(found.values)} on average, as for {found.alike} of {found.count} "
-            f"other pictures {card}; {more}."
-        )
-    word, shut = _word(kind), int(found.difference.argmin())
+        own = most_open(found.values)
+        if 2 * found.alike > found.count:
+            mostly = "mostly " * (found.alike < found.count)
+            others = f"as for {found.alike} of {found.count} other pictures: that is {mostly}a habit."
+        else:
+            others = f"which is not its habit: of {found.count} other pictures, {found.alike or 'none'} "
+            others += "has it there." if found.alike < 2 else "have it there."
+        where = "there, too" if place == own else f"at the {place}"
+        more = f"it opens more than usual {where}" if above > 0 else "it opens nowhere more than usual"
+        return f"{called} is most open at the {own}, {others} With this picture {more}."
+    if above <= 0:
+        return f"{called} lets no {_word(kind)} through more than usual."
     return (
-        f"{name}: {word} {place} is most above its usual gate ({_from_usual(found, int(place))}), {word} {shut} most "
-        f"below ({_from_usual(found, shut)})."
+        f"{called} lets {_word(kind)} {place} through more than usual: its gate is {fixed(found.values[int(place)])} "
+        f"with this picture, {fixed(found.usual[int(place)])} on average with others."
     )
 
 
 def details(found: AgainstUsual, kind: Kind) -> str:
-    """How far from usual the gate is as a whole and, of numbers by channel, how usual its strongest is."""
+    """What the headline leaves out: by how much, what a grey card has, how far from usual the whole gate is."""
+    place, above = found.opened
     far = (
         f"As a whole it lies {small(found.distances[0])} from what is usual (root mean square), farther than for "
         f"{found.nearer} of {found.count} other pictures."
     )
+    grey, word, shut = most_open(found.grey), _word(kind), int(found.difference.argmin())
     if found.values.ndim == 2:
-        return far
-    card = "too" if found.grey_alike else f"it is {_word(kind)} {most_open(found.grey)}"
+        card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
+        more = f" The ninth at the {place} is {fixed(above)} above its usual mean." * (above > 0)
+        return f"For a grey card it {card}.{more} {far}"
+    card = "too" if found.grey_alike else f"it is {word} {grey}"
+    least = f"{fixed(found.values[shut])}, usually {fixed(found.usual[shut])}"
+    below = f"Most below its usual gate is {word} {shut}: {least}. " * bool(found.difference[shut] < 0)
     return (
-        f"Its strongest {_word(kind)} is the strongest of {found.alike} of {found.count} other pictures; of a grey "
+        f"{below}Its strongest {word} is the strongest of {found.alike} of {found.count} other pictures; of a grey "
         f"card {card}. {far}"
     )
 
@@ -86,8 +98,8 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     nearer, count = [each.nearer for each in found.values()], max(each.count for each in found.values())
     most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
     said = (
-        f"The gate of {words[most]} is the most unusual: with this picture it is farther from what is usual than with "
-        f"{nearer[most]} of {count} others."
+        f"The gate of {block_called(words[most])} is the most unusual: with this picture it is farther from "
+        f"what is usual than with {nearer[most]} of {count} others."
     )
     places = np.arange(len(words))
     hover, spans = {"x": places, "hovertemplate": "%{y:.3f}<extra></extra>"}, np.subtract(high, low)
@@ -111,10 +123,6 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": [count] * len(own)}
     table = {**table, "others from": low, "others to": high}
     return Chart("unusual", figure, said, caption, said, table)
-
-
-def _from_usual(found: AgainstUsual, number: int) -> str:
-    return f"{fixed(found.values[number])}, usually {fixed(found.usual[number])}"
 
 
 def _rank(found: AgainstUsual) -> tuple[float, float]:

@@ -106,7 +106,7 @@ def _against_usual(observation: Observation, block: str, found: Mapping[View, Ag
     name = observation.names[block]
     for (other, kind), each in found.items():
         if other == block:
-            yield f"{usual.headline(each, f'Block {name}', kind)} {usual.details(each, kind)}"
+            yield f"{usual.headline(each, name, kind)} {usual.details(each, kind)}"
         if other == block and KINDS[kind].is_map:
             yield replace(usual.chart(each, name, kind, f"usual-{block}"), table={})
 

@@ -47,21 +47,21 @@ def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
 def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     """What the block's spatial gate does to this picture against what is usual, as far as that is known, and its
     numbers; `name` is what the block is called."""
-    name = f"Block {name}"
+    called = analysis.block_called(name, "Block")
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
-        return f"{name} has gates of {passed}, on average over its channels.", ""
+        return f"{called} has gates of {passed}, on average over its channels.", ""
     seen = analysis.look(spatial_gate(block).values[0])
     numbers = f"Its gates run from {fixed(seen.minimum)} to {fixed(seen.maximum)}, {fixed(seen.mean)} on average."
     against = found.get((block.name, SPATIAL))
     more = f" {charts.details(against, SPATIAL)}" if against else ""
     if seen.nearly_shut:
-        return f"{name} is nearly shut everywhere: little of the features gets through.", numbers + more
+        return f"{called} is nearly shut everywhere: little of the features gets through.", numbers + more
     if seen.nearly_constant:
-        return f"{name} is nearly constant: it says little about the picture.", numbers + more
+        return f"{called} is nearly constant: it says little about the picture.", numbers + more
     if against:
         return charts.headline(against, name, SPATIAL), numbers + more
-    return f"{name} is most open at the {seen.place}, in the mean of that ninth.", numbers
+    return f"{called} is most open at the {seen.place}, in the mean of that ninth.", numbers
 
 
 def say_health(observation: Observation, block: Block) -> None:
@@ -138,7 +138,7 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
         observation,
         gate,
         "map_over_picture",
-        observation.names[block.name],
+        analysis.block_called(observation.names[block.name], "Block"),
         style=style,
         opacity=opacity,
         side=None,
@@ -167,19 +167,19 @@ def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
     film = st.container(key="film")
     for start in range(0, len(blocks), across):
         for place, other in zip(film.columns(across), blocks[start : start + across], strict=False):
-            name = observation.names[other.name]
+            called = analysis.block_called(observation.names[other.name], "Block")
             chart = gates.map_on_picture(
                 observation,
                 spatial_gate(other),
                 f"film_map_{other.name}",
-                name,
+                called,
                 style=style,
                 side=FRAME_SIDE,
                 numbers="film",
             )
             with place:
-                widgets.show(replace(chart, caption=name) if presenting.is_bare() else chart)
-            _offer_block(place, other.name, name, chosen=other.name == block.name)
+                widgets.show(replace(chart, caption=called) if presenting.is_bare() else chart)
+            _offer_block(place, other.name, observation.names[other.name], chosen=other.name == block.name)
     widgets.data(film=by_map({other.name: spatial_gate(other).values[0] for other in blocks}))
 
 
@@ -187,7 +187,8 @@ def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) 
     def go_to() -> None:
         st.session_state.block = block
 
-    label = f"{widgets.literal(name)}, shown above" if chosen else f"Open {widgets.literal(name)}"
+    called = widgets.literal(analysis.block_called(name, "Block" if chosen else "block"))
+    label = f"{called}, shown above" if chosen else f"Open {called}"
     if place.button(label, key=f"film_{block}", on_click=go_to, disabled=chosen, width="stretch"):
         st.rerun()
 

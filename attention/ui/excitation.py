@@ -92,11 +92,10 @@ def choose_block(observation: Observation) -> tuple[dict[str, Gate], str]:
 def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str, str]:
     """What a channel gate does to this picture against what is usual, as far as that is known, and what passes;
     `name` is what its block is called."""
-    name = f"Block {name}"
     passing, against = gates.passing_in_words(gate, name), found.get((block, CHANNEL))
     if not against:
         return passing, ""
-    more = passing.removeprefix(f"{name}: ")
+    more = passing.removeprefix(f"{analysis.block_called(name, 'Block')}: ")
     return charts.headline(against, name, CHANNEL), f"{more[0].upper()}{more[1:]} {charts.details(against, CHANNEL)}"
 
 
@@ -151,7 +150,8 @@ def draw_channel(selection: ChannelSelection) -> None:
         st.metric(f"Gate of channel {channel}", f"× {fixed(selection.values[channel])}")
     with right:
         where = f"{selection.observation.key} {selection.gate.name} {channel}"
-        said = f"Channel {channel} of {selection.name} on the picture, before and after its gate"
+        called = analysis.block_called(selection.name)
+        said = f"Channel {channel} of {called} on the picture, before and after its gate"
         widgets.show(
             Chart(
                 "channel_maps",
@@ -168,16 +168,19 @@ def draw_channel(selection: ChannelSelection) -> None:
 
 def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
-    name, over = selection.names[block], f"over {selection.observation.card.health_pictures}"
+    called, over = (
+        analysis.block_called(selection.names[block], "Block"),
+        f"over {selection.observation.card.health_pictures}",
+    )
     for health in selection.observation.card.gate_health:
         if health.name == selection.gates[block].name and analysis.hardly_varies(health):
             yield (
-                f"Block {name}: these gates hardly change from picture to picture (a standard deviation of "
+                f"{called}: these gates hardly change from picture to picture (a standard deviation of "
                 f"{small(health.deviation)} {over})."
             )
         if health.name == selection.gates[block].name and analysis.saturates(health):
             yield (
-                f"Block {name}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of "
+                f"{called}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of "
                 f"0.95 and above, {over})."
             )
 

@@ -132,6 +132,7 @@ def _choose_picture() -> Picture:
     titles = list(cache.samples())
     if source == "Sample":
         return cache.sample(gallery.choose_sample())
+    shown = st.container()  # above the files, so that a long list of them does not push it out of sight
     if source == "Upload":
         most = Limits.of_environment().picture_bytes // MIB  # a weight file may be larger
         files = uploads.files("Your pictures", None, most, key="upload", several=True)
@@ -147,7 +148,8 @@ def _choose_picture() -> Picture:
         title = asked if asked in titles else titles[0]
         st.caption(f"Until there is one, this is the sample “{title}”.")
         return cache.sample(title)
-    return own[gallery.choose_own(own)]
+    with shown:
+        return own[gallery.choose_own(dict(reversed(own.items())))]
 
 
 def _read(files: list[Any]) -> dict[str, Picture]:

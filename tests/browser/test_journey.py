@@ -64,6 +64,28 @@ def test_an_uploaded_picture_is_predicted_and_stays_chosen_on_every_page(visit, 
         ).to_be_visible()
 
 
+def test_of_many_pictures_the_newest_is_shown_and_seen_at_once(visit, server):
+    visitor = visit(server)
+    page = visitor.page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    visitor.open("/?network=cbam")
+    sidebar(page).get_by_text("Upload", exact=True).click()
+    visitor.settle()
+    files = [noise() | {"name": f"noise {number}.png"} for number in range(8)]
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(files)
+    expect(sidebar(page)).to_contain_text("noise 7.png: the network sees the lit part")
+    visitor.settle()
+    thumbnail = sidebar(page).get_by_role("radio", name="noise 7.png")
+    expect(thumbnail).to_be_checked()
+    expect(thumbnail).to_be_in_viewport(ratio=1)
+    chip = sidebar(page).get_by_test_id("stFileChip").filter(has_text="noise 7.png")
+    seen = """chip => {
+        const box = chip.getBoundingClientRect(), list = chip.parentElement.parentElement.getBoundingClientRect();
+        return box.top >= list.top - 1 && box.bottom <= list.bottom + 1;
+    }"""
+    assert chip.evaluate(seen)
+
+
 def test_why_a_file_is_not_taken_is_seen(visit, server):
     visitor = visit(server)
     visitor.open("/lesson_se")

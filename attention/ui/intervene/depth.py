@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from attention import interventions
+from attention import analysis, interventions
 from attention.analysis import evidence, excitation
 from attention.analysis.evidence import OverPictures, Test, draws_for
 from attention.charts import interventions as figures
@@ -44,9 +44,9 @@ def finding(names: Sequence[str], tests: Sequence[Test], measure: str = "logit")
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
-        f"Without block {names[most]} the {measure} moves the most, by {signed(tests[most].observed)}. In "
-        f"{len(holding)} of {len(names)} blocks there is evidence that it matters which channel or place gets which "
-        f"value{which}."
+        f"Without {analysis.block_called(names[most])} the {measure} moves the most, by "
+        f"{signed(tests[most].observed)}. In {len(holding)} of {len(names)} blocks there is evidence that it "
+        f"matters which channel or place gets which value{which}."
     )
 
 
@@ -157,7 +157,8 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     most = max(range(len(found)), key=lambda number: abs(found[number].median))
     one = found[most]
     return (
-        f"Over n = {amount(one.count, 'picture')}, without {names[most]} the {measure} moves by "
+        f"Over n = {amount(one.count, 'picture')}, without {analysis.block_called(names[most])} the "
+        f"{measure} moves by "
         f"{signed(one.median)} in the "
         f"median (95% interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
         f"{one.alike} of {one.count}."

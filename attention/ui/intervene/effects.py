@@ -130,7 +130,7 @@ def in_short(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
     kind = "gates" if edit.kind == ANY else f"{edit.kind} gates"
     where = size_in_words(edit.size) if edit.size else "all blocks"
     if edit.block:
-        where = f"block {names.get(edit.block, edit.block)}"
+        where = analysis.block_called(names.get(edit.block, edit.block))
     return f"the {kind} of {where} {DONE[edit.action].format(count=edit.count, points=len(edit.points))}"
 
 

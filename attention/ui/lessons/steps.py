@@ -22,6 +22,16 @@ STYLE = """<style>
 .st-key-step, .st-key-presented > :has([data-testid="stText"]) { display: none; }
 </style>"""
 """A presented lesson: its title is small, and all that leads on stands in one row."""
+CLOSE = """<style>
+@media (min-width: 821px) {
+  [data-testid="stMain"] h1 { font-size: 1.6rem; padding: 0; }
+  [data-testid="stMain"] h2 { font-size: 1.4rem; padding: 0 0 0.4rem; }
+  [data-testid="stMainBlockContainer"] { padding-top: 2rem; }
+  [data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.75rem; }
+  [data-testid="stBottomBlockContainer"] { padding-top: 0.5rem; padding-bottom: 0.75rem; }
+}
+</style>"""
+"""A lesson that is read: its title, its sentence, its question and its figure fit on a screen of 1280 x 800."""
 
 
 class OtherFormError(GatescopeError):
@@ -59,8 +69,7 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     number = _choose_step(list(steps))
     title = list(steps)[number - 1]
     widgets.say(f"{number}. {title}", "headline", "header")
-    if presenting.is_on():
-        st.html(STYLE)
+    st.html(STYLE if presenting.is_on() else CLOSE)
     try:
         step = steps[title]()
     except OtherFormError as error:
