@@ -31,6 +31,10 @@ CUT = """() => {
   ];
 }"""
 """Numbers, titles and choices that are not seen whole, and titles of maps that lie over one another."""
+BEYOND = """() => [...document.querySelectorAll("[data-testid=stMain] [data-testid=stCheckbox] *")]
+    .filter(part => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).textOverflow === "ellipsis")
+    .map(part => part.textContent)"""
+"""What is switched, where that is not seen whole."""
 FIGURES = "[data-testid=stPlotlyChart] .main-svg, [data-testid=stImage] img, canvas, table, [data-testid=stDataFrame]"
 
 
@@ -60,3 +64,12 @@ def test_numbers_titles_and_choices_are_seen_whole(contexts, server, width):
     visitor.check()
     visitor.page.close()
     assert cut == {}
+
+
+def test_beside_the_sidebar_of_a_tablet_switches_are_seen_whole(contexts, server):
+    visitor = Visitor(contexts["light"], server, width=820, height=1180)
+    visitor.open(PAGES["models"])
+    beyond = visitor.page.evaluate(BEYOND)
+    visitor.check()
+    visitor.page.close()
+    assert beyond == []
