@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from threading import Event
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,7 @@ from PIL import Image
 
 from attention import __main__ as entry
 from attention import cli, images, survey
-from attention.cli import many
+from attention.cli import main, many
 from attention.files import FileError
 from attention.models import zoo
 from tests.surveys import folder, network
@@ -275,3 +276,16 @@ def test_a_damaged_file_of_the_package_is_named(tmp_path, monkeypatch, damaged):
     for made in (images.samples, zoo.curated_entries.__wrapped__):
         with pytest.raises(FileError, match=r"samples.json(, which comes with Gatescope, is damaged| cannot be read)"):
             made()
+
+
+def test_what_a_command_does_by_default_is_within_its_own_bounds():
+    commands, checked = [main], 0
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+        for option in command.params:
+            ranged = isinstance(option.type, click.types.IntRange | click.types.FloatRange)
+            if ranged and isinstance(option.default, int | float):
+                assert option.type.convert(option.default, option, None) == option.default, option.name
+                checked += 1
+            assert option.name != "seed" or option.default == 0, "a figure says seed 0 where none was asked for"
+    assert checked >= 2

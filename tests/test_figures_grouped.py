@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attention.charts import grouped as figures
+from attention.charts import partition
 from attention.charts.colours import OKABE_ITO
 from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, shown_groups
 from attention.cost import Measured
-from attention.grouped import Convolution
+from attention.grouped import Convolution, cost_of
 from attention.grouped.census import convolutions
 from attention.grouped.clock import Times
 
@@ -138,6 +139,22 @@ def test_past_eight_groups_colours_repeat():
 CONVOLUTION = Convolution(32, 32, (3, 3), 2, 28, 28, False)
 COSTS = {1: 9216, 2: 4608, 4: 2304, 8: 1152, 16: 576, 32: 288}
 TIMES = Times(replace(CONVOLUTION, groups=1), {1: 0.002, 4: 0.001}, runs=3, threads=1)
+
+
+@pytest.mark.parametrize("form", [(6, 9, 3), (4, 4, 4), (5, 2, 1)])
+def test_the_table_of_a_partition_has_a_row_for_each_group_with_its_own_channels(form):
+    c1, c2, groups = form
+    shape = Convolution(c1, c2, (3, 2), groups, 7, 5, False)
+    table = partition.chart(shape, cost_of(shape)).table
+    rows = list(zip(*(table[name] for name in table), strict=True))
+    assert list(table)[:5] == ["group", "first input", "last input", "first output", "last output"]
+    reads = [[c for c in range(1, c1 + 1) if (c - 1) // (c1 // groups) == group] for group in range(groups)]
+    makes = [[c for c in range(1, c2 + 1) if (c - 1) // (c2 // groups) == group] for group in range(groups)]
+    for number, (read, made, row) in enumerate(zip(reads, makes, rows, strict=True), start=1):
+        own = 3 * 2 * len(read) * len(made)
+        assert row == (number, read[0], read[-1], made[0], made[-1], own, own * groups)
+
+
 LAYERS = convolutions(Measured({}, {}, tuple((f"g{g}", replace(CONVOLUTION, groups=g)) for g in (1, 2, 32)), 0))
 
 

@@ -166,6 +166,20 @@ def test_published_tables_agree_where_they_speak_of_the_same_network():
         assert fewer.error_50 > more.error_50 and fewer.error_101 > more.error_101
 
 
+def test_alexnets_layers_read_what_the_layer_before_makes():
+    """A picture of 227 pixels; between the first two, and behind the second and the last, a pooling of 3 by strides of
+    2 makes maps smaller."""
+    layers = list(papers.ALEXNET_CONVOLUTIONS.values())
+    pooled = lambda side: (side - 3) // 2 + 1  # noqa: E731
+    first = (227 - 11) // 4 + 1
+    sides = [first, pooled(first), *[pooled(pooled(first))] * 3]
+    assert [(layer.height, layer.width) for layer in layers] == [(side, side) for side in sides]
+    assert all(one.out_channels == following.in_channels for one, following in pairwise(layers))
+    linear = papers._ALEXNET_LINEAR
+    assert linear[0][0] == layers[-1].out_channels * pooled(sides[-1]) ** 2 and linear[-1][1] == 1000
+    assert all(one[1] == following[0] for one, following in pairwise(linear))
+
+
 def test_alexnet_has_its_two_groups_parameters():
     counts = {name: grouped.cost_of(layer).parameters for name, layer in papers.ALEXNET_CONVOLUTIONS.items()}
     assert (counts["conv2"], counts["conv4"], counts["conv5"]) == (307_456, 663_936, 442_624)

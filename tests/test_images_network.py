@@ -25,6 +25,16 @@ def photo() -> Image.Image:
     return pictures.photo()
 
 
+@pytest.mark.parametrize("size", [1, 2, images.LARGEST - 1, images.LARGEST])
+def test_an_image_size_is_allowed_up_to_its_bounds(size):
+    assert images.size_of(str(size)) == size and images.size_of(f"{size}x7") == (size, 7)
+    assert images.size_of(f"7x{size}") == (7, size)
+    for beyond in (0, images.LARGEST + 1):
+        for text in (str(beyond), f"{beyond}x7", f"7x{beyond}"):
+            with pytest.raises(PictureError, match=f"1 to {images.LARGEST} pixels"):
+                images.size_of(text)
+
+
 sizes = st.tuples(st.integers(1, 400), st.integers(1, 400))
 crops = st.floats(0.05, 1)
 

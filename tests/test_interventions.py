@@ -198,6 +198,19 @@ def test_an_edit_that_cannot_be_says_what_is_allowed_in_one_sentence(edit, said)
     assert "\n" not in str(caught.value)
 
 
+def test_who_asks_for_a_gate_that_is_not_there_hears_of_the_three_most_like_it():
+    gates = traced("se").gates
+    for gate in gates:
+        with pytest.raises(EditError, match="there are ") as caught:
+            interventions.applied([Edit("off", block=gate.name[:-1])], gates)
+        named = str(caught.value).partition("there are ")[2]
+        assert f"{gate.name} (channel)" in named and named.count("(channel)") == 3
+    with pytest.raises(EditError, match="there are ") as caught:
+        interventions.applied([Edit("off", "spatial")], gates)
+    first = ", ".join(f"{gate.name} (channel)" for gate in gates[:3])
+    assert str(caught.value).endswith(f"there are {first}.")
+
+
 def test_an_edit_of_a_network_without_gates_is_refused():
     before = traced("plain")
     with pytest.raises(EditError, match="it has none at all"):

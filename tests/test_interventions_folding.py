@@ -104,6 +104,38 @@ def test_where_no_folding_is_exact_none_is_made():
         folding.fold(seeded(Neither), PICTURE, {"attention": (MEAN, SOME)})
 
 
+class Unbiased(Residual):
+    """The last layer of the gate has no bias that could hold a channel open."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention.gate.mlp[2] = nn.Linear(CHANNELS // 2, CHANNELS, bias=False)
+
+
+class Wide(nn.Module):
+    """A gate whose layers read and make a channel more than it applies."""
+
+    def __init__(self):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(CHANNELS + 1, 4), nn.ReLU(), nn.Linear(4, CHANNELS + 1))
+
+    def forward(self, x):
+        gate = torch.sigmoid(self.mlp(nn.functional.pad(x.mean((2, 3)), (0, 1))))
+        return x * gate[:, :CHANNELS, None, None]
+
+
+class Wider(Residual):
+    def __init__(self):
+        super().__init__()
+        self.attention = Wide()
+
+
+@pytest.mark.parametrize("made", [Unbiased, Wider])
+def test_a_gate_without_layers_that_can_hold_it_open_is_not_folded(made):
+    with pytest.raises(FoldError, match="No gate of this network has constant channels"):
+        folding.fold(seeded(made), PICTURE, {"attention": (MEAN, SOME)})
+
+
 def test_a_channel_that_is_nearly_shut_is_left_alone():
     mean = MEAN.copy()
     mean[0] = folding.LEAST / 2

@@ -36,6 +36,18 @@ def test_class_selectivity_is_the_contrast_of_the_highest_class_and_the_others(v
         assert statistics.class_selectivity(gate).index[channel] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_a_share_between_classes_needs_two_of_them(values, classes):
+    numbers, labels = values[0][:, :2], values[1] % classes
+    expected = [
+        sum(column[labels == label].size * (column[labels == label].mean() - column.mean()) ** 2 for label in {*labels})
+        / sum((column - column.mean()) ** 2)
+        for column in numbers.astype(float).T
+    ]
+    found = statistics.share_between(surveyed(numbers, labels)).index
+    np.testing.assert_allclose(found, expected if classes > 1 else [np.nan] * 2, rtol=1e-6)
+
+
 def test_the_share_between_classes_is_that_of_the_variance(values):
     gate = surveyed(*values)
     found = statistics.share_between(gate)

@@ -1,6 +1,7 @@
 """One recipe, and runs that go on to the same result."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -9,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from attention import training
+from attention import distillation, training
+from attention.distillation import DistillationRecipe
+from attention.models import own
 from attention.records import GatescopeError
 from attention.training import Pictures, Recipe
 
@@ -119,3 +122,15 @@ def test_a_folder_without_classes_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(GatescopeError, match="no class folders"):
             training.load_pictures(folder)
+
+
+@pytest.mark.parametrize("name", [name for name in own.NAMES if name != distillation.TEACHER])
+def test_the_recipe_that_stands_in_the_code_is_that_of_the_network_that_comes_along(name):
+    """What was added to a recipe since must be what its card says elsewhere."""
+    card = own.card(name)
+    code = DistillationRecipe() if name == distillation.NAME else Recipe()
+    recipe = json.loads(json.dumps(asdict(code)))
+    assert recipe | card.training["recipe"] == recipe
+    assert recipe.keys() - card.training["recipe"].keys() <= {"interpolation"}
+    assert recipe["interpolation"] == card.interpolation and recipe["seed"] == card.training["seed"]
+    assert card.training.get("epochs", len(code.sizes)) == sum(count for _, count in code.phases)

@@ -9,7 +9,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from attention import images
+from attention.survey.result import Failure
 from attention.ui import gallery, jobs, overview, usual, widgets
+from attention.ui.intervene import edit_file
+from attention.ui.survey import loading
 
 
 @pytest.mark.parametrize("most", [overview.MOST_MAPS, overview.MOST_CARDS])
@@ -51,6 +54,67 @@ def test_behind_each_pill_lies_the_thumbnail_of_its_own_sample():
 
 def small(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((16, 12)), float)
+
+
+class Page:
+    """What a part of a page writes, in order, by the call that writes it; nothing is drawn."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple, dict]] = []
+
+    def __getattr__(self, name):
+        return lambda *given, **settings: self.calls.append((name, given, settings))
+
+    def columns(self, count, **_):
+        return [self] * (count if isinstance(count, int) else len(count))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def of(self, name):
+        return [given for call, given, _ in self.calls if call == name]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 9])
+def test_pictures_that_could_not_be_used_are_counted_and_the_first_are_named(monkeypatch, count):
+    page, failures = Page(), [Failure(f"{number}.png", f"why {number}") for number in range(count)]
+    monkeypatch.setattr(loading, "st", page)
+    monkeypatch.setattr(loading, "MOST_FAILURES", 3)
+    loading._draw_facts(SimpleNamespace(result=SimpleNamespace(provenance={"a": 1}, failures=failures)))
+    facts, *listed = page.of("dataframe")
+    assert facts == ({"fact": ["a"], "value": ["1"]},)
+    if not count:
+        assert not listed and not page.of("markdown")
+        return
+    named = range(min(count, 3))
+    columns = {"picture": [f"{n}.png" for n in named], "why": [f"why {n}" for n in named]}
+    assert listed == [(columns,)]
+    assert page.of("markdown") == [(f"{count} picture{'s' * (count > 1)} could not be used:",)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 9])
+def test_the_first_edits_are_listed_and_the_others_counted(monkeypatch, count):
+    page, listed = Page(), []
+    monkeypatch.setattr(edit_file, "st", page)
+    monkeypatch.setattr(edit_file, "MOST_LISTED", 3)
+    monkeypatch.setattr(edit_file, "_draw_edit", lambda session, number, edit: listed.append((number, edit)))
+    monkeypatch.setattr(edit_file, "_export", lambda session: None)
+    monkeypatch.setattr(edit_file, "_import", lambda session: None)
+    edit_file.draw(SimpleNamespace(history=SimpleNamespace(now=[f"edit {n}" for n in range(count)])))
+    assert listed == [(number, f"edit {number}") for number in range(min(count, 3))]
+    more = [(f"And {count - 3} more; the export has all of them.",)] * (count > 3)
+    assert page.of("caption") == more
+    assert (("No edit stands.",) in page.of("markdown")) is (count == 0)
+
+
+def test_how_far_a_survey_is_is_said_from_its_start_on():
+    running = loading._RunningSurvey(None, SimpleNamespace(title="SE"), range(7), "my pictures")
+    assert running.describe(None) == (0, "SE over my pictures: 0 of 7 pictures")
+    progress = SimpleNamespace(done=3, total=4)
+    assert running.describe(progress)[0] == 0.75
 
 
 @pytest.mark.parametrize(("over", "at_once"), [(-1, True), (0, True), (1, False)])
