@@ -157,7 +157,7 @@ def test_each_resnext_block_has_the_weights_of_the_papers_polynomial():
 
 
 def test_published_tables_agree_where_they_speak_of_the_same_network():
-    """Of ShuffleNet 1x, with the shuffle; and at an equal budget more groups were the better ones."""
+    """Those of ShuffleNet 1x with the shuffle; and at an equal budget more groups were the better ones."""
     assert list(papers.SHUFFLENET_ERRORS) == [1, 2, 3, 4, 8] and list(papers.SHUFFLE_ERRORS) == [3, 8]
     for groups, (without, shuffled) in papers.SHUFFLE_ERRORS.items():
         assert without > shuffled == papers.SHUFFLENET_ERRORS[groups]
