@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
@@ -141,6 +142,12 @@ def test_changes_far_below_one_are_numbered_in_powers_of_ten(change, exponents):
     assert figure.layout.xaxis.exponentformat == exponents
     turns = Chart("turns", figures.in_turn(["a", "b"], np.full((2, 1), change), None), "It changes.").figure
     assert turns.layout.yaxis.exponentformat == exponents and turns.layout.xaxis.exponentformat is None
+
+
+@pytest.mark.parametrize("values", [[np.nan, np.nan], [np.nan, np.inf], []])
+def test_numbers_of_which_none_is_one_have_an_axis(values):
+    figure = Chart("none", go.Figure(go.Scatter(x=[1, 2], y=np.array(values))), "Nothing.").figure
+    assert figure.layout.xaxis.exponentformat is None
 
 
 @pytest.mark.parametrize(("count", "step"), [(2, 1), (4, 1), (12, 1), (64, None)])

@@ -61,7 +61,7 @@ def _write_powers(figure: go.Figure) -> None:
             values = np.asarray(trace[letter] if letter in trace and trace[letter] is not None else ())
             if values.size and values.dtype.kind in "fiu":
                 axis = f"{letter}axis{str(trace[f'{letter}axis'] or letter)[1:]}"
-                most[axis] = max(most.get(axis, 0.0), float(np.nanmax(np.abs(values))))
+                most[axis] = max(most.get(axis, 0.0), float(np.abs(values[np.isfinite(values)]).max(initial=0)))
     for axis, value in most.items():
         if value < 0.01:
             figure.layout[axis].exponentformat = "power"

@@ -31,6 +31,8 @@ from attention.records import ChannelSteps, Floats, SpatialSteps
 BINS = 25
 TILES = 3
 """Side of the sheet of channels that stands for a whole feature map."""
+MANY = 4
+"""Of so many maps beside one another, each is narrower on a phone than its range on one line."""
 MOST_NUMBERED = 3
 """The largest kernel whose weights are written into its cells."""
 
@@ -52,6 +54,8 @@ class _MapPanel(NamedTuple):
     y: tuple[float, float]
     numbered: bool = False
     """Whether each value is written into its cell."""
+    narrow: bool = False
+    """Whether its range takes two lines."""
 
 
 class _ChannelRow(NamedTuple):
@@ -271,10 +275,11 @@ def _side_by_side(
     """Panels of equal width of maps, each with its title, its colours and their ends, and room on either side."""
     width = 1 / len(maps)
     right = 0.08 * width if right is None else right
-    return [
+    panels = [
         _MapPanel(values, title, colours, ends, (place * width + left, (place + 1) * width - right), (0, top))
         for place, (title, values, colours, ends) in enumerate(maps)
     ]
+    return [panel._replace(narrow=len(maps) >= MANY) for panel in panels]
 
 
 def contact_sheet(feature_map: Floats) -> Floats:
@@ -336,7 +341,8 @@ def _axes(panel: _MapPanel, number: str) -> dict[str, Any]:
 
 
 def _title(panel: _MapPanel, number: str) -> dict[str, Any]:
-    ends = f"{fixed(np.nanmin(panel.values))} to {fixed(np.nanmax(panel.values))}"
+    between = "\nto " if panel.narrow else " to "
+    ends = f"{fixed(np.nanmin(panel.values))}{between}{fixed(np.nanmax(panel.values))}"
     place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "x": 0.5, "y": 1, "yanchor": "bottom"}
     return {"text": f"{panel.title}\n{ends}", **place}
 
