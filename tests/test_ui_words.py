@@ -161,8 +161,8 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
     )
     found = [OverPictures(0.5, 0.1, 0.9, 4, 3), OverPictures(-1, -2, -0.25, 4, 2)]
     assert depth._over_pictures(["a", "b"], found, "logit") == (
-        "Over n = 4 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), with "
-        "the same sign in 2 of 4."
+        "Over n = 4 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), "
+        "with the same sign in 2 of 4."
     )
 
 
