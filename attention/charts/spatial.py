@@ -32,7 +32,7 @@ BINS = 25
 TILES = 3
 """Side of the sheet of channels that stands for a whole feature map."""
 MANY = 4
-"""Of so many maps beside one another, each is narrower on a phone than its range on one line."""
+"""Each of so many maps beside one another is narrower on a phone than its range on one line."""
 MOST_NUMBERED = 3
 """The largest kernel whose weights are written into its cells."""
 
