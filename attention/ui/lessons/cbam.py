@@ -190,7 +190,7 @@ def _reweight(lesson: Gated) -> Step:
     count, height, width = inner.before.shape[1:]
     return Step(
         f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate was "
-        "over the places. The places that matter less are darker.",
+        "over the places. Where the map is low, features come closer to 0.",
         lambda: widgets.show(spatial.features(maps, "The mean over all channels")),
         f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); F'' = M_s · F'.",
     )
