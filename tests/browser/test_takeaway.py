@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.dashboard import Visitor
 from tests.browser.test_journey import asked, main, sidebar
 
 VIEWS = [
@@ -45,6 +46,15 @@ def test_a_report_of_a_page_opens_from_disk_without_a_network(visit, server, bro
     context.close()
 
 
+def choose_format(visitor: Visitor, kind: str) -> None:
+    """What the cameras make from now on; they hear of it with the page's next run."""
+    sidebar(visitor.page).get_by_role("radio", name=kind).click()
+    heard = """kind => [...document.querySelectorAll(".js-plotly-plot")]
+        .every(plot => plot._context.toImageButtonOptions.format === kind)"""
+    visitor.page.wait_for_function(heard, arg=kind.lower())
+    visitor.settle()
+
+
 @pytest.mark.parametrize(("ground", "paper"), [("Light", (255, 255, 255)), ("Dark", (16, 21, 27))])
 def test_the_camera_over_a_figure_makes_a_file_with_a_title_and_a_font(visit, server, tmp_path, ground, paper):
     visitor = visit(server, appearance="dark")  # a figure is light where the page is not
@@ -53,8 +63,7 @@ def test_the_camera_over_a_figure_makes_a_file_with_a_title_and_a_font(visit, se
     sidebar(page).get_by_text("Figures and views").click()
 
     def saved(kind):
-        sidebar(page).get_by_role("radio", name=kind).click()
-        visitor.settle()
+        choose_format(visitor, kind)
         plot = main(page).locator(".st-key-gate .js-plotly-plot")
         plot.hover()
         with page.expect_download() as download:
@@ -88,14 +97,16 @@ BADLY_SET = """() => {
 """Texts of a drawing that leave it, and names below an axis that lie over the one before."""
 
 
-@pytest.mark.parametrize("address", ["/intervene?network=cbam&picture=Cat", "/?network=cbam&picture=Cat"])
-def test_the_file_of_a_figure_has_its_texts_whole(visit, server, tmp_path, address):
+@pytest.mark.parametrize(("path", "last"), [("/intervene", ""), ("/", "What does it cost?")])
+def test_the_file_of_a_figure_has_its_texts_whole(visit, server, tmp_path, path, last):
     visitor = visit(server)
-    visitor.open(address)
+    visitor.open(f"{path}?network=cbam&picture=Cat")
     page, wrong, file = visitor.page, {}, tmp_path / "figure.svg"
     sidebar(page).get_by_text("Figures and views").click()
-    sidebar(page).get_by_role("radio", name="SVG").click()
-    main(page).evaluate("page => page.scrollTo(0, page.scrollHeight)")  # the end comes when somebody is near it
+    choose_format(visitor, "SVG")
+    main(page).evaluate("page => page.scrollTo(0, page.scrollHeight)")
+    if last:  # the end comes when somebody is near it
+        expect(main(page).get_by_role("heading", name=last)).to_be_visible()
     visitor.settle()
     for plot in main(page).locator(".js-plotly-plot").all():
         plot.hover()
