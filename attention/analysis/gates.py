@@ -99,9 +99,9 @@ def titles(blocks: Sequence[Block]) -> dict[str, str]:
     return dict(zip([block.name for block in blocks], short_names(alone), strict=True))
 
 
-def block_called(name: str, word: str = "block") -> str:
-    """A block in a sentence, by its short name: "block layer4.0", or "Block layer4.0" where it begins one."""
-    return f"{word} {name}"
+def block_called(name: str, *, first: bool = False) -> str:
+    """A block in a sentence, by its short name: "block layer4.0", or "Block layer4.0" where it is the first word."""
+    return f"{'Block' if first else 'block'} {name}"
 
 
 def gate_titles(gates: Sequence[Gate]) -> list[str]:

@@ -72,7 +72,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     ]
     data: dict[str, Any] = {
         "kind": "channel",
-        "name": block_called(name, "Block"),
+        "name": block_called(name, first=True),
         "channels": channels,
         "units": units,
     }
@@ -85,8 +85,8 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     return Chart(
         "explore_channel",
         Explorable(data | {"colours": _colours()}),
-        f"{block_called(name, 'Block')}: {channels:,} channels, {units} hidden units, the gates from {extent(gate)}; "
-        f"the most open channel is {strongest}.",
+        f"{block_called(name, first=True)}: {channels:,} channels, {units} hidden units, the gates from "
+        f"{extent(gate)}; the most open channel is {strongest}.",
         f"From left to right: a channel's map, the number that it is squeezed to, the {units} hidden units, its gate "
         f"from 0 to 1, and its map times the gate. Maps are grey, {FEATURE_ENDS}. Lines are products: red adds, blue "
         f"takes off. {KEYS}",
@@ -104,7 +104,11 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
         return None
     border, bias = found
     pooled = [{"name": NAMES[key], "values": _pack(values[0])} for key, values in steps.pooled.items()]
-    data: dict[str, Any] = {"kind": "spatial", "name": block_called(name, "Block"), "channels": steps.before.shape[1]}
+    data: dict[str, Any] = {
+        "kind": "spatial",
+        "name": block_called(name, first=True),
+        "channels": steps.before.shape[1],
+    }
     data |= {"size": list(gate.shape), "pooled": pooled, "kernel": _pack(steps.kernel), "k": steps.kernel.shape[-1]}
     data |= {"border": border, "bias": bias, "summed": _pack(steps.summed[0]), "logits": _pack(steps.logits[0])}
     data |= {"gate": _pack(gate), "normalised": steps.normalised}
@@ -114,7 +118,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
     return Chart(
         "explore_spatial",
         Explorable(data | {"colours": _colours()}),
-        f"{block_called(name, 'Block')}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} "
+        f"{block_called(name, first=True)}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} "
         f"places, a kernel of {k} by {k}, the gate from {extent(gate)}; it is most open at row {row}, column {column}.",
         f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
         f"around the place, the kernel's products, and the gate. Features are grey, {FEATURE_ENDS}. {KEYS}",

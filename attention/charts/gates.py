@@ -145,7 +145,7 @@ def passing_in_words(gate: Gate, name: str) -> str:
     if not found.open and not found.held:
         ends = f"all {found.channels:,} channels lie between 0.1 and 0.9"
     strongest = f"the strongest is channel {found.strongest} at {fixed(gate.values[0, found.strongest])}"
-    return f"{analysis.block_called(name, 'Block')}: {ends}; {strongest}."
+    return f"{analysis.block_called(name, first=True)}: {ends}; {strongest}."
 
 
 def size(values: Floats) -> str:

@@ -194,7 +194,7 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     return Chart(
         "dials",
         _drawn(panels, height=340),
-        f"{block_called(name, 'Block')}: features from {extent(means)} become {extent(after)}.",
+        f"{block_called(name, first=True)}: features from {extent(means)} become {extent(after)}.",
         f"In {block_called(name)}, with this picture. A gate is a number for each of {legend}. Features are grey, "
         f"{FEATURE_ENDS}, on one scale before and after.",
         table=by_map(table),

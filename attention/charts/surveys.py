@@ -58,7 +58,7 @@ class Selection:
     @property
     def called(self) -> str:
         """The same where it begins a sentence."""
-        return analysis.block_called(self.block_name, "Block")
+        return analysis.block_called(self.block_name, first=True)
 
     @property
     def gate_number(self) -> int:

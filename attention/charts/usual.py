@@ -20,7 +20,7 @@ from attention.numbers import fixed, small
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     """What the gate does with this picture that it does not do with any other; `name` is what its block is called."""
     place, above = found.opened
-    called = block_called(name, "Block")
+    called = block_called(name, first=True)
     if found.values.ndim == 2:
         own = most_open(found.values)
         if 2 * found.alike > found.count:

@@ -47,7 +47,7 @@ def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
 def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     """What the block's spatial gate does to this picture against what is usual, as far as that is known, and its
     numbers; `name` is what the block is called."""
-    called = analysis.block_called(name, "Block")
+    called = analysis.block_called(name, first=True)
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
         return f"{called} has gates of {passed}, on average over its channels.", ""
@@ -138,7 +138,7 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
         observation,
         gate,
         "map_over_picture",
-        analysis.block_called(observation.names[block.name], "Block"),
+        analysis.block_called(observation.names[block.name], first=True),
         style=style,
         opacity=opacity,
         side=None,
@@ -167,7 +167,7 @@ def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
     film = st.container(key="film")
     for start in range(0, len(blocks), across):
         for place, other in zip(film.columns(across), blocks[start : start + across], strict=False):
-            called = analysis.block_called(observation.names[other.name], "Block")
+            called = analysis.block_called(observation.names[other.name], first=True)
             chart = gates.map_on_picture(
                 observation,
                 spatial_gate(other),
@@ -187,7 +187,7 @@ def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) 
     def go_to() -> None:
         st.session_state.block = block
 
-    called = widgets.literal(analysis.block_called(name, "Block" if chosen else "block"))
+    called = widgets.literal(analysis.block_called(name, first=chosen))
     label = f"{called}, shown above" if chosen else f"Open {called}"
     if place.button(label, key=f"film_{block}", on_click=go_to, disabled=chosen, width="stretch"):
         st.rerun()

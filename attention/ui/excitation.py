@@ -95,7 +95,7 @@ def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str
     passing, against = gates.passing_in_words(gate, name), found.get((block, CHANNEL))
     if not against:
         return passing, ""
-    more = passing.removeprefix(f"{analysis.block_called(name, 'Block')}: ")
+    more = passing.removeprefix(f"{analysis.block_called(name, first=True)}: ")
     return charts.headline(against, name, CHANNEL), f"{more[0].upper()}{more[1:]} {charts.details(against, CHANNEL)}"
 
 
@@ -169,7 +169,7 @@ def draw_channel(selection: ChannelSelection) -> None:
 def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
     called, over = (
-        analysis.block_called(selection.names[block], "Block"),
+        analysis.block_called(selection.names[block], first=True),
         f"over {selection.observation.card.health_pictures}",
     )
     for health in selection.observation.card.gate_health:

@@ -8,7 +8,7 @@ import click
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.dashboard import PAGES, ROOT, Server, Visitor, find_chromium, launch, serve
+from tests.browser.dashboard import PAGES, ROOT, Server, Visitor, find_chromium, launch, serve_own
 
 DOCUMENTS = (
     ("overview", "light"),
@@ -33,7 +33,7 @@ def main(folder: Path | None) -> None:
     program = find_chromium()
     if program is None:
         raise click.ClickException("there is no Chromium on this machine")
-    with sync_playwright() as playwright, serve() as server:
+    with sync_playwright() as playwright, serve_own() as server:
         browser = launch(playwright, program)
         if folder:
             _whole_pages(browser, server, folder)

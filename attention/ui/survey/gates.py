@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from attention import analysis, images
+from attention import images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.models import own, zoo
@@ -108,10 +108,7 @@ def _say_no_map(selection: Selection) -> None:
     survey = selection.survey
     others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
     if others:
-        widgets.info(
-            f"{widgets.literal(analysis.block_called(selection.block_name, 'Block'))} has no map; "
-            f"{widgets.literal(', '.join(others))} have one."
-        )
+        widgets.info(f"{widgets.literal(selection.called)} has no map; {widgets.literal(', '.join(others))} have one.")
     else:
         title = widgets.literal(survey.title)
         widgets.info(f"{title} has no gates that vary over places. Try a survey of cbam.")
