@@ -191,3 +191,17 @@ def test_before_and_after_its_gates_the_features_of_a_block_have_one_scale_that_
     chart = spatial.dials(before, np.float32([1, 0]), np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), "a block")
     first, last = (next(each for each in chart.figure.data if each.z.shape == (2, 3)), chart.figure.data[-1])
     assert ends(first) == ends(last) == (0, 5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_title_above_a_map_has_room_where_the_map_is_as_high_as_it_can_be(count):
+    before, gate = np.random.default_rng(0).normal(size=(4, 6, 6)).astype(np.float32), gate_map()
+    charts = [spatial.features({f"channel {number}": before[number] for number in range(count)}, "Channels")]
+    charts += [spatial.dials(before, np.ones(4, np.float32), gate if count == 4 else None, "a block")] * (count > 2)
+    for chart in charts:
+        layout = chart.figure.layout
+        inner = layout.height - layout.margin.t - layout.margin.b
+        for note in layout.annotations:
+            above = layout[note.yref.replace(" domain", "").replace("y", "yaxis")].domain[1]
+            room = layout.margin.t + (1 - above) * inner
+            assert len(note.text.split("\n")) * 1.3 * note.font.size <= room, (chart.key, note.text)

@@ -309,7 +309,7 @@ def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[fl
     layout = {
         "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
         "height": height,
-        "margin": {"l": 1, "r": 1, "t": 44, "b": 4, "pad": 0},
+        "margin": {"l": 1, "r": 1, "t": 66 if any(panel.narrow for panel in panels) else 44, "b": 4, "pad": 0},
         "plot_bgcolor": "rgba(0,0,0,0)",
     }
     return go.Figure([_heatmap(panel, number) for panel, number in numbered], axes | layout)
