@@ -162,7 +162,7 @@ def opened(page: str, link: dict[str, str]) -> AppTest:
     app = AppTest.from_file(serving.APP, default_timeout=180)
     for key, value in link.items():
         app.query_params[key] = value
-    for key in ("equations", "survey_facts", "takeaway", "fold"):
+    for key in ("equations", "survey_facts", "takeaway", "folding"):
         app.session_state[key] = True
     (app if page == "overview" else app.switch_page(f"pages/{page}.py")).run()
     app.segmented_control(key="source").set_value("Upload").run()

@@ -179,7 +179,7 @@ def test_the_command_writes_weights_that_open_and_says_what_they_change(tmp_path
 def test_the_page_offers_the_folded_weights():
     app = AppTest.from_file(ROOT / "app.py", default_timeout=120)
     app.query_params.update({"network": "se", "part": "Gate health"})
-    app.session_state["fold"] = True
+    app.session_state["folding"] = True
     app.switch_page("pages/survey.py").run()
     app = finished(app.button(key="start_folding").click().run())
     assert not app.exception and not app.error

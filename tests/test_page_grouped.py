@@ -127,7 +127,7 @@ def test_a_group_that_is_no_longer_there_is_not_lit():
 def test_time_is_measured_when_asked_for_and_forgotten_with_other_numbers():
     app = opened(section="Time, measured", c1=8, c2=8, h=4, w=4)
     assert "Nothing has been measured" in everything(app)
-    sound(app.button(key="measure").click().run())
+    sound(app.button(key="measure_times").click().run())
     assert "Measured on this machine when it was asked for, 1 thread" in everything(app).replace("\\", "")
     sound(app.button_group(key="g").set_value(2).run())
     assert "In 2 groups it does 1/2 of the arithmetic" in everything(app).replace("\\", "")
@@ -137,7 +137,7 @@ def test_time_is_measured_when_asked_for_and_forgotten_with_other_numbers():
 
 def test_what_takes_too_long_to_measure_is_refused_in_a_sentence():
     app = opened(section="Time, measured", c1=1024, c2=1024, h=112, w=112)
-    sound(app.button(key="measure").click().run())
+    sound(app.button(key="measure_times").click().run())
     assert "choose a smaller H, W, C1 or C2" in app.error[0].value.replace("\\", "")
 
 

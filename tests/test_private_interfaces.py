@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 
 ROOT = Path(__file__).parents[1]
 USED = {  # (distribution, module, name): the one file that may use it, and why
@@ -51,3 +52,14 @@ def test_plotly_takes_a_figure_unchecked_in_the_version_that_is_installed_and_in
     assert go.Figure(parts, _validate=False).to_dict()["data"] == parts["data"], version("plotly")
     files = [path for path in (ROOT / "attention").rglob("*.py") if "_validate=" in path.read_text(encoding="utf-8")]
     assert [path.name for path in files] == ["page_style.py"]
+
+
+def test_streamlit_says_of_a_run_that_back_brought_it_in_the_version_that_is_installed_and_in_one_place():
+    """`is_history_navigation`, without which an address that Back brought is one that the page wrote itself."""
+    assert hasattr(ScriptRunContext, "is_history_navigation"), version("streamlit")
+    files = [
+        path
+        for path in (ROOT / "attention").rglob("*.py")
+        if "is_history_navigation" in path.read_text(encoding="utf-8")
+    ]
+    assert [path.name for path in files] == ["session.py"]

@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -148,3 +149,14 @@ def test_how_far_a_job_is_runs_from_nothing_to_all_of_its_passes():
     assert jobs._passes(None) == (0, "Starting")
     assert jobs._passes(jobs.PassCount(1, 4)) == (0.25, "1 of 4 passes")
     assert jobs._passes(jobs.PassCount(1, 1)) == (1, "1 of 1 pass")
+
+
+def test_the_key_of_a_widget_means_one_thing_on_all_pages():
+    """Streamlit keeps what stands in the address when a page is left, and gives it to the next widget of that key."""
+    same = {"block": "the block", "class": "the class", "scale": "of a heatmap", "unit": "a channel of the block"}
+    homes: dict[str, set[str]] = {}
+    for path in Path(widgets.__file__).parent.rglob("*.py"):
+        for key in re.findall(r'\bkey="(\w+)"', path.read_text(encoding="utf-8")):
+            homes.setdefault(key, set()).add(path.name)
+    assert len(homes) > 50
+    assert {key for key, files in homes.items() if len(files) > 1} == same.keys()

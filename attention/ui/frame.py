@@ -59,7 +59,9 @@ def draw_frame(title: str) -> None:
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
     st.html(STYLE)
     presenting.begin(page, PAGES)
-    st.title(title, anchor=False)
+    read = page in presenting.LESSON_PAGES and not presenting.is_on()
+    place = st.container(key="read_lesson") if read else st  # first_page.css makes it small
+    place.title(title, anchor=False)
     with st.sidebar:
         choice = choose_network(page)
         with errors():

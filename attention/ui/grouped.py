@@ -93,11 +93,9 @@ def _choose_groups(c1: int, c2: int) -> int:
     nearest = grouped.nearest_groups(state["_wished_groups"], in_channels=c1, out_channels=c2)
     if state.get("g") != nearest:
         state.g = nearest
-    valid = grouped.valid_groups(c1, c2)
-    groups = st.pills("Groups g: what divides both C₁ and C₂", valid, required=True, key="g", bind="query-params")
-    if groups is None:  # Back came to a link without a g, which unsets the widget
-        state["_wished_groups"] = FIRST_GROUPS
-        st.rerun()
+    valid, usual = grouped.valid_groups(c1, c2), grouped.nearest_groups(FIRST_GROUPS, in_channels=c1, out_channels=c2)
+    label = "Groups g: what divides both C₁ and C₂"
+    groups = st.pills(label, valid, default=usual, required=True, key="g", bind="query-params")
     if groups != nearest:
         state["_wished_groups"] = groups
     state["_shown_groups"] = groups
@@ -206,7 +204,7 @@ def draw_curves(convolution: Convolution) -> None:
 def draw_times(convolution: Convolution) -> None:
     """Measured time beside the theory, when asked for."""
     widgets.say("Fewer parameters is not the same as faster. How long does this convolution take here?", "speed")
-    if st.button("Measure on this machine", icon=":material/timer:", key="measure"):
+    if st.button("Measure on this machine", icon=":material/timer:", key="measure_times"):
         with st.spinner("Running the convolution at every number of groups"):
             from attention.grouped.clock import measure
 

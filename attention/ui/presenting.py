@@ -53,7 +53,7 @@ PAGE, PART = '[data-testid="stMainBlockContainer"]', '[data-testid="stTabs"]'
 NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
 _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
-_ASKED = "_controls_asked"
+_ASKED, _ARRIVED = "_controls_asked", "_arrived"
 HERE = Path(__file__).parent
 _SCREEN = st.components.v2.component(
     "screen",
@@ -132,6 +132,8 @@ def begin(page: str, pages: Iterable[str]) -> None:
     """First of all in a run: whether it is one of a presentation, and the way to the view that was asked for."""
     if st.query_params.get(PARAMETER) == "1":
         st.session_state[_ON] = True
+    if st.session_state.get(_ARRIVED) != page:
+        st.session_state.pop(_ARRIVED, None)
     going: SavedView | None = st.session_state.get(_GOING)
     if going:
         _arrive(going, page, pages)
@@ -141,6 +143,13 @@ def begin(page: str, pages: Iterable[str]) -> None:
         st.html(STYLE)
         if is_bare():
             st.html(_bare_style(page, part=bool(TABS & set(st.query_params))))
+        if page in LESSON_PAGES:
+            st.html(HERE / "lesson_presented.css")
+
+
+def has_arrived() -> bool:
+    """Whether a saved view of this page was opened; that is said once."""
+    return bool(st.session_state.pop(_ARRIVED, None))
 
 
 def kept() -> list[SavedView]:
@@ -216,4 +225,5 @@ def _arrive(going: SavedView, page: str, pages: Iterable[str]) -> None:
     del st.session_state[_LEFT], st.session_state[_GOING]
     for key in (*KEYS, *NOT_IN_ADDRESS):
         st.session_state.pop(key, None)
+    st.session_state[_ARRIVED] = going.page
     st.switch_page(f"pages/{going.page}.py", query_params=going.asked | ({PARAMETER: ["1"]} if is_on() else {}))

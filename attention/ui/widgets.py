@@ -346,8 +346,8 @@ def choose(
         _say_fallback(key, asked, _listed([called(value) for value in values]))
     if key in st.session_state and st.session_state[key] not in values:
         del st.session_state[key]
-    if look in ("row", "pills"):  # which take what is chosen already by the key alone
-        settings |= {"default": None if key in st.session_state else usual, "required": True}
+    if look in ("row", "pills"):
+        settings |= {"default": usual, "required": True}
     elif look == "list":
         settings |= {"index": None if optional else values.index(usual)}
     else:
@@ -385,15 +385,14 @@ def choose_number(
 def choose_channel(where: str, count: int, usual: Callable[[], int], *, key: str, **settings: Any) -> int:
     """A channel of the gate at `where`: the usual one, until another is chosen. Its number means nothing elsewhere."""
     at = f"_{key}_of"
-    moved = st.session_state.get(at, where) != where
+    first, moved = usual(), st.session_state.get(at, where) != where
     asked = st.session_state.get(key, st.query_params.get(key))
     if moved or not _within(asked, 0, count - 1):
         if asked is not None and not moved:
             _say_fallback(key, str(asked), f"0 to {count - 1}")
-        st.session_state[key] = usual()
+        st.session_state[key] = first
     st.session_state[at] = where
-    st.number_input("Channel", 0, count - 1, None, key=key, bind="query-params", **settings)
-    return int(st.session_state[key])
+    return int(st.number_input("Channel", 0, count - 1, first, key=key, bind="query-params", **settings))
 
 
 def _say_fallback(key: str, asked: str, allowed: str) -> None:

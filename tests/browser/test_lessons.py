@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from attention import images, observe
 from attention.models import zoo
-from tests.browser.dashboard import Visitor
+from tests.browser.dashboard import PAGES, Visitor
 from tests.browser.test_journey import asked, main
 from tests.test_page_lessons import EVERY_STEP, NETWORK
 
@@ -129,3 +129,15 @@ def test_a_tap_lights_what_is_linked_until_another_tap(browser, server):
     expect(box.get_by_role("button", name="Some channels")).to_be_visible()
     visitor.check()
     context.close()
+
+
+def test_another_lesson_begins_at_its_first_step_wherever_the_last_was_left(visit, server):
+    visitor = visit(server)
+    page = visitor.page
+    visitor.open("/lesson_se")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("Step 2 of")).to_be_visible()
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES['lesson_cbam']}']").click()
+    expect(page.get_by_text("Step 1 of")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Step 2 of")).to_be_visible()

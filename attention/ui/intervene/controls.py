@@ -159,14 +159,14 @@ def _choose_count(session: EditSession, edit: Edit) -> None:
 
 
 def _choose_seed(session: EditSession, edit: Edit) -> None:
-    st.session_state.shuffle = edit.seed
+    st.session_state.shuffle_seed = edit.seed
     st.number_input(
         "Seed of the shuffle",
         0,
         2**31 - 1,
-        key="shuffle",
+        key="shuffle_seed",
         width=180,
-        on_change=lambda: _put(session, "shuffle", seed=st.session_state.shuffle),
+        on_change=lambda: _put(session, "shuffle", seed=st.session_state.shuffle_seed),
     )
 
 
@@ -183,15 +183,15 @@ def _choose_pictures(session: EditSession, edit: Edit) -> None:
 
 def _choose_shift(session: EditSession, edit: Edit) -> None:
     height, width = size(session.gate)[-2:]
-    st.session_state.right, st.session_state.down = edit.shift
+    st.session_state.shift_right, st.session_state.shift_down = edit.shift
 
     def change() -> None:
-        shift = (st.session_state.right, st.session_state.down)
+        shift = (st.session_state.shift_right, st.session_state.shift_down)
         _put(session, "move", shift=shift) if any(shift) else session.put(None)
 
     right, down = st.columns(2)
-    right.slider("Cells to the right", 1 - width, width - 1, key="right", on_change=change, disabled=width == 1)
-    down.slider("Cells down", 1 - height, height - 1, key="down", on_change=change, disabled=height == 1)
+    right.slider("Cells to the right", 1 - width, width - 1, key="shift_right", on_change=change, disabled=width == 1)
+    down.slider("Cells down", 1 - height, height - 1, key="shift_down", on_change=change, disabled=height == 1)
     st.caption("What leaves the map on one side comes in on the other.")
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention.interventions import ANY, Edit, EditError, files
 from attention.interventions.edits import check, targets
 from attention.observe import Observation
 from attention.records import Gate
-from attention.ui import widgets
+from attention.ui import presenting, widgets
 
 LONGEST_LINK = 6000
 """Length of the edits in a link, in characters; servers and browsers refuse much longer ones."""
@@ -103,17 +104,26 @@ def history_of(observation: Observation, block: str) -> History:
     """The history of the edits of this network.
 
     The first visit begins with the edits of the link; without any, with the first gate of `block` switched off, which
-    can be undone.
+    can be undone. So can what the browser's Back, or a saved view, brings.
     """
     histories: dict[str, History] = st.session_state.setdefault(_HISTORIES, {})
-    if observation.choice.key not in histories:
-        if not histories and _LINK in st.query_params:
-            first = History(_linked(observation))
+    key, code = observation.choice.key, st.query_params.get(_LINK)
+    if key not in histories:
+        if not histories and code is not None:
+            first = History(_linked(observation) or ())
         else:
             gate = targets(Edit("off", block=block), observation.trace.gates)[0]
             first = History((Edit("off", gate.kind, block),), [()])
-        histories[observation.choice.key] = first
-    return histories[observation.choice.key]
+        histories[key] = first
+    elif code not in (None, _code(histories[key].now)) and _is_asked_anew():
+        histories[key].push(histories[key].now if (edits := _linked(observation)) is None else edits)
+    return histories[key]
+
+
+def _is_asked_anew() -> bool:
+    """Whether the address holds what is asked for, and not what this page wrote there a moment ago."""
+    context = get_script_run_ctx()
+    return presenting.has_arrived() or bool(context and context.is_history_navigation)
 
 
 def complain(sentence: str) -> None:
@@ -129,7 +139,7 @@ def say_complaints() -> None:
 
 def link(edits: Sequence[Edit]) -> None:
     """Let the address hold the edits, where they are short enough; else that is said."""
-    code = files.compact(edits) if edits else NONE
+    code = _code(edits)
     if len(code) > LONGEST_LINK:
         st.caption(":material/link_off: These edits are too long for a link; the export has them.")
         code = ""
@@ -139,7 +149,12 @@ def link(edits: Sequence[Edit]) -> None:
         del st.query_params[_LINK]
 
 
-def _linked(observation: Observation) -> tuple[Edit, ...]:
+def _code(edits: Sequence[Edit]) -> str:
+    return files.compact(edits) if edits else NONE
+
+
+def _linked(observation: Observation) -> tuple[Edit, ...] | None:
+    """The edits of the address; None, with a complaint, where they are none of this network."""
     code = st.query_params[_LINK]
     if code == NONE:
         return ()
@@ -149,5 +164,5 @@ def _linked(observation: Observation) -> tuple[Edit, ...]:
             check(edit, observation.trace.gates)
     except EditError as error:
         complain(f"The link's edits are left out: {error}")
-        return ()
+        return None
     return edits

@@ -10,28 +10,10 @@ from attention.ui import presenting, widgets
 from attention.ui.page_style import at_most
 
 UNDECIDED = "Just show me"
+_STEP_OF = "_step_of"
 HEIGHT, HEIGHT_GUESSED = 420, 300
 """How high a presented figure is at most, in pixels: on a screen of 720 there is room for title and sentence too, and,
 with the latter, for a question."""
-STYLE = """<style>
-[data-testid="stMain"] h1 { font-size: 1.2rem; padding: 0.2rem 0; }
-[data-testid="stMain"] h2 { padding: 0 0 0.2rem; }
-[data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] { flex-direction: row; flex-wrap: wrap; }
-[data-testid="stBottomBlockContainer"] > [data-testid="stVerticalBlock"] > * { width: auto; flex: 0 1 auto; }
-[data-testid="stBottomBlockContainer"] [data-testid="stText"] { font-size: 0.7rem; white-space: nowrap; }
-.st-key-step, .st-key-presented > :has([data-testid="stText"]) { display: none; }
-</style>"""
-"""A presented lesson: its title is small, and all that leads on stands in one row."""
-CLOSE = """<style>
-@media (min-width: 821px) {
-  [data-testid="stMain"] h1 { font-size: 1.6rem; padding: 0; }
-  [data-testid="stMain"] h2 { font-size: 1.4rem; padding: 0 0 0.4rem; }
-  [data-testid="stMainBlockContainer"] { padding-top: 2rem; }
-  [data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.75rem; }
-  [data-testid="stBottomBlockContainer"] { padding-top: 0.5rem; padding-bottom: 0.75rem; }
-}
-</style>"""
-"""A lesson that is read: its title, its sentence, its question and its figure fit on a screen of 1280 x 800."""
 
 
 class OtherFormError(GatescopeError):
@@ -69,7 +51,6 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
     number = _choose_step(list(steps))
     title = list(steps)[number - 1]
     widgets.say(f"{number}. {title}", "headline", "header")
-    st.html(STYLE if presenting.is_on() else CLOSE)
     try:
         step = steps[title]()
     except OtherFormError as error:
@@ -93,6 +74,9 @@ def _choose_step(titles: list[str]) -> int:
     def go(number: int) -> None:
         st.session_state.step = number
 
+    if st.session_state.get(_STEP_OF, titles) != titles and "step" not in st.query_params:
+        st.session_state.step = 1  # Streamlit keeps what is in the address for the next page that has its key
+    st.session_state[_STEP_OF] = titles
     bar = st.bottom.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="steps")
     back = bar.container(width="content")
     with bar:

@@ -60,7 +60,7 @@ def draw_health(selection: Selection) -> None:
     """What share of each gate is saturated, dead or constant, and how much it says."""
     widgets.show(surveys.health(selection, few=presenting.is_bare()), on_select=_select_gate_of(selection, "health"))
     st.caption("Click a bar to select its block.")
-    box = st.expander("Fold the constant channels into the weights", key="fold", on_change="rerun")
+    box = st.expander("Fold the constant channels into the weights", key="folding", on_change="rerun")
     if box.open:
         with box:
             _draw_folding(selection)

@@ -1,0 +1,57 @@
+"""The browser's Back and Forward: what they come to is as it was left, and no page fails over it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.dashboard import PAGES
+from tests.browser.test_journey import asked, main, sidebar
+
+
+@pytest.mark.parametrize("chosen", ["", "?network=cbam&picture=Salmon"], ids=["usual", "chosen"])
+@pytest.mark.parametrize("name", PAGES)
+def test_back_and_forward_find_each_page_as_it_was_left(visit, server, name, chosen):
+    visitor = visit(server)
+    page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=1)
+    visitor.open(f"{PAGES[name]}{chosen}")
+    left, title, picture = asked(page), heading.inner_text(), sidebar(page).get_by_role("radio", checked=True)
+    picked = picture.all_inner_texts()
+    other = "models" if name == "overview" else "overview"
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES[other]}']").click()
+    expect(heading).not_to_have_text(title)
+    visitor.settle()
+    there = asked(page), heading.inner_text()
+    page.go_back()
+    expect(heading).to_have_text(title)
+    visitor.settle()
+    assert (asked(page), picture.all_inner_texts()) == (left, picked)
+    visitor.check()
+    page.go_forward()
+    expect(heading).to_have_text(there[1])
+    visitor.settle()
+    assert asked(page) == there[0]
+
+
+def test_back_brings_the_edits_that_stood_before_and_a_saved_view_its_own(visit, server):
+    visitor = visit(server)
+    page, headline = visitor.page, main(visitor.page).get_by_role("heading", level=2).first
+    visitor.open("/intervene?network=cbam&edits=none")
+    visitor.settle()
+    nothing = headline.inner_text()
+    main(page).get_by_text("Switch off", exact=True).click()
+    expect(headline).to_contain_text("switched off")
+    visitor.settle()
+    off = asked(page)["edits"]
+    sidebar(page).get_by_text("Figures and views", exact=True).click()
+    sidebar(page).get_by_role("button", name="Save this view").click()
+    saved = sidebar(page).get_by_role("button", name="Does the gate matter?")
+    expect(saved).to_be_visible()
+    page.go_back()
+    expect(headline).to_have_text(nothing)
+    visitor.settle()
+    assert asked(page)["edits"] == "none"
+    saved.click()
+    expect(headline).to_contain_text("switched off")
+    visitor.settle()
+    assert asked(page)["edits"] == off
+    main(page).get_by_role("button", name="Undo").click()
+    expect(headline).to_have_text(nothing)
