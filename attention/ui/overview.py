@@ -125,7 +125,9 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
 
 def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, Floats]:
     """A card; what is drawn in it, by its name."""
-    st.markdown(f"**{widgets.literal(name)}**  \n:small[{analysis.features(block.gates[0])}]")
+    st.markdown(
+        f"**{widgets.literal(analysis.block_called(name, first=True))}**  \n:small[{analysis.features(block.gates[0])}]"
+    )
     cells, drawn = [], dict[str, Floats]()
     if gate := analysis.spatial_view(block):
         what = "Spatial gate" if block.spatial else "Mean over channels"

@@ -1,4 +1,4 @@
-"""The browser's Back and Forward: what they come to is as it was left, and no page fails over it."""
+"""The browser's Back, Forward and Reload: what they come to is as it was left, and no page fails over it."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +9,7 @@ from tests.browser.test_journey import asked, main, sidebar
 
 @pytest.mark.parametrize("chosen", ["", "?network=cbam&picture=Salmon"], ids=["usual", "chosen"])
 @pytest.mark.parametrize("name", PAGES)
-def test_back_and_forward_find_each_page_as_it_was_left(visit, server, name, chosen):
+def test_back_forward_and_reload_find_each_page_as_it_was_left(visit, server, name, chosen):
     visitor = visit(server)
     page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=1)
     visitor.open(f"{PAGES[name]}{chosen}")
@@ -29,6 +29,12 @@ def test_back_and_forward_find_each_page_as_it_was_left(visit, server, name, cho
     expect(heading).to_have_text(there[1])
     visitor.settle()
     assert asked(page) == there[0]
+    page.go_back()
+    expect(heading).to_have_text(title)
+    visitor.settle()
+    page.reload()
+    visitor.settle()
+    assert (asked(page), heading.inner_text(), picture.all_inner_texts()) == (left, title, picked)
 
 
 def test_back_brings_the_edits_that_stood_before_and_a_saved_view_its_own(visit, server):

@@ -17,7 +17,8 @@ LOOK = """figures => {
   return [Math.round(lines), Math.min(...tops), main.scrollWidth - main.clientWidth];
 }"""
 CUT = """() => {
-  const texts = "[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, [data-testid=stSidebarNavLink] *";
+  const texts = "[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, [data-testid=stSidebarNavLink] *, "
+    + "[data-testid=stMain] .stButton *";
   const cut = part => part.clientWidth && part.getBoundingClientRect().right > 0
     && part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).textOverflow === "ellipsis";
   const choices = [...document.querySelectorAll("[data-testid=stMain] [role=radiogroup]")];
@@ -25,12 +26,14 @@ CUT = """() => {
     [part.textContent, part.getBoundingClientRect()]);
   return [
     ...[...document.querySelectorAll(texts)].filter(cut).map(part => part.innerText),
+    ...[...document.querySelectorAll(".katex-display")].filter(part => part.scrollWidth > part.clientWidth + 1)
+      .map(part => part.textContent),
     ...choices.filter(part => part.scrollWidth > part.clientWidth + 1).map(part => part.ariaLabel),
     ...boxes.flatMap(([one, a], at) => boxes.slice(at + 1).filter(([, b]) =>
       a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom).map(([two]) => `${one} / ${two}`)),
   ];
 }"""
-"""Numbers, titles and choices that are not seen whole, and titles of maps that lie over one another."""
+"""Numbers, titles, equations and choices that are not seen whole, and titles of maps that lie over one another."""
 BEYOND = """() => [...document.querySelectorAll("[data-testid=stMain] [data-testid=stCheckbox] *")]
     .filter(part => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).textOverflow === "ellipsis")
     .map(part => part.textContent)"""
@@ -57,7 +60,7 @@ def test_each_page_shows_its_title_and_a_figure_at_once(contexts, server, size):
 def test_numbers_titles_and_choices_are_seen_whole(contexts, server, width):
     visitor = Visitor(contexts["light"], server, width=width, height=900)
     cut = {}
-    for name in ("overview", "cbam", "models"):
+    for name in ("overview", "excitation", "cbam", "models"):
         visitor.open(PAGES[name])
         if found := visitor.page.evaluate(CUT):
             cut[name] = found
