@@ -6,9 +6,12 @@ from playwright.sync_api import expect
 from tests.browser.dashboard import PAGES
 from tests.browser.test_journey import asked, main, sidebar
 
+TWO = ("overview", "cbam")
 
-@pytest.mark.parametrize("chosen", ["", "?network=cbam&picture=Salmon"], ids=["usual", "chosen"])
-@pytest.mark.parametrize("name", PAGES)
+
+@pytest.mark.parametrize(
+    ("name", "chosen"), [*((name, "") for name in PAGES), *((name, "?network=cbam&picture=Salmon") for name in TWO)]
+)
 def test_back_forward_and_reload_find_each_page_as_it_was_left(visit, server, name, chosen):
     visitor = visit(server)
     page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=1)
