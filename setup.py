@@ -31,7 +31,7 @@ setup(
         "attention.app.assets": ["*", "*/*"],
         "attention.charts": ["*.js", "*.css"],
         "attention.figure_files": ["*.js", "fonts/*", "plotly/*"],
-        "attention.serving": ["*.css"],
+        "attention.serving": ["*.css", "*.js"],
         "attention.ui": ["*.css", "*.js"],
         "attention.report": ["*.html"],
     },

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from attention.limits import MIB
 from attention.serving.figure_scripts import FILES, FigureScripts
-from attention.serving.guard import LEAST, POLICY, ROOM, Guard
+from attention.serving.guard import LEAST, OURS, POLICY, Guard
 from attention.serving.links import LinksKept
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
@@ -96,7 +96,7 @@ def test_a_first_page_has_room_for_the_sidebar_and_the_length_that_it_says(kind,
     start, *parts = asked(Guard(beneath, {}), scope(accept=accepted, accept_encoding="gzip"))
     body = b"".join(part["body"] for part in parts)
     roomy = accepted == "text/html" and kind.startswith(b"text/html")
-    assert (ROOM in body) == roomy and body.replace(ROOM, b"</head>") == b"<head></head><body></body>"
+    assert (OURS in body) == roomy and body.replace(OURS, b"</head>") == b"<head></head><body></body>"
     if roomy:
         assert [value for name, value in start["headers"] if name == b"content-length"] == [str(len(body)).encode()]
     assert (beneath.packed is None) == (accepted == "text/html")

@@ -1,5 +1,6 @@
 """What this project uses of other packages without their promise: each in one place, and there in this version."""
 
+import dataclasses
 import re
 from importlib import import_module
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.runtime.state.query_params import QueryParams
 
 ROOT = Path(__file__).parents[1]
 USED = {  # (distribution, module, name): the one file that may use it, and why
@@ -55,11 +57,16 @@ def test_plotly_takes_a_figure_unchecked_in_the_version_that_is_installed_and_in
 
 
 def test_streamlit_says_of_a_run_that_back_brought_it_in_the_version_that_is_installed_and_in_one_place():
-    """`is_history_navigation`, without which an address that Back brought is one that the page wrote itself."""
-    assert hasattr(ScriptRunContext, "is_history_navigation"), version("streamlit")
+    """`is_history_navigation`, without which an address that Back brought is one that the page wrote itself, and the
+    query of that address, which Streamlit gives to a page without the keys of the last one."""
+    assert {"is_history_navigation", "query_string", "session_state"} <= set(dir(ScriptRunContext)) | {
+        each.name for each in dataclasses.fields(ScriptRunContext)
+    }, version("streamlit")
+    used = {"populate_from_query_string", "set_initial_query_params_from_current", "_send_query_param_msg"}
+    assert used <= set(dir(QueryParams)), version("streamlit")
     files = [
         path
         for path in (ROOT / "attention").rglob("*.py")
         if "is_history_navigation" in path.read_text(encoding="utf-8")
     ]
-    assert [path.name for path in files] == ["session.py"]
+    assert [path.name for path in files] == ["going_back.py"]

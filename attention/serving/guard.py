@@ -29,8 +29,10 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
-ROOM = b"<style>%b</style></head>" % Path(__file__).with_name("first_page.css").read_bytes()
-"""Goes into Streamlit's first page."""
+OURS = b"<style>%b</style><script>%b</script></head>" % tuple(
+    Path(__file__).with_name(f"first_page.{kind}").read_bytes() for kind in ("css", "js")
+)
+"""Goes into Streamlit's first page: room for what is to come, and a history in which Back leads to the page before."""
 HTML = (b"content-type", b"text/html; charset=utf-8")
 CLOSED = "/_stcore/metrics"
 UPLOADS = "/_stcore/upload_file/"
@@ -67,7 +69,7 @@ class Guard:
         if scope["method"] != "PUT" or UPLOADS not in scope["path"]:
             if "text/html" in headers.get(b"accept", ""):  # of a page that is to be read here, and so is not packed
                 named = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-                return await self._app({**scope, "headers": named}, receive, _with_room(with_headers(send)))
+                return await self._app({**scope, "headers": named}, receive, _with_ours(with_headers(send)))
             return await self._app(scope, receive, with_headers(send))
         return await self._take(scope, receive, send, headers.get(b"content-length", ""))
 
@@ -130,8 +132,8 @@ def with_headers(send: Send, more: Iterable[tuple[bytes, bytes]] = HEADERS) -> S
     return sent
 
 
-def _with_room(send: Send) -> Send:
-    """A first page with `ROOM` in it; anything else as it is."""
+def _with_ours(send: Send) -> Send:
+    """A first page with `OURS` in it; anything else as it is."""
     held: list[Message] = []
 
     async def sent(message: Message) -> None:
@@ -142,7 +144,7 @@ def _with_room(send: Send) -> Send:
         held.append(message)
         if not starts and not message.get("more_body"):
             start, *parts = held
-            body = b"".join(part.get("body", b"") for part in parts).replace(b"</head>", ROOM, 1)
+            body = b"".join(part.get("body", b"") for part in parts).replace(b"</head>", OURS, 1)
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})

@@ -14,7 +14,7 @@ from attention.charts import overlay
 from attention.images import PictureError
 from attention.limits import MIB, Limits
 from attention.observe import Observation, Picture
-from attention.ui import cache, export, gallery, presenting, sign_in, uploads
+from attention.ui import cache, export, gallery, going_back, presenting, sign_in, uploads
 from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs
 from attention.ui.fetching import fetch
 from attention.ui.widgets import errors, literal, mark_random, sentence
@@ -55,6 +55,7 @@ def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
 def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
     threads.share_the_processors()
+    going_back.read_address()
     sign_in.require()
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
     st.html(STYLE)

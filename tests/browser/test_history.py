@@ -1,5 +1,7 @@
 """The browser's Back, Forward and Reload: what they come to is as it was left, and no page fails over it."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -64,3 +66,23 @@ def test_back_brings_the_edits_that_stood_before_and_a_saved_view_its_own(visit,
     assert asked(page)["edits"] == off
     main(page).get_by_role("button", name="Undo").click()
     expect(headline).to_have_text(nothing)
+
+
+def test_back_finds_the_block_of_each_page_though_both_have_one_in_their_address(visit, server):
+    visitor = visit(server)
+    page, slider = visitor.page, main(visitor.page).get_by_test_id("stSlider").first.get_by_role("slider")
+    visitor.open("/cbam?network=cbam&block=layer2.0.attention")
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES['excitation']}']").click()
+    expect(page).to_have_url(re.compile("/excitation"))
+    visitor.settle()
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile("/excitation.*block=layer4.1.attention"))
+    visitor.settle()
+    page.go_back()
+    expect(page).to_have_url(re.compile("/cbam.*block=layer2.0.attention"))
+    visitor.settle()
+    expect(main(page).get_by_role("heading", level=2).first).to_contain_text("layer2.0")
+    page.go_forward()
+    expect(page).to_have_url(re.compile("/excitation.*block=layer4.1.attention"))
+    visitor.settle()
+    expect(main(page).get_by_role("heading", level=2).first).to_contain_text("layer4.1")

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention.interventions import ANY, Edit, EditError, files
 from attention.interventions.edits import check, targets
 from attention.observe import Observation
 from attention.records import Gate
-from attention.ui import presenting, widgets
+from attention.ui import going_back, presenting, widgets
 
 LONGEST_LINK = 6000
 """Length of the edits in a link, in characters; servers and browsers refuse much longer ones."""
@@ -122,8 +121,7 @@ def history_of(observation: Observation, block: str) -> History:
 
 def _is_asked_anew() -> bool:
     """Whether the address holds what is asked for, and not what this page wrote there a moment ago."""
-    context = get_script_run_ctx()
-    return presenting.has_arrived() or bool(context and context.is_history_navigation)
+    return presenting.has_arrived() or going_back.has_gone_back()
 
 
 def complain(sentence: str) -> None:
