@@ -125,7 +125,7 @@ def looks(visitor: Visitor, clock: Clock, rounds: int) -> None:
     # A person's pointer is there already: to look for the option and to wait until it stands still is the tool's own.
     ready: dict[str, Callable[[int], None]] = {
         "opacity": lambda _: slider.focus(),
-        "colours": lambda number: page.get_by_role("radio", name="magma" if number % 2 else "grey").hover(),
+        "colours": lambda number: page.get_by_role("radio", name="magma" if number % 2 else "cividis").hover(),
     }
     actions: dict[str, Callable[[int], None]] = {
         "opacity": lambda number: page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight"),

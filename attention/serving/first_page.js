@@ -2,25 +2,15 @@
 // that the address has lost what was chosen on this one, and more while a page comes and says what it opens with: Back would
 // come to those instead of to the page as it was left.
 {
-  const MOST = 10_000; // milliseconds until another page has come
-  let left = -Infinity;
-  let comes = true;
-  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (comes = false), true);
-  addEventListener(
-    "click",
-    (event) => {
-      const link = event.target.closest?.("a[href]");
-      const here = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-      if (link?.origin === location.origin && link.pathname !== location.pathname && here) left = performance.now();
-    },
-    true,
-  );
+  let comes = true; // nobody has done anything on this page yet
+  let between = false; // the newest entry is of this page, and nobody has done anything since it was made
+  const act = () => ([comes, between] = [false, false]);
+  for (const kind of ["pointerdown", "keydown", "popstate"]) addEventListener(kind, act, true);
   const push = history.pushState.bind(history);
   history.pushState = (state, title, address) => {
     const stays = new URL(address, location).pathname === location.pathname;
-    if (stays && performance.now() - left < MOST) return;
-    if (stays && comes) return history.replaceState(state, title, address);
-    if (!stays) [left, comes] = [-Infinity, true];
-    push(state, title, address);
+    if (between || (stays && comes)) history.replaceState(state, title, address);
+    else push(state, title, address);
+    [comes, between] = [!stays || comes, stays && !comes];
   };
 }

@@ -218,9 +218,8 @@ def page_of(block: Block) -> str | None:
 
 
 def open_block(page: str, block: Block) -> None:
-    """Go to a page, with this block chosen there."""
-    st.session_state.block = block.name
-    st.switch_page(f"pages/{page}.py", query_params={})  # without it, a link that chose anything is an error
+    """Go to a page, with this block chosen there; what the sidebar chose, Streamlit adds to the address itself."""
+    st.switch_page(f"pages/{page}.py", query_params={"block": block.name})
 
 
 def code(source: object, usage: str) -> None:

@@ -86,3 +86,20 @@ def test_back_finds_the_block_of_each_page_though_both_have_one_in_their_address
     expect(page).to_have_url(re.compile("/excitation.*block=layer4.1.attention"))
     visitor.settle()
     expect(main(page).get_by_role("heading", level=2).first).to_contain_text("layer4.1")
+
+
+def test_a_card_opens_its_block_by_its_address_and_one_step_back_are_the_cards(visit, server):
+    visitor = visit(server)
+    page, headline = visitor.page, main(visitor.page).get_by_role("heading", level=2).first
+    visitor.open("/?network=cbam")
+    main(page).get_by_role("button", name="Channels").first.click()
+    expect(page).to_have_url(re.compile("/excitation.*block=layer1.0.attention"))
+    expect(headline).to_contain_text("Block layer1.0")
+    visitor.settle()
+    page.reload()
+    expect(headline).to_contain_text("Block layer1.0")
+    visitor.settle()
+    page.go_back()
+    expect(headline).to_contain_text("channel gates have a mean of")
+    visitor.settle()
+    assert asked(page) == {"network": "cbam"}
