@@ -150,3 +150,18 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures, 
 
 def _stop(_words: str) -> None:
     raise KeyboardInterrupt
+
+
+def test_the_rate_of_the_fit_falls_in_a_line_from_its_largest_nearly_to_nothing(teacher, monkeypatch):
+    rates: list[float] = []
+
+    class Watched(torch.optim.Adam):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(distillation.torch.optim, "Adam", Watched)
+    se, cbam = attention_of(teacher)[0], attention_of(started_from(teacher))[0]
+    channels = se.conv_reduce.in_channels
+    distillation._fit(se, cbam.channel, torch.rand(8, channels, 1, 1), torch.rand(8, channels, 1, 1), 5)
+    assert rates == pytest.approx([2e-3, 1.6e-3, 1.2e-3, 0.8e-3, 0.4e-3])

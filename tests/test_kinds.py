@@ -49,3 +49,11 @@ def test_no_other_room_compares_with_the_name_of_a_kind():
         and any(isinstance(each, ast.Constant) and each.value in names for each in ast.walk(node))
     ]
     assert found == []
+
+
+def test_the_pages_call_gates_by_what_they_can_draw():
+    called = {kind: KINDS[kind].called for kind in KINDS}
+    assert (called["channel"], called["spatial"]) == ("channel gates", "spatial gates")
+    assert {kind for kind, name in called.items() if name == "gates of other kinds"} == {
+        kind for kind in KINDS if not (KINDS[kind].is_vector or KINDS[kind].is_map)
+    }

@@ -1,6 +1,7 @@
 """Names of classes come from text or JSON, one for each output of the network."""
 
 import json
+import re
 
 import pytest
 
@@ -57,3 +58,9 @@ def test_what_is_as_large_as_it_may_be_is_read():
 
 def test_classes_without_a_name_have_a_number():
     assert labels.default(3) == ("class 0", "class 1", "class 2")
+
+
+@pytest.mark.parametrize(("name", "said"), [("a" * 60, "a" * 60), ("a" * 61, f"{'a' * 57}...")])
+def test_a_name_in_a_sentence_has_at_most_sixty_letters(name, said):
+    with pytest.raises(labels.LabelError, match=f"^{re.escape(said)} "):
+        labels.read(b"a", name, 2)

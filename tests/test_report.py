@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -296,3 +297,13 @@ def test_where_a_report_cannot_be_written_is_said_before_it_is_made(monkeypatch)
 def test_what_is_packed_comes_back_and_what_is_no_text_is_spelled_out(text, kept):
     assert packing.unpacked(packing.packed(text)) == kept
     assert packing.packed(text) == packing.packed(text)
+
+
+def test_a_surveys_report_counts_the_gates_that_it_does_not_show(result):
+    shown = survey.LoadedSurvey(result)
+    other = dataclasses.replace(result.gates[0], name="other", kind="token", top=None)
+    more = survey.LoadedSurvey(dataclasses.replace(result, gates=(*result.gates, other)))
+    assert len(more.gates) == len(shown.gates)
+    sentence = "stand for neither channels nor places"
+    assert sentence not in html(surveyed(shown))
+    assert f"1 of {len(result.gates) + 1} gates {sentence}" in html(surveyed(more))
