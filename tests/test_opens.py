@@ -92,8 +92,10 @@ WEIGHTS = {
     "NaN or infinite weights": of("NaN"),
     "8-bit floats": of("eight-bit floats"),
     "a download that was cut off": lambda: saved(STATE)[:-100],
-    "one of several files that a network was cut into, or their list": lambda: (
-        b'{\n  "metadata": {"total_size": 9},\n  "weight_map": {"a": "model-00001-of-00002.safetensors"}\n}'
+    "one of several files that a network was cut into, or their list": (
+        lambda: b'{\n  "metadata": {"total_size": 9},\n  "weight_map": {"a": "model-00001-of-00002.safetensors"}\n}',
+        lambda: b'{"weight_map": {"a": "model.safetensors"}}',
+        lambda: b'{"a": "model-00001-of-00002.safetensors"}',
     ),
     "ONNX": of("ONNX"),
     "HDF5, as Keras writes it": of("HDF5"),

@@ -41,8 +41,11 @@ def test_a_network_without_a_recipe_is_refused(tmp_path, pictures):
         training.train("efficientnet-b0", pictures, tmp_path / "run.pt", TINY)
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures):
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures, capsys):
     straight = training.train("se", pictures, tmp_path / "straight.pt", TINY)
+    epochs = len(TINY.sizes)
+    said = capsys.readouterr().out
+    assert [f"epoch {number}/{epochs}" in said for number in range(epochs + 2)] == [False, *[True] * epochs, False]
     stopped = tmp_path / "stopped.pt"
     stop_after_one_epoch(pictures, stopped)
     resumed = training.train("se", pictures, stopped, TINY)
