@@ -226,3 +226,10 @@ def test_se_and_cbam_add_to_resnet18_what_their_published_sizes_say():
 
 def test_squeezing_by_two_poolings_costs_no_parameter():
     assert parameters(ChannelAttention(64)) == parameters(SE(64))
+
+
+def test_each_layer_has_the_papers_reduction_ratio_of_16_and_kernel_of_7_unless_asked_otherwise():
+    for layer in (ChannelGate(64), ChannelAttention(64), SE(64), CBAM(64)):
+        assert [each.out_features for each in layer.modules() if isinstance(each, nn.Linear)] == [64 // 16, 64]
+    for layer in (SpatialGate(), SpatialAttention(), CBAM(64)):
+        assert {each.kernel_size for each in layer.modules() if isinstance(each, nn.Conv2d)} == {(7, 7)}
