@@ -11,7 +11,15 @@ import torchvision
 from torch import nn
 
 from attention import attribution, networks
-from attention.attribution import AttributionError, Attributor, GradCam, GuidedGradCam, IntegratedGradients, Occlusion
+from attention.attribution import (
+    AttributionError,
+    Attributor,
+    GradCam,
+    GuidedGradCam,
+    IntegratedGradients,
+    Occlusion,
+    heatmaps,
+)
 from attention.attribution.layers import Layers, Places
 from attention.attribution.methods import EigenCam, GradCamPlusPlus, ScoreCam
 from attention.charts import comparing
@@ -62,7 +70,11 @@ def test_fewer_pictures_go_through_at_once_where_there_is_little_room_and_the_ma
     forward = Small.forward
     monkeypatch.setattr(Small, "forward", lambda self, x: sizes.append(len(x)) or forward(self, x))
     monkeypatch.setenv("GATESCOPE_MAX_PASSES_BYTES", str(2 * inside))
+    taken: list[int] = []
+    taking = heatmaps.PASSES.taking
+    monkeypatch.setattr(heatmaps.PASSES, "taking", lambda size: taken.append(size) or taking(size))
     few = Attributor(module)(picture(), 1, method=method)
+    assert taken == [2 * inside]
     np.testing.assert_allclose(few.values, usual.values, atol=1e-5)
     assert max(sizes) == 2
 

@@ -224,3 +224,12 @@ def test_a_figure_leaves_its_background_and_text_to_the_theme_and_is_the_same_ea
 def test_the_proof_is_numbered_as_far_as_there_are_channels():
     layout = figures.answers(np.eye(8, dtype=bool), groups=8).figure.layout
     assert layout.xaxis.constrain == layout.yaxis.constrain == "domain"
+
+
+@given(partitions())
+@settings(max_examples=20)
+def test_every_shape_ends_where_it_began(drawn):
+    settings, lit = drawn
+    figure = diagram(settings, TITLES, lit)
+    shapes = [box for column in (1, 2) for trace in traces(figure, column) if trace.fill for box in boxes(trace)]
+    assert shapes and all((x[0], y[0]) == (x[-1], y[-1]) for x, y in shapes)

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -112,3 +113,10 @@ def test_no_text_of_the_project_in_a_figure_is_markup():
     """It would be shown as it is: a new line is a new line."""
     charts = Path(__file__).parents[1] / "attention" / "charts"
     assert [path.name for path in charts.rglob("*.py") if "<br>" in path.read_text(encoding="utf-8")] == []
+
+
+def test_of_folders_in_one_another_the_innermost_is_left_out_of_a_sentence(monkeypatch):
+    outer, inner = f"{os.sep}a b", f"{os.sep}a b{os.sep}c d"
+    for folders in ([outer, inner], [inner, outer]):
+        monkeypatch.setattr(foreign, "_folders", lambda folders=folders: folders)
+        assert read_back(foreign.sentence(f"{inner}{os.sep}cat is no picture")) == f"…{os.sep}cat is no picture"
