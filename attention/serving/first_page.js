@@ -8,7 +8,7 @@
   for (const kind of ["pointerdown", "keydown", "popstate"]) addEventListener(kind, act, true);
   const push = history.pushState.bind(history);
   history.pushState = (state, title, address) => {
-    const stays = new URL(address, location).pathname === location.pathname;
+    const stays = new URL(address ?? location, location).pathname === location.pathname;
     if (between || (stays && comes)) history.replaceState(state, title, address);
     else push(state, title, address);
     [comes, between] = [!stays || comes, stays && !comes];
