@@ -60,7 +60,11 @@ _SCREEN = st.components.v2.component(
     html="<i></i>",
     js="""const ON = ["Next_step", "Next_view"], BACK = ["Previous_step", "Previous_view"];
 const WAYS = {PageDown: ON, " ": ON, PageUp: BACK};
-export default ({setStateValue, data}) => {
+const calls = new WeakMap();  // Streamlit calls anew for new data, and ends the last call alone
+export default ({parentElement, setStateValue, data}) => {
+  calls.get(parentElement)?.abort();
+  const call = new AbortController();
+  calls.set(parentElement, call);
   const say = () => {
     if (innerWidth !== data.width || innerHeight !== data.height)
       setStateValue("size", {width: innerWidth, height: innerHeight});
@@ -75,9 +79,9 @@ export default ({setStateValue, data}) => {
   };
   document.documentElement.dataset.screen = `${data.width}x${data.height}`;  // what the figures are drawn for
   say();
-  addEventListener("resize", say);
-  addEventListener("keydown", go);
-  return () => { removeEventListener("resize", say); removeEventListener("keydown", go); };
+  addEventListener("resize", say, call);
+  addEventListener("keydown", go, call);
+  return () => call.abort();
 };""",
 )
 """Says how large the screen is, and goes on and back by the keys that clickers send: a lesson's steps, then views."""

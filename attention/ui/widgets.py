@@ -34,12 +34,15 @@ _MARK, _POSITION = "_mark", "_position"
 _SAID = st.components.v2.component(
     "said",
     html="<i></i>",
-    js="""export default ({data}) => {
+    js="""const watches = new WeakMap();  // Streamlit calls anew for new data, and ends the last call alone
+export default ({parentElement, data}) => {
   const mark = () => {
     const slider = document.querySelector(".st-key-block input");
     document.documentElement.toggleAttribute("data-moved", Boolean(slider) && Number(slider.value) !== data.position);
   };
   const watch = new MutationObserver(mark);
+  watches.get(parentElement)?.disconnect();
+  watches.set(parentElement, watch);
   watch.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
   mark();
   return () => {

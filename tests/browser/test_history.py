@@ -103,3 +103,17 @@ def test_a_card_opens_its_block_by_its_address_and_one_step_back_are_the_cards(v
     expect(headline).to_contain_text("channel gates have a mean of")
     visitor.settle()
     assert asked(page) == {"network": "cbam"}
+
+
+def test_a_block_chosen_on_one_page_is_shown_and_spoken_of_on_the_next(visit, server):
+    visitor = visit(server)
+    page, slider = visitor.page, main(visitor.page).get_by_test_id("stSlider").first.get_by_role("slider")
+    visitor.open("/cbam?network=cbam&block=layer2.0.attention")
+    slider.press("ArrowRight")
+    expect(main(page).get_by_role("heading", level=2).first).to_contain_text("Block layer2.1")
+    visitor.settle()
+    for name in ("intervene", "excitation"):
+        page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES[name]}']").click()
+        expect(page).to_have_url(re.compile(f"/{name}.*block=layer2.1.attention"))
+        visitor.settle()
+        expect(main(page).get_by_role("heading", level=2).first).to_be_visible()

@@ -1,5 +1,6 @@
 """A presentation on a lecturer's screen: the title, the answer and the figure, whole, and in large type."""
 
+import re
 from urllib.parse import quote_plus
 
 import pytest
@@ -114,6 +115,21 @@ def test_the_controls_come_by_a_key_and_go(visit, server):
     visitor.settle()
     visitor.page.keyboard.press("t")
     expect(opacity).to_be_hidden()
+
+
+def test_a_key_goes_one_step_after_the_window_was_resized(visit, server):
+    visitor = visit(server)
+    visitor.open("/lesson_se?network=se&present=1&step=1")
+    for width, height in SIZES:
+        visitor.page.set_viewport_size({"width": width, "height": height})
+        expect(visitor.page.locator("html")).to_have_attribute("data-screen", f"{width}x{height}")
+        visitor.settle()
+    pressed = "next => { window.pressed = 0; next.addEventListener('click', () => { window.pressed += 1; }); }"
+    visitor.page.get_by_test_id("stBottom").get_by_role("button", name="Next step").evaluate(pressed)
+    visitor.page.keyboard.press("PageDown")
+    expect(visitor.page).to_have_url(re.compile("step=2"))
+    assert visitor.page.evaluate("window.pressed") == 1
+    visitor.settle()
 
 
 BAR = """() => [...document.querySelectorAll('[data-testid="stBottom"] button')].filter(each => each.checkVisibility())
