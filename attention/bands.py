@@ -236,8 +236,7 @@ def _decoded(file: Tiff, places: Sequence[int], lengths: Sequence[int], times: i
 def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
     """The file with another directory, which is put behind it."""
     order = "<" if data.startswith(b"II") else ">"
-    start = len(data) + len(data) % 2
-    lists, behind = b"", start + 2 + 12 * len(wanted) + 4
+    lists, behind = b"", len(data) + 2 + 12 * len(wanted) + 4
     table = struct.pack(f"{order}H", len(wanted))
     for tag, numbers in sorted(wanted.items()):
         short = max(numbers) < 2**16 and tag in (_BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _FORMAT)
@@ -248,8 +247,7 @@ def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
             lists += packed
         else:
             table += packed.ljust(4, b"\0")
-    header = data[:4] + struct.pack(f"{order}I", start)
-    return header + data[8:].ljust(start - 8, b"\0") + table + bytes(4) + lists
+    return data[:4] + struct.pack(f"{order}I", len(data)) + data[8:] + table + bytes(4) + lists
 
 
 def _undone(pixels: NDArray[Any], file: Tiff) -> NDArray[Any]:

@@ -253,6 +253,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "picture": (picture, "a PNG picture"),
     "text": (lambda: b"weights: none\n" * 9, "no weight file"),
     "ONNX": (lambda: b"\x08\x08\x12\x07pytorch" + bytes(99), "an ONNX graph"),
+    "no ONNX": (lambda: b"\x08\x08\x13\x07pytorch" + bytes(99), "no weight file"),
     "HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file, as Keras writes them"),
     "git-lfs": (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of git-lfs"),
     "web page": (lambda: b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html></html>", "a saved web page"),

@@ -224,7 +224,7 @@ def test_the_passes_are_those_that_were_announced(method):
     assert max(np.diff(done)) <= attribution.methods.AT_ONCE
 
 
-@EACH
+@pytest.mark.parametrize("method", [*METHODS, Occlusion(0.35)], ids=repr)
 def test_as_many_pictures_run_as_were_announced(method):
     class Counting(Small):
         pictures = 0

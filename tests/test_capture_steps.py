@@ -188,6 +188,14 @@ def test_a_pass_for_steps_ends_at_the_last_gate_that_was_asked_for():
         Tracer(block).steps(gallery.features(), ["0", "3"])
 
 
+@torch.no_grad()
+def test_of_the_gates_inside_what_was_asked_for_the_first_four_are_named():
+    block = nn.Sequential(nn.Sequential(*(SE(8, 2) for _ in range(6)))).eval()
+    with pytest.raises(TraceError) as caught:
+        Tracer(block).steps(gallery.features(), ["0"])
+    assert str(caught.value).endswith("the nearest of its 6 gates are '0.0', '0.1', '0.2', '0.3'")
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 @torch.no_grad()
 def test_other_precisions_are_explained_too(dtype):

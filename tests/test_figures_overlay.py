@@ -153,6 +153,11 @@ def test_a_close_up_keeps_all_of_the_crop_and_is_at_most_twice_as_long_as_wide(w
     assert np.array(near, float).sum() == np.array(picture, float).sum()
 
 
+def test_a_box_that_is_thinner_than_a_pixel_has_one_pixel():
+    assert overlay.pixels((2.6, 3.4, 9.5, 5.6)) == (3, 3, 10, 6)
+    assert overlay.pixels((2.6, 3.4, 2.7, 3.4)) == (3, 3, 4, 4)
+
+
 def test_cells_stand_in_the_order_of_the_channels():
     values = np.array([0, 1, 0.5, 0.25], np.float32)
     drawn = np.asarray(Image.open(io.BytesIO(overlay.cells(values))).convert("RGB"))

@@ -191,7 +191,7 @@ def test_places_are_read_as_people_write_them(text, numbers):
     assert interventions.parse_ranges(interventions.format_ranges(numbers), 11) == numbers
 
 
-@pytest.mark.parametrize("text", ["", "a", "11", "3-", "5-3", "-1", "1;2", "1,,2", "9" * 40])
+@pytest.mark.parametrize("text", ["", "a", "11", "3, 11", "3-", "5-3", "-1", "1;2", "1,,2", "9" * 40])
 def test_what_names_no_places_is_refused(text):
     with pytest.raises(EditError, match="0 to 10"):
         interventions.parse_ranges(text, 11)

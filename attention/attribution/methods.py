@@ -135,8 +135,8 @@ class GradCam(Method):
 class GradCamPlusPlus(GradCam):
     """relu(sum_k w_k A_k), w_k the sum over the places of a relu(g), g = dy/dA_k (arXiv 1710.11063, eqs. 5 and 19).
 
-    a = g^2 / (2 g^2 + g^3 sum A_k) weighs the places, and is 0 where g is; the score is exp of the logit, whose
-    positive factor scales the map alone and is left out.
+    a = g^2 / (2 g^2 + g^3 sum A_k) weighs the places, and is 0 where its divisor is; the score is exp of the logit,
+    whose positive factor scales the map alone and is left out.
     """
 
     name: ClassVar[str] = "grad-cam++"
@@ -145,7 +145,7 @@ class GradCamPlusPlus(GradCam):
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         features, gradient = self.at_layer(copy, picture, target, layers)
         below = 2 * gradient**2 + gradient**3 * features.sum((1, 2), keepdim=True)
-        share = torch.where(gradient == 0, 0, gradient**2 / torch.where(below == 0, 1, below))
+        share = torch.where(below == 0, 0, gradient**2 / below)
         weights = (share * gradient.relu()).sum((1, 2), keepdim=True)
         return (weights * features).sum(0).relu()
 

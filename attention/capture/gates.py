@@ -232,7 +232,6 @@ class Owners:
     def __init__(self, parts: Mapping[str, nn.Module]) -> None:
         self._names = {id(part): name for name, part in parts.items()}
         self._parts = parts
-        self._graphs = any(isinstance(part, torch.fx.GraphModule) for part in parts.values())
 
     def holders(self, weights: frozenset[int]) -> dict[int, str]:
         """The paths of the modules that hold these parameters, which are named by their identity."""
@@ -247,7 +246,7 @@ class Owners:
                 module = frame.f_locals["self"]
                 name = names.get(id(module))
                 if name is not None:
-                    inside = _running_node(module) if self._graphs else ""
+                    inside = _running_node(module)
                     return f"{name}.{inside}".strip(".") if inside else name
             frame = frame.f_back
         return ""
