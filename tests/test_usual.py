@@ -95,9 +95,11 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
         "with others."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "Most below its usual gate is channel 2: 0.100, usually 0.800. Its strongest channel is the strongest of 2 of "
-        "2 other pictures; of a grey card too."
+        "Most below its usual gate is channel 2: 0.100, usually 0.800. Its strongest channel is the strongest with 2 "
+        "of 2 other pictures; with a grey card it is too."
     )
+    alone = usual.details(found([0, 1], [[0.9, 0.5]] * 3, [0.9, 0.5]), CHANNEL)
+    assert "the strongest with none of 3 other pictures; with a grey card channel 0 is." in alone
     chart = usual.chart(case, "layer4.1", CHANNEL)
     assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)
 

@@ -52,12 +52,12 @@ def details(found: AgainstUsual, kind: Kind) -> str:
         card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean." * (above > 0)
         return f"For a grey card it {card}.{more} {far}"
-    card = "too" if found.grey_alike else f"it is {word} {grey}"
+    card = "it is too" if found.grey_alike else f"{word} {grey} is"
     least = f"{fixed(found.values[shut])}, usually {fixed(found.usual[shut])}"
     below = f"Most below its usual gate is {word} {shut}: {least}. " * bool(found.difference[shut] < 0)
     return (
-        f"{below}Its strongest {word} is the strongest of {found.alike} of {found.count} other pictures; of a grey "
-        f"card {card}. {far}"
+        f"{below}Its strongest {word} is the strongest with {found.alike or 'none'} of {found.count} other pictures; "
+        f"with a grey card {card}. {far}"
     )
 
 
