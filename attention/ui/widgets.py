@@ -343,7 +343,7 @@ def choose(
         return readable(names(value))
 
     usual = values[0] if default is None else default
-    asked = st.query_params.get(key) if linked else None
+    asked = _asked(key) if linked else None
     if asked is not None and asked not in map(called, values):
         _say_fallback(key, asked, _listed([called(value) for value in values]))
     if key in st.session_state and st.session_state[key] not in values:
@@ -373,7 +373,7 @@ def choose_number(
 
     A link that asks for one beyond the ends gets the usual one, and the page says so.
     """
-    asked = st.query_params.get(key)
+    asked = _asked(key)
     if asked is not None and not _within(asked, low, high):
         _say_fallback(key, asked, f"{number(low)} to {number(high)}")
     if key in st.session_state and not _within(st.session_state[key], low, high):
@@ -397,6 +397,11 @@ def choose_channel(where: str, count: int, usual: Callable[[], int], *, key: str
     return int(st.number_input("Channel", 0, count - 1, first, key=key, bind="query-params", **settings))
 
 
+def _asked(key: str) -> str | None:
+    """What a link asks for: what stands in the address before anybody has chosen."""
+    return None if key in st.session_state else st.query_params.get(key)
+
+
 def _say_fallback(key: str, asked: str, allowed: str) -> None:
     said = f"The link asks for {key} “{literal(asked[:40])}”; there is {literal(allowed)}. This is shown instead."
     st.caption(f":material/link_off: {said}")
@@ -415,7 +420,7 @@ def _within(value: Any, low: float, high: float) -> bool:
 
 def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> None:
     """The parts of a page by title, each drawn with what is given where it is open, and failing for itself."""
-    asked = st.query_params.get(key)
+    asked = _asked(key)
     if asked is not None and asked not in draws:
         _say_fallback(key, asked, _listed(list(draws)))
     places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")

@@ -45,27 +45,67 @@ def test_back_forward_and_reload_find_each_page_as_it_was_left(visit, server, na
 def test_back_brings_the_edits_that_stood_before_and_a_saved_view_its_own(visit, server):
     visitor = visit(server)
     page, headline = visitor.page, main(visitor.page).get_by_role("heading", level=2).first
+    undo, saved = (
+        main(page).get_by_role("button", name="Undo"),
+        page.get_by_role("button", name="Does the gate matter?"),
+    )
     visitor.open("/intervene?network=cbam&edits=none")
-    visitor.settle()
     nothing = headline.inner_text()
     main(page).get_by_text("Switch off", exact=True).click()
     expect(headline).to_contain_text("switched off")
     visitor.settle()
     off = asked(page)["edits"]
+    for name in ("overview", "intervene"):
+        page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES[name]}']").click()
+        expect(headline).not_to_contain_text("channel gates have" if name == "intervene" else "switched off")
+        visitor.settle()
     sidebar(page).get_by_text("Figures and views", exact=True).click()
     sidebar(page).get_by_role("button", name="Save this view").click()
-    saved = sidebar(page).get_by_role("button", name="Does the gate matter?")
     expect(saved).to_be_visible()
-    page.go_back()
+    undo.click()
     expect(headline).to_have_text(nothing)
     visitor.settle()
-    assert asked(page)["edits"] == "none"
+    page.go_back()
+    expect(headline).to_contain_text("channel gates have")
+    visitor.settle()
+    page.go_back()
+    expect(headline).to_contain_text("switched off")
+    visitor.settle()
+    assert asked(page)["edits"] == off
+    undo.click()
+    expect(headline).to_have_text(nothing)
+    visitor.settle()
     saved.click()
     expect(headline).to_contain_text("switched off")
     visitor.settle()
     assert asked(page)["edits"] == off
-    main(page).get_by_role("button", name="Undo").click()
+    undo.click()
     expect(headline).to_have_text(nothing)
+
+
+def test_what_is_chosen_on_a_page_is_no_step_of_the_history_and_no_wish_of_a_link(visit, server):
+    visitor = visit(server)
+    page, headline = visitor.page, main(visitor.page).get_by_role("heading", level=2).first
+    visitor.open("/?network=cbam")
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES['intervene']}']").click()
+    expect(headline).to_contain_text("switched off")
+    visitor.settle()
+    steps = page.evaluate("history.length")
+    main(page).get_by_test_id("stSlider").first.get_by_role("slider").press("ArrowLeft")
+    expect(page).to_have_url(re.compile("block=layer3.1.attention"))
+    main(page).get_by_text("Shuffle", exact=True).click()
+    expect(headline).to_contain_text("With 2 edits")
+    visitor.settle()
+    sidebar(page).get_by_role("combobox").first.click()
+    page.get_by_role("option", name="se", exact=True).click()
+    expect(page).to_have_url(re.compile("network=se(&|$)"))
+    visitor.settle()
+    expect(main(page)).not_to_contain_text("The link asks")
+    assert page.evaluate("history.length") == steps
+    page.go_back()
+    expect(headline).to_contain_text("channel gates have")
+    visitor.settle()
+    assert asked(page)["network"] == "cbam"
 
 
 def test_back_finds_the_block_of_each_page_though_both_have_one_in_their_address(visit, server):
