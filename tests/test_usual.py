@@ -95,8 +95,13 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
         "with others."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "Most below its usual gate is channel 2: 0.100, usually 0.800. Its strongest channel is the strongest of 2 of "
-        "2 other pictures; of a grey card too."
+        "Most below its usual gate is channel 2: 0.100, usually 0.800. Its strongest channel is the strongest with 2 "
+        "of 2 other pictures; with a grey card too."
+    )
+    rare = found([0.9, 0.5], [[0.2, 0.5]] * 2, [0.2, 0.5])
+    assert (
+        "Its strongest channel is the strongest with none of 2 other pictures; with a grey card it is channel 1."
+        in usual.details(rare, CHANNEL)
     )
     chart = usual.chart(case, "layer4.1", CHANNEL)
     assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)
@@ -112,6 +117,8 @@ def test_through_depth_the_most_unusual_gate_is_named():
         "of 6" in chart.headline
     )
     assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
+    both = {("a", CHANNEL if kind == SPATIAL else SPATIAL): case for (_, kind), case in cases.items()}
+    assert usual.through_depth(both, {"a": "first"}).headline.startswith("The spatial gate of block first is the most")
 
 
 def test_a_picture_is_not_held_against_itself_nor_against_gates_of_another_size():
