@@ -55,6 +55,7 @@ def test_every_step_opens_by_its_link_and_shows_its_figure(page, step):
     app = opened(page, step=str(step))
     assert app.header[0].value.startswith(f"{step}. ")
     assert f"Step {step} of {STEPS[page]}" in [text.value for text in app.text]
+    assert not [caption.value for caption in app.caption if re.fullmatch("`[^`]*`[.]", caption.value)]  # a name alone
     if question := guess(app):
         assert question.options[-1] == UNDECIDED and len(set(question.options)) >= 3
         drawn_by_mermaid = gated.BEFORE in question.options  # which this kind of test does not see
