@@ -77,6 +77,12 @@ def test_back_and_next_lead_through_the_lesson_and_end_at_its_ends(page):
     assert last.button(key="Next_step").disabled and not last.button(key="Previous_step").disabled
 
 
+def test_the_lesson_on_groups_speaks_of_no_gates():
+    for step in range(1, STEPS["lesson_grouped"] + 1):
+        captions = opened("lesson_grouped", step=str(step)).main.caption
+        assert not [each.value for each in captions if re.search(r"\bgates?\b", each.value)]
+
+
 def test_a_link_to_a_step_that_is_none_says_so_and_shows_the_first():
     app = opened("lesson_se", step="99")
     assert app.header[0].value.startswith("1. ") and "there is 1 to 12" in said(app)
