@@ -61,7 +61,7 @@ def test_every_step_opens_by_its_link_and_shows_its_figure(page, step):
         drawn_by_mermaid = gated.BEFORE in question.options  # which this kind of test does not see
         assert figures(app) >= 1 or drawn_by_mermaid
         sound(question.set_value(UNDECIDED).run())
-        assert any(":material/visibility:" in each.value for each in app.markdown)
+        assert any(":material/visibility: **It is " in each.value for each in app.markdown)
     assert figures(app) >= 1
 
 

@@ -17,7 +17,7 @@ from attention.models import zoo
 from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Floats, SpatialSteps
-from attention.ui import cache, widgets
+from attention.ui import cache, presenting, widgets
 from attention.ui.choosing import chosen
 from attention.ui.exploring import explore
 from attention.ui.lessons import gated as shared
@@ -118,7 +118,7 @@ def _picture(seen: Observation) -> Chart:
 
 
 def _narrow(chart: Chart) -> None:
-    with st.container(width=300):
+    with st.container(width="stretch" if presenting.is_bare() else 300):
         widgets.show(chart)
 
 
