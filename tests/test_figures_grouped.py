@@ -92,6 +92,7 @@ def test_one_group_is_drawn_once_and_not_called_groups():
     assert traces(chart.figure, 1) and not traces(chart.figure, 2)
     assert [note.text for note in chart.figure.layout.annotations].count("Ordinary: 576 weights") == 1
     assert chart.alt == "Ordinary, every kernel reads every channel."
+    assert tuple(chart.figure.layout.xaxis.domain) == (0, 1)  # on a phone its headings need all of it
 
 
 @settings(max_examples=20)

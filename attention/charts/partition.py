@@ -117,7 +117,7 @@ def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None =
     across = {"visible": False, "range": [-0.07, 1.01]}
     down = {"visible": False, "range": [panels[0].lanes()[-1].end + 0.05, -0.05]}
     layout = {
-        "xaxis": {**across, "domain": [0.2725, 0.7275] if alone else [0, 0.455]},
+        "xaxis": {**across, "domain": [0, 1 if alone else 0.455]},
         "xaxis2": {**across, "domain": [0.545, 1]},
         "yaxis": down,
         "yaxis2": {**down, "anchor": "x2"},
