@@ -68,6 +68,14 @@ def test_only_the_chosen_bar_is_framed_and_named(values, data):
     assert order[label.x] == chosen
 
 
+@pytest.mark.parametrize(("chosen", "highest"), [(212, 191), (20, 60), (120, 100)])
+def test_the_name_of_the_chosen_bar_stands_above_all_that_it_reaches_over(chosen, highest):
+    values = np.full(240, 0.1, np.float32)
+    values[highest] = 2
+    (label,) = channels.vector(values, chosen, "mean").layout.annotations
+    assert (label.x, label.y) == (chosen, 2)
+
+
 def test_a_chosen_channel_that_is_not_among_the_top_has_no_bar():
     values = some_gate(300)
     figure = channels.gate_bars(values, channels.shown(values, by_size=True), int(values.argmin()))
@@ -126,7 +134,9 @@ def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_mos
 @pytest.mark.parametrize("size", [8, channels.MOST_BARS, channels.MOST_BARS + 1, 2048])
 def test_a_vector_is_drawn_whole(size):
     values = some_gate(size) - 0.5
-    (drawn,) = channels.vector(values, 3, "mean").data
+    figure = channels.vector(values, 3, "mean")
+    (drawn,) = figure.data
+    assert figure.layout.xaxis.title.text == ("channel" if drawn.type == "bar" else None)
     numbers = drawn.y if drawn.type == "bar" else np.asarray(drawn.z).ravel()[:size]
     np.testing.assert_array_equal(numbers, values)
 

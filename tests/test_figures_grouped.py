@@ -11,6 +11,7 @@ from attention.charts import grouped as figures
 from attention.charts import partition
 from attention.charts.colours import OKABE_ITO
 from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, shown_groups
+from attention.charts.partition import chart as partition_chart
 from attention.cost import Measured
 from attention.grouped import Convolution, cost_of
 from attention.grouped.census import convolutions
@@ -40,6 +41,11 @@ def area(figure, column, fill=None):
         for box in boxes(trace)
         if min(box[0]) > 0.2 and max(box[0]) < 0.85
     )
+
+
+def panels(layer):
+    """The ordinary convolution, and the grouped one where there are groups."""
+    return (1, 2) if layer.groups > 1 else (1,)
 
 
 def traces(figure, column):
@@ -80,15 +86,25 @@ def test_many_channels_are_bands_with_a_count():
     assert sum(len(boxes(trace)) for trace in traces(figure, 2)) < 100
 
 
+def test_one_group_is_drawn_once_and_not_called_groups():
+    layer = convolution(8, 8, 1)
+    chart = partition_chart(layer, cost_of(layer))
+    assert traces(chart.figure, 1) and not traces(chart.figure, 2)
+    assert [note.text for note in chart.figure.layout.annotations].count("Ordinary: 576 weights") == 1
+    assert chart.alt == "Ordinary, every kernel reads every channel."
+    assert tuple(chart.figure.layout.xaxis.domain) == (0, 1)  # on a phone its headings need all of it
+
+
 @settings(max_examples=20)
 @given(partitions())
 def test_every_group_shown_is_numbered_and_those_left_out_are_counted(partition):
     layer, lit = partition
     texts = [note.text for note in diagram(layer, TITLES, lit).layout.annotations]
     shown = shown_groups(layer.groups, lit)
-    assert all(texts.count(str(group + 1)) == 2 for group in shown)
+    drawn = len(panels(layer))
+    assert all(texts.count(str(group + 1)) == drawn for group in shown)
     left_out = sum(int(text.split()[1]) for text in texts if "more groups" in text)
-    assert left_out == 2 * (layer.groups - len(shown))
+    assert left_out == drawn * (layer.groups - len(shown))
 
 
 @given(st.integers(1, 2048), st.integers(0, 2047))
@@ -103,7 +119,7 @@ def test_the_lit_group_is_always_shown(groups, lit):
 @given(partitions())
 def test_a_lit_group_stands_out_and_without_one_none_does(partition):
     layer, lit = partition
-    for column in (1, 2):
+    for column in panels(layer):
         solid = [trace for trace in traces(diagram(layer, TITLES, lit), column) if trace.line.width]
         shown = shown_groups(layer.groups, lit)
         bright = [group for group, trace in zip(shown, solid, strict=True) if trace.opacity > 0.5]
@@ -115,8 +131,8 @@ def test_a_lit_group_stands_out_and_without_one_none_does(partition):
 def test_a_click_names_the_group_under_it(partition):
     layer, lit = partition
     figure = diagram(layer, TITLES, lit)
-    for column, ordinary in ((1, True), (2, False)):
-        lanes = Panel(layer, ordinary, lit).lanes()
+    for column in panels(layer):
+        lanes = Panel(layer, column == 1, lit).lanes()
         shown = shown_groups(layer.groups, lit)
         axis = "x" if column == 1 else "x2"
         (targets,) = (trace for trace in figure.data if trace.mode == "markers" and trace.xaxis == axis)

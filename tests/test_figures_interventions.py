@@ -73,6 +73,13 @@ def test_probabilities_stand_side_by_side_with_both_numbers():
     assert figure.layout.yaxis2.range == figure.layout.yaxis.range
 
 
+def test_a_long_name_takes_two_lines_beside_its_bar():
+    labels = ["cat", "chambered nautilus", "standard poodle with a very long coat", "n" * 20]
+    figure = figures.probabilities(labels, np.full(4, 0.25), np.full(4, 0.25))
+    names = ["cat ", "chambered \nnautilus ", "standard \npoodle with a… ", "n" * 14 + " \n" + "n" * 6 + " "]
+    assert list(figure.layout.yaxis.ticktext) == names
+
+
 def test_a_change_stands_over_its_draws_on_an_axis_symmetric_about_zero():
     figure = figures.against_chance(-2.0, [0.5, 1.0])
     draws, change = figure.data

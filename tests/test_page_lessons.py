@@ -55,12 +55,13 @@ def test_every_step_opens_by_its_link_and_shows_its_figure(page, step):
     app = opened(page, step=str(step))
     assert app.header[0].value.startswith(f"{step}. ")
     assert f"Step {step} of {STEPS[page]}" in [text.value for text in app.text]
+    assert not [caption.value for caption in app.caption if re.fullmatch("`[^`]*`[.]", caption.value)]  # a name alone
     if question := guess(app):
         assert question.options[-1] == UNDECIDED and len(set(question.options)) >= 3
         drawn_by_mermaid = gated.BEFORE in question.options  # which this kind of test does not see
         assert figures(app) >= 1 or drawn_by_mermaid
         sound(question.set_value(UNDECIDED).run())
-        assert any(":material/visibility:" in each.value for each in app.markdown)
+        assert any(":material/visibility: **It is " in each.value for each in app.markdown)
     assert figures(app) >= 1
 
 
@@ -74,6 +75,12 @@ def test_back_and_next_lead_through_the_lesson_and_end_at_its_ends(page):
     assert app.header[0].value.startswith("1. ")
     last = opened(page, step=str(STEPS[page]))
     assert last.button(key="Next_step").disabled and not last.button(key="Previous_step").disabled
+
+
+def test_the_lesson_on_groups_speaks_of_no_gates():
+    for step in range(1, STEPS["lesson_grouped"] + 1):
+        captions = opened("lesson_grouped", step=str(step)).main.caption
+        assert not [each.value for each in captions if re.search(r"\bgates?\b", each.value)]
 
 
 def test_a_link_to_a_step_that_is_none_says_so_and_shows_the_first():

@@ -149,6 +149,13 @@ def test_cards_that_there_are_not_fall_back_when_the_network_changes():
     assert any("Blocks 1 to 16 of 32" in caption.value for caption in app.caption)
 
 
+def test_a_block_of_another_network_is_no_fault_of_a_link():
+    app = opened("excitation", network="cbam-b0", block="blocks.3.1.se")
+    app.selectbox(key="network").set_value("se").run()
+    assert not app.exception and app.select_slider(key="block").value.startswith("layer")
+    assert not any("The link asks for" in caption.value for caption in app.caption)
+
+
 @pytest.mark.parametrize(("network", "leaves"), [("pytorchcv/bam_resnet18", True), ("timm/resnest14d", False)])
 def test_the_first_page_says_where_gates_leave_the_scale_of_its_colours(network, leaves):
     app = opened(network=network, weights="Random")

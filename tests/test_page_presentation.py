@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention.report import Table
+from attention.ui import page_style
 from attention.ui.frame import PAGES
 from tests.charts import sent_chart
 
@@ -47,6 +48,11 @@ def test_figures_are_larger_when_presented():
     small, large = (sent_chart(opened("excitation", **asked), "gate")["layout"] for asked in ({}, {"present": "1"}))
     assert large["height"] > small["height"]
     assert large["xaxis"]["tickfont"]["size"] > small["xaxis"]["tickfont"]["size"]
+
+
+def test_names_within_a_presented_figure_shrink_to_no_less_than_its_other_text():
+    layout = sent_chart(opened("models", present="1"), "to_scale")["layout"]
+    assert layout["uniformtext"]["minsize"] >= 11 * page_style.FACTOR
 
 
 def views(app: AppTest) -> AppTest:

@@ -114,6 +114,8 @@ def test_through_depth_the_most_unusual_gate_is_named():
         "of 6" in chart.headline
     )
     assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
+    both = {("a", CHANNEL if kind == SPATIAL else SPATIAL): case for (_, kind), case in cases.items()}
+    assert usual.through_depth(both, {"a": "first"}).headline.startswith("The spatial gate of block first is the most")
 
 
 def test_a_picture_is_not_held_against_itself_nor_against_gates_of_another_size():

@@ -86,14 +86,14 @@ def hidden(values: Floats, branch: str, activation: str) -> Chart:
     finding = f"{active} of {len(values)} hidden units are above 0 for the {what} of each channel"
     finding += "." if active == len(values) else f"; the others {rest} after the {HIDDEN.get(activation, activation)}."
     table: Columns = {"hidden unit": range(len(values)), f"from the {what}": values}
-    return Chart(f"hidden_{branch}", vector(values, -1, "hidden unit"), finding, finding, table=table)
+    return Chart(f"hidden_{branch}", vector(values, -1, "value", "hidden unit"), finding, finding, table=table)
 
 
-def vector(values: Floats, chosen: int, title: str) -> go.Figure:
-    """Any numbers of the channels or hidden units, (C,), in their order: bars, or past 256 a strip."""
+def vector(values: Floats, chosen: int, title: str, of: str = "channel") -> go.Figure:
+    """Any numbers `of` the channels or hidden units, (C,), in their order: bars, or past 256 a strip."""
     if len(values) > MOST_BARS:
         return _strip(values, FEATURES, (float(values.min()), float(values.max())))
-    return _bars(values, np.arange(len(values)), {"color": NULL}, chosen, yaxis={"title": title}, height=220)
+    return _bars(values, np.arange(len(values)), {"color": NULL}, chosen, yaxis={"title": title}, title=of, height=240)
 
 
 def difference(first: Floats, second: Floats) -> Chart:
@@ -242,10 +242,11 @@ def _bars(
     )
     notes = []
     for place in map(int, np.flatnonzero(is_chosen)):
-        near = values[channels][max(place - len(channels) // 16, 0) : place + len(channels) // 16 + 1]
         text = f"{chosen}: {fixed(values[chosen])}"
-        edge = len(channels) // 8  # at an end, half of the text would stand on the numbers of the axis
+        edge = len(channels) // 5  # as wide as the text on a phone, half of which would stand on the axis at an end
         side = "left" if place < edge else "right" if place >= len(channels) - edge else "center"
+        before, after = {"left": (0, edge), "right": (edge, 0), "center": (edge // 2, edge // 2)}[side]
+        near = values[channels][max(place - before, 0) : place + after + 1]
         look = {"font": {**_FONT, "color": ACCENT, "weight": "bold"}, "xanchor": side}
         above = {"y": max(float(near.max()), 0), "yanchor": "bottom", "yshift": 4}
         notes.append({"x": place, **above, "text": text, "showarrow": False, **look})

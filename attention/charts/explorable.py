@@ -87,9 +87,9 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
         Explorable(data | {"colours": _colours()}),
         f"{block_called(name, first=True)}: {channels:,} channels, {units} hidden units, the gates from "
         f"{extent(gate)}; the most open channel is {strongest}.",
-        f"From left to right: a channel's map, the number that it is squeezed to, the {units} hidden units, its gate "
-        f"from 0 to 1, and its map times the gate. Maps are grey, {FEATURE_ENDS}. Lines are products: red adds, blue "
-        f"takes off. {KEYS}",
+        f"From left to right: a channel's map, the {'numbers' if len(branches) > 1 else 'number'} that it is squeezed "
+        f"to, the {units} hidden units, its gate from 0 to 1, and its map times the gate. Maps are grey, "
+        f"{FEATURE_ENDS}. Lines are products: red adds, blue takes off. {KEYS}",
         table={"channel": range(channels), "gate": gate},
     )
 

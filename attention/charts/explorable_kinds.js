@@ -86,7 +86,8 @@ class Channel {
       });
       if (state.level === 2 && unit === state.unit) v.frame(x.unit - half, unitY(unit) - unitHeight / 2, 2 * half - 1, Math.max(unitHeight - 1, 1));
     }
-    const reach = greatest(this.branches.flatMap(each => list.map(channel => each.squeezed[channel]))), highest = Math.max(1, greatest(this.gate));
+    const squeezes = this.branches.flatMap(each => list.map(channel => each.squeezed[channel])), highest = Math.max(1, greatest(this.gate));
+    const below = Math.min(0, ...squeezes), unit = barsLeft / (Math.max(0, ...squeezes) - below || 1), zero = x.squeeze - below * unit;
     list.forEach((channel, at) => {
       const lit = !state.level || channel === state.channel, map = this.maps.of(channel), gate = this.gate[channel];
       v.target(0, y(at), width, row, () => ({level: 1, channel}));
@@ -101,7 +102,7 @@ class Channel {
       this.branches.forEach(({squeezed}, of) => {
         pen.fillStyle = v.ink;
         const thick = tile / this.branches.length;
-        pen.fillRect(x.squeeze, y(at) + 3 + of * thick, Math.max((barsLeft * Math.abs(squeezed[channel])) / reach, 1), thick - 3);
+        pen.fillRect(zero + Math.min(squeezed[channel], 0) * unit, y(at) + 3 + of * thick, Math.max(Math.abs(squeezed[channel]) * unit, 1), thick - 3);
       });
       pen.fillStyle = v.colour("channel", gate);
       pen.fillRect(x.gate, y(at) + 3, Math.max((barsRight * Math.max(gate, 0)) / highest, 1), tile - 2);
@@ -161,7 +162,7 @@ class Channel {
   say({level, channel, unit, place}) {
     const {data} = this, [rows, columns] = data.size, gate = this.gate[channel];
     const squash = data.squash === "sigmoid" ? "σ" : data.squash;
-    if (!level) return [`${data.name}: ${data.channels.toLocaleString("en")} maps become ${data.channels.toLocaleString("en")} numbers, these ${data.units} hidden units, and these again a gate for each map.`];
+    if (!level) return [`${data.name}: ${data.channels.toLocaleString("en")} maps become ${(data.channels * this.branches.length).toLocaleString("en")} numbers, these ${data.units} hidden units, and these again a gate for each map.`];
     const map = this.maps.of(channel), logit = this.branches.reduce((sum, {output}) => sum + output[channel], 0);
     const squeezed = this.branches.map(({name, squeezed}) => `${name} ${written(squeezed[channel])}`).join(", ");
     if (level === 3) {

@@ -1,6 +1,7 @@
 """Edited gates and what they change: before beside after, and every change beside what chance does."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ MOST_CELLS = 28
 """Most cells along a side of the grid that is painted: a finer map is painted in patches."""
 MOST_NAMED = 32
 """Gates that have their names below their bars."""
-LONGEST = 22
-"""Length of a class's name beside its bar, in letters."""
+LONGEST = 14
+"""Length of each of the two lines of a class's name beside its bar, in letters: more leave no room for the bar."""
 
 _FONT = {"size": 15}
 _AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
@@ -122,7 +123,7 @@ def _brush(values: Floats) -> go.Scatter:
 
 def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.Figure:
     """Before as a hollow bar and after as a full one for each class, with what numbers differ; the first on top."""
-    names = [f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} " for label in labels]
+    names = [" \n".join(wrap(label, LONGEST, max_lines=2, placeholder="…")) + " " for label in labels]
     texts = [f" {old:.1%} → {new:.1%}" if old != new else f" {old:.1%}" for old, new in zip(before, after, strict=True)]
     places = list(range(len(names)))
     rows = {**_AXIS, "tickvals": places, "range": [len(names) - 0.5, -0.5]}

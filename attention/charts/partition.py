@@ -72,16 +72,17 @@ class Panel:
 
 
 def chart(convolution: Convolution, cost: Cost, lit: int | None = None, *, counted: bool = True) -> Chart:
-    """The diagram of a convolution beside the ordinary one; `lit` is a group from 0, or None for all of them. Not
-    `counted`, nothing says how many weights there are."""
+    """The diagram of a convolution beside the ordinary one, unless it is that one; `lit` is a group from 0, or None for
+    all of them. Not `counted`, nothing says how many weights there are."""
     g, (h1, w1) = convolution.groups, convolution.kernel
     titles = ("Ordinary", f"g = {g}")
     if counted:
         titles = (f"Ordinary: {cost.weights * g:,} weights", f"g = {g}: {cost.weights:,} weights")
+    apart = f"; in {g} groups, each kernel reads its own group alone" * (g > 1)
     return Chart(
         "partition",
         diagram(convolution, titles, lit),
-        f"Ordinary, every kernel reads every channel; in {g} groups, each kernel reads its own group alone.",
+        f"Ordinary, every kernel reads every channel{apart}.",
         "Input channels on the left, a row for each kernel in the middle, its output channel on the right. A column "
         f"of the middle is one slice of {h1} × {w1} weights a kernel, so the coloured area is the number of weights; "
         "colour and number name the group.",
@@ -103,10 +104,12 @@ def _table(convolution: Convolution, cost: Cost) -> Columns:
 
 
 def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None = None) -> go.Figure:
-    """The ordinary convolution on the left, the grouped one on the right, each under its title."""
-    panels = [Panel(convolution, ordinary, lit) for ordinary in (True, False)]
+    """The ordinary convolution on the left, the grouped one on the right, each under its title; in one group they are
+    the same, and drawn once."""
+    alone = convolution.groups == 1
+    panels = [Panel(convolution, True, lit)] + [Panel(convolution, False, lit)] * (not alone)
     traces, notes = [], []
-    for panel, title in zip(panels, titles, strict=True):
+    for panel, title in zip(panels, titles, strict=False):
         on = {"xaxis": panel.axis, "yaxis": panel.axis.replace("x", "y")}
         traces += [{**trace, **on} for trace in (*_groups(panel), _targets(panel))]
         refs = {"xref": on["xaxis"], "yref": on["yaxis"], "showarrow": False}
@@ -114,7 +117,7 @@ def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None =
     across = {"visible": False, "range": [-0.07, 1.01]}
     down = {"visible": False, "range": [panels[0].lanes()[-1].end + 0.05, -0.05]}
     layout = {
-        "xaxis": {**across, "domain": [0, 0.455]},
+        "xaxis": {**across, "domain": [0, 1 if alone else 0.455]},
         "xaxis2": {**across, "domain": [0.545, 1]},
         "yaxis": down,
         "yaxis2": {**down, "anchor": "x2"},

@@ -119,7 +119,7 @@ def derivation(steps: SpatialSteps, gate: Floats) -> Chart:
     return Chart(
         "derivation",
         _derivation_figure(steps, gate),
-        f"From left to right: {channels} channels of features, their pooled maps, the {size} by {size} kernel, and "
+        f"From left to right: {channels:,} channels of features, their pooled maps, the {size} by {size} kernel, and "
         f"the gate from {extent(gate)}.",
         f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, and "
         f"the gate is {fixed(gate[row, column])}. arXiv 1807.06521, equation 3.",
@@ -156,8 +156,9 @@ def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
     return {**shown, **pooled, **kernels, "spatial gate": gate}
 
 
-def features(maps: dict[str, Floats], what: str) -> Chart:
-    """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words."""
+def features(maps: dict[str, Floats], what: str, *, gated: bool = True) -> Chart:
+    """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words. Where they are `gated`,
+    what a gate does to them is said."""
     scale = own_range(np.concatenate([values.ravel() for values in maps.values()]))
     alike = len({values.shape for values in maps.values()}) == 1
     panels = _side_by_side([(title, values, FEATURES, scale) for title, values in maps.items()])
@@ -167,8 +168,8 @@ def features(maps: dict[str, Floats], what: str) -> Chart:
         "features",
         figure,
         "; ".join(f"{name}: {extent(values)}" for name, values in maps.items()),
-        f"{what}, on one scale, {fixed(scale.low)} black to {fixed(scale.high)} white. Features are not gates: they "
-        "can be negative, and a gate only moves them towards 0.",
+        f"{what}, on one scale, {fixed(scale.low)} black to {fixed(scale.high)} white."
+        + " Features are not gates: they can be negative, and a gate only moves them towards 0." * gated,
         table=by_place(maps) if alike else by_map(maps),
     )
 

@@ -97,8 +97,10 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
     nearer, count = [each.nearer for each in found.values()], max(each.count for each in found.values())
     most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
+    block, kind = list(found)[most]
+    gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
     said = (
-        f"The gate of {block_called(words[most])} is the most unusual: with this picture it is farther from "
+        f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
         f"what is usual than with {nearer[most]} of {count} others."
     )
     places = np.arange(len(words))

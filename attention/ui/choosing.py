@@ -127,7 +127,7 @@ def _choose_on_offer(page: str, served: serving.Served | None) -> NetworkChoice:
     usual = names[0] if served else FOR_PAGES.get(page, DEFAULT)
     before = st.session_state.get(_USUAL)
     if not st.session_state.get(_NAMED) and before != usual and st.session_state.get("network") == before:
-        st.session_state.pop("network", None)  # nobody chose it: it was the usual one of another page
+        st.session_state["network"] = usual  # nobody chose it: it was the usual one of another page
     st.session_state[_USUAL] = usual
     name = st.selectbox(
         "Network by name",

@@ -85,4 +85,6 @@ def enlarged(figure: go.Figure) -> go.Figure:
         note.update(font_size=factor * (note.font.size or _SIZE), yshift=note.yshift and factor * note.yshift)
     if layout.legend.font.size:
         layout.legend.font.size *= factor
+    if layout.uniformtext.minsize:  # or all of a figure's names shrink to the one with the least room
+        layout.uniformtext.minsize *= factor
     return figure

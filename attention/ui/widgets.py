@@ -344,10 +344,10 @@ def choose(
 
     usual = values[0] if default is None else default
     asked = _asked(key) if linked else None
-    if asked is not None and asked not in map(called, values):
-        _say_fallback(key, asked, _listed([called(value) for value in values]))
     if key in st.session_state and st.session_state[key] not in values:
-        del st.session_state[key]
+        st.session_state[key] = None if optional else usual  # where it is only let go, the browser goes on showing it
+    elif asked is not None and asked not in map(called, values):
+        _say_fallback(key, asked, _listed([called(value) for value in values]))
     if look in ("row", "pills"):
         settings |= {"default": usual, "required": True}
     elif look == "list":
@@ -374,10 +374,10 @@ def choose_number(
     A link that asks for one beyond the ends gets the usual one, and the page says so.
     """
     asked = _asked(key)
-    if asked is not None and not _within(asked, low, high):
-        _say_fallback(key, asked, f"{number(low)} to {number(high)}")
     if key in st.session_state and not _within(st.session_state[key], low, high):
-        del st.session_state[key]
+        st.session_state[key] = usual
+    elif asked is not None and not _within(asked, low, high):
+        _say_fallback(key, asked, f"{number(low)} to {number(high)}")
     if look == "pages":
         return st.pagination(int(high), key=key, bind="query-params", **settings)
     widget: Any = st.slider if look == "slider" else st.number_input

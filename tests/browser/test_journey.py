@@ -112,6 +112,28 @@ def test_frames_of_focus_stand_around_what_has_it_and_not_in_the_page(visit, ser
     assert field.evaluate(styles) == "none" and field.locator("..").evaluate(styles) == "solid"
 
 
+def test_a_list_shows_what_the_page_shows_where_another_page_or_network_has_another_choice(visit, server):
+    visitor = visit(server)
+    page, network = visitor.page, sidebar(visitor.page).get_by_role("combobox", name="Network by name")
+    visitor.open("/excitation")
+    for path, name, title in (
+        ("/cbam", "cbam-b0", "CBAM-B0"),
+        ("/lesson_se", "efficientnet-b0", "EfficientNet-B0"),
+        ("/compare", "cbam-b0", "CBAM-B0"),
+    ):
+        sidebar(page).locator(f"a[href$='{path}']").click()
+        expect(page).to_have_url(re.compile(path))
+        visitor.settle()
+        expect(sidebar(page)).to_contain_text(f"{title}: ")
+        expect(network).to_have_value(name)
+    network.click()
+    page.get_by_role("option", name="se", exact=True).click()
+    expect(main(page)).to_contain_text("Grad-CAM, at layer4.1")
+    visitor.settle()
+    expect(main(page).get_by_role("combobox", name="Block of se")).to_have_value("layer4.1")
+    expect(main(page)).not_to_contain_text("The link asks for")
+
+
 def test_a_click_on_a_bar_shows_that_channel(visit, server):
     visitor = visit(server)
     visitor.open("/excitation?network=se&order=By+channel&channel=3")

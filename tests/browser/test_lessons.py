@@ -13,6 +13,22 @@ from tests.test_page_lessons import EVERY_STEP, NETWORK
 
 SAMPLE = images.samples()[0]
 BLOCK = "layer2.1.attention"
+RECORD = """
+window.drawn = {numbers: [], bars: []};
+const {scale, fillText, fillRect} = CanvasRenderingContext2D.prototype;
+Object.assign(CanvasRenderingContext2D.prototype, {
+    scale(...ratios) { window.drawn = {numbers: [], bars: []}; scale.apply(this, ratios); },
+    fillText(text, x, y) {
+        if (this.textAlign === "right" && /^[0-9]+$/.test(text)) window.drawn.numbers.push([text, y]);
+        fillText.call(this, text, x, y);
+    },
+    fillRect(...box) {
+        if (this.fillStyle === "#0b131b") window.drawn.bars.push(box);
+        fillRect.apply(this, box);
+    },
+});
+"""
+"""Writes down what was drawn last in the colour of text: the numbers of channels, and the bars of their means."""
 
 
 def test_a_lesson_is_gone_through_by_the_arrow_keys_with_a_guess_and_on_to_the_page(visit, server):
@@ -47,6 +63,8 @@ def test_the_block_says_the_numbers_of_the_trace_by_pointer_and_keys(visit, serv
     visitor.open(f"/lesson_cbam?network=cbam&picture={SAMPLE.title}&block={BLOCK}&step=4")
     box, finding = visitor.page.locator(".explorable"), visitor.page.locator(".finding")
     canvas, arithmetic = box.locator("canvas"), visitor.page.locator(".arithmetic")
+    expect(finding).to_contain_text("64 maps become 128 numbers")
+    expect(main(visitor.page)).to_contain_text("s = σ(W₂ relu(W₁ mean) + W₂ relu(W₁ largest))")
     canvas.focus()
     canvas.press("Enter")
     best = int(values.argmax())
@@ -67,6 +85,26 @@ def test_the_block_says_the_numbers_of_the_trace_by_pointer_and_keys(visit, serv
     visitor.page.mouse.move(place["x"] + 0.7 * place["width"], place["y"] + 0.15 * place["height"])
     expect(finding).to_have_text(f"Channel {best}: gate {values[best]:.3f}.")
     assert asked(visitor.page)["step"] == "4"  # its keys are its own
+
+
+def test_a_mean_below_zero_lies_on_the_other_side_of_it(visit, server):
+    seen = observe.observe(zoo.load("efficientnet-b0"), observe.read_picture(SAMPLE.path))
+    block = next(block for block in seen.blocks if block.name == "blocks.2.1.se")
+    means = seen.steps(block.channel.name).squeezed["average"][0]
+    visitor = visit(server)
+    visitor.page.add_init_script(RECORD)
+    visitor.open(f"/lesson_se?network=efficientnet-b0&picture={SAMPLE.title}&block={block.name}&step=12")
+    expect(visitor.page.locator(".finding")).to_contain_text("240 maps become 240 numbers")
+    drawn = visitor.page.evaluate("window.drawn")
+    rows = {round(y): int(text) for text, y in drawn["numbers"]}
+    zeros, sides = set(), set()
+    for x, y, width, height in drawn["bars"]:
+        row = next((at for at in rows if y < at < y + height), None)
+        if row is not None and width > 2:
+            below = means[rows[row]] < 0
+            sides.add(below)
+            zeros.add(round(x + width if below else x))
+    assert sides == {True, False} and len(zeros) == 1
 
 
 def test_the_spatial_gate_says_the_numbers_of_the_trace(visit, server):

@@ -105,6 +105,16 @@ def test_each_step_of_a_lesson_is_whole_on_a_screen(visit, server, name):
     assert not {step: screens for step, screens in found.items() if screens}
 
 
+@pytest.mark.parametrize("step", [6, 10])
+def test_a_picture_of_few_pixels_is_as_large_as_its_place(visit, server, step):
+    visitor = visit(server)
+    visitor.page.set_viewport_size({"width": 1920, "height": 1080})
+    visitor.open(f"/lesson_cbam?network=cbam&present=1&step={step}")
+    settled(visitor)
+    box = main(visitor.page).locator(".stImage img").bounding_box()
+    assert min(box["width"], box["height"]) > 0.4 * 1080
+
+
 def test_the_controls_come_by_a_key_and_go(visit, server):
     visitor = visit(server)
     visitor.open("/cbam?network=cbam&present=1")

@@ -17,7 +17,7 @@ from attention.models import zoo
 from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Floats, SpatialSteps
-from attention.ui import cache, widgets
+from attention.ui import cache, presenting, widgets
 from attention.ui.choosing import chosen
 from attention.ui.exploring import explore
 from attention.ui.lessons import gated as shared
@@ -118,7 +118,7 @@ def _picture(seen: Observation) -> Chart:
 
 
 def _narrow(chart: Chart) -> None:
-    with st.container(width=300):
+    with st.container(width="stretch" if presenting.is_bare() else 300):
         widgets.show(chart)
 
 
@@ -130,8 +130,15 @@ def _kernel(lesson: Gated) -> Step:
         f"A place is judged with its neighbours: a window of {size} × {size} places on both maps is multiplied by "
         f"{count} learned weights, the products are added, and the sum is pressed between 0 and 1.",
         lambda: widgets.show(chart),
+        _equation(lesson),
+    )
+
+
+def _equation(lesson: Gated) -> str:
+    size = lesson.spatial_steps.kernel.shape[-1]
+    return (
         rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}(F'); "
-        r"\mathrm{MaxPool}(F')]))$.",
+        r"\mathrm{MaxPool}(F')]))$."
     )
 
 
@@ -192,7 +199,7 @@ def _reweight(lesson: Gated) -> Step:
         f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate was "
         "over the places. Where the map is low, features come closer to 0.",
         lambda: widgets.show(spatial.features(maps, "The mean over all channels")),
-        f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); F'' = M_s · F'.",
+        f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); $F'' = M_s F'$.",
     )
 
 
@@ -214,7 +221,7 @@ def _against_se(lesson: Gated) -> Step:
     chart = Chart("se_and_cbam", comparing.profiles(channel_gates), caption, caption, table=table)
     return Step(
         "Two networks of this project were trained alike: one with SE, one with CBAM. CBAM has channel gates too, and "
-        f" {len(spatial_gates)} maps, here from {fixed(low)} to {fixed(high)}; SE treats all places alike.",
+        f"{len(spatial_gates)} maps, here from {fixed(low)} to {fixed(high)}; SE treats all places alike.",
         lambda: widgets.show(chart),
         "`zoo.load('se')` and `zoo.load('cbam')` on this picture; both know ten classes. One picture does not say "
         "which is better.",
@@ -254,5 +261,5 @@ def _whole(lesson: Gated) -> Step:
     return Step(
         "All of it at once: point at a place and follow it from its channels to its gate, down to one multiplication.",
         draw,
-        f"`{_gate_name(lesson)}`.",
+        _equation(lesson),
     )

@@ -176,6 +176,8 @@ def placed(gated: Gated, gates: str, usage: str, why: str) -> Step:
 def whole_channel(gated: Gated) -> Step:
     """The channel gate, to explore."""
     steps = gated.steps
+    read = [explorable.NAMES[branch] for branch in steps.squeezed] if len(steps.squeezed) > 1 else ["z"]
+    answers = " + ".join(f"W₂ {steps.activation}(W₁ {name})" for name in read)
 
     def draw(whole: bool) -> Chart:
         return explorable.channel(steps, gated.values, gated.gate.activation, gated.name, whole=whole)
@@ -184,7 +186,7 @@ def whole_channel(gated: Gated) -> Step:
         "All of it at once: point at a channel or tap it, and follow it from its map to its gate, down to one "
         "multiplication.",
         lambda: explore(draw, f"{gated.where} channel"),
-        f"`{gated.gate.name}`: s = σ(W₂ {steps.activation}(W₁ z)), then x = s · u.",
+        f"`{gated.gate.name}`: s = σ({answers}), then x = s · u.",
     )
 
 

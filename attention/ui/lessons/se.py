@@ -103,6 +103,7 @@ def _global(lesson: Gated) -> Step:
     moved, count = int((difference != 0).sum()), len(difference)
     right = NONE if not moved else SOME if 2 * moved < count else ALL
     most = int(np.abs(difference).argmax())
+    squeezed = next(iter(lesson.steps.squeezed.values()))[0]
     return Step(
         "The mean reads every place of its map, so each gate may depend on the whole picture: its receptive field, the "
         "part of the picture that it can see, is global.",
@@ -114,7 +115,7 @@ def _global(lesson: Gated) -> Step:
             right,
             f"{moved} of {count} gates change, channel {most} most, by {signed(difference[most])}.",
         ),
-        lambda: widgets.show(channels.squeezed(next(iter(lesson.steps.squeezed.values()))[0], "average", most)),
+        lambda: widgets.show(channels.squeezed(squeezed, "average", lesson.order[0])),
     )
 
 
@@ -148,7 +149,7 @@ def _products(lesson: Gated) -> Step:
     hidden = sum((values[0] for values in inner.hidden.values()), np.zeros(_units(lesson), np.float32))
     products = inner.second.weights[channel] * hidden
     logit = float(sum(values[0, channel] for values in inner.branches.values()))
-    figure = channels.vector(products, -1, "weight × hidden unit")
+    figure = channels.vector(products, -1, "weight × hidden unit", "hidden unit")
     finding = f"The {len(products)} products of channel {channel}: {extent(products)}."
     table: Columns = {"hidden unit": range(len(products)), "product": products}
     chart = Chart("products", figure, finding, finding, table=table)

@@ -106,7 +106,7 @@ def _predicted(prediction: Prediction, key: str) -> bool:
     said = "" if chosen == UNDECIDED else f" You said: {chosen}."
     st.markdown(f"**{prediction.question}**{said}")  # no buttons any more, which would take the arrow keys
     if chosen == UNDECIDED:
-        st.markdown(f":material/visibility: {prediction.explanation}")
+        st.markdown(f":material/visibility: **It is {prediction.right}.** {prediction.explanation}")
     elif chosen == prediction.right:
         st.markdown(f":material/check_circle: **Yes.** {prediction.explanation}")
     else:

@@ -45,7 +45,7 @@ def _choose_classes(survey: LoadedSurvey) -> tuple[int, ...]:
         return ()
     names = list(usable)
     if "classes" in st.session_state and not set(st.session_state.classes) <= usable.keys():
-        del st.session_state["classes"]
+        st.session_state["classes"] = names[:FIRST_CLASSES]
     chosen = st.multiselect(
         "Classes",
         names,
