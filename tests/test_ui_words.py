@@ -159,10 +159,10 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
         "score moves the most, by +0.500. In 0 of 1 blocks there is evidence that it matters which channel or place "
         "gets which value."
     )
-    found = [OverPictures(0.5, 0.1, 0.9, 4, 3), OverPictures(-1, -2, -0.25, 4, 2)]
+    found = [OverPictures(0.5, 0.1, 0.9, 6, 3), OverPictures(-1, -2, -0.25, 6, 2)]
     assert depth._over_pictures(["a", "b"], found, "logit") == (
-        "Over n = 4 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), "
-        "with the same sign in 2 of 4."
+        "Over n = 6 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), "
+        "with the same sign in 2 of 6."
     )
 
 
