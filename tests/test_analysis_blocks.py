@@ -153,6 +153,15 @@ def test_branches_are_those_whose_numbers_add_up_to_1(values, shape, found):
     assert analysis.branches(own) == found
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_branches_in_16_bits_are_branches_and_are_off_at_their_share(dtype):
+    weights = torch.randn(4, 3, 64, generator=torch.manual_seed(0)).to(dtype).softmax(1).float().reshape(4, -1).numpy()
+    own = Gate("a", "channel", "softmax", weights, (4, 3, 64, 5, 5), float(weights.min()), float(weights.max()))
+    assert (analysis.branches(own), analysis.neutral(own, [own])) == (3, 1 / 3)
+    beside = replace(own, activation="sigmoid")  # whose numbers add up to 1 by chance
+    assert (analysis.branches(beside), analysis.neutral(beside, [beside])) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("shape", "words"),
     [

@@ -153,13 +153,17 @@ def features(gate: Gate) -> str:
     return "features of " + " × ".join(map(str, shape))
 
 
+ROUNDED = 2**-8
+"""By how much positive numbers that add up to 1 can miss it where each is a bfloat16, the coarsest of the types."""
+
+
 def branches(gate: Gate) -> int:
-    """How many branches a channel gate weighs against each other, its numbers adding up to 1 over them; else 1."""
+    """How many branches a softmax of a channel gate weighs against each other, adding up to 1 over them; else 1."""
     count, channels = gate.feature_shape[1:3] if len(gate.feature_shape) == 5 else (1, 0)
-    if not KINDS[gate.kind].is_vector or gate.values.shape[1] != count * channels:
+    if gate.activation != "softmax" or not KINDS[gate.kind].is_vector or gate.values.shape[1] != count * channels:
         return 1
     sums = gate.values.reshape(-1, count, channels).sum(1)
-    return count if np.allclose(sums, 1, atol=1e-4) else 1
+    return count if np.abs(sums - 1).max() <= ROUNDED else 1
 
 
 def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
