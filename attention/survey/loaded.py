@@ -87,9 +87,11 @@ class LoadedSurvey:
         return self._by_gate("health", statistics.gate_health)
 
     def constant_channels(self) -> dict[str, tuple[Floats, NDArray[np.bool_]]]:
-        """The mean of each channel gate over the pictures, (C,), by its name, and which channels are constant."""
+        """The mean of each channel gate over the pictures, (C,), by its name, and which channels are constant: none
+        where there are fewer than two pictures."""
+        known = self.result.pictures > 1
         return {
-            gate.name: (gate.overall.mean.astype(np.float32), is_constant(gate.overall.std))
+            gate.name: (gate.overall.mean.astype(np.float32), is_constant(gate.overall.std) & known)
             for gate in self.gates
             if KINDS[gate.kind].is_vector and not gate.averaged
         }
