@@ -84,6 +84,7 @@ def _draw_folding(selection: Selection) -> None:
         from attention.interventions import folding
 
         network = zoo.load(name)
+        survey.check_network(network.module, name)
         pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
         report(0, 2 * len(pictures))
         folded, done = folding.fold(network.module, pictures[0], survey.constant_channels())
