@@ -117,7 +117,7 @@ class SurveyedHealth(GateHealth):
     """What a survey knows of a gate's health besides: shares are of its channels or places."""
 
     dead: float
-    """Share of the channels that are low for every picture."""
+    """Share of the channels that are nearly 0 for every picture."""
     open: float
     """Share of the channels that are high for every picture."""
     constant: float
@@ -137,7 +137,7 @@ def gate_health(gate: GateSurvey) -> SurveyedHealth:
         low=float(bins[:_LOW_END].sum() / pictures),
         high=float(bins[_HIGH_START:].sum() / pictures),
         deviation=float(deviations.mean()),
-        dead=float(health.is_dead(values.maximum).mean()),
+        dead=float(health.is_dead(values.minimum, values.maximum).mean()),
         open=float(health.is_open(values.minimum).mean()),
         constant=float(health.is_constant(deviations).mean()) if values.count > 1 else float("nan"),
         entropy=float(entropy(gate.histogram).mean()),
