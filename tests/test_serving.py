@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from attention import capture, labels, serving
-from attention.models import checkpoints, weight_files
+from attention.models import checkpoints, code, weight_files
 from attention.models.code import CodeError
 from attention.records import GatescopeError
 from attention.serving import current, server
@@ -106,6 +106,18 @@ def test_a_grey_network_of_a_shape_of_its_own_sees_that():
     assert "what the input channel reads: grey" in network.card.assumed
     chosen = network_of("--model", NAME + "grey", "--image-size", "64x32", "--bands", "red")
     assert chosen.card.bands == ("red",) and not any("channels read" in phrase for phrase in chosen.card.assumed)
+
+
+@pytest.mark.parametrize(("at", "chance"), [("features", True), ("answer", True), ("", False)])
+def test_a_network_whose_passes_draw_random_numbers_is_said_to(at, chance):
+    class Drawing(factories.Gated):
+        def forward(self, pictures):
+            features = pictures + 0.5 * torch.rand(()) if at == "features" else pictures
+            answer = super().forward(features)
+            return answer + torch.rand(()) if at == "answer" else answer
+
+    network = code.network(Drawing(), "drawing", code.ModelOptions(image_size=32))
+    assert any("is chance" in phrase for phrase in network.card.assumed) == chance
 
 
 def test_what_nobody_says_is_assumed_and_named():

@@ -127,9 +127,10 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     adapt(module, adapter=adapter, output=settings.output, region=settings.region)
     check_numbers(name, module)
     largest = _check_pass(name, module, seen)
-    trace, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
+    trace, again, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
     card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, returned)
-    card = replace(card, answers=dict(answers(trace.output)), assumed=(*card.assumed, *_averaged(settings.region)))
+    assumed = (*card.assumed, *_averaged(settings.region), *_repeated(trace, again))
+    card = replace(card, answers=dict(answers(trace.output)), assumed=assumed)
     parameters = count_parameters(module)  # a lazy module has them from now on
     names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
@@ -150,9 +151,9 @@ def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> int:
         return 0
 
 
-def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:
-    """The traced pass over a picture of noise, and what the module answers to so many, that one among them; to more
-    than one also what it answers to some whose noise is louder."""
+def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, Trace, list[Any]]:
+    """The traced pass over a picture of noise, twice, and what the module answers to so many, that one among them; to
+    more than one also what it answers to some whose noise is louder."""
     import torch
 
     seen = preprocessing(card)
@@ -185,7 +186,7 @@ def _put_back(module: "nn.Module", values: "Mapping[str, Tensor]") -> None:
         getattr(module.get_submodule(holder), last).data = value
 
 
-def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
+def _answered(network: Network, pictures: int) -> tuple[Trace, Trace, list[Any]]:
     import torch
 
     from attention import capture
@@ -197,12 +198,34 @@ def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
         with torch.no_grad():
             module(noise)  # learns its shapes
     with torch.inference_mode():
-        trace = capture.trace(module, noise)
+        trace, again = (capture.trace(module, noise) for _ in range(2))
         returned = [trace.output, *map(module, others)]
         for picture in louder:
             with contextlib.suppress(*RAISED):  # a person's own code may refuse such a picture
                 returned.append(module(picture))
-    return trace, returned
+    return trace, again, returned
+
+
+def _repeated(trace: Trace, again: Trace) -> Iterator[str]:
+    """What is assumed of a network whose second pass over a picture gives other numbers, in a phrase."""
+    first, second = map(_numbers, (trace, again))
+    alike = [
+        one.shape == two.shape and np.allclose(one, two, 1e-3, 1e-5) for one, two in zip(first, second, strict=False)
+    ]
+    if len(first) != len(second) or not all(alike):
+        yield (
+            "that one pass may stand for others, though the same picture gives other numbers in each: part of what is "
+            "said of a picture or an edit is chance"
+        )
+
+
+def _numbers(trace: Trace) -> list[np.ndarray]:
+    """What can differ from pass to pass: the gates, and the answer of a classifier."""
+    gates = [gate.values for gate in trace.gates]
+    try:
+        return [*gates, np.nan_to_num(predictions.table(trace.output))]
+    except predictions.PredictionError:
+        return gates
 
 
 def _averaged(region: Region | None) -> Iterator[str]:
