@@ -105,10 +105,9 @@ def concluded(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
 
 def in_words(measure: Name, row: str, found: OverPictures, output: str) -> str:
     """What one row comes to, in a sentence; `output` is what the network returns for a class."""
-    median, low, high = map(signed, (found.median, found.low, found.high))
     begins = MEASURES[measure].begins.format(row=row, measure=output)
-    interval = f"95% interval {low} to {high}"
-    return f"{begins} {median} in the median ({interval}), the same sign in {found.alike} of {found.count}"
+    said = f"{signed(found.median)} in the median ({found.interval})"
+    return f"{begins} {said}, the same sign in {found.alike} of {found.count}"
 
 
 def _measuring(first: Observation, measure: Name, off: Off) -> Callable[[Observation, int], dict[str, float]]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from attention import analysis, capture
+from attention.interventions import Edit, targets
 from attention.kinds import KINDS
 from attention.models import zoo
 from attention.records import Gate, GateHealth
@@ -61,7 +62,9 @@ def test_every_gate_stands_in_one_block_in_order_and_no_two_blocks_share_a_name(
     blocks = analysis.blocks(gates)
     inside = [id(each) for block in blocks for each in block.gates]
     assert sorted(inside) == sorted(map(id, gates))
-    assert len({block.name for block in blocks}) == len(blocks)
+    assert all(block.name for block in blocks) and len({block.name for block in blocks}) == len(blocks)
+    for block in blocks:  # an edit of a block is one of all of its gates, and of no other block's
+        assert set(targets(Edit("off", block=block.name), gates)) == set(block.gates)
     firsts = [min(gates.index(each) for each in block.gates) for block in blocks]
     assert firsts == sorted(firsts)
     for block in blocks:
@@ -81,6 +84,11 @@ def test_gates_of_features_of_other_shapes_are_no_block():
     for shape in ((1, 4, 6, 4), (1, 8, 3, 2)):
         first, second = analysis.blocks([replace(channel, feature_shape=shape), spatial])
         assert (first.spatial, second.channel) == (None, None)
+
+
+def test_a_block_without_a_module_of_its_own_is_called_after_all_of_its_gates():
+    given = gate("", "channel"), gate("se", "channel"), gate("map", "spatial"), gate("last", "full")
+    assert [block.name for block in analysis.blocks(given)] == ["#1", "se + map", "last"]
 
 
 def test_a_full_gate_joins_no_neighbour():
@@ -143,6 +151,15 @@ def test_the_blocks_of_a_zoo_network_are_those_it_is_known_for(name, monkeypatch
 def test_branches_are_those_whose_numbers_add_up_to_1(values, shape, found):
     own = Gate("a", "channel", "softmax", np.asarray(values, np.float32), shape, 0.25, 0.75)
     assert analysis.branches(own) == found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_branches_in_16_bits_are_branches_and_are_off_at_their_share(dtype):
+    weights = torch.randn(4, 3, 64, generator=torch.manual_seed(0)).to(dtype).softmax(1).float().reshape(4, -1).numpy()
+    own = Gate("a", "channel", "softmax", weights, (4, 3, 64, 5, 5), float(weights.min()), float(weights.max()))
+    assert (analysis.branches(own), analysis.neutral(own, [own])) == (3, 1 / 3)
+    beside = replace(own, activation="sigmoid")  # whose numbers add up to 1 by chance
+    assert (analysis.branches(beside), analysis.neutral(beside, [beside])) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +245,7 @@ def test_blocks_that_are_calls_in_a_forward_are_called_by_what_made_their_gates(
             "late",
         ]
         blocks = analysis.blocks(gates)
-        assert [block.name for block in blocks] == ["#1", "layer.0", "layer.0#3", "layer.1", "layer.1#3", "#3"]
+        assert [block.name for block in blocks] == ["#1 + #2", "layer.0", "layer.0#3", "layer.1", "layer.1#3", "#3"]
         assert list(analysis.titles(blocks).values()) == [
             "ca + sa",
             "layer.0",

@@ -58,7 +58,7 @@ ROOMS = {
     "inventory": door("torch", "records cost"),
     "models": door(
         "numpy torch",
-        "foreign records numbers signatures limits files images networks labels analysis",
+        "foreign records numbers bands signatures limits files images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),

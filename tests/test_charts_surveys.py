@@ -9,6 +9,7 @@ from attention import survey
 from attention.charts import surveys
 from attention.charts.chart import Chart
 from attention.charts.surveys import Selection
+from attention.cli.surveys import headlines
 from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import surveyed
@@ -25,7 +26,7 @@ def loaded(tmp_path_factory) -> survey.LoadedSurvey:
 
 @pytest.fixture
 def selection(loaded) -> Selection:
-    return Selection(loaded, "#1", 1, (0, 2))
+    return Selection(loaded, "#1 + #2", 1, (0, 2))
 
 
 def every(selection: Selection) -> list[Chart]:
@@ -106,10 +107,39 @@ def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):
         np.testing.assert_allclose(chart.table["mean"], list(means.values()))
 
 
+@pytest.mark.parametrize(
+    ("pictures", "said", "unsaid"),
+    [
+        ({"a": 1}, ["All pictures are of one class", "Fewer than two pictures say nothing"], ["hardly", "specific"]),
+        ({"a": 1, "b": 1}, ["No class has a second picture", "hardly change"], ["specific", "explains"]),
+        ({"a": 3, "b": 2}, ["The class of a picture explains", "most class-specific"], ["No class"]),
+    ],
+)
+def test_so_few_pictures_are_said_to_say_no_more_than_they_do(tmp_path, pictures, said, unsaid):
+    result = survey.run(network(), survey.list_pictures(folder(tmp_path / "pictures", pictures)))
+    loaded = survey.LoadedSurvey(result)
+    told = " ".join([surveys.role(Selection(loaded)).headline, *headlines(result)])
+    assert all(words in told for words in said) and not any(words in told for words in unsaid)
+    foldable = [constant.any() for _, constant in loaded.constant_channels().values()]
+    assert any(foldable) <= (loaded.result.pictures > 1)
+    assert ("Fewer than two" in surveyed(loaded).answer) == (loaded.result.pictures < 2)
+
+
+@pytest.mark.parametrize(("correct", "wrong"), [(2, 1), (3, 4), (18, 1), (18, 2)])
+def test_right_and_wrong_are_held_against_chance_where_there_are_enough_of_them(loaded, correct, wrong):
+    gate = loaded.gates[0]
+    counted = {"correct": replace(gate.correct, count=np.int64(correct))}
+    counted |= {"wrong": replace(gate.wrong, count=np.int64(wrong))}
+    few = survey.LoadedSurvey(replace(loaded.result, gates=(replace(gate, **counted),)))
+    headline = surveys.correctness(Selection(few))[0].headline
+    assert ("are too few to hold that against chance" in headline) == (correct + wrong < 20)
+    assert ("what chance gives" in headline) == (correct + wrong >= 20)
+
+
 def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_chart(loaded):
     whole = Selection(loaded)
     assert whole.gate_number == -1 and surveys.mean_maps(whole) == []
-    assert surveys.role_blocks(whole) == ["#1"] and len(surveys.correctness(whole)) == 1
+    assert surveys.role_blocks(whole) == ["#1 + #2"] and len(surveys.correctness(whole)) == 1
     one = loaded.result.gates[0]
     alone = replace(one, classes=replace(one.classes, count=np.array([12, 0, 0])))
     single = survey.LoadedSurvey(replace(loaded.result, gates=(alone,)))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention.analysis import evidence
+from attention.numbers import signed
 
 numbers = st.integers(-100, 100).map(float)
 shares = st.floats(0, 1)
@@ -75,5 +76,20 @@ def test_a_bootstrap_covers_the_median_in_about_95_of_100_samples():
         found = evidence.over_pictures(random.exponential(size=25) - 1)
         covered.append(found.low <= np.log(2) - 1 <= found.high)
     assert 0.9 <= np.mean(covered) <= 0.99
-    one = evidence.over_pictures([-1.0, 2.0, 4.0])
-    assert (one.median, one.count, one.alike) == (2, 3, 2) and one.low >= -1 and one.high <= 4
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_an_interval_of_a_median_is_said_only_where_the_pictures_can_give_one(count):
+    values = np.random.default_rng(count).normal(size=(4000, count))
+    held = np.mean((values.min(1) < 0) & (values.max(1) > 0))  # the widest interval that they have
+    one = evidence.over_pictures(values[0])
+    assert ("95% interval " in one.interval and "too few" not in one.interval) == (held > 0.95)
+    if count < evidence.FEWEST_PICTURES:
+        assert (one.low, one.high) == (values[0].min(), values[0].max())
+        assert f"{signed(one.low)} to {signed(one.high)}; too few pictures" in one.interval
+
+
+def test_an_effect_of_nothing_has_no_sign():
+    one, none = evidence.over_pictures([-1.0, 0.0, 2.0, 4.0]), evidence.over_pictures([-1.0, 0.0, 0.0])
+    assert (one.median, one.count, one.alike) == (1, 4, 2)
+    assert (none.median, none.alike) == (0, 0)

@@ -159,6 +159,12 @@ def test_the_boxes_are_the_quartiles_of_each_block(blocks, data):
         assert framed == (place == chosen)
 
 
+def test_a_gate_that_leaves_0_to_1_is_not_called_saturated():
+    values = {"sigmoid": np.array([0.01, 0.5, 1.0, 0.2]), "1 + tanh": np.array([0.5, 1.0, 1.2, 1.9])}
+    ticks = channels.through_depth(values, "sigmoid", {name: name for name in values}).figure.layout.xaxis.ticktext
+    assert [tick.strip() for tick in ticks] == ["sigmoid\n25% · 25%", "1 + tanh"]
+
+
 @pytest.mark.parametrize("current", [8, 3, None])
 def test_the_curve_is_what_was_counted_and_marks_the_networks_ratio(current):
     sizes, ratios = [32, 64, 128], (1, 2, 4, 8, 16, 32)

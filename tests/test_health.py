@@ -51,15 +51,17 @@ def test_a_float32_is_judged_by_its_own_value_not_by_that_of_a_rounded_boundary(
     assert bool(health.is_low(nearest)) == is_low(nearest) and bool(health.is_high(nearest)) == is_high(nearest)
 
 
-@given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.floats(0, 1, width=32)))
+@given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.floats(-1, 1, width=32)))
 def test_a_channel_is_dead_or_open_where_every_picture_is_low_or_high(values):
-    assert health.is_dead(values.max(0)).tolist() == [all(map(is_low, column)) for column in values.T]
+    dead = [all(map(is_low, column)) and all(map(is_low, -column)) for column in values.T]
+    assert health.is_dead(values.min(0), values.max(0)).tolist() == dead
     assert health.is_open(values.min(0)).tolist() == [all(map(is_high, column)) for column in values.T]
 
 
 @pytest.mark.parametrize(("value", "dead", "opened"), [(0.05, False, False), (0.95, False, True)])
 def test_a_channel_at_a_boundary_is_as_its_value(value, dead, opened):
-    assert health.is_dead([value, np.nextafter(value, 0)]).tolist() == [dead, value == 0.05]
+    ends = np.array([value, np.nextafter(value, 0)])
+    assert health.is_dead(ends, ends).tolist() == health.is_dead(-ends, -ends).tolist() == [dead, value == 0.05]
     assert health.is_open([value, np.nextafter(value, 0)]).tolist() == [opened, False]
 
 
@@ -76,8 +78,9 @@ def test_a_gate_saturates_where_both_ends_hold_more_than_half(low, high, saturat
 
 
 def test_what_is_not_a_number_is_neither_low_high_nor_constant():
-    for judge in (health.is_low, health.is_high, health.is_dead, health.is_open, health.is_constant):
+    for judge in (health.is_low, health.is_high, health.is_open, health.is_constant):
         assert not judge(np.nan)
+    assert not health.is_dead(np.nan, np.nan)
 
 
 @given(gates)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from attention import capture, interventions, networks
+from attention import analysis, capture, interventions, networks
 from attention.interventions import Edit, EditError
 from attention.layers import SE
 from attention.records import Gate
@@ -52,6 +52,34 @@ def test_a_gate_that_is_off_is_the_network_built_without_that_block(name):
     off = capture.trace(whole, pictures(), edits=interventions.applied([Edit("off", block=name)], gates))
     assert torch.equal(off.output, smaller(pictures()))
     assert not torch.equal(off.output, whole(pictures()))
+
+
+class Nested(nn.Module):
+    """A gate of its own behind an SE block that it holds."""
+
+    def __init__(self, outer: bool = True, inner: bool = True) -> None:
+        super().__init__()
+        self.se, self.first, self.last = SE(8, 4), nn.Linear(8, 2), nn.Linear(2, 8)
+        self.outer, self.inner = outer, inner
+
+    def forward(self, x):
+        x = self.se(x) if self.inner else x
+        gate = torch.sigmoid(self.last(self.first(x.mean((2, 3)))))[..., None, None]
+        return x * gate if self.outer else x
+
+
+@pytest.mark.parametrize("within", ["a network", "itself"])
+@torch.no_grad()
+def test_a_block_that_is_off_leaves_the_blocks_within_its_module_as_they_are(within):
+    whole, *without = (Nested(*which).eval() for which in ((True, True), (False, True), (True, False)))
+    for each in without:
+        each.load_state_dict(whole.state_dict())
+    module, batch = nn.Sequential(whole) if within == "a network" else whole, torch.rand(2, 8, 5, 5)
+    gates = capture.trace(module, batch).gates
+    inner, outer = analysis.blocks(gates)
+    for block, smaller in ((outer, without[0]), (inner, without[1])):
+        off = interventions.applied([Edit("off", block=block.name)], gates)
+        assert torch.equal(capture.trace(module, batch, edits=off).output, smaller(batch))
 
 
 @pytest.mark.parametrize("variant", ["se", "cbam"])

@@ -18,7 +18,7 @@ from attention.interventions.folding import FoldError
 from attention.layers import SE
 from attention.models import zoo
 from attention.numbers import number
-from attention.survey import LoadedSurvey
+from attention.survey import LoadedSurvey, SurveyError
 from tests.documents import document, in_one_line
 from tests.jobs import finished
 
@@ -174,6 +174,24 @@ def test_the_command_writes_weights_that_open_and_says_what_they_change(tmp_path
     assert f"changes an output by {number(change)} at most" in done.output
     said = f"Of `se`, {constant} channels of 8 gates are folded into norms, which changes an output by {change:.3f}"
     assert f"{said} at most" in in_one_line(document("evidence"))
+
+
+def test_weights_that_were_not_surveyed_are_not_folded(tmp_path):
+    out, other, same = (tmp_path / name for name in ("folded.safetensors", "other.pth", "same.pth"))
+    weights = zoo.load("se").module.state_dict()
+    torch.save(weights, same)
+    torch.save(weights | {"head.2.bias": weights["head.2.bias"] + 1}, other)
+
+    def folded(path):
+        result = str(ROOT / "assets/surveys/se.parquet")
+        return CliRunner().invoke(command.main, ["fold", result, "--model", str(path), "--out", str(out)])
+
+    refused = folded(other)
+    assert isinstance(refused.exception, SurveyError) and not out.exists()
+    assert str(refused.exception) == (
+        "other.pth has other weights than the network of the survey, se; the one that was surveyed is allowed."
+    )
+    assert folded(same).exit_code == 0 and out.exists()
 
 
 def test_the_page_offers_the_folded_weights():

@@ -172,9 +172,7 @@ def test_over_several_pictures_the_median_its_interval_and_the_signs_are_said():
     found = evidence.over_pictures([row[most] for row in moved])
     told = said(app).replace("\\", "")
     assert f"the logit moves by {signed(medians[most])} in the median" in told
-    assert (
-        f"95% interval {signed(found.low)} to {signed(found.high)}), with the same sign in {found.alike} of 3." in told
-    )
+    assert f"({found.interval}), with the same sign in {found.alike} of 3." in told
 
 
 def test_each_block_off_is_tested_once_it_is_asked_for(monkeypatch):

@@ -3,13 +3,14 @@
 import json
 import sys
 import tempfile
+import warnings
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from attention import capture, labels, serving
-from attention.models import checkpoints, weight_files
+from attention.models import checkpoints, code, weight_files
 from attention.models.code import CodeError
 from attention.records import GatescopeError
 from attention.serving import current, server
@@ -18,6 +19,7 @@ from tests import attacks, factories
 
 NAME = "tests.factories:"
 SMALL = ("--image-size", "64")
+BATCH = torch.zeros(1, 3, 32, 32)
 
 
 def network_of(*arguments):
@@ -108,6 +110,66 @@ def test_a_grey_network_of_a_shape_of_its_own_sees_that():
     assert chosen.card.bands == ("red",) and not any("channels read" in phrase for phrase in chosen.card.assumed)
 
 
+@pytest.mark.parametrize(("at", "chance"), [("features", True), ("answer", True), ("", False)])
+def test_a_network_whose_passes_draw_random_numbers_is_said_to(at, chance):
+    class Drawing(factories.Gated):
+        def forward(self, pictures):
+            features = pictures + 0.5 * torch.rand(()) if at == "features" else pictures
+            answer = super().forward(features)
+            return answer + torch.rand(()) if at == "answer" else answer
+
+    network = code.network(Drawing(), "drawing", code.ModelOptions(image_size=32))
+    assert any("is chance" in phrase for phrase in network.card.assumed) == chance
+
+
+def test_settings_in_words_are_those_of_the_command_line():
+    given = {"image_size": "64x32", "bands": "nir,4, 3", "region": "0,0,0.5,1"}
+    settings = code.ModelOptions(**given)
+    assert (settings.image_size, settings.bands, settings.region) == ((64, 32), ("nir", "4", "3"), (0, 0, 0.5, 1))
+    same = code.ModelOptions(image_size=(64, 32), bands=("nir", "4", "3"), region=(0, 0, 0.5, 1))
+    assert same == settings and code.ModelOptions(region="whole").region == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        *(("image_size", value) for value in (0, -3, 2.5, True, 10**9, "x", (64, 64, 64), ())),
+        *(("region", value) for value in ("half", (0, 0, 1), (0.5, 0, 0.1, 1), (-1, 0, 1, 1), 0.5)),
+        *((name, value) for name in ("mean", "std") for value in (0.5, "abc", "123", (0.5, 0.5), (1, 2, None))),
+        ("outputs", "classes"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_told_with_what_is_allowed(setting, wrong):
+    with pytest.raises(GatescopeError, match="allowed") as error:
+        code.ModelOptions(**{setting: wrong})
+    assert str(error.value).startswith(f"The {setting.replace('_', ' ')}")
+
+
+@pytest.mark.parametrize("kind", ["script", "trace", "compile"])
+def test_a_module_without_eager_code_is_told_so(kind):
+    module = factories.Gated().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls the first two deprecated
+        made = {"script": torch.jit.script, "compile": torch.compile}.get(
+            kind, lambda each: torch.jit.trace(each, BATCH)
+        )
+        made = made(module)
+    with pytest.raises(GatescopeError, match="trace the eager module"):
+        code.network(made, "made", code.ModelOptions(image_size=32))
+
+
+@pytest.mark.parametrize("where", ["answer", "weight"])
+def test_nothing_is_said_of_an_answer_that_is_no_number(where):
+    class Lost(factories.Gated):
+        def forward(self, pictures):
+            return super().forward(pictures) * (float("nan") if where == "answer" else 1)
+
+    module = Lost()
+    module.last.bias.data.fill_(float("nan"))
+    card = code.network(module, "lost", code.ModelOptions(image_size=32)).card
+    assert not any("outputs" in phrase or "chance" in phrase for phrase in card.assumed)
+
+
 def test_what_nobody_says_is_assumed_and_named():
     card = network_of("--model", NAME + "classifier").card
     assert card.input_size == 224 and {"pictures of 224 px", "ImageNet's mean and standard deviation"} <= {
@@ -189,7 +251,7 @@ def test_a_script_that_ends_when_it_is_imported_is_one_sentence(tmp_path, monkey
         ({"labels": ["one"]}, "1 label was given and the network has 5"),
         ({"labels": "nowhere.txt"}, "nowhere.txt cannot be read"),
         ({"image_size": -1}, "1 to 1024 pixels"),
-        ({"mean": (1.0, 2.0)}, "three are allowed"),
+        ({"mean": (1.0, 2.0)}, "three numbers are allowed"),
     ],
 )
 def test_every_mistake_in_the_settings_is_one_sentence(settings, said):

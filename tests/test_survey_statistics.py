@@ -1,9 +1,11 @@
 """What a survey says about a gate, against loops over the values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from attention import survey
+from attention import analysis, survey
 from attention.survey import statistics
 from attention.survey.partials import GateColumns, assemble
 from benchmarks.survey_page import summarised
@@ -70,7 +72,17 @@ def test_the_share_less_chance_is_kelleys_and_nothing_in_the_mean_where_there_is
     assert np.mean(statistics.share_between_unbiased(few).index) == pytest.approx(0, abs=0.02)
     assert statistics.fewest_of_a_class(few) == 2
     single = surveyed(random.uniform(0, 1, (4, 3)).astype(np.float32), np.arange(4))
-    assert np.isnan(statistics.share_between_unbiased(single).index).all()
+    for share in (statistics.share_between, statistics.share_between_unbiased):
+        assert np.isnan(share(single).index).all() and np.isnan(share(single).shuffled).all()
+
+
+def test_one_picture_says_nothing_of_what_changes():
+    gate = surveyed(np.tile(np.array([0.01, 0.5, 0.99], np.float32), (4, 1)), np.arange(4) % 2)
+    alone = replace(gate, overall=replace(gate.overall, count=np.int64(1)))
+    several, found = map(statistics.gate_health, (gate, alone))
+    assert (several.deviation, several.constant) == (0, 1)
+    assert np.isnan([found.deviation, found.constant]).all() and (found.low, found.high) == (1 / 3, 1 / 3)
+    assert not analysis.hardly_varies(found)
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.5, 1.0])

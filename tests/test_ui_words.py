@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from attention import analysis
 from attention.analysis.evidence import OverPictures, Test
 from attention.charts import gates
 from attention.grouped import Convolution, cost_of
@@ -16,7 +17,6 @@ from attention.records import Gate, Known, Part
 from attention.ui import cbam, excitation, fetching, models, overview, widgets
 from attention.ui import grouped as grouped_page
 from attention.ui.compare import columns, pictures
-from attention.ui.gates import in_unit
 from attention.ui.intervene import depth, edit_file, effects
 from attention.ui.lessons import gated
 
@@ -91,7 +91,7 @@ def test_what_passes_is_counted_above_nine_tenths_and_below_one_tenth(values, sa
 )
 def test_a_gate_is_on_the_scale_of_its_colours_from_0_to_1(low, high, within):
     one = gate([low, high])
-    assert in_unit(one) is within
+    assert analysis.in_unit(one.values) is within
     said = overview.scale(SimpleNamespace(trace=SimpleNamespace(gates=[gate([0, 1]), one])))
     assert ("Some gates here leave 0 to 1" in said) is not within and "below 0.05, or of 0.95 and above" in said
 
@@ -159,10 +159,10 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
         "score moves the most, by +0.500. In 0 of 1 blocks there is evidence that it matters which channel or place "
         "gets which value."
     )
-    found = [OverPictures(0.5, 0.1, 0.9, 4, 3), OverPictures(-1, -2, -0.25, 4, 2)]
+    found = [OverPictures(0.5, 0.1, 0.9, 6, 3), OverPictures(-1, -2, -0.25, 6, 2)]
     assert depth._over_pictures(["a", "b"], found, "logit") == (
-        "Over n = 4 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), "
-        "with the same sign in 2 of 4."
+        "Over n = 6 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), "
+        "with the same sign in 2 of 6."
     )
 
 

@@ -33,7 +33,7 @@ from attention.analysis.gates import (
     spread,
     titles,
 )
-from attention.analysis.health import hardly_varies, saturates, share_high, share_low, share_saturated
+from attention.analysis.health import hardly_varies, in_unit, saturates, share_high, share_low, share_saturated
 from attention.analysis.predictions import TOP_CLASSES, probabilities, top
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "features",
     "gate_titles",
     "hardly_varies",
+    "in_unit",
     "look",
     "most_varied",
     "neutral",

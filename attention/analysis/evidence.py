@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from attention.numbers import signed
 from attention.records import Doubles
 
 LEVEL = 0.05
@@ -19,6 +20,13 @@ LEVEL = 0.05
 FEWEST_DRAWS = 99
 """With so many the smallest p is 0.01."""
 RESAMPLES = 2000
+FEWEST_PICTURES = 6
+"""Between the least and the greatest of n pictures lies the median of all with 1 - 2 / 2^n, below 95% for fewer."""
+INTERVAL = (
+    f"the 95% interval, by {RESAMPLES:,} bootstrap samples of the pictures, seed 0; of fewer than {FEWEST_PICTURES} "
+    "pictures, which have none, the least and the greatest"
+)
+"""What `OverPictures.low` and `.high` are, in words."""
 RANGE = (2.5, 97.5)
 """The percentiles between which a null range lies."""
 
@@ -89,22 +97,29 @@ class OverPictures:
 
     median: float
     low: float
-    """Lower end of the 95% interval of the median."""
+    """Lower end of the 95% interval of the median; the least, of fewer than six pictures."""
     high: float
-    """Upper end of it."""
+    """Upper end of it; the greatest."""
     count: int
     """How many pictures."""
     alike: int
-    """In how many of them the effect has the sign of the median."""
+    """In how many of them the effect has the sign of the median; in none where that is 0."""
+
+    @property
+    def interval(self) -> str:
+        """From low to high, in words, and what that is."""
+        ends = f"{signed(self.low)} to {signed(self.high)}"
+        return f"95% interval {ends}" if self.count >= FEWEST_PICTURES else f"{ends}; too few pictures for an interval"
 
 
 def over_pictures(effects: ArrayLike) -> OverPictures:
     """The median of effects, one a picture, with a percentile bootstrap over the pictures (B. Efron, 1979)."""
     values = np.asarray(effects, np.float64).ravel()
+    median, alike = float(np.median(values)), int((values * np.sign(np.median(values)) > 0).sum())
+    if len(values) < FEWEST_PICTURES:
+        return OverPictures(median, float(values.min()), float(values.max()), len(values), alike)
     drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    median = float(np.median(values))
-    low, high = null_range(np.median(values[drawn], axis=1))
-    return OverPictures(median, low, high, len(values), int((np.sign(values) == np.sign(median)).sum()))
+    return OverPictures(median, *null_range(np.median(values[drawn], axis=1)), len(values), alike)
 
 
 def draws_for(number: int) -> int:

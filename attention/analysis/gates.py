@@ -28,8 +28,8 @@ class Block:
     @property
     def title(self) -> str:
         """What it is called where it is read: where its name is a mere number, after what made its gates, `ca + sa`."""
-        owner, numbered, _ = self.name.partition("#")
-        if not numbered or not all(gate.maker for gate in self.gates):
+        owner, *others = dict.fromkeys(map(_owner, self.gates))
+        if others or "#" not in self.name or not all(gate.maker for gate in self.gates):
             return self.name
         before = f"{owner}." if owner else ""
         return before + " + ".join(gate.maker.removeprefix(before) for gate in self.gates)
@@ -39,7 +39,8 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
     """Every gate in a block, in depth order; neighbours of different kinds in one attention module share theirs, where
     they weigh features of one shape.
 
-    A block is called after its only gate, or after the module of its gates where that name is free.
+    A block is called after its only gate, or after the module of its gates where that name is free, else after all of
+    them: `ca + sa`. The only gate of the network itself has no name, and its block is called `#1`.
     """
     found: list[list[Gate]] = []
     for gate in gates:
@@ -82,7 +83,7 @@ def _block(group: Sequence[Gate], taken: set[str]) -> Block:
     first = group[0]
     several = len(group) > 1
     common = _owner(first) if several and _owner(first) == _owner(group[1]) else _parent(first)
-    name = common if several and common and common not in taken else first.name
+    name = common if several and common and common not in taken else " + ".join(gate.name for gate in group) or "#1"
     taken.add(name)
     by_kind = {gate.kind: gate for gate in group}
     others = tuple(gate for gate in group if gate.kind not in (CHANNEL, SPATIAL))
@@ -152,13 +153,17 @@ def features(gate: Gate) -> str:
     return "features of " + " × ".join(map(str, shape))
 
 
+ROUNDED = 2**-8
+"""By how much positive numbers that add up to 1 can miss it where each is a bfloat16, the coarsest of the types."""
+
+
 def branches(gate: Gate) -> int:
-    """How many branches a channel gate weighs against each other, its numbers adding up to 1 over them; else 1."""
+    """How many branches a softmax of a channel gate weighs against each other, adding up to 1 over them; else 1."""
     count, channels = gate.feature_shape[1:3] if len(gate.feature_shape) == 5 else (1, 0)
-    if not KINDS[gate.kind].is_vector or gate.values.shape[1] != count * channels:
+    if gate.activation != "softmax" or not KINDS[gate.kind].is_vector or gate.values.shape[1] != count * channels:
         return 1
     sums = gate.values.reshape(-1, count, channels).sum(1)
-    return count if np.allclose(sums, 1, atol=1e-4) else 1
+    return count if np.abs(sums - 1).max() <= ROUNDED else 1
 
 
 def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
@@ -179,11 +184,13 @@ def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
+    """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part, and
+    `#1` where it is empty, as that of the only gate of the network itself is."""
     parts = [name.split(".") for name in names]
     shared = set.intersection(*map(set, parts)) if len(parts) > 1 else set(parts[0][:-1]) if parts else set()
     return [
-        ".".join(part for part in each if part not in shared) or name for each, name in zip(parts, names, strict=True)
+        ".".join(part for part in each if part not in shared) or name or "#1"
+        for each, name in zip(parts, names, strict=True)
     ]
 
 

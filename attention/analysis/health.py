@@ -28,9 +28,9 @@ def is_high(values: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(values, np.float64) >= HIGH
 
 
-def is_dead(maximum: ArrayLike) -> NDArray[np.bool_]:
-    """Which channels are low for every picture, by their maximum over the pictures."""
-    return is_low(maximum)
+def is_dead(minimum: ArrayLike, maximum: ArrayLike) -> NDArray[np.bool_]:
+    """Which channels are nearly 0 for every picture, by their ends over the pictures: one of -1 passes on as much."""
+    return is_low(maximum) & is_low(-np.asarray(minimum))
 
 
 def is_open(minimum: ArrayLike) -> NDArray[np.bool_]:
@@ -51,6 +51,11 @@ def share_low(values: ArrayLike) -> float:
 def share_high(values: ArrayLike) -> float:
     """Share of the values that are high, 0 to 1."""
     return float(is_high(values).mean())
+
+
+def in_unit(values: ArrayLike) -> bool:
+    """Whether all values of a gate lie from 0 to 1, its ends: one of 1 + tanh, or 2 sigmoid, is not saturated at 1."""
+    return bool(np.min(values) >= 0 and np.max(values) <= 1)
 
 
 def share_saturated(values: ArrayLike) -> float:

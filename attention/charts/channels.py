@@ -130,7 +130,9 @@ def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str,
     names, values = [titles[name] for name in gates], list(gates.values())
     low, high = [analysis.share_low(each) for each in values], [analysis.share_high(each) for each in values]
     widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
-    ticks = [f"{name}\n{below:.0%} · {above:.0%}" for name, below, above in zip(names, low, high, strict=True)]
+    shares = [f"{below:.0%} · {above:.0%}" for below, above in zip(low, high, strict=True)]
+    known = map(analysis.in_unit, values)
+    ticks = [f"{name}\n{share if ends else ''}" for name, share, ends in zip(names, shares, known, strict=True)]
     table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
     finding = f"The gates spread most in {analysis.block_called(names[widest])}, from {extent(values[widest])}."
     table |= {"mean": [float(each.mean()) for each in values], **analysis.spread(values)}
@@ -140,7 +142,7 @@ def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str,
         finding,
         "This picture. A box holds the middle half of a block's channels, its line is the median, its whiskers reach "
         "the lowest and the highest gate. The shares of saturated gates, below 0.05 or of 0.95 and above, stand under "
-        "each block.",
+        "each block whose gates lie from 0 to 1.",
         finding,
         table={**table, "below 0.05": low, "0.95 and above": high},
     )

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from attention.analysis.evidence import RESAMPLES, OverPictures
+from attention.analysis.evidence import INTERVAL, OverPictures
 from attention.charts.chart import Chart
 from attention.charts.colours import GATE, NULL
 from attention.numbers import amount
 
 
 def medians(found: Mapping[str, OverPictures], explained: str, finding: str, left_out: int) -> Chart:
-    """The median of each row over the pictures with its 95% interval.
+    """The median of each row over the pictures with its interval.
 
     `explained` says what the number of one picture is, `finding` what the farthest median comes to, and `left_out` is
     how many pictures could not be used.
@@ -37,8 +37,7 @@ def medians(found: Mapping[str, OverPictures], explained: str, finding: str, lef
     counts = sorted({one.count for one in each})
     caption = (
         f"{explained} Dots: the median over n = {' or '.join(map(str, counts))} "
-        f"{'picture' if counts == [1] else 'pictures'}; lines: its 95% interval, by "
-        f"{RESAMPLES:,} bootstrap samples of the pictures, seed 0."
+        f"{'picture' if counts == [1] else 'pictures'}; lines: {INTERVAL}."
     )
     if left_out:
         caption += f" {amount(left_out, 'picture')} could not be used."

@@ -151,6 +151,8 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
         if np.isfinite(share.index).any():
             name = selection.survey.block_names[block]
             shares.append((name, float(np.nanmean(share.index)), float(np.nanmean(share.shuffled))))
+    if not shares and len(selection.survey.told_apart):
+        return "No class has a second picture here, or no gate varies, so nothing can be said of classes."
     if not shares:
         return "All pictures are of one class here, so nothing can be said of classes."
     most, least = (by(shares, key=lambda share: share[1]) for by in (max, min))
@@ -177,7 +179,7 @@ def _role_table(selection: Selection, panels: dict[str, figures.RolePanel]) -> C
 def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     """One of the `INDICES` of every gate's channels or places, and what it comes to with shuffled classes.
 
-    None where there are fewer than two classes with pictures. The x of a dot is nearest to the number of its gate.
+    None where it says nothing of any gate. The x of a dot is nearest to the number of its gate.
     """
     survey = selection.survey
     indices = list(survey.selectivity(index).values())
@@ -187,11 +189,12 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
         return None
     most, least = (end(known, key=lambda place: measured[place]) for end in (max, min))
     names = survey.gate_names
-    headline = (
-        f"{names[most]} is the most class-specific gate, {fixed(measured[most])} in the mean over its channels or "
-        f"places, and {names[least]} the least, {fixed(measured[least])}; with shuffled classes it is "
-        f"{fixed(max(null[place] for place in known))} at most."
-    )
+    highest = f"{fixed(measured[most])} in the mean over its channels or places"
+    found = f"{names[most]} is the most class-specific gate, {highest}, and {names[least]} the least, "
+    found += fixed(measured[least])
+    if len(known) == 1:
+        found = f"{names[most]}, the only gate with this index, comes to {highest}"
+    headline = f"{found}; with shuffled classes it is {fixed(max(null[place] for place in known))} at most."
     caption = (
         f"{index}. A box holds the middle half of a gate's channels or places, its dot and line are the median, its "
         f"whiskers are the ends; grey with the classes shuffled once among the pictures. n = {selection.pictures:,} "
@@ -247,16 +250,16 @@ def _health_headline(survey: LoadedSurvey) -> str:
     by_channel = [gate for gate in survey.gates if gate.by_channel]
     if not by_channel:
         return "There are no gates by channel; the bars are of maps and their places."
+    if survey.result.pictures < 2:
+        return "Fewer than two pictures say nothing of what changes from picture to picture."
     shares = {gate.name: survey.health()[gate.name].constant for gate in by_channel}
     constant = sum(round(shares[gate.name] * gate.shape[0]) for gate in by_channel)
     channels = sum(gate.shape[0] for gate in by_channel)
     worst = max(by_channel, key=lambda gate: shares[gate.name])
     name = survey.gate_names[next(number for number, gate in enumerate(survey.gates) if gate is worst)]
     whole = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
-    return (
-        f"{constant:,} of {whole} hardly change from picture to picture; the largest share of them is in {name}, "
-        f"{shares[worst.name]:.0%}."
-    )
+    largest = f"; the largest share of them is in {name}, {shares[worst.name]:.0%}" if constant else ""
+    return f"{constant:,} of {whole} hardly change from picture to picture{largest}."
 
 
 def mean_maps(selection: Selection) -> list[Chart]:
@@ -351,17 +354,22 @@ def correctness(selection: Selection) -> list[Chart]:
     names = survey.gate_names
     most = int(np.nanargmax(sizes)) if np.isfinite(sizes).any() else 0
     bound = differences[most].bound(len(sizes))
-    verdict = "more than" if sizes[most] > bound else "within"
+    verdict = (
+        f", {'more than' if sizes[most] > bound else 'within'} what chance gives the largest of "
+        f"{amount(len(sizes), 'gate')} (at most {fixed(bound)} in 95% of surveys)"
+    )
+    if sum(counts) < statistics.ENOUGH:
+        verdict = f"; {amount(sum(counts), 'picture')} are too few to hold that against chance"
     headline = (
         f"Correct and wrong predictions differ most in {names[most]}: {fixed(sizes[most])} standard deviations in the "
-        f"mean over its channels or places, {verdict} what chance gives the largest of "
-        f"{amount(len(sizes), 'gate')} (at most "
-        f"{fixed(bound)} in 95% of surveys). That some classes are harder would make {fixed(mixes[most])} by itself."
+        f"mean over its channels or places{verdict}. That some classes are harder would make {fixed(mixes[most])} by "
+        "itself."
     )
     caption = (
         f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "
-        "normal approximation); the bound of the largest holds however channels depend on one another. Below: what the "
-        "classes' mix alone would make, each picture having its class's mean gate; hard classes have more wrong ones."
+        "normal approximation, of many pictures); the bound of the largest holds however channels depend on one "
+        "another. Below: what the classes' mix alone would make, each picture having its class's mean gate; hard "
+        "classes have more wrong ones."
     )
     title = "|wrong − correct| in standard deviations, mean over channels or places"
     bars = [figures.GateNumbers(title, sizes, null=differences[0].chance)]

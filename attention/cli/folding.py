@@ -12,6 +12,7 @@ def fold(result: Path, model: str | None, out: Path) -> str:
     loaded = survey.LoadedSurvey(survey.read(result))
     name = str(loaded.result.provenance["network"]["name"]) if model is None else model
     network = load(name, random=loaded.random)
+    loaded.check_network(network.module, network.card.name)
     pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
     folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
     files.write(out, folding.as_file(folded))

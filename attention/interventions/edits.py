@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, cast
 
+from attention import analysis
 from attention.kinds import ANYWHERE, KINDS, Action, Kind
 from attention.records import Gate, GatescopeError
 
@@ -31,7 +32,7 @@ class Edit:
     kind: Kind | Literal["any"] = ANY
     """Which of the place's gates."""
     block: str = ""
-    """Dotted path of a gate, or of a module that has gates in it."""
+    """Name of a block or of a gate, or else dotted path of a module that has gates in it."""
     size: tuple[int, ...] = ()
     """A stage: (height, width) of the feature maps that its gates multiply."""
     name: str = ""
@@ -87,7 +88,7 @@ def possible(kind: str) -> tuple[Action, ...]:
 
 def targets(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
     """The gates that the edit is for, in depth order."""
-    return tuple(gate for gate in gates if edit.kind in (ANY, gate.kind) and _at(edit, gate))
+    return tuple(gate for gate in _at(edit, gates) if edit.kind in (ANY, gate.kind))
 
 
 def check(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
@@ -148,11 +149,14 @@ def size(gate: Gate) -> tuple[int, ...]:
     return gate.feature_shape[2:]
 
 
-def _at(edit: Edit, gate: Gate) -> bool:
+def _at(edit: Edit, gates: Sequence[Gate]) -> list[Gate]:
+    """A block or a gate that has the name is meant alone: a module of that name may hold others besides."""
     if edit.size:
-        return size(gate) == edit.size
-    inside = gate.name.startswith((f"{edit.block}.", f"{edit.block}#"))
-    return not edit.block or gate.name == edit.block or inside
+        return [gate for gate in gates if size(gate) == edit.size]
+    blocks = {block.name: block.gates for block in analysis.blocks(gates)} if edit.block else {"": gates}
+    named = blocks.get(edit.block) or [gate for gate in gates if gate.name == edit.block]
+    inside = (f"{edit.block}.", f"{edit.block}#")
+    return [gate for gate in gates if (gate in named if named else gate.name.startswith(inside))]
 
 
 def _check_fit(edit: Edit, gate: Gate) -> None:

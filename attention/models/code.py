@@ -17,8 +17,9 @@ import numpy as np
 
 from attention import files, labels
 from attention.analysis import predictions
-from attention.images import LARGEST, RGB, Preprocessing, sides, written
-from attention.models.interface import WHOLE, Adapter, Output, Region, adapt, answers, sharing
+from attention.bands import bands_of
+from attention.images import RGB, Preprocessing, size_of, written
+from attention.models.interface import WHOLE, Adapter, Output, Region, adapt, answers, region_of, sharing
 from attention.models.network import (
     DRAWING,
     SEED,
@@ -62,7 +63,11 @@ class CodeError(GatescopeError):
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What a module does not say of itself; None where it is left to be assumed, as `weight_files.USUAL` has it."""
+    """What a module does not say of itself; None where it is left to be assumed, as `weight_files.USUAL` has it.
+
+    The size, the bands and the region may be words too, as the command line takes them: `"256x128"`, `"nir,4,3"`,
+    `"whole"`.
+    """
 
     labels: Sequence[str] | Path | None = None
     """What a person calls the classes, in the order of the outputs, or the path of a file as `labels.read` takes."""
@@ -84,11 +89,16 @@ class ModelOptions:
     """Over which part of a map the scores of a class are averaged."""
 
     def __post_init__(self) -> None:
-        if self.image_size is not None and not all(1 <= side <= LARGEST for side in sides(self.image_size)):
-            raise CodeError(f"The image size is {self.image_size}; 1 to {LARGEST} pixels are allowed.")
+        if isinstance(words := getattr(self, "bands"), str):  # noqa: B009 - to mypy they are no words
+            object.__setattr__(self, "bands", bands_of(words))
+        for name, between, read in (("image_size", "x", size_of), ("region", ",", region_of)):
+            given = getattr(self, name)
+            if given is not None:
+                parts = given if isinstance(given, tuple | list) else (given,)
+                object.__setattr__(self, name, read(between.join(map(str, parts))))
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if values is not None and len(values) != 3:
-                raise CodeError(f"The {name} has {len(values)} numbers; three are allowed: red, green, blue.")
+            if values is not None and not _three(values):
+                raise CodeError(f"The {name} is {str(values)[:40]!r}; three numbers are allowed: red, green, blue.")
         if self.outputs not in (None, *predictions.OUTPUTS):
             raise CodeError(f"The outputs are {self.outputs!r}; {', '.join(predictions.OUTPUTS)} are allowed.")
 
@@ -104,14 +114,24 @@ class ModelOptions:
         return unsaid(seen, [name for name, value in parts.items() if value is not None])
 
 
+def _three(values: Any) -> bool:
+    """Whether these are three numbers."""
+    try:
+        return not isinstance(values, str) and len([float(each) for each in values]) == 3
+    except (TypeError, ValueError):
+        return False
+
+
 def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     """A module with its card, after one pass over a picture of noise; `name` is what it is called.
 
     The module goes to float32 and to eval mode, and stays on its device. Raises CodeError where it does not run or the
     labels are not its, and what the trace and the reading of labels raise.
     """
+    from attention.capture import Tracer
     from attention.cost import count_parameters
 
+    Tracer(module)  # says of what cannot be traced why, before anything is done to it
     seen = settings.seen(_channels(module) if settings.bands is None else len(RGB))
     card = card_of(
         seen,
@@ -127,9 +147,10 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     adapt(module, adapter=adapter, output=settings.output, region=settings.region)
     check_numbers(name, module)
     largest = _check_pass(name, module, seen)
-    trace, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
+    trace, again, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
     card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, returned)
-    card = replace(card, answers=dict(answers(trace.output)), assumed=(*card.assumed, *_averaged(settings.region)))
+    assumed = (*card.assumed, *_averaged(settings.region), *_repeated(trace, again))
+    card = replace(card, answers=dict(answers(trace.output)), assumed=assumed)
     parameters = count_parameters(module)  # a lazy module has them from now on
     names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
@@ -150,9 +171,9 @@ def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> int:
         return 0
 
 
-def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, list[Any]]:
-    """The traced pass over a picture of noise, and what the module answers to so many, that one among them; to more
-    than one also what it answers to some whose noise is louder."""
+def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, Trace, list[Any]]:
+    """The traced pass over a picture of noise, twice, and what the module answers to so many, that one among them; to
+    more than one also what it answers to some whose noise is louder."""
     import torch
 
     seen = preprocessing(card)
@@ -185,7 +206,7 @@ def _put_back(module: "nn.Module", values: "Mapping[str, Tensor]") -> None:
         getattr(module.get_submodule(holder), last).data = value
 
 
-def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
+def _answered(network: Network, pictures: int) -> tuple[Trace, Trace, list[Any]]:
     import torch
 
     from attention import capture
@@ -197,12 +218,35 @@ def _answered(network: Network, pictures: int) -> tuple[Trace, list[Any]]:
         with torch.no_grad():
             module(noise)  # learns its shapes
     with torch.inference_mode():
-        trace = capture.trace(module, noise)
+        trace, again = (capture.trace(module, noise) for _ in range(2))
         returned = [trace.output, *map(module, others)]
         for picture in louder:
             with contextlib.suppress(*RAISED):  # a person's own code may refuse such a picture
                 returned.append(module(picture))
-    return trace, returned
+    return trace, again, returned
+
+
+def _repeated(trace: Trace, again: Trace) -> Iterator[str]:
+    """What is assumed of a network whose second pass over a picture gives other numbers, in a phrase."""
+    first, second = map(_numbers, (trace, again))
+    alike = [
+        one.shape == two.shape and np.allclose(one, two, 1e-3, 1e-5, equal_nan=True)
+        for one, two in zip(first, second, strict=False)
+    ]
+    if len(first) != len(second) or not all(alike):
+        yield (
+            "that one pass may stand for others, though the same picture gives other numbers in each: part of what is "
+            "said of a picture or an edit is chance"
+        )
+
+
+def _numbers(trace: Trace) -> list[np.ndarray]:
+    """What can differ from pass to pass: the gates, and the answer of a classifier."""
+    gates = [gate.values for gate in trace.gates]
+    try:
+        return [*gates, predictions.table(trace.output)]
+    except predictions.PredictionError:
+        return gates
 
 
 def _averaged(region: Region | None) -> Iterator[str]:
@@ -236,6 +280,8 @@ def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
         table = np.concatenate([predictions.table(answer) for answer in returned])
         table = table[np.isfinite(table).all(1)]
     except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
+        return card
+    if not len(table):  # none of its numbers says anything
         return card
     outputs = predictions.recognised(table)
     said = predictions.in_words(outputs, table.shape[1])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,13 @@ from attention.foreign import readable
 from attention.kinds import KINDS
 from attention.records import Floats
 from attention.survey import statistics
+from attention.survey.passes import weights_sha256
 from attention.survey.pictures import PictureList
-from attention.survey.result import GateSurvey, Result
+from attention.survey.result import GateSurvey, Result, SurveyError
 from attention.survey.statistics import INDICES, GroupDifference, Selectivity, SurveyedHealth
+
+if TYPE_CHECKING:  # a survey is looked at without torch
+    from torch import nn
 
 
 class SurveyedBlock(NamedTuple):
@@ -86,10 +90,21 @@ class LoadedSurvey:
         """The health of each gate, by its name."""
         return self._by_gate("health", statistics.gate_health)
 
+    def check_network(self, module: "nn.Module", name: str) -> None:
+        """Raises SurveyError where the survey is of other weights than these, whose channels need not be constant."""
+        network = self.result.provenance["network"]
+        if weights_sha256(module) != network["weights_sha256"]:
+            raise SurveyError(
+                f"{name} has other weights than the network of the survey, {network['name']}; the one that was "
+                "surveyed is allowed."
+            )
+
     def constant_channels(self) -> dict[str, tuple[Floats, NDArray[np.bool_]]]:
-        """The mean of each channel gate over the pictures, (C,), by its name, and which channels are constant."""
+        """The mean of each channel gate over the pictures, (C,), by its name, and which channels are constant: none
+        where there are fewer than two pictures."""
+        known = self.result.pictures > 1
         return {
-            gate.name: (gate.overall.mean.astype(np.float32), is_constant(gate.overall.std))
+            gate.name: (gate.overall.mean.astype(np.float32), is_constant(gate.overall.std) & known)
             for gate in self.gates
             if KINDS[gate.kind].is_vector and not gate.averaged
         }

@@ -40,11 +40,12 @@ def share_between(gate: GateSurvey) -> Selectivity:
 
     sum n_k (m_k - m)^2 / sum (x - m)^2, with n_k pictures and mean m_k in class k and mean m of all: R. A. Fisher,
     Statistical Methods for Research Workers, 1925, section 45. By chance it is (classes - 1) / (pictures - 1) in the
-    mean. NaN where a channel is the same for every picture, or there are fewer than two classes.
+    mean. NaN where a channel is the same for every picture, there are fewer than two classes, or none has a second
+    picture, so that all of the variance would lie between them.
     """
     everything = gate.overall.count * gate.overall.std**2
     seen, shuffled = (_between(counts, means) for counts, means in _class_means(gate))
-    if (gate.classes.count > 0).sum() < 2:
+    if not 1 < (gate.classes.count > 0).sum() < gate.classes.count.sum():
         everything = np.zeros_like(everything)
     return Selectivity(_ratio(seen, everything), _ratio(shuffled, everything))
 
@@ -53,12 +54,10 @@ def share_between_unbiased(gate: GateSurvey) -> Selectivity:
     """`share_between` less what chance gives in the mean, so that no difference comes to 0: epsilon squared.
 
     1 - (1 - eta^2) (n - 1) / (n - k) for n pictures of k classes: T. L. Kelley, An Unbiased Correlation Ratio Measure,
-    PNAS 21 (1935). It can be negative. NaN where there are no more pictures than classes.
+    PNAS 21 (1935). It can be negative. NaN where that is.
     """
     share, pictures, classes = share_between(gate), gate.classes.count.sum(), (gate.classes.count > 0).sum()
-    if pictures <= classes:
-        return Selectivity(np.full(gate.shape, np.nan), np.full(gate.shape, np.nan))
-    factor = (pictures - 1) / (pictures - classes)
+    factor = (pictures - 1) / max(pictures - classes, 1)
     return Selectivity(1 - (1 - share.index) * factor, 1 - (1 - share.shuffled) * factor)
 
 
@@ -103,6 +102,10 @@ INDICES = {
 """All of them by what they are called, in the order in which they are offered."""
 
 
+ENOUGH = 20
+"""Pictures from which on `GroupDifference.bound` holds, for up to 50 gates that one number decides."""
+
+
 def fewest_of_a_class(gate: GateSurvey) -> int:
     """How many pictures the class with the fewest has, of those that have any; 0 where there is none."""
     seen = gate.classes.count[gate.classes.count > 0]
@@ -114,11 +117,11 @@ class SurveyedHealth(GateHealth):
     """What a survey knows of a gate's health besides: shares are of its channels or places."""
 
     dead: float
-    """Share of the channels that are low for every picture."""
+    """Share of the channels that are nearly 0 for every picture."""
     open: float
     """Share of the channels that are high for every picture."""
     constant: float
-    """Share of the channels that are nearly the same for every picture."""
+    """Share of the channels that are nearly the same for every picture; NaN of one picture, like the deviation."""
     entropy: float
     """Entropy of a channel's values over the pictures, in bits, averaged over the channels: see `entropy`."""
 
@@ -126,16 +129,17 @@ class SurveyedHealth(GateHealth):
 def gate_health(gate: GateSurvey) -> SurveyedHealth:
     """The health of a gate over all pictures; NaN where none could be used."""
     values, pictures = gate.overall, gate.histogram.sum()
+    deviations = values.std if values.count > 1 else np.full(gate.shape, np.nan)
     bins = gate.histogram.reshape(-1, BINS + 2).sum(0)
     return SurveyedHealth(
         gate.name,
         gate.kind,
         low=float(bins[:_LOW_END].sum() / pictures),
         high=float(bins[_HIGH_START:].sum() / pictures),
-        deviation=float(values.std.mean()),
-        dead=float(health.is_dead(values.maximum).mean()),
+        deviation=float(deviations.mean()),
+        dead=float(health.is_dead(values.minimum, values.maximum).mean()),
         open=float(health.is_open(values.minimum).mean()),
-        constant=float(health.is_constant(values.std).mean()),
+        constant=float(health.is_constant(deviations).mean()) if values.count > 1 else float("nan"),
         entropy=float(entropy(gate.histogram).mean()),
     )
 

@@ -12,11 +12,6 @@ from attention.records import Gate
 from attention.ui import widgets
 
 
-def in_unit(gate: Gate) -> bool:
-    """Whether all of a gate lies on the scale of its colours, 0 to 1."""
-    return gate.minimum >= 0 and gate.maximum <= 1
-
-
 def choose_block(observation: Observation, shown: Mapping[str, Gate], label: str, colours: Any = CHANNEL_GATE) -> str:
     """The block chosen on the depth strip, of those that a page shows, coloured by the mean of what is `shown` of each;
     at the start the one whose gates vary most."""
@@ -44,7 +39,7 @@ def say_notes(observation: Observation, shown: Gate) -> None:
             f"This gate weighs {branches} branches of {gate.feature_shape[2]} channels against each other. They stand "
             "one after the other, and the numbers of a channel add up to 1 over them."
         )
-    if not in_unit(gate):
+    if not analysis.in_unit(gate.values):
         widgets.info(
             f"This gate runs from {fixed(gate.minimum)} to {fixed(gate.maximum)}. Colours are those of 0 to 1: what "
             "lies outside has the colour of the nearer end."

@@ -15,7 +15,6 @@ from attention.numbers import attention_share, fixed, magnitude
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import usual, widgets
-from attention.ui.gates import in_unit
 from attention.ui.lessons import gated
 
 ACROSS = 4
@@ -107,9 +106,12 @@ def headline(observation: Observation) -> str:
 def scale(observation: Observation) -> str:
     """What the colours mean, and whether all gates stay within them."""
     ends = f"{colours.ENDS}. Saturated are gates below 0.05, or of 0.95 and above: nearly shut, or nearly open."
-    if all(map(in_unit, observation.trace.gates)):
+    if all(analysis.in_unit(gate.values) for gate in observation.trace.gates):
         return ends
-    return f"{ends} Some gates here leave 0 to 1: what lies outside has the colour of the nearer end."
+    return (
+        f"{ends} Some gates here leave 0 to 1: these are not called so, and what lies outside has the colour of the "
+        "nearer end."
+    )
 
 
 def _choose_cards(names: Sequence[str], most: int) -> range:
@@ -137,7 +139,8 @@ def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, 
     for side, gate in analysis.profiles(block).items():
         cells.append((gate, f"Along the {side}", "viridis", ""))
     if gate := analysis.channel_view(block):
-        saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if block.channel else ""
+        ends = block.channel and analysis.in_unit(gate.values)
+        saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if ends else ""
         cells.append((gate, "Channel gate" if block.channel else "Mean over places", "channel", saturated))
     if widgets.page_of(block) is None:
         cells += [(gate, f"A number for {KINDS[gate.kind].number_for}", "viridis", "") for gate in block.gates]

@@ -144,7 +144,7 @@ def _chart(
     if count > 1:
         found = [evidence.over_pictures(row) for row in changes]
         headline = f"{_over_pictures(names, found, measure)} {headline}".strip()
-        caption += " The interval is that of the median, by 2,000 bootstrap samples of the pictures, seed 0."
+        caption += f" In brackets {evidence.INTERVAL}."
         for name in ("median", "low", "high", "alike"):
             table[f"{name} over the pictures"] = [getattr(each, name) for each in found]
     figure = figures.in_turn(names, changes, tests, measure)
@@ -160,7 +160,7 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
         f"Over n = {amount(one.count, 'picture')}, without {analysis.block_called(names[most])} the "
         f"{measure} moves by "
         f"{signed(one.median)} in the "
-        f"median (95% interval {signed(one.low)} to {signed(one.high)}), with the same sign in "
+        f"median ({one.interval}), with the same sign in "
         f"{one.alike} of {one.count}."
     )
 

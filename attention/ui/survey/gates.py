@@ -47,7 +47,7 @@ def draw_selectivity(selection: Selection) -> None:
     index = widgets.choose("Index", list(INDICES), key="index", look="row")
     chart = surveys.selectivity(selection, index)
     if chart is None:
-        widgets.info("An index of classes needs two classes with pictures; here they are fewer.")
+        widgets.info("This index needs two classes, more pictures than classes and gates that vary: not so here.")
         return
     widgets.show(chart, on_select=_select_gate_of(selection, chart.key))
     st.caption("Click the dot on a median to select its block.")
@@ -84,6 +84,7 @@ def _draw_folding(selection: Selection) -> None:
         from attention.interventions import folding
 
         network = zoo.load(name)
+        survey.check_network(network.module, name)
         pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
         report(0, 2 * len(pictures))
         folded, done = folding.fold(network.module, pictures[0], survey.constant_channels())
