@@ -393,7 +393,7 @@ def test_networks_of_the_zoos_with_random_weights_are_marked_and_answer(name):
 @pytest.mark.usefixtures("home")
 def test_gates_that_are_neither_of_channels_nor_of_places_are_switched_off_too():
     app = opened(network="pytorchcv/bam_resnet18", weights="Random", section="Later gates", edits=link(Edit("off")))
-    assert "is a gate of the kind “full”, which this page edits and does not draw" in said(app)
+    assert "This gate is of the kind “full”, which this page edits and does not draw" in said(app)
     assert " goes from " in app.header[0].value
 
 

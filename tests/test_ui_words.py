@@ -76,7 +76,7 @@ def test_why_outputs_answer_is_said_of_what_decides_it(c2, groups, layers, shuff
         ([0.91, 0.5], "1 of 2 channels is let through above 0.9, 0 are held below 0.1; the strongest is channel 0"),
         ([0.95, 0.91, 0.09], "2 of 3 channels are let through above 0.9, 1 is held below 0.1; the strongest is"),
         ([0.0, 0.05], "0 of 2 channels are let through above 0.9, 2 are held below 0.1; the strongest is channel 1"),
-        ([0.05], "0 of 1 channel are let through above 0.9, 1 is held below 0.1; the strongest is channel 0 at 0.050."),
+        ([0.04, 0.05, 0.05], "0 of 3 channels are let through above 0.9, 3 are held below 0.1; the strongest is"),
     ],
 )
 def test_what_passes_is_counted_above_nine_tenths_and_below_one_tenth(values, said):
@@ -84,6 +84,11 @@ def test_what_passes_is_counted_above_nine_tenths_and_below_one_tenth(values, sa
     assert f"x: {said}" in gates.passing_in_words(gate(values), "x")
     answer, more = excitation.headline(gate(values), "a", "b", {})
     assert answer.startswith(f"Block b: {said}") and more == ""
+
+
+def test_channels_that_all_have_one_gate_have_no_strongest():
+    said = gates.passing_in_words(gate(np.full(3, 0.5, np.float32)), "x")
+    assert said == "Block x has the same gate for 3 channels, 0.500."
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,17 @@ def test_a_habit_of_position_is_called_one():
 
 
 def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
-    case = found(np.zeros((3, 3)), np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
+    case = found(np.eye(3) / 4, np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
     assert "it opens nowhere more than usual" in usual.headline(case, "a", SPATIAL)
     none = found([0.1, 0.2], [[0.4, 0.5]] * 2, [0, 0])
     assert usual.headline(none, "a", CHANNEL) == "Block a lets no channel through more than usual."
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((4,), CHANNEL), ((3, 3), SPATIAL)])
+def test_a_gate_that_is_the_same_everywhere_has_no_strongest(shape, kind):
+    same = found(np.full(shape, 0.5), np.full((3, *shape), 0.5), np.full(shape, 0.5))
+    assert usual.headline(same, "a", kind) == "Block a has the same gate everywhere, 0.500."
+    assert usual.details(same, kind).startswith("As a whole it lies 0.000 from what is usual")
 
 
 def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():

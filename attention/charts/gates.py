@@ -138,6 +138,9 @@ def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note:
 def passing_in_words(gate: Gate, name: str) -> str:
     """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
     found = analysis.passing(gate.values[0])
+    if np.ptp(gate.values) == 0:
+        called = analysis.block_called(name, first=True)
+        return f"{called} has the same gate for {amount(found.channels, 'channel')}, {fixed(gate.minimum)}."
     ends = (
         f"{found.open:,} of {amount(found.channels, 'channel')} {_are(found.open)} let through above 0.9, "
         f"{found.held:,} {_are(found.held)} held below 0.1"

@@ -21,6 +21,8 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     """What the gate does with this picture that it does not do with any other; `name` is what its block is called."""
     place, above = found.opened
     called = block_called(name, first=True)
+    if np.ptp(found.values) == 0:
+        return f"{called} has the same gate everywhere, {fixed(found.values.flat[0])}."
     if found.values.ndim == 2:
         own = most_open(found.values)
         if 2 * found.alike > found.count:
@@ -47,6 +49,8 @@ def details(found: AgainstUsual, kind: Kind) -> str:
         f"As a whole it lies {small(found.distances[0])} from what is usual (root mean square), farther than for "
         f"{found.nearer} of {found.count} other pictures."
     )
+    if np.ptp(found.values) == 0:
+        return far
     grey, word, shut = most_open(found.grey), _word(kind), int(found.difference.argmin())
     if found.values.ndim == 2:
         card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
@@ -92,7 +96,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     `names` are what the blocks are called for short.
     """
     kinds = {block: sum(other == block for other, _ in found) for block, _ in found}
-    words = [names[block] + f" {kind}" * (kinds[block] > 1) for block, kind in found]
+    words = [names[block] + f".{kind}" * (kinds[block] > 1) for block, kind in found]
     own = [float(each.distances[0]) for each in found.values()]
     low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
     nearer, count = [each.nearer for each in found.values()], max(each.count for each in found.values())

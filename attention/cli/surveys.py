@@ -38,8 +38,9 @@ def headlines(result: Result) -> list[str]:
 def summary(result: Result) -> list[str]:
     """What came of a survey, a line each."""
     facts = result.provenance["pictures"]
-    lines = [f"{result.pictures:,} of {facts['count']:,} pictures, {amount(len(result.classes), 'class', 'classes')}, "]
-    lines[0] += f"{amount(len(result.gates), 'gate')} of {result.provenance['network']['name']}"
+    classes, gates = amount(len(result.classes), "class", "classes"), amount(len(result.gates), "gate")
+    whole = amount(facts["count"], "picture")
+    lines = [f"{result.pictures:,} of {whole}, {classes}, {gates} of {result.provenance['network']['name']}"]
     if result.accuracy is not None:
         lines[0] += f"; top-1 {result.accuracy:.2%}"
     if unknown := result.outputs.count(-1):

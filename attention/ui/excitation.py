@@ -127,8 +127,8 @@ def draw_gate(selection: ChannelSelection) -> None:
 
     finding = gates.passing_in_words(selection.gate, selection.name)
     bars, *strip = gates.channel_bars(selection.gate, "gate", finding, selection.channel, by_size=selection.by_size)
-    caption = f"{bars.caption} Click one to see its map."
-    widgets.show(replace(bars, caption=caption, table={}, numbers="gate"), on_select=click)
+    widgets.show(replace(bars, table={}, numbers="gate"), on_select=click)
+    st.caption("Click a bar to see its channel's map.")
     for chart in strip:
         widgets.show(chart)
 

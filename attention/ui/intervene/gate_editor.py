@@ -46,7 +46,7 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
         "turned",
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
         f"The gate of {amount(len(before), 'channel')} after the edits, {extent(after)}; before, {extent(before)}.",
-        f"{gate.name}: bars after the edits, {extent(after)}; grey ticks before, {extent(before)}.{many} "
+        f"Bars: after the edits, {extent(after)}; grey ticks: before, {extent(before)}.{many} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "before": before, "after": after},
     )
@@ -81,7 +81,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     side = figures.patch((height, width))
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
-        f"{widgets.literal(gate.name)}: after the edits {extent(after)}, before {extent(before)}. "
+        f"After the edits {extent(after)}, before {extent(before)}. "
         + (f"{cell} that you pick are set to {fixed(brush())}." * _settable(session))
     )
     widgets.data(edited=by_place({"before": before, "after": after}))
@@ -90,7 +90,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
 def _draw_any(gate: Gate, after: Floats) -> None:
     """Gates of other kinds: in numbers."""
     widgets.info(
-        f"{widgets.literal(gate.name)} is a gate of the kind “{gate.kind}”, which this page edits and does not draw: "
+        f"This gate is of the kind “{gate.kind}”, which this page edits and does not draw: "
         f"{amount(after.size, 'value')}, after the edits {extent(after)} with the mean {fixed(after.mean())}; before "
         f"{extent(gate.values)} with the mean {fixed(gate.values.mean())}."
     )

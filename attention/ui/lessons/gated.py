@@ -165,7 +165,8 @@ def placed(gated: Gated, gates: str, usage: str, why: str) -> Step:
     return Step(
         "A residual block adds its input, the shortcut, to what its convolutions found; the gates take two lines.",
         draw,
-        "`attention/layers.py`, as the networks that come along use it. " + why,
+        "`attention/layers.py`, as the ResNets here use it; EfficientNet's gates stand before the last convolution of "
+        "a block, and no ReLU follows its sum. " + why,
         Prediction(
             "Where do the gates stand?", (BEFORE, AFTER), BEFORE, "They weigh the branch; the shortcut stays whole."
         ),
