@@ -12,8 +12,8 @@ from attention.ui import presenting
 _RECORDER = "_recorder"
 UNREAD = ("edits", "present")
 """Keys of an address whose values are written for machines."""
-HEADLINE = "headline"
-"""The place of a page's answer."""
+ANSWER = ("headline", "more")
+"""The places of a page's answer, which stand above whatever was drawn before them."""
 
 
 @dataclass
@@ -55,13 +55,12 @@ def note(key: str, item: Chart | Table) -> None:
 def explain(text: str, place: str) -> str | None:
     """The terms that stand in this text for the first time on the page, a line each, for the `help` of what shows the
     text at `place`; None where there are none, and in a presentation, which has somebody who explains.
-
-    A headline stands above whatever was drawn before it."""
+    """
     recorder: Recorder | None = st.session_state.get(_RECORDER)
     if not recorder or presenting.is_on():
         return None
     elsewhere = {term: where for term, where in recorder.explained.items() if where != place}
-    first = {term: word for term, word in terms.met(text).items() if place == HEADLINE or term not in elsewhere}
+    first = {term: word for term, word in terms.met(text).items() if place in ANSWER or term not in elsewhere}
     recorder.explained = dict.fromkeys(first, place) | elsewhere
     return "\n\n".join(f"**{word.rstrip(' =≤<')}**: {terms.TERMS[term]}." for term, word in first.items()) or None
 
