@@ -78,6 +78,16 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "einsum": (lambda: Function(gated.einsum, **linear()), [SIGMOID]),
     "einsum with dots": (lambda: Function(gated.einsum_with_dots, **linear()), [SIGMOID]),
     "einsum, gate first": (lambda: Function(gated.einsum_gate_first, **linear()), [SIGMOID]),
+    "by keyword": (
+        lambda: Function(lambda m, x: torch.mul(x, other=torch.sigmoid(logits(m, x))), **pointwise()),
+        [SIGMOID],
+    ),
+    "opened by hand": (lambda: Function(gated.opened_by_hand, **pointwise()), [SIGMOID]),
+    "with an empty part": (lambda: Function(gated.with_an_empty_part, **pointwise()), [SIGMOID]),
+    "a learned map, sampled": (
+        lambda: Function(gated.sampled_map, map=nn.Embedding(16, 1), at=nn.Conv2d(8, 2, 1)),
+        [MAP],
+    ),
     "addcmul": (lambda: Function(gated.addcmul, **pointwise()), [SIGMOID]),
     "gate in a buffer": (lambda: Function(gated.gate_in_a_buffer, **pointwise()), [SIGMOID]),
     "product in a buffer": (lambda: Function(gated.product_in_a_buffer, **pointwise()), [SIGMOID]),

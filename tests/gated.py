@@ -275,3 +275,21 @@ class PublishedCBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.SpatialGate(self.ChannelGate(x))
+
+
+def opened_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    """The first channel is let through whole."""
+    gate = torch.sigmoid(logits(m, x))
+    gate[:, :1] = torch.ones(1)
+    return x * gate
+
+
+def with_an_empty_part(m: nn.Module, x: Tensor) -> Tensor:
+    none = x[:, :0].flatten(2).unflatten(2, x.shape[2:])
+    return torch.cat([x, none], 1) * torch.sigmoid(logits(m, x))
+
+
+def sampled_map(m: nn.Module, x: Tensor) -> Tensor:
+    """One map for all pictures, whose places each picture moves."""
+    learned = m.map.weight.view(1, 1, 4, 4).expand(len(x), -1, -1, -1)
+    return x * torch.sigmoid(F.grid_sample(learned, m.at(x).tanh().permute(0, 2, 3, 1), align_corners=False))

@@ -13,6 +13,7 @@ from torch import nn
 from attention import networks
 from attention.capture import trace
 from attention.layers import CBAM, SE
+from tests.blocks import Function
 from tests.own import BLOCKS, NAMES, network, pictures
 
 
@@ -223,6 +224,12 @@ class Failing(nn.Module):
     def forward(self, features):
         self.se(features)
         raise RuntimeError("on purpose")
+
+
+def test_a_product_that_torch_refuses_is_refused_in_its_words():
+    module = Function(lambda m, x: x * torch.sigmoid(x.mean((2, 3))))
+    with pytest.raises(RuntimeError, match="must match the size of tensor b"):
+        trace(module, torch.ones(2, 3, 5, 4))
 
 
 def test_an_exception_in_the_module_passes_through_and_leaves_no_mode_behind():
