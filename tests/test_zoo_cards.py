@@ -13,6 +13,7 @@ from attention import images
 from attention.cli import main
 from attention.models import own, zoo
 from attention.models.libraries import LIBRARIES, PYTORCHCV_ASSUMES
+from attention.models.network import on_noise
 
 NAMES = zoo.curated_names()
 COUNTED = {"parameters", "gates", "download", "assumed"}
@@ -171,6 +172,12 @@ def test_pictures_that_are_not_square_or_not_in_colour_are_refused(shape):
 
     with pytest.raises(zoo.ZooError, match="3 channels and square pictures are allowed"):
         square("a network", shape)
+
+
+def test_a_network_that_gives_no_score_for_each_class_is_refused():
+    card = zoo.card("timm/test_resnet")
+    with pytest.raises(zoo.ZooError, match=r"^timm/test_resnet does not answer with one score for each class; only"):
+        on_noise(torch.nn.Conv2d(3, 1, 1), card)
 
 
 def test_what_a_library_cannot_build_is_a_sentence_with_its_reason(monkeypatch):
