@@ -84,9 +84,11 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     ),
     "opened by hand": (lambda: Function(gated.opened_by_hand, **pointwise()), [SIGMOID]),
     "with an empty part": (lambda: Function(gated.with_an_empty_part, **pointwise()), [SIGMOID]),
-    "a learned map, sampled": (
-        lambda: Function(gated.sampled_map, map=nn.Embedding(16, 1), at=nn.Conv2d(8, 2, 1)),
-        [MAP],
+    "sampled features": (
+        lambda: Function(
+            gated.sampled_features, **pointwise(), map=nn.Embedding(CHANNELS, 16), at=nn.Conv2d(CHANNELS, 2, 1)
+        ),
+        [SIGMOID],
     ),
     "addcmul": (lambda: Function(gated.addcmul, **pointwise()), [SIGMOID]),
     "gate in a buffer": (lambda: Function(gated.gate_in_a_buffer, **pointwise()), [SIGMOID]),
@@ -129,7 +131,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
 
 _BETWEEN = """
     addcmul, augmented assignment, residual tanh, selective kernels, selective kernels by view, after a layer,
-    trunk and mask, self-calibrated, bounded features, gated attention"""
+    trunk and mask, self-calibrated, sampled features, bounded features, gated attention"""
 DIRECT = [
     name
     for name, (_, gates) in GATED.items()

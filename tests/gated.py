@@ -289,7 +289,8 @@ def with_an_empty_part(m: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([x, none], 1) * torch.sigmoid(logits(m, x))
 
 
-def sampled_map(m: nn.Module, x: Tensor) -> Tensor:
-    """One map for all pictures, whose places each picture moves."""
-    learned = m.map.weight.view(1, 1, 4, 4).expand(len(x), -1, -1, -1)
-    return x * torch.sigmoid(F.grid_sample(learned, m.at(x).tanh().permute(0, 2, 3, 1), align_corners=False))
+def sampled_features(m: nn.Module, x: Tensor) -> Tensor:
+    """The same features for all pictures, whose places each picture moves."""
+    learned = m.map.weight.view(1, CHANNELS, 4, 4).expand(len(x), -1, -1, -1)
+    moved = F.grid_sample(learned, m.at(x).tanh().permute(0, 2, 3, 1), align_corners=False)
+    return moved * torch.sigmoid(logits(m, moved))
