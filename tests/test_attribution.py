@@ -485,7 +485,7 @@ def test_any_other_error_of_a_gradient_is_the_network_s_own():
 
 def test_one_token_is_no_map():
     module = nn.Sequential(nn.Conv2d(3, 8, SHAPE[2:]), nn.Flatten(), nn.Unflatten(1, (1, 8)), nn.Flatten())
-    assert Attributor(module).layers(SHAPE).blocks == ()
+    assert Attributor(module).layers(SHAPE).maps == {}
 
 
 def test_an_unknown_method_is_named_with_those_that_there_are():

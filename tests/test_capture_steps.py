@@ -156,7 +156,12 @@ def _both_poolings_in_one_layer(m, x):
     return x * torch.sigmoid(m.up(F.relu(m.wide(torch.cat([x.mean((2, 3), True), x.amax((2, 3), True)], 1)))))
 
 
+def _one_map_twice(m, x):
+    return x * torch.sigmoid(m.two(x.mean(1, keepdim=True).expand(-1, 2, -1, -1)))
+
+
 OTHER_FORMS = {
+    "one map twice": _one_map_twice,
     "no activation between the layers": lambda m, x: x * torch.sigmoid(m.up(m.down(x.mean((2, 3), keepdim=True)))),
     "a sum of maps": _sum_of_maps,
     "a map with a feature": _map_with_a_feature,
