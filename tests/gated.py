@@ -285,7 +285,7 @@ def opened_by_hand(m: nn.Module, x: Tensor) -> Tensor:
 
 
 def with_an_empty_part(m: nn.Module, x: Tensor) -> Tensor:
-    none = x[:, :0].flatten(2).unflatten(2, x.shape[2:])
+    none = x[:, :0].flatten(1).view(len(x), 0, *x.shape[2:])
     return torch.cat([x, none], 1) * torch.sigmoid(logits(m, x))
 
 

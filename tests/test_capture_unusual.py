@@ -166,6 +166,13 @@ def test_parts_of_tensors_without_a_storage_are_followed():
         assert torch.equal(found.output, block(features()))
 
 
+@torch.no_grad()
+def test_numbers_that_are_seen_as_those_of_another_type_are_followed():
+    torch.manual_seed(0)
+    halves = Function(lambda m, x: x * torch.sigmoid(logits(m, x.view(torch.int16).view(x.dtype))), **pointwise())
+    assert [(gate.kind, gate.activation) for gate in trace(halves, features()).gates] == [("channel", "sigmoid")]
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, of its graphs
 @torch.no_grad()
 def test_gates_beside_a_graph_and_of_a_hook_on_it_belong_to_the_modules_that_are_called():
