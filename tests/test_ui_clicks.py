@@ -176,3 +176,6 @@ def test_a_saved_view_is_opened_by_its_address_alone_after_its_page_was_left(sta
     assert arrived.value.args == ("pages/cbam.py", {"block": ["b"]}) and "block" not in state
     presenting.begin("cbam", pages)
     assert presenting.has_arrived() and not presenting.has_arrived()
+    state[presenting._ARRIVED] = "cbam"
+    presenting.begin("excitation", pages)
+    assert not presenting.has_arrived()
