@@ -195,12 +195,7 @@ def export(checkpoint: Path, data: str) -> tuple[ModelCard, bytes]:
     if state["epochs"] < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {NAME} after {state['epochs']} of {len(recipe.sizes)} epochs")
     how = {"data": data, "by": "distillation from EfficientNet-B0", "seed": recipe.seed, "recipe": asdict(recipe)}
-    return make_card(state["module"], how)
-
-
-def make_card(state: dict[str, Tensor], how: dict[str, object]) -> tuple[ModelCard, bytes]:
-    """The card and the weight file of a network made as `how` tells."""
-    weights = own.packed(state)
+    weights = own.packed(state["module"])
     origin = own.card(TEACHER)
     network = networks.build(NAME, len(origin.classes)).eval()
     parameters, count = count_parameters(network), len(attention_of(network))
@@ -214,6 +209,8 @@ def make_card(state: dict[str, Tensor], how: dict[str, object]) -> tuple[ModelCa
         sha256=own.digest(weights),
         training=how,
         notes=(own.memory_note(parameters, measure(network, (1, 3, *sides(origin.input_size)))),),
+        gate_health=(),
+        gate_health_over="",
     )
     return card, weights
 

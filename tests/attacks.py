@@ -321,6 +321,26 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
         lambda: archive(pickle_of({"a": torch.zeros(1)}), {"0": bytes(4)}, order="big"),
         "big-endian",
     ),
+    "a tensor without strides": (
+        lambda: archive(pickle_of({"a": torch.zeros(4)}).replace(b"K\1\x85", b")"), {"0": bytes(16)}),
+        "The pickle in the file is damaged",
+    ),
+    "numbers of bytes": (
+        lambda: saved({"a": torch.ones(2, dtype=torch.uint16)}),
+        r"'a' is of the type torch\.uint16; float64, float32",
+    ),
+    "numbers that torch does not have": (
+        lambda: archive(pickle_of({"a": torch.ones(2, dtype=torch.uint16)}).replace(b"uint16", b"uint17"), {}),
+        r"'a' is of the type 'torch\.uint17', which torch does not have",
+    ),
+    "a storage that is not read": (
+        lambda: archive(pickle_of({"a": torch.ones(2)}).replace(b"FloatStorage", b"QInt8Storage"), {}),
+        "'a' is in a storage of the type 'QInt8Storage', which is not read",
+    ),
+    "a persistent object": (lambda: archive(b"\x80\2}X\1\0\0\0aNQs."), "'a' in it is of the type a persistent object"),
+    "what lies below a mark": (lambda: archive(b"\x80\2}(\x85."), "The pickle in the file is damaged"),
+    "a number as a list": (lambda: archive(b"\x80\2K\1Na."), "The pickle in the file is damaged"),
+    "a number as a name": (lambda: archive(b"\x80\4K\1K\2\x93."), "The pickle in the file is damaged"),
     "memo": (lambda: archive(b"\x80\2}r\xff\xff\xff\x7f."), "counts further than it is long"),
     "broken pickle": (lambda: archive(b"\x80\2}X\xff\xff\xff\x7fa"), "damaged"),
     "long pickle": (lambda: archive(b"\x80\2" + b"N0" * 2**20 + b"N."), "pickle in the file claims 2,097,156 bytes"),

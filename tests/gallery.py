@@ -78,6 +78,18 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "einsum": (lambda: Function(gated.einsum, **linear()), [SIGMOID]),
     "einsum with dots": (lambda: Function(gated.einsum_with_dots, **linear()), [SIGMOID]),
     "einsum, gate first": (lambda: Function(gated.einsum_gate_first, **linear()), [SIGMOID]),
+    "by keyword": (
+        lambda: Function(lambda m, x: torch.mul(x, other=torch.sigmoid(logits(m, x))), **pointwise()),
+        [SIGMOID],
+    ),
+    "opened by hand": (lambda: Function(gated.opened_by_hand, **pointwise()), [SIGMOID]),
+    "with an empty part": (lambda: Function(gated.with_an_empty_part, **pointwise()), [SIGMOID]),
+    "sampled features": (
+        lambda: Function(
+            gated.sampled_features, **pointwise(), map=nn.Embedding(CHANNELS, 16), at=nn.Conv2d(CHANNELS, 2, 1)
+        ),
+        [SIGMOID],
+    ),
     "addcmul": (lambda: Function(gated.addcmul, **pointwise()), [SIGMOID]),
     "gate in a buffer": (lambda: Function(gated.gate_in_a_buffer, **pointwise()), [SIGMOID]),
     "product in a buffer": (lambda: Function(gated.product_in_a_buffer, **pointwise()), [SIGMOID]),
@@ -119,7 +131,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
 
 _BETWEEN = """
     addcmul, augmented assignment, residual tanh, selective kernels, selective kernels by view, after a layer,
-    trunk and mask, self-calibrated, bounded features, gated attention"""
+    trunk and mask, self-calibrated, sampled features, bounded features, gated attention"""
 DIRECT = [
     name
     for name, (_, gates) in GATED.items()

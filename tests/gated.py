@@ -275,3 +275,22 @@ class PublishedCBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.SpatialGate(self.ChannelGate(x))
+
+
+def opened_by_hand(m: nn.Module, x: Tensor) -> Tensor:
+    """The first channel is let through whole."""
+    gate = torch.sigmoid(logits(m, x))
+    gate[:, :1] = torch.ones(1)
+    return x * gate
+
+
+def with_an_empty_part(m: nn.Module, x: Tensor) -> Tensor:
+    none = x[:, :0].flatten(1).view(len(x), 0, *x.shape[2:])
+    return torch.cat([x, none], 1) * torch.sigmoid(logits(m, x))
+
+
+def sampled_features(m: nn.Module, x: Tensor) -> Tensor:
+    """The same features for all pictures, whose places each picture moves."""
+    learned = m.map.weight.view(1, CHANNELS, 4, 4).expand(len(x), -1, -1, -1)
+    moved = F.grid_sample(learned, m.at(x).tanh().permute(0, 2, 3, 1), align_corners=False)
+    return moved * torch.sigmoid(logits(m, moved))

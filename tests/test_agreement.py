@@ -172,6 +172,14 @@ def test_both_curves_are_those_of_a_loop_over_the_pixels(steps, blur):
         )
 
 
+def test_the_curve_of_deletion_alone_is_that_of_both():
+    generator = np.random.default_rng(3)
+    picture, values = generator.standard_normal((3, 6, 5)).astype(np.float32), generator.random((2, 3), np.float32)
+    alone = faithfulness.deletion(picture, values, predict, steps=7)
+    both = faithfulness.faithfulness(picture, values, predict, steps=7)
+    np.testing.assert_array_equal(alone.probabilities, both.deletion.probabilities)
+
+
 def test_the_curves_begin_and_end_with_the_whole_picture_and_with_nothing():
     picture = np.random.default_rng(0).standard_normal((3, 6, 5)).astype(np.float32)
     found = faithfulness.faithfulness(picture, np.ones((2, 2), np.float32), predict)

@@ -19,6 +19,7 @@ from attention.attribution import (
     IntegratedGradients,
     Occlusion,
     heatmaps,
+    make_method,
 )
 from attention.attribution.layers import Layers, Places
 from attention.attribution.methods import EigenCam, GradCamPlusPlus, ScoreCam
@@ -463,3 +464,30 @@ def test_the_convolution_that_makes_a_spatial_gate_is_no_block():
             return self.head((features * self.gate(features).sigmoid()).mean((2, 3)))
 
     assert Attributor(seeded(Handmade)).layers(SHAPE).blocks == ("features",)
+
+
+class Odd(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features):
+        return features.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("odd")
+
+
+def test_any_other_error_of_a_gradient_is_the_network_s_own():
+    module = seeded(Small)
+    module.register_forward_hook(lambda module, given, output: Odd.apply(output))
+    with pytest.raises(RuntimeError, match="odd"):
+        Attributor(module)(picture(), 1)
+
+
+def test_one_token_is_no_map():
+    module = nn.Sequential(nn.Conv2d(3, 8, SHAPE[2:]), nn.Flatten(), nn.Unflatten(1, (1, 8)), nn.Flatten())
+    assert Attributor(module).layers(SHAPE).maps == {}
+
+
+def test_an_unknown_method_is_named_with_those_that_there_are():
+    with pytest.raises(AttributionError, match=r"^There is no method 'lime'; there are grad-cam, .*occlusion.*\.$"):
+        make_method("lime")

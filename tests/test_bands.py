@@ -110,6 +110,12 @@ def test_what_a_file_of_bands_would_take_is_bounded(limits: dict, said: str, mon
         images.read(tiff(made("u1")))
 
 
+def test_all_values_of_a_file_of_bands_count_as_the_pixels_of_a_picture_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
+    with pytest.raises(PictureError, match=r"has 4,800 values in 6 bands; at most 4,000 are allowed\.$"):
+        images.read(tiff(made("u1")))
+
+
 def test_damage_of_a_file_of_bands_is_one_sentence() -> None:
     whole = tiff(made("u2"), tile=16, deflated=True, names=NAMES)
     random = np.random.default_rng(1)

@@ -8,11 +8,13 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from attention import networks
 from attention.capture import trace
 from attention.layers import CBAM, SE
+from tests.blocks import Function
 from tests.own import BLOCKS, NAMES, network, pictures
 
 
@@ -223,6 +225,16 @@ class Failing(nn.Module):
     def forward(self, features):
         self.se(features)
         raise RuntimeError("on purpose")
+
+
+def test_a_product_that_torch_refuses_is_no_gate_of_a_module_that_goes_on_without():
+    def tried(module, features):
+        try:
+            return features * torch.sigmoid(F.avg_pool2d(features, 2))
+        except RuntimeError:
+            return features
+
+    assert trace(Function(tried), torch.ones(2, 3, 6, 6)).gates == ()
 
 
 def test_an_exception_in_the_module_passes_through_and_leaves_no_mode_behind():

@@ -132,3 +132,8 @@ def test_windows_are_beside_the_channels_and_where_they_begin_are_the_places(
 def test_what_is_not_said_of_windows_is_torch_s_default():
     shape = F.unfold(torch.zeros(2, 6, 4, 5), 3).shape
     assert axes.unfolded(axes.standard((2, 6, 4, 5)), shape, (None, 3), {})[2] == (("H", 2), ("W", 3))
+
+
+def test_windows_of_a_picture_without_the_axis_of_samples_are_not_followed():
+    shape = F.unfold(torch.zeros(6, 4, 5), 3).shape
+    assert axes.unfolded(axes.standard((2, 6, 4, 5))[1:], shape, (None, 3), {}) is None

@@ -136,11 +136,13 @@ PAIRS = {
         conv=conv(),
     ),
     "a shape by value": Choosing(lambda m, x: _picked(x, 0), lambda m, x: _picked(x, 1)),
+    "shapes of several by value": Choosing(lambda m, x: _distinct(x, 0), lambda m, x: _distinct(x, 1)),
     "a tensor of the pass for one from elsewhere": Choosing(
         lambda m, x: m.conv(x) * torch.sigmoid(_FULL), lambda m, x: m.conv(x) * torch.sigmoid(x), conv=conv()
     ),
 }
 _FULL, _THRESHOLDS = torch.ones(2, CHANNELS, 6, 5), (torch.tensor(-9.0), torch.tensor(0.0))
+_BOUNDS = torch.tensor(-9.0), torch.tensor(9.0)
 _MAP, _VECTOR = torch.ones(1, 1, 6, 5), torch.ones(1, CHANNELS, 1, 1)
 
 
@@ -154,6 +156,12 @@ def _picked(features, which):
     kept = torch.nonzero(features.mean((0, 2, 3)) > _THRESHOLDS[which])[:, 0]
     chosen = features.index_select(1, kept)
     return chosen * torch.sigmoid(chosen.mean((2, 3), keepdim=True))
+
+
+def _distinct(features, which):
+    """Each number of a row once, which is all five of them or the bound alone: the calls do not show how many."""
+    numbers, _ = torch.unique(features.mean((0, 1, 2)).clamp(_BOUNDS[which]), return_counts=True)
+    return features * torch.sigmoid(numbers)
 
 
 @pytest.mark.parametrize("name", PAIRS)

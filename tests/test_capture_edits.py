@@ -25,6 +25,13 @@ def scripted():
         return torch.jit.script(nn.Sequential(nn.ReLU()))
 
 
+def parallel():
+    """As it is where there are accelerators."""
+    module = nn.DataParallel(nn.ReLU())
+    module.device_ids = [0, 1]
+    return module
+
+
 class Compiled(nn.Module):
     """What torch.compile returns holds the module under this name."""
 
@@ -48,6 +55,11 @@ class Compiled(nn.Module):
             nn.Conv2d(3, 1, 1, device="meta"),
             pictures(),
             "the module is on the device meta, where weights have no values",
+        ),
+        (
+            nn.Sequential(parallel()),
+            pictures(),
+            "'0' is DataParallel.*other threads: trace its `.module`",
         ),
         (Compiled(), pictures(), "the module is compiled.*eager"),
     ],

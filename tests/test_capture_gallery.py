@@ -148,3 +148,16 @@ def test_a_product_of_a_module_without_a_call_belongs_to_the_one_that_is_called(
 
     with torch.no_grad():
         assert [gate.name for gate in trace(Outer(), gallery.features()).gates] == [""]
+
+
+def test_a_module_whose_call_is_its_own_applies_its_gates_itself():
+    class Called(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = gallery.made("expanded")
+
+        def __call__(self, features):
+            return self.inner.forward(features)
+
+    with torch.no_grad():
+        assert [gate.name for gate in trace(Called(), gallery.features()).gates] == [""]

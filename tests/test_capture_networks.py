@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from attention.capture import trace
@@ -105,6 +106,33 @@ class Attending(nn.Module):
     def forward(self, pictures):
         tokens = pictures.flatten(2).transpose(1, 2)
         return self.attention(tokens, tokens, tokens)
+
+
+@torch.no_grad()
+def test_what_a_hook_makes_of_the_arguments_of_attention_is_what_it_attends_to():
+    torch.manual_seed(0)
+    module, batch = Attending(True).eval(), torch.randn(2, 32, 8, 8)
+    module.attention.register_forward_pre_hook(lambda module, given: (2 * given[0], *given[1:]))
+    for one, other in zip(trace(module, batch).output, module(batch), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+class AttendingByFunction(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = nn.MultiheadAttention(32, 2)
+
+    def forward(self, pictures):
+        tokens, part = pictures.flatten(2).permute(2, 0, 1), self.part
+        weights = part.in_proj_weight, part.in_proj_bias, None, None, False, 0.0, part.out_proj.weight
+        return F.multi_head_attention_forward(tokens, tokens, tokens, 32, 2, *weights, part.out_proj.bias)[0]
+
+
+@torch.no_grad()
+def test_attention_by_torch_s_function_alone_is_what_it_gives():
+    torch.manual_seed(0)
+    module, batch = AttendingByFunction().eval(), torch.randn(2, 32, 8, 8)
+    assert torch.equal(trace(module, batch).output, module(batch))
 
 
 @pytest.mark.parametrize(("batch_first", "fused"), [(True, 1), (False, 0)])

@@ -98,12 +98,13 @@ def copied(pictures):
 
 
 @pytest.mark.parametrize("batched", [torch.stack, copied], ids=["stacked", "copied"])
-@torch.no_grad()
-def test_a_network_that_takes_a_list_iterates_over_the_batch(batched):
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_network_that_takes_a_list_iterates_over_the_batch(batched, mode):
     module, batch = Detector(batched), features(2)
-    (gate,) = trace(module, batch).gates
+    with mode():
+        (gate,) = trace(module, batch).gates
     assert (gate.name, gate.kind) == ("block", "spatial")
-    np.testing.assert_array_equal(gate.values, module.block.gate(batch - 0.5)[:, 0].numpy())
+    np.testing.assert_array_equal(gate.values, module.block.gate(batch - 0.5)[:, 0].detach().numpy())
 
 
 @pytest.mark.parametrize("shape", [(2, CHANNELS, 6, 1), (2, CHANNELS, 1, 5), (2, CHANNELS, 1, 1)])

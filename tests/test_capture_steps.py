@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from attention import networks
@@ -141,6 +142,49 @@ def test_another_form_has_no_steps(name):
     block = gallery.made(name)
     names = [gate.name for gate in trace(block, gallery.features()).gates]
     assert trace(block, gallery.features(), steps=names).steps == dict.fromkeys(names)
+
+
+def _sum_of_maps(m, x):
+    return x * torch.sigmoid(m.one(x.mean(1, keepdim=True)) + m.other(x.amax(1, keepdim=True)))
+
+
+def _map_with_a_feature(m, x):
+    return x * torch.sigmoid(m.two(torch.cat([x.mean(1, keepdim=True), x[:, :1]], 1)))
+
+
+def _both_poolings_in_one_layer(m, x):
+    return x * torch.sigmoid(m.up(F.relu(m.wide(torch.cat([x.mean((2, 3), True), x.amax((2, 3), True)], 1)))))
+
+
+def _one_map_twice(m, x):
+    return x * torch.sigmoid(m.two(x.mean(1, keepdim=True).expand(-1, 2, -1, -1)))
+
+
+OTHER_FORMS = {
+    "one map twice": _one_map_twice,
+    "no activation between the layers": lambda m, x: x * torch.sigmoid(m.up(m.down(x.mean((2, 3), keepdim=True)))),
+    "a sum of maps": _sum_of_maps,
+    "a map with a feature": _map_with_a_feature,
+    "both poolings in one layer": _both_poolings_in_one_layer,
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+@torch.no_grad()
+def test_what_only_resembles_ses_or_cbams_form_has_no_steps(form):
+    torch.manual_seed(0)
+    one, other, two = (nn.Conv2d(maps, 1, 3, padding=1) for maps in (1, 1, 2))
+    block = Function(OTHER_FORMS[form], **pointwise(), wide=nn.Conv2d(16, 4, 1), one=one, other=other, two=two)
+    assert trace(block, gallery.features(), steps=[""]).steps == {"": None}
+
+
+@torch.no_grad()
+def test_a_number_of_the_whole_batch_is_no_squeeze():
+    torch.manual_seed(0)
+    block = Function(lambda m, x: x * torch.sigmoid(logits(m, x / x.abs().max())), **pointwise())
+    found = trace(block, gallery.features(), steps=[""])
+    squeezed = (gallery.features() / gallery.features().abs().max()).mean((2, 3))
+    close(found.steps[""].squeezed["average"], squeezed)
 
 
 def test_one_minus_the_excitation_is_another_form():

@@ -129,6 +129,60 @@ def test_a_gate_of_a_graph_bears_the_path_of_the_module_that_its_node_was_traced
         assert torch.equal(found.output, graph(batch))
 
 
+def _into_a_part_of_a_part(m, x):
+    buffer = torch.zeros_like(x)
+    half = buffer[:, :6]
+    half[:, :4, :3].copy_(x[:, :4, :3])
+    return buffer * torch.sigmoid(m.score(buffer)) + half.mean()
+
+
+def _into_all_beside_a_view(m, x):
+    buffer = torch.zeros_like(x)
+    lines = buffer.flatten(2)
+    buffer.copy_(x)
+    return buffer * torch.sigmoid(m.score(buffer)) + lines.mean()
+
+
+@pytest.mark.parametrize("write", [_into_a_part_of_a_part, _into_all_beside_a_view])
+def test_what_is_written_into_a_buffer_is_what_it_holds_in_every_mode_of_torch(write):
+    torch.manual_seed(0)
+    module, batch = Function(write, score=nn.Conv2d(CHANNELS, 1, 1)), features()
+    tracer = Tracer(module)
+    for mode in (torch.no_grad, torch.inference_mode, torch.inference_mode, torch.no_grad):
+        with mode():
+            found = tracer(batch)
+            assert [gate.kind for gate in found.gates] == ["spatial"]
+            assert_alike(found, trace(module, batch))
+
+
+@torch.no_grad()
+def test_parts_of_tensors_without_a_storage_are_followed():
+    torch.manual_seed(0)
+    halves = torch.vmap(lambda one: one[:4] + one[4:])
+    for mixed in (lambda x: halves(x).repeat(1, 2, 1, 1), lambda x: x.to_sparse().select(0, 0).to_dense() + x):
+        block = Function(lambda m, x, mixed=mixed: x * torch.sigmoid(logits(m, mixed(x))), **pointwise())
+        found = trace(block, features())
+        assert [(gate.kind, gate.activation) for gate in found.gates] == [("channel", "sigmoid")]
+        assert torch.equal(found.output, block(features()))
+
+
+@torch.no_grad()
+def test_numbers_that_are_seen_as_those_of_another_type_are_followed():
+    torch.manual_seed(0)
+    halves = Function(lambda m, x: x * torch.sigmoid(logits(m, x.view(torch.int16).view(x.dtype))), **pointwise())
+    assert [(gate.kind, gate.activation) for gate in trace(halves, features()).gates] == [("channel", "sigmoid")]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, of its graphs
+@torch.no_grad()
+def test_gates_beside_a_graph_and_of_a_hook_on_it_belong_to_the_modules_that_are_called():
+    torch.manual_seed(0)
+    graph = torch.fx.symbolic_trace(nn.Sequential(nn.Conv2d(CHANNELS, CHANNELS, 1)))
+    graph.register_forward_hook(lambda module, given, made: made * torch.sigmoid(made.mean((2, 3), keepdim=True)))
+    network = nn.Sequential(graph, Squeezed())
+    assert [gate.name for gate in trace(network, features()).gates] == ["0", "1"]
+
+
 @torch.no_grad()
 def test_under_torch_func_the_error_says_so():
     module, batch = Squeezed(), features()

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from attention import survey
 from attention.charts import surveys
@@ -147,3 +149,23 @@ def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_
     sure = replace(one, wrong=replace(one.wrong, count=np.int64(0)))
     assert surveys.correctness(Selection(survey.LoadedSurvey(replace(loaded.result, gates=(sure,))))) == []
     assert surveys.maps_by_depth(single) is None
+
+
+class Placed(nn.Module):
+    """A gate by place alone, the same at all places."""
+
+    def __init__(self):
+        super().__init__()
+        self.place, self.head = nn.Conv2d(3, 1, 1), nn.Linear(3, 3)
+        nn.init.zeros_(self.place.weight)
+
+    def forward(self, x):
+        return self.head((x * torch.sigmoid(self.place(x))).mean((2, 3)))
+
+
+def test_what_is_not_there_to_be_said_of_gates_is_said(tmp_path):
+    result = survey.run(network(nn.Sequential(Placed())), survey.list_pictures(folder(tmp_path, {"a": 3, "b": 2})))
+    loaded = survey.LoadedSurvey(result)
+    chosen = Selection(loaded, *loaded.blocks)
+    assert surveys.health(chosen).headline == "There are no gates by channel; the bars are of maps and their places."
+    assert surveys.mean_maps(chosen)[0].headline == f"{chosen.called}: the mean map is the same at all places."

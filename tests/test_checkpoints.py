@@ -203,6 +203,20 @@ class Record:
     a: int
 
 
+class Text(str):
+    """It is made with an argument by name, for which protocol 4 has an operation of its own."""
+
+    def __getnewargs_ex__(self):
+        return (), {"object": str(self)}
+
+
+def in_itself(*before):
+    """A tuple that holds itself: half of it is put down, and taken away again."""
+    inner = []
+    inner.append((*before, inner))
+    return inner[0]
+
+
 HARMLESS = {
     "arguments": argparse.Namespace(lr=0.1, betas=(0.9, 0.99), out=Path("runs/1")),
     "numbers of numpy": np.float64(0.5),
@@ -210,6 +224,10 @@ HARMLESS = {
     "a date": datetime.datetime(2020, 2, 2, 12),
     "an enum": Colour.RED,
     "a set": {1, 2, "three"},
+    "a set that stays": frozenset({1, 2}),
+    "a tuple in itself": in_itself(),
+    "a long tuple in itself": in_itself(1, 2, 3),
+    "an object made with arguments by name": Text("x"),
     "a function": functools.partial(print, "x"),
     "a default dictionary": collections.defaultdict(list, a=[1]),
     "a record": Record(3),
@@ -219,7 +237,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
-@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("protocol", [1, 2, 4])
 def test_an_object_beside_the_weights_is_neither_made_nor_in_the_way(kind, protocol, monkeypatch):
     data = attacks.saved({"state_dict": state(), "object": HARMLESS[kind]}, pickle_protocol=protocol)
     monkeypatch.setattr("importlib.import_module", lambda *_: pytest.fail("something was imported"))
@@ -275,9 +293,11 @@ def test_what_is_no_tensor_beside_the_tensors_is_left_aside_and_said():
 
 
 @pytest.mark.parametrize("wrapper", [None, "model", "ema"])
-def test_a_whole_module_gives_its_state_dict(wrapper):
+@pytest.mark.parametrize("protocol", [1, 2, 4])
+def test_a_whole_module_gives_its_state_dict(wrapper, protocol):
     net = Net().half()
-    found = checkpoints.contents(attacks.saved({wrapper: net, "epoch": 3} if wrapper else net))
+    written = attacks.saved({wrapper: net, "epoch": 3} if wrapper else net, pickle_protocol=protocol)
+    found = checkpoints.contents(written)
     assert_same(found.state, net.state_dict())
     assert found.notes[-1] == "the tensors of a whole 'tests.test_checkpoints.Net', whose code was not read"
 
@@ -300,6 +320,8 @@ def test_every_tensor_is_what_torch_itself_reads(tmp_path):
         "last": torch.arange(6).view(2, 3).to(memory_format=torch.contiguous_format),
         "channels": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
     }  # fmt: skip
+    tensors["marked"] = torch.ones(2)
+    tensors["marked"].mark = "an attribute"
     data = attacks.saved(tensors)
     assert_same(checkpoints.read(data), torch.load(io.BytesIO(data), weights_only=True))
 

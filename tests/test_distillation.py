@@ -1,11 +1,16 @@
 """CBAM-B0: what it starts from, what is trained, and each part of the loss beside a slow one."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 from attention import distillation, networks
+from attention.cli import main
 from attention.distillation import (
     DistillationRecipe,
     attention_of,
@@ -27,7 +32,7 @@ def teacher() -> networks.EfficientNetB0:
     return own.load("efficientnet-b0").module
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pictures() -> Pictures:
     random = torch.Generator().manual_seed(1)
     pixels = torch.randint(0, 256, (4, 3, 176, 176), dtype=torch.uint8, generator=random)
@@ -128,8 +133,31 @@ def test_fitting_brings_the_channel_gates_to_ses(teacher, pictures):
         assert (se.gate(features) - cbam.channel.gate(features)).abs().mean() < 0.5
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path, pictures, monkeypatch):
-    straight = distillation.train(pictures, tmp_path / "straight.pt", TINY)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, pictures) -> tuple[Path, nn.Module]:
+    """The checkpoint of a finished run, and its network."""
+    checkpoint = tmp_path_factory.mktemp("run") / "straight.pt"
+    return checkpoint, distillation.train(pictures, checkpoint, TINY)
+
+
+def test_a_finished_run_is_exported_with_a_card_that_says_what_it_is(run, tmp_path, monkeypatch):
+    checkpoint, made = run
+    origin = own.card("efficientnet-b0")
+    monkeypatch.setattr(own, "WEIGHTS", tmp_path)
+    own.save_card(replace(origin, classes=(), labels=()))
+    arguments = ["export", "cbam-b0", "--data", str(tmp_path), "--checkpoint", str(checkpoint)]
+    assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
+    card, loaded = own.card("cbam-b0"), own.load("cbam-b0").module
+    for name, value in made.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value.half().float() if value.is_floating_point() else value)
+    assert card.parameters == sum(parameter.numel() for parameter in made.parameters())
+    assert card.gates == {"channel": 16, "spatial": 16} and card.labels == origin.labels
+    assert card.training["seed"] == TINY.seed and card.training["data"] == tmp_path.stem
+    assert card.accuracy is None and card.gate_health == () and card.gate_health_over == ""
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(run, tmp_path, pictures, monkeypatch):
+    _, straight = run
     monkeypatch.setattr(distillation.click, "echo", _stop)
     with pytest.raises(KeyboardInterrupt):
         distillation.train(pictures, tmp_path / "stopped.pt", TINY)

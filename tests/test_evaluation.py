@@ -4,6 +4,7 @@ import json
 import shutil
 import tarfile
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -57,6 +58,21 @@ def test_a_network_goes_from_training_to_a_card_that_evaluation_reproduces(folde
     measured = CliRunner().invoke(main, ["evaluate", "cbam", "--data", str(folder)], catch_exceptions=False)
     assert f"top-1 {card.accuracy:.2%} of 8 pictures at 48 px" in measured.output
     assert "The card says" not in measured.output
+    own.save_card(replace(card, accuracy=0.0625))
+    measured = CliRunner().invoke(main, ["evaluate", "cbam", "--data", str(folder)], catch_exceptions=False)
+    assert "\nThe card says 6.25%.\n" in measured.output
+
+
+@pytest.mark.parametrize("variant", ["se", "cbam-b0"])
+def test_training_goes_on_from_a_checkpoint_of_its_own_run_alone(folder, tmp_path, variant):
+    threads = torch.get_num_threads()
+    arguments = ["train", variant, "--data", str(folder), "--checkpoint", str(trained(folder, tmp_path, "se"))]
+    try:
+        refused = CliRunner().invoke(main, [*arguments, "--threads", str(threads + 1)])
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    assert isinstance(refused.exception, GatescopeError) and "holds another run" in str(refused.exception)
 
 
 def test_an_export_that_fails_leaves_the_weights_and_the_card_that_were_there(folder, tmp_path, weights):
@@ -104,6 +120,20 @@ def test_a_tar_archive_is_as_good_as_its_directory(folder, tmp_path):
     with evaluation.opened(tmp_path / "data.tar") as opened:
         assert sorted(path.name for path in (opened / "val").iterdir()) == ["n1", "n2"]
     assert not opened.exists()
+
+
+@pytest.mark.parametrize(("name", "kept"), [("val/n1/0.png", 3000), ("../0.png", None)])
+def test_a_tar_that_is_cut_off_or_leads_elsewhere_is_refused(name, kept, tmp_path):
+    whole, member = BytesIO(), tarfile.TarInfo(name)
+    member.size = 5000
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        archive.addfile(member, BytesIO(bytes(5000)))
+    path = tmp_path / "data.tar"
+    path.write_bytes(whole.getvalue()[:kept])
+    refused = r"data\.tar cannot be unpacked: .*; a whole tar of plain files is allowed\.$"
+    with pytest.raises(GatescopeError, match=refused), evaluation.opened(path):
+        pass
+    assert not (tmp_path / "0.png").exists()
 
 
 def test_what_is_neither_a_directory_nor_an_archive_is_refused(tmp_path):

@@ -257,6 +257,11 @@ def test_who_signs_in_is_led_to_the_link_they_came_by(link):
     assert signed_in(f"http://localhost:8501{link}") == link
 
 
+def test_other_cookies_stand_in_the_way_of_no_link():
+    for others in ("a/b=1", "=;;=", "gatescope_linked=%2F"):
+        assert signed_in("", cookie=f"{others}; gatescope_link=%2Fcbam%3Fa%3D1") == "/cbam?a=1"
+
+
 @pytest.mark.parametrize("page", ["", "http://evil.example/cbam", "http://localhost:8501//evil.example/",
                                   "http://localhost:8501/\\evil.example", "http://localhost:8501/" + "x" * 4000,
                                   "javascript:alert(1)", "http://localhost:8501/é"])  # fmt: skip
@@ -367,3 +372,13 @@ def test_a_server_that_is_started_has_the_guard(address):
         pass
     with pytest.raises(InvalidStatus, match="403"):
         connect(stream, origin="http://evil.example")
+
+
+def test_the_start_and_the_end_of_the_server_itself_are_no_visit():
+    begun = []
+
+    async def beneath(scope, receive, send):
+        begun.append(await receive())
+
+    asked(Guard(beneath, {}), {"type": "lifespan"}, {"type": "lifespan.startup"})
+    assert begun == [{"type": "lifespan.startup"}]

@@ -1,5 +1,6 @@
 """Every picture of a stranger comes out upright, in 8-bit RGB."""
 
+import struct
 import subprocess
 import sys
 import threading
@@ -118,6 +119,19 @@ def test_a_tiff_of_more_bands_shows_its_colours_and_says_what_is_left_aside(band
     values = np.arange(4 * 4 * bands, dtype=np.uint8).reshape(4, 4, bands)
     read = images.read(tiff(values))
     assert np.array_equal(np.asarray(read), values[..., :3]) and read.info["note"] == f"its first 3 bands of {bands}"
+
+
+def test_of_more_bands_in_a_tiff_of_64_bit_places_the_colours_are_shown_and_the_others_counted() -> None:
+    values = np.arange(4 * 4 * 4, dtype=np.uint8).reshape(4, 4, 4)
+    tags = {256: [4], 257: [4], 258: [8] * 4, 259: [1], 262: [2], 273: [0], 277: [4], 278: [4], 279: [64], 338: [0]}
+    behind = 16 + 8 + 20 * len(tags) + 8
+    entries = (
+        struct.pack("<HHQ8s", tag, 3, len(given), struct.pack(f"<{len(given)}H", *given))
+        for tag, given in (tags | {273: [behind]}).items()
+    )
+    header = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, len(tags))
+    read = images.read(header + b"".join(entries) + bytes(8) + values.tobytes())
+    assert np.array_equal(np.asarray(read), values[..., :3]) and read.info["note"] == "its first 3 bands of 4"
 
 
 def test_a_tiff_that_is_not_read_is_named_for_what_it_is() -> None:

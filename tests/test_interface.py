@@ -1,5 +1,7 @@
 """What a module takes and returns is said by an adapter, an output and a region; everything else follows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from attention.models import code, interface
 from attention.models.code import CodeError, ModelOptions
 from attention.models.interface import AdaptError, answers, region_of
 from attention.numbers import number
-from attention.observe import observe, read_picture
+from attention.observe import guarded, observe, read_picture
 from attention.serving.options import network_of, parsed
 from tests import factories
 from tests.test_page_serving import SMALL, start, texts
@@ -207,6 +209,21 @@ def test_logits_that_lie_from_0_to_1_by_chance_are_no_scores(kind, seed):
     assert network.card.outputs == ("scores" if kind is torch.nn.Sigmoid else "logits")
 
 
+def test_labels_may_be_given_as_they_are():
+    assert seeded(factories.Gated, labels=["a", 2, "c", *map(str, range(factories.CLASSES - 3))]).labels[:3] == (
+        "a", "2", "c",
+    )  # fmt: skip
+    with pytest.raises(CodeError, match=r"^2 labels were given and the network has .* classes; one each is allowed\.$"):
+        seeded(factories.Gated, labels=["a", "b"])
+
+
+def test_the_command_line_names_folders_that_are_there(tmp_path):
+    assert parsed(["--data", str(tmp_path)])["data"] == (tmp_path,)
+    (tmp_path / "file").touch()
+    with pytest.raises(serving.ServingError, match="is no folder; one with pictures is allowed"):
+        parsed(["--data", str(tmp_path / "file")])
+
+
 def test_the_command_line_names_them():
     options = ["--model", "tests.factories:Named", "--adapter", "tests.factories:by_name", "--output", "logits", *SMALL]
     assert len(network_of(parsed(options)).labels) == factories.CLASSES
@@ -233,6 +250,19 @@ def test_a_map_of_scores_is_averaged_on_every_page(start, page):
     app = start("--model", "tests.factories:Segmenting", *SMALL, output="out", region="nothing")
     assert "The region is" in app.error[0].value and not app.exception
     assert "a dict of out" in texts(app).replace("\\", "")
+
+
+def test_what_is_no_number_for_each_measure_has_no_heatmap():
+    one = observe(seeded(factories.Segmenting, outputs="values"), read_picture(images.samples()[0].path))
+    assert one.targets == ()
+
+
+def test_what_fails_in_a_network_of_ones_own_is_its_failure_and_all_else_a_mistake_here():
+    card = seeded(factories.Gated).card
+    with pytest.raises(CodeError, match="failed: RuntimeError: odd"), guarded(card):
+        raise RuntimeError("odd")
+    with pytest.raises(RuntimeError, match=r"^odd$"), guarded(replace(card, source="timm")):
+        raise RuntimeError("odd")
 
 
 def test_a_measured_number_has_a_heatmap_too(start):

@@ -94,6 +94,15 @@ def test_the_control_of_chosen_channels_is_as_many_others_with_the_same_values(d
         assert sorted(row[one]) == [0.25, 0.25, 0.75]
 
 
+def test_beside_an_edit_of_chosen_channels_the_others_stand_as_they_are():
+    before = traced("se")
+    edits = [Edit("top", "channel", block=BLOCKS[0], count=4), Edit("off", block=BLOCKS[1])]
+    control = interventions.random_control(edits, before.gates, seed=0, draw=0)
+    other = before.gates[1].values
+    assert not np.array_equal(control[BLOCKS[0]](torch.from_numpy(before.gates[0].values)), before.gates[0].values)
+    assert (control[BLOCKS[1]](torch.from_numpy(other)) == 1).all() and (other != 1).any()
+
+
 @pytest.mark.parametrize(("action", "zeros"), [("top", 28), ("top-off", 4)])
 def test_the_control_of_the_most_open_channels_is_as_many_random_ones(action, zeros):
     before = traced("se")

@@ -136,6 +136,16 @@ def test_a_gate_without_layers_that_can_hold_it_open_is_not_folded(made):
         folding.fold(seeded(made), PICTURE, {"attention": (MEAN, SOME)})
 
 
+class Several(Residual):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+def test_a_network_that_returns_several_tensors_is_not_folded():
+    with pytest.raises(FoldError, match=r"^A network that is folded returns one tensor, and this one returns tuple\.$"):
+        folding.fold(seeded(Several), PICTURE, {"attention": (MEAN, SOME)})
+
+
 def test_a_channel_that_is_nearly_shut_is_left_alone():
     mean = MEAN.copy()
     mean[0] = folding.LEAST / 2

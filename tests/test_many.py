@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from attention import comparison, images, interventions
 from attention import many as over
 from attention.analysis import agreement, evidence, faithfulness
+from attention.charts import many as charts
 from attention.cli import main, many
 from attention.interventions import Edit
 from attention.models import zoo
@@ -172,3 +173,16 @@ def test_a_line_that_was_cut_off_is_gone_before_others_follow(tmp_path):
         file.write_bytes(whole + cut)
         assert many._begun(file, {"measure": "ablation"}) == [{"picture": "a.png"}]
         assert file.read_bytes() == whole
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    refused = r"cannot be written: Is a directory; what is in it stays, and is gone on with\.$"
+    with pytest.raises(GatescopeError, match=refused):
+        many._add(tmp_path, {"picture": "a.png"})
+
+
+def test_the_chart_says_how_many_pictures_could_not_be_used():
+    found = {"block": over.OverPictures(0.5, 0.25, 0.75, 3, 4)}
+    said = "1 picture could not be used."
+    assert charts.medians(found, "Explained.", "Finding.", 1).caption.endswith(said)
+    assert said not in charts.medians(found, "Explained.", "Finding.", 0).caption

@@ -43,6 +43,11 @@ def test_words_are_read_as_a_name_a_file_a_part_and_a_family(shared):
     assert zoo.named(str(odd)) == zoo.Named(odd) and zoo.named(f"{odd}:G") == zoo.Named(odd, "G")
 
 
+def test_a_weight_file_that_is_not_there_is_said_and_sought_as_no_name():
+    with pytest.raises(zoo.ZooError, match=r"^There is no file 'gone\.pth'; the path of a weight file, or a network's"):
+        zoo.named("gone.pth:D as CBAM")
+
+
 def test_two_families_with_the_same_keys_are_compared_by_command(shared, tmp_path):
     done = run(
         "compare", SAMPLE, "--model", shared, "--model", f"{shared} as {OTHER.upper()}", "--out", tmp_path / "out"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 from torch import nn
@@ -28,7 +29,9 @@ from attention.numbers import number
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
 from attention.report import Document, Section, Table, html, packing, report_of, surveyed
+from attention.report.observation import _by_block, _rejected
 from tests import surveys
+from tests.blocks import Function
 
 CHARTS = Path(charts.__file__).parents[1]
 HOSTILE = '<script>alert("1")</script>&.jpg'
@@ -172,6 +175,18 @@ def test_a_network_without_gates_or_classes_is_still_reported(subject):
     assert "Nothing here multiplies features by something computed from them." in read.text
 
 
+def test_a_gate_of_another_kind_is_shown_as_cells_and_what_came_close_is_listed(subject):
+    network = zoo.load("plain")
+    block = Function(lambda m, x: (y := x * torch.sigmoid(m.one(x.mean((2, 3))))[:, :, None, None]) * torch.sigmoid(y))
+    block.add_module("one", nn.Linear(3, 1))
+    found = observe(replace(network, module=nn.Sequential(block, network.module)), subject.picture)
+    (gate,), (near,) = found.trace.gates, found.trace.rejected
+    (section,), (others,) = _by_block(found, {}), _rejected(found.trace)
+    chart, (table,) = section.items[1], others.items
+    assert chart.alt.startswith("0, a sample gate, 1 value from") and chart.table["value"] == gate.values[0]
+    assert table.columns == {"module": ["0"], "reason": [near.reason], "products": [1]}
+
+
 def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
     table = Table("t", "T", {"n": range(1000)})
     assert len(table.rows) == 50 and table.left_out == 950
@@ -231,6 +246,15 @@ def test_a_survey_says_its_pictures_failures_and_provenance(result):
         assert text in read.text
     for title in ("role of excitation", "tell classes apart", "do anything", "spatial gates open", "rest on"):
         assert title in read.text
+
+
+def test_a_survey_of_random_weights_without_gates_says_both(tmp_path):
+    tiny = surveys.network(nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    drawn = replace(tiny, card=replace(tiny.card, random=True))
+    found = survey.run(drawn, survey.list_pictures(surveys.folder(tmp_path, {"a": 2, "b": 1})))
+    read = Reader(html(surveyed(survey.LoadedSurvey(found))))
+    assert "This network applied no gates that stand for channels or for the places" in read.text
+    assert "The weights are random ones" in read.text and "do anything" not in read.text
 
 
 def test_the_class_means_of_a_survey_are_its_own(result):

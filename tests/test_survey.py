@@ -208,10 +208,12 @@ class Infinite(Tiny):
         return super().forward(x / (x.mean((1, 2, 3), keepdim=True) > -1.9))
 
 
-def test_a_picture_for_which_the_network_has_no_finite_numbers_is_a_failure(tmp_path):
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_picture_for_which_the_network_has_no_finite_numbers_is_a_failure(tmp_path, together):
     source = folder(tmp_path, {"a": 3})
     Image.new("RGB", (8, 8)).save(source / "a" / "00001.png")
-    result = survey.run(network(Infinite()), survey.list_pictures(source))
+    settings = survey.Settings(batch_size=together)
+    result = survey.run(network(Infinite()), survey.list_pictures(source), settings=settings)
     assert [failure.path for failure in result.failures] == ["a/00001.png"] and result.pictures == 2
     assert np.isfinite(result.gates[0].overall.mean).all()
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from attention import survey
 from attention.charts import surveys
@@ -93,6 +94,20 @@ def test_a_summary_that_names_every_failure_counts_no_others(tmp_path):
         path.write_bytes(b"")
     lines = summary(survey.run(network(), survey.list_pictures(source)))
     assert sum("The file is empty" in line for line in lines) == 10 and "more" not in lines[-1]
+
+
+def test_a_summary_counts_the_files_that_were_left_out(tmp_path):
+    source = folder(tmp_path, {"a": 2})
+    (source / "a" / "notes.txt").touch()
+    assert summary(survey.run(network(), survey.list_pictures(source)))[1:] == [
+        "1 file was left out: no pictures by their name, or no plain files."
+    ]
+
+
+def test_there_are_no_headlines_of_gates_that_are_not_there(tmp_path):
+    plain = nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    result = survey.run(network(plain), survey.list_pictures(folder(tmp_path, {"a": 2, "b": 1})))
+    assert result.pictures == 3 and headlines(result) == []
 
 
 def test_the_command_prints_what_the_charts_say(tmp_path):

@@ -189,6 +189,19 @@ def pictures(tmp_path):
     return survey.list_pictures(folder(tmp_path / "pictures", {"a": 9, "b": 8, "c": 7}))
 
 
+class Fickle(Hungry):
+    """Has another gate for few pictures."""
+
+    def forward(self, x):
+        return super().forward(x) if len(x) > 2 else self.head((x * torch.sigmoid(x)).mean((2, 3)))
+
+
+def test_gates_that_differ_between_the_parts_of_a_batch_are_refused(pictures):
+    settings = survey.Settings(batch_size=5, workers=1)
+    with pytest.raises(survey.SurveyError, match="applies other gates to some pictures"):
+        survey.run(network(Fickle(3)), pictures, settings=settings)
+
+
 def test_batches_that_do_not_fit_are_halved_once_for_all_and_the_result_says_so(pictures):
     hungry, told = Hungry(3), []
     settings = survey.Settings(batch_size=8, workers=1)

@@ -179,6 +179,11 @@ def test_other_files_are_refused(tmp_path, held):
         survey.read(tmp_path / "r.parquet")
 
 
+def test_a_path_that_no_file_can_have_is_one_sentence():
+    with pytest.raises(survey.SurveyError, match="cannot be read: File name too long"):
+        survey.read(Path("x" * 300))
+
+
 def test_a_table_of_somebody_else_is_refused(tmp_path):
     pq.write_table(pa.table({"gate": ["a"]}), tmp_path / "r.parquet")
     with pytest.raises(survey.SurveyError, match=NO_RESULT):

@@ -98,6 +98,13 @@ def test_no_member_of_a_zip_file_is_unpacked_beyond_what_a_picture_may_have(tmp_
         images.read(data)
 
 
+def test_a_zip_file_whose_list_is_damaged_is_one_sentence(tmp_path):
+    file = zipped_folder(folder(tmp_path / "source", {"cat": 2}), tmp_path / "p.zip")
+    file.write_bytes(file.read_bytes().replace(b"PK\1\2", b"PK\1\0"))
+    with pytest.raises(survey.SurveyError, match=r"^p\.zip is a damaged zip file; .* is allowed\.$"):
+        survey.list_pictures(file)
+
+
 def test_a_zip_file_of_too_many_members_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(survey.pictures, "MAX_MEMBERS", 1)
     file = zipped_folder(folder(tmp_path / "source", {"cat": 2}), tmp_path / "p.zip")

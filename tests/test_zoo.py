@@ -187,6 +187,22 @@ def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
         own.assemble(card)
 
 
+@pytest.mark.parametrize("damage", [b"{", b"[]", b'"se"', b"{}", b'{"labels": ["a"], "gate_health": [{}]}', b"\xff"])
+def test_a_damaged_card_is_named(damage, tmp_path, monkeypatch):
+    monkeypatch.setattr(own, "WEIGHTS", tmp_path)
+    (tmp_path / "se.json").write_bytes(damage)
+    with pytest.raises(zoo.ZooError, match=r"^se\.json in assets/weights is damaged; fetch it again\.$"):
+        own.card("se")
+
+
+def test_a_network_that_is_not_here_is_named_with_those_that_are(tmp_path, monkeypatch):
+    with pytest.raises(zoo.ZooError, match=r"^There is no network 'big' in assets/weights; there are plain, .*0\.$"):
+        own.card("big")
+    monkeypatch.setattr(own, "WEIGHTS", tmp_path)
+    with pytest.raises(zoo.ZooError, match=r"there are none yet\.$"):
+        own.card("se")
+
+
 def test_an_unknown_network_is_refused_with_names_that_are_near():
     with pytest.raises(zoo.ZooError, match="no classifier 'resnet51'; near it are torchvision/resnet50"):
         zoo.load("resnet51")

@@ -1,15 +1,19 @@
 """What a card says is what the library says, and the network sees what the library would show it."""
 
+import json
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torchvision import transforms
 
 from attention import images
+from attention.cli import main
 from attention.models import own, zoo
-from attention.models.libraries import LIBRARIES
+from attention.models.libraries import LIBRARIES, PYTORCHCV_ASSUMES
+from attention.models.network import on_noise
 
 NAMES = zoo.curated_names()
 COUNTED = {"parameters", "gates", "download", "assumed"}
@@ -44,6 +48,18 @@ def test_a_card_says_what_its_library_says_today(name):
 def test_a_card_is_what_a_fresh_computation_gives(name):
     fresh = zoo.computed_entry(name)
     assert asdict(fresh.card) == asdict(zoo.card(name)) and fresh.weights == zoo.curated_entries()[name].weights
+
+
+def test_cards_made_anew_are_those_on_offer(tmp_path, monkeypatch):
+    """One of weights on a server, one of weights on the hub, and one without weights."""
+    made = {"torchvision": "mobilenet_v3_small", "timm": "test_efficientnet", "pytorchcv": "cbam_resnet18"}
+    shipped = json.loads(zoo.FILE.read_text(encoding="utf-8"))
+    monkeypatch.setattr(zoo, "CURATED", made)
+    monkeypatch.setattr(zoo, "FILE", tmp_path / "cards.json")
+    said = CliRunner().invoke(main, ["cards"], catch_exceptions=False).output.splitlines()
+    names = [f"{source}/{name}" for source, name in made.items()]
+    assert json.loads(zoo.FILE.read_text(encoding="utf-8")) == {name: shipped[name] for name in names}
+    assert said[0] == "torchvision/mobilenet_v3_small: 2.54 M parameters, 224 px, gates: 9 channel" and len(said) == 3
 
 
 def test_the_parameters_are_as_many_as_the_libraries_say():
@@ -156,6 +172,35 @@ def test_pictures_that_are_not_square_or_not_in_colour_are_refused(shape):
 
     with pytest.raises(zoo.ZooError, match="3 channels and square pictures are allowed"):
         square("a network", shape)
+
+
+def test_a_network_that_gives_no_score_for_each_class_is_refused():
+    card = zoo.card("timm/test_resnet")
+    with pytest.raises(zoo.ZooError, match=r"^timm/test_resnet does not answer with one score for each class; only"):
+        on_noise(torch.nn.Conv2d(3, 1, 1), card)
+
+
+def test_what_a_library_cannot_build_is_a_sentence_with_its_reason(monkeypatch):
+    def fail(name):
+        raise ImportError(f"{name} needs einops")
+
+    monkeypatch.setattr("timm.create_model", fail)
+    with pytest.raises(zoo.ZooError, match=r"^timm/test_vit2 cannot be built here: ImportError: test_vit2 needs"):
+        zoo.card("timm/test_vit2")
+
+
+def test_what_pytorchcv_does_not_say_of_a_network_is_assumed_and_said():
+    source = LIBRARIES["pytorchcv"]
+    assert any("this network's is another one" in each for each in source.describe("efficientnet_b0c").assumed)
+    card = source.describe("resneta10")
+    assert (card.input_size, card.crop) == (224, 0.875)
+    assert any("224 px and 0.875, the most common" in each for each in card.assumed)
+    assert source.describe("resnet10").assumed == PYTORCHCV_ASSUMES
+
+
+def test_classes_that_timm_has_no_words_for_are_numbered():
+    words = LIBRARIES["timm"].labels("convnext_base.clip_laion2b")
+    assert words == tuple(f"class {number}" for number in range(640))
 
 
 def test_any_other_classifier_is_carded_when_it_is_asked_for():

@@ -246,9 +246,10 @@ def test_a_damaged_file_of_a_person_s_is_named_and_kept(server, kind):
     assert str(file) in str(caught.value) and file.read_bytes() == DATA[:1000]
 
 
-def test_a_folder_that_cannot_be_written_is_named(server, home):
-    weights, _ = published(server, "plain")
-    home.folder.joinpath("torch").write_text("a file where the folder should be")
+@pytest.mark.parametrize(("kind", "folder"), [("plain", "torch"), ("hub", "hub")])
+def test_a_folder_that_cannot_be_written_is_named(server, home, kind, folder):
+    weights, _ = published(server, kind)
+    home.folder.joinpath(folder).write_text("a file where the folder should be")
     assert "the file cannot be written: Not a directory" in refusal(weights)
 
 

@@ -312,6 +312,22 @@ def _named(**parts: nn.Module) -> Callable[[Block], Callable[[], nn.Module]]:
     return lambda block: lambda: Function(block, **parts)
 
 
+def summed_by_einsum(m: nn.Module, x: Tensor) -> Tensor:
+    """Without an arrow, all that is named twice is summed."""
+    return x + torch.einsum("nchw,nc", x, torch.sigmoid(x.mean((2, 3)))).mean()
+
+
+def excited_strips(m: nn.Module, x: Tensor) -> Tensor:
+    strips = x.mean(3, keepdim=True)
+    return x + strips * m.up(F.relu(m.down(strips.mean(2, keepdim=True))))
+
+
+def opened_activation(m: nn.Module, x: Tensor) -> Tensor:
+    squashed = torch.sigmoid(x)
+    squashed[:, 0] = 1
+    return x * squashed
+
+
 UNGATED: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
@@ -383,6 +399,9 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
     "halves of one layer run twice": _named(wide=_double())(halves_of_one_layer_run_twice),
     "soft assignment": _named(down=nn.Linear(CHANNELS, 4))(soft_assignment),
     "stacked product": _named()(stacked_product),
+    "summed by einsum": _named()(summed_by_einsum),
+    "strips and their excitation": _named(down=nn.Conv2d(CHANNELS, 4, 1), up=nn.Conv2d(4, CHANNELS, 1))(excited_strips),
+    "an activation, opened by hand": _named()(opened_activation),
     "contracted by tensordot": _named()(contracted_by_tensordot),
     "recurrent": _named(cell=nn.LSTM(CHANNELS, CHANNELS, batch_first=True))(recurrent),
     "layer normalisation": lambda: nn.LayerNorm([CHANNELS, HEIGHT, WIDTH]),

@@ -40,9 +40,8 @@ class Layers:
     """Non-linearities computed anywhere else than in an `nn.ReLU`; the smooth squashing of gates is not counted."""
 
     def layer(self, name: str | None) -> str:
-        """The layer of this name, or else the last block. Raises AttributionError where it puts out no map."""
-        if not self.blocks:
-            raise AttributionError("No block of this network puts out a map of places, which Grad-CAM needs.")
+        """The layer of this name, or else the usual one, of which a network without blocks has none. Raises
+        AttributionError where it puts out no map."""
         if name is not None and name not in self.maps:
             raise AttributionError(
                 f"{name!r} puts out no map of places; the blocks that do are {self.blocks[0]} to {self.blocks[-1]}."

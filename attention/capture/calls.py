@@ -77,6 +77,10 @@ class TensorTable(Generic[Value]):
     def put(self, tensor: Tensor, value: Value) -> None:
         self._rows[id(tensor)] = (weakref.ref(tensor), value)
 
+    def living(self) -> Iterator[Tensor]:
+        """The tensors that live."""
+        return (tensor for reference, _ in self._rows.values() if (tensor := reference()) is not None)
+
 
 class TensorInfos(TensorTable[TensorInfo]):
     """What is known of the tensors of one pass. `learned` are the parameters and buffers: constants of the pass."""
@@ -165,6 +169,23 @@ def tensors_in(arguments: Any) -> Iterator[Tensor]:
             yield argument
         elif isinstance(argument, tuple | list):
             yield from (item for item in argument if isinstance(item, Tensor))
+
+
+def in_one_storage(one: Tensor, other: Tensor) -> bool:
+    """Whether one is a view of the other; `_base` does not say so in inference mode."""
+    try:
+        return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+    except (NotImplementedError, RuntimeError):  # sparse tensors and those under torch.func have no storage
+        return False
+
+
+def written(target: Tensor, living: Iterable[Tensor]) -> list[Tensor]:
+    """A tensor that is written into, and the one of which it is a part: in inference mode the largest that lives."""
+    whole = target._base
+    if whole is None and target.is_inference():
+        others = (each for each in living if each is not target and each.numel() >= target.numel())
+        whole = max((each for each in others if in_one_storage(each, target)), key=Tensor.numel, default=None)
+    return [target] if whole is None else [target, whole]
 
 
 class Call:

@@ -18,6 +18,7 @@ from attention.capture.calls import (
     new_preactivation,
     operation,
     tensors_in,
+    written,
 )  # fmt: skip
 from attention.capture.gates import Gates, TraceError, fused_attention
 from attention.capture.matching import (
@@ -51,8 +52,6 @@ class DiscoveryMode(TorchFunctionMode):
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name, kwargs, self._outcome = operation(func), kwargs or {}, None
-        if name == "__iter__" and args[0].dim():
-            return iter(self.__torch_function__(Tensor.unbind, types, args))
         parse = PRODUCTS.get(name)
         product = parse(args, kwargs) if parse else None
         if product is not None:
@@ -102,8 +101,8 @@ class DiscoveryMode(TorchFunctionMode):
         info = self._infos.info_of(source)
         if not info.depends or source is target:
             return
-        for buffer in (target, target._base):
-            if buffer is not None and buffer.is_floating_point():
+        for buffer in written(target, self._infos.living()):
+            if buffer.is_floating_point():
                 old = self._infos.info_of(buffer)
                 known = old.depends and old.preactivations
                 activation = "" if known and old.activation != info.activation else info.activation

@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
-
 from attention.capture.axes import Axes, fitted, regrouped, runs
-from attention.capture.calls import Call, TensorInfo, new_preactivation
+from attention.capture.calls import Call, TensorInfo, in_one_storage, new_preactivation
 
 Rule = Callable[[Call], TensorInfo]
 
@@ -70,17 +68,9 @@ def sliced(call: Call) -> TensorInfo:
 def _identity(call: Call) -> tuple[Any, ...]:
     """Equal for the same part of one tensor, however it was cut out; a part that was copied equals no other."""
     output, tensor = call.output, call.tensor
-    if not _in_one_storage(output, tensor):
+    if not in_one_storage(output, tensor):
         return (new_preactivation(),)
     return (output.storage_offset() - tensor.storage_offset(), output.shape, output.stride())
-
-
-def _in_one_storage(one: Tensor, other: Tensor) -> bool:
-    """Whether one is a view of the other; `_base` does not say so in inference mode."""
-    try:
-        return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-    except (NotImplementedError, RuntimeError):  # sparse tensors and those under torch.func have no storage
-        return False
 
 
 def _axes_of_part(call: Call) -> Axes | None:
@@ -112,7 +102,7 @@ def _pictures(call: Call, axes: Axes | None) -> tuple[int, int] | None:
     """Which pictures of the batch a part holds: the first, and how many; None where it holds them all."""
     before = fitted(call.info.axes, call.tensor.shape)
     dims = [d for d, axis in enumerate(before) if axis == (("N", call.tensor.shape[d]),) and len(axis) == 1]
-    if len(dims) != 1 or axes is None or not _in_one_storage(call.output, call.tensor):
+    if len(dims) != 1 or axes is None or not in_one_storage(call.output, call.tensor):
         return call.info.samples
     stride, number = call.tensor.stride(dims[0]), call.tensor.shape[dims[0]]
     kept = [size for axis, size in zip(axes, call.output.shape, strict=True) if "N" in dict(axis)]

@@ -278,10 +278,7 @@ def _new_channels(call: Call) -> Axes | None:
     axes, output = call.info.axes, call.output
     if axes is None or len(axes) != output.dim():
         return None
-    rank = int(re.sub(r"\D", "", call.name)[:1] or 2)
-    place = output.dim() - rank - 1
-    if place < 0:
-        return axes
+    place = output.dim() - int(call.name[-2]) - 1  # conv2d, conv_transpose2d
     return (*axes[:place], (("C", output.shape[place]),), *axes[place + 1 :])
 
 

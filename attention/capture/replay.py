@@ -24,6 +24,7 @@ from attention.capture.calls import (
     new_preactivation,
     operation,
     tensors_in,
+    written,
 )
 from attention.capture.discovery import WRITING, DiscoveryMode, Function, multiplied, run
 from attention.capture.gates import Gates
@@ -266,7 +267,7 @@ class ReplayMode(DiscoveryMode):
             output = run(call.name, call.function, args, kwargs)
         else:
             output = self._run_product(args, kwargs)
-        if call.results is not None and not self._enter_results(call.results, _touched(call.name, args, output)):
+        if call.results is not None and not self._enter_results(call.results, self._touched(call.name, args, output)):
             self._differ(args, kwargs, output)
             return output
         self._position += 1
@@ -325,8 +326,6 @@ class ReplayMode(DiscoveryMode):
     def _follow(self, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call as discovery does, and plans it."""
         name = operation(func)
-        if name == "__iter__" and args[0].dim():
-            return super().__torch_function__(func, types, args)  # it comes again as the operation that is run
         if not self._departed:
             self._depart()
         arguments = tuple(self._planned(argument) for argument in (*args, *kwargs.values()))
@@ -368,10 +367,17 @@ class ReplayMode(DiscoveryMode):
         return argument if isinstance(argument, _PLAIN) else object()  # what cannot be compared equals nothing
 
     def _results(self, name: str, args: tuple[Any, ...], output: Any) -> Results:
-        entries = tuple(map(self._entered, _touched(name, args, output)))
+        entries = tuple(map(self._entered, self._touched(name, args, output)))
         if not any(entries):
             return None
         return entries[0] if len(entries) == 1 and isinstance(output, Tensor) else entries
+
+    def _touched(self, name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
+        """What a call returns, or writes into."""
+        if name not in WRITING:
+            return list(tensors_in((output,)))
+        made = (tensor for reference in self._references if (tensor := reference()) is not None)
+        return [*tensors_in((output,)), *written(args[0], self._infos.living() if self._departed else made)]
 
     def _entered(self, tensor: Tensor) -> PlanTensor | None:
         info = self._infos.get(tensor)
@@ -391,9 +397,3 @@ def _product(call: PlannedCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     product = PRODUCTS[call.name](args, kwargs)
     assert product is not None
     return product
-
-
-def _touched(name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
-    """What a call returns, or writes into."""
-    written = [args[0], args[0]._base] if name in WRITING else []
-    return [*tensors_in((output,)), *(tensor for tensor in written if tensor is not None)]

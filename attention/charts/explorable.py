@@ -156,8 +156,6 @@ def convolved(steps: SpatialSteps) -> tuple[str, float] | None:
         return None
     maps = [values[0].astype(np.float64) for values in steps.pooled.values()]
     for border, mode in BORDERS.items():
-        if mode == "reflect" and k // 2 >= min(maps[0].shape):
-            continue
         total = np.zeros(maps[0].shape)
         for values, kernel in zip(maps, steps.kernel, strict=True):
             windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, k // 2, mode=mode), (k, k))  # type: ignore[call-overload]

@@ -253,7 +253,7 @@ class Timm:
         config = _timm_config(name)
         subset = infer_imagenet_subset(config.to_dict())
         if subset is None:
-            return tuple(f"class {index}" for index in range(config.num_classes))
+            return labels.default(config.num_classes)
         return tuple(cast(list[str], ImageNetInfo(subset).label_descriptions()))
 
 

@@ -28,7 +28,7 @@ def names() -> tuple[str, ...]:
 def card(name: str) -> ModelCard:
     """The card of a network. Raises ZooError where there is no such network."""
     if name not in names():
-        raise ZooError(f"there is no network {name!r}; there are {', '.join(names()) or 'none yet'}")
+        raise ZooError(f"There is no network {name!r} in assets/weights; there are {', '.join(names()) or 'none yet'}.")
     try:
         return _card(json.loads(files.read(_card_file(name))))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -58,7 +58,7 @@ def assemble(known: ModelCard, data: bytes | None = None) -> Network:
         data = file.read_bytes() if file.exists() else b""
     if digest(data) != known.sha256:
         raise ZooError(
-            f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again"
+            f"{file.name} in assets/weights is not the weight file that the card of {known.name} names; fetch it again."
         )
     with torch.device("meta"):  # random numbers that nobody will see cost more than the reading of the file
         module = build(known)

@@ -3,7 +3,8 @@
 `torch.load(weights_only=True)` keeps code out, but refuses every file that holds one harmless object (the arguments of
 a training script, a date, a whole module), and lets calls through that grow a kilobyte to gigabytes. Here no name is
 looked up and no call made, so that a pickle can take no more memory than what is counted: dictionaries hash text alone,
-and nothing is compared, copied or walked.
+and nothing is compared, copied or walked. Read are the operations of protocols 1 to 5: protocol 0 has none that could
+stand for a tensor, and torch does not read its own files of it.
 """
 
 import pickletools
@@ -98,8 +99,8 @@ VALUES: dict[str, Callable[[], Any]] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_DICT": dict,
 }
-LITERALS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
-LITERALS |= {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
+LITERALS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "BINFLOAT"}
+LITERALS |= {"BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 LITERALS |= {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 IGNORED = {"PROTO", "FRAME", "STOP"}
 CACHED = {"NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE", "BININT1"}
@@ -158,38 +159,28 @@ class _Machine:
         self.marks.append(len(self.stack))
 
     def _pop(self, _: Any) -> None:
-        if self.marks and len(self.stack) == self.marks[-1]:
-            self.marks.pop()
-        else:
-            self.stack.pop()
+        self.pop()
 
     def _pop_mark(self, _: Any) -> None:
         self.after_mark()
 
-    def _dup(self, _: Any) -> None:
-        self.push(self.stack[-1], new=False)
-
-    def _put(self, argument: Any) -> None:
-        number = int(argument)
-        if not 0 <= number <= len(self.memo):  # Python's own memo would grow to any number
+    def _binput(self, number: int) -> None:
+        if number > len(self.memo):  # Python's own memo would grow to any number
             raise CheckpointError("The pickle in the file is damaged: it counts further than it is long.")
         if number == len(self.memo):
             self.spend(8)
             self.memo.append(None)
         self.memo[number] = self.stack[-1]
 
-    _binput = _long_binput = _put
+    _long_binput = _binput
 
     def _memoize(self, _: Any) -> None:
-        self._put(len(self.memo))
+        self._binput(len(self.memo))
 
-    def _get(self, argument: Any) -> None:
-        number = int(argument)
-        if number < 0:
-            raise IndexError
+    def _binget(self, number: int) -> None:
         self.push(self.memo[number], new=False)
 
-    _binget = _long_binget = _get
+    _long_binget = _binget
 
     def _tuple(self, _: Any) -> None:
         self.push(tuple(self.after_mark()))
@@ -205,15 +196,8 @@ class _Machine:
         last, second, first = self.pop(), self.pop(), self.pop()
         self.push((first, second, last))
 
-    def _list(self, _: Any) -> None:
+    def _frozenset(self, _: Any) -> None:
         self.push(self.after_mark())
-
-    _frozenset = _list
-
-    def _dict(self, _: Any) -> None:
-        values = self.after_mark()
-        self.push({})
-        self._put_items(values)
 
     def _append(self, _: Any) -> None:
         self._put_values([self.pop()])
@@ -277,14 +261,6 @@ class _Machine:
     def _newobj_ex(self, _: Any) -> None:
         keywords, arguments, kind = self.pop(), self.pop(), self.pop()
         self.push(Standin(_path(kind), (arguments, keywords)))
-
-    def _obj(self, _: Any) -> None:
-        kind, *arguments = self.after_mark()
-        self.push(Standin(_path(kind), arguments))
-
-    def _inst(self, argument: Any) -> None:
-        name = self.named(str(argument).replace(" ", ".", 1))
-        self.push(Standin(name.path, self.after_mark()))
 
     def _build(self, _: Any) -> None:
         state, target = self.pop(), self.stack[-1]

@@ -1,7 +1,6 @@
 """The link that a visitor came by, kept while they sign in elsewhere: Streamlit's sign-in leads to the first page."""
 
 import re
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, unquote, urlsplit
 
 from attention.serving.guard import App, Message, Receive, Scope, Send, with_headers
@@ -44,11 +43,8 @@ def _asked_for(headers: dict[bytes, str]) -> str:
 
 def _kept(headers: dict[bytes, str]) -> str:
     """The link in the cookie; "" where there is none."""
-    try:
-        cookie = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    link = unquote(cookie.value) if cookie else ""
+    cookies = (cookie.strip().partition("=") for cookie in headers.get(b"cookie", "").split(";"))
+    link = unquote(next((value for name, _, value in cookies if name == COOKIE), ""))
     return link if _is_here(link) else ""
 
 

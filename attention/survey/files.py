@@ -58,9 +58,9 @@ def write(result: Result, path: Path) -> None:
 
 def read(path: Path) -> Result:
     """The result in a file that `write` wrote, or an earlier version. Raises SurveyError where it is none."""
-    if not path.is_file():
-        raise SurveyError(f"{path} is not there; a result of `python -m attention survey` is allowed.")
     try:
+        if not path.is_file():
+            raise SurveyError(f"{path} is not there; a result of `python -m attention survey` is allowed.")
         with open_plain(path) as raw:
             return _read(raw, path.name, checks.OWN)
     except OSError as error:

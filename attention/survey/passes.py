@@ -87,8 +87,6 @@ class Worker:
         gates, values, logits = self._fitting(batch)
         finite = np.isfinite(values).all(1) & np.isfinite(logits).all(1)
         failed.update({int(number): "the network's numbers for it are not finite" for number in numbers[~finite]})
-        if not finite.any():
-            return Partial()
         return self._summarise(gates, numbers[finite], values[finite], logits[finite].argmax(1))
 
     def _fitting(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
