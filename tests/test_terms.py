@@ -51,6 +51,7 @@ def test_a_term_stays_where_it_was_explained_while_the_headline_changes(monkeypa
     explain = recorder.explain
     assert explain("A channel.", "strip").startswith("**channel**: one of the maps")
     assert explain("Channel 7 and its block.", "headline").startswith("**Channel**: one of the maps")
+    assert explain("Its channels.", "more").startswith("**channels**")
     assert explain("The block of a channel.", "bars") is None
     explain("Nothing is known.", "headline")
     assert explain("The block of a channel.", "bars").startswith("**block**: a part of a network")
