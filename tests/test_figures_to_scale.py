@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from attention import images
@@ -71,7 +71,11 @@ def apart(whole: Part) -> list[Part]:
             return drawn
 
 
+HALF = part("", 4, (part("0", 2, (part("0.0", 1), part("0.1", 1))), part("1", 2)))
+
+
 @settings(max_examples=40)
+@example(whole=HALF)
 @given(whole=networks())
 def test_what_is_drawn_by_its_parts_is_more_than_half_and_its_parts_fit(whole):
     with pytest.MonkeyPatch.context() as patch:

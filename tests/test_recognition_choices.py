@@ -298,6 +298,14 @@ def test_attention_of_another_name_is_not_left_aside():
         recognise.fit({f"net.{key}": value for key, value in renamed.items()})
 
 
+def test_of_two_readings_that_do_not_fit_the_one_that_differs_least_is_told():
+    state = published.se_resnet(bottleneck=False, classes=3).state_dict()
+    del state["layer1.0.bn1.weight"]
+    with pytest.raises(recognise.RecognitionError) as caught:
+        recognise.fit({f"net.{key}": value for key, value in state.items()})
+    assert caught.value.differences.missing == ("layer1.0.bn1.weight",) and len(caught.value.differences) == 1
+
+
 def test_a_family_chosen_by_hand_finds_its_network_under_a_prefix_too():
     network = published.se_resnet(bottleneck=False, classes=3)
     state = {f"net.{key}": value for key, value in network.state_dict().items()}
