@@ -62,7 +62,8 @@ def test_streamlit_says_of_a_run_that_back_brought_it_in_the_version_that_is_ins
     assert {"is_history_navigation", "query_string", "session_state"} <= set(dir(ScriptRunContext)) | {
         each.name for each in dataclasses.fields(ScriptRunContext)
     }, version("streamlit")
-    used = {"populate_from_query_string", "set_initial_query_params_from_current", "_send_query_param_msg"}
+    used = {"populate_from_query_string", "set_initial_query_params_from_current", "set_corrected_value"}
+    used |= {"_send_query_param_msg"}
     assert used <= set(dir(QueryParams)), version("streamlit")
     files = [
         path

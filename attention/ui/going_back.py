@@ -1,5 +1,6 @@
-"""The browser's Back and Forward: the address says all, as on a first visit."""
+"""The address after the browser's Back and Forward, and after a change of page: it says all, as on a first visit."""
 
+import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 
@@ -18,3 +19,12 @@ def read_address() -> None:
             asked.populate_from_query_string(context.query_string)
             asked.set_initial_query_params_from_current()
             asked._send_query_param_msg()
+
+
+def keep_in_address(key: str, chosen: str) -> None:
+    """Put what is chosen into the address where it is not: on the way to a page that opens on another network, the
+    browser loses what the frame's other widgets have in it, though they keep it."""
+    context = get_script_run_ctx()
+    if context and key not in st.query_params:
+        with context.session_state.query_params() as asked:
+            asked.set_corrected_value(key, chosen, "string_value")

@@ -157,3 +157,16 @@ def test_a_block_chosen_on_one_page_is_shown_and_spoken_of_on_the_next(visit, se
         expect(page).to_have_url(re.compile(f"/{name}.*block=layer2.1.attention"))
         visitor.settle()
         expect(main(page).get_by_role("heading", level=2).first).to_be_visible()
+
+
+def test_the_picture_stays_in_the_address_from_page_to_page_that_open_on_different_networks(visit, server):
+    visitor = visit(server)
+    page = visitor.page
+    visitor.open("/")
+    sidebar(page).locator(".st-key-picture").get_by_role("radio", name="Dog").click()
+    expect(page).to_have_url(re.compile("picture=Dog"))
+    visitor.settle()
+    for name in ("excitation", "cbam", "excitation"):
+        page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES[name]}']").click()
+        expect(page).to_have_url(re.compile(f"{PAGES[name]}.*picture=Dog"))
+        visitor.settle()
