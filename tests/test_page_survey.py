@@ -43,6 +43,11 @@ def said(app: AppTest) -> str:
     )
 
 
+def test_a_survey_is_there_to_take_away_as_a_file_and_as_a_report():
+    offered = [button.proto.label for button in opened(network="se").main.get("download_button")]
+    assert offered[:2] == ["Parquet", "Report, HTML"]
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> bytes:
     """The file of a survey of a tiny network over noise, one picture of which is broken."""
