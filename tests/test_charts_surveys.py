@@ -1,6 +1,7 @@
 """The charts of a survey: one maker for its page, its report and its command; their words are their numbers."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from attention.cli.surveys import headlines
 from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import surveyed
-from attention.survey.statistics import INDICES
+from attention.survey.statistics import INDICES, SHARE
 from tests.surveys import folder, network
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +107,19 @@ def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):
         chart = surveys.selectivity(selection, index)
         means = {gate.name: np.nanmean(how.of_gate(gate).index) for gate in selection.survey.gates}
         most, least = max(means, key=means.get), min(means, key=means.get)
-        assert chart.headline.startswith(f"{most} is the most class-specific gate, {means[most]:.3f}")
-        assert f"{least} the least, {fixed(means[least])}" in chart.headline
+        if index == SHARE:  # of these few pictures
+            by_chance = f"No gate is more class-specific than by chance: {most} is the highest, {means[most]:.3f}"
+            assert chart.headline.startswith(by_chance)
+        else:
+            assert chart.headline.startswith(f"{most} is the most class-specific gate, {means[most]:.3f}")
+            assert f"{least} the least, {fixed(means[least])}" in chart.headline
         np.testing.assert_allclose(chart.table["mean"], list(means.values()))
+
+
+def test_what_many_pictures_show_of_classes_is_more_than_chance():
+    whole = Selection(survey.LoadedSurvey(survey.read(ROOT / "assets" / "surveys" / "cbam.parquet")))
+    assert surveys.selectivity(whole).headline.startswith("layer4.0.channel is the most class-specific gate, ")
+    assert "The class of a picture explains " in (said := surveys.role(whole).headline) and "than chance" not in said
 
 
 @pytest.mark.parametrize(
@@ -114,7 +127,7 @@ def test_the_headline_of_selectivity_names_the_gates_of_the_extremes(selection):
     [
         ({"a": 1}, ["All pictures are of one class", "Fewer than two pictures say nothing"], ["hardly", "specific"]),
         ({"a": 1, "b": 1}, ["No class has a second picture", "hardly change"], ["specific", "explains"]),
-        ({"a": 3, "b": 2}, ["The class of a picture explains", "most class-specific"], ["No class"]),
+        ({"a": 3, "b": 2}, ["explains no more of the gates than chance", "No gate is more"], ["is the most class"]),
     ],
 )
 def test_so_few_pictures_are_said_to_say_no_more_than_they_do(tmp_path, pictures, said, unsaid):

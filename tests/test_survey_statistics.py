@@ -50,6 +50,24 @@ def test_a_share_between_classes_needs_two_of_them(values, classes):
     np.testing.assert_allclose(found, expected if classes > 1 else [np.nan] * 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("classes", "pictures", "gates"), [(2, 10, 1), (4, 20, 16), (10, 40, 8), (10, 400, 16)])
+@pytest.mark.parametrize("channels", ["one number", "of their own"])
+def test_no_more_than_one_in_twenty_surveys_without_a_difference_is_above_the_bound(classes, pictures, gates, channels):
+    random, labels, above = np.random.default_rng(0), np.arange(pictures) % classes, 0
+    for _ in range(300):
+        drawn = random.normal(size=(pictures, gates, 1 if channels == "one number" else 5))
+        centres = np.stack([drawn[labels == label].mean(0) for label in labels])
+        above += (centres.var(0) / drawn.var(0)).mean(-1).max() > statistics._share_bound(classes, pictures, gates)
+    assert above / 300 <= 0.05
+
+
+def test_where_classes_have_fewer_than_two_pictures_nothing_is_above_the_bound(values):
+    numbers, labels = values
+    assert statistics.share_bound(surveyed(numbers[:8], labels[:8]), 2) < 1
+    assert statistics.share_bound(surveyed(numbers[:7], labels[:7]), 2) == 1
+    assert statistics.share_bound(surveyed(numbers, labels * 0), 2) == 1
+
+
 def test_the_share_between_classes_is_that_of_the_variance(values):
     gate = surveyed(*values)
     found = statistics.share_between(gate)

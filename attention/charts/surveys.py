@@ -157,6 +157,12 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
         return "All pictures are of one class here, so nothing can be said of classes."
     most, least = (by(shares, key=lambda share: share[1]) for by in (max, min))
     chance = max(shuffled for *_, shuffled in shares)
+    bound = statistics.share_bound(selection.survey.gates[0], len(shares))
+    if most[1] <= bound:
+        return (
+            f"The class of a picture explains no more of the gates than chance: at most {most[1]:.1%}, in {most[0]}; "
+            f"by chance up to {bound:.1%} in 95% of surveys."
+        )
     elsewhere = f", the least in {least[0]}, {least[1]:.1%}" if len(shares) > 1 else ""
     return (
         f"The class of a picture explains {most[1]:.1%} of how the gates of {most[0]} vary{elsewhere}; with shuffled "
@@ -194,6 +200,11 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     found += fixed(measured[least])
     if len(known) == 1:
         found = f"{names[most]}, the only gate with this index, comes to {highest}"
+    if index == SHARE and measured[most] <= (bound := statistics.share_bound(survey.gates[0], len(known))):
+        found = (
+            f"No gate is more class-specific than by chance: {names[most]} is the highest, {highest}, and by chance "
+            f"the highest of {amount(len(known), 'gate')} has up to {fixed(bound)} in 95% of surveys"
+        )
     headline = f"{found}; with shuffled classes it is {fixed(max(null[place] for place in known))} at most."
     caption = (
         f"{index}. A box holds the middle half of a gate's channels or places, its dot and line are the median, its "
