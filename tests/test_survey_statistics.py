@@ -116,6 +116,17 @@ def test_the_bound_of_the_largest_difference_holds_however_the_channels_depend(a
     assert np.mean(beyond) <= 0.05
 
 
+@pytest.mark.parametrize("correct", [10, 18])
+def test_the_bound_holds_from_as_few_pictures_as_are_said_to_be_enough(correct):
+    random, wrong = np.random.default_rng(5), statistics.ENOUGH - correct
+    chance, empty = np.sqrt(2 / np.pi * (1 / correct + 1 / wrong)), np.zeros(1)
+    bound = statistics.GroupDifference(empty, empty, empty, float(chance)).bound(50)
+    rows = random.normal(size=(1000, statistics.ENOUGH, 50))
+    one, other = rows[:, :correct], rows[:, correct:]
+    pooled = np.sqrt((correct * one.var(1) + wrong * other.var(1)) / (statistics.ENOUGH - 2))
+    assert ((np.abs(one.mean(1) - other.mean(1)) / pooled).max(-1) > bound).mean() <= 0.05
+
+
 def test_shuffled_classes_tell_nothing_apart(values):
     gate = surveyed(*values)
     for index in (statistics.class_selectivity, statistics.share_between):

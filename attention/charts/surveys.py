@@ -200,10 +200,13 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     found += fixed(measured[least])
     if len(known) == 1:
         found = f"{names[most]}, the only gate with this index, comes to {highest}"
-    if index == SHARE and measured[most] <= (bound := statistics.share_bound(survey.gates[0], len(known))):
+    shares = [_mean(each.index) for each in survey.selectivity(SHARE).values()]
+    share, bound = max(filter(np.isfinite, shares), default=0.0), statistics.share_bound(survey.gates[0], len(known))
+    if share <= bound:
         found = (
-            f"No gate is more class-specific than by chance: {names[most]} is the highest, {highest}, and by chance "
-            f"the highest of {amount(len(known), 'gate')} has up to {fixed(bound)} in 95% of surveys"
+            f"No gate is more class-specific than by chance, which gives the highest of {amount(len(known), 'gate')} a "
+            f"share between classes of up to {fixed(bound)} in 95% of surveys; {names[most]} is the highest here, "
+            f"{highest}"
         )
     headline = f"{found}; with shuffled classes it is {fixed(max(null[place] for place in known))} at most."
     caption = (
