@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from attention.records import Inventory
+from attention.records import Inventory, owner_of
 
 MINUS = "−"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -94,7 +94,7 @@ def attention_share(inventory: Inventory, count: str) -> str:
     """
     whole = inventory.network
     share = getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
-    if any(not each.gate.partition("#")[0] for each in inventory.unlisted):
+    if any(not owner_of(each.gate) for each in inventory.unlisted):
         share = 1.0
     return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
 

@@ -46,7 +46,8 @@ class Gate:
     """One product of a feature map and a gate, as one forward pass computed it."""
 
     name: str
-    """Dotted path of the module that applies it; `#1`, `#2` ... follow where one module applies several."""
+    """Dotted path of the module that applies it; `#1`, `#2` ... follow where one module applies several, or is the
+    network itself, whose path is empty."""
     kind: Kind
     activation: str
     """`"sigmoid"`, `"hardsigmoid"`, `"softmax"`, `"tanh"` ..., or `"none"` for a gate without a bounded activation."""
@@ -59,6 +60,11 @@ class Gate:
     maker: str = ""
     """Dotted path of the submodule whose layers made it, where another module multiplies; "" where it is the same, or
     nothing is known of it."""
+
+
+def owner_of(gate: str) -> str:
+    """The module that applies a gate, by the gate's name."""
+    return gate.partition("#")[0]
 
 
 @dataclass(frozen=True)

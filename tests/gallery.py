@@ -11,10 +11,10 @@ from tests.blocks import CHANNELS, HEIGHT, WIDTH, Found, Function, linear, logit
 from tests.handmade import BETWEEN, HANDMADE
 from tests.ungated import UNGATED
 
-SIGMOID: Found = ("", "channel", "sigmoid")
-HARD: Found = ("", "channel", "hardsigmoid")
-MAP: Found = ("", "spatial", "sigmoid")
-FULL: Found = ("", "full", "sigmoid")
+SIGMOID: Found = ("#1", "channel", "sigmoid")
+HARD: Found = ("#1", "channel", "hardsigmoid")
+MAP: Found = ("#1", "spatial", "sigmoid")
+FULL: Found = ("#1", "full", "sigmoid")
 
 
 def _score() -> dict[str, nn.Module]:
@@ -60,16 +60,16 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     ),
     "bottleneck attention": (lambda: Function(gated.bam, **pointwise(), **_score()), [FULL]),
     "parameter-free": (lambda: Function(gated.simam), [FULL]),
-    "selective kernels": (lambda: Function(gated.selective_kernel, **_branches()), [("", "channel", "softmax")]),
+    "selective kernels": (lambda: Function(gated.selective_kernel, **_branches()), [("#1", "channel", "softmax")]),
     "selective kernels by view": (
         lambda: Function(gated.selective_kernel_by_view, **_branches()),
-        [("", "channel", "softmax")],
+        [("#1", "channel", "softmax")],
     ),
     "gather-excite": (lambda: Function(gated.gather_excite), [FULL]),
     "coordinate attention": (_coordinate, [("#1", "channel-width", "sigmoid"), ("#2", "channel-height", "sigmoid")]),
     "triplet attention": (
         lambda: Function(gated.triplet, conv=nn.Conv2d(2, 1, 3, padding=1)),
-        [("", "channel-width", "sigmoid")],
+        [("#1", "channel-width", "sigmoid")],
     ),
     "sigmoid by hand": (lambda: Function(gated.sigmoid_by_hand, **pointwise()), [SIGMOID]),
     "sigmoid by reciprocal": (lambda: Function(gated.sigmoid_by_reciprocal, **pointwise()), [SIGMOID]),
@@ -102,15 +102,15 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
         lambda: Function(gated.twice, se=Function(lambda m, x: x * torch.sigmoid(logits(m, x)), **pointwise())),
         [("se#1", "channel", "sigmoid"), ("se#2", "channel", "sigmoid")],
     ),
-    "without an activation": (lambda: Function(gated.nafnet, mix=square()), [("", "channel", "none")]),
+    "without an activation": (lambda: Function(gated.nafnet, mix=square()), [("#1", "channel", "none")]),
     "reverse attention": (lambda: Function(gated.one_minus, **_score()), [MAP]),
-    "residual tanh": (lambda: Function(gated.residual, **pointwise()), [("", "channel", "tanh")]),
-    "one minus the confidence": (lambda: Function(gated.confidence, mix=square()), [("", "spatial", "softmax")]),
+    "residual tanh": (lambda: Function(gated.residual, **pointwise()), [("#1", "channel", "tanh")]),
+    "one minus the confidence": (lambda: Function(gated.confidence, mix=square()), [("#1", "spatial", "softmax")]),
     "map without an activation": (
         lambda: Function(lambda m, x: x * m.score(x), **_score()),
-        [("", "spatial", "none")],
+        [("#1", "spatial", "none")],
     ),
-    "of each sample": (lambda: Function(gated.of_each_sample, **linear()), [("", "sample", "sigmoid")]),
+    "of each sample": (lambda: Function(gated.of_each_sample, **linear()), [("#1", "sample", "sigmoid")]),
     "by one layer": (lambda: Function(gated.by_one_layer, conv=square()), [FULL]),
     "after a layer": (lambda: Function(gated.after_a_layer, conv=square(), mix=square()), [FULL]),
     "trunk and mask": (
@@ -123,7 +123,7 @@ GATED: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "nested functions": (lambda: Function(gated.nested, **pointwise()), [SIGMOID]),
     "clamped": (
         lambda: Function(lambda m, x: x * logits(m, x).clamp(0, 1), **pointwise()),
-        [("", "channel", "clamp")],
+        [("#1", "channel", "clamp")],
     ),
     **HANDMADE,
 }

@@ -227,15 +227,15 @@ def _squeezed() -> dict[str, nn.Module]:
 
 
 def _full(activation: str = "sigmoid") -> list[Found]:
-    return [("", "full", activation)]
+    return [("#1", "full", activation)]
 
 
 def _map(activation: str) -> list[Found]:
-    return [("", "spatial", activation)]
+    return [("#1", "spatial", activation)]
 
 
 def _channel(activation: str) -> list[Found]:
-    return [("", "channel", activation)]
+    return [("#1", "channel", activation)]
 
 
 HANDMADE: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
@@ -287,11 +287,11 @@ HANDMADE: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "on or off": (lambda: Function(on_or_off, two=nn.Linear(CHANNELS, 2 * CHANNELS)), _channel("step")),
     "one number a branch": (
         lambda: Function(branch_weights, choose=nn.Linear(CHANNELS, 2), **_two()),
-        [("", "branch", "softmax")],
+        [("#1", "branch", "softmax")],
     ),
     "one number a branch, by view": (
         lambda: Function(branch_weights_by_view, choose=nn.Linear(CHANNELS, 2), **_two()),
-        [("", "branch", "softmax")],
+        [("#1", "branch", "softmax")],
     ),
     "picture by picture": (lambda: Function(picture_by_picture, mix=_conv()), _channel("sigmoid")),
     "picture by picture, by index": (

@@ -53,7 +53,7 @@ def gate(name: str, kind: str) -> Gate:
     return Gate(name, kind, "sigmoid", values, (1, 4, 3, 2), float(values.min()), float(values.max()))
 
 
-paths = st.lists(st.sampled_from(["a", "b", "a.x", "a.y", "b.x", "a#1", "a#2", "", "a.x.u"]), unique=True)
+paths = st.lists(st.sampled_from(["a", "b", "a.x", "a.y", "b.x", "a#1", "a#2", "#1", "a.x.u"]), unique=True)
 
 
 @given(paths, st.data())
@@ -87,8 +87,15 @@ def test_gates_of_features_of_other_shapes_are_no_block():
 
 
 def test_a_block_without_a_module_of_its_own_is_called_after_all_of_its_gates():
-    given = gate("", "channel"), gate("se", "channel"), gate("map", "spatial"), gate("last", "full")
+    given = gate("#1", "channel"), gate("se", "channel"), gate("map", "spatial"), gate("last", "full")
     assert [block.name for block in analysis.blocks(given)] == ["#1", "se + map", "last"]
+
+
+@pytest.mark.parametrize("path", ["", "stage1."])
+def test_a_module_that_applies_several_gates_is_no_part_of_its_neighbours_block(path):
+    kinds = {"scse#1": "channel", "scse#2": "spatial", "coord#1": "channel-height", "coord#2": "channel-width"}
+    given = [gate(path + name, kind) for name, kind in kinds.items()] + [gate(f"{path}map", "spatial")]
+    assert [block.name for block in analysis.blocks(given)] == [f"{path}{name}" for name in ("scse", "coord", "map")]
 
 
 def test_a_full_gate_joins_no_neighbour():

@@ -141,7 +141,7 @@ def test_an_edited_gate_that_stands_first_keeps_the_layout_of_the_product():
     torch.manual_seed(0)
     block = Function(lambda m, x: torch.sigmoid(m.conv(x)) * x, conv=square()).to(memory_format=torch.channels_last)
     batch = torch.randn(2, CHANNELS, 6, 5).to(memory_format=torch.channels_last)
-    found = trace(block, batch, edits={"": lambda values: values})
+    found = trace(block, batch, edits={"#1": lambda values: values})
     assert [gate.kind for gate in found.gates] == ["full"]
     assert torch.equal(found.output, block(batch))
     assert found.output.stride() == block(batch).stride()

@@ -175,24 +175,24 @@ def test_what_only_resembles_ses_or_cbams_form_has_no_steps(form):
     torch.manual_seed(0)
     one, other, two = (nn.Conv2d(maps, 1, 3, padding=1) for maps in (1, 1, 2))
     block = Function(OTHER_FORMS[form], **pointwise(), wide=nn.Conv2d(16, 4, 1), one=one, other=other, two=two)
-    assert trace(block, gallery.features(), steps=[""]).steps == {"": None}
+    assert trace(block, gallery.features(), steps=["#1"]).steps == {"#1": None}
 
 
 @torch.no_grad()
 def test_a_number_of_the_whole_batch_is_no_squeeze():
     torch.manual_seed(0)
     block = Function(lambda m, x: x * torch.sigmoid(logits(m, x / x.abs().max())), **pointwise())
-    found = trace(block, gallery.features(), steps=[""])
+    found = trace(block, gallery.features(), steps=["#1"])
     squeezed = (gallery.features() / gallery.features().abs().max()).mean((2, 3))
-    close(found.steps[""].squeezed["average"], squeezed)
+    close(found.steps["#1"].squeezed["average"], squeezed)
 
 
 def test_one_minus_the_excitation_is_another_form():
     block = Function(lambda m, x: x * (1 - torch.sigmoid(logits(m, x))), **pointwise())
     with torch.no_grad():
-        found = trace(block, gallery.features(), steps=[""])
+        found = trace(block, gallery.features(), steps=["#1"])
     assert [gate.kind for gate in found.gates] == ["channel"]
-    assert found.steps == {"": None}
+    assert found.steps == {"#1": None}
 
 
 def test_steps_of_a_module_that_runs_twice_are_kept_apart():

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from attention import survey
+from attention import analysis, capture, images, survey
 from attention.models import zoo
 from attention.survey import passes, running
 from tests.surveys import Tiny, all_values, folder, network, same
@@ -65,6 +65,27 @@ def test_every_statistic_is_that_of_all_values_at_once(result, reference, pictur
         agrees(gate.correct, held[(said == expected)])
         agrees(gate.wrong, held[(said != expected) & (expected >= 0)])
         assert gate.histogram.sum(-1).tolist() == np.full(gate.shape, len(held)).tolist()
+
+
+class Halved(Tiny):
+    """The same two gates, the second of features of half the size: two blocks, and not one."""
+
+    def forward(self, x):
+        x = x * torch.sigmoid(self.channel(x.mean((2, 3))))[:, :, None, None]
+        x = nn.functional.avg_pool2d(x, 2)
+        return self.head((x * torch.sigmoid(self.place(x))).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("module", "count"), [(Tiny, 1), (Halved, 2)])
+def test_a_survey_has_the_blocks_of_its_passes(module, count, pictures, tmp_path):
+    net = network(module())
+    result = survey.run(net, pictures, settings=survey.Settings(batch_size=4, out=tmp_path / "r.parquet"))
+    with torch.inference_mode():
+        gates = capture.trace(net.module, net.transform(images.read(pictures.read(0)))[None]).gates
+    assert [gate.feature_shape for gate in result.gates] == [gate.feature_shape for gate in gates]
+    for found in (result, survey.read(tmp_path / "r.parquet")):
+        blocks = list(survey.LoadedSurvey(found).blocks)
+        assert blocks == [block.name for block in analysis.blocks(gates)] and len(blocks) == count
 
 
 def test_exemplars_are_the_pictures_of_the_extreme_gates_and_have_paths(result, reference, pictures):

@@ -50,6 +50,13 @@ def test_the_file_gives_the_result_back_to_the_last_bit(saved):
     assert equal(found, result) and equal(survey.read_upload(path.read_bytes(), "r"), result)
 
 
+def test_the_only_gate_of_a_network_has_a_name_where_an_earlier_version_gave_it_none(saved, tmp_path):
+    result = replace(saved[0], gates=(replace(saved[0].gates[0], name="", feature_shape=()),))
+    survey.write(result, tmp_path / "r.parquet")
+    (gate,) = survey.read(tmp_path / "r.parquet").gates
+    assert (gate.name, gate.shape) == ("#1", (3,))
+
+
 def test_a_row_is_a_class_and_a_channel_of_a_channel_gate(saved):
     result, path = saved
     rows = pq.read_table(path).to_pylist()

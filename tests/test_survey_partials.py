@@ -12,7 +12,7 @@ from attention.survey import SurveyError
 from attention.survey.partials import BINS, KEPT, GateColumns, Means, Moments, Partial, TopK, histogram, merge_all
 
 COLUMNS = 4
-BLOCKS = (GateColumns("channels", "channel", "sigmoid", (COLUMNS,), ""),)
+BLOCKS = (GateColumns("channels", "channel", "sigmoid", (COLUMNS,), "", ()),)
 gates = st.integers(2, 40).flatmap(
     lambda n: arrays.arrays(np.float32, (n, COLUMNS), elements=st.floats(-0.5, 1.5, width=16))
 )

@@ -14,7 +14,7 @@ from benchmarks.survey_page import summarised
 def surveyed(values, labels):
     """The record of one channel gate with these values, (N, C), of pictures of these classes."""
     classes = int(labels.max()) + 1
-    columns = GateColumns("gate", "channel", "sigmoid", values.shape[1:], "")
+    columns = GateColumns("gate", "channel", "sigmoid", values.shape[1:], "", ())
     partial = summarised(values.astype(np.float64), labels, (columns,))
     names = tuple(map(str, range(classes)))
     return assemble(partial, names, provenance={}, outputs=(-1,) * classes, labels=(), paths={}).gates[0]

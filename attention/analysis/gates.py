@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
 from attention.numbers import amount
-from attention.records import Floats, Gate, GateHealth
+from attention.records import Floats, Gate, GateHealth, owner_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Block:
     @property
     def title(self) -> str:
         """What it is called where it is read: where its name is a mere number, after what made its gates, `ca + sa`."""
-        owner, *others = dict.fromkeys(map(_owner, self.gates))
+        owner, *others = dict.fromkeys(owner_of(gate.name) for gate in self.gates)
         if others or "#" not in self.name or not all(gate.maker for gate in self.gates):
             return self.name
         before = f"{owner}." if owner else ""
@@ -40,7 +40,7 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
     they weigh features of one shape.
 
     A block is called after its only gate, or after the module of its gates where that name is free, else after all of
-    them: `ca + sa`. The only gate of the network itself has no name, and its block is called `#1`.
+    them: `ca + sa`.
     """
     found: list[list[Gate]] = []
     for gate in gates:
@@ -70,11 +70,12 @@ def most_varied(blocks: Mapping[str, Sequence[Gate]], health: Sequence[GateHealt
 
 def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
     kinds = {other.kind for other in group}
-    weighed, before = (getattr(each, "feature_shape", ()) for each in (gate, group[-1]))  # a survey does not keep it
-    if gate.kind in kinds or weighed != before:
+    if gate.kind in kinds or gate.feature_shape != group[-1].feature_shape:
         return False
-    if _owner(gate) == _owner(group[0]):
+    if owner_of(gate.name) == owner_of(group[0].name):
         return True
+    if any("#" in each.name for each in (gate, group[0])):  # a module that applies several is a block of its own
+        return False
     return _parent(gate) == _parent(group[0]) and all(KINDS[kind].shares_block for kind in kinds | {gate.kind})
 
 
@@ -82,8 +83,8 @@ def _block(group: Sequence[Gate], taken: set[str]) -> Block:
     """The block of these gates; its name is taken from then on."""
     first = group[0]
     several = len(group) > 1
-    common = _owner(first) if several and _owner(first) == _owner(group[1]) else _parent(first)
-    name = common if several and common and common not in taken else " + ".join(gate.name for gate in group) or "#1"
+    common = owner_of(first.name) if several and owner_of(first.name) == owner_of(group[1].name) else _parent(first)
+    name = common if several and common and common not in taken else " + ".join(gate.name for gate in group)
     taken.add(name)
     by_kind = {gate.kind: gate for gate in group}
     others = tuple(gate for gate in group if gate.kind not in (CHANNEL, SPATIAL))
@@ -175,8 +176,8 @@ def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
     """
     if gate.activation == "tanh" and gate.minimum < 0:
         return 0.0
-    owner = _owner(gate)
-    alike = [other for other in gates if _owner(other) == owner and other.activation == "softmax"]
+    owner = owner_of(gate.name)
+    alike = [other for other in gates if owner_of(other.name) == owner and other.activation == "softmax"]
     of_branches = len(alike) > 1 or "B" in KINDS[gate.kind].axes or branches(gate) > 1
     if gate.activation != "softmax" or not of_branches:
         return 1.0
@@ -184,13 +185,11 @@ def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part, and
-    `#1` where it is empty, as that of the only gate of the network itself is."""
+    """Dotted names without the parts that all of them have, such as `attention`; a lone name is its last part."""
     parts = [name.split(".") for name in names]
     shared = set.intersection(*map(set, parts)) if len(parts) > 1 else set(parts[0][:-1]) if parts else set()
     return [
-        ".".join(part for part in each if part not in shared) or name or "#1"
-        for each, name in zip(parts, names, strict=True)
+        ".".join(part for part in each if part not in shared) or name for each, name in zip(parts, names, strict=True)
     ]
 
 
@@ -270,10 +269,5 @@ def by_strength(values: Floats) -> NDArray[np.intp]:
     return np.argsort(-values, kind="stable")
 
 
-def _owner(gate: Gate) -> str:
-    """The module that applies the gate."""
-    return gate.name.partition("#")[0]
-
-
 def _parent(gate: Gate) -> str:
-    return _owner(gate).rpartition(".")[0]
+    return owner_of(gate.name).rpartition(".")[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from attention.kinds import KINDS
 from attention.numbers import amount
-from attention.records import Gate, Rejected, Trace
+from attention.records import Gate, Rejected, Trace, owner_of
 
 NOTHING = "Nothing here multiplies features by something computed from them."
 NO_GATE = "No product here is a gate."
@@ -26,7 +26,7 @@ def coverage(trace: Trace) -> tuple[str, ...]:
 def _gates(gates: Sequence[Gate]) -> list[str]:
     groups: dict[tuple[str, str], list[str]] = {}
     for gate in gates:
-        groups.setdefault((KINDS[gate.kind].number_for, gate.activation), []).append(gate.name.partition("#")[0])
+        groups.setdefault((KINDS[gate.kind].number_for, gate.activation), []).append(owner_of(gate.name))
     return [
         f"{amount(len(names), 'gate')} with a number for {number}, "
         f"{'without a bounded activation' if activation == 'none' else f'from {activation}'}: {_places(names)}."

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from attention.capture.axes import narrowed
 from attention.capture.matching import GateMatch, Rejection
-from attention.records import Floats, Gate, GatescopeError, Rejected
+from attention.records import Floats, Gate, GatescopeError, Rejected, owner_of
 
 Edit = NDArray[Any] | Tensor | Callable[[Tensor], Any]
 """The gate's new values, or a function from the tensor of its values to them."""
@@ -92,11 +92,11 @@ class Gates:
         return edited.to(dtype=dtype, device=values.device)
 
     def named(self) -> dict[str, Gate]:
-        """The gates by name: `#1`, `#2` ... where a module applied several."""
+        """The gates by name: `#1`, `#2` ... where a module applied several, or is the network, which has no name."""
         values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])
         if self._turns:
             return self._named_with_turns(values)
-        several = {owner for owner, count in self._counts.items() if count > 1}
+        several = {owner for owner, count in self._counts.items() if count > 1 or not owner}
         gates = {}
         for (owner, number, _, match), array in zip(self._applied, values, strict=True):
             name = f"{owner}#{number}" if owner in several else owner
@@ -109,7 +109,7 @@ class Gates:
         for index, each in enumerate(self._applied):
             groups.setdefault((each.owner, each.number), []).append(index)
         groups = self._apart_where_unlike(groups)
-        several = {owner for owner, number in groups if number > 1}
+        several = {owner for owner, number in groups if number > 1 or not owner}
         gates = {}
         for (owner, number), group in groups.items():
             name = f"{owner}#{number}" if owner in several else owner
@@ -137,7 +137,7 @@ class Gates:
         """The gates of a module whose turns over the pictures have different forms, each with a number of its own."""
         loose = {owner for (owner, _), group in groups.items() if not self._fit_together(group)}
         for name in self._edits:
-            if name.partition("#")[0] in loose:
+            if owner_of(name) in loose:
                 raise TraceError(f"an edit was given for {name!r}, whose gates have another form for each picture")
         numbers, apart = Counter[str](), {key: group for key, group in groups.items() if key[0] not in loose}
         for index, each in enumerate(self._applied):
@@ -170,7 +170,7 @@ def _child(owner: str, path: str) -> str:
 
 def possible_names(owner: str, number: int) -> tuple[str, ...]:
     """What a gate may be called while it is not known yet whether its module will apply another."""
-    return (owner, f"{owner}#1") if number == 1 else (f"{owner}#{number}",)
+    return (owner, f"{owner}#1") if owner and number == 1 else (f"{owner}#{number}",)
 
 
 def check_names(asked: Iterable[str], names: Iterable[str], what: str) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from attention import capture
 from attention.interventions.edits import EditError
 from attention.numbers import amount, number
-from attention.records import Floats
+from attention.records import Floats, owner_of
 
 OPEN = 30.0
 """A bias with which a sigmoid is 1 to within 1e-13."""
@@ -149,7 +149,7 @@ class _FoldedLayers(NamedTuple):
 def _layers(network: nn.Module, picture: Tensor, gate: str, channels: int) -> _FoldedLayers | None:
     """None where the gate is not made by layers from C channels and back, the last with a bias, run for it alone."""
     order = _in_order(network, picture)
-    owner = gate.partition("#")[0]
+    owner = owner_of(gate)
     inside = [place for place, name in enumerate(order) if name.startswith(f"{owner}.")]
     own = [part for place in inside if isinstance(part := network.get_submodule(order[place]), (nn.Linear, nn.Conv2d))]
     makes = [part for part in own if part.weight.shape[0] == channels and part.bias is not None]

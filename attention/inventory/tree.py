@@ -9,7 +9,7 @@ from torch import nn
 from attention.cost import Measured, own_parameters
 from attention.inventory import known
 from attention.inventory.rows import COUNTS
-from attention.records import Gate, Inventory, Known, Part, Unlisted
+from attention.records import Gate, Inventory, Known, Part, Unlisted, owner_of
 
 
 def inventory(module: nn.Module, measured: Measured, gates: Sequence[Gate]) -> Inventory:
@@ -148,11 +148,6 @@ def _unwrapped(part: Part) -> Part:
     return part if inner.form else replace(part, parts=inner.parts)
 
 
-def owner(gate: str) -> str:
-    """The module that applies a gate, by the gate's name."""
-    return gate.partition("#")[0]
-
-
 def within(name: str, outer: str) -> bool:
     """Whether a module is another one or stands in it; everything stands in the network, whose name is empty."""
     return not outer or name == outer or name.startswith(f"{outer}.")
@@ -163,7 +158,7 @@ def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
 
     Published code often writes `x = self.se(x) * x`: the residual block applies the gate, its part `se` made it.
     """
-    homes = {gate.name: owner(gate.name) for gate in gates}
+    homes = {gate.name: owner_of(gate.name) for gate in gates}
     for applier in dict.fromkeys(homes.values()):
         applied = [gate for gate, home in homes.items() if home == applier]
         makers = [block for block in blocks if _parent(block) == applier and block not in homes.values()]

@@ -285,7 +285,7 @@ def _judge_provenance(facts: dict[str, Any]) -> None:
 def _judge_gate(gate: GateSurvey, classes: int) -> None:
     insist(gate.kind in KINDS and gate.by_channel <= (len(gate.shape) == 1))
     insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
-    insist(math.prod(gate.shape) > 0)
+    insist(math.prod(gate.shape) > 0 and all(isinstance(size, int) for size in gate.feature_shape))
     _judge_summary(gate.classes, (classes,), gate.shape)
     for summary in (gate.overall, gate.correct, gate.wrong):
         _judge_summary(summary, (), gate.shape)

@@ -188,10 +188,8 @@ def _utf8(names: tuple[str, ...]) -> list[str]:
 
 
 def _text(result: Result) -> dict[str, Any]:
-    gates = [
-        {name: getattr(gate, name) for name in ("name", "kind", "activation", "shape", "averaged", "by_channel")}
-        for gate in result.gates
-    ]
+    facts = ("name", "kind", "activation", "shape", "averaged", "feature_shape", "by_channel")
+    gates = [{name: getattr(gate, name) for name in facts} for gate in result.gates]
     return {
         "format": FORMAT,
         "provenance": result.provenance,
@@ -272,11 +270,12 @@ def _gate(
 
     ranked = facts["by_channel"]
     return GateSurvey(
-        facts["name"],
+        facts["name"] or "#1",  # an earlier version gave no name to the only gate of the network itself
         facts["kind"],
         facts["activation"],
         tuple(facts["shape"]),
         facts["averaged"],
+        tuple(facts.get("feature_shape", ())),
         classes=classes or record(Summary, "classes"),
         **{name: record(Summary, name) for name in SUMMARIES[1:]},
         shuffled=(arrays[f"{number}/shuffled/count"], arrays[f"{number}/shuffled/mean"]),

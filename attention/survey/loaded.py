@@ -63,7 +63,7 @@ class LoadedSurvey:
     def blocks(self) -> dict[str, SurveyedBlock]:
         """The blocks in depth order; those whose gates stand for neither channels nor places are left out."""
         shown = {}
-        for block in analysis.blocks(cast("list", self.result.gates)):  # it reads their names and kinds alone
+        for block in analysis.blocks(cast("list", self.result.gates)):  # it reads what the two have in common
             gates = cast(tuple[GateSurvey, ...], block.gates)
             channel = next((gate for gate in gates if gate.by_channel), None)
             spatial = next((gate for gate in gates if KINDS[gate.kind].is_map and len(gate.shape) == 2), None)

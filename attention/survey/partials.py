@@ -41,6 +41,8 @@ class GateColumns(NamedTuple):
     """(C,) of values by channel, (H, W) of a map; others as the gate has them."""
     averaged: str
     """What the values were averaged over to come to this shape, in words; empty for a gate that is kept as it is."""
+    feature_shape: tuple[int, ...]
+    """(1, C, H, W) of what the gate multiplies, of one picture."""
 
     @property
     def width(self) -> int:

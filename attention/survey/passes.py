@@ -174,7 +174,8 @@ def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ..
     columns, parts = [], []
     for gate in gates:
         values, averaged = _reduce(gate)
-        columns.append(GateColumns(gate.name, gate.kind, gate.activation, values.shape[1:], averaged))
+        features = (1, *gate.feature_shape[1:])
+        columns.append(GateColumns(gate.name, gate.kind, gate.activation, values.shape[1:], averaged, features))
         parts.append(values.reshape(len(values), -1))
     return tuple(columns), np.concatenate(parts, 1) if parts else np.zeros((pictures, 0), np.float32)
 
@@ -182,7 +183,7 @@ def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ..
 def _reduce(gate: Gate) -> tuple[Floats, str]:
     """What is kept of a gate of one pass: one value a channel or place of each picture."""
     values = gate.values
-    if GateColumns(gate.name, gate.kind, "", (), "").by_channel:
+    if KINDS[gate.kind].by_channel:
         return (values.mean(tuple(range(2, values.ndim))), "the places") if values.ndim > 2 else (values, "")
     if KINDS[gate.kind].is_map and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
         return _average_tiles(values)

@@ -63,6 +63,8 @@ class GateSurvey:
     shape: tuple[int, ...]
     averaged: str
     """What its values were averaged over before they were counted, in words; empty where they were not."""
+    feature_shape: tuple[int, ...]
+    """(1, C, H, W) of what the gate multiplies, of one picture; empty in a file of an earlier version."""
     classes: Summary
     """Row i is class i of the result."""
     overall: Summary

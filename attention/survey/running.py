@@ -206,7 +206,8 @@ def _unpack(header: dict[str, Any], arrays: Any) -> Partial:
     partial = Partial(header["pictures"], histogram=arrays["histogram"])
     if header["blocks"] is not None:
         partial.gates = tuple(
-            GateColumns(name, kind, act, tuple(shape), how) for name, kind, act, shape, how in header["blocks"]
+            GateColumns(name, kind, act, tuple(shape), how, tuple(features))
+            for name, kind, act, shape, how, features in header["blocks"]
         )
     partial.predictions = Counter({(label, output): count for label, output, count in header["predictions"]})
     partial.failures = [Failure(*failure) for failure in header["failures"]]

@@ -295,7 +295,7 @@ def elsewhere(observation: Observation) -> list[str]:
     """The gates that are in no known block, by the class that applies them; they count as found."""
     by_class: dict[str, list[str]] = {}
     for gate in observation.inventory.unlisted:
-        by_class.setdefault(gate.module, []).append(gate.gate or "the network itself")
+        by_class.setdefault(gate.module, []).append(gate.gate)
     return [
         f"**Found without being known**: {_listed(names)}, in {widgets.literal(module)}, a class that is not listed as "
         "attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
@@ -350,7 +350,7 @@ def _draw_blocks(observation: Observation) -> None:
         return
     rows = [(block, gate) for block in observation.blocks for gate in block.gates]
     columns: dict[str, Sequence[Any]] = {
-        "gate": [gate.name or "(the network)" for _, gate in rows],
+        "gate": [gate.name for _, gate in rows],
         "kind": [gate.kind for _, gate in rows],
         "activation": [gate.activation for _, gate in rows],
         "multiplies": [analysis.features(gate) for _, gate in rows],
