@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from attention import analysis, capture, images, survey
+from attention import analysis, capture, files, images, survey
 from attention.models import zoo
 from attention.survey import passes, running
 from tests.surveys import Tiny, all_values, folder, network, same
@@ -282,9 +282,18 @@ def test_the_least_and_the_most_of_a_setting_are_allowed(given):
     assert vars(survey.Settings(**given)).items() >= given.items()
 
 
-def test_a_result_file_in_no_folder_is_refused_before_anything_runs(tmp_path):
-    with pytest.raises(survey.SurveyError, match="is no folder; --out must name a file in one"):
-        survey.Settings(out=tmp_path / "nowhere" / "r.parquet")
+def test_a_result_in_a_folder_that_cannot_be_made_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(files.FileError, match="is no folder that can be written to; one that can be made is allowed"):
+        survey.Settings(out=tmp_path / "file" / "r.parquet")
+
+
+def test_the_folder_of_a_result_is_made(tiny, pictures, tmp_path):
+    out = tmp_path / "new" / "inner" / "r.parquet"
+    with pytest.raises(survey.CancelledError):
+        survey.run(tiny, pictures, settings=survey.Settings(batch_size=4, out=out), **stopped_after(1))
+    result = survey.run(tiny, pictures, settings=survey.Settings(batch_size=4, out=out, resume=True))
+    assert same(survey.read(out).gates, result.gates)
 
 
 def test_torch_is_left_as_it_was_and_no_thread_stays(tiny, pictures):

@@ -380,6 +380,12 @@ def test_without_such_a_folder_there_are_names_and_the_way_to_the_pictures(resul
     assert channel.NAMES_ONLY in [caption.value for caption in app.caption] and not exemplars(app)
 
 
+def test_an_opened_survey_of_the_samples_shows_them(tmp_path):
+    samples = survey.list_pictures(images.ASSETS / "samples").limited(3)
+    app = opened(survey.run(network(classes=("a",)), samples), tmp_path)
+    assert len(exemplars(app)) == 6 and f"From samples. {channel.SAME}" in [caption.value for caption in app.caption]
+
+
 def test_the_small_picture_is_the_picture(root, result):
     found = survey.locate_pictures(result, root)
     number, path = next(iter(result.paths.items()))

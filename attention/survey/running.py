@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import insist_replaceable, open_plain, replacing
+from attention.files import insist_replaceable, insist_writable, open_plain, replacing
 from attention.models import Network
 from attention.numbers import amount, fixed
 from attention.survey import engines, files
@@ -57,9 +57,8 @@ class Settings:
             raise SurveyError(f"There are to be {self.workers} workers; 1 to {WORKERS:,} are allowed.")
         if self.gpus < 0 or (self.gpus and self.engine != "ray"):
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
-        if self.out is not None and not self.out.parent.is_dir():
-            raise SurveyError(f"{self.out.parent} is no folder; --out must name a file in one that is there.")
         if self.out is not None:
+            insist_writable(self.out.parent)
             insist_replaceable(_unfinished(self.out))
 
 

@@ -44,9 +44,14 @@ def as_file(loaded: LoadedSurvey) -> bytes:
 
 
 def pictures_at_hand(loaded: LoadedSurvey) -> survey.PictureList | survey.LocatedPictures | None:
-    """The pictures that the survey was made of on the page, or those of a folder that the server allows."""
-    located = (_located(loaded.key, str(folder), loaded) for folder in serving.folders().values())
+    """The pictures that the survey was made of on the page, or those of a folder that the page knows."""
+    located = (_located(loaded.key, str(folder), loaded) for folder in _folders().values())
     return loaded.pictures or next(filter(None, located), None)
+
+
+def _folders() -> dict[str, Path]:
+    """The samples, and the folders that the server allows, by name."""
+    return {SAMPLES: ASSETS / "samples", **serving.folders()}
 
 
 @st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the pictures of the survey")
@@ -171,7 +176,7 @@ def _listed(name: str, most: int, uploaded: Sequence[tuple[str, bytes]] | None) 
     """The uploaded pictures, those of the folder of this name, which is allowed, or else the samples."""
     if uploaded:
         return survey.uploaded_pictures(uploaded, most)
-    return survey.list_pictures(serving.folders().get(name) or ASSETS / "samples").limited(most)
+    return survey.list_pictures(_folders().get(name, ASSETS / "samples")).limited(most)
 
 
 class _RunningSurvey(NamedTuple):
