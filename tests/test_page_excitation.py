@@ -63,6 +63,19 @@ def chart(app: AppTest, alt: str) -> dict:
 TITLE = images.samples()[0].title
 
 
+def test_a_channel_is_the_strongest_of_each_picture_until_one_is_chosen_which_stays():
+    titles, block = [sample.title for sample in images.samples()[:6]], "layer2.0.attention"
+    strongest = {title: int(gate_of(traced("se", title), block).argmax()) for title in titles}
+    first, second = titles[0], next(title for title in titles if strongest[title] != strongest[titles[0]])
+    app = opened(network="se", picture=first, block=block)
+    assert app.number_input(key="channel").value == strongest[first]
+    sound(app.button_group(key="picture").set_value(second).run())
+    assert app.number_input(key="channel").value == strongest[second]
+    sound(app.number_input(key="channel").set_value(5).run())
+    sound(app.button_group(key="picture").set_value(first).run())
+    assert app.number_input(key="channel").value == 5
+
+
 @pytest.mark.parametrize("network", GATED)
 def test_every_part_opens_with_every_network(network):
     app = opened(network=network)

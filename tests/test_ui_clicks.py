@@ -72,7 +72,7 @@ def test_a_click_on_a_gate_goes_to_its_block_and_a_click_beside_it_nowhere(state
 
 def test_a_channel_is_chosen_with_the_block_whose_it_is(state, loaded):
     selection.select(loaded, "#1", 2)
-    assert (state["block"], state["unit"], state["_unit_of"]) == ("#1", 2, "key #1")
+    assert (state["block"], state["unit"], state["_unit_of"]) == ("#1", 2, ("key #1", None))
     selection.select(loaded, "#2")
     assert (state["block"], state["unit"]) == ("#2", 2)
 

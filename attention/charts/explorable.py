@@ -119,7 +119,8 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
         "explore_spatial",
         Explorable(data | {"colours": _colours()}),
         f"{block_called(name, first=True)}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} "
-        f"places, a kernel of {k} by {k}, the gate from {extent(gate)}; it is most open at row {row}, column {column}.",
+        f"places, a kernel of {k} by {k}, the gate from {extent(gate)}; its single most open place is in row {row}, "
+        f"column {column}.",
         f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
         f"around the place, the kernel's products, and the gate. Features are grey, {FEATURE_ENDS}. {KEYS}",
         table={"row": np.indices(gate.shape)[0].ravel(), "column": np.indices(gate.shape)[1].ravel()}

@@ -121,8 +121,8 @@ def derivation(steps: SpatialSteps, gate: Floats) -> Chart:
         _derivation_figure(steps, gate),
         f"From left to right: {channels:,} channels of features, their pooled maps, the {size} by {size} kernel, and "
         f"the gate from {extent(gate)}.",
-        f"At the most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, and "
-        f"the gate is {fixed(gate[row, column])}. arXiv 1807.06521, equation 3.",
+        f"At its single most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, "
+        f"and the gate is {fixed(gate[row, column])}. arXiv 1807.06521, equation 3.",
         table=by_map(_derived(steps, gate)),
     )
 

@@ -106,7 +106,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Chan
     with st.container(horizontal=True):
         order = widgets.choose("Order", ORDERS, key="order", look="row")
         channel = widgets.choose_channel(
-            f"{observation.choice.key} {block}", len(values), lambda: int(values.argmax()), key="channel", width=140
+            f"{observation.choice.key} {block}", len(values), int(values.argmax()), key="channel", width=140
         )
     selection = ChannelSelection(observation, gates, block, channel, order == "Sorted")
     with said:

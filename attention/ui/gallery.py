@@ -10,7 +10,6 @@ from PIL import Image
 from attention import images
 from attention.charts import overlay
 from attention.observe import Picture
-from attention.ui import going_back
 from attention.ui.cache import samples
 from attention.ui.widgets import choose, literal
 
@@ -25,11 +24,7 @@ def choose_sample() -> str:
     """The title of the sample that was chosen, the first one at the start."""
     st.html(_style())
     with st.container(key="gallery", height=3 * HEIGHT + 34, border=False):
-        first, *_ = titles = list(samples())
-        chosen = choose("Sample", titles, key=KEY, look="pills")
-    if chosen != first:
-        going_back.keep_in_address(KEY, chosen)
-    return chosen
+        return choose("Sample", list(samples()), key=KEY, look="pills")
 
 
 def describe(title: str) -> str:

@@ -21,9 +21,19 @@ def read_address() -> None:
             asked._send_query_param_msg()
 
 
+def was_chosen_elsewhere(key: str, usual: object) -> bool:
+    """Whether the widget of this key has just come to another page with a choice that was not the usual one there."""
+    context, at = get_script_run_ctx(), f"_{key}_at"
+    page = context.page_script_hash if context else ""
+    before, there = st.session_state.get(at, (page, usual))
+    st.session_state[at] = (page, usual)
+    return before != page and st.session_state.get(key, there) != there
+
+
 def keep_in_address(key: str, chosen: str) -> None:
-    """Put what is chosen into the address where it is not: on the way to a page that opens on another network, the
-    browser loses what the frame's other widgets have in it, though they keep it."""
+    """Put what is chosen into the address where it is not: Streamlit keeps in it what somebody chose by the widget, and
+    forgets on the way to another page what a link chose, and all that the frame has where that page opens on another
+    network."""
     context = get_script_run_ctx()
     if context and key not in st.query_params:
         with context.session_state.query_params() as asked:

@@ -22,7 +22,7 @@ from attention.numbers import number
 from attention.observe import NetworkChoice, Observation
 from attention.records import GatescopeError
 from attention.report import Table
-from attention.ui import downloads, presenting, recorder
+from attention.ui import downloads, going_back, presenting, recorder
 from attention.ui.page_style import styled
 
 FORMATS = ["PNG", "SVG"]
@@ -344,10 +344,13 @@ def choose(
 
     usual = values[0] if default is None else default
     asked = _asked(key) if linked else None
+    carried = linked and going_back.was_chosen_elsewhere(key, usual)
     if key in st.session_state and st.session_state[key] not in values:
         st.session_state[key] = None if optional else usual  # where it is only let go, the browser goes on showing it
     elif asked is not None and asked not in map(called, values):
         _say_fallback(key, asked, _listed([called(value) for value in values]))
+    elif carried:
+        st.session_state[key] = st.session_state[key]  # a new page does not take over what a link chose
     if look in ("row", "pills"):
         settings |= {"default": usual, "required": True}
     elif look == "list":
@@ -356,7 +359,10 @@ def choose(
         settings |= {"value": usual}
     if linked:
         settings |= {"bind": "query-params"}
-    return getattr(place or st, LOOKS[look])(label, values, key=key, format_func=called, **settings)
+    chosen: Chosen = getattr(place or st, LOOKS[look])(label, values, key=key, format_func=called, **settings)
+    if carried and chosen != usual:
+        going_back.keep_in_address(key, called(chosen))
+    return chosen
 
 
 def choose_number(
@@ -384,17 +390,25 @@ def choose_number(
     return widget(label, low, high, usual, key=key, bind="query-params", **settings)
 
 
-def choose_channel(where: str, count: int, usual: Callable[[], int], *, key: str, **settings: Any) -> int:
-    """A channel of the gate at `where`: the usual one, until another is chosen. Its number means nothing elsewhere."""
+def choose_channel(where: str, count: int, usual: int, *, key: str, **settings: Any) -> int:
+    """A channel of the gate at `where`: the usual one, until another is chosen, which stays with another picture. Its
+    number means nothing elsewhere."""
     at = f"_{key}_of"
-    first, moved = usual(), st.session_state.get(at, where) != where
+    place, opened = st.session_state.get(at, (where, None))
     asked = st.session_state.get(key, st.query_params.get(key))
+    moved = place != where or asked == opened != usual
     if moved or not _within(asked, 0, count - 1):
         if asked is not None and not moved:
             _say_fallback(key, str(asked), f"0 to {count - 1}")
-        st.session_state[key] = first
-    st.session_state[at] = where
-    return int(st.number_input("Channel", 0, count - 1, first, key=key, bind="query-params", **settings))
+        st.session_state[key] = usual
+    st.session_state[at] = (where, usual)
+    return int(st.number_input("Channel", 0, count - 1, usual, key=key, bind="query-params", **settings))
+
+
+def set_channel(where: str, channel: int, *, key: str) -> None:
+    """Choose a channel of the gate at `where` in another way than by its widget."""
+    st.session_state[key] = channel
+    st.session_state[f"_{key}_of"] = (where, None)
 
 
 def _asked(key: str) -> str | None:

@@ -34,8 +34,7 @@ def choose(survey: LoadedSurvey) -> Selection:
         channel = None
         if gate := blocks[block].channel:
             index = np.nan_to_num(parting[gate.name].index, nan=-1)  # how far each channel tells the classes apart
-            where = f"{survey.key} {block}"
-            channel = widgets.choose_channel(where, gate.shape[0], lambda: int(index.argmax()), key="unit")
+            channel = widgets.choose_channel(_place(survey, block), gate.shape[0], int(index.argmax()), key="unit")
     return Selection(survey, block, channel, classes)
 
 
@@ -62,8 +61,11 @@ def select(survey: LoadedSurvey, block: str, channel: int | None = None) -> None
     """Go to a block, and to a channel of it; for the callbacks of the charts."""
     st.session_state.block = block
     if channel is not None:
-        st.session_state.unit = channel
-        st.session_state["_unit_of"] = f"{survey.key} {block}"
+        widgets.set_channel(_place(survey, block), channel, key="unit")
+
+
+def _place(survey: LoadedSurvey, block: str) -> str:
+    return f"{survey.key} {block}"
 
 
 def select_gate(survey: LoadedSurvey, number: int) -> None:
