@@ -57,11 +57,13 @@ def test_plotly_takes_a_figure_unchecked_in_the_version_that_is_installed_and_in
 
 
 def test_streamlit_says_of_a_run_that_back_brought_it_in_the_version_that_is_installed_and_in_one_place():
-    """`is_history_navigation`, without which an address that Back brought is one that the page wrote itself, and the
-    query of that address, which Streamlit gives to a page without the keys of the last one."""
-    assert {"is_history_navigation", "query_string", "session_state"} <= set(dir(ScriptRunContext)) | {
-        each.name for each in dataclasses.fields(ScriptRunContext)
-    }, version("streamlit")
+    """`is_history_navigation`, without which an address that Back brought is one that the page wrote itself, the query
+    of that address, which Streamlit gives to a page without the keys of the last one, and what the last one's
+    fragments are held in."""
+    used = {"is_history_navigation", "query_string", "session_state", "page_script_hash", "fragment_storage"}
+    assert used <= set(dir(ScriptRunContext)) | {each.name for each in dataclasses.fields(ScriptRunContext)}, version(
+        "streamlit"
+    )
     used = {"populate_from_query_string", "set_initial_query_params_from_current", "set_corrected_value"}
     used |= {"_send_query_param_msg"}
     assert used <= set(dir(QueryParams)), version("streamlit")

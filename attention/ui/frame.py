@@ -55,6 +55,7 @@ def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
 def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
     threads.share_the_processors()
+    going_back.leave_page()
     going_back.read_address()
     sign_in.require()
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)

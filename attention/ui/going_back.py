@@ -1,7 +1,9 @@
-"""The address after the browser's Back and Forward, and after a change of page: it says all, as on a first visit."""
+"""What a change of page, by the browser's Back and Forward too, would lose: its address, a choice, the new page."""
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+_PAGE = "_page"
 
 
 def has_gone_back() -> bool:
@@ -19,6 +21,15 @@ def read_address() -> None:
             asked.populate_from_query_string(context.query_string)
             asked.set_initial_query_params_from_current()
             asked._send_query_param_msg()
+
+
+def leave_page() -> None:
+    """Let go of the fragments of the page before. Where one of them asks for a run while the new page is made,
+    Streamlit would grant it afterwards as a run of the old page, and the browser would take the new one away."""
+    context = get_script_run_ctx()
+    if context and st.session_state.get(_PAGE) != context.page_script_hash:
+        context.fragment_storage.clear()
+        st.session_state[_PAGE] = context.page_script_hash
 
 
 def was_chosen_elsewhere(key: str, usual: object) -> bool:

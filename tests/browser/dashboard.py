@@ -132,9 +132,9 @@ class Visitor:
         self.page.goto(path if "://" in path else self.server.origin + path)
         self.settle()
 
-    def hold(self) -> Callable[[bool], None]:
-        """From the next page on, a switch: while it is on, the server hears nothing of what is done in this window,
-        and what it heard it answers."""
+    def hold(self) -> Callable[..., None]:
+        """From the next page on, a switch: while it is on, the server hears nothing of what is done in this window
+        but for the `first` so many things, and what it heard it answers."""
         held = {"on": False, "said": []}
 
         def pass_on(browser: WebSocketRoute) -> None:
@@ -142,9 +142,9 @@ class Visitor:
             browser.on_message(lambda said: held["said"].append((server, said)) if held["on"] else server.send(said))
             server.on_message(browser.send)
 
-        def switch(on: bool) -> None:
+        def switch(on: bool, first: int = 0) -> None:
             held["on"] = on
-            while not on and held["said"]:
+            for _ in range(first if on else len(held["said"])):
                 server, said = held["said"].pop(0)
                 server.send(said)
 

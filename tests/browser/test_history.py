@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from attention import views
 from tests.browser.dashboard import PAGES
 from tests.browser.test_journey import asked, main, sidebar
 
@@ -173,3 +174,27 @@ def test_the_picture_stays_in_the_address_from_page_to_page_that_open_on_differe
         page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES[name]}']").click()
         expect(page).to_have_url(re.compile(f"{PAGES[name]}.*picture=Dog"))
         visitor.settle()
+
+
+def test_what_a_part_of_a_page_asks_for_after_a_click_that_leaves_the_page_does_not_bring_it_back(visit, fresh_server):
+    visitor = visit(fresh_server)
+    page, hold = visitor.page, visitor.hold()
+    view = views.SavedView("What is in this network?", "models", "network=se-resnext")
+    file = {"name": "v.json", "mimeType": "application/json", "buffer": views.write([view]).encode()}
+    visitor.open("/cbam?network=cbam")
+    sidebar(page).get_by_text("Figures and views", exact=True).click()
+    sidebar(page).get_by_test_id("stFileUploader").last.locator("input[type=file]").set_input_files(file)
+    button = page.get_by_role("button", name=view.title)
+    expect(button).to_be_visible()
+    visitor.settle()
+    hold(True)
+    button.click()
+    main(page).locator(".st-key-opacity").get_by_role("slider").press("ArrowRight")
+    page.wait_for_timeout(500)
+    hold(True, first=1)
+    expect(main(page).get_by_role("heading", level=1)).to_have_text(view.title)
+    hold(False)  # while that page, whose network is not loaded yet, is still being made
+    expect(main(page).get_by_role("heading", level=2).first).to_be_visible()
+    page.wait_for_timeout(1000)
+    visitor.settle()
+    expect(main(page).get_by_role("heading", level=2).first).to_be_visible()
