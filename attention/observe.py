@@ -219,7 +219,7 @@ class Observation:
     @property
     def inventory(self) -> Inventory:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
-        from attention.inventory.tree import inventory
+        from attention.inventory import inventory
 
         gates = self.trace.gates  # first: where the pass fails, that is the reason to be said
         return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, gates))

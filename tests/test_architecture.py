@@ -55,7 +55,7 @@ ROOMS = {
     "cost": door("torch", "records"),
     "analysis": door("numpy", "records numbers"),
     "capture": door("numpy torch", "records numbers"),
-    "inventory": door("torch", "records cost"),
+    "inventory": door("", "records", inside="torch", inside_house="cost"),
     "models": door(
         "numpy torch",
         "foreign records numbers bands signatures limits files images networks labels analysis",
@@ -233,7 +233,6 @@ LIGHT: dict[frozenset[str], list[str]] = {
         "attention.interventions",
         "attention.labels",
         "attention.inventory",
-        "attention.inventory.known",
         *(f"attention.models.{name}" for name in ("zoo", "own", "libraries", "downloads", "weight_files", "code")),
         "attention.survey",
         "attention.jobs",
