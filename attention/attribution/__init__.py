@@ -1,10 +1,9 @@
 """Heatmaps of a class: what its logit depended on, place by place; the only captum.
 
-heatmaps    `Attributor`: one network's heatmaps, for as many threads as like
-shadows     copies of a network that share its weights, so that captum's hooks meet no other pass
-layers      which blocks put out a map, and what the network computes besides
-methods     the four methods: what each costs, where it is valid, and how it is run
-randomised  the network with its weights shuffled from the top down
+heatmaps `Attributor`: one network's heatmaps, for as many threads as like
+shadows  copies of a network that share its weights, so that captum's hooks meet no other pass; a shuffled one
+layers   which blocks put out a map, and what the network computes besides
+methods  the methods: what each costs, where it is valid, and how it is run
 """
 
 from attention.attribution.heatmaps import Attributor, Progress
@@ -20,7 +19,7 @@ from attention.attribution.methods import (
     make_method,
     reads_block,
 )
-from attention.attribution.randomised import randomised
+from attention.attribution.shadows import randomised
 
 __all__ = [
     "METHODS",

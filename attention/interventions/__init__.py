@@ -1,8 +1,7 @@
 """Gates edited by hand: what is asked of them, what that does, and what chance would do.
 
 edits     the records: an action, and the gates that it is for
-applying  records -> the functions that `capture.trace(..., edits=...)` takes
-controls  what edits would do if it did not matter which value stands where
+applying  records -> the functions that `capture.trace(..., edits=...)` takes; those of random controls
 passes    edited passes, many in a batch
 modules   networks with edits as torch modules; it loads torch, and is opened by name
 files     edits as JSON, and as a short code for a link
@@ -11,8 +10,7 @@ The others need no torch before a pass is run.
 """
 
 from attention.analysis import neutral
-from attention.interventions.applying import Given, applied
-from attention.interventions.controls import null_changes, random_control
+from attention.interventions.applying import Given, applied, null_changes, random_control
 from attention.interventions.edits import (
     ANY,
     NEEDS,

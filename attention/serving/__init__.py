@@ -3,7 +3,7 @@
 options  the network in arguments of the command line
 current  the one network that this process serves
 server   the dashboard, started from Python
-guard    who is let in
+guard    what stands around Streamlit's own server: who is let in, links kept, files beside it
 """
 
 from attention.serving.current import APP, Served, allow, folders, put, served

@@ -266,13 +266,11 @@ def draw_papers() -> None:
 
 def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, or of one that has some, with what they save."""
-    from attention.grouped.census import convolutions
-
-    if not any(layer.convolution.groups > 1 for layer in convolutions(observation.cost)):
+    if not any(layer.convolution.groups > 1 for layer in grouped.convolutions(observation.cost)):
         title = widgets.literal(observation.card.title)
         widgets.info(f"{title} has no grouped convolutions. These are another network's:")
         observation = cache.observe(chosen(zoo.card(WITH_GROUPS), random=False), observation.picture)
-    layers = convolutions(observation.cost)
+    layers = grouped.convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     has, would = (
         sum(cost.parameters for cost in costs)
