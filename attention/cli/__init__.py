@@ -424,9 +424,9 @@ def fold(result: Path, model: str | None, out: Path) -> None:
     RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the
     samples.
     """
-    from attention.cli.folding import fold as folded
+    from attention.cli import surveys
 
-    click.echo(folded(result, model, out))
+    click.echo(surveys.fold(result, model, out))
 
 
 def _labels(path: Path | None) -> dict[str, str]:
