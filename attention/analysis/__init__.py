@@ -9,12 +9,10 @@ faithfulness  whether a map names the pixels that count
 excitation    what SE costs by its reduction ratio, and its paper's tables
 """
 
-from attention.analysis.excitation import PUBLISHED_RATIOS, PublishedRatio, excitation_parameters
+from attention.analysis.excitation import PUBLISHED_RATIOS, excitation_parameters
 from attention.analysis.gates import (
     NINTHS,
     Block,
-    Look,
-    Passing,
     averaged,
     block_called,
     blocks,
@@ -41,9 +39,6 @@ __all__ = [
     "PUBLISHED_RATIOS",
     "TOP_CLASSES",
     "Block",
-    "Look",
-    "Passing",
-    "PublishedRatio",
     "averaged",
     "block_called",
     "blocks",

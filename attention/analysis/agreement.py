@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Doubles, Floats
+from attention.records import WHOLE, Box, Doubles, Floats
 
-Window = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a map, in shares of its width and height."""
-
-WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 TOP = 0.2
 """The share of the places that count as the top of a map, and the overlap that chance alone gives."""
 
@@ -96,7 +92,7 @@ def top(values: NDArray[np.floating], share: float = TOP) -> Doubles:
     return above + ties * ((count - above.sum()) / ties.sum())
 
 
-def sampled(values: Floats, shape: tuple[int, int], window: Window = WHOLE) -> Doubles:
+def sampled(values: Floats, shape: tuple[int, int], window: Box = WHOLE) -> Doubles:
     """A part of a map (H, W) on another grid, by bilinear interpolation between the centres of its places."""
     left, above, right, below = window
     rows, columns = _between(values.shape[0], shape[0], above, below), _between(values.shape[1], shape[1], left, right)
@@ -109,13 +105,13 @@ def centre_blob(shape: tuple[int, int]) -> Floats:
     return np.exp(-8 * (rows[:, None] ** 2 + columns[None] ** 2)).astype(np.float32)
 
 
-def common(one: Window, other: Window) -> Window | None:
+def common(one: Box, other: Box) -> Box | None:
     """The part of a picture that both windows show, None where there is none."""
     window = (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3]))
     return window if window[0] < window[2] and window[1] < window[3] else None
 
 
-def inside(part: Window, whole: Window) -> Window:
+def inside(part: Box, whole: Box) -> Box:
     """A part of a picture, told in shares of a window that holds it."""
     left, above, right, below = whole
     across, down = right - left, below - above

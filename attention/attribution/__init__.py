@@ -6,7 +6,7 @@ layers   which blocks put out a map, and what the network computes besides
 methods  the methods: what each costs, where it is valid, and how it is run
 """
 
-from attention.attribution.heatmaps import Attributor, Progress
+from attention.attribution.heatmaps import Attributor
 from attention.attribution.layers import AttributionError, Layers
 from attention.attribution.methods import (
     METHODS,
@@ -15,7 +15,6 @@ from attention.attribution.methods import (
     IntegratedGradients,
     Method,
     Occlusion,
-    Passes,
     make_method,
     reads_block,
 )
@@ -31,8 +30,6 @@ __all__ = [
     "Layers",
     "Method",
     "Occlusion",
-    "Passes",
-    "Progress",
     "make_method",
     "randomised",
     "reads_block",

@@ -239,16 +239,11 @@ class Owners:
         return {id(tensor): name for name, tensor in held if id(tensor) in weights}
 
     def running(self) -> str:
-        names: dict[int, str] = self._names
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code is _CALL:
-                module = frame.f_locals["self"]
-                name = names.get(id(module))
-                if name is not None:
-                    inside = _running_node(module)
-                    return f"{name}.{inside}".strip(".") if inside else name
-            frame = frame.f_back
+        for call in _running_calls():
+            name = self._names.get(id(call["self"]))
+            if name is not None:
+                inside = _running_node(call["self"])
+                return f"{name}.{inside}".strip(".") if inside else name
         return ""
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from attention import files, images, interventions, serving, threads
+from attention import files, images, interventions, process, serving
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import ALLOWED, device_of
-from attention.numbers import fixed, magnitude, number
+from attention.numbers import fixed, magnitude, span
 from attention.records import Band, GatescopeError, Ground, ModelCard
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _hosts(_context: click.Context, _parameter: click.Parameter, names: tuple[st
 @click.group()
 def main() -> None:
     """See what attention gates do inside convolutional networks."""
-    threads.share_the_processors()
+    process.share_the_processors()
 
 
 @main.command(params=[*serving.OPTIONS])
@@ -302,8 +302,8 @@ def _describe(column: "Compared") -> None:
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.observation.targets[column.target]
         asked = asked if column.probabilities is None else f"P({asked})"
-        span = f"{number(heatmap.minimum)} to {number(heatmap.maximum)}"
-        click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {span}")
+        values = span(heatmap.minimum, heatmap.maximum)
+        click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {values}")
 
 
 @main.command()

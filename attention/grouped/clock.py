@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from attention.grouped.counting import GroupingError, cost_of, curve
 from attention.numbers import fixed
+from attention.process import one_thread_each
 from attention.records import Convolution
-from attention.threads import one_thread_each
 
 BUDGET = 0.35
 """Seconds of measuring."""

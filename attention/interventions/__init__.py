@@ -9,7 +9,6 @@ files     edits as JSON, and as a short code for a link
 The others need no torch before a pass is run.
 """
 
-from attention.analysis import neutral
 from attention.interventions.applying import Given, applied, null_changes, random_control
 from attention.interventions.edits import (
     ANY,
@@ -48,7 +47,6 @@ __all__ = [
     "format_ranges",
     "load_edits",
     "mean_gates",
-    "neutral",
     "null_changes",
     "off_in_words",
     "parse_ranges",

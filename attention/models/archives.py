@@ -15,8 +15,9 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from attention.foreign import shown
 from attention.models import pickles, states
-from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size, shown
+from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size
 from attention.models.pickles import Storage, TensorClaim
 
 END = struct.Struct("<4s4H2LH")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from attention.foreign import readable
-from attention.models.limits import CheckpointError, shown
+from attention.foreign import readable, shown
+from attention.models.limits import CheckpointError
 
 MEMORY = 12 * 2**20
 """Bytes that the objects of a pickle may take; those of ResNet-152 with its optimizer take about 3 million."""

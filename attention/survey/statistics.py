@@ -272,12 +272,8 @@ def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference
     squares = correct.count * correct.std**2 + wrong.count * wrong.std**2
     pooled = np.sqrt(squares / (correct.count + wrong.count - 2))
     mix = _by_mix(gate, counts)
-    size, by_classes = (
-        np.divide(each, pooled, where=pooled > 0, out=np.full(gate.shape, np.nan)) for each in (difference, mix)
-    )
-    return GroupDifference(
-        difference, size, by_classes, float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count)))
-    )
+    chance = float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count)))
+    return GroupDifference(difference, _ratio(difference, pooled), _ratio(mix, pooled), chance)
 
 
 def _by_mix(gate: GateSurvey, counts: Integers) -> Doubles:
