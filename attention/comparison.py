@@ -155,8 +155,7 @@ def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:
     """The same of this picture alone, the second network's heatmap shifted on its own grid in all ways but none."""
     (one, other), (window, other_window) = _maps_and_windows(first, second)
     fixed = agreement.sampled(one, GRID, window)
-    steps = [step for step in np.ndindex(*other.shape) if step != (0, 0)]
-    moved = (agreement.sampled(np.roll(other, step, (0, 1)), GRID, other_window) for step in steps)
+    moved = (agreement.sampled(each, GRID, other_window) for each in agreement.shifts(other))
     return np.array([agreement.rank_correlation(fixed, each) or 0.0 for each in moved])
 
 

@@ -1,5 +1,6 @@
 """How far two maps of a picture agree, and what a map that knows nothing of the picture would reach."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +40,12 @@ def shifted(one: Floats, other: Floats) -> Doubles:
     What leaves on one side comes in on the other, so the values and most of the smoothness stay. A map that is the
     same everywhere agrees with nothing: 0.
     """
-    steps = [step for step in np.ndindex(*other.shape) if step != (0, 0)]
-    moved = (agreement(one, np.roll(other, step, (0, 1))).correlation or 0.0 for step in steps)
-    return np.fromiter(moved, np.float64, len(steps))
+    return np.array([agreement(one, moved).correlation or 0.0 for moved in shifts(other)], np.float64)
+
+
+def shifts(values: Floats) -> Iterator[Floats]:
+    """A map shifted on its own grid, in all ways but none."""
+    return (np.roll(values, step, (0, 1)) for step in np.ndindex(*values.shape) if step != (0, 0))
 
 
 def own_against_others(agreements: NDArray[np.floating], draws: int, seed: int = 0) -> Doubles:

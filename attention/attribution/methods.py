@@ -123,10 +123,9 @@ class GradCam(Method):
             seen.append(output.detach())
             return output.detach().requires_grad_()
 
-        hook = part.register_forward_hook(cut)
         by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
-        gradient = by_gradient.attribute(picture, target).detach()
-        hook.remove()
+        with part.register_forward_hook(cut):
+            gradient = by_gradient.attribute(picture, target).detach()
         return places.to_map(seen[-1]), places.to_map(gradient)
 
 

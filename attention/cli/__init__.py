@@ -64,13 +64,7 @@ CHECKPOINT = click.option(
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
 )
-
-
-def _device(_context: click.Context, _parameter: click.Parameter, name: str | None) -> "torch.device | None":
-    return None if name is None else device_of(name)
-
-
-DEVICE = click.option("--device", callback=_device, help=f"{ALLOWED}; the CPU by default.")
+DEVICE = click.option("--device", callback=serving.read_by(device_of), help=f"{ALLOWED}; the CPU by default.")
 GROUND = click.option(
     "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
 )

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     import torch
 
 
-class ReportError(GatescopeError):
-    """A report that cannot be made: what it was asked of, or where it was to go."""
-
-
 def report(
     source: Path,
     out: Path,
@@ -30,7 +26,7 @@ def report(
 ) -> str:
     """Write the report of a picture or of a survey's result; says what came of it. Raises GatescopeError."""
     if not source.is_file():
-        raise ReportError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
+        raise GatescopeError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
     document = (
         _of_survey(source, refused=model or random or outputs or bands)
         if source.suffix == ".parquet"
@@ -43,13 +39,13 @@ def report(
 def _of_survey(source: Path, *, refused: object) -> Document:
     if refused:
         options = "--model, --random, --outputs and --bands"
-        raise ReportError(f"The result of a survey names its network; {options} are allowed for a picture.")
+        raise GatescopeError(f"The result of a survey names its network; {options} are allowed for a picture.")
     return surveyed(survey.LoadedSurvey(survey.read(source)))
 
 
 def _of_picture(source: Path, model: str | None, **how: Any) -> Document:
     if not model:
-        raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
+        raise GatescopeError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
     observation = observe(source, model, **how)
     _ = observation.usual_gates  # the report has them where they are known
     return report_of(observation)
