@@ -14,7 +14,7 @@ from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, sho
 from attention.charts.partition import chart as partition_chart
 from attention.cost import Measured
 from attention.grouped import Convolution, convolutions, cost_of
-from attention.grouped.clock import Times
+from attention.grouped.experiments import Times
 
 TITLES = ("Ordinary", "Grouped")
 

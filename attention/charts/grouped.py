@@ -16,7 +16,7 @@ from attention.grouped import Convolution, GroupedLayer, papers
 from attention.numbers import amount, fixed
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.clock import Times
+    from attention.grouped.experiments import Times
 
 PARAMETERS, MACS, MEASURED = OKABE_ITO[0], OKABE_ITO[2], OKABE_ITO[5]
 THEORY = {"color": NULL, "dash": "dash", "width": 3}

@@ -293,7 +293,7 @@ def _shuffled(lesson: Lesson) -> Step:
 
 
 def _faster(lesson: Lesson) -> Step:
-    from attention.grouped.clock import measure
+    from attention.grouped.experiments import measure
 
     shape = lesson.convolution
     g = shape.groups
