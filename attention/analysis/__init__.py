@@ -33,36 +33,3 @@ from attention.analysis.gates import (
 )
 from attention.analysis.health import hardly_varies, in_unit, saturates, share_high, share_low, share_saturated
 from attention.analysis.predictions import TOP_CLASSES, probabilities, top
-
-__all__ = [
-    "NINTHS",
-    "PUBLISHED_RATIOS",
-    "TOP_CLASSES",
-    "Block",
-    "averaged",
-    "block_called",
-    "blocks",
-    "branches",
-    "by_strength",
-    "channel_view",
-    "excitation_parameters",
-    "features",
-    "gate_titles",
-    "hardly_varies",
-    "in_unit",
-    "look",
-    "most_varied",
-    "neutral",
-    "passing",
-    "probabilities",
-    "profiles",
-    "saturates",
-    "share_high",
-    "share_low",
-    "share_saturated",
-    "short_names",
-    "spatial_view",
-    "spread",
-    "titles",
-    "top",
-]

@@ -19,18 +19,3 @@ from attention.attribution.methods import (
     reads_block,
 )
 from attention.attribution.shadows import randomised
-
-__all__ = [
-    "METHODS",
-    "AttributionError",
-    "Attributor",
-    "GradCam",
-    "GuidedGradCam",
-    "IntegratedGradients",
-    "Layers",
-    "Method",
-    "Occlusion",
-    "make_method",
-    "randomised",
-    "reads_block",
-]

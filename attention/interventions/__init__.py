@@ -27,31 +27,3 @@ from attention.interventions.edits import (
 )
 from attention.interventions.files import EditFile, load_edits
 from attention.interventions.passes import EditedPasses, Effect, changes, effect, mean_gates, passes_of
-
-__all__ = [
-    "ANY",
-    "NEEDS",
-    "OFF",
-    "WITHOUT",
-    "Action",
-    "Edit",
-    "EditError",
-    "EditFile",
-    "EditedPasses",
-    "Effect",
-    "Given",
-    "applied",
-    "block_off",
-    "changes",
-    "effect",
-    "format_ranges",
-    "load_edits",
-    "mean_gates",
-    "null_changes",
-    "off_in_words",
-    "parse_ranges",
-    "passes_of",
-    "random_control",
-    "targets",
-    "unnamed",
-]

@@ -9,12 +9,3 @@ provenance  what the numbers rest on
 from attention.report.document import Document, Section, Table, html
 from attention.report.observation import report_of
 from attention.report.surveys import surveyed
-
-__all__ = [
-    "Document",
-    "Section",
-    "Table",
-    "html",
-    "report_of",
-    "surveyed",
-]

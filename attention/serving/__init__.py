@@ -9,19 +9,3 @@ guard    what stands around Streamlit's own server: who is let in, links kept, f
 from attention.serving.current import APP, Served, allow, folders, put, served
 from attention.serving.options import OPTIONS, ServingError, names_network, network_of, read_by
 from attention.serving.server import serve, show
-
-__all__ = [
-    "APP",
-    "OPTIONS",
-    "Served",
-    "ServingError",
-    "allow",
-    "folders",
-    "names_network",
-    "network_of",
-    "put",
-    "read_by",
-    "serve",
-    "served",
-    "show",
-]

@@ -23,25 +23,3 @@ from attention.survey.pictures import (
 )
 from attention.survey.result import CancelledError, GateSurvey, Result, Summary, SurveyError, with_root
 from attention.survey.running import Progress, Settings, run
-
-__all__ = [
-    "CancelledError",
-    "GateSurvey",
-    "LoadedSurvey",
-    "LocatedPictures",
-    "PictureList",
-    "Progress",
-    "Result",
-    "Settings",
-    "Summary",
-    "SurveyError",
-    "list_pictures",
-    "locate_pictures",
-    "read",
-    "read_upload",
-    "run",
-    "statistics",
-    "uploaded_pictures",
-    "with_root",
-    "write",
-]
