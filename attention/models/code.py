@@ -377,12 +377,11 @@ def _imported(path: str) -> Any:
     importlib.invalidate_caches()
     try:
         return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name and f"{path}.".startswith(f"{error.name}."):
-            where = "in the working directory or among what is installed"
-            raise CodeError(f"There is no module {error.name!r} {where}.") from error
-        raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
     except RAISED as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{path}.".startswith(f"{missing}."):
+            where = "in the working directory or among what is installed"
+            raise CodeError(f"There is no module {missing!r} {where}.") from error
         raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
 
 
