@@ -224,7 +224,7 @@ class Observation:
         found = self.probabilities_or_none
         if found is not None:
             return f"{found[target]:.1%}"
-        return f"{number(predictions.table(self.trace.output)[0, target])}"
+        return number(predictions.table(self.trace.output)[0, target])
 
     @property
     def inventory(self) -> Inventory:

@@ -159,7 +159,7 @@ class Run:
     epochs: int = 0
 
     def save(self, path: Path) -> None:
-        """Leave a checkpoint of this epoch."""
+        """Replace the checkpoint by one of this epoch, in one step, so that a kill leaves the last one whole."""
         state = {
             "variant": self.variant,
             "recipe": asdict(self.recipe),
@@ -168,7 +168,9 @@ class Run:
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        write(path, state)
+        packed = BytesIO()
+        torch.save(state, packed)
+        files.write(path, packed.getvalue())
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same variant and recipe."""
@@ -215,13 +217,6 @@ class _TrainingRun(Run):
         loss.backward()
         self.optimizer.step()
         return logits.detach().cpu(), loss.item()
-
-
-def write(path: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint in one step, so that a kill leaves the last one whole."""
-    packed = BytesIO()
-    torch.save(state, packed)
-    files.write(path, packed.getvalue())
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -37,25 +37,19 @@ class Place(click.Path):
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 
 
-def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises click.BadParameter, before anything is computed, where no such folder can be made."""
-    _insist_writable(path)
+@serving.read_by
+def _folder(path: Path) -> Path:
+    """Raises FileError, before anything is computed, where no such folder can be made."""
+    files.insist_writable(path)
     return path
 
 
-def _file(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises click.BadParameter, before anything is computed, where no such file can be written."""
-    _insist_writable(path.parent, path)
+@serving.read_by
+def _file(path: Path) -> Path:
+    """Raises FileError, before anything is computed, where no such file can be written."""
+    files.insist_writable(path.parent)
+    files.insist_replaceable(path)
     return path
-
-
-def _insist_writable(folder: Path, file: Path | None = None) -> None:
-    try:
-        files.insist_writable(folder)
-        if file:
-            files.insist_replaceable(file)
-    except files.FileError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 CHECKPOINT = click.option(

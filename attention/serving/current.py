@@ -60,7 +60,7 @@ def folders() -> dict[str, Path]:
 def served() -> Served | None:
     """The network that was put here, or the one that the dashboard's own arguments name; None where there is none.
 
-    The latter is built when it is first asked for. Raises ServingError where that fails, and tries again next time.
+    The latter is built when it is first asked for. Raises GatescopeError where that fails, and tries again next time.
     """
     if _put:
         return _put[0]

@@ -18,12 +18,12 @@ class ServingError(GatescopeError):
     """The dashboard cannot be started, or not with these arguments."""
 
 
-def read_by(read: Callable[[str], Any]) -> Callable[..., Any]:
-    """What click makes of a word by a function of the package, whose sentence it gives."""
+def read_by(read: Callable[[Any], Any]) -> Callable[..., Any]:
+    """What click makes of a word or a path by a function of the package, whose sentence it gives."""
 
-    def parse(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Any:
+    def parse(_context: click.Context, _parameter: click.Parameter, given: Any) -> Any:
         try:
-            return None if word is None else read(word)
+            return None if given is None else read(given)
         except GatescopeError as error:
             raise click.BadParameter(str(error)) from error
 
