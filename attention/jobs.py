@@ -99,14 +99,14 @@ class _Inside(Generic[P, R]):
 
     def run(self, work: Callable[[Callable[[P], None]], R], lane: Lane | None) -> None:
         try:
-            outcome = work(self.report)
+            try:
+                outcome = work(self.report)
+            finally:  # before anybody hears of the end
+                if lane:
+                    lane.leave()
         except BaseException as error:  # whoever asks for the result gets it
-            if lane:
-                lane.leave()
             self.future.set_exception(error)
         else:
-            if lane:
-                lane.leave()
             self.future.set_result(outcome)
 
     def report(self, progress: P) -> None:
