@@ -10,8 +10,7 @@ signatures     what a file is by its first bytes
 terms          the words of the field, each in one line
 records        what passes between the rooms, and the package's errors
 numbers        numbers as a person reads them
-threads        the threads that torch computes on
-filters        filters of warnings, set for a while by several threads
+process        the threads that torch computes on, and filters of warnings, set for a while
 limits         every bound on what strangers may ask for
 files          files read without waiting for a pipe, and written whole or not at all
 bands          what an input channel reads of a picture; TIFF files of many bands

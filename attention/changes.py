@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels of the picture."""
+from attention.records import Box
 
 
 def flip(picture: Image.Image) -> Image.Image:

@@ -1,7 +1,7 @@
 """Several networks on one picture: which class is meant, what their heatmaps have in common, what they cost."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,19 +10,16 @@ import numpy as np
 
 from attention import analysis
 from attention.analysis import agreement, evidence, faithfulness, predictions
-from attention.analysis.agreement import Window
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
 from attention.models.network import on_host
 from attention.observe import Observation, Picture
-from attention.records import Doubles, Floats, Gate, GatescopeError, Heatmap, ModelCard
+from attention.records import Box, Doubles, Floats, Gate, GatescopeError, Heatmap, ModelCard, Report
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.attribution import Method
 
-Report = Callable[[int, int], None]
-"""Called with the passes done, and all of them."""
 GRID = (32, 32)
 """Where heatmaps of different grids and crops are compared."""
 BUDGET = 0.4
@@ -108,10 +105,10 @@ def shared(columns: Sequence[Compared]) -> tuple[float, float] | None:
 
     Where the networks see different squares, of the part that both see. None for fewer than two heatmaps.
     """
-    drawn = [(column.observation.box, column.heatmap.values) for column in columns if column.heatmap]
+    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap]
     if len(drawn) < 2:
         return None
-    pairs = [_overlap(*one, *other) for one, other in combinations(drawn, 2)]
+    pairs = [agreement.overlap(*_common_parts(one, other)) for (one, _), (other, _) in combinations(drawn, 2)]
     blob = agreement.centre_blob(GRID)
     middle = [agreement.overlap(blob, agreement.sampled(values, GRID)) for _, values in drawn]
     return float(np.mean(pairs)), float(np.mean(middle))
@@ -149,8 +146,8 @@ def heatmap_agreements(first: Compared, second: Compared, report: Report) -> Dou
     for number, picture in enumerate(pictures):
         report(6 * number, 6 * len(pictures))
         seen = [first, second] if not number else [_first_guess(each, picture) for each in (first, second)]
-        for maps, values, window in zip((rows, columns), *_maps_and_windows(*seen), strict=True):
-            maps.append(agreement.sampled(values, GRID, window))
+        for maps, values in zip((rows, columns), _common_parts(*seen), strict=True):
+            maps.append(values)
     return np.array([[agreement.rank_correlation(one, other) or 0.0 for other in columns] for one in rows])
 
 
@@ -158,9 +155,14 @@ def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:
     """The same of this picture alone, the second network's heatmap shifted on its own grid in all ways but none."""
     (one, other), (window, other_window) = _maps_and_windows(first, second)
     fixed = agreement.sampled(one, GRID, window)
-    steps = [step for step in np.ndindex(*other.shape) if step != (0, 0)]
-    moved = (agreement.sampled(np.roll(other, step, (0, 1)), GRID, other_window) for step in steps)
+    moved = (agreement.sampled(each, GRID, other_window) for each in agreement.shifts(other))
     return np.array([agreement.rank_correlation(fixed, each) or 0.0 for each in moved])
+
+
+def _common_parts(first: Compared, second: Compared) -> tuple[Doubles, Doubles]:
+    """The heatmaps of two networks of one picture, of the part that both see, on one grid."""
+    (one, other), (window, other_window) = _maps_and_windows(first, second)
+    return agreement.sampled(one, GRID, window), agreement.sampled(other, GRID, other_window)
 
 
 def _first_guess(column: Compared, picture: Picture) -> Compared:
@@ -170,7 +172,7 @@ def _first_guess(column: Compared, picture: Picture) -> Compared:
     return replace(column, observation=seen, target=target, heatmap=seen.heatmap(target))
 
 
-def _maps_and_windows(first: Compared, second: Compared) -> tuple[list[Floats], list[Window]]:
+def _maps_and_windows(first: Compared, second: Compared) -> tuple[list[Floats], list[Box]]:
     """The heatmaps of two networks of one picture, and of each the part that both networks see, in shares of it."""
     assert first.heatmap is not None and second.heatmap is not None
     boxes = [first.observation.box, second.observation.box]
@@ -368,14 +370,9 @@ def _heatmaps_to_dict(columns: Sequence[Compared]) -> Iterator[dict[str, Any]]:
     drawn = [column for column in columns if column.heatmap and column.others]
     for first, second in ((drawn[0], other) for other in drawn[1:]):
         found = {second.card.name: heatmap_agreements(first, second, lambda done, total: None)}
-        ((name, here, rank, over, pictures),) = tested_agreement(found)
-        shifts = evidence.null_range(shifted_heatmaps(first, second))
-        yield {
-            "networks": [first.card.name, name],
-            "here": asdict(here) | {"rank": rank, "shifted": list(shifts)},
-            "mean over pictures": asdict(over),
-            "pictures": pictures,
-        }
+        (agreed,) = map(_agreement_to_dict, tested_agreement(found))
+        agreed["here"]["shifted"] = list(evidence.null_range(shifted_heatmaps(first, second)))
+        yield {"networks": [first.card.name, second.card.name]} | agreed
 
 
 def _to_dict(column: Compared) -> dict[str, Any]:
@@ -412,21 +409,16 @@ def _gate_to_dict(gate: Gate, column: Compared, tested: Mapping[str, GateAgreeme
     if column.heatmap:
         found["agreement"] = asdict(agreement.agreement(gate.values[0], column.heatmap.values))
     if gate.name in tested:
-        _, here, rank, over, pictures = tested[gate.name]
-        found["rank correlation"] = {
-            "here": asdict(here) | {"rank": rank},
-            "mean over pictures": asdict(over),
-            "pictures": pictures,
-        }
+        found["rank correlation"] = _agreement_to_dict(tested[gate.name])
     return found
 
 
-def _overlap(box: Window, values: Floats, other_box: Window, other_values: Floats) -> float:
-    """The overlap in the part of the picture that both squares show."""
-    part = agreement.common(box, other_box)
-    assert part is not None  # both hold the picture's centre
-    first = agreement.sampled(values, GRID, agreement.inside(part, box))
-    return agreement.overlap(first, agreement.sampled(other_values, GRID, agreement.inside(part, other_box)))
+def _agreement_to_dict(found: GateAgreement) -> dict[str, Any]:
+    return {
+        "here": asdict(found.here) | {"rank": found.rank},
+        "mean over pictures": asdict(found.over),
+        "pictures": found.pictures,
+    }
 
 
 def _recipe(card: ModelCard) -> str:

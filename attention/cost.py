@@ -65,7 +65,7 @@ def measure(module: nn.Module, shape: Sequence[int]) -> Measured:
     Raises CostError where neither a copy without numbers nor a full one can be run on this shape.
     """
     try:
-        return _measured(shadow(module), torch.empty(tuple(shape), device="meta"))
+        return measure_unallocated(shadow(module), shape)
     except Exception as error:  # whatever a module raises that looks at its numbers
         note = f"It cannot be counted without computing ({type(error).__name__}), so a copy of it was run."
     try:
@@ -77,12 +77,12 @@ def measure(module: nn.Module, shape: Sequence[int]) -> Measured:
 
 
 @_counting
-def measure_built(build: Callable[[], nn.Module], shape: Sequence[int]) -> Measured:
-    """Counts one pass of a network that is built without a number: a small file can name a large one.
+def measure_unallocated(module: nn.Module, shape: Sequence[int]) -> Measured:
+    """Counts one pass of a network without numbers that nobody else has: a small file can name a large one.
 
     Raises RuntimeError where it cannot see an input of this shape.
     """
-    return _measured(unallocated(build), torch.empty(tuple(shape), device="meta"))
+    return _measured(module, torch.empty(tuple(shape), device="meta"))
 
 
 @_counting

@@ -6,6 +6,7 @@ Besides the answers the loss asks of the spatial gates that they vary over the p
 and that the later ones open where B0's evidence for its answer lies (its class activation map, arXiv 1512.04150).
 """
 
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -134,15 +135,12 @@ def fit_channel_gates(
     """Each of CBAM's channel gates alone to the values of SE's, from what the teacher pools on random pictures."""
     pairs = list(zip(attention_of(teacher), attention_of(student), strict=True))
     pooled: list[list[tuple[Tensor, Tensor]]] = [[] for _ in pairs]
-    hooks = [
-        gate.register_forward_pre_hook(lambda _, given, kept=kept: kept.append(_pools(given[0])))
-        for (gate, _), kept in zip(pairs, pooled, strict=True)
-    ]
-    with torch.no_grad():
+    with ExitStack() as hooks, torch.no_grad():
+        for (gate, _), kept in zip(pairs, pooled, strict=True):
+            hook = gate.register_forward_pre_hook(lambda _, given, kept=kept: kept.append(_pools(given[0])))
+            hooks.enter_context(hook)
         for batch, _ in training.batches(pictures, recipe, 0):
             teacher(batch.to(teacher.classifier.weight.device))
-    for hook in hooks:
-        hook.remove()
     for (se, cbam), kept in zip(pairs, pooled, strict=True):
         average, largest = map(torch.cat, zip(*kept, strict=True))
         _fit(se, cbam.channel, average, largest, recipe.fitted)
@@ -250,12 +248,10 @@ def _step(
         wanted, evidence = evidence_of(teacher, batch)
     maps: list[Tensor] = []
     gates = [each.spatial.gate for each in attention_of(student)]
-    hooks = [gate.register_forward_hook(lambda _, __, made: maps.append(made[:, 0])) for gate in gates]
-    try:
+    with ExitStack() as hooks:
+        for gate in gates:
+            hooks.enter_context(gate.register_forward_hook(lambda _, __, made: maps.append(made[:, 0])))
         given = student(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
     loss = loss_of(recipe, given, wanted, maps, evidence)
     optimizer.zero_grad()
     loss.backward()

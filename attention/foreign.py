@@ -56,6 +56,12 @@ def literal(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", readable(text)))
 
 
+def shown(value: object) -> str:
+    """A stranger's value for a sentence of an error: quoted, and short."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:76]} ..."
+
+
 def sentence(error: Exception | str) -> str:
     """An error for a page: plain text in markdown, without the folders of the machine that it names files in."""
     text = str(error)

@@ -16,9 +16,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from attention import bands, files, levels, signatures
 from attention.bands import BANDS, RGB, PictureError
-from attention.filters import Filter, filtered
 from attention.limits import MIB, Budget, Limits
-from attention.records import Band, GatescopeError, Interpolation, Size
+from attention.process import Filter, filtered
+from attention.records import Band, Box, GatescopeError, Interpolation, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +49,8 @@ STRIPS = 100_000_000
 """What their conversions take, in bytes."""
 REACH = 2
 """Rows of the result that a bicubic kernel reaches over, on either side."""
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Those of ImageNet's colours, from 0 to 1, which most networks have learned with."""
 ORIENTATION = 0x0112
 MOST_FRAMES = 10_000
 """Pictures of a TIFF file that are counted."""
@@ -115,7 +117,7 @@ class Preprocessing:
         """Shape of the batch that one picture makes, (1, C, H, W)."""
         return (1, len(self.bands), *sides(self.size))
 
-    def box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def box(self, size: tuple[int, int]) -> Box:
         """(left, top, right, bottom) of what is seen of a picture of this (width, height), in pixels."""
         if self.whole_pixels:
             return self._snapped_box(size)
@@ -125,7 +127,7 @@ class Preprocessing:
         left, top = (size[0] - width) / 2, (size[1] - height) / 2
         return left, top, left + width, top + height
 
-    def _snapped_box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def _snapped_box(self, size: tuple[int, int]) -> Box:
         """The box whose resized pixels are those of a resize of the whole picture and a central crop after that.
 
         A crop of half a pixel beside it would change the network's input by up to 90 of 255 levels.

@@ -4,7 +4,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent import futures
 from typing import Generic, TypeVar
 
 from attention.numbers import duration
@@ -81,7 +81,7 @@ class Job(Generic[P, R]):
 
     def wait(self, seconds: float) -> bool:
         """Whether it is finished, after waiting for that so many seconds at most."""
-        return self._inside.over.wait(seconds)
+        return bool(futures.wait([self._inside.future], seconds).done)
 
     def result(self, seconds: float | None = None) -> R:
         """Waits for the result. Raises what the work raised, and TimeoutError after so many seconds."""
@@ -93,22 +93,21 @@ class _Inside(Generic[P, R]):
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name, self.seconds, self.end = name, seconds, time.monotonic() + seconds
-        self.stop, self.over = threading.Event(), threading.Event()
+        self.stop = threading.Event()
         self.progress: P | None = None
-        self.future: Future[R] = Future()
+        self.future: futures.Future[R] = futures.Future()
 
     def run(self, work: Callable[[Callable[[P], None]], R], lane: Lane | None) -> None:
         try:
-            outcome = work(self.report)
+            try:
+                outcome = work(self.report)
+            finally:  # before anybody hears of the end
+                if lane:
+                    lane.leave()
         except BaseException as error:  # whoever asks for the result gets it
-            if lane:
-                lane.leave()
             self.future.set_exception(error)
         else:
-            if lane:
-                lane.leave()
             self.future.set_result(outcome)
-        self.over.set()
 
     def report(self, progress: P) -> None:
         """Raises StoppedError and JobError where the work is to end."""

@@ -13,10 +13,6 @@ from attention.records import GatescopeError
 MIB = 2**20
 
 
-class LimitError(GatescopeError):
-    """A bound in the environment that is none."""
-
-
 @dataclass(frozen=True)
 class Limits:
     """The most of each. The defaults let ResNet-152 (242 MB) and RegNetY-32GF (581 MB) through.
@@ -76,7 +72,7 @@ class Limits:
 
     @classmethod
     def of_environment(cls) -> "Limits":
-        """The defaults, or what the environment has in their place. Raises LimitError where that is no number."""
+        """The defaults, or what the environment has in their place. Raises GatescopeError where that is no number."""
         names = {field.name: f"GATESCOPE_MAX_{field.name.upper()}" for field in fields(cls)}
         return cls(**{name: _number(key) for name, key in names.items() if key in os.environ})
 
@@ -84,7 +80,7 @@ class Limits:
 def _number(key: str) -> int:
     value = os.environ[key]
     if not re.fullmatch("[0-9]{1,18}", value):
-        raise LimitError(f"{key} is {value[:80]!r}; a whole number from 0 is allowed.")
+        raise GatescopeError(f"{key} is {value[:80]!r}; a whole number from 0 is allowed.")
     return int(value)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from attention import comparison, images, interventions
 from attention.analysis import agreement, evidence
 from attention.analysis.evidence import OverPictures
+from attention.files import why
 from attention.interventions import Given
 from attention.kinds import SPATIAL
 from attention.numbers import signed
@@ -89,7 +90,7 @@ def rows(
             target = int(one.probabilities.argmax())
             change = measured(one, target)
         except (OSError, zipfile.BadZipFile, GatescopeError) as error:
-            yield {"picture": path, "error": str(getattr(error, "strerror", None) or error)}
+            yield {"picture": path, "error": why(error)}
             continue
         yield {"picture": path, "class": one.labels[target], "probability": one.probabilities[target], "change": change}
 

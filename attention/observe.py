@@ -25,7 +25,19 @@ from attention.models.code import RAISED, CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
 from attention.numbers import number
-from attention.records import Band, Floats, GatescopeError, Heatmap, Inventory, ModelCard, Outputs, Steps, Trace
+from attention.records import (
+    Band,
+    Box,
+    Floats,
+    GatescopeError,
+    Heatmap,
+    Inventory,
+    ModelCard,
+    Outputs,
+    Report,
+    Steps,
+    Trace,
+)
 from attention.store import Store
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
@@ -36,8 +48,6 @@ if TYPE_CHECKING:  # a page reads this before torch is loaded
     from attention.cost import Measured
 
 Kept = TypeVar("Kept")
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a picture, in pixels."""
 
 
 class Picture(NamedTuple):
@@ -214,12 +224,12 @@ class Observation:
         found = self.probabilities_or_none
         if found is not None:
             return f"{found[target]:.1%}"
-        return f"{number(predictions.table(self.trace.output)[0, target])}"
+        return number(predictions.table(self.trace.output)[0, target])
 
     @property
     def inventory(self) -> Inventory:
         """What stands in the network, what each layer costs, and the gates that this pass found in it."""
-        from attention.inventory.tree import inventory
+        from attention.inventory import inventory
 
         gates = self.trace.gates  # first: where the pass fails, that is the reason to be said
         return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, gates))
@@ -261,7 +271,7 @@ class Observation:
         network cannot take is left out."""
         return self.learn_usual()
 
-    def learn_usual(self, follow: Callable[[int, int], object] = lambda done, total: None) -> UsualGates:
+    def learn_usual(self, follow: Report = lambda done, total: None) -> UsualGates:
         """The same, of which `follow` hears before each pass: how many are done, and of how many. It may raise to
         stop."""
         return self.store.get("usual", self.choice.key, lambda: self._usual_gates(follow))
@@ -285,7 +295,7 @@ class Observation:
         """What is computed of this network and picture alone, kept by what the key adds to them."""
         return self.store.get(kind, (self.key, *key), make)
 
-    def _usual_gates(self, follow: Callable[[int, int], object]) -> UsualGates:
+    def _usual_gates(self, follow: Report) -> UsualGates:
         pictures: dict[str, Views] = {}
         samples = images.samples()
         for done, sample in enumerate(samples):

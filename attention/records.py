@@ -1,6 +1,7 @@
 """What passes between the rooms: frozen records of numbers, without behaviour, and the package's errors."""
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
@@ -18,8 +19,14 @@ Band = str
 """What an input channel of a network reads of a picture: a colour, grey, or a band of its file by number or name."""
 Ground = Literal["light", "dark"]
 """What a figure in a file stands on."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part: of a picture in pixels, of a map in shares of its width and height."""
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+"""All of a map."""
 Size = int | tuple[int, int]
 """Side of a square picture, or the height and width of another, in pixels."""
+Report = Callable[[int, int], None]
+"""Called with how much is done, passes mostly, and how much there is in all. What it raises ends the work."""
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 
 

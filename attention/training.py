@@ -19,10 +19,9 @@ from torch import Tensor, nn
 
 from attention import files, images, networks
 from attention.cost import count_parameters
+from attention.images import IMAGENET_MEAN, IMAGENET_STD
 from attention.models import own
 from attention.records import GatescopeError, ModelCard
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> tuple[
         licence="MIT",
         parameters=count_parameters(module),
         input_size=input_size,
-        mean=MEAN,
-        std=STD,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         interpolation="bilinear",  # as the crops of the training were resized
         classes=tuple(state["classes"]),
         labels=tuple(state["classes"]),
@@ -144,7 +143,7 @@ def learning_rate(step: int, steps: int, recipe: Schedule) -> float:
 
 def normalise(pixels: Tensor) -> Tensor:
     """uint8 (N, 3, H, W) -> float32 with the mean and standard deviation of ImageNet's channels."""
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return ((pixels.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
@@ -160,7 +159,7 @@ class Run:
     epochs: int = 0
 
     def save(self, path: Path) -> None:
-        """Leave a checkpoint of this epoch."""
+        """Replace the checkpoint by one of this epoch, in one step, so that a kill leaves the last one whole."""
         state = {
             "variant": self.variant,
             "recipe": asdict(self.recipe),
@@ -169,7 +168,9 @@ class Run:
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        write(path, state)
+        packed = BytesIO()
+        torch.save(state, packed)
+        files.write(path, packed.getvalue())
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint of the same variant and recipe."""
@@ -216,13 +217,6 @@ class _TrainingRun(Run):
         loss.backward()
         self.optimizer.step()
         return logits.detach().cpu(), loss.item()
-
-
-def write(path: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint in one step, so that a kill leaves the last one whole."""
-    packed = BytesIO()
-    torch.save(state, packed)
-    files.write(path, packed.getvalue())
 
 
 def read(path: Path) -> dict[str, Any]:

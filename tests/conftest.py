@@ -8,9 +8,9 @@ import pytest
 from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
 
-from attention import images, threads
+from attention import images, process
 
-threads.share_the_processors()  # with a server and a browser beside the tests
+process.share_the_processors()  # with a server and a browser beside the tests
 
 DRAWS = 3
 

@@ -41,13 +41,12 @@ ROOMS = {
     "terms": door(),
     "records": door("numpy", "kinds"),
     "numbers": door("numpy", "records"),
-    "threads": door(inside="torch"),
-    "filters": door(),
+    "process": door(inside="torch"),
     "limits": door("", "records"),
     "files": door("", "records limits"),
     "bands": door("numpy PIL", "records numbers"),
     "levels": door("numpy PIL", "bands"),
-    "images": door("numpy PIL", "records files filters limits bands levels signatures", inside="torch pillow_heif"),
+    "images": door("numpy PIL", "records files process limits bands levels signatures", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -55,15 +54,15 @@ ROOMS = {
     "cost": door("torch", "records"),
     "analysis": door("numpy", "records numbers"),
     "capture": door("numpy torch", "records numbers"),
-    "inventory": door("torch", "records cost"),
+    "inventory": door("", "records", inside="torch", inside_house="cost"),
     "models": door(
         "numpy torch",
         "foreign records numbers bands signatures limits files images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),
-    "attribution": door("torch", "records filters limits", inside="captum"),
-    "grouped": door("numpy torch", "records numbers threads layers cost"),
+    "attribution": door("torch", "records process limits", inside="captum"),
+    "grouped": door("numpy torch", "records numbers process layers cost"),
     "store": door(),
     "observe": door(
         "numpy PIL",
@@ -77,14 +76,14 @@ ROOMS = {
     "jobs": door("", "records numbers"),
     "survey": door(
         "numpy",
-        "foreign records numbers limits files threads images labels models analysis",
+        "foreign records numbers limits files process images labels models analysis",
         inside="torch pyarrow ray",
         inside_house="capture",
     ),
-    "changes": door("numpy PIL"),
+    "changes": door("numpy PIL", "records"),
     "figure_files": door("", "records"),
     "comparison": door("numpy", "records models analysis observe", inside="torch", inside_house="attribution"),
-    "many": door("numpy", "records numbers images analysis observe interventions survey comparison"),
+    "many": door("numpy", "records numbers files images analysis observe interventions survey comparison"),
     "charts": door(
         "numpy plotly PIL", "records numbers foreign grouped analysis observe comparison survey", inside="matplotlib"
     ),
@@ -100,7 +99,7 @@ ROOMS = {
     "ui": door(
         "streamlit numpy PIL plotly",
         "records numbers bands foreign limits images models inventory grouped charts analysis changes store observe "
-        "comparison serving labels interventions jobs survey views report many threads figure_files terms",
+        "comparison serving labels interventions jobs survey views report many process figure_files terms",
         inside="torch",
         inside_house="layers capture attribution",
     ),
@@ -109,7 +108,7 @@ ROOMS = {
     "evaluation": door("numpy", "records numbers files models survey"),
     "cli": door(
         "click numpy",
-        "records numbers bands files threads devices images analysis models charts store interventions observe serving "
+        "records numbers bands files process devices images analysis models charts store interventions observe serving "
         "survey report many",
         inside="torch",
         inside_house="attribution comparison training distillation evaluation",
@@ -221,7 +220,7 @@ LIGHT: dict[frozenset[str], list[str]] = {
     frozenset(): [
         "attention",
         "attention.records",
-        "attention.threads",
+        "attention.process",
         "attention.images",
         "attention.analysis.predictions",
         "attention.analysis",
@@ -233,7 +232,6 @@ LIGHT: dict[frozenset[str], list[str]] = {
         "attention.interventions",
         "attention.labels",
         "attention.inventory",
-        "attention.inventory.known",
         *(f"attention.models.{name}" for name in ("zoo", "own", "libraries", "downloads", "weight_files", "code")),
         "attention.survey",
         "attention.jobs",

@@ -18,8 +18,7 @@ from attention.attribution import (
     Occlusion,
     randomised,
 )
-from attention.attribution.randomised import groups
-from attention.attribution.shadows import shadow
+from attention.attribution.shadows import groups, shadow
 from tests import own
 from tests.attributed import SHAPE, Small, picture, seeded
 

@@ -155,7 +155,7 @@ def test_a_limit_is_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("GATESCOPE_MAX_TENSORS", "1")
     with pytest.raises(checkpoints.CheckpointError, match="claims 2 tensors; at most 1 are allowed"):
         checkpoints.read(data)
-    assert len(checkpoints.read(data, checkpoints.DEFAULT)) == 2
+    assert len(checkpoints.read(data, checkpoints.Limits())) == 2
     monkeypatch.setenv("GATESCOPE_MAX_TENSORS", "2")
     assert len(checkpoints.read(data)) == 2
 
@@ -167,9 +167,9 @@ def test_the_defaults_let_the_largest_networks_that_are_recognised_through():
 
     with torch.device("meta"):
         claims = {name: Claim(tuple(tensor.shape), tensor.dtype) for name, tensor in resnet152().state_dict().items()}
-    check_claims(claims, checkpoints.DEFAULT)
-    check_size(sum(claim.bytes for claim in claims.values()), checkpoints.DEFAULT)
-    assert checkpoints.DEFAULT.file_bytes > 581e6  # RegNetY-32GF
+    check_claims(claims, checkpoints.Limits())
+    check_size(sum(claim.bytes for claim in claims.values()), checkpoints.Limits())
+    assert checkpoints.Limits().file_bytes > 581e6  # RegNetY-32GF
 
 
 class Net(torch.nn.Module):

@@ -16,7 +16,7 @@ from attention.grouped.observed import observe
 from attention.models import zoo
 from attention.observe import observe as look
 from attention.observe import read_picture
-from attention.report import packing
+from tests import documents
 
 
 def unpacked(text, *shape):
@@ -172,5 +172,5 @@ def test_a_report_holds_the_block_and_its_script_and_no_text_ends_it(seen, block
     text = report.html(report.Document("", "", (), [report.Section("", [hostile])]))
     assert text.count("</script>") == 4 and "const explorable" in text
     held = text.split('<script type="application/gzip">')[1].split("</script>")[0]
-    assert json.loads(packing.unpacked(held)) == hostile.figure.data
+    assert json.loads(documents.unpacked(held)) == hostile.figure.data
     assert isinstance(hostile.figure, Explorable)

@@ -13,9 +13,8 @@ from attention.charts.colours import OKABE_ITO
 from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, shown_groups
 from attention.charts.partition import chart as partition_chart
 from attention.cost import Measured
-from attention.grouped import Convolution, cost_of
-from attention.grouped.census import convolutions
-from attention.grouped.clock import Times
+from attention.grouped import Convolution, convolutions, cost_of
+from attention.grouped.experiments import Times
 
 TITLES = ("Ordinary", "Grouped")
 

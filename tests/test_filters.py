@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from attention.filters import Filter, filtered
+from attention.process import Filter, filtered
 
 ONE, OTHER = Filter("ignore", "one"), Filter("error", "other", UserWarning)
 

@@ -1,6 +1,6 @@
 """Grouped convolution: the page's arithmetic against torch's own counts and a count one by one."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 from math import isclose
 
@@ -39,7 +39,7 @@ def counted_one_by_one(convolution):
 @settings(max_examples=400)
 @given(settings_of_a_convolution(most=48))
 def test_the_cost_is_what_torch_counts(convolution):
-    cost = grouped.cost(**asdict(convolution))
+    cost = grouped.cost_of(convolution)
     counted = counted_by_torch(module_of(convolution), picture_for(convolution))
     assert counted == (cost.parameters, cost.macs, (convolution.height, convolution.width))
 
@@ -132,7 +132,7 @@ def test_the_curve_holds_the_cost_at_every_valid_number_of_groups(convolution):
 )
 def test_numbers_that_no_convolution_has_are_named(change, sentence):
     with pytest.raises(GroupingError) as error:
-        grouped.cost(**{**asdict(GOOD), **change})
+        grouped.cost_of(replace(GOOD, **change))
     assert str(error.value) == sentence
 
 

@@ -9,8 +9,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from attention.cost import measure
-from attention.grouped import Convolution
-from attention.grouped.census import convolutions
+from attention.grouped import Convolution, convolutions
 from attention.networks import build
 
 SIDE = 32

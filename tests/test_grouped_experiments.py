@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention import grouped
-from attention.grouped import Convolution, GroupingError, clock
-from attention.grouped.reach import excerpt, expected, response, stack
+from attention.grouped import Convolution, GroupingError, experiments
+from attention.grouped.experiments import excerpt, expected, response, stack
 from tests.grouping import GOOD, group_of, settings_of_a_convolution
 
 
@@ -89,11 +89,11 @@ def test_an_excerpt_is_a_smaller_convolution_of_whole_groups(convolution, limit)
 
 def test_times_are_of_every_valid_number_of_groups():
     convolution = Convolution(8, 16, (3, 1), 4, 6, 5, True)
-    times = clock.measure(convolution)
+    times = experiments.measure(convolution)
     assert tuple(times.seconds) == (1, 2, 4, 8)
     assert times.convolution == replace(convolution, groups=1)
-    assert times.runs >= clock.FEWEST_RUNS
-    assert all(0 < seconds < clock.BUDGET for seconds in times.seconds.values())
+    assert times.runs >= experiments.FEWEST_RUNS
+    assert all(0 < seconds < experiments.BUDGET for seconds in times.seconds.values())
     for groups in times.seconds:
         flops = 2 * grouped.cost_of(replace(convolution, groups=groups)).macs
         assert isclose(times.speed(groups) * times.seconds[groups] * 1e9, flops)
@@ -102,7 +102,7 @@ def test_times_are_of_every_valid_number_of_groups():
 
 def test_what_is_timed_is_the_convolution_that_was_asked_for():
     convolution = Convolution(8, 16, (3, 1), 4, 6, 5, True)
-    picture, variants = clock._tensors(convolution)
+    picture, variants = experiments._tensors(convolution)
     for groups, (weight, bias) in variants.items():
         assert F.conv2d(picture, weight, bias, groups=groups).shape == (1, 16, 6, 5)
         assert weight.numel() + bias.numel() == grouped.cost_of(replace(convolution, groups=groups)).parameters
@@ -119,7 +119,7 @@ def test_measuring_uses_one_thread_and_changes_nobody_elses_number():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert clock.measure(GOOD).threads == 1
+        assert experiments.measure(GOOD).threads == 1
         assert (torch.get_num_threads(), threads_of_a_new_thread()) == (2, 2)
     finally:
         torch.set_num_threads(before)
@@ -134,4 +134,4 @@ def test_measuring_uses_one_thread_and_changes_nobody_elses_number():
 )
 def test_what_would_take_too_long_or_too_much_memory_is_refused(convolution, sentence):
     with pytest.raises(GroupingError, match=sentence):
-        clock.measure(convolution)
+        experiments.measure(convolution)

@@ -18,9 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from attention.limits import MIB
-from attention.serving.figure_scripts import FILES, FigureScripts
-from attention.serving.guard import LEAST, OURS, POLICY, Guard
-from attention.serving.links import LinksKept
+from attention.serving.guard import FILES, LEAST, OURS, POLICY, FigureScripts, Guard, LinksKept
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
 

@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from attention import observe, serving, survey, ui, views
 from attention.models import Network
 from attention.records import ModelCard
-from attention.report import html, packing, surveyed
+from attention.report import html, surveyed
 from attention.serving import current
 from attention.survey import LoadedSurvey
 from attention.ui import presenting
 from benchmarks.survey_page import PARTS
-from tests import attacks
+from tests import attacks, documents
 from tests.jobs import finished
 from tests.surveys import folder
 from tests.test_page_data import TABS
@@ -225,7 +225,7 @@ def test_no_word_of_a_survey_is_markup_on_its_page(result, tmp_path, part):
 
 def test_no_word_of_a_survey_is_markup_in_its_report(result):
     page = html(surveyed(LoadedSurvey(result, "key")))
-    figures = [packing.unpacked(each) for each in re.findall(r'<script type="application/gzip">(.*?)</script>', page)]
+    figures = [documents.unpacked(each) for each in re.findall(r'<script type="application/gzip">(.*?)</script>', page)]
     assert "Zq" in page and any("Zq" in figure for figure in figures)
     for text in (page, *figures):
         assert not re.search(r"<b>Zq|<a href=y|\\u003ca href", text)

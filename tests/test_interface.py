@@ -230,8 +230,8 @@ def test_the_command_line_names_them():
     assert {"--adapter", "--output", "--region"} <= {
         option for parameter in main.commands["serve"].params for option in parameter.opts
     }
-    with pytest.raises(serving.ServingError, match="The region is"):
-        parsed(["--region", "nowhere"])
+    with pytest.raises(AdaptError, match="The region is"):
+        network_of(parsed([*options, "--region", "nowhere"]))
 
 
 def test_the_page_lets_a_person_choose_the_answer(start):

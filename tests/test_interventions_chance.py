@@ -10,7 +10,7 @@ from torch import nn
 
 from attention import capture, interventions
 from attention.analysis.predictions import PredictionError
-from attention.interventions import Edit, EditedPasses, EditError, controls
+from attention.interventions import Edit, EditedPasses, EditError, applying
 from attention.layers import SE
 from attention.records import Gate, StoppedError
 from tests.own import BLOCKS, network, pictures
@@ -223,5 +223,5 @@ def slow_orders(height, width):
 def test_a_map_is_dealt_by_every_shift_flip_and_turn_that_keeps_its_form(height, width, draws):
     values = np.zeros((1, height, width), np.float32)
     gate = Gate("block", "spatial", "sigmoid", values, (1, 2, height, width), 0.0, 0.0)
-    found = {tuple(controls._order(gate, 0, draw).tolist()) for draw in range(draws)}
+    found = {tuple(applying._order(gate, 0, draw).tolist()) for draw in range(draws)}
     assert found == slow_orders(height, width)

@@ -11,9 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from attention import capture, networks, numbers
 from attention.cost import CostError, measure
-from attention.inventory import COUNTS, every, folded
-from attention.inventory.rows import alike
-from attention.inventory.tree import inventory, within
+from attention.inventory import COUNTS, alike, every, folded, inventory, within
 from attention.models import zoo
 from attention.records import Inventory, Part
 

@@ -5,8 +5,7 @@ from torch import Tensor, nn
 
 from attention import capture, layers
 from attention.cost import measure
-from attention.inventory import every
-from attention.inventory.tree import inventory
+from attention.inventory import every, inventory
 from attention.records import Inventory
 
 SIDE = 16

@@ -9,6 +9,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from attention import images, layers
+from attention.grouped import convolutions
 from attention.models import zoo
 from attention.observe import observe, read_picture
 from attention.ui.lessons import cbam, gated, grouped, se
@@ -156,8 +157,6 @@ def test_the_kernel_of_seven_gives_the_gate_of_the_pass_and_that_of_one_its_own_
 
 def test_the_grouped_lesson_asks_about_what_divides_the_layer():
     seen = observed("se-resnext")
-    from attention.grouped.census import convolutions
-
     for layer in convolutions(seen.cost):
         shape = layer.convolution
         if shape.in_channels % 2 == 0 and shape.out_channels % 2 == 0:

@@ -270,4 +270,4 @@ def test_pictures_keep_their_own_limit_beside_that_of_weights():
     assert limits["upload"] * 2**20 == Limits().picture_bytes
     allowed = tomllib.loads((serving.APP.parent / ".streamlit" / "config.toml").read_text())["server"]["maxUploadSize"]
     assert [size for key, size in limits.items() if key.startswith("weights_")] == [allowed]
-    assert Limits().picture_bytes < allowed * 2**20 <= checkpoints.DEFAULT.file_bytes
+    assert Limits().picture_bytes < allowed * 2**20 <= checkpoints.Limits().file_bytes

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from PIL import Image
 from torch import nn
 
-from attention import charts, images, survey
+from attention import charts, figure_files, images, survey
 from attention import cli as line
 from attention.charts import overlay
 from attention.charts.chart import Chart, as_csv
@@ -28,9 +28,10 @@ from attention.models import zoo
 from attention.numbers import number
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
-from attention.report import Document, Section, Table, html, packing, report_of, surveyed
+from attention.report import Document, Section, Table, html, report_of, surveyed
+from attention.report.document import packed
 from attention.report.observation import _by_block, _rejected
-from tests import surveys
+from tests import documents, surveys
 from tests.blocks import Function
 
 CHARTS = Path(charts.__file__).parents[1]
@@ -96,7 +97,7 @@ def test_no_address_stands_in_what_is_read(page):
 
 
 def test_plotly_is_in_it_once_and_the_rest_that_is_packed_are_its_figures(page):
-    *figures, library = map(packing.unpacked, page.packed)
+    *figures, library = map(documents.unpacked, page.packed)
     assert "plotly.js (cartesian - minified) v4" in library[:100] and "</script" not in library
     assert figures and all({"data", "layout"} == json.loads(figure).keys() for figure in figures)
 
@@ -112,7 +113,7 @@ def test_a_report_of_a_survey_has_two_megabytes_at_most():
 
 
 def test_every_trace_is_of_a_kind_that_the_packed_plotly_knows():
-    known = set(re.findall(r'moduleType:"trace",name:"([a-z0-9]+)"', packing.unpacked(packing.plotly())))
+    known = set(re.findall(r'moduleType:"trace",name:"([a-z0-9]+)"', documents.unpacked(figure_files.plotly())))
     made = {
         name.lower() for path in CHARTS.rglob("*.py") for name in re.findall(r"\bgo\.([A-Z]\w*)\(", path.read_text())
     }
@@ -130,7 +131,7 @@ def test_texts_in_a_figure_do_not_end_the_script_that_holds_them():
     read = Reader(html(document))
     assert read.tags.count("script") == 4
     assert (
-        unescape(json.loads(packing.unpacked(read.packed[0]))["data"][0]["name"])
+        unescape(json.loads(documents.unpacked(read.packed[0]))["data"][0]["name"])
         == "</script><script>alert(2)</script>"
     )
 
@@ -190,7 +191,7 @@ def test_a_gate_of_another_kind_is_shown_as_cells_and_what_came_close_is_listed(
 def test_a_long_table_is_cut_on_the_page_and_whole_in_its_file():
     table = Table("t", "T", {"n": range(1000)})
     assert len(table.rows) == 50 and table.left_out == 950
-    assert packing.unpacked(table.address.partition(",")[2]).count("\n") == 1001
+    assert documents.unpacked(table.address.partition(",")[2]).count("\n") == 1001
 
 
 def test_a_table_that_a_report_has_no_room_for_says_so():
@@ -268,7 +269,7 @@ def test_the_class_means_of_a_survey_are_its_own(result):
 def test_names_of_classes_are_no_markup_in_a_figure(result):
     read = Reader(html(surveyed(survey.LoadedSurvey(result))))
     assert any(
-        "\\u0026lt;b\\u0026gt;" in figure or "&lt;b&gt;" in figure for figure in map(packing.unpacked, read.packed)
+        "\\u0026lt;b\\u0026gt;" in figure or "&lt;b&gt;" in figure for figure in map(documents.unpacked, read.packed)
     )
 
 
@@ -319,8 +320,8 @@ def test_where_a_report_cannot_be_written_is_said_before_it_is_made(monkeypatch)
     ("text", "kept"), [("", ""), ("é ≤ −", "é ≤ −"), ("a\udcffb", "a\\udcffb"), ("\ud800", "\\ud800")]
 )
 def test_what_is_packed_comes_back_and_what_is_no_text_is_spelled_out(text, kept):
-    assert packing.unpacked(packing.packed(text)) == kept
-    assert packing.packed(text) == packing.packed(text)
+    assert documents.unpacked(packed(text)) == kept
+    assert packed(text) == packed(text)
 
 
 def test_a_surveys_report_counts_the_gates_that_it_does_not_show(result):

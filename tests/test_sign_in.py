@@ -11,7 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from attention.serving.links import LinksKept
+from attention.serving.guard import LinksKept
 from tests import provider
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 

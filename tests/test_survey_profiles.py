@@ -59,7 +59,7 @@ def test_right_against_wrong_is_cohens_d_of_the_single_values(surveyed):
         pooled = np.sqrt(
             (((one - one.mean(0)) ** 2).sum(0) + ((two - two.mean(0)) ** 2).sum(0)) / (len(one) + len(two) - 2)
         )
-        effect = statistics.wrong_against_correct(gate, statistics.right_and_wrong(result))
+        effect = statistics.wrong_against_correct(gate, result.right_and_wrong)
         np.testing.assert_allclose(effect.difference, two.mean(0) - one.mean(0), atol=1e-6)
         np.testing.assert_allclose(effect.size, (two.mean(0) - one.mean(0)) / pooled, rtol=1e-4, atol=1e-5)
         every = values[gate.name]
@@ -70,11 +70,11 @@ def test_right_against_wrong_is_cohens_d_of_the_single_values(surveyed):
 
 def test_the_right_and_wrong_of_each_class_are_counted(surveyed):
     result, _, predicted, labels = surveyed
-    counts = statistics.right_and_wrong(result)
+    counts = result.right_and_wrong
     for label in range(3):
         assert counts[label, 0] == ((labels == label) & (predicted == label)).sum()
         assert counts[label].sum() == (labels == label).sum()
-    unknown = statistics.right_and_wrong(replace(result, outputs=(0, -1, 2)))
+    unknown = replace(result, outputs=(0, -1, 2)).right_and_wrong
     assert unknown[1].sum() == 0 and (unknown[[0, 2]] == counts[[0, 2]]).all()
 
 

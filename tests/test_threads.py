@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
-from attention import threads
+from attention import process
 from attention.cli import main
-from attention.threads import one_thread_each
+from attention.process import one_thread_each
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,10 +73,10 @@ def test_many_threads_at_once_leave_it_as_it_was():
 
 def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(monkeypatch):
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    threads.share_the_processors()
+    process.share_the_processors()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    threads.share_the_processors()
+    process.share_the_processors()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 

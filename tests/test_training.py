@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from attention import distillation, training
+from attention import distillation, images, training
 from attention.distillation import DistillationRecipe
 from attention.models import own
 from attention.records import GatescopeError
@@ -93,7 +93,7 @@ def test_an_epoch_sees_every_picture_at_most_once_and_its_classes_stay_with_them
     batches = list(training.batches(grey, replace(TINY, jitter=0.0, mixup=0.0), epoch=0))
     assert [batch.shape for batch, _ in batches] == [(4, 3, 32, 32)] * 2
     values = torch.cat([batch[:, 0, 0, 0] for batch, _ in batches])
-    rows = ((values * training.STD[0] + training.MEAN[0]) * 255 / 20).round().long()
+    rows = ((values * images.IMAGENET_STD[0] + images.IMAGENET_MEAN[0]) * 255 / 20).round().long()
     assert len(set(rows.tolist())) == 8
     assert torch.equal(torch.cat([shares for _, shares in batches]).argmax(1), pictures.classes[rows])
 

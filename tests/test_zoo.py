@@ -18,6 +18,7 @@ from torchvision.models import ResNet50_Weights
 from assets import make_efficientnet
 from attention import images, labels, networks
 from attention.cost import measure
+from attention.files import FileError
 from attention.models import own, zoo
 from attention.models.network import seeded
 
@@ -191,7 +192,7 @@ def test_a_changed_weight_file_is_refused(tmp_path, monkeypatch):
 def test_a_damaged_card_is_named(damage, tmp_path, monkeypatch):
     monkeypatch.setattr(own, "WEIGHTS", tmp_path)
     (tmp_path / "se.json").write_bytes(damage)
-    with pytest.raises(zoo.ZooError, match=r"^se\.json in assets/weights is damaged; fetch it again\.$"):
+    with pytest.raises(FileError, match=r"/se\.json, which comes with Gatescope, is damaged or not there; install it"):
         own.card("se")
 
 

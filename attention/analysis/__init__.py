@@ -9,12 +9,10 @@ faithfulness  whether a map names the pixels that count
 excitation    what SE costs by its reduction ratio, and its paper's tables
 """
 
-from attention.analysis.excitation import PUBLISHED_RATIOS, PublishedRatio, excitation_parameters
+from attention.analysis.excitation import PUBLISHED_RATIOS, excitation_parameters
 from attention.analysis.gates import (
     NINTHS,
     Block,
-    Look,
-    Passing,
     averaged,
     block_called,
     blocks,
@@ -35,39 +33,3 @@ from attention.analysis.gates import (
 )
 from attention.analysis.health import hardly_varies, in_unit, saturates, share_high, share_low, share_saturated
 from attention.analysis.predictions import TOP_CLASSES, probabilities, top
-
-__all__ = [
-    "NINTHS",
-    "PUBLISHED_RATIOS",
-    "TOP_CLASSES",
-    "Block",
-    "Look",
-    "Passing",
-    "PublishedRatio",
-    "averaged",
-    "block_called",
-    "blocks",
-    "branches",
-    "by_strength",
-    "channel_view",
-    "excitation_parameters",
-    "features",
-    "gate_titles",
-    "hardly_varies",
-    "in_unit",
-    "look",
-    "most_varied",
-    "neutral",
-    "passing",
-    "probabilities",
-    "profiles",
-    "saturates",
-    "share_high",
-    "share_low",
-    "share_saturated",
-    "short_names",
-    "spatial_view",
-    "spread",
-    "titles",
-    "top",
-]

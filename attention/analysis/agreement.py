@@ -1,16 +1,13 @@
 """How far two maps of a picture agree, and what a map that knows nothing of the picture would reach."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.records import Doubles, Floats
+from attention.records import WHOLE, Box, Doubles, Floats
 
-Window = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a map, in shares of its width and height."""
-
-WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 TOP = 0.2
 """The share of the places that count as the top of a map, and the overlap that chance alone gives."""
 
@@ -43,9 +40,12 @@ def shifted(one: Floats, other: Floats) -> Doubles:
     What leaves on one side comes in on the other, so the values and most of the smoothness stay. A map that is the
     same everywhere agrees with nothing: 0.
     """
-    steps = [step for step in np.ndindex(*other.shape) if step != (0, 0)]
-    moved = (agreement(one, np.roll(other, step, (0, 1))).correlation or 0.0 for step in steps)
-    return np.fromiter(moved, np.float64, len(steps))
+    return np.array([agreement(one, moved).correlation or 0.0 for moved in shifts(other)], np.float64)
+
+
+def shifts(values: Floats) -> Iterator[Floats]:
+    """A map shifted on its own grid, in all ways but none."""
+    return (np.roll(values, step, (0, 1)) for step in np.ndindex(*values.shape) if step != (0, 0))
 
 
 def own_against_others(agreements: NDArray[np.floating], draws: int, seed: int = 0) -> Doubles:
@@ -96,7 +96,7 @@ def top(values: NDArray[np.floating], share: float = TOP) -> Doubles:
     return above + ties * ((count - above.sum()) / ties.sum())
 
 
-def sampled(values: Floats, shape: tuple[int, int], window: Window = WHOLE) -> Doubles:
+def sampled(values: Floats, shape: tuple[int, int], window: Box = WHOLE) -> Doubles:
     """A part of a map (H, W) on another grid, by bilinear interpolation between the centres of its places."""
     left, above, right, below = window
     rows, columns = _between(values.shape[0], shape[0], above, below), _between(values.shape[1], shape[1], left, right)
@@ -109,13 +109,13 @@ def centre_blob(shape: tuple[int, int]) -> Floats:
     return np.exp(-8 * (rows[:, None] ** 2 + columns[None] ** 2)).astype(np.float32)
 
 
-def common(one: Window, other: Window) -> Window | None:
+def common(one: Box, other: Box) -> Box | None:
     """The part of a picture that both windows show, None where there is none."""
     window = (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3]))
     return window if window[0] < window[2] and window[1] < window[3] else None
 
 
-def inside(part: Window, whole: Window) -> Window:
+def inside(part: Box, whole: Box) -> Box:
     """A part of a picture, told in shares of a window that holds it."""
     left, above, right, below = whole
     across, down = right - left, below - above

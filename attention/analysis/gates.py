@@ -232,10 +232,14 @@ class Look:
 
 def look(spatial: Floats) -> Look:
     """The summary of one picture's spatial gate, (H, W)."""
-    means = ninths(spatial)
+    return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), highest_ninth(spatial)[0])
+
+
+def highest_ninth(values: NDArray[np.floating]) -> tuple[str, float]:
+    """The ninth of a map (H, W) with the highest mean, one of `NINTHS`, and that mean."""
+    means = ninths(values)
     row, column = max(means, key=lambda ninth: means[ninth])
-    place = NINTHS[row][column]
-    return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), place)
+    return NINTHS[row][column], means[row, column]
 
 
 def ninths(values: NDArray[np.floating]) -> dict[tuple[int, int], float]:

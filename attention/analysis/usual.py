@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.analysis.gates import NINTHS, Block, channel_view, look, ninths, profiles, spatial_view
+from attention.analysis.gates import Block, channel_view, highest_ninth, look, profiles, spatial_view
 from attention.kinds import Kind
 from attention.records import Floats
 
@@ -104,9 +104,7 @@ class AgainstUsual:
         """Where it is most above the usual gate, in words, and by how much: a channel, or the mean of a ninth."""
         difference = self.difference
         if difference.ndim == 2:
-            means = ninths(difference)
-            row, column = max(means, key=lambda ninth: means[ninth])
-            return NINTHS[row][column], means[row, column]
+            return highest_ninth(difference)
         most = int(difference.argmax())
         return str(most), float(difference[most])
 

@@ -1,13 +1,12 @@
 """Heatmaps of a class: what its logit depended on, place by place; the only captum.
 
-heatmaps    `Attributor`: one network's heatmaps, for as many threads as like
-shadows     copies of a network that share its weights, so that captum's hooks meet no other pass
-layers      which blocks put out a map, and what the network computes besides
-methods     the four methods: what each costs, where it is valid, and how it is run
-randomised  the network with its weights shuffled from the top down
+heatmaps `Attributor`: one network's heatmaps, for as many threads as like
+shadows  copies of a network that share its weights, so that captum's hooks meet no other pass; a shuffled one
+layers   which blocks put out a map, and what the network computes besides
+methods  the methods: what each costs, where it is valid, and how it is run
 """
 
-from attention.attribution.heatmaps import Attributor, Progress
+from attention.attribution.heatmaps import Attributor
 from attention.attribution.layers import AttributionError, Layers
 from attention.attribution.methods import (
     METHODS,
@@ -16,25 +15,7 @@ from attention.attribution.methods import (
     IntegratedGradients,
     Method,
     Occlusion,
-    Passes,
     make_method,
     reads_block,
 )
-from attention.attribution.randomised import randomised
-
-__all__ = [
-    "METHODS",
-    "AttributionError",
-    "Attributor",
-    "GradCam",
-    "GuidedGradCam",
-    "IntegratedGradients",
-    "Layers",
-    "Method",
-    "Occlusion",
-    "Passes",
-    "Progress",
-    "make_method",
-    "randomised",
-    "reads_block",
-]
+from attention.attribution.shadows import randomised

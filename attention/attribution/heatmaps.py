@@ -1,6 +1,6 @@
 """One network's heatmaps, for as many threads as like."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,7 @@ from attention.attribution.layers import AttributionError, Layers, look
 from attention.attribution.methods import AT_ONCE, GradCam, Method
 from attention.attribution.shadows import Score, Shadows
 from attention.limits import PASSES, Limits, at_once
-from attention.records import Heatmap
-
-Progress = Callable[[int, int], None]
-"""Told the forward passes that are done, and those there will be in all. What it raises ends the work."""
-
+from attention.records import Heatmap, Report
 
 CUT_OFF = ("does not require grad", "appears to not have been used in the graph", "does not have a grad_fn")
 """What torch says where there is no gradient to be had."""
@@ -41,7 +37,7 @@ class Attributor:
         return self._layers[key]
 
     def __call__(
-        self, picture: Tensor, target: int = 0, *, method: Method | None = None, progress: Progress | None = None
+        self, picture: Tensor, target: int = 0, *, method: Method | None = None, progress: Report | None = None
     ) -> Heatmap:
         """The heatmap of a class, or a number of the score, of one picture (1, C, H, W).
 
@@ -88,7 +84,7 @@ class Attributor:
 class _Counter:
     """Counts the pictures that reach a copy, and tells of them before each pass."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Report, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
 
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from attention.attribution.layers import AttributionError, Layers
-from attention.filters import Filter, filtered
 from attention.limits import at_once
+from attention.process import Filter, filtered
 
 AT_ONCE = 8
 """Pictures in one pass of the methods that need many, at most."""
@@ -123,10 +123,9 @@ class GradCam(Method):
             seen.append(output.detach())
             return output.detach().requires_grad_()
 
-        hook = part.register_forward_hook(cut)
         by_gradient = LayerGradientXActivation(copy, part, multiply_by_inputs=False)
-        gradient = by_gradient.attribute(picture, target).detach()
-        hook.remove()
+        with part.register_forward_hook(cut):
+            gradient = by_gradient.attribute(picture, target).detach()
         return places.to_map(seen[-1]), places.to_map(gradient)
 
 
@@ -204,13 +203,12 @@ class ScoreCam(GradCam):
 
 @method
 @dataclass(frozen=True)
-class GuidedGradCam(Method):
+class GuidedGradCam(GradCam):
     """Grad-CAM of the layer, enlarged, times guided backpropagation (arXiv 1610.02391).
 
     Of the three colours' products the absolute values are added.
     """
 
-    layer: str | None = None
     back: ClassVar[bool] = True
     name: ClassVar[str] = "guided-grad-cam"
     title: ClassVar[str] = "Guided Grad-CAM"
@@ -219,15 +217,10 @@ class GuidedGradCam(Method):
         return Passes(2, 2)
 
     def obstacle(self, layers: Layers) -> str:
-        if not layers.blocks:
-            return GradCam().obstacle(layers)
-        if layers.others or not layers.relus:
+        if layers.blocks and (layers.others or not layers.relus):
             computed = f"also computes {', '.join(sorted(layers.others))}" if layers.others else "has none"
             return f"Guided backpropagation changes the gradient of nn.ReLU modules alone, and this network {computed}."
-        return ""
-
-    def place(self, layers: Layers) -> str:
-        return layers.layer(self.layer)
+        return super().obstacle(layers)
 
     def run(self, copy: nn.Module, picture: Tensor, target: int, layers: Layers) -> Tensor:
         from captum.attr import GuidedGradCam as Guided

@@ -1,4 +1,9 @@
-"""Copies of a network that share its weights. What is hooked or replaced on a copy, no other pass ever meets."""
+"""Copies of a network that share its weights. What is hooked or replaced on a copy, no other pass ever meets.
+
+One of them has its weights shuffled from the top down: a map that stays the same says nothing about them. Adebayo et
+al., Sanity Checks for Saliency Maps, arXiv 1810.03292, with each tensor's own numbers in a random order in place of new
+ones, so that the sizes of features and gates stay what they were.
+"""
 
 import copy
 from collections import deque
@@ -6,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Generator, Tensor, nn
 
-from attention.attribution.layers import AttributionError
+from attention.attribution.layers import AttributionError, Layers
 from attention.records import in_rows
+
+HEAD = "head"
 
 
 def shadow(module: nn.Module) -> nn.Module:
@@ -59,3 +67,35 @@ class Shadows:
 
         one.register_forward_hook(scored)
         return one
+
+
+def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
+    """The modules with parameters of their own by block, from the head (all after the last block) down to the input.
+
+    What stands between two blocks goes with the one before it, what stands before the first with that.
+    """
+    found: dict[str, list[str]] = {name: [] for name in layers.blocks}
+    block, last = next(iter(layers.blocks), HEAD), layers.blocks[-1:]
+    for name in layers.finished:
+        inside = next((each for each in layers.blocks if name == each or name.startswith(f"{each}.")), None)
+        block = inside or block
+        if next(module.get_submodule(name).parameters(recurse=False), None) is not None:
+            found.setdefault(block, []).append(name)
+        if (name,) == tuple(last):
+            block = HEAD
+    order = [HEAD, *reversed(layers.blocks)]
+    return {name: found[name] for name in order if found.get(name)}
+
+
+def randomised(module: nn.Module, layers: Layers, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
+    """For each group from the head down: its name, and a copy whose weights are shuffled in it and all above it.
+
+    It is one copy, which goes on changing as the next is asked for; the module's own weights stay.
+    """
+    copy, generator = shadow(module), Generator().manual_seed(seed)
+    for group, names in groups(module, layers).items():
+        for name in names:
+            for parameter in copy.get_submodule(name).parameters(recurse=False):
+                order = torch.randperm(parameter.numel(), generator=generator)
+                parameter.data = parameter.data.flatten()[order].view_as(parameter)
+        yield group, copy

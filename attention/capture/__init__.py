@@ -16,5 +16,3 @@ coverage     what was seen of a pass, in sentences
 from attention.capture.coverage import coverage
 from attention.capture.gates import TraceError
 from attention.capture.tracing import Tracer, trace
-
-__all__ = ["TraceError", "Tracer", "coverage", "trace"]

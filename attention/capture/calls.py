@@ -100,15 +100,13 @@ class TensorInfos(TensorTable[TensorInfo]):
         return id(tensor) in self._learned or isinstance(tensor, nn.Parameter)
 
 
-_ALIASES = {
-    "__add__": "add",
+_OPERATORS = "add sub mul matmul pow ne eq le ge lt gt neg"
+_ALIASES = {f"__{name}__": name for name in _OPERATORS.split()} | {
     "__radd__": "add",
     "__iadd__": "add",
-    "__sub__": "sub",
     "__isub__": "sub",
     "subtract": "sub",
     "__rsub__": "rsub",
-    "__mul__": "mul",
     "__rmul__": "mul",
     "__imul__": "mul",
     "multiply": "mul",
@@ -118,15 +116,6 @@ _ALIASES = {
     "true_divide": "div",
     "__rdiv__": "rdiv",
     "__rtruediv__": "rdiv",
-    "__matmul__": "matmul",
-    "__pow__": "pow",
-    "__ne__": "ne",
-    "__eq__": "eq",
-    "__le__": "le",
-    "__ge__": "ge",
-    "__lt__": "lt",
-    "__gt__": "gt",
-    "__neg__": "neg",
     "__and__": "logical_and",
     "__or__": "logical_or",
     "__invert__": "logical_not",

@@ -92,19 +92,9 @@ class Gates:
         return edited.to(dtype=dtype, device=values.device)
 
     def named(self) -> dict[str, Gate]:
-        """The gates by name: `#1`, `#2` ... where a module applied several, or is the network, which has no name."""
+        """The gates by name: `#1`, `#2` ... where a module applied several, or is the network, which has no name. The
+        turns of a loop over the pictures are put together in the order of the pictures."""
         values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])
-        if self._turns:
-            return self._named_with_turns(values)
-        several = {owner for owner, count in self._counts.items() if count > 1 or not owner}
-        gates = {}
-        for (owner, number, _, match), array in zip(self._applied, values, strict=True):
-            name = f"{owner}#{number}" if owner in several else owner
-            gates[name] = _gate(name, match, array.reshape(match.layout.shape), match.shape)
-        return self._with_makers(gates, several)
-
-    def _named_with_turns(self, values: list[Floats]) -> dict[str, Gate]:
-        """The turns of a loop over the pictures are put together in the order of the pictures."""
         groups: dict[tuple[str, int], list[int]] = {}
         for index, each in enumerate(self._applied):
             groups.setdefault((each.owner, each.number), []).append(index)
@@ -239,16 +229,11 @@ class Owners:
         return {id(tensor): name for name, tensor in held if id(tensor) in weights}
 
     def running(self) -> str:
-        names: dict[int, str] = self._names
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code is _CALL:
-                module = frame.f_locals["self"]
-                name = names.get(id(module))
-                if name is not None:
-                    inside = _running_node(module)
-                    return f"{name}.{inside}".strip(".") if inside else name
-            frame = frame.f_back
+        for call in _running_calls():
+            name = self._names.get(id(call["self"]))
+            if name is not None:
+                inside = _running_node(call["self"])
+                return f"{name}.{inside}".strip(".") if inside else name
         return ""
 
 

@@ -141,6 +141,11 @@ def combined(call: Call) -> TensorInfo:
     )
 
 
+def _of_all(call: Call) -> TensorInfo:
+    """What is known of all that depends on the batch together, one tensor or several."""
+    return combined(call) if len(call.dependent) > 1 else call.info._replace(axes=_axes(call), constant=joint(call))
+
+
 def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
     return frozenset().union(*sets)
 
@@ -168,7 +173,7 @@ def elementwise(call: Call) -> TensorInfo:
 
 def monotonic(call: Call) -> TensorInfo:
     """relu, rounding and cuts keep the bounds of what is bounded, and so do the greater and lesser of such."""
-    info = combined(call) if len(call.dependent) > 1 else call.info._replace(axes=_axes(call), constant=joint(call))
+    info = _of_all(call)
     return info._replace(activation=keeping(info.activation), positive=call.name == "relu" or info.positive)
 
 
@@ -184,9 +189,8 @@ def chosen(call: Call) -> TensorInfo:
 
 def compared(call: Call) -> TensorInfo:
     """A comparison is 0 or 1: a gate where what it compares is bounded, and else perhaps the half of a relu."""
-    info = combined(call) if len(call.dependent) > 1 else call.info._replace(axes=_axes(call), constant=joint(call))
     every = all(keeping(each.activation) for each in call.dependent)
-    return info._replace(activation="step" if every else "threshold", positive=True)
+    return _of_all(call)._replace(activation="step" if every else "threshold", positive=True)
 
 
 def logical(call: Call) -> TensorInfo:

@@ -12,12 +12,11 @@ from attention import grouped, numbers
 from attention.charts.chart import Chart, Columns
 from attention.charts.colours import ACCENT, NULL, OKABE_ITO
 from attention.charts.partition import colour
-from attention.grouped import Convolution, papers
+from attention.grouped import Convolution, GroupedLayer, papers
 from attention.numbers import amount, fixed
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.census import GroupedLayer
-    from attention.grouped.clock import Times
+    from attention.grouped.experiments import Times
 
 PARAMETERS, MACS, MEASURED = OKABE_ITO[0], OKABE_ITO[2], OKABE_ITO[5]
 THEORY = {"color": NULL, "dash": "dash", "width": 3}
@@ -154,7 +153,7 @@ def equal_budget() -> Chart:
     )
 
 
-def savings(layers: "Sequence[GroupedLayer]") -> Chart:
+def savings(layers: Sequence[GroupedLayer]) -> Chart:
     """The parameters of each grouped layer, and what grouping left out, as one bar a layer; the table has all."""
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     names = [f"{layer.name}, g = {layer.convolution.groups:,}" for layer in inside]
@@ -179,7 +178,7 @@ def savings(layers: "Sequence[GroupedLayer]") -> Chart:
     return Chart("convolutions", figure, alt, "Counted in one forward pass.", table=layer_table(layers))
 
 
-def layer_table(layers: "Sequence[GroupedLayer]") -> Columns:
+def layer_table(layers: Sequence[GroupedLayer]) -> Columns:
     """One row a convolution, in the order of execution."""
     shapes = [layer.convolution for layer in layers]
     return {

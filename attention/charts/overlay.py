@@ -8,10 +8,7 @@ import numpy as np
 from PIL import Image
 
 from attention.charts.colours import COLOUR_MAPS, steps
-from attention.records import Floats
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels of the picture."""
+from attention.records import Box, Floats
 
 
 class Scale(NamedTuple):

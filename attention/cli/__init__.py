@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from attention import files, images, interventions, serving, threads
+from attention import files, images, interventions, process, serving
 from attention.analysis import predictions
 from attention.cli.naming import BANDS, MODEL, load
 from attention.devices import ALLOWED, device_of
-from attention.numbers import fixed, magnitude, number
+from attention.numbers import fixed, magnitude, span
 from attention.records import Band, GatescopeError, Ground, ModelCard
 
 if TYPE_CHECKING:
@@ -37,25 +37,19 @@ class Place(click.Path):
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 
 
-def _folder(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises click.BadParameter, before anything is computed, where no such folder can be made."""
-    _insist_writable(path)
+@serving.read_by
+def _folder(path: Path) -> Path:
+    """Raises FileError, before anything is computed, where no such folder can be made."""
+    files.insist_writable(path)
     return path
 
 
-def _file(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
-    """Raises click.BadParameter, before anything is computed, where no such file can be written."""
-    _insist_writable(path.parent, path)
+@serving.read_by
+def _file(path: Path) -> Path:
+    """Raises FileError, before anything is computed, where no such file can be written."""
+    files.insist_writable(path.parent)
+    files.insist_replaceable(path)
     return path
-
-
-def _insist_writable(folder: Path, file: Path | None = None) -> None:
-    try:
-        files.insist_writable(folder)
-        if file:
-            files.insist_replaceable(file)
-    except files.FileError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 CHECKPOINT = click.option(
@@ -64,13 +58,7 @@ CHECKPOINT = click.option(
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
 )
-
-
-def _device(_context: click.Context, _parameter: click.Parameter, name: str | None) -> "torch.device | None":
-    return None if name is None else device_of(name)
-
-
-DEVICE = click.option("--device", callback=_device, help=f"{ALLOWED}; the CPU by default.")
+DEVICE = click.option("--device", callback=serving.read_by(device_of), help=f"{ALLOWED}; the CPU by default.")
 GROUND = click.option(
     "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
 )
@@ -100,7 +88,7 @@ def _hosts(_context: click.Context, _parameter: click.Parameter, names: tuple[st
 @click.group()
 def main() -> None:
     """See what attention gates do inside convolutional networks."""
-    threads.share_the_processors()
+    process.share_the_processors()
 
 
 @main.command(params=[*serving.OPTIONS])
@@ -302,8 +290,8 @@ def _describe(column: "Compared") -> None:
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.observation.targets[column.target]
         asked = asked if column.probabilities is None else f"P({asked})"
-        span = f"{number(heatmap.minimum)} to {number(heatmap.maximum)}"
-        click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {span}")
+        values = span(heatmap.minimum, heatmap.maximum)
+        click.echo(f"  {asked} {column.observation.answer(column.target)}, {heatmap.method} {values}")
 
 
 @main.command()
@@ -424,9 +412,9 @@ def fold(result: Path, model: str | None, out: Path) -> None:
     RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the
     samples.
     """
-    from attention.cli.folding import fold as folded
+    from attention.cli import surveys
 
-    click.echo(folded(result, model, out))
+    click.echo(surveys.fold(result, model, out))
 
 
 def _labels(path: Path | None) -> dict[str, str]:

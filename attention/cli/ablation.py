@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,36 +106,20 @@ def _effects(observation: Observation, request: AblationRequest, donors: Sequenc
     passes = interventions.passes_of(observation)
     if request.edits:
         file = edit_files.load(request.edits)
-        draws = request.draws or evidence.FEWEST_DRAWS
-        return [
-            interventions.effect(passes, request.edits.name, file.edits, file.given, seed=request.seed, draws=draws)
-        ]
-    blocks = [block.name for block in observation.blocks]
-    draws = request.draws or evidence.draws_for(len(blocks))
-    names = tuple(picture.name for picture in donors)
-    given = {names: interventions.mean_gates([observation.of(each).trace for each in donors])} if donors else {}
-    with click.progressbar(blocks, label="each block off in turn") as bar:
-        return [
-            interventions.effect(
-                passes, block, [interventions.block_off(block, names)], given, seed=request.seed, draws=draws
-            )
-            for block in bar
-        ]
+        asked, given, label = {request.edits.name: file.edits}, file.given, "edits"
+    else:
+        names = tuple(picture.name for picture in donors)
+        given = {names: interventions.mean_gates([observation.of(each).trace for each in donors])} if donors else {}
+        asked = {block.name: (interventions.block_off(block.name, names),) for block in observation.blocks}
+        label = "each block off in turn"
+    seed, draws = request.seed, request.draws or evidence.draws_for(len(asked))
+    with click.progressbar(asked.items(), label=label) as bar:
+        return [interventions.effect(passes, name, edits, given, seed=seed, draws=draws) for name, edits in bar]
 
 
 def _to_dict(row: printed.EditRow) -> dict[str, Any]:
-    test = row.test
-    return {
-        "name": row.name,
-        "change": test.observed,
-        "before": row.before,
-        "after": row.after,
-        "p": test.p,
-        "p_adjusted": test.p_adjusted,
-        "draws": test.draws,
-        "low": test.low,
-        "high": test.high,
-    }
+    test = asdict(row.test)
+    return {"name": row.name, "change": test.pop("observed"), "before": row.before, "after": row.after, **test}
 
 
 def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str) -> None:

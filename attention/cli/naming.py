@@ -10,18 +10,17 @@ from attention.bands import bands_of
 from attention.models import zoo
 from attention.observe import Observation, chosen, load_network, read_picture
 from attention.records import Band, Outputs
+from attention.serving import read_by
 
 if TYPE_CHECKING:
     import torch
 
 
-def _bands(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[Band, ...] | None:
-    return None if text is None else bands_of(text)
-
-
 MODEL = "As the dashboard names it, timm/seresnet50; a weight file; or 'FILE as FAMILY', 'FILE:NETWORK as FAMILY'."
 BANDS: Any = click.option(
-    "--bands", callback=_bands, help="What its input channels read: red,green,blue,grey, numbers or names of bands."
+    "--bands",
+    callback=read_by(bands_of),
+    help="What its input channels read: red,green,blue,grey, numbers or names of bands.",
 )
 
 

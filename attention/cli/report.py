@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from attention import files, survey
 from attention.cli.naming import observe
-from attention.records import Band, GatescopeError, Outputs
+from attention.records import GatescopeError
 from attention.report.document import Document, html
 from attention.report.observation import report_of
 from attention.report.surveys import surveyed
@@ -14,27 +14,15 @@ if TYPE_CHECKING:
     import torch
 
 
-class ReportError(GatescopeError):
-    """A report that cannot be made: what it was asked of, or where it was to go."""
-
-
-def report(
-    source: Path,
-    out: Path,
-    *,
-    model: str | None,
-    random: bool,
-    outputs: Outputs | None = None,
-    bands: tuple[Band, ...] | None = None,
-    device: "torch.device | None" = None,
-) -> str:
-    """Write the report of a picture or of a survey's result; says what came of it. Raises GatescopeError."""
+def report(source: Path, out: Path, *, model: str | None, device: "torch.device | None", **how: Any) -> str:
+    """Write the report of a picture or of a survey's result; says what came of it. `how` is what `naming.observe` takes
+    besides. Raises GatescopeError."""
     if not source.is_file():
-        raise ReportError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
+        raise GatescopeError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
     document = (
-        _of_survey(source, refused=model or random or outputs or bands)
+        _of_survey(source, refused=model or any(how.values()))
         if source.suffix == ".parquet"
-        else _of_picture(source, model, random=random, outputs=outputs, bands=bands, device=device)
+        else _of_picture(source, model, device=device, **how)
     )
     files.write(out, html(document))
     return f"The report is in {out}."
@@ -43,13 +31,13 @@ def report(
 def _of_survey(source: Path, *, refused: object) -> Document:
     if refused:
         options = "--model, --random, --outputs and --bands"
-        raise ReportError(f"The result of a survey names its network; {options} are allowed for a picture.")
+        raise GatescopeError(f"The result of a survey names its network; {options} are allowed for a picture.")
     return surveyed(survey.LoadedSurvey(survey.read(source)))
 
 
 def _of_picture(source: Path, model: str | None, **how: Any) -> Document:
     if not model:
-        raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
+        raise GatescopeError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
     observation = observe(source, model, **how)
     _ = observation.usual_gates  # the report has them where they are known
     return report_of(observation)

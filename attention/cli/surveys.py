@@ -1,4 +1,5 @@
-"""The survey on the command line: a line of progress, Ctrl-C that keeps what was counted, and a summary."""
+"""The survey on the command line: a line of progress, Ctrl-C that keeps what was counted, and a summary; and weights
+into which the channels are folded that it found constant."""
 
 import contextlib
 import signal
@@ -7,11 +8,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from attention import files, images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.cli.naming import load
 from attention.numbers import amount
-from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
+from attention.survey import LoadedSurvey, Result, Settings, list_pictures, read, run
 from attention.survey.running import print_progress
 
 SHOWN = 10
@@ -56,6 +58,20 @@ def summary(result: Result) -> list[str]:
     if len(result.failures) > SHOWN:
         lines.append(f"  and {len(result.failures) - SHOWN:,} more, which the result names.")
     return lines
+
+
+def fold(result: Path, model: str | None, out: Path) -> str:
+    """Write the folded weights of the network that a survey's result is of; what was done. Raises GatescopeError."""
+    from attention.interventions import folding
+
+    loaded = LoadedSurvey(read(result))
+    name = str(loaded.result.provenance["network"]["name"]) if model is None else model
+    network = load(name, random=loaded.random)
+    loaded.check_network(network.module, network.card.name)
+    pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
+    folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
+    files.write(out, folding.as_file(folded))
+    return f"{folding.in_words(done, folding.check(network.module, folded, pictures))}\nThe weights are in {out}."
 
 
 @contextlib.contextmanager

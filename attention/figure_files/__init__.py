@@ -24,6 +24,12 @@ def script() -> str:
 
 
 @cache
+def plotly() -> str:
+    """plotly.js as base64 of gzip."""
+    return base64.b64encode(PLOTLY.read_bytes()).decode()
+
+
+@cache
 def font() -> str:
     """The font as a data URI, which is put into every figure."""
     return f"data:font/woff;base64,{base64.b64encode(FONT.read_bytes()).decode()}"

@@ -1,9 +1,13 @@
-"""Parameters and multiply-accumulates of a grouped convolution, by arithmetic alone."""
+"""Parameters and multiply-accumulates of a grouped convolution, and of all in a network, by arithmetic alone."""
 
 from dataclasses import dataclass, replace
 from math import gcd
+from typing import TYPE_CHECKING
 
 from attention.records import Convolution, GatescopeError
+
+if TYPE_CHECKING:  # counting needs no torch
+    from attention.cost import Measured
 
 
 class GroupingError(GatescopeError):
@@ -33,18 +37,11 @@ class Cost:
     steps: tuple[DerivationStep, ...]
 
 
-def cost(
-    *, in_channels: int, out_channels: int, kernel: tuple[int, int], groups: int, height: int, width: int, bias: bool
-) -> Cost:
-    """The cost of a convolution whose output has `height` x `width` places, with its derivation.
+def cost_of(convolution: Convolution) -> Cost:
+    """The cost of a convolution, with its derivation.
 
     Raises GroupingError where a number is not a positive integer, or the groups do not divide both channel counts.
     """
-    return cost_of(Convolution(in_channels, out_channels, kernel, groups, height, width, bias))
-
-
-def cost_of(convolution: Convolution) -> Cost:
-    """The `cost` of a `Convolution`."""
     _check(convolution)
     h1, w1 = convolution.kernel
     kernel = h1 * w1 * (convolution.in_channels // convolution.groups)
@@ -73,6 +70,25 @@ def curve(convolution: Convolution) -> dict[int, Cost]:
     """The cost at every valid number of groups, ascending, all else equal."""
     valid = valid_groups(convolution.in_channels, convolution.out_channels)
     return {groups: cost_of(replace(convolution, groups=groups)) for groups in valid}
+
+
+@dataclass(frozen=True)
+class GroupedLayer:
+    """One convolution as a network runs it, and the same with one group."""
+
+    name: str
+    """Dotted path of the module that holds its weight; empty where no parameter of the network is the weight."""
+    convolution: Convolution
+    cost: Cost
+    ungrouped: Cost
+
+
+def convolutions(measured: "Measured") -> tuple[GroupedLayer, ...]:
+    """Every two-dimensional convolution that a picture passes, in the order of execution."""
+    return tuple(
+        GroupedLayer(name, convolution, cost_of(convolution), cost_of(replace(convolution, groups=1)))
+        for name, convolution in measured.convolutions
+    )
 
 
 def _derivation(convolution: Convolution, kernel: int, parameters: int, macs: int) -> tuple[DerivationStep, ...]:

@@ -1,8 +1,7 @@
 """Gates edited by hand: what is asked of them, what that does, and what chance would do.
 
 edits     the records: an action, and the gates that it is for
-applying  records -> the functions that `capture.trace(..., edits=...)` takes
-controls  what edits would do if it did not matter which value stands where
+applying  records -> the functions that `capture.trace(..., edits=...)` takes; those of random controls
 passes    edited passes, many in a batch
 modules   networks with edits as torch modules; it loads torch, and is opened by name
 files     edits as JSON, and as a short code for a link
@@ -10,9 +9,7 @@ files     edits as JSON, and as a short code for a link
 The others need no torch before a pass is run.
 """
 
-from attention.analysis import neutral
-from attention.interventions.applying import Given, applied
-from attention.interventions.controls import null_changes, random_control
+from attention.interventions.applying import Given, applied, null_changes, random_control
 from attention.interventions.edits import (
     ANY,
     NEEDS,
@@ -30,32 +27,3 @@ from attention.interventions.edits import (
 )
 from attention.interventions.files import EditFile, load_edits
 from attention.interventions.passes import EditedPasses, Effect, changes, effect, mean_gates, passes_of
-
-__all__ = [
-    "ANY",
-    "NEEDS",
-    "OFF",
-    "WITHOUT",
-    "Action",
-    "Edit",
-    "EditError",
-    "EditFile",
-    "EditedPasses",
-    "Effect",
-    "Given",
-    "applied",
-    "block_off",
-    "changes",
-    "effect",
-    "format_ranges",
-    "load_edits",
-    "mean_gates",
-    "neutral",
-    "null_changes",
-    "off_in_words",
-    "parse_ranges",
-    "passes_of",
-    "random_control",
-    "targets",
-    "unnamed",
-]

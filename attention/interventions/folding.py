@@ -8,6 +8,7 @@ Either way the gate is left at 1 for that channel: W2's row of it becomes 0, and
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -172,12 +173,10 @@ def _in_order(network: nn.Module, picture: Tensor) -> list[str]:
     """The names of the modules without parts, as they are called."""
     order: list[str] = []
     leaves = [(name, part) for name, part in network.named_modules() if not any(part.children())]
-    hooks = [part.register_forward_hook(lambda *_, name=name: order.append(name)) for name, part in leaves]
-    try:
+    with ExitStack() as hooks:
+        for name, part in leaves:
+            hooks.enter_context(part.register_forward_hook(lambda *_, name=name: order.append(name)))
         network(picture)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return order
 
 

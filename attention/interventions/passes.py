@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attention.analysis import predictions, probabilities
-from attention.interventions.applying import Function, Given, applied
-from attention.interventions.controls import null_changes, random_control
+from attention.interventions.applying import Function, Given, applied, null_changes, random_control
 from attention.interventions.edits import Edit
 from attention.limits import FEATURES, PASSES, at_once
 from attention.observe import Observation

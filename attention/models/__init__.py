@@ -13,5 +13,3 @@ code          `package.module:factory`, or a module in memory -> a network
 """
 
 from attention.models.network import Network, ZooError, preprocessing
-
-__all__ = ["Network", "ZooError", "preprocessing"]

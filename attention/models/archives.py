@@ -15,9 +15,10 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from attention.foreign import shown
 from attention.models import pickles, states
-from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size, shown
-from attention.models.pickles import Storage, TensorClaim
+from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size
+from attention.models.pickles import TensorClaim
 
 END = struct.Struct("<4s4H2LH")
 END_64 = struct.Struct("<4sQ2H2L4Q")
@@ -113,14 +114,10 @@ def _dtype(name: str, claim: TensorClaim) -> torch.dtype:
 def _check_stored(name: str, lies: TensorClaim, claim: Claim, entry: zipfile.ZipInfo | None) -> None:
     """Raises CheckpointError where a tensor's numbers are not all in the file, each once."""
     last = lies.offset + sum((size - 1) * stride for size, stride in zip(lies.shape, lies.strides, strict=True))
-    there = min(_bytes(lies.storage), entry.file_size if entry else 0)
+    there = min(lies.storage.numel * STORAGES[lies.storage.kind].itemsize, entry.file_size if entry else 0)
     if claim.numel and (there < claim.bytes or (last + 1) * claim.dtype.itemsize > there):
         given = f"claims {claim.numel:,} numbers, {claim.bytes:,} bytes, and {there:,} are stored"
         raise CheckpointError(f"{shown(name)} {given}; tensors whose numbers are all in the file are allowed.")
-
-
-def _bytes(storage: Storage) -> int:
-    return storage.numel * STORAGES[storage.kind].itemsize
 
 
 def _tensors(

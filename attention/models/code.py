@@ -19,7 +19,7 @@ from attention import files, labels
 from attention.analysis import predictions
 from attention.bands import bands_of
 from attention.images import RGB, Preprocessing, size_of, written
-from attention.models.interface import WHOLE, Adapter, Output, Region, adapt, answers, region_of, sharing
+from attention.models.interface import Adapter, Output, adapt, answers, region_of, sharing
 from attention.models.network import (
     DRAWING,
     SEED,
@@ -34,7 +34,7 @@ from attention.models.network import (
 )
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
 from attention.numbers import amount
-from attention.records import Band, GatescopeError, ModelCard, Outputs, Size, Trace
+from attention.records import WHOLE, Band, Box, GatescopeError, ModelCard, Outputs, Size, Trace
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import Tensor, nn
@@ -85,7 +85,7 @@ class ModelOptions:
     """A batch of pictures -> what the module takes, or `package.module:function` that does it."""
     output: Output | None = None
     """Which of several outputs is its answer."""
-    region: Region | None = None
+    region: Box | None = None
     """Over which part of a map the scores of a class are averaged."""
 
     def __post_init__(self) -> None:
@@ -249,7 +249,7 @@ def _numbers(trace: Trace) -> list[np.ndarray]:
         return gates
 
 
-def _averaged(region: Region | None) -> Iterator[str]:
+def _averaged(region: Box | None) -> Iterator[str]:
     """What is assumed of a map of scores, in a phrase."""
     if region is not None:
         part = "the map" if region == WHOLE else f"the part of the map from {region[:2]} to {region[2:]}, in shares"
@@ -264,7 +264,7 @@ def _function(spec: str) -> Adapter:
     return named
 
 
-def varied(served: Network, output: str, region: Region | None) -> Network:
+def varied(served: Network, output: str, region: Box | None) -> Network:
     """The same network with another of its outputs for its answer; it shares the weights.
 
     Raises CodeError where that output is none, and AdaptError where it has no map for the region.
@@ -377,12 +377,11 @@ def _imported(path: str) -> Any:
     importlib.invalidate_caches()
     try:
         return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name and f"{path}.".startswith(f"{error.name}."):
-            where = "in the working directory or among what is installed"
-            raise CodeError(f"There is no module {error.name!r} {where}.") from error
-        raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
     except RAISED as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{path}.".startswith(f"{missing}."):
+            where = "in the working directory or among what is installed"
+            raise CodeError(f"There is no module {missing!r} {where}.") from error
         raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
 
 

@@ -74,13 +74,9 @@ class OnServer:
         return self.path
 
     def _download_once(self, progress: Progress) -> None:
-        progress = _timed(progress, self.url, self.path)
-        try:
-            with _alone(self.path, progress):
-                if not self.path.exists():
-                    self._download(progress)
-        except OSError as error:
-            raise failure(self.url, error, self.path) from error
+        with _alone(self.path, progress, url=self.url, path=self.path) as timed:
+            if not self.path.exists():
+                self._download(timed)
 
     def _download(self, progress: Progress) -> None:
         """Through files that end in .part, which are renamed when they are whole and right, and stay where the
@@ -109,22 +105,30 @@ class OnServer:
 
 
 @contextlib.contextmanager
-def _alone(path: Path, progress: Progress) -> Iterator[None]:
-    """One download of a file at a time, in all processes; whoever comes meanwhile waits for it, and reports."""
+def _alone(locked: Path, progress: Progress, *, url: str, path: Path) -> Iterator[Progress]:
+    """One download of a file at a time, in all processes; whoever comes meanwhile waits for it, and reports. What the
+    download reports by ends it where it takes too long.
+
+    Raises DownloadError where the file from this address cannot be written to this path.
+    """
     from filelock import FileLock, Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{path}.lock")
-    while True:
-        try:
-            lock.acquire(timeout=POLL)
-            break
-        except Timeout:
-            progress(0, None)
+    timed = _timed(progress, url, path)
     try:
-        yield
-    finally:
-        lock.release()
+        locked.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{locked}.lock")
+        while True:
+            try:
+                lock.acquire(timeout=POLL)
+                break
+            except Timeout:
+                timed(0, None)
+        try:
+            yield timed
+        finally:
+            lock.release()
+    except OSError as error:
+        raise failure(url, error, path) from error
 
 
 def _timed(progress: Progress, url: str, path: Path) -> Progress:
@@ -256,12 +260,8 @@ class OnHub:
 
         constants.HF_HUB_DISABLE_XET = True  # its own way of downloading cannot be ended
         name = self._names()[0]
-        progress = _timed(progress, self._url(name), self._place(name))
-        try:
-            with _alone(self.ours, progress):
-                return self.here() or self._download(progress)
-        except OSError as error:
-            raise failure(self._url(name), error, self._place(name)) from error
+        with _alone(self.ours, progress, url=self._url(name), path=self._place(name)) as timed:
+            return self.here() or self._download(timed)
 
     def _download(self, progress: Progress) -> Path:
         """By one quick question first, because the client asks again and again for half a minute."""

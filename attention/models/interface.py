@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from attention.records import GatescopeError, in_rows
+from attention.records import WHOLE, Box, GatescopeError, in_rows
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import Tensor, nn
@@ -14,16 +14,13 @@ Adapter = Callable[["Tensor"], Any]
 """A batch of pictures (N, C, H, W) -> what the module takes: one argument, a tuple of them, or a dict by name."""
 Output = str | Callable[[Any], "Tensor"]
 """Where in what a module returns its answer stands, `"out"`, `"0"`, `"aux.logits"`; or a function that takes it out."""
-Region = tuple[float, float, float, float]
-"""Left, top, right and bottom of a part of a map, in shares of its width and height."""
-WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 class AdaptError(GatescopeError):
     """What an adapter, an output or a region cannot do with a module."""
 
 
-def region_of(text: str) -> Region:
+def region_of(text: str) -> Box:
     """`whole`, or left, top, right, bottom in shares: `0.25,0.25,0.75,0.75`. Raises AdaptError."""
     if text.strip() == "whole":
         return WHOLE
@@ -47,7 +44,7 @@ def answers(output: Any, path: str = "") -> Iterator[tuple[str, tuple[int, ...]]
 
 
 def adapt(
-    module: "nn.Module", *, adapter: Adapter | None = None, output: Output | None = None, region: Region | None = None
+    module: "nn.Module", *, adapter: Adapter | None = None, output: Output | None = None, region: Box | None = None
 ) -> None:
     """Let the module take a batch of pictures by the adapter, and return one of its outputs, from now on.
 
@@ -83,7 +80,7 @@ def _adapting(adapter: Adapter) -> Callable[..., tuple[tuple[Any, ...], dict[str
     return adapted
 
 
-def _choosing(output: Output | None, region: Region | None) -> Callable[..., "Tensor"]:
+def _choosing(output: Output | None, region: Box | None) -> Callable[..., "Tensor"]:
     def chosen(_: "nn.Module", given: tuple[Any, ...], returned: Any) -> "Tensor":
         answer = output(returned) if callable(output) else _at(returned, output or "")
         return answer if region is None else _mean(answer, region)
@@ -112,7 +109,7 @@ def _there(returned: Any) -> str:
     )
 
 
-def _mean(answer: Any, region: Region) -> "Tensor":
+def _mean(answer: Any, region: Box) -> "Tensor":
     if getattr(answer, "ndim", 0) != 4:
         shape = " × ".join(map(str, getattr(answer, "shape", ()))) or type(answer).__name__
         several = f", of which one is to be chosen: {named}" if (named := ", ".join(_parts(answer))) else ""

@@ -274,18 +274,12 @@ TIMM = (
     ),
 )
 
-PYTORCHCV_CONV, PYTORCHCV_STEM, PYTORCHCV_HEAD = (
-    "conv{}.conv.weight",
-    "features.init_block.conv.conv.weight",
-    "output.weight",
-)
-
 
 def _pytorchcv_names(inside: str = "") -> families.Names:
     def block(stage: int, unit: int) -> str:
         return f"features.stage{stage + 1}.unit{unit + 1}.{inside}body."
 
-    return families.Names(block, PYTORCHCV_CONV, PYTORCHCV_STEM, PYTORCHCV_HEAD)
+    return families.Names(block, "conv{}.conv.weight", "features.init_block.conv.conv.weight", "output.weight")
 
 
 def _pytorchcv_residual(

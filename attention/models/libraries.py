@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attention import labels
+from attention.images import IMAGENET_MEAN, IMAGENET_STD
 from attention.limits import BUILDING
 from attention.models.downloads import OnHub, OnServer, Weights
 from attention.models.network import ZooError, check_size, gate_counts, on_noise, preprocessing, seeded
@@ -264,8 +265,6 @@ def _timm_config(name: str) -> Any:
     return get_pretrained_cfg(name)
 
 
-# "All pretrained models require the same ordinary normalization", says its description, and names no numbers.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PYTORCHCV_ASSUMES: tuple[str, ...] = (
     "mean and standard deviation: ImageNet's, as pytorchcv says “ordinary normalization” without numbers",
     "interpolation: bilinear, the default of the torchvision transforms that pytorchcv measures with",
@@ -298,8 +297,8 @@ class Pytorchcv:
             licence=f"{metadata('pytorchcv')['License-Expression']} (code); weights: not stated",
             parameters=0,
             input_size=side,
-            mean=MEAN,
-            std=STD,
+            mean=IMAGENET_MEAN,  # "the same ordinary normalization", says its description, and names no numbers
+            std=IMAGENET_STD,
             crop=side / round(side / float(crop)),
             interpolation="bilinear",
             accuracy=accuracy,

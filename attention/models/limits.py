@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from attention.foreign import shown
 from attention.limits import MIB, Limits
 from attention.records import GatescopeError
 
@@ -23,9 +24,6 @@ DTYPES = {
 
 class CheckpointError(GatescopeError):
     """A weight file that is not read; the message says why."""
-
-
-DEFAULT = Limits()
 
 
 class Claim(NamedTuple):
@@ -77,9 +75,3 @@ def _check_claim(name: str, claim: Claim, limits: Limits) -> None:
     if len(claim.shape) > limits.dimensions:
         allowed = f"at most {limits.dimensions} are allowed"
         raise CheckpointError(f"{shown(name)} has {len(claim.shape)} dimensions; {allowed}.")
-
-
-def shown(name: object) -> str:
-    """A stranger's name for a message: quoted, and short."""
-    text = repr(name)
-    return text if len(text) <= 80 else f"{text[:76]}...'"

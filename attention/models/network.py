@@ -181,9 +181,9 @@ def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing)
 def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> int:
     """Bytes of the largest tensor of a pass of a module without numbers. Raises ZooError where the pass takes more than
     `Limits` allow, and what it raises."""
-    from attention.cost import measure_built
+    from attention.cost import measure_unallocated
 
-    limits, cost = Limits.of_environment(), measure_built(lambda: shadow, seen.shape)
+    limits, cost = Limits.of_environment(), measure_unallocated(shadow, seen.shape)
     given = f"One pass of {name} at {written(seen.size)} px takes"
     _insist(f"{given} {cost.largest:,} bytes for its largest tensor", cost.largest, limits.feature_bytes)
     _insist(f"{given} {cost.total_macs:,} multiply-accumulates", cost.total_macs, limits.macs)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attention import files, labels
 from attention.images import ASSETS
@@ -26,20 +26,15 @@ def names() -> tuple[str, ...]:
 
 
 def card(name: str) -> ModelCard:
-    """The card of a network. Raises ZooError where there is no such network."""
+    """The card of a network. Raises ZooError where there is no such network, FileError where its file is damaged."""
     if name not in names():
         raise ZooError(f"There is no network {name!r} in assets/weights; there are {', '.join(names()) or 'none yet'}.")
-    try:
-        return _card(json.loads(files.read(_card_file(name))))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ZooError(f"{_card_file(name).name} in assets/weights is damaged; fetch it again.") from error
-
-
-def _card(fields: dict[str, Any]) -> ModelCard:
-    if not fields["labels"]:  # ImageNet's stand in one place
-        fields |= {"classes": tuple(labels.imagenet()), "labels": tuple(labels.imagenet().values())}
-    fields["gate_health"] = [GateHealth(**gate) for gate in fields["gate_health"]]
-    return stored_card(fields)
+    with files.shipped(_card_file(name)) as text:
+        fields = json.loads(text)
+        if not fields["labels"]:  # ImageNet's stand in one place
+            fields |= {"classes": tuple(labels.imagenet()), "labels": tuple(labels.imagenet().values())}
+        fields["gate_health"] = [GateHealth(**gate) for gate in fields["gate_health"]]
+        return stored_card(fields)
 
 
 def load(name: str) -> Network:

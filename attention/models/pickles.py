@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from attention.foreign import readable
-from attention.models.limits import CheckpointError, shown
+from attention.foreign import readable, shown
+from attention.models.limits import CheckpointError
 
 MEMORY = 12 * 2**20
 """Bytes that the objects of a pickle may take; those of ResNet-152 with its optimizer take about 3 million."""
@@ -102,6 +102,8 @@ VALUES: dict[str, Callable[[], Any]] = {
 LITERALS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "BINFLOAT"}
 LITERALS |= {"BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 LITERALS |= {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+"""Operations that make a tuple of so many."""
 IGNORED = {"PROTO", "FRAME", "STOP"}
 CACHED = {"NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE", "BININT1"}
 """Operations that make nothing new."""
@@ -122,6 +124,8 @@ class _Machine:
             self.push(VALUES[name](), new=name not in CACHED)
         elif name in LITERALS:
             self.push(readable(argument) if isinstance(argument, str) else argument, new=name not in CACHED)
+        elif name in TUPLES:
+            self.push(tuple([self.pop() for _ in range(TUPLES[name])][::-1]))
         elif name not in IGNORED:
             operation = getattr(self, f"_{name.lower()}", None)
             if operation is None:
@@ -184,17 +188,6 @@ class _Machine:
 
     def _tuple(self, _: Any) -> None:
         self.push(tuple(self.after_mark()))
-
-    def _tuple1(self, _: Any) -> None:
-        self.push((self.pop(),))
-
-    def _tuple2(self, _: Any) -> None:
-        last, first = self.pop(), self.pop()
-        self.push((first, last))
-
-    def _tuple3(self, _: Any) -> None:
-        last, second, first = self.pop(), self.pop(), self.pop()
-        self.push((first, second, last))
 
     def _frozenset(self, _: Any) -> None:
         self.push(self.after_mark())

@@ -205,12 +205,8 @@ LAYOUT = "the published code's layout"
 
 def _se(shapes: Shapes) -> Iterator[Candidate]:
     sizes, reduction = families.read_residual(shapes), families.reduction(shapes, "layer1.0.se.fc.0.weight")
-
-    def attention(channels: int) -> nn.Module:
-        return SE(channels, channels // reduction)
-
-    build = partial(ResNet, sizes, {"se": attention})
-    yield Candidate(sizes.settings | {"reduction": reduction}, build)
+    attention = {"se": lambda channels: SE(channels, channels // reduction)}
+    yield Candidate(sizes.settings | {"reduction": reduction}, partial(ResNet, sizes, attention))
 
 
 def _cbam(shapes: Shapes) -> Iterator[Candidate]:
@@ -219,27 +215,21 @@ def _cbam(shapes: Shapes) -> Iterator[Candidate]:
         families.reduction(shapes, "layer1.0.cbam.ChannelGate.mlp.1.weight"),
     )
     kernel = shapes.get("layer1.0.cbam.SpatialGate.spatial.conv.weight", (None,))[-1]
-
-    def attention(channels: int) -> nn.Module:
-        return CBAM(channels, channels // reduction, kernel)
-
+    attention = {"cbam": lambda channels: CBAM(channels, channels // reduction, kernel)}
     settings = sizes.settings | {"reduction": reduction, "spatial kernel": kernel}
-    yield Candidate(settings, partial(ResNet, sizes, {"cbam": attention}))
+    yield Candidate(settings, partial(ResNet, sizes, attention))
 
 
 def _ca_sa(shapes: Shapes) -> Iterator[Candidate]:
     layers = ("fc1", "fc2") if "layer1.0.ca.fc1.weight" in shapes else ("fc.0", "fc.2")
     sizes, reduction = families.read_residual(shapes), families.reduction(shapes, f"layer1.0.ca.{layers[0]}.weight")
     kernel = shapes["layer1.0.sa.conv1.weight"][-1]
-
-    def channel(channels: int) -> nn.Module:
-        return ChannelAttention(channels, channels // reduction, layers)
-
-    def spatial(_channels: int) -> nn.Module:
-        return SpatialAttention(kernel)
-
+    attention: Attention = {
+        "ca": lambda channels: ChannelAttention(channels, channels // reduction, layers),
+        "sa": lambda _: SpatialAttention(kernel),
+    }
     settings = sizes.settings | {"reduction": reduction, "spatial kernel": kernel}
-    yield Candidate(settings, partial(ResNet, sizes, {"ca": channel, "sa": spatial}))
+    yield Candidate(settings, partial(ResNet, sizes, attention))
 
 
 def _bam(shapes: Shapes) -> Iterator[Candidate]:
@@ -247,14 +237,11 @@ def _bam(shapes: Shapes) -> Iterator[Candidate]:
         families.read_residual(shapes),
         families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight"),
     )
-
-    def between(channels: int) -> nn.Module:
-        return BAM(channels, channels // reduction)
-
-    build = partial(ResNet, sizes, {}, between)
+    build = partial(ResNet, sizes, {}, lambda channels: BAM(channels, channels // reduction))
     yield Candidate(sizes.settings | {"reduction": reduction}, build)
 
 
+STEM = {"stem.0.weight": "the first of three convolutions"}
 OWN_CLUES = {
     "plain": {},
     "se": {"layer1.0.attention.gate.mlp.0.weight": "squeeze-and-excitation"},
@@ -266,16 +253,13 @@ OWN_CLUES = {
 }
 
 
-def _own(variant: str) -> Callable[[Shapes], Iterator[Candidate]]:
-    def candidates(shapes: Shapes) -> Iterator[Candidate]:
-        classes = shapes["head.2.weight"][0]
-        blocks = (networks.BLOCKS_PER_STAGE,) * len(networks.WIDTHS)
-        settings: dict[str, object] = {"stages": blocks, "widths": networks.WIDTHS, "classes": classes}
-        settings |= {"groups": networks.CARDINALITY} if variant == "se-resnext" else {}
-        settings |= {"reduction": networks.REDUCTION} if variant != "plain" else {}
-        yield Candidate(settings, partial(networks.build, variant, classes))
-
-    return candidates
+def _own(shapes: Shapes, *, variant: str) -> Iterator[Candidate]:
+    classes = shapes["head.2.weight"][0]
+    blocks = (networks.BLOCKS_PER_STAGE,) * len(networks.WIDTHS)
+    settings: dict[str, object] = {"stages": blocks, "widths": networks.WIDTHS, "classes": classes}
+    settings |= {"groups": networks.CARDINALITY} if variant == "se-resnext" else {}
+    settings |= {"reduction": networks.REDUCTION} if variant != "plain" else {}
+    yield Candidate(settings, partial(networks.build, variant, classes))
 
 
 def _b0(shapes: Shapes, *, name: str) -> Iterator[Candidate]:
@@ -314,7 +298,7 @@ RESIDUAL = (
 )
 PUBLISHED = (
     *(
-        Family(family, {"stem.0.weight": "the first of three convolutions"} | OWN_CLUES[variant], _own(variant))
+        Family(family, STEM | OWN_CLUES[variant], partial(_own, variant=variant))
         for family, variant in VARIANTS.items()
     ),
     DISTILLED,

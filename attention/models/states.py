@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from attention.models.limits import CheckpointError, shown
+from attention.foreign import shown
+from attention.models.limits import CheckpointError
 from attention.models.pickles import OTHERS, Name, Standin, TensorClaim
 
 AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema")

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
-from attention.images import RGB, Preprocessing, written
+from attention.images import IMAGENET_MEAN, IMAGENET_STD, RGB, Preprocessing, written
 from attention.limits import BUILDING, Limits
 from attention.models import own
 from attention.models.downloads import hash_of
@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # a page takes this module's defaults without torch
 USUAL = Preprocessing(
     224,
     crop=0.875,
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
     interpolation="bilinear",
     whole_pixels=True,
 )

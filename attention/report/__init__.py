@@ -6,16 +6,6 @@ surveys     the report of a survey
 provenance  what the numbers rest on
 """
 
-from attention.report.document import Document, Item, Section, Table, html
+from attention.report.document import Document, Section, Table, html
 from attention.report.observation import report_of
 from attention.report.surveys import surveyed
-
-__all__ = [
-    "Document",
-    "Item",
-    "Section",
-    "Table",
-    "html",
-    "report_of",
-    "surveyed",
-]

@@ -1,6 +1,7 @@
 """What a report holds, and the HTML of it: one file, everything in it, and nothing that is fetched."""
 
 import base64
+import gzip
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from attention.charts import explorable
 from attention.charts.chart import Chart, Columns, Explorable, as_csv
 from attention.foreign import plain, readable
 from attention.numbers import number
-from attention.report import packing
 
 TEMPLATE = Path(__file__).with_name("template.html")
 MOST_ROWS = 50
@@ -52,7 +52,7 @@ class Table:
 
     @cached_property
     def _packed(self) -> str:
-        return packing.packed(as_csv(self.columns))
+        return packed(as_csv(self.columns))
 
     @property
     def held(self) -> bool:
@@ -94,8 +94,16 @@ def html(document: Document) -> str:
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
     how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items}
-    text = template.render(document=document, packing=packing, explorable=explorable, figure_files=figure_files, **how)
+    files = {"packed": packed, "explorable": explorable, "figure_files": figure_files}
+    text = template.render(document=document, **how, **files)
     return readable(text)
+
+
+def packed(text: str) -> str:
+    """The text as base64 of gzip, which a script unpacks in the browser, the same for the same text; what is no Unicode
+    in it is escaped."""
+    data = text.encode("utf-8", "backslashreplace")  # the name of a file may hold bytes that are no text
+    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
 
 def _items(section: Section) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from attention.numbers import amount, number
 from attention.report.document import Document, Item, Section, Table
 from attention.report.provenance import RANDOM, facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
-from attention.survey.statistics import INDICES, class_names, evenly_spaced
+from attention.survey.statistics import INDICES, evenly_spaced
 
 MOST_CLASSES = 5
 """Lines in one panel."""
@@ -28,7 +28,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
         _answer(survey),
         list(_warnings(survey)),
-        [_classes(result), *_charts(selection), *_failures(result), _origin(result)],
+        [_classes(survey), *_charts(selection), *_failures(result), _origin(result)],
         survey.title,
     )
 
@@ -82,20 +82,13 @@ def _warnings(survey: LoadedSurvey) -> Iterator[str]:
         )
 
 
-def _classes(result: Result) -> Section:
-    counts, rights = (np.zeros(len(result.classes), np.int64) for _ in range(2))
-    for label, output, count in result.predictions:
-        counts[label] += count
-        rights[label] += count * bool(output == result.outputs[label])
-    known = np.array(result.outputs) >= 0
-    accuracy = [
-        right / count if count and knows else None for right, count, knows in zip(rights, counts, known, strict=True)
-    ]
+def _classes(survey: LoadedSurvey) -> Section:
+    result = survey.result
     columns: Columns = {
-        "class": class_names(result),
+        "class": survey.names,
         "folder": result.classes,
-        "pictures": counts.tolist(),
-        "top-1": accuracy,
+        "pictures": survey.counts.tolist(),
+        "top-1": [right / (right + wrong) if right + wrong else None for right, wrong in result.right_and_wrong],
     }
     correct = "its classes are not the network's" if result.accuracy is None else f"top-1 {result.accuracy:.2%}"
     used = amount(result.pictures, "picture was", "pictures were")

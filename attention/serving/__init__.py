@@ -3,24 +3,9 @@
 options  the network in arguments of the command line
 current  the one network that this process serves
 server   the dashboard, started from Python
-guard    who is let in
+guard    what stands around Streamlit's own server: who is let in, links kept, files beside it
 """
 
 from attention.serving.current import APP, Served, allow, folders, put, served
-from attention.serving.options import OPTIONS, ServingError, names_network, network_of
+from attention.serving.options import OPTIONS, ServingError, names_network, network_of, read_by
 from attention.serving.server import serve, show
-
-__all__ = [
-    "APP",
-    "OPTIONS",
-    "Served",
-    "ServingError",
-    "allow",
-    "folders",
-    "names_network",
-    "network_of",
-    "put",
-    "serve",
-    "served",
-    "show",
-]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from attention.foreign import readable
 from attention.images import ROOT
@@ -30,6 +30,7 @@ class Served(NamedTuple):
 
 _put: list[Served] = []
 _allowed: list[Path] = []
+_parsed = lru_cache(maxsize=1)(parsed)
 # Two visitors who come first at the same time must not run a person's code twice.
 _building = threading.Lock()
 
@@ -59,7 +60,7 @@ def folders() -> dict[str, Path]:
 def served() -> Served | None:
     """The network that was put here, or the one that the dashboard's own arguments name; None where there is none.
 
-    The latter is built when it is first asked for. Raises ServingError where that fails, and tries again next time.
+    The latter is built when it is first asked for. Raises GatescopeError where that fails, and tries again next time.
     """
     if _put:
         return _put[0]
@@ -71,8 +72,3 @@ def served() -> Served | None:
 def _built(given: tuple[str, ...]) -> Served | None:
     options = _parsed(given)
     return Served(network_of(options), secrets.token_hex(8)) if names_network(options) else None
-
-
-@lru_cache(maxsize=1)
-def _parsed(given: tuple[str, ...]) -> dict[str, Any]:
-    return parsed(given)

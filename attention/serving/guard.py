@@ -1,12 +1,18 @@
-"""Who is let in, around Streamlit's own server: a layer of ASGI that knows nothing of the pages."""
+"""What stands around Streamlit's own server, in layers of ASGI that know nothing of the pages.
+
+`Guard` says who is let in, `LinksKept` keeps the link that a visitor came by while they sign in elsewhere, and
+`FigureScripts` has what a browser fetches once it is to make a file of a figure.
+"""
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from attention.figure_files import FONT, PLOTLY, SCRIPT
 from attention.limits import MIB, Limits
 
 Message = MutableMapping[str, Any]
@@ -174,3 +180,91 @@ def _is_order(message: Message) -> bool:
     if kind == "backend_operation_request":
         kind = said.backend_operation_request.WhichOneof("payload")
     return kind is not None and kind not in REQUESTS
+
+
+LOGIN, CALLBACK = "/auth/login", "/oauth2callback"
+"""Where Streamlit sends a browser to sign in, and where the provider sends it back."""
+COOKIE = "gatescope_link"
+SECONDS = 600
+"""That somebody may take to sign in."""
+LONGEST = 3500
+"""Bytes of a link that is kept; browsers keep cookies of 4096."""
+_HERE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+
+
+class LinksKept:
+    """Streamlit's server, whose sign-in leads on to the page that was asked for.
+
+    The browser keeps the link in a cookie. Only a place on this server is ever led to.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one connection."""
+        if scope["type"] == "http" and scope["path"].endswith((LOGIN, CALLBACK)):
+            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+            keeps = scope["path"].endswith(LOGIN)
+            send = _keeping(send, _asked_for(headers)) if keeps else _leading(send, _kept(headers))
+        await self._app(scope, receive, send)
+
+
+def _asked_for(headers: dict[bytes, str]) -> str:
+    """The page that the sign-in was asked for on, without its host; "" where it is not known."""
+    page = urlsplit(headers.get(b"referer", ""))
+    link = page.path + (f"?{page.query}" if page.query else "")
+    own = page.netloc.lower() == headers.get(b"host", "").lower()
+    return link if own and _is_link(link) else ""
+
+
+def _kept(headers: dict[bytes, str]) -> str:
+    """The link in the cookie; "" where there is none."""
+    cookies = (cookie.strip().partition("=") for cookie in headers.get(b"cookie", "").split(";"))
+    link = unquote(next((value for name, _, value in cookies if name == COOKIE), ""))
+    return link if _is_link(link) else ""
+
+
+def _is_link(link: str) -> bool:
+    return bool(_HERE.fullmatch(link)) and len(quote(link)) <= LONGEST
+
+
+def _keeping(send: Send, link: str) -> Send:
+    cookie = f"{COOKIE}={quote(link, safe='')}; Path=/; Max-Age={SECONDS if link else 0}; HttpOnly; SameSite=Lax"
+    return with_headers(send, [(b"set-cookie", cookie.encode())])
+
+
+def _leading(send: Send, link: str) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start" and link and 300 <= message["status"] < 400:
+            others = [each for each in message.get("headers", ()) if each[0].lower() != b"location"]
+            message["headers"] = [*others, (b"location", link.encode())]
+        await send(message)
+
+    return _keeping(sent, "")
+
+
+FOLDER = "/figure_files/"
+"""Where the files are, below wherever the dashboard is."""
+TEXT = (b"content-type", b"text/javascript; charset=utf-8")
+FILES: dict[str, tuple[Path, tuple[tuple[bytes, bytes], ...]]] = {
+    "plotly.js": (PLOTLY, (TEXT, (b"content-encoding", b"gzip"))),
+    "figure_file.js": (SCRIPT, (TEXT,)),
+    "font.woff": (FONT, ((b"content-type", b"font/woff"),)),
+}
+
+
+class FigureScripts:
+    """A server that has `FILES` beside what another one has."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one connection."""
+        _, folder, name = scope.get("path", "").rpartition(FOLDER)
+        if scope["type"] != "http" or not folder or name not in FILES:
+            return await self._app(scope, receive, send)
+        path, headers = FILES[name]
+        await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+        return await send({"type": "http.response.body", "body": path.read_bytes()})

@@ -1,18 +1,16 @@
 """A person's own network in arguments: `--model package.module:factory`, and what is to be known of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from attention.analysis import predictions
-from attention.bands import bands_of
 from attention.devices import ALLOWED, device_of
-from attention.images import size_of
 from attention.models import Network
 from attention.models.code import FORM, CodeError, ModelOptions, fill, make, network
-from attention.models.interface import region_of
 from attention.records import GatescopeError
 
 
@@ -20,12 +18,12 @@ class ServingError(GatescopeError):
     """The dashboard cannot be started, or not with these arguments."""
 
 
-def _parsed(read: Callable[[str], Any]) -> Callable[..., Any]:
-    """What click makes of a word by a function of the package, whose sentence it gives."""
+def read_by(read: Callable[[Any], Any]) -> Callable[..., Any]:
+    """What click makes of a word or a path by a function of the package, whose sentence it gives."""
 
-    def parse(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Any:
+    def parse(_context: click.Context, _parameter: click.Parameter, given: Any) -> Any:
         try:
-            return None if word is None else read(word)
+            return None if given is None else read(given)
         except GatescopeError as error:
             raise click.BadParameter(str(error)) from error
 
@@ -45,34 +43,22 @@ class _Folder(click.Path):
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = _Folder(exists=True, path_type=Path)
-OUTPUTS = click.Option(
-    ["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns; recognised by default."
-)
 OPTIONS = (
     click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it."),
     click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
     click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
-    click.Option(
-        ["--image-size"],
-        callback=_parsed(size_of),
-        help="Side of its pictures in pixels, or 256x128 (height first) [224].",
-    ),
+    click.Option(["--image-size"], help="Side of its pictures in pixels, or 256x128 (height first) [224]."),
     click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
     click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
-    OUTPUTS,
+    click.Option(["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns [recognised]."),
     click.Option(
         ["--bands"],
-        callback=_parsed(bands_of),
         help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
     ),
     click.Option(["--adapter"], metavar="PACKAGE.MODULE:FUNCTION", help="A batch of pictures to what it takes."),
     click.Option(["--output"], metavar="PATH", help="Which of its outputs is the answer: out, 0, aux.logits."),
-    click.Option(
-        ["--region"],
-        callback=_parsed(region_of),
-        help="Average a map of scores over: whole, or left,top,right,bottom in shares.",
-    ),
-    click.Option(["--device"], callback=_parsed(device_of), help=f"{ALLOWED} [where the module is]."),
+    click.Option(["--region"], help="Average a map of scores over: whole, or left,top,right,bottom in shares."),
+    click.Option(["--device"], callback=read_by(device_of), help=f"{ALLOWED} [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 
@@ -103,8 +89,7 @@ def network_of(options: Mapping[str, Any]) -> Network:
     """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
-    names = ("labels", "image_size", "mean", "std", "bands", "outputs", "adapter", "output", "region")
-    settings = ModelOptions(**{name: options[name] for name in names})
+    settings = ModelOptions(**{field.name: options[field.name] for field in fields(ModelOptions)})
     module = make(options["model"])
     if options["weights"]:
         fill(module, options["model"], options["weights"])

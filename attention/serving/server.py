@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attention.models import Network
 from attention.models.code import ModelOptions, network
 from attention.serving.current import APP, put
-from attention.serving.figure_scripts import FigureScripts
-from attention.serving.guard import Guard
-from attention.serving.links import LinksKept
+from attention.serving.guard import FigureScripts, Guard, LinksKept
 from attention.serving.options import ServingError
 
 if TYPE_CHECKING:

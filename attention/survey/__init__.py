@@ -21,28 +21,5 @@ from attention.survey.pictures import (
     locate_pictures,
     uploaded_pictures,
 )
-from attention.survey.result import CancelledError, Exemplars, GateSurvey, Result, Summary, SurveyError, with_root
+from attention.survey.result import CancelledError, GateSurvey, Result, Summary, SurveyError, with_root
 from attention.survey.running import Progress, Settings, run
-
-__all__ = [
-    "CancelledError",
-    "Exemplars",
-    "GateSurvey",
-    "LoadedSurvey",
-    "LocatedPictures",
-    "PictureList",
-    "Progress",
-    "Result",
-    "Settings",
-    "Summary",
-    "SurveyError",
-    "list_pictures",
-    "locate_pictures",
-    "read",
-    "read_upload",
-    "run",
-    "statistics",
-    "uploaded_pictures",
-    "with_root",
-    "write",
-]

@@ -13,11 +13,11 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from attention.process import one_thread_each
 from attention.records import GatescopeError
 from attention.survey.partials import Partial
 from attention.survey.passes import BatchPlan, Worker
 from attention.survey.result import SurveyError
-from attention.threads import one_thread_each
 
 T = TypeVar("T")
 

@@ -111,7 +111,7 @@ class LoadedSurvey:
 
     def differences(self) -> dict[str, GroupDifference]:
         """Wrong against correct predictions of each gate, by its name."""
-        counts = statistics.right_and_wrong(self.result)
+        counts = self.result.right_and_wrong
         return self._by_gate("differences", lambda gate: statistics.wrong_against_correct(gate, counts))
 
     def selectivity(self, index: str) -> dict[str, Selectivity]:

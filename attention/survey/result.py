@@ -113,12 +113,17 @@ class Result:
     @property
     def accuracy(self) -> float | None:
         """Top-1 over the pictures whose class the network knows, 0 to 1; None where there are none."""
-        expected = np.array(self.outputs, np.int64)[self.predictions[:, 0]]
-        known = expected >= 0
-        judged = self.predictions[known, 2].sum()
-        return (
-            float(self.predictions[known & (expected == self.predictions[:, 1]), 2].sum() / judged) if judged else None
-        )
+        right, wrong = self.right_and_wrong.sum(0)
+        return float(right / (right + wrong)) if right + wrong else None
+
+    @property
+    def right_and_wrong(self) -> Integers:
+        """How many pictures of each class are named right, and wrong, (K, 2); 0 of a class that is not known."""
+        counts = np.zeros((len(self.classes), 2), np.int64)
+        for label, output, count in self.predictions:
+            if self.outputs[label] >= 0:
+                counts[label, int(output != self.outputs[label])] += count
+        return counts
 
 
 def with_root(result: Result, name: str) -> Result:

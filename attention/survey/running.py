@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,19 +106,8 @@ def print_progress() -> Callable[[Progress], None]:
     return show
 
 
-class _Group(NamedTuple):
-    """Statistics by a key: how an unfinished survey calls them, and their record."""
-
-    stored: str
-    record: type
-
-
-GROUPS = {
-    "classes": _Group("classes", Moments),
-    "correctness": _Group("verdicts", Moments),
-    "shuffled": _Group("shuffled", Means),
-}
-"""The fields of a Partial that are statistics by a key."""
+GROUPS = {"classes": ("classes", Moments), "correctness": ("verdicts", Moments), "shuffled": ("shuffled", Means)}
+"""The fields of a Partial that are statistics by a key: how an unfinished survey calls each, and its record."""
 
 
 class Checkpoint:
@@ -185,16 +174,16 @@ def _header(partial: Partial) -> dict[str, Any]:
         "blocks": partial.gates,
         "predictions": [[*key, count] for key, count in partial.predictions.items()],
         "failures": partial.failures,
-        "groups": {group.stored: sorted(map(int, getattr(partial, name))) for name, group in GROUPS.items()},
+        "groups": {stored: sorted(map(int, getattr(partial, name))) for name, (stored, _) in GROUPS.items()},
         "ranked": partial.top is not None,
     }
 
 
 def _arrays(partial: Partial, header: str) -> dict[str, NDArray]:
     arrays: dict[str, NDArray] = {"header": np.array(header), "histogram": partial.histogram}
-    for field_name, group in GROUPS.items():
+    for field_name, (stored, _) in GROUPS.items():
         for key, part in getattr(partial, field_name).items():
-            arrays |= {f"{group.stored}/{int(key)}/{name}": np.asarray(value) for name, value in vars(part).items()}
+            arrays |= {f"{stored}/{int(key)}/{name}": np.asarray(value) for name, value in vars(part).items()}
     for end in ("top", "bottom"):
         if kept := getattr(partial, end):
             arrays |= {f"{end}/{name}": value for name, value in vars(kept).items()}

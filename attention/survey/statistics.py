@@ -247,19 +247,10 @@ class GroupDifference:
         return float(self.chance + deviation * np.sqrt(2 * np.log(gates / LEVEL)))
 
 
-def right_and_wrong(result: Result) -> Integers:
-    """How many pictures of each class are named right, and how many wrong, (K, 2); 0 of a class that is not known."""
-    counts = np.zeros((len(result.classes), 2), np.int64)
-    for label, output, count in result.predictions:
-        if result.outputs[label] >= 0:
-            counts[label, int(output != result.outputs[label])] += count
-    return counts
-
-
 def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference:
     """J. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.2: d = (m_w - m_c) / s.
 
-    `counts` is as `right_and_wrong` has it.
+    `counts` is `Result.right_and_wrong`.
     s^2 = (n_w s_w^2 + n_c s_c^2) / (n_w + n_c - 2) with deviations whose divisor is n. Without a difference d is
     normal with the variance 1 / n_w + 1 / n_c, so |d| is sqrt(2 / pi) of its root in the mean.
     NaN where one of the groups is empty, or where a channel is the same for every picture.
@@ -272,12 +263,8 @@ def wrong_against_correct(gate: GateSurvey, counts: Integers) -> GroupDifference
     squares = correct.count * correct.std**2 + wrong.count * wrong.std**2
     pooled = np.sqrt(squares / (correct.count + wrong.count - 2))
     mix = _by_mix(gate, counts)
-    size, by_classes = (
-        np.divide(each, pooled, where=pooled > 0, out=np.full(gate.shape, np.nan)) for each in (difference, mix)
-    )
-    return GroupDifference(
-        difference, size, by_classes, float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count)))
-    )
+    chance = float(np.sqrt(2 / np.pi * (1 / correct.count + 1 / wrong.count)))
+    return GroupDifference(difference, _ratio(difference, pooled), _ratio(mix, pooled), chance)
 
 
 def _by_mix(gate: GateSurvey, counts: Integers) -> Doubles:

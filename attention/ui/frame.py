@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from attention import analysis, bands, images, serving, threads
+from attention import analysis, bands, images, process, serving
 from attention.analysis import predictions
 from attention.charts import overlay
 from attention.images import PictureError
@@ -54,7 +54,7 @@ def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
 
 def draw_frame(title: str) -> None:
     """The title, then the sidebar: it names the choice, and everything that takes time comes after it."""
-    threads.share_the_processors()
+    process.share_the_processors()
     going_back.leave_page()
     going_back.read_address()
     sign_in.require()

@@ -17,7 +17,7 @@ from attention.ui import cache, widgets
 from attention.ui.choosing import chosen
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
-    from attention.grouped.reach import Answers
+    from attention.grouped.experiments import Answers
 
 
 class Number(NamedTuple):
@@ -206,7 +206,7 @@ def draw_times(convolution: Convolution) -> None:
     widgets.say("Fewer parameters is not the same as faster. How long does this convolution take here?", "speed")
     if st.button("Measure on this machine", icon=":material/timer:", key="measure_times"):
         with st.spinner("Running the convolution at every number of groups"):
-            from attention.grouped.clock import measure
+            from attention.grouped.experiments import measure
 
             st.session_state["_times"] = measure(convolution)
     times = st.session_state.get("_times")
@@ -266,13 +266,11 @@ def draw_papers() -> None:
 
 def draw_network(observation: Observation) -> None:
     """The grouped convolutions of the loaded network, or of one that has some, with what they save."""
-    from attention.grouped.census import convolutions
-
-    if not any(layer.convolution.groups > 1 for layer in convolutions(observation.cost)):
+    if not any(layer.convolution.groups > 1 for layer in grouped.convolutions(observation.cost)):
         title = widgets.literal(observation.card.title)
         widgets.info(f"{title} has no grouped convolutions. These are another network's:")
         observation = cache.observe(chosen(zoo.card(WITH_GROUPS), random=False), observation.picture)
-    layers = convolutions(observation.cost)
+    layers = grouped.convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     has, would = (
         sum(cost.parameters for cost in costs)
@@ -291,11 +289,11 @@ def draw_network(observation: Observation) -> None:
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")
 def proof(convolution: Convolution, layers: int, shuffle: bool) -> "tuple[Answers, bool, Convolution]":
     """The answers, whether they are the expected ones, and the convolution that fits the page."""
-    from attention.grouped import reach
+    from attention.grouped import experiments
 
-    part = reach.excerpt(convolution, MOST_DISTURBED)
-    response = reach.response(reach.stack(part, layers=layers, shuffle=shuffle), part.in_channels)
-    return response, bool((response == reach.expected(part, layers=layers, shuffle=shuffle)).all()), part
+    part = experiments.excerpt(convolution, MOST_DISTURBED)
+    response = experiments.response(experiments.stack(part, layers=layers, shuffle=shuffle), part.in_channels)
+    return response, bool((response == experiments.expected(part, layers=layers, shuffle=shuffle)).all()), part
 
 
 def _why(convolution: Convolution, layers: int, shuffle: bool) -> str:

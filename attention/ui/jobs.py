@@ -8,13 +8,11 @@ import streamlit as st
 from attention.jobs import Job
 from attention.limits import Limits
 from attention.numbers import amount
-from attention.records import StoppedError
+from attention.records import Report, StoppedError
 from attention.ui import widgets
 from attention.ui.cache import STORE
 
 R = TypeVar("R")
-Report = Callable[[int, int], None]
-"""Takes how many passes are done, and of how many."""
 AT_ONCE = 1.0
 """Seconds that the page waits for a job that it has started, before it shows how far that is."""
 

@@ -10,8 +10,7 @@ import streamlit as st
 from attention import analysis, images
 from attention.analysis import Block
 from attention.charts import network
-from attention.inventory import COUNTS, Row, every, folded
-from attention.inventory.known import WITHOUT_GATE
+from attention.inventory import COUNTS, WITHOUT_GATE, Row, every, folded
 from attention.kinds import KINDS
 from attention.numbers import amount, attention_share, magnitude
 from attention.observe import Observation

@@ -13,7 +13,7 @@ from attention import grouped
 from attention.charts import explorable, partition, spatial
 from attention.charts import grouped as figures
 from attention.charts.chart import Chart
-from attention.grouped import Convolution, Cost
+from attention.grouped import Convolution, Cost, GroupedLayer
 from attention.numbers import amount
 from attention.observe import Observation
 from attention.records import GatescopeError
@@ -23,7 +23,6 @@ from attention.ui.grouped import as_derivation, proof
 from attention.ui.lessons.steps import Prediction, Step
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.census import GroupedLayer
     from attention.grouped.observed import Observed
 
 USUAL_GROUPS = 4
@@ -38,7 +37,7 @@ class Lesson:
     """One convolution of a network on a picture, and the number of groups that is asked about."""
 
     observation: Observation
-    layer: "GroupedLayer"
+    layer: GroupedLayer
 
     @property
     def where(self) -> str:
@@ -84,10 +83,8 @@ class Lesson:
 def choose(observation: Observation) -> Lesson | None:
     """The convolution that the lesson is about, and the way on to the page of grouping; below the step. None where the
     network has none that can be divided."""
-    from attention.grouped.census import convolutions
-
     _ = observation.trace  # first: where the pass fails, that is the reason to be said
-    layers = {layer.name: layer for layer in convolutions(observation.cost) if _suits(layer.convolution)}
+    layers = {layer.name: layer for layer in grouped.convolutions(observation.cost) if _suits(layer.convolution)}
     if not layers:
         return None
     usual = max(layers, key=lambda name: _merit(layers[name].convolution))
@@ -296,7 +293,7 @@ def _shuffled(lesson: Lesson) -> Step:
 
 
 def _faster(lesson: Lesson) -> Step:
-    from attention.grouped.clock import measure
+    from attention.grouped.experiments import measure
 
     shape = lesson.convolution
     g = shape.groups

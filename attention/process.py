@@ -1,24 +1,27 @@
-"""The threads that torch computes on: how they wait, and how many they are.
-
-Whoever needs another number takes turns here, and puts back what was there.
+"""What belongs to the whole process, changed for a while by threads that may overlap, and put back.
 
 `torch.set_num_threads` sets two numbers: that of the calling thread, and that of all threads to come, which is the
 process's. Two who each read, set and put back the latter leave it wrong for each other; so it is changed here alone,
-and from threads of its own, so that no caller's number moves.
+and from threads of its own, so that no caller's number moves. `warnings.catch_warnings` puts back the filters of the
+whole process: two threads that enter and leave it crosswise leave a filter behind. Here the first of all who are within
+opens it, and the last closes it.
 """
 
 import contextlib
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 _changing = threading.Lock()
 # The number before the first of those who are within, once for each.
 _before: list[int] = []
+# What the first of those who are within has opened, once for each of them.
+_within: list[warnings.catch_warnings] = []
 
 
 def share_the_processors() -> None:
@@ -55,3 +58,34 @@ def one_thread_each() -> Iterator[None]:
 def _in_a_new_thread(work: Callable[[], T]) -> T:
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
+
+
+class Filter(NamedTuple):
+    """The arguments of `warnings.filterwarnings`."""
+
+    action: Literal["ignore", "error"]
+    message: str = ""
+    category: type[Warning] = Warning
+    module: str = ""
+
+
+@contextlib.contextmanager
+def filtered(*filters: Filter) -> Iterator[None]:
+    """Warnings go by these filters, the last before the others, in all threads of the process.
+
+    They go until nobody is within any more: so that each must name what it alone causes.
+    """
+    with _changing:
+        scope = _within[0] if _within else warnings.catch_warnings()
+        if not _within:
+            scope.__enter__()
+        _within.append(scope)
+        for each in filters:
+            warnings.filterwarnings(*each)
+    try:
+        yield
+    finally:
+        with _changing:
+            _within.pop()
+            if not _within:
+                scope.__exit__(None, None, None)
