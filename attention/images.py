@@ -1,5 +1,6 @@
 """A stranger's bytes -> an upright picture -> the crop that a network sees; and the sample pictures."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -76,6 +77,12 @@ class Sample:
     """What is right to say of it, out of ImageNet's 1,000 classes; nothing where none of them is."""
     named: bool
     """Whether the first guess of the project's EfficientNet-B0 is one of these."""
+
+    @property
+    def credit(self) -> str:
+        """Whose it is, its licence, and what was done to it, in a sentence."""
+        done = "unchanged" if self.changes == "none" else self.changes
+        return f"By {self.author} ({self.licence}), {done}."
 
 
 THUMBNAIL = (96, 72)
@@ -216,6 +223,12 @@ def samples() -> tuple[Sample, ...]:
             Sample(name=Path(file).stem, path=folder / file, **record | {"shows": tuple(record["shows"])})
             for file, record in json.loads(text).items()
         )
+
+
+@cache
+def credits_by_key() -> dict[str, str]:
+    """The credit of each sample by the SHA-256 of its file."""
+    return {hashlib.sha256(sample.path.read_bytes()).hexdigest(): sample.credit for sample in samples()}
 
 
 def thumbnails() -> bytes:

@@ -82,6 +82,23 @@ def page(subject) -> Reader:
     return Reader(html(report_of(subject)))
 
 
+def test_whose_a_sample_is_stands_in_its_report_whatever_its_file_is_called(page):
+    sample = images.samples()[0]
+    assert f"By {sample.author} ({sample.licence}), {sample.changes}." in page.text
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_what_to_beware_of_in_a_survey_stands_in_its_report(result, random):
+    outputs = (-1, *result.outputs[1:])
+    facts = result.provenance | {"network": result.provenance["network"] | {"random": random}}
+    gates = (replace(result.gates[0], averaged="tiles of 2 x 2 places"), *result.gates[1:])
+    survey_of = survey.LoadedSurvey(replace(result, outputs=outputs, provenance=facts, gates=gates))
+    text = Reader(html(surveyed(survey_of))).text
+    assert f"The network has no output called “{result.classes[0]}”: those pictures count everywhere but in" in text
+    assert "Some gates were averaged over tiles of 2 × 2 places before they were counted." in text
+    assert ("The network had random weights" in text) == random
+
+
 def test_it_is_well_formed_and_refers_to_nothing_outside(page):
     for tag, name, value in page.attributes:
         assert name not in FETCHING or value.startswith("data:"), (tag, name, value[:80])
@@ -241,7 +258,7 @@ def test_a_survey_says_its_pictures_failures_and_provenance(result):
     for text in (
         "7 pictures were used, in 3 classes",
         "broken.png",
-        "1 of 8 pictures could not be used",
+        "1 of 8 pictures could not be used; they are named below.",
         "fingerprint",
     ):
         assert text in read.text
@@ -255,7 +272,7 @@ def test_a_survey_of_random_weights_without_gates_says_both(tmp_path):
     found = survey.run(drawn, survey.list_pictures(surveys.folder(tmp_path, {"a": 2, "b": 1})))
     read = Reader(html(surveyed(survey.LoadedSurvey(found))))
     assert "This network applied no gates that stand for channels or for the places" in read.text
-    assert "The weights are random ones" in read.text and "do anything" not in read.text
+    assert "The network had random weights" in read.text and "do anything" not in read.text
 
 
 def test_the_class_means_of_a_survey_are_its_own(result):

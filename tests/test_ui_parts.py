@@ -53,6 +53,14 @@ def test_behind_each_pill_lies_the_thumbnail_of_its_own_sample():
         assert int(np.argmin([abs(seen - sample).mean() for sample in samples])) == place
 
 
+def test_whose_each_sample_is_stands_below_it():
+    for sample in images.samples():
+        said = gallery.describe(sample.title).replace("\\", "")
+        assert (
+            said.startswith(f"By {sample.author} ({sample.licence}), ") and sample.changes.replace("none", "") in said
+        )
+
+
 def small(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.resize((16, 12)), float)
 

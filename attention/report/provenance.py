@@ -5,6 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from attention import images
 from attention.observe import Observation
 from attention.records import ModelCard
 from attention.report.document import Table
@@ -42,6 +43,7 @@ def observation_facts(observation: Observation) -> Facts:
     return {
         "SHA-256 of the weights in memory": weights_sha256(network.module),
         "SHA-256 of the picture": observation.picture.key,
+        **({"picture": credit} if (credit := images.credits_by_key().get(observation.picture.key)) else {}),
         **{f"preprocessing: {name}": str(value) for name, value in prepared.items()},
         **versions(),
     }

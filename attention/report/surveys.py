@@ -9,7 +9,7 @@ from attention.charts.chart import Columns, by_row
 from attention.charts.surveys import Selection
 from attention.numbers import amount, number
 from attention.report.document import Document, Item, Section, Table
-from attention.report.provenance import RANDOM, facts_table, flat
+from attention.report.provenance import facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
 from attention.survey.statistics import INDICES, evenly_spaced
 
@@ -27,7 +27,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
     return Document(
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
         _answer(survey),
-        list(_warnings(survey)),
+        list(survey.warnings("they are named below")),
         [_classes(survey), *_charts(selection), *_failures(result), _origin(result)],
         survey.title,
     )
@@ -66,20 +66,6 @@ def _answer(survey: LoadedSurvey) -> str:
         f"constant over the "
         f"pictures; {most.name} varies most, by {number(most.deviation)} on average."
     )
-
-
-def _warnings(survey: LoadedSurvey) -> Iterator[str]:
-    result = survey.result
-    if survey.random:
-        yield RANDOM
-    if result.failures:
-        whole = result.provenance["pictures"]["count"]
-        yield f"{len(result.failures):,} of {amount(whole, 'picture')} could not be used; they are named below."
-    if left := len(result.gates) - len(survey.gates):
-        yield (
-            f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a "
-            f"picture: not shown here."
-        )
 
 
 def _classes(survey: LoadedSurvey) -> Section:

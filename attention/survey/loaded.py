@@ -1,6 +1,6 @@
 """A survey that is at hand, for whoever draws it: names, blocks, and each statistic, computed once when asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -12,6 +12,7 @@ from attention import analysis
 from attention.analysis.health import is_constant
 from attention.foreign import readable
 from attention.kinds import KINDS
+from attention.numbers import amount
 from attention.records import Floats
 from attention.survey import statistics
 from attention.survey.passes import weights_sha256
@@ -85,6 +86,30 @@ class LoadedSurvey:
     def gate_names(self) -> list[str]:
         """What the gates are called for short, in depth order."""
         return analysis.short_names([gate.name for gate in self.gates])
+
+    def warnings(self, named: str) -> Iterator[str]:
+        """What there is to beware of, in sentences; `named` says where the pictures are that could not be used."""
+        result = self.result
+        if self.random:
+            yield "The network had random weights: this shows how it is built, not what it has learned."
+        if result.failures:
+            whole = result.provenance["pictures"]["count"]
+            yield f"{len(result.failures):,} of {amount(whole, 'picture')} could not be used; {named}."
+        classes = zip(result.classes, result.outputs, self.counts, strict=True)
+        if unknown := [readable(name) for name, output, count in classes if count and output < 0]:
+            more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
+            yield (
+                f"The network has no output called “{unknown[0]}”{more}: those pictures count everywhere but in right "
+                "and wrong."
+            )
+        if averaged := sorted({gate.averaged for gate in self.gates if gate.averaged}):
+            tiles = " or ".join(averaged).replace(" x ", " × ")
+            yield f"Some gates were averaged over {tiles} before they were counted."
+        if left := len(result.gates) - len(self.gates):
+            yield (
+                f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a picture: "
+                "not shown here."
+            )
 
     def health(self) -> dict[str, SurveyedHealth]:
         """The health of each gate, by its name."""

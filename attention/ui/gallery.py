@@ -28,13 +28,13 @@ def choose_sample() -> str:
 
 
 def describe(title: str) -> str:
-    """What is right to say of a sample, and where the network of a thousand classes says something else."""
-    shows, named = samples()[title].shows, samples()[title].named
-    if not shows:
-        return "No class of ImageNet is right for it: whatever a network of these 1,000 classes says is wrong."
-    right = " or ".join(map(literal, shows))
-    other = "" if named else ", but EfficientNet-B0 first says something else"
-    return f"Of ImageNet's classes it is {right}{other}."
+    """Whose a sample is, what is right to say of it, and where the network of 1,000 classes says something else."""
+    sample = samples()[title]
+    right = "No class of ImageNet is right for it: whatever a network of these 1,000 classes says is wrong."
+    if sample.shows:
+        other = "" if sample.named else ", but EfficientNet-B0 first says something else"
+        right = f"Of ImageNet's classes it is {' or '.join(map(literal, sample.shows))}{other}."
+    return f"{literal(sample.credit)} {right}"
 
 
 def choose_own(own: Mapping[str, Picture]) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -251,8 +251,8 @@ def draw_header(loaded: LoadedSurvey) -> None:
         f"**{widgets.literal(loaded.title)}** over {pictures}: {widgets.literal(facts['pictures']['root'])}.{known}",
         "pictures",
     )
-    for sentence in _warnings(loaded):
-        st.caption(f":material/warning: {sentence}")
+    for sentence in loaded.warnings("“Pictures, network and settings” names them"):
+        st.caption(f":material/warning: {widgets.literal(sentence)}")
     if presenting.is_on():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -267,30 +267,6 @@ def draw_header(loaded: LoadedSurvey) -> None:
     if box.open:
         with box:
             _draw_facts(loaded)
-
-
-def _warnings(loaded: LoadedSurvey) -> Iterator[str]:
-    result = loaded.result
-    if loaded.random:
-        yield "The network had random weights: this shows how it is built, not what it has learned."
-    if result.failures:
-        failed = amount(len(result.failures), "picture")
-        yield f"{failed} could not be used; “Pictures, network and settings” names them."
-    named = zip(result.classes, result.outputs, loaded.counts, strict=True)
-    if unknown := [name for name, output, count in named if count and output < 0]:
-        more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
-        yield (
-            f"The network has no output called “{widgets.literal(unknown[0])}”{more}: those pictures count everywhere "
-            "but in right and wrong."
-        )
-    if averaged := sorted({gate.averaged for gate in loaded.gates if gate.averaged}):
-        tiles = widgets.literal(" or ".join(averaged).replace(" x ", " × "))
-        yield f"Some gates were averaged over {tiles} before they were counted."
-    if left := len(result.gates) - len(loaded.gates):
-        yield (
-            f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a "
-            f"picture: not shown here."
-        )
 
 
 def _draw_facts(loaded: LoadedSurvey) -> None:
