@@ -1,13 +1,18 @@
-"""The network that a command's words name, with what had to be assumed of a weight file said."""
+"""The network that a command's words name, with what had to be assumed of it said."""
 
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from attention import serving
 from attention.bands import bands_of
 from attention.models import zoo
+from attention.models.code import FORM
+from attention.models.libraries import LIBRARIES
 from attention.observe import Observation, chosen, load_network, read_picture
 from attention.records import Band, Outputs
 
@@ -19,16 +24,56 @@ def _bands(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return None if text is None else bands_of(text)
 
 
-MODEL = "As the dashboard names it, timm/seresnet50; a weight file; or 'FILE as FAMILY', 'FILE:NETWORK as FAMILY'."
+MODEL = (
+    "As the dashboard names it, timm/seresnet50; a weight file; 'FILE as FAMILY', 'FILE:NETWORK as FAMILY'; or code of "
+    f"your own, {FORM}."
+)
 BANDS: Any = click.option(
     "--bands", callback=_bands, help="What its input channels read: red,green,blue,grey, numbers or names of bands."
 )
 
 
+Own = Mapping[str, Any]
+"""What was said of code, by the names of `serving.OWN`; None where it was not."""
+
+
+def takes_code(command: Callable[..., None]) -> Callable[..., None]:
+    """Has a command take what may be said of code of one's own, as one argument, `own`."""
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> None:
+        own = {str(option.name): given.pop(str(option.name)) for option in serving.OWN}
+        command(**given, own=own)
+
+    collected.__dict__.setdefault("__click_params__", []).extend(reversed(serving.OWN))
+    return collected
+
+
+def is_code(model: str) -> bool:
+    """Whether the words name code, `package.module:factory`, and no network of a library and no weight file."""
+    return ":" in model and model.partition("/")[0] not in LIBRARIES and isinstance(zoo.named(model).source, str)
+
+
 def load(
-    model: str, *, random: bool = False, bands: tuple[Band, ...] | None = None, device: "torch.device | None" = None
+    model: str,
+    *,
+    random: bool = False,
+    bands: tuple[Band, ...] | None = None,
+    device: "torch.device | None" = None,
+    own: Own | None = None,
 ) -> zoo.Network:
     """The network of these words, on this device. Raises GatescopeError."""
+    said = {name: value for name, value in (own or {}).items() if value is not None}
+    if is_code(model):
+        if random:
+            raise click.UsageError(f"{model} is code, which makes its weights itself; --random goes with a name.")
+        network = serving.network_of({"model": model, "bands": bands, "device": device} | said)
+        if network.card.assumed:
+            click.echo(f"{model}: assumed, since nobody says it: {'; '.join(network.card.assumed)}.", err=True)
+        return network
+    if said:
+        options = ", ".join(option.opts[0] for option in serving.OWN if option.name in said)
+        raise click.UsageError(f"{options}: what is said of code; --model {FORM} names some, and {model} is none.")
     network = load_network(model, random=random)
     if bands:
         network = network.reading(bands)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attention import files, survey
-from attention.cli.naming import observe
+from attention.cli.naming import Own, observe
 from attention.records import Band, GatescopeError, Outputs
 from attention.report.document import Document, html
 from attention.report.observation import report_of
@@ -27,14 +27,18 @@ def report(
     outputs: Outputs | None = None,
     bands: tuple[Band, ...] | None = None,
     device: "torch.device | None" = None,
+    own: Own | None = None,
 ) -> str:
     """Write the report of a picture or of a survey's result; says what came of it. Raises GatescopeError."""
     if not source.is_file():
         raise ReportError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
     document = (
-        _of_survey(source, refused=model or random or outputs or bands)
+        _of_survey(
+            source,
+            refused=model or random or outputs or bands or any(value is not None for value in (own or {}).values()),
+        )
         if source.suffix == ".parquet"
-        else _of_picture(source, model, random=random, outputs=outputs, bands=bands, device=device)
+        else _of_picture(source, model, random=random, outputs=outputs, bands=bands, device=device, own=own)
     )
     files.write(out, html(document))
     return f"The report is in {out}."
@@ -42,14 +46,15 @@ def report(
 
 def _of_survey(source: Path, *, refused: object) -> Document:
     if refused:
-        options = "--model, --random, --outputs and --bands"
-        raise ReportError(f"The result of a survey names its network; {options} are allowed for a picture.")
+        raise ReportError("The result of a survey names its network; --model and what goes with it are for a picture.")
     return surveyed(survey.LoadedSurvey(survey.read(source)))
 
 
 def _of_picture(source: Path, model: str | None, **how: Any) -> Document:
     if not model:
-        raise ReportError("A picture needs a network; --model is allowed to be a name of the zoo or a weight file.")
+        raise ReportError(
+            "A picture needs a network; --model is allowed to be a name of the zoo, a weight file, or code."
+        )
     observation = observe(source, model, **how)
     _ = observation.usual_gates  # the report has them where they are known
     return report_of(observation)

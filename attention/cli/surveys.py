@@ -11,6 +11,7 @@ from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.cli.naming import load
 from attention.numbers import amount
+from attention.observe import guarded
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
 from attention.survey.running import print_progress
 
@@ -21,8 +22,9 @@ SHOWN = 10
 def survey(source: Path, model: str, limit: int | None, settings: Settings, **how: Any) -> None:
     """Run a survey and print what came of it; `how` is what `naming.load` takes. Raises GatescopeError."""
     pictures = list_pictures(source).limited(limit)
-    with ctrl_c() as cancel:
-        result = run(load(model, **how), pictures, settings=settings, progress=print_progress(), cancel=cancel)
+    network = load(model, **how)
+    with ctrl_c() as cancel, guarded(network.card):
+        result = run(network, pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
 
 

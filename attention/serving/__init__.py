@@ -7,12 +7,13 @@ guard    who is let in
 """
 
 from attention.serving.current import APP, Served, allow, folders, put, served
-from attention.serving.options import OPTIONS, ServingError, names_network, network_of
+from attention.serving.options import OPTIONS, OWN, ServingError, names_network, network_of
 from attention.serving.server import serve, show
 
 __all__ = [
     "APP",
     "OPTIONS",
+    "OWN",
     "Served",
     "ServingError",
     "allow",

@@ -48,9 +48,9 @@ FOLDER = _Folder(exists=True, path_type=Path)
 OUTPUTS = click.Option(
     ["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns; recognised by default."
 )
-OPTIONS = (
-    click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it."),
-    click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
+MODEL = click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it.")
+OWN = (
+    click.Option(["--weights"], type=FILE, help="The weights of your code: .safetensors, .pt or .pth."),
     click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
     click.Option(
         ["--image-size"],
@@ -59,18 +59,23 @@ OPTIONS = (
     ),
     click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
     click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
-    OUTPUTS,
-    click.Option(
-        ["--bands"],
-        callback=_parsed(bands_of),
-        help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
-    ),
     click.Option(["--adapter"], metavar="PACKAGE.MODULE:FUNCTION", help="A batch of pictures to what it takes."),
     click.Option(["--output"], metavar="PATH", help="Which of its outputs is the answer: out, 0, aux.logits."),
     click.Option(
         ["--region"],
         callback=_parsed(region_of),
         help="Average a map of scores over: whole, or left,top,right,bottom in shares.",
+    ),
+)
+"""What is said of a network of a person's own code alone."""
+OPTIONS = (
+    MODEL,
+    *OWN,
+    OUTPUTS,
+    click.Option(
+        ["--bands"],
+        callback=_parsed(bands_of),
+        help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
     ),
     click.Option(["--device"], callback=_parsed(device_of), help=f"{ALLOWED} [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
@@ -100,14 +105,15 @@ def names_network(options: Mapping[str, Any]) -> bool:
 
 
 def network_of(options: Mapping[str, Any]) -> Network:
-    """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
+    """The network that the options name; one that is not there leaves what it says open. Raises CodeError, and what
+    the reading of weights and labels raises."""
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
     names = ("labels", "image_size", "mean", "std", "bands", "outputs", "adapter", "output", "region")
-    settings = ModelOptions(**{name: options[name] for name in names})
+    settings = ModelOptions(**{name: options.get(name) for name in names})
     module = make(options["model"])
-    if options["weights"]:
+    if options.get("weights"):
         fill(module, options["model"], options["weights"])
-    if options["device"]:
+    if options.get("device"):
         module.to(options["device"])
     return network(module, options["model"], settings)
