@@ -98,6 +98,7 @@ BROKEN = [
       for model in ("", "timm/", "/", "timm/nonsense", "x" * 5000, "\0", "@/three.pth", "@/weights.safetensors",
                     "@/pipe.png")),
     ["compare", PICTURE, "--model", "se", *OUT],
+    *(["many", "@/p", "--model", model, *OUT] for model in (":", "os:getcwd", "tests.factories:failing", "x.py:y")),
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--class", "no class", *OUT],
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--method", "no method", *OUT],
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--layer", "no layer", *OUT],
@@ -176,6 +177,22 @@ def test_bad_input_is_one_sentence(said, stranger, arguments):
         assert error.startswith("Error: ") and error.count("\n") == 1, error
     assert entry.DEBUG not in error, error
     assert len(error) < 3000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["ablate", "@/noise", "--model", "se", *OUT], "@/noise"),
+        (["ablate", PICTURE, "--model", "se", "--off", "resample", "--other", "@/noise", *OUT], "@/noise"),
+        (["ablate", PICTURE, "--model", "se", "--edits", "@/list.json", *OUT], "@/list.json"),
+        (["compare", PICTURE, "--model", "se", "--model", "@/weights.pth", *OUT], "@/weights.pth"),
+        (["compare", PICTURE, "--model", "se", "--model", "@/three.pth", *OUT], "@/three.pth"),
+        (["serve", "--model", "tests.factories:classifier", "--weights", "@/noise"], "@/noise"),
+    ],
+)
+def test_of_several_files_the_one_that_is_refused_is_named(said, stranger, arguments, refused):
+    _, _, error = said(*(str(each).replace("@", str(stranger)) for each in arguments))
+    assert error.startswith(f"Error: {refused.replace('@', str(stranger))}: "), error
 
 
 def test_ctrl_c_is_one_sentence_and_130(said, monkeypatch, stranger):

@@ -172,3 +172,12 @@ def test_what_code_of_ones_own_raises_is_one_sentence(command, said):
     done = run(command, *given, "--model", "tests.factories:Picky", "--image-size", "64", *COMMANDS[command])
     assert isinstance(done.exception, GatescopeError)
     assert str(done.exception).startswith("tests.factories:Picky failed: LookupError: no noise (factories.py, line")
+
+
+def test_of_several_networks_in_a_file_it_is_said_how_one_is_named(tmp_path):
+    state = published.se_resnet(bottleneck=False, classes=3).state_dict()
+    file = tmp_path / "both.pth"
+    file.write_bytes(attacks.saved({f"{name}.{key}": each for name in "ab" for key, each in state.items()}))
+    done = run("many", Path(SAMPLE).parent, "--model", file, "--out", tmp_path / "out")
+    assert str(done.exception).endswith(f"several networks; choose one of a, b, as in '{file}:a'.")
+    assert zoo.named(f"{file}:a") == zoo.Named(file, "a")

@@ -13,8 +13,9 @@ from attention.bands import bands_of
 from attention.models import zoo
 from attention.models.code import FORM
 from attention.models.libraries import LIBRARIES
+from attention.models.states import SeveralNetworksError
 from attention.observe import Observation, chosen, load_network, read_picture
-from attention.records import Band, Outputs
+from attention.records import Band, GatescopeError, Outputs
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,10 @@ def load(
     if said:
         options = ", ".join(option.opts[0] for option in serving.OWN if option.name in said)
         raise click.UsageError(f"{options}: what is said of code; --model {FORM} names some, and {model} is none.")
-    network = load_network(model, random=random)
+    try:
+        network = load_network(model, random=random)
+    except SeveralNetworksError as error:
+        raise GatescopeError(f"{str(error).rstrip('.')}, as in '{zoo.named(model).source}:{error.parts[0]}'.") from None
     if bands:
         network = network.reading(bands)
     card = network.card

@@ -49,8 +49,8 @@ def summary(result: Result) -> list[str]:
         lines.append(f"The network knows no class named as {unknown:,} of these are: they have no right and wrong.")
     if facts["left_out"]:
         lines.append(
-            f"{amount(facts['left_out'], 'file was', 'files were')} left out: no pictures by their name, or no "
-            f"plain files."
+            f"{amount(facts['left_out'], 'file was', 'files were')} left out: no pictures by their name, no "
+            f"plain files, or folders that cannot be read."
         )
     if result.failures:
         lines.append(f"{amount(len(result.failures), 'picture')} could not be used:")

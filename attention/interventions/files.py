@@ -50,7 +50,8 @@ def load(file: Path | str) -> EditFile:
         data = files.read(Path(file))
     except files.FileError as error:
         raise EditError(str(error)) from None
-    return read(data)
+    with files.naming(Path(file)):
+        return read(data)
 
 
 def write(sheet: EditFile) -> str:

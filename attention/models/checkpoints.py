@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from attention import signatures
-from attention.files import open_plain, why
+from attention.files import naming, open_plain, why
 from attention.foreign import parsed
 from attention.limits import BUILDING
 from attention.models import archives, states
@@ -74,7 +74,7 @@ def contents(
     if isinstance(source, bytes):
         return _contents(BytesIO(source), limits, choose)
     try:
-        with open_plain(source) as file:
+        with open_plain(source) as file, naming(source):
             return _contents(file, limits, choose)
     except OSError as error:
         raise CheckpointError(f"{source.name} cannot be read: {why(error)}.") from None
