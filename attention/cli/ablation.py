@@ -107,6 +107,8 @@ def _effects(observation: Observation, request: AblationRequest, donors: Sequenc
     passes = interventions.passes_of(observation)
     if request.edits:
         file = edit_files.load(request.edits)
+        if said := file.foreign_to(observation.card.name):
+            click.echo(f"{request.edits}: {said}", err=True)
         draws = request.draws or evidence.FEWEST_DRAWS
         return [
             interventions.effect(passes, request.edits.name, file.edits, file.given, seed=request.seed, draws=draws)
