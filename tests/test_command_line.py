@@ -195,6 +195,21 @@ def test_of_several_files_the_one_that_is_refused_is_named(said, stranger, argum
     assert error.startswith(f"Error: {refused.replace('@', str(stranger))}: "), error
 
 
+@pytest.mark.parametrize("command", [["ablate", "@", "--model", "se"], ["many", "@", "--model", "se"]])
+def test_a_name_of_a_file_is_no_order_to_the_terminal(said, tmp_path, command):
+    odd = tmp_path / "a\x1b[2J\nb.png"
+    odd.write_bytes(b"none")
+    _, _, error = said(*(each.replace("@", str(odd)) for each in command), "--out", tmp_path / "out")
+    assert "a\\x1b[2J\\nb.png" in error and error.count("\n") == 1 and "\x1b" not in error
+
+
+def test_the_names_of_pictures_in_what_a_survey_says_are_none_either(said, tmp_path):
+    source = folder(tmp_path / "pictures", {"cat": 2})
+    (source / "cat" / "a\x1b[2J\nb.png").write_bytes(b"none")
+    _, output, _ = said("survey", source, "--model", "se", "--workers", "1", "--out", tmp_path / "out.parquet")
+    assert "\n  cat/a\\x1b[2J\\nb.png: " in output and "\x1b" not in output
+
+
 def test_ctrl_c_is_one_sentence_and_130(said, monkeypatch, stranger):
     with monkeypatch.context() as patch:
         patch.setattr(cli.main, "invoke", raising(KeyboardInterrupt()))

@@ -10,6 +10,7 @@ from typing import Any
 from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.cli.naming import load
+from attention.foreign import in_line
 from attention.numbers import amount
 from attention.observe import guarded
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, run
@@ -25,7 +26,7 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings, **ho
     network = load(model, **how)
     with ctrl_c() as cancel, guarded(network.card):
         result = run(network, pictures, settings=settings, progress=print_progress(), cancel=cancel)
-    print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
+    print(*map(in_line, [*summary(result), *headlines(result), f"The result is in {settings.out}."]), sep="\n")
 
 
 def headlines(result: Result) -> list[str]:
