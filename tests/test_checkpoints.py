@@ -282,8 +282,10 @@ def test_several_networks_are_named_and_one_can_be_chosen():
     assert raised.value.parts == ("gan.G", "gan.D")
     for name in ("G", "D"):
         assert_same(checkpoints.contents(data, part=f"gan.{name}").state, networks[name])
-    with pytest.raises(checkpoints.CheckpointError, match="holds no tensor"):
+    with pytest.raises(checkpoints.CheckpointError, match=r"holds no network 'gan'; choose one of gan\.G, gan\.D\."):
         checkpoints.contents(data, part="gan")
+    with pytest.raises(checkpoints.CheckpointError, match="no network 'gan'; it holds one, and no name is needed"):
+        checkpoints.contents(attacks.saved(networks["G"]), part="gan")
 
 
 def side_by_side(*names, fewest=5):

@@ -63,10 +63,15 @@ def chosen(content: Any, part: str | None = None, *, apart: bool = True) -> tupl
     """
     found = ((path, state) for path, state in _states(_numbered(content)) if state.claims)
     states = {path: state for each in found for path, state in (_apart(*each) if apart else [each])}
-    if part is not None:
-        states = {path: state for path, state in states.items() if _part(path) == part}
     if not states:
         raise CheckpointError(_nothing(content))
+    if part is not None:
+        named = [_part(path) for path in states]
+        states = {path: state for path, state in states.items() if _part(path) == part}
+        if not states:
+            several = f"choose one of {', '.join(named)[:200]}"
+            way = several if len(named) > 1 else "it holds one, and no name is needed"
+            raise CheckpointError(f"The file holds no network {shown(part)}; {way}.")
     notes: tuple[str, ...] = ()
     path: Keys = ()
     while there := _wrapped(states, path):
