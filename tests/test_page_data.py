@@ -38,7 +38,7 @@ OPENED = [
     ("grouped", {"network": "se-resnext"}),
 ]
 NUMBER = r"(−?[\d.,]*\d(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
-DRESSED = re.compile(r"[≤<]?\s*[−+]?[\d.,]+\s?(?:[kMGT%]|× 10.*)|−[\d.,]+|\d{1,3}(?:,\d{3})+")
+DRESSED = re.compile(r"[≤<]?\s*[−+]?[\d.,]+\s?(?:[kMGT%]|× 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)|−[\d.,]+|\d{1,3}(?:,\d{3})+")
 """A number as `attention.numbers` writes it for a person, and no spreadsheet reads it."""
 DERIVED = {
     "legend": "counts of the values by bin",
