@@ -44,6 +44,7 @@ def _said(error: Exception) -> tuple[str, int]:
         return "", 1  # nobody listens, as after `| head`
     import click
 
+    from attention.foreign import in_line, readable
     from attention.records import GatescopeError, StoppedError
 
     if isinstance(error, click.Abort):
@@ -51,11 +52,14 @@ def _said(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.ClickException):
         said = io.StringIO()
         error.show(said)
-        return said.getvalue().rstrip(), error.exit_code
+        return readable(said.getvalue().rstrip()), error.exit_code
     if isinstance(error, GatescopeError):
-        return f"Error: {error}", STOPPED if isinstance(error, StoppedError) else 1
+        return f"Error: {in_line(str(error))}", STOPPED if isinstance(error, StoppedError) else 1
     if isinstance(error, OSError):
-        return f"Error: {error.filename or 'A file'} cannot be read or written: {error.strerror or error}.", 1
+        return (
+            f"Error: {in_line(str(error.filename or 'A file'))} cannot be read or written: {error.strerror or error}.",
+            1,
+        )
     first = (str(error).splitlines() or [""])[0]
     return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
 

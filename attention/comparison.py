@@ -14,7 +14,7 @@ from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
 from attention.models.network import on_host
-from attention.observe import Observation, Picture
+from attention.observe import Observation, Picture, guarded
 from attention.records import Box, Doubles, Floats, Gate, GatescopeError, Heatmap, ModelCard, Report
 
 if TYPE_CHECKING:  # a page reads this before torch is loaded
@@ -243,14 +243,14 @@ def times(observations: Sequence[Observation]) -> list[float]:
     """Seconds of each network's shortest pass of the picture; in turns, so that a busy machine slows all alike."""
     import torch
 
-    modules = [each.network.module for each in observations]
-    batches = [each.batch for each in observations]
-    shortest, turns, end = [float("inf")] * len(modules), 0, time.perf_counter() + BUDGET * len(modules)
+    timed = [(each.card, each.network.module, each.batch) for each in observations]
+    shortest, turns, end = [float("inf")] * len(timed), 0, time.perf_counter() + BUDGET * len(timed)
     with torch.inference_mode():
         while turns < FEWEST or time.perf_counter() < end:
-            for number, (module, batch) in enumerate(zip(modules, batches, strict=True)):
+            for number, (card, module, batch) in enumerate(timed):
                 start = time.perf_counter()
-                on_host(module(batch))  # a pass on another device is over when its result is here
+                with guarded(card):
+                    on_host(module(batch))  # a pass on another device is over when its result is here
                 shortest[number] = min(shortest[number], time.perf_counter() - start)
             turns += 1
     return shortest
@@ -336,7 +336,7 @@ def probabilities_of(observation: Observation, pictures: Floats) -> Doubles:
     """The probability of every class, (N, classes), of pictures as the network sees them, (N, C, H, W)."""
     import torch
 
-    with torch.inference_mode():
+    with guarded(observation.card), torch.inference_mode():
         batch = observation.network.batch(torch.from_numpy(pictures))
         answers = predictions.logits(observation.network.module(batch), observation.outputs)
     return analysis.probabilities(answers, observation.outputs)

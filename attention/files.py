@@ -91,6 +91,16 @@ def read(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is found to be wrong with a file within is said with its path before it."""
+    try:
+        yield
+    except GatescopeError as error:
+        error.args = (f"{path}: {error}",)
+        raise
+
+
+@contextlib.contextmanager
 def shipped(path: Path) -> Iterator[str]:
     """The text of a file that comes with the package. Raises FileError where it, or what is made of it within, is not
     as it should be."""

@@ -35,6 +35,11 @@ def readable(text: str) -> str:
     return _ODD.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def in_line(text: str) -> str:
+    """The text as one line of a terminal, which obeys nothing in it."""
+    return readable(text).replace("\n", "\\n")
+
+
 def parsed(text: str | bytes, **how: Any) -> Any:
     """What a stranger's JSON says, by `json.loads`, with every text `readable`: JSON can spell what is none."""
     return _readable(json.loads(text, **how))

@@ -210,7 +210,7 @@ def read(data: bytes) -> Image.Image:
     if not data:
         raise PictureError(f"The file is empty; choose a {ALLOWED} picture.")
     if len(data) > (allowed := Limits.of_environment().picture_bytes):
-        raise PictureError(f"The file has {len(data) / MIB:.0f} MiB; at most {allowed / MIB:g} MiB are allowed.")
+        raise PictureError(f"The file has more than the {allowed / MIB:g} MiB that are allowed.")
     with filtered(Filter("ignore", module="PIL"), Filter("error", category=Image.DecompressionBombWarning)):
         return _decode(data)
 

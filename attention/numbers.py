@@ -87,16 +87,18 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if share >= 0.01 else f"{100 * share:.2g}%"
 
 
-def attention_share(inventory: Inventory, count: str) -> str:
-    """How much of the parameters, or of the MACs, is attention; a bound where a gate's module does other work too.
-
-    Where that module is the network itself, any of it may make the gate.
-    """
+def in_attention(inventory: Inventory, count: str) -> float:
+    """Which share of the parameters, or of the MACs, is attention, or at most is, where a gate's module does other work
+    too. Where that module is the network itself, any of it may make the gate."""
     whole = inventory.network
-    share = getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
     if any(not owner_of(each.gate) for each in inventory.unlisted):
-        share = 1.0
-    return f"≤ {percent(share)}" if inventory.unlisted else percent(share)
+        return 1.0
+    return getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
+
+
+def attention_share(inventory: Inventory, count: str) -> str:
+    """The same in words; a bound is said to be one."""
+    return "≤ " * bool(inventory.unlisted) + percent(in_attention(inventory, count))
 
 
 def span(low: float, high: float) -> str:

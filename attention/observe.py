@@ -351,7 +351,9 @@ def load_network(model: str, *, random: bool = False) -> zoo.Network:
 
 def read_picture(path: Path) -> Picture:
     """The picture in a file. Raises PictureError where it is none."""
-    return picture_of(readable(path.name), files.read(path))
+    data = files.read(path)
+    with files.naming(path):
+        return picture_of(readable(path.name), data)
 
 
 def picture_of(name: str, data: bytes) -> Picture:

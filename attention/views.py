@@ -47,7 +47,7 @@ def read(data: bytes, pages: Container[str], keys: Container[str]) -> tuple[Save
     if len(data) > MOST_BYTES:
         raise ViewsError(f"The file has {len(data):,} bytes; a list of views of at most {MOST_BYTES:,} is allowed.")
     try:
-        found = json.loads(data.decode("utf-8"))
+        found = json.loads(data)
     except (ValueError, RecursionError):
         raise ViewsError(f"The file is no JSON; {ALLOWED}.") from None
     listed = found.get("views") if isinstance(found, dict) and set(found) == {"views"} else None

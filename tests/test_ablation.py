@@ -72,9 +72,10 @@ def test_each_block_is_off_in_turn_beside_its_null_range(tmp_path):
 
 def test_a_file_of_edits_is_measured_as_one(tmp_path):
     edits = (Edit("off", block=BLOCKS[7]), Edit("mean", block=BLOCKS[0]))
-    (tmp_path / "edits.json").write_text(files.write(EditFile(edits, "cbam")))
+    (tmp_path / "edits.json").write_text(files.write(EditFile(edits, "se")))
     result = run("--edits", tmp_path / "edits.json", "--out", tmp_path)
     assert result.exit_code == 0, result.output
+    assert "edits.json: These edits were made for se; here they are those of cbam.\n" in result.output
     (row,), one = written(tmp_path)["results"], subject("cbam")
     logits = one.edited(interventions.applied(edits, one.before.gates)).output[0]
     first = int(one.before.output.argmax())

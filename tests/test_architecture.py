@@ -108,12 +108,12 @@ ROOMS = {
     "evaluation": door("numpy", "records numbers files models survey"),
     "cli": door(
         "click numpy",
-        "records numbers bands files process devices images analysis models charts store interventions observe serving "
-        "survey report many",
+        "foreign records numbers bands files process devices images analysis models charts store interventions observe "
+        "serving survey report many",
         inside="torch",
         inside_house="attribution comparison training distillation evaluation",
     ),
-    "__main__": door("", "cli", inside="click", inside_house="records"),
+    "__main__": door("", "cli", inside="click", inside_house="foreign records"),
     "": door(inside="torch", inside_house="serving"),
 }
 ROUTER = door("streamlit", "ui")

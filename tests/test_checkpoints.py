@@ -282,8 +282,49 @@ def test_several_networks_are_named_and_one_can_be_chosen():
     assert raised.value.parts == ("gan.G", "gan.D")
     for name in ("G", "D"):
         assert_same(checkpoints.contents(data, part=f"gan.{name}").state, networks[name])
-    with pytest.raises(checkpoints.CheckpointError, match="holds no tensor"):
+    with pytest.raises(checkpoints.CheckpointError, match=r"holds no network 'gan'; choose one of gan\.G, gan\.D\."):
         checkpoints.contents(data, part="gan")
+    with pytest.raises(checkpoints.CheckpointError, match="no network 'gan'; it holds one, and no name is needed"):
+        checkpoints.contents(attacks.saved(networks["G"]), part="gan")
+
+
+def side_by_side(*names, fewest=5):
+    """The tensors of networks under these names in one mapping, each of them other numbers."""
+    network = {"stem.weight": (8, 3, 3, 3)} | {f"body.{number}.weight": (8, 8, 3, 3) for number in range(2 * fewest)}
+    return {
+        f"{name}.{key}": torch.full(shape, float(number))
+        for number, name in enumerate(names)
+        for key, shape in network.items()
+    }
+
+
+@pytest.mark.parametrize("save", [attacks.saved, save_safetensors])
+@pytest.mark.parametrize("before", ["", "module."])
+def test_networks_side_by_side_in_one_mapping_are_several(save, before):
+    inside = side_by_side("student", "teacher")
+    data = save({before + name: value for name, value in inside.items()})
+    with pytest.raises(checkpoints.SeveralNetworksError) as raised:
+        checkpoints.contents(data)
+    assert raised.value.parts == (f"{before}student", f"{before}teacher")
+    teacher = {name.removeprefix("teacher."): value for name, value in inside.items() if name.startswith("teacher.")}
+    assert_same(checkpoints.contents(data, part=f"{before}teacher").state, teacher)
+    assert_same(checkpoints.read(data), inside)  # for code that has both
+
+
+@pytest.mark.parametrize(
+    ("names", "taken", "besides"),
+    [(("model", "ema_model"), "ema_model", "model"), (("teacher", "model"), "model", "teacher")],
+)
+def test_of_networks_side_by_side_the_usual_one_is_taken_and_the_others_are_said(names, taken, besides):
+    for data in (side_by_side(*names), {name: side_by_side(name) for name in names}):
+        found = checkpoints.contents(attacks.saved(data))
+        assert found.notes[0] == f"the weights under {taken!r}, not those under {besides!r}"
+        assert {value.mean().item() for value in found.state.values()} <= {0.0, float(names.index(taken))}
+
+
+def test_the_parts_of_one_network_are_not_several():
+    for state in (side_by_side("net"), side_by_side("a", "b", fewest=2), {"conv.weight": torch.ones(8, 3, 3, 3)}):
+        assert_same(checkpoints.contents(save_safetensors(state)).state, state)
 
 
 def test_what_is_no_tensor_beside_the_tensors_is_left_aside_and_said():

@@ -98,6 +98,7 @@ BROKEN = [
       for model in ("", "timm/", "/", "timm/nonsense", "x" * 5000, "\0", "@/three.pth", "@/weights.safetensors",
                     "@/pipe.png")),
     ["compare", PICTURE, "--model", "se", *OUT],
+    *(["many", "@/p", "--model", model, *OUT] for model in (":", "os:getcwd", "tests.factories:failing", "x.py:y")),
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--class", "no class", *OUT],
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--method", "no method", *OUT],
     ["compare", PICTURE, "--model", "se", "--model", "plain", "--layer", "no layer", *OUT],
@@ -176,6 +177,37 @@ def test_bad_input_is_one_sentence(said, stranger, arguments):
         assert error.startswith("Error: ") and error.count("\n") == 1, error
     assert entry.DEBUG not in error, error
     assert len(error) < 3000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["ablate", "@/noise", "--model", "se", *OUT], "@/noise"),
+        (["ablate", PICTURE, "--model", "se", "--off", "resample", "--other", "@/noise", *OUT], "@/noise"),
+        (["ablate", PICTURE, "--model", "se", "--edits", "@/list.json", *OUT], "@/list.json"),
+        (["compare", PICTURE, "--model", "se", "--model", "@/weights.pth", *OUT], "@/weights.pth"),
+        (["compare", PICTURE, "--model", "se", "--model", "@/three.pth", *OUT], "@/three.pth"),
+        (["serve", "--model", "tests.factories:classifier", "--weights", "@/noise"], "@/noise"),
+    ],
+)
+def test_of_several_files_the_one_that_is_refused_is_named(said, stranger, arguments, refused):
+    _, _, error = said(*(str(each).replace("@", str(stranger)) for each in arguments))
+    assert error.startswith(f"Error: {refused.replace('@', str(stranger))}: "), error
+
+
+@pytest.mark.parametrize("command", [["ablate", "@", "--model", "se"], ["many", "@", "--model", "se"]])
+def test_a_name_of_a_file_is_no_order_to_the_terminal(said, tmp_path, command):
+    odd = tmp_path / "a\x1b[2J\nb.png"
+    odd.write_bytes(b"none")
+    _, _, error = said(*(each.replace("@", str(odd)) for each in command), "--out", tmp_path / "out")
+    assert "a\\x1b[2J\\nb.png" in error and error.count("\n") == 1 and "\x1b" not in error
+
+
+def test_the_names_of_pictures_in_what_a_survey_says_are_none_either(said, tmp_path):
+    source = folder(tmp_path / "pictures", {"cat": 2})
+    (source / "cat" / "a\x1b[2J\nb.png").write_bytes(b"none")
+    _, output, _ = said("survey", source, "--model", "se", "--workers", "1", "--out", tmp_path / "out.parquet")
+    assert "\n  cat/a\\x1b[2J\\nb.png: " in output and "\x1b" not in output
 
 
 def test_ctrl_c_is_one_sentence_and_130(said, monkeypatch, stranger):

@@ -292,7 +292,7 @@ def test_the_command_marks_random_weights(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--model", "se"], "1 networks were named with --model; two to four are allowed"),
+        (["--model", "se"], "1 network was named with --model; two to four are allowed"),
         (["--model", "se"] * 5, "5 networks were named"),
         (["--model", "se"] * 2 + ["--layer", "stem"] * 3, "3 were named with --layer; one, or one for each --model"),
         (["--model", "se"] * 2 + ["--layer", "stem", "--method", "occlusion"], "occlusion reads the picture itself"),

@@ -116,7 +116,7 @@ def test_a_difference_is_drawn_symmetric_about_zero(values):
 def test_a_difference_is_the_second_pictures_gate_less_the_firsts():
     first, second = np.array([0.1, 0.9, 0.5], np.float32), np.array([0.1, 0.2, 0.75], np.float32)
     chart = channels.difference(first, second)
-    np.testing.assert_array_equal(chart.table["change"], second - first)
+    np.testing.assert_array_equal(chart.table["second - first"], second - first)
     np.testing.assert_array_equal(chart.figure.data[0].y, second - first)
     assert chart.headline.startswith(
         "2 of 3 channels differ by more than 0.1; most of all channel 1: 0.900 for the first"

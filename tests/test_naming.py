@@ -8,9 +8,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from attention import cli, images
+from attention import cli, images, serving, survey
 from attention.models import zoo
-from tests import attacks, published
+from attention.records import GatescopeError
+from tests import attacks, factories, published
 from tests.pictures import tiff
 from tests.test_recognition import LAYOUTS
 
@@ -104,3 +105,79 @@ def test_each_command_takes_bands_by_number_and_name(command, tmp_path, monkeypa
         assert "1 of 1 picture," in done.output
     refused = run(command, given, *rest, "--bands", "1,2")
     assert refused.exit_code == 1 and "2 bands are given, and se reads 3" in str(refused.exception)
+
+
+CODE = "tests.factories:Gated"
+MANY = ["many", Path(SAMPLE).parent, "--limit", "2", "--out", "out"]
+SURVEY = ["survey", Path(SAMPLE).parent, "--limit", "2", "--out", "out.parquet"]
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    """Weights and names of the classes of a network of one's own code, as words of a command."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(3)
+    (tmp_path / "own.pth").write_bytes(attacks.saved(factories.Gated().state_dict()))
+    (tmp_path / "names.txt").write_text("\n".join("ABCDE"))
+    return ["--weights", tmp_path / "own.pth", "--labels", tmp_path / "names.txt", "--image-size", "64x48"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_code_of_ones_own_in_the_words_of_serve(command, said):
+    given = [Path(SAMPLE).parent, "--limit", "2"] if command in ("survey", "many") else [SAMPLE]
+    done = run(command, *given, "--model", CODE, *said, *COMMANDS[command])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert f"{CODE}: assumed, since nobody says it: " in done.output and "pictures of" not in done.output
+    assert any(Path().glob("out*"))
+
+
+def test_a_survey_of_code_is_that_of_the_network_that_serve_shows(said):
+    assert run(*SURVEY, "--model", CODE, *said).exit_code == 0
+    network = serving.network_of(serving.options.parsed(list(map(str, ("--model", CODE, *said)))))
+    expected = survey.run(network, survey.list_pictures(SURVEY[1]).limited(2))
+    read = survey.read(Path("out.parquet"))
+    assert read.provenance["network"]["name"] == CODE and list(read.labels) == list("ABCDE")
+    for found, gate in zip(read.gates, expected.gates, strict=True):
+        assert found.name == gate.name and np.array_equal(found.overall.mean, gate.overall.mean)
+
+
+def test_what_is_said_of_code_goes_with_code(said):
+    done = run(*MANY, "--model", "se", *said)
+    expected = "--weights, --labels, --image-size: what is said of code; --model package.module:factory names some"
+    assert done.exit_code == 2 and expected in " ".join(done.output.split())
+    done = run(*MANY, "--model", CODE, "--random")
+    assert done.exit_code == 2 and "--random goes with a name" in done.output
+
+
+def test_other_weights_of_the_same_code_are_another_run(said):
+    assert run(*MANY, "--model", CODE, *said).exit_code == 0
+    done = run(*MANY, "--model", CODE, *said[2:])
+    assert done.exit_code == 1 and "is of another run (other weights)" in str(done.exception)
+
+
+def test_code_that_a_file_names_is_not_run(said):
+    """Whoever wrote the result of a survey may be a stranger; who gives the command names the code."""
+    assert run(*SURVEY, "--model", CODE, *said).exit_code == 0
+    done = run("fold", "out.parquet", "--out", "folded.safetensors")
+    assert done.exit_code == 1 and "--model package.module:factory names it" in str(done.exception)
+    done = run("fold", "out.parquet", "--model", CODE, *said, "--out", "folded.safetensors")
+    assert "has constant channels" in str(
+        done.exception
+    )  # which is looked for once the weights are those of the survey
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_code_of_ones_own_raises_is_one_sentence(command, said):
+    given = [Path(SAMPLE).parent, "--limit", "2"] if command in ("survey", "many") else [SAMPLE]
+    done = run(command, *given, "--model", "tests.factories:Picky", "--image-size", "64", *COMMANDS[command])
+    assert isinstance(done.exception, GatescopeError)
+    assert str(done.exception).startswith("tests.factories:Picky failed: LookupError: no noise (factories.py, line")
+
+
+def test_of_several_networks_in_a_file_it_is_said_how_one_is_named(tmp_path):
+    state = published.se_resnet(bottleneck=False, classes=3).state_dict()
+    file = tmp_path / "both.pth"
+    file.write_bytes(attacks.saved({f"{name}.{key}": each for name in "ab" for key, each in state.items()}))
+    done = run("many", Path(SAMPLE).parent, "--model", file, "--out", tmp_path / "out")
+    assert str(done.exception).endswith(f"several networks; choose one of a, b, as in '{file}:a'.")
+    assert zoo.named(f"{file}:a") == zoo.Named(file, "a")

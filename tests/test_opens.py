@@ -30,7 +30,7 @@ def zipped(**files):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in files.items():
-            archive.writestr(name.replace("_", "."), content)
+            archive.writestr(re.sub("_(?=[a-z0-9]+$)", ".", name), content)
     return file.getvalue()
 
 
@@ -61,7 +61,12 @@ def of(attack):
 WEIGHTS = {
     "safetensors": lambda: save_safetensors(STATE),
     "`torch.save` of a state dict, under any suffix": lambda: saved(STATE),
-    "the same in a zip, as pytorchcv publishes it": lambda: zipped(resnet_pth=saved(STATE)),
+    "the same in a zip, as pytorchcv publishes it": (
+        lambda: zipped(resnet_pth=saved(STATE)),
+        lambda: zipped(
+            **{"net/resnet_pth": saved(STATE), "__MACOSX/net/._resnet_pth": b"of a Mac", "net/readme_md": b""}
+        ),
+    ),
     "a training script's dictionary, with epoch, optimizer and arguments": lambda: saved(
         {
             "epoch": 3,
@@ -83,6 +88,7 @@ WEIGHTS = {
         | {key: value for key, value in STATE.items() if not value.dim()}
     ),
     "several networks, as of a GAN": lambda: saved({"G": STATE, "D": prefixed("d.")}),
+    "a student beside its teacher in one state dict": lambda: saved(prefixed("student.") | prefixed("teacher.")),
     "weights of a network that is not in the list below": lambda: saved({"a.weight": torch.ones(3, 3, 3, 3)}),
     "a state dict in torch's format of before 1.6": lambda: attacks.saved(STATE, _use_new_zipfile_serialization=False),
     "a bare pickle": lambda: pickle.dumps({"a": 1}),
@@ -221,9 +227,12 @@ def test_a_weight_file_opens_or_is_refused_as_the_page_says(row):
         assert all(word in notes for word in said(words)), notes
 
 
-def test_of_several_networks_the_chosen_one_opens():
-    data = WEIGHTS["several networks, as of a GAN"]()
-    assert weight_files.opened(data, part="G").architecture.family == FAMILY
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [("several networks, as of a GAN", "G"), ("a student beside its teacher in one state dict", "teacher")],
+)
+def test_of_several_networks_the_chosen_one_opens(row, part):
+    assert weight_files.opened(WEIGHTS[row](), part=part).architecture.family == FAMILY
 
 
 @pytest.mark.parametrize("row", PICTURE_ROWS)

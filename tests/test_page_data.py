@@ -38,6 +38,8 @@ OPENED = [
     ("grouped", {"network": "se-resnext"}),
 ]
 NUMBER = r"(−?[\d.,]*\d(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
+DRESSED = re.compile(r"[≤<]?\s*[−+]?[\d.,]+\s?(?:[kMGT%]|× 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)|−[\d.,]+|\d{1,3}(?:,\d{3})+")
+"""A number as `attention.numbers` writes it for a person, and no spreadsheet reads it."""
 DERIVED = {
     "legend": "counts of the values by bin",
     "partition": "a drawing",
@@ -82,6 +84,10 @@ def check(app: AppTest) -> None:
     offered += [(item.key, item.table) for item in items.values() if isinstance(item, Chart) and item.table]
     tables = dict(offered)
     assert len(tables) == len(offered), "a report would hold a table twice"
+    for name, columns in tables.items():
+        said = {str(cell) for cells in columns.values() for cell in cells}
+        assert not {cell for cell in said if DRESSED.fullmatch(cell)}, f"{name}: numbers that only a person can read"
+        assert not {"", "first", "second", "change", "P"} & columns.keys(), f"{name}: of what?"
     for key, item in items.items():
         if is_figure(item) and key not in DERIVED:
             measured = np.concatenate([np.empty(0), *drawn(item.figure)])

@@ -310,7 +310,11 @@ def test_edits_are_named_and_taken_away_and_brought_back():
     text = files.write(EditFile((named,), "se"))
     sound(app.file_uploader(key="import").set_value([("edits.json", text.encode(), "application/json")]).run())
     sound(app.button(key="use_import").click().run())
-    assert standing(app) == (named,)
+    assert standing(app) == (named,) and "were made for" not in said(app)
+    text = files.write(EditFile((named,), "cbam"))
+    sound(app.file_uploader(key="import").set_value([("cbam.json", text.encode(), "application/json")]).run())
+    sound(app.button(key="use_import").click().run())
+    assert standing(app) == (named,) and "These edits were made for cbam; here they are those of se." in said(app)
 
 
 def test_a_file_that_does_not_fit_is_refused_in_one_sentence_and_nothing_is_lost():

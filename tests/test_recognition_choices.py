@@ -298,6 +298,17 @@ def test_attention_of_another_name_is_not_left_aside():
         recognise.fit({f"net.{key}": value for key, value in renamed.items()})
 
 
+def test_a_refusal_says_what_was_left_aside_before():
+    """Without it, who has named the last layer otherwise reads that it is missing, and not that it was seen."""
+    state = published.se_resnet(bottleneck=False, classes=3).state_dict()
+    own = {
+        f"head{key.removeprefix('fc')}" if key.startswith("fc.") else f"body.{key}": each for key, each in state.items()
+    }
+    with pytest.raises(recognise.RecognitionError) as caught:
+        recognise.fit(own)
+    assert "'body.' taken off" in str(caught.value) and "2 of them, head.weight, head.bias" in str(caught.value)
+
+
 def test_of_two_readings_that_do_not_fit_the_one_that_differs_least_is_told():
     state = published.se_resnet(bottleneck=False, classes=3).state_dict()
     del state["layer1.0.bn1.weight"]

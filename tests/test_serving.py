@@ -89,6 +89,16 @@ def test_a_whole_module_in_a_file_gives_its_weights(tmp_path):
     assert all(torch.equal(value, network.module.state_dict()[key]) for key, value in trained.state_dict().items())
 
 
+def test_of_several_networks_in_a_file_the_weights_are_those_that_fit(tmp_path):
+    """Which of them is meant, the code says."""
+    trained = factories.Gated()
+    torch.save(
+        {"G": {"a.weight": torch.ones(3), "b.weight": torch.ones(2)}, "D": trained.state_dict()}, tmp_path / "gan.pt"
+    )
+    network = network_of("--model", NAME + "classifier", *SMALL, "--weights", str(tmp_path / "gan.pt"))
+    assert all(torch.equal(value, network.module.state_dict()[key]) for key, value in trained.state_dict().items())
+
+
 def test_labels_are_read_from_a_file(tmp_path):
     (tmp_path / "names.json").write_text(json.dumps(list("abcde")))
     network = network_of("--model", NAME + "classifier", *SMALL, "--labels", str(tmp_path / "names.json"))

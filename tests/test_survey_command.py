@@ -100,7 +100,7 @@ def test_a_summary_counts_the_files_that_were_left_out(tmp_path):
     source = folder(tmp_path, {"a": 2})
     (source / "a" / "notes.txt").touch()
     assert summary(survey.run(network(), survey.list_pictures(source)))[1:] == [
-        "1 file was left out: no pictures by their name, or no plain files."
+        "1 file was left out: no pictures by their name, no plain files, or folders that cannot be read."
     ]
 
 

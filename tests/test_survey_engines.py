@@ -222,7 +222,9 @@ def test_one_picture_that_does_not_fit_is_one_sentence(pictures):
         survey.run(network(Hungry(0)), pictures, settings=survey.Settings(batch_size=4, workers=1))
 
 
-@pytest.mark.parametrize("settings", [{"gpus": 1.0}, {"gpus": -1.0, "engine": "ray"}])
+@pytest.mark.parametrize(
+    "settings", [{"gpus": 1.0}, *({"gpus": gpus, "engine": "ray"} for gpus in (-1.0, float("nan"), float("inf")))]
+)
 def test_gpus_are_asked_of_ray_alone(settings):
     with pytest.raises(survey.SurveyError, match="GPUs"):
         survey.Settings(**settings)

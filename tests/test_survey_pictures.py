@@ -11,6 +11,7 @@ import stat
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_no_member_of_a_zip_file_is_unpacked_beyond_what_a_picture_may_have(tmp_
         archive.writestr("cat/bomb.png", bytes(10**7))
     data = survey.list_pictures(tmp_path / "bomb.zip").read(0)
     assert len(data) == 1001
-    with pytest.raises(images.PictureError, match="at most"):
+    with pytest.raises(images.PictureError, match="more than the"):
         images.read(data)
 
 
@@ -237,7 +238,7 @@ def test_a_zip_file_has_the_classes_of_its_folders_and_gives_a_share():
     [
         ([("a.zip", zipped({"a.png": png(0)})), ("b.png", png(1))], "one zip file, or pictures alone"),
         ([("a.txt", b"text")], "no picture among them"),
-        ([("a.zip", b"PK broken")], "no picture among them|another file"),
+        ([("a.zip", b"PK broken")], "a damaged zip file"),
         ([], "no files"),
     ],
 )
@@ -451,6 +452,16 @@ def test_a_file_that_grows_is_read_to_the_limit_alone(root, monkeypatch):
         file.write(bytes(10_000))
     assert len(pictures.read(0)) == 1001
     assert survey.run(network(), pictures).failures[0].path == "a/00000.png"
+
+
+def test_a_folder_that_cannot_be_read_is_counted_or_said(tmp_path, monkeypatch):
+    source, scan = folder(tmp_path / "pictures", {"cat": 2, "dog": 2}), os.scandir
+    lacking = mock.Mock(side_effect=PermissionError(errno.EACCES, "Permission denied", str(source / "dog")))
+    monkeypatch.setattr(os, "scandir", lambda path: (lacking if Path(path).name == "dog" else scan)(path))
+    assert survey.list_pictures(source).paths == ("cat/00000.png", "cat/00001.png")
+    assert survey.list_pictures(source).left_out == 1
+    with pytest.raises(survey.SurveyError, match="dog cannot be read: Permission denied"):
+        survey.list_pictures(source / "dog")
 
 
 @pytest.mark.parametrize("change", [b"more", None])

@@ -27,6 +27,12 @@ def test_a_list_comes_back_as_it_was_written(title):
     assert views.read(views.write(listed).encode(), PAGES, KEYS) == listed
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_list_that_an_editor_saved_in_its_own_encoding_is_read(encoding):
+    listed = (SavedView("Größe", "cbam", "network=cbam"),)
+    assert views.read(views.write(listed).encode(encoding), PAGES, KEYS) == listed
+
+
 def test_a_list_is_as_long_as_is_allowed_and_no_longer():
     assert len(views.read(written(*[ONE] * views.MOST_VIEWS), PAGES, KEYS)) == views.MOST_VIEWS
     longest = SavedView("x" * views.MOST_LETTERS, "cbam", f"picture={'x' * (views.LONGEST_QUERY - 8)}")

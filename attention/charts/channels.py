@@ -110,7 +110,7 @@ def difference(first: Floats, second: Floats) -> Chart:
         finding,
         f"Second minus first, from {extent(change)}; the scale is symmetric about 0.",
         finding,
-        table={"channel": range(len(change)), "first": first, "second": second, "change": change},
+        table={"channel": range(len(change)), "first gate": first, "second gate": second, "second - first": change},
     )
 
 

@@ -11,9 +11,9 @@ import click
 
 from attention import files, images, interventions, process, serving
 from attention.analysis import predictions
-from attention.cli.naming import BANDS, MODEL, load
+from attention.cli.naming import BANDS, MODEL, Own, is_code, load, takes_code
 from attention.devices import ALLOWED, device_of
-from attention.numbers import fixed, magnitude, span
+from attention.numbers import amount, fixed, magnitude, span
 from attention.records import Band, GatescopeError, Ground, ModelCard
 
 if TYPE_CHECKING:
@@ -214,6 +214,7 @@ def cards() -> None:
 @DEVICE
 @GROUND
 @FOLDER
+@takes_code
 def compare(
     picture: Path,
     models: tuple[str, ...],
@@ -221,6 +222,7 @@ def compare(
     device: "torch.device | None",
     out: Path,
     ground: Ground,
+    own: Own,
     **how: Any,
 ) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
@@ -237,10 +239,15 @@ def compare(
     from attention.observe import Observation, chosen, read_picture
 
     if not 2 <= len(models) <= 4:
-        raise click.UsageError(f"{len(models)} networks were named with --model; two to four are allowed.")
+        named = amount(len(models), "network was", "networks were")
+        raise click.UsageError(f"{named} named with --model; two to four are allowed.")
     random, outputs, bands = how.pop("random"), how.pop("outputs"), how.pop("bands")
     seen, methods = read_picture(picture), _methods(len(models), **how)
-    networks = [_load(name, random=random, bands=bands, device=device) for name in models]
+    of_code = any(map(is_code, models))
+    networks = [
+        _load(name, random=random, bands=bands, device=device, own=own if is_code(name) or not of_code else None)
+        for name in models
+    ]
     others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
     others = [other for other in others if all(there(other.image, network.card.bands) for network in networks)]
     observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
@@ -306,12 +313,14 @@ def _describe(column: "Compared") -> None:
 @click.option("--resume", is_flag=True, help="Go on where a survey with the same --out was stopped.")
 @BANDS
 @DEVICE
+@takes_code
 def survey(
     source: Path,
     model: str,
     limit: int | None,
     bands: tuple[Band, ...] | None,
     device: "torch.device | None",
+    own: Own,
     **settings: Any,
 ) -> None:
     """What every gate does over the pictures of FOLDER, by class.
@@ -322,7 +331,7 @@ def survey(
     from attention.cli import surveys
     from attention.survey import Settings
 
-    surveys.survey(source, model, limit, Settings(**settings), bands=bands, device=device)
+    surveys.survey(source, model, limit, Settings(**settings), bands=bands, device=device, own=own)
 
 
 @main.command()
@@ -333,6 +342,7 @@ def survey(
 @BANDS
 @_one_file("The report, one HTML file.")
 @DEVICE
+@takes_code
 def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
     """Write what a network makes of a picture, or what a survey found, into one HTML file that works offline."""
     from attention.cli.report import report as write
@@ -362,6 +372,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @DEVICE
 @GROUND
 @FOLDER
+@takes_code
 def ablate_command(out: Path, **request: Any) -> None:
     """Switch gates off in one PICTURE, beside random edits of the same size: OUT/ablation.json and .png."""
     from attention.cli.ablation import AblationRequest, ablate
@@ -385,6 +396,7 @@ def ablate_command(out: Path, **request: Any) -> None:
 @BANDS
 @LIMIT
 @FOLDER
+@takes_code
 def many_command(out: Path, **request: Any) -> None:
     """Measure every picture of FOLDER, or of a zip: median, interval and signs over the pictures, in OUT/MEASURE.json.
 
@@ -404,9 +416,10 @@ def ablate_many_command(context: click.Context, **request: Any) -> None:
 
 @main.command()
 @click.argument("result", type=Place(path_type=Path, dir_okay=False))
-@click.option("--model", help="The network, where it is not one that the result can name: a weight file.")
+@click.option("--model", help="The network, where it is not one that the result can name: a weight file, or code.")
 @_one_file("A safetensors file.")
-def fold(result: Path, model: str | None, out: Path) -> None:
+@takes_code
+def fold(result: Path, model: str | None, out: Path, own: Own) -> None:
     """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
 
     RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the
@@ -414,7 +427,7 @@ def fold(result: Path, model: str | None, out: Path) -> None:
     """
     from attention.cli import surveys
 
-    click.echo(surveys.fold(result, model, out))
+    click.echo(surveys.fold(result, model, out, own))
 
 
 def _labels(path: Path | None) -> dict[str, str]:

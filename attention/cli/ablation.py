@@ -11,7 +11,7 @@ import click
 from attention import files, images, interventions
 from attention.analysis import evidence
 from attention.charts import printed
-from attention.cli.naming import observe
+from attention.cli.naming import Own, observe
 from attention.interventions import Effect
 from attention.interventions import files as edit_files
 from attention.numbers import p_value, signed
@@ -43,6 +43,7 @@ class AblationRequest:
     device: "torch.device | None" = None
     draws: int | None = None
     ground: Ground = "light"
+    own: Own | None = None
 
 
 def ablate(request: AblationRequest, out: Path) -> None:
@@ -51,7 +52,7 @@ def ablate(request: AblationRequest, out: Path) -> None:
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
     _insist_used(request)
-    how = {"random": request.random, "bands": request.bands, "device": request.device}
+    how = {"random": request.random, "bands": request.bands, "device": request.device, "own": request.own}
     observation = observe(request.picture, request.model, outputs=request.outputs, **how)
     if not observation.trace.gates:
         name = observation.card.name
@@ -106,6 +107,9 @@ def _effects(observation: Observation, request: AblationRequest, donors: Sequenc
     passes = interventions.passes_of(observation)
     if request.edits:
         file = edit_files.load(request.edits)
+        file = edit_files.load(request.edits)
+        if said := file.foreign_to(observation.card.name):
+            click.echo(f"{request.edits}: {said}", err=True)
         asked, given, label = {request.edits.name: file.edits}, file.given, "edits"
     else:
         names = tuple(picture.name for picture in donors)

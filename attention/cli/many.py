@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from attention import files, interventions, many
-from attention.cli.naming import load
+from attention.cli.naming import Own, load
 from attention.cli.surveys import ctrl_c
 from attention.numbers import amount
 from attention.observe import Observation, chosen, grey_card
 from attention.records import Band, GatescopeError, Outputs, StoppedError
 from attention.store import Store
 from attention.survey import list_pictures
+from attention.survey.passes import weights_sha256
 
 KEPT = {"trace": 4, "resume": 1, "heatmap": 8}
 """Results of pictures that are kept while others follow."""
@@ -32,6 +33,7 @@ class ManyRequest:
     limit: int | None
     outputs: Outputs | None = None
     bands: tuple[Band, ...] | None = None
+    own: Own | None = None
 
 
 def over_many(request: ManyRequest, out: Path) -> None:
@@ -42,13 +44,15 @@ def over_many(request: ManyRequest, out: Path) -> None:
     if request.off != "neutral" and request.measure != "ablation":
         raise click.UsageError(f"--measure {request.measure} switches no block off; --off goes with ablation.")
     pictures = list_pictures(request.source).limited(request.limit)
-    loaded = load(request.model, random=request.random, bands=request.bands)
+    loaded = load(request.model, random=request.random, bands=request.bands, own=request.own)
     network = replace(chosen(loaded), outputs=request.outputs)
     first = Observation(network, grey_card(network.card.bands), Store(KEPT))
     what = {"network": first.card.name, "random_weights": first.network.card.random, "measure": request.measure}
     what |= {"off": request.off} if request.measure == "ablation" else {}
     what |= {"outputs": first.outputs, "output": first.measure, "pictures": pictures.fingerprint}
     what |= {"bands": list(request.bands)} if request.bands else {}
+    if loaded.card.source in ("file", "code"):  # their names say less of them than those of the zoo
+        what |= {"weights": weights_sha256(loaded.module)}
     many.check(first, request.measure)
     with ctrl_c() as cancel:
         file = out / "pictures.jsonl"

@@ -1,22 +1,31 @@
-"""The network that a command's words name, with what had to be assumed of a weight file said."""
+"""The network that a command's words name, with what had to be assumed of it said."""
 
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from attention import serving
 from attention.bands import bands_of
 from attention.models import zoo
+from attention.models.code import FORM
+from attention.models.libraries import LIBRARIES
+from attention.models.states import SeveralNetworksError
 from attention.observe import Observation, chosen, load_network, read_picture
-from attention.records import Band, Outputs
+from attention.records import Band, GatescopeError, Outputs
 from attention.serving import read_by
 
 if TYPE_CHECKING:
     import torch
 
 
-MODEL = "As the dashboard names it, timm/seresnet50; a weight file; or 'FILE as FAMILY', 'FILE:NETWORK as FAMILY'."
+MODEL = (
+    "As the dashboard names it, timm/seresnet50; a weight file; 'FILE as FAMILY', 'FILE:NETWORK as FAMILY'; or code of "
+    f"your own, {FORM}."
+)
 BANDS: Any = click.option(
     "--bands",
     callback=read_by(bands_of),
@@ -24,11 +33,51 @@ BANDS: Any = click.option(
 )
 
 
+Own = Mapping[str, Any]
+"""What was said of code, by the names of `serving.OWN`; None where it was not."""
+
+
+def takes_code(command: Callable[..., None]) -> Callable[..., None]:
+    """Has a command take what may be said of code of one's own, as one argument, `own`."""
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> None:
+        own = {str(option.name): given.pop(str(option.name)) for option in serving.OWN}
+        command(**given, own=own)
+
+    collected.__dict__.setdefault("__click_params__", []).extend(reversed(serving.OWN))
+    return collected
+
+
+def is_code(model: str) -> bool:
+    """Whether the words name code, `package.module:factory`, and no network of a library and no weight file."""
+    return ":" in model and model.partition("/")[0] not in LIBRARIES and isinstance(zoo.named(model).source, str)
+
+
 def load(
-    model: str, *, random: bool = False, bands: tuple[Band, ...] | None = None, device: "torch.device | None" = None
+    model: str,
+    *,
+    random: bool = False,
+    bands: tuple[Band, ...] | None = None,
+    device: "torch.device | None" = None,
+    own: Own | None = None,
 ) -> zoo.Network:
     """The network of these words, on this device. Raises GatescopeError."""
-    network = load_network(model, random=random)
+    said = {name: value for name, value in (own or {}).items() if value is not None}
+    if is_code(model):
+        if random:
+            raise click.UsageError(f"{model} is code, which makes its weights itself; --random goes with a name.")
+        network = serving.network_of({"model": model, "bands": bands, "device": device} | said)
+        if network.card.assumed:
+            click.echo(f"{model}: assumed, since nobody says it: {'; '.join(network.card.assumed)}.", err=True)
+        return network
+    if said:
+        options = ", ".join(option.opts[0] for option in serving.OWN if option.name in said)
+        raise click.UsageError(f"{options}: what is said of code; --model {FORM} names some, and {model} is none.")
+    try:
+        network = load_network(model, random=random)
+    except SeveralNetworksError as error:
+        raise GatescopeError(f"{str(error).rstrip('.')}, as in '{zoo.named(model).source}:{error.parts[0]}'.") from None
     if bands:
         network = network.reading(bands)
     card = network.card

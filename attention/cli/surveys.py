@@ -11,8 +11,12 @@ from typing import Any
 from attention import files, images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
-from attention.cli.naming import load
+from attention.cli.naming import Own, is_code, load
+from attention.foreign import in_line
+from attention.models.code import FORM
 from attention.numbers import amount
+from attention.observe import guarded
+from attention.records import GatescopeError
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, read, run
 from attention.survey.running import print_progress
 
@@ -23,9 +27,10 @@ SHOWN = 10
 def survey(source: Path, model: str, limit: int | None, settings: Settings, **how: Any) -> None:
     """Run a survey and print what came of it; `how` is what `naming.load` takes. Raises GatescopeError."""
     pictures = list_pictures(source).limited(limit)
-    with ctrl_c() as cancel:
-        result = run(load(model, **how), pictures, settings=settings, progress=print_progress(), cancel=cancel)
-    print("\n".join([*summary(result), *headlines(result), f"The result is in {settings.out}."]))
+    network = load(model, **how)
+    with ctrl_c() as cancel, guarded(network.card):
+        result = run(network, pictures, settings=settings, progress=print_progress(), cancel=cancel)
+    print(*map(in_line, [*summary(result), *headlines(result), f"The result is in {settings.out}."]), sep="\n")
 
 
 def headlines(result: Result) -> list[str]:
@@ -49,8 +54,8 @@ def summary(result: Result) -> list[str]:
         lines.append(f"The network knows no class named as {unknown:,} of these are: they have no right and wrong.")
     if facts["left_out"]:
         lines.append(
-            f"{amount(facts['left_out'], 'file was', 'files were')} left out: no pictures by their name, or no "
-            f"plain files."
+            f"{amount(facts['left_out'], 'file was', 'files were')} left out: no pictures by their name, no "
+            f"plain files, or folders that cannot be read."
         )
     if result.failures:
         lines.append(f"{amount(len(result.failures), 'picture')} could not be used:")
@@ -60,18 +65,22 @@ def summary(result: Result) -> list[str]:
     return lines
 
 
-def fold(result: Path, model: str | None, out: Path) -> str:
+def fold(result: Path, model: str | None, out: Path, own: Own | None = None) -> str:
     """Write the folded weights of the network that a survey's result is of; what was done. Raises GatescopeError."""
     from attention.interventions import folding
 
     loaded = LoadedSurvey(read(result))
     name = str(loaded.result.provenance["network"]["name"]) if model is None else model
-    network = load(name, random=loaded.random)
+    if model is None and is_code(name):  # a stranger may have written the result, and what it says is not run
+        raise GatescopeError(f"The survey is of code of somebody's own, {name[:80]!r}; --model {FORM} names it.")
+    network = load(name, random=loaded.random, own=own)
     loaded.check_network(network.module, network.card.name)
     pictures = [network.transform(images.read(each.path.read_bytes()))[None] for each in images.samples()]
-    folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
+    with guarded(network.card):
+        folded, done = folding.fold(network.module, pictures[0], loaded.constant_channels())
+        checked = folding.check(network.module, folded, pictures)
     files.write(out, folding.as_file(folded))
-    return f"{folding.in_words(done, folding.check(network.module, folded, pictures))}\nThe weights are in {out}."
+    return f"{folding.in_words(done, checked)}\nThe weights are in {out}."
 
 
 @contextlib.contextmanager

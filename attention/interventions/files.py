@@ -34,6 +34,11 @@ class EditFile:
     network: str = ""
     given: Given = field(default_factory=dict)
 
+    def foreign_to(self, network: str) -> str:
+        """What is to be said where they were made for another network, whose gates have the same names; else ""."""
+        same = self.network in ("", network)
+        return "" if same else f"These edits were made for {self.network}; here they are those of {network}."
+
 
 def load_edits(file: Path | str, trace: Trace) -> dict[str, Function]:
     """What `capture.trace(..., edits=...)` applies: the edits of a JSON file, for the gates of this trace.
@@ -50,7 +55,8 @@ def load(file: Path | str) -> EditFile:
         data = files.read(Path(file))
     except files.FileError as error:
         raise EditError(str(error)) from None
-    return read(data)
+    with files.naming(Path(file)):
+        return read(data)
 
 
 def write(sheet: EditFile) -> str:

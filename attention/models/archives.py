@@ -16,14 +16,17 @@ import torch
 from torch import Tensor
 
 from attention.foreign import shown
-from attention.models import pickles, states
+from attention.models import pickles
 from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size
 from attention.models.pickles import TensorClaim
+from attention.models.states import Choose
 
 END = struct.Struct("<4s4H2LH")
 END_64 = struct.Struct("<4sQ2H2L4Q")
 LOCATOR_64 = struct.Struct("<4sLQL")
 WEIGHTS = (".safetensors", ".pt", ".pth", ".pth.tar", ".ckpt", ".pkl", ".bin")
+MAC = "__MACOSX/"
+"""Where a Mac puts what it knows of the files in a zip, under their names."""
 CUT_OFF = "The directory at the end of the zip file is damaged; the file may be cut off."
 STORAGES = {
     "FloatStorage": torch.float32,
@@ -43,10 +46,10 @@ STORAGES = {
 """The types of numbers by the names of torch's storages; which of them weights may have, `limits` says."""
 
 
-def read(file: BinaryIO, limits: Limits, part: str | None = None) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def read(file: BinaryIO, limits: Limits, choose: Choose) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of the network that was saved, and what was taken out of what, a phrase each.
 
-    Raises CheckpointError where the file is no such archive, damaged, or over the limits, or as `states.chosen` does.
+    Raises CheckpointError where the file is no such archive, damaged, or over the limits, or as `choose` does.
     """
     entries = _entries(file, limits)
     pickle = _pickle(entries)
@@ -57,7 +60,7 @@ def read(file: BinaryIO, limits: Limits, part: str | None = None) -> tuple[dict[
     check_header(pickle.file_size, "pickle in the file", limits)
     if order and _content(file, order) != b"little":
         raise CheckpointError("The file's numbers have their bytes in the big-endian order; little-endian is allowed.")
-    wanted, notes = states.chosen(pickles.read(_content(file, pickle)), part)
+    wanted, notes = choose(pickles.read(_content(file, pickle)))
     claims = {name: Claim(claim.shape, _dtype(name, claim)) for name, claim in wanted.items()}
     check_claims(claims, limits)
     stored = {name: data.get(f"{root}data/{claim.storage.key}") for name, claim in wanted.items()}
@@ -67,12 +70,13 @@ def read(file: BinaryIO, limits: Limits, part: str | None = None) -> tuple[dict[
 
 
 def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
-    """The one weight file that a zip file holds, as pytorchcv's store has them; None where it holds something else.
+    """The one weight file that a zip file holds, as pytorchcv's store has them; None where it holds none, or several.
 
     Raises CheckpointError where the file inside is damaged, or many times larger than the zip.
     """
-    inside = _entries(file, limits)
-    if len(inside) != 1 or not inside[0].filename.endswith(WEIGHTS):
+    names = {entry.filename: entry for entry in _entries(file, limits)}
+    inside = [names[name] for name in names if name.endswith(WEIGHTS) and not name.startswith(MAC)]
+    if len(inside) != 1 or any(name.endswith("data.pkl") for name in names):
         return None
     _check_inflation(inside[0], limits)
     return BytesIO(_content(file, inside[0]))
@@ -82,7 +86,9 @@ def _pickle(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
     if len(pickles) != 1:
         given = ", ".join(shown(entry.filename) for entry in entries[:3]) or "nothing"
-        raise CheckpointError(f"The zip file holds {given} and no data.pkl; a file of torch.save is allowed.")
+        raise CheckpointError(
+            f"The zip file holds {given} and no data.pkl; one of torch.save, or a zip of one weight file, is allowed."
+        )
     return pickles[0]
 
 

@@ -9,6 +9,7 @@ else's. Files of torch.save are `archives`' part.
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -17,10 +18,10 @@ import torch
 from torch import Tensor
 
 from attention import signatures
-from attention.files import open_plain, why
+from attention.files import naming, open_plain, why
 from attention.foreign import parsed, shown
 from attention.limits import BUILDING
-from attention.models import archives
+from attention.models import archives, states
 from attention.models.limits import (
     DTYPES,
     CheckpointError,
@@ -30,7 +31,7 @@ from attention.models.limits import (
     check_header,
     check_size,
 )
-from attention.models.states import SeveralNetworksError
+from attention.models.states import Choose, SeveralNetworksError
 
 __all__ = ["CheckpointError", "Contents", "Limits", "SeveralNetworksError", "contents", "read"]
 
@@ -51,45 +52,47 @@ class Contents(NamedTuple):
 
 
 def read(source: Path | bytes, limits: Limits | None = None) -> dict[str, Tensor]:
-    """The state dict that `contents` finds, without its notes."""
-    return contents(source, limits).state
+    """The state dict that `contents` finds, without its notes, and with all networks of one mapping in it."""
+    return contents(source, limits, apart=False).state
 
 
-def contents(source: Path | bytes, limits: Limits | None = None, *, part: str | None = None) -> Contents:
+def contents(
+    source: Path | bytes, limits: Limits | None = None, *, part: str | None = None, apart: bool = True
+) -> Contents:
     """The state dict in a safetensors file or one of torch.save, a zip around one, or such a file's bytes.
 
     Wrappers such as {"state_dict": ...} and prefixes that every key has (`module.`, `_orig_mod.`, `model.`) are
-    removed, and the tensors of whole modules are taken out; `part` says which, where a file holds several networks.
-    No code in the file is run. Raises SeveralNetworksError where that is left open, and CheckpointError where the file
-    is none of these, is damaged, claims more than the limits allow (the environment's, where none are given), or holds
-    weights that are no numbers.
+    removed, and the tensors of whole modules are taken out; `part` says which, where a file holds several networks, and
+    `apart` whether those of one mapping are several, as `states.chosen` has it. No code in the file is run. Raises
+    SeveralNetworksError where that is left open, and CheckpointError where the file is none of these, is damaged,
+    claims more than the limits allow (the environment's, where none are given), or holds weights that are no numbers.
     """
-    limits = limits or Limits.of_environment()
+    limits, choose = limits or Limits.of_environment(), partial(states.chosen, part=part, apart=apart)
     if isinstance(source, bytes):
-        return _contents(BytesIO(source), limits, part)
+        return _contents(BytesIO(source), limits, choose)
     try:
-        with open_plain(source) as file:
-            return _contents(file, limits, part)
+        with open_plain(source) as file, naming(source):
+            return _contents(file, limits, choose)
     except OSError as error:
         raise CheckpointError(f"{source.name} cannot be read: {why(error)}.") from None
 
 
-def _contents(file: BinaryIO, limits: Limits, part: str | None) -> Contents:
+def _contents(file: BinaryIO, limits: Limits, choose: Choose) -> Contents:
     kind = _kind(file, limits)
     with BUILDING.taking(min(limits.tensor_bytes, limits.inflation * _end(file))):
-        state, notes = _read(file, kind, limits, part)
+        state, notes = _read(file, kind, limits, choose)
     _check_numbers(state)
     state, prefixes = _without_prefixes(state)
     return Contents(state, notes + prefixes)
 
 
 def _read(
-    file: BinaryIO, kind: Literal["safetensors", "zip"], limits: Limits, part: str | None
+    file: BinaryIO, kind: Literal["safetensors", "zip"], limits: Limits, choose: Choose
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a file, and what is said of them."""
     if kind == "zip" and (inner := archives.unpacked(file, limits)):
         file, kind = inner, _kind(inner, limits)
-    return archives.read(file, limits, part) if kind == "zip" else (_safetensors(file, limits), ())
+    return (archives.read if kind == "zip" else _safetensors)(file, limits, choose)
 
 
 def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
@@ -117,7 +120,7 @@ def _not_a_weight_file(start: bytes) -> str:
     return f"{signatures.kind(start) or 'no weight file, or its beginning is damaged'}; {ALLOWED}"
 
 
-def _safetensors(file: BinaryIO, limits: Limits) -> dict[str, Tensor]:
+def _safetensors(file: BinaryIO, limits: Limits, choose: Choose) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a file. Raises CheckpointError where its header is damaged or lies, or goes over the limits."""
     header, data = _header(file, limits)
     entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
@@ -126,7 +129,9 @@ def _safetensors(file: BinaryIO, limits: Limits) -> dict[str, Tensor]:
     claims = {name: _claim(name, entry) for name, entry in entries.items()}
     check_claims(claims, limits)
     _check_places(claims, {name: _place(name, entry) for name, entry in entries.items()}, _end(file) - data)
-    return {name: _tensor(file, claim, data + entries[name]["data_offsets"][0]) for name, claim in claims.items()}
+    places = {id(claims[name]): data + entry["data_offsets"][0] for name, entry in entries.items()}
+    wanted, notes = choose(claims)
+    return {name: _tensor(file, claim, places[id(claim)]) for name, claim in wanted.items()}, notes
 
 
 def _header(file: BinaryIO, limits: Limits) -> tuple[dict[str, Any], int]:

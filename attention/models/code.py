@@ -411,13 +411,19 @@ def _names(module: Any) -> str:
 
 def fill(module: "nn.Module", model: str, weights: Path) -> None:
     """Every weight of a module out of a file; what is left over may be no network's by its name, or without the prefix
-    that the others have. Raises CodeError where they do not fit, and what the reading of the file raises."""
+    that the others have, and of several networks the first that fits is taken. Raises CodeError where they do not fit,
+    and what the reading of the file raises."""
     from attention.models import checkpoints
     from attention.models.recognise import differences_between, shapes_of, variants
 
-    own, state = module.state_dict(), checkpoints.read(weights)
+    own = module.state_dict()
+    try:
+        states = [checkpoints.read(weights)]
+    except checkpoints.SeveralNetworksError as error:
+        states = [checkpoints.contents(weights, part=part).state for part in error.parts]
     prefix = f"{next(iter(own), '').partition('.')[0]}."  # `model.`, say, which the reading took off
-    read = [*(variant for variant, _ in variants(state)), {f"{prefix}{key}": value for key, value in state.items()}]
+    read = [variant for state in states for variant, _ in variants(state)]
+    read += [{f"{prefix}{key}": value for key, value in state.items()} for state in states]
     differences = [differences_between(shapes_of(own), shapes_of(each)) for each in read]
     nearest = min(range(len(read)), key=lambda number: len(differences[number]))
     if differences[nearest]:

@@ -63,11 +63,11 @@ UNSAID = {"groups": 1, "width": 1.0, "spatial kernel": None}
 
 
 @needing_libraries()
-def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Architecture:
+def recognise(state: Mapping[str, Tensor], family: str | None = None, notes: Sequence[str] = ()) -> Architecture:
     """The network that a state dict belongs to, by its keys and shapes; of `family`, where one of FAMILIES is given.
 
-    Raises RecognitionError where there is none, and says what the keys look like. A family that was asked for is
-    taken at its word: whether each key fits is said by `load`.
+    Raises RecognitionError where there is none, and says what the keys look like, and the `notes` on them. A family
+    that was asked for is taken at its word: whether each key fits is said by `load`.
     """
     if family is not None and family not in FAMILIES:
         raise RecognitionError(f"There is no family {family!r}; there are {'; '.join(FAMILIES)}.")
@@ -83,7 +83,7 @@ def recognise(state: Mapping[str, Tensor], family: str | None = None) -> Archite
     fitting = [attempt for attempt in attempts if not attempt[2]]
     nearest = min(attempts, key=lambda attempt: len(attempt[2]), default=None)
     if nearest is None or (nearest[2] and family is None):
-        raise RecognitionError(_refusal(shapes, nearest, family), nearest and nearest[2])
+        raise RecognitionError(_refusal(shapes, nearest, family, notes), nearest and nearest[2])
     chosen, candidate, differences = nearest
     others = tuple(dict.fromkeys(known.name for known, *_ in fitting if known is not chosen))
     return Architecture(
@@ -116,7 +116,7 @@ def fit(state: Mapping[str, Tensor], family: str | None = None) -> Fit:
     refused: RecognitionError | None = None
     for variant, notes in variants(state):
         try:
-            fitted = Fit(recognise(variant, family), variant, notes)
+            fitted = Fit(recognise(variant, family, notes), variant, notes)
         except RecognitionError as error:
             if refused is None or 0 < len(error.differences) < (len(refused.differences) or len(state) + 1):
                 refused = error
@@ -248,11 +248,11 @@ def _evidence(
     return (*clues, *_settings(candidate.settings), *_keys(shapes, differences, others))
 
 
-def _refusal(shapes: Shapes, nearest: tuple[Family, Candidate, Differences] | None, family: str | None) -> str:
+def _refusal(shapes: Shapes, nearest: Attempt | None, family: str | None, notes: Sequence[str]) -> str:
     """The sentence for weights that no network, or none of the family, has."""
     command = "python -m attention serve --model package.module:factory --weights FILE"
     way = f"choose a family, or serve it from its code: {command}"
-    given = f"The {amount(len(shapes), 'key')} ({first(shapes)})"
+    given = f"The {amount(len(shapes), 'key')} ({'; '.join([first(shapes), *notes])})"
     if family is not None:
         return f"{given} are not those of {family}; choose another family."
     if nearest is None:

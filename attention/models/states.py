@@ -1,10 +1,10 @@
 """Which of the tensors in what was saved are a network's: wrappers taken off, whole modules read, averages first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from attention.foreign import shown
-from attention.models.limits import CheckpointError
+from attention.models.limits import CheckpointError, Claim
 from attention.models.pickles import OTHERS, Name, Standin, TensorClaim
 
 AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema")
@@ -18,13 +18,22 @@ LONGEST = 1_000
 """Characters of a tensor's name."""
 CLEARLY = 10
 """How many times more tensors than all others together the one has that is taken without asking."""
+FEWEST = 10
+"""Tensors of a network that stands beside others under a prefix of its own: fewer are a stem."""
+COLOURS = 3
+"""Channels of the pictures that such a network reads."""
 MODULE = {"_parameters", "_buffers", "_modules"}
 OUTSIDE = "(outside)"
 """The part that is not under any key."""
 PROGRAM = "__torch__."
 """How the classes of a TorchScript program begin."""
 
-Claims = dict[str, TensorClaim]
+Claims = dict[str, Any]
+"""What is claimed of each tensor, a TensorClaim or a Claim, by its name."""
+Keys = tuple[str, ...]
+"""The keys on the way to a network."""
+Choose = Callable[[Any], tuple[Claims, tuple[str, ...]]]
+"""What `chosen` does, once it is known which part is wanted."""
 
 
 class SeveralNetworksError(CheckpointError):
@@ -45,21 +54,29 @@ class State(NamedTuple):
     """The class, where they were taken out of a whole module."""
 
 
-def chosen(content: Any, part: str | None = None) -> tuple[Claims, tuple[str, ...]]:
+def chosen(content: Any, part: str | None = None, *, apart: bool = True) -> tuple[Claims, tuple[str, ...]]:
     """The tensors of the network in what was saved, and what was taken out of what, a phrase each.
 
-    `part`, the keys on the way joined by full stops, says which where there are several. Raises SeveralNetworksError
-    where it does not and none has by far the most tensors, and CheckpointError where there are none.
+    `part`, the keys on the way joined by full stops, says which where there are several. Those whose tensors stand side
+    by side in one mapping, as `student.` and `teacher.` do, are several too, unless they are not to be set `apart`.
+    Raises SeveralNetworksError where it is left open which and none has by far the most tensors, and CheckpointError
+    where there are none.
     """
-    states = {path: state for path, state in _states(_numbered(content)) if state.claims}
-    if part is not None:
-        states = {path: state for path, state in states.items() if _part(path) == part}
+    found = ((path, state) for path, state in _states(_numbered(content)) if state.claims)
+    states = {path: state for each in found for path, state in (_apart(*each) if apart else [each])}
     if not states:
         raise CheckpointError(_nothing(content))
+    if part is not None:
+        named = [_part(path) for path in states]
+        states = {path: state for path, state in states.items() if _part(path) == part}
+        if not states:
+            several = f"choose one of {', '.join(named)[:200]}"
+            way = several if len(named) > 1 else "it holds one, and no name is needed"
+            raise CheckpointError(f"The file holds no network {shown(part)}; {way}.")
     notes: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
-    while there := [key for key in WRAPPERS if any(each[: len(path) + 1] == (*path, key) for each in states)]:
-        besides = f", not those under {', '.join(map(repr, there[1:]))}" if there[1:] else ""
+    path: Keys = ()
+    while there := _wrapped(states, path):
+        besides = f", not those under {', '.join(map(shown, there[1:]))}" if there[1:] else ""
         notes = (*notes, f"the weights under {there[0]!r}{besides}")
         path = (*path, there[0])
     inside = {each: state for each, state in states.items() if each[: len(path)] == path}
@@ -72,6 +89,39 @@ def chosen(content: Any, part: str | None = None) -> tuple[Claims, tuple[str, ..
     return inside[last].claims, notes
 
 
+def _wrapped(states: Mapping[Keys, State], path: Keys) -> list[str]:
+    """The wrappers at this place, the one to take first, and then whatever else there is a network's; none where there
+    is no wrapper."""
+    here = {each[len(path)]: state for each, state in states.items() if each[: len(path)] == path != each}
+    there = [key for key in WRAPPERS if key in here]
+    return there and [*there, *(key for key in here if key not in there and _is_network(here[key].claims))]
+
+
+def _apart(path: Keys, state: State) -> Iterator[tuple[Keys, State]]:
+    """The networks whose tensors stand side by side, each under a prefix; or all in one, where they are not several."""
+    inside, below = state.claims, path
+    while len(groups := _groups(inside)) == 1 and len(below) - len(path) < DEEPEST:
+        below, inside = (*below, *groups), next(iter(groups.values()))
+    networks = [((*below, name), State(claims, of=state.of)) for name, claims in groups.items() if _is_network(claims)]
+    yield from networks if len(networks) > 1 else [(path, state)]
+
+
+def _groups(claims: Claims) -> dict[str, Claims]:
+    """The tensors by what stands before the first full stop of their names, under what stands behind it."""
+    groups: dict[str, Claims] = {}
+    for name, claim in claims.items():
+        before, _, behind = name.partition(".")
+        groups.setdefault(before, {})[behind] = claim
+    return groups
+
+
+def _is_network(claims: Claims) -> bool:
+    """Whether these tensors alone are a network's: many, in modules, with a convolution that reads a picture."""
+    convolutions = [each.shape for each in claims.values() if len(each.shape) == 4 and max(each.shape[2:]) > 1]
+    reads = any(channels == COLOURS for _, channels, *_ in convolutions)
+    return len(claims) >= FEWEST and reads and any("." in name for name in claims)
+
+
 def _numbered(content: Any) -> Any:
     """A list or tuple of mappings, as `torch.save((model.state_dict(), epoch), file)` leaves it, by their places."""
     if not isinstance(content, list | tuple):
@@ -79,11 +129,11 @@ def _numbered(content: Any) -> Any:
     return {str(place): each for place, each in enumerate(content) if isinstance(each, dict | Standin)}
 
 
-def _part(path: tuple[str, ...]) -> str:
+def _part(path: Keys) -> str:
     return ".".join(path) or OUTSIDE
 
 
-def _clearest(states: Mapping[tuple[str, ...], State]) -> tuple[str, ...]:
+def _clearest(states: Mapping[Keys, State]) -> Keys:
     """The path of the one that is meant. Raises SeveralNetworksError where that cannot be told."""
     trained = {path: state for path, state in states.items() if not any("optim" in key for key in path)} or states
     largest = max(trained, key=lambda path: len(trained[path].claims))
@@ -93,9 +143,9 @@ def _clearest(states: Mapping[tuple[str, ...], State]) -> tuple[str, ...]:
     return largest
 
 
-def _states(content: Any) -> Iterator[tuple[tuple[str, ...], State]]:
+def _states(content: Any) -> Iterator[tuple[Keys, State]]:
     """Every mapping with tensors by name and every module, with the keys on the way to it."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    waiting: list[tuple[Keys, Any]] = [((), content)]
     seen: set[int] = set()
     while waiting:
         path, value = waiting.pop(0)
@@ -106,7 +156,7 @@ def _states(content: Any) -> Iterator[tuple[tuple[str, ...], State]]:
         if isinstance(value, Standin) and _is_module(value):
             yield path, _module_state(value)
         elif mapping is not None:
-            claims = {key: each for key, each in mapping.items() if isinstance(each, TensorClaim)}
+            claims = {key: each for key, each in mapping.items() if isinstance(each, TensorClaim | Claim)}
             aside = tuple(key for key in mapping if key not in claims and key != OTHERS)
             yield path, State(claims, aside)
             if len(path) < DEEPEST:

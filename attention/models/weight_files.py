@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
+from attention.files import naming
 from attention.images import IMAGENET_MEAN, IMAGENET_STD, RGB, Preprocessing, written
 from attention.limits import BUILDING, Limits
 from attention.models import own
@@ -71,7 +72,8 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None, p
     read = checkpoints.contents(source, part=part)
     if isinstance(source, bytes):
         return recognised(name, hashlib.sha256(source).hexdigest(), read, family)
-    return recognised(name or source.name, hash_of(source, "sha256"), read, family)
+    with naming(source):
+        return recognised(name or source.name, hash_of(source, "sha256"), read, family)
 
 
 def recognised(name: str, sha256: str, read: "Contents", family: str | None = None) -> WeightFile:

@@ -11,7 +11,7 @@ from attention.analysis.usual import AgainstUsual, View
 from attention.charts import colours, gates, network, overlay, usual
 from attention.charts.chart import Chart, Columns
 from attention.kinds import KINDS
-from attention.numbers import amount, attention_share, fixed, span
+from attention.numbers import amount, fixed, in_attention, span
 from attention.observe import Observation
 from attention.records import Trace
 from attention.report.document import Document, Item, Section, Table
@@ -117,9 +117,9 @@ def _costs(observation: Observation) -> Iterator[Section]:
         "what": ["parameters", "MACs"],
         "network": [whole.parameters, whole.macs],
         "attention": [whole.attention_parameters, whole.attention_macs],
-        "share": [
-            attention_share(observation.inventory, "parameters"),
-            attention_share(observation.inventory, "macs"),
+        f"share{', at most' * bool(observation.inventory.unlisted)}": [
+            in_attention(observation.inventory, "parameters"),
+            in_attention(observation.inventory, "macs"),
         ],
     }
     yield Section(

@@ -7,5 +7,5 @@ guard    what stands around Streamlit's own server: who is let in, links kept, f
 """
 
 from attention.serving.current import APP, Served, allow, folders, put, served
-from attention.serving.options import OPTIONS, ServingError, names_network, network_of, read_by
+from attention.serving.options import OPTIONS, OWN, ServingError, names_network, network_of, read_by
 from attention.serving.server import serve, show

@@ -43,21 +43,27 @@ class _Folder(click.Path):
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = _Folder(exists=True, path_type=Path)
-OPTIONS = (
-    click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it."),
-    click.Option(["--weights"], type=FILE, help="Its weights: .safetensors, .pt or .pth."),
+OUTPUTS = click.Option(["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns [recognised].")
+MODEL = click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it.")
+OWN = (
+    click.Option(["--weights"], type=FILE, help="The weights of your code: .safetensors, .pt or .pth."),
     click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
     click.Option(["--image-size"], help="Side of its pictures in pixels, or 256x128 (height first) [224]."),
     click.Option(["--mean"], type=float, nargs=3, metavar="R G B", help="Taken off values of 0 to 1 [ImageNet's]."),
     click.Option(["--std"], type=float, nargs=3, metavar="R G B", help="What the rest is divided by [ImageNet's]."),
-    click.Option(["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns [recognised]."),
+    click.Option(["--adapter"], metavar="PACKAGE.MODULE:FUNCTION", help="A batch of pictures to what it takes."),
+    click.Option(["--output"], metavar="PATH", help="Which of its outputs is the answer: out, 0, aux.logits."),
+    click.Option(["--region"], help="Average a map of scores over: whole, or left,top,right,bottom in shares."),
+)
+"""What is said of a network of a person's own code alone."""
+OPTIONS = (
+    MODEL,
+    *OWN,
+    OUTPUTS,
     click.Option(
         ["--bands"],
         help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
     ),
-    click.Option(["--adapter"], metavar="PACKAGE.MODULE:FUNCTION", help="A batch of pictures to what it takes."),
-    click.Option(["--output"], metavar="PATH", help="Which of its outputs is the answer: out, 0, aux.logits."),
-    click.Option(["--region"], help="Average a map of scores over: whole, or left,top,right,bottom in shares."),
     click.Option(["--device"], callback=read_by(device_of), help=f"{ALLOWED} [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
@@ -86,13 +92,14 @@ def names_network(options: Mapping[str, Any]) -> bool:
 
 
 def network_of(options: Mapping[str, Any]) -> Network:
-    """The network that the options name. Raises CodeError, and what the reading of weights and labels raises."""
+    """The network that the options name; one that is not there leaves what it says open. Raises CodeError, and what
+    the reading of weights and labels raises."""
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
-    settings = ModelOptions(**{field.name: options[field.name] for field in fields(ModelOptions)})
+    settings = ModelOptions(**{field.name: options.get(field.name) for field in fields(ModelOptions)})
     module = make(options["model"])
-    if options["weights"]:
+    if options.get("weights"):
         fill(module, options["model"], options["weights"])
-    if options["device"]:
+    if options.get("device"):
         module.to(options["device"])
     return network(module, options["model"], settings)

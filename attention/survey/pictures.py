@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_inside, open_plain, read
+from attention.files import open_inside, open_plain, read, why
 from attention.foreign import readable
 from attention.limits import Limits
 from attention.numbers import amount
@@ -48,7 +48,7 @@ class PictureList:
     """The size of each file in bytes; -1 where there is no such file."""
     left_out: int = 0
     """How many files are no pictures by their name, or no plain files of the folder or zip file: links that lead out
-    of it, pipes, sockets, devices."""
+    of it, pipes, sockets, devices, and folders that cannot be read."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -109,16 +109,25 @@ def list_pictures(source: Path) -> PictureList:
         return _from_names(source, _zip_members(source))
     if source.is_file() and source.suffix.lower() == ".csv":
         return _from_table(source)
-    raise SurveyError(f"{source} is {'another file' if source.exists() else 'not there'}; {ALLOWED} is allowed.")
+    kind = "another file" if source.exists() else "not there"
+    if source.is_file() and source.suffix.lower() == ".zip":
+        kind = "a damaged zip file"
+    raise SurveyError(f"{source} is {kind}; {ALLOWED} is allowed.")
 
 
 def _folder_files(root: Path) -> Iterator[tuple[str, int | None]]:
-    """The path below the folder and the size of each file; None where it is no plain file of the folder."""
-    for folder, below, files in os.walk(root):
+    """The path below the folder and the size of each file; None where it is no plain file of the folder, or a folder
+    that cannot be read. Raises SurveyError where `root` itself cannot be."""
+    unread: list[OSError] = []
+    for folder, below, files in os.walk(root, onerror=unread.append):
         visible = [name for name in below if not name.startswith(".")]
         below[:] = [name for name in visible if not Path(folder, name).is_symlink()]
         for path in (Path(folder, name) for name in (*files, *(set(visible) - set(below)))):
             yield path.relative_to(root).as_posix(), _plain_size(root, path)
+    for error in unread:
+        if Path(error.filename) == root:
+            raise SurveyError(f"{root} cannot be read: {why(error)}.")
+        yield Path(error.filename).relative_to(root).as_posix(), None
 
 
 def _plain_size(root: Path, path: Path) -> int | None:

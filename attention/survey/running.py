@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import io
 import json
+import math
 import sys
 import time
 import zipfile
@@ -55,7 +56,7 @@ class Settings:
             raise SurveyError(f"The batch size is {self.batch_size}; 1 to {LARGEST_BATCH} are allowed.")
         if self.workers is not None and not 1 <= self.workers <= WORKERS:
             raise SurveyError(f"There are to be {self.workers} workers; 1 to {WORKERS:,} are allowed.")
-        if self.gpus < 0 or (self.gpus and self.engine != "ray"):
+        if not 0 <= self.gpus < math.inf or (self.gpus and self.engine != "ray"):
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None:
             insist_writable(self.out.parent)

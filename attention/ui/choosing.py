@@ -248,9 +248,12 @@ def choose_weight_file() -> NetworkChoice | None:
     if upload is None:
         return None
     described = st.container()
+    part = upload.parts[0]
+    if len(upload.parts) > 1:
+        part = st.selectbox("Network in the file", upload.parts, key="network_in_file")
     try:
         with st.expander("How it was recognised", icon=":material/fingerprint:"):
-            part, file = _choose_part_and_family(upload)
+            file = _choose_family(upload, part)
         found = file.architecture
         with st.expander("Its pictures and classes", icon=":material/tune:"):
             seen = _choose_pictures(weight_files.usual(found))
@@ -328,17 +331,14 @@ def _read_parts(sha256: str, data: bytes) -> tuple[str | None, ...]:
     return (None,)
 
 
-def _choose_part_and_family(upload: Upload) -> tuple[str | None, WeightFile]:
-    """Which of the networks in the file, what the keys say it is, or what the person says; below that, why."""
-    part = upload.parts[0]
-    if len(upload.parts) > 1:
-        part = st.selectbox("Network in the file", upload.parts, key="network_in_file")
+def _choose_family(upload: Upload, part: str | None) -> WeightFile:
+    """What the keys say that it is, or what the person says; below that, why."""
     family = st.selectbox("Family", [RECOGNISED, *weight_files.families()], key="family")
     _contents(upload.sha256, part, None)  # the last that was asked for is the last that is let go
     file = _recognised(upload.sha256, part, None if family == RECOGNISED else family, name=upload.name)
     phrases = (*file.architecture.evidence, *file.notes)
     st.caption("\n".join(f"- {phrase}" for phrase in map(literal, phrases)))
-    return part, file
+    return file
 
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:

@@ -41,7 +41,7 @@ def test_a_report_of_a_page_opens_from_disk_without_a_network(visit, server, bro
     assert "As shown on the page: SE: which channels get through?" in page.inner_text("main")
     with page.expect_download() as figure:
         page.get_by_role("button", name="SVG").first.click()
-    assert figure.value.path().read_text().startswith("<svg")
+    assert figure.value.path().read_text().startswith("<svg") and figure.value.suggested_filename == "prediction.svg"
     assert problems == []
     context.close()
 

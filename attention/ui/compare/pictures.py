@@ -184,9 +184,9 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
         "kind": [move.gate.kind for move in moves],
-        "change": shown,
+        "mean absolute change": shown,
     }
-    widgets.data(moved={**table, f"change for {other}": yardsticks} if other else table)
+    widgets.data(moved={**table, f"mean absolute change for {other}": yardsticks} if other else table)
 
 
 def _names(moves: Sequence[Move]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from attention.analysis import agreement
 from attention.charts import comparing
 from attention.charts.chart import Columns, by_map
 from attention.comparison import Compared
-from attention.numbers import attention_share, fixed, magnitude
+from attention.numbers import attention_share, fixed, in_attention, magnitude
 from attention.observe import Observation, Picture
 from attention.records import Doubles
 from attention.ui import cache, frame, jobs, widgets
@@ -24,7 +25,7 @@ def explain(columns: Sequence[Compared]) -> None:
     if box.open:
         with box:
             _explain_heatmap(columns)
-    titles = ("network", "class", "P", "layer", "minimum", "maximum")
+    titles = ("network", "class", "probability", "layer", "least of the heatmap", "greatest of the heatmap")
     rows = [_row(column) for column in columns if column.heatmap and column.target is not None]
     heatmaps = {column.card.name: column.heatmap.values for column in columns if column.heatmap}
     gates = {
@@ -168,14 +169,12 @@ def draw_channels(columns: Sequence[Compared]) -> None:
 
 def draw_cost(columns: Sequence[Compared]) -> None:
     """Size, cost, measured time and origin of each network."""
-    observations = [column.observation for column in columns]
+    inventories = [column.observation.inventory for column in columns]
     rows = {
-        "parameters": [magnitude(observation.inventory.network.parameters) for observation in observations],
+        "parameters": [magnitude(inventory.network.parameters) for inventory in inventories],
         "MACs": [magnitude(column.macs) for column in columns],
-        "parameters in attention": [
-            attention_share(observation.inventory, "parameters") for observation in observations
-        ],
-        "MACs in attention": [attention_share(observation.inventory, "macs") for observation in observations],
+        "parameters in attention": [attention_share(inventory, "parameters") for inventory in inventories],
+        "MACs in attention": [attention_share(inventory, "macs") for inventory in inventories],
         "time here, ms": [numbers.number(1000 * column.seconds) for column in columns],
         "input, px": [images.written(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
@@ -189,4 +188,18 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         f"{comparison.TIMED} Top-1 of the own networks was measured on Imagenette's ten classes, that of the others "
         "published for ImageNet's thousand: the two do not compare."
     )
-    widgets.data(cost={"": list(rows), **{name: [row[n] for row in rows.values()] for n, name in enumerate(names)}})
+    measured: dict[str, Sequence[Any]] = {
+        "network": names,
+        "parameters": [inventory.network.parameters for inventory in inventories],
+        "MACs": [column.macs for column in columns],
+        "share of parameters in attention": [in_attention(inventory, "parameters") for inventory in inventories],
+        "share of MACs in attention": [in_attention(inventory, "macs") for inventory in inventories],
+        "shares are bounds": ["yes" if inventory.unlisted else "no" for inventory in inventories],
+        "time here, ms": [1000 * column.seconds for column in columns],
+        "input height, px": [images.sides(column.card.input_size)[0] for column in columns],
+        "input width, px": [images.sides(column.card.input_size)[1] for column in columns],
+        "classes": [len(column.labels) for column in columns],
+        "top-1": [column.card.accuracy for column in columns],
+        "weights": rows["weights"],
+    }
+    widgets.data(cost=measured)

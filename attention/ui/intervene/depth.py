@@ -129,9 +129,11 @@ def _chart(
         f"when all gates of that block are put to {interventions.off_in_words(pictures)}."
     )
     moved = [row[0].probability(classes[0]) for row in effects]
-    table: dict[str, Any] = {"block": blocks, "change": changes.mean(1)}
-    table |= {f"change for {each.picture.name}": one for each, one in zip(observations, changes.T, strict=True)}
-    table |= {"before": [before for before, _ in moved], "after": [after for _, after in moved]}
+    change = f"change of the {measure}"
+    table: dict[str, Any] = {"block": blocks, change: changes.mean(1)}
+    table |= {f"{change} for {each.picture.name}": one for each, one in zip(observations, changes.T, strict=True)}
+    for when, side in (("before", 0), ("after", 1)):
+        table[f"probability of {label} {when}"] = [each[side] for each in moved]
     if tests:
         caption += (
             f" Grey: the middle 95% of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
@@ -139,7 +141,8 @@ def _chart(
             f"{amount(len(blocks), 'block')}, is at most "
             f"{evidence.LEVEL}."
         )
-        table |= {name: [getattr(test, name) for test in tests] for name in ("low", "high", "p", "p_adjusted")}
+        said = {"low": "low by chance", "high": "high by chance", "p": "p", "p_adjusted": "p, adjusted"}
+        table |= {name: [getattr(test, key) for test in tests] for key, name in said.items()}
     headline = finding(names, tests, measure) if tests else ""
     if count > 1:
         found = [evidence.over_pictures(row) for row in changes]

@@ -12,6 +12,7 @@ from attention.ui.intervene.controls import WORDS
 from attention.ui.intervene.session import EditSession
 
 MOST_LISTED = 20
+_SAID = "_edits_said"
 USAGE = """from attention import capture, interventions
 
 before = capture.trace(network.module, batch)
@@ -93,4 +94,7 @@ def _import(session: EditSession) -> None:
         except EditError as error:
             raise EditError(f"{error} In Python the file is enough.") from None
         session.history.push(sheet.edits)
+        st.session_state[_SAID] = sheet.foreign_to(session.observation.card.name)
         st.rerun()
+    if said := st.session_state.pop(_SAID, ""):
+        st.caption(widgets.literal(said))

@@ -100,7 +100,7 @@ def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
         alt=f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits.",
     )
     st.caption("Full bars after the edits, hollow ones before; the classes that are or were the most probable.")
-    columns = {"before": before[shown], "after": after[shown]}
+    columns = {"probability before": before[shown], "probability after": after[shown]}
     widgets.data(probabilities={"class": [observation.labels[one] for one in shown], **columns})
 
 

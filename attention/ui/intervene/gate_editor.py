@@ -48,7 +48,7 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
         f"The gate of {amount(len(before), 'channel')} after the edits, {extent(after)}; before, {extent(before)}.",
         f"Bars: after the edits, {extent(after)}; grey ticks: before, {extent(before)}.{many} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
-        table={"channel": range(len(before)), "before": before, "after": after},
+        table={"channel": range(len(before)), "gate before": before, "gate after": after},
     )
     widgets.show(chart, on_select=pick, area=True)
 
@@ -84,7 +84,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
         f"After the edits {extent(after)}, before {extent(before)}. "
         + (f"{cell} that you pick are set to {fixed(brush())}." * _settable(session))
     )
-    widgets.data(edited=by_place({"before": before, "after": after}))
+    widgets.data(edited=by_place({"gate before": before, "gate after": after}))
 
 
 def _draw_any(gate: Gate, after: Floats) -> None:

@@ -37,7 +37,7 @@ def draw(observation: Observation, outcome: Outcome, edits: Sequence[Edit]) -> N
         "layer",
         "caption",
     )
-    widgets.data(heatmaps=by_place({"before": maps[0].values, "after": maps[1].values}))
+    widgets.data(heatmaps=by_place({"heatmap before": maps[0].values, "heatmap after": maps[1].values}))
 
 
 def _draw_map(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
