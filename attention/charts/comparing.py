@@ -332,8 +332,8 @@ def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int)
     figure = go.Figure(go.Heatmap(hovertemplate=hover, xgap=2, ygap=2, **cells, **colours))
     frame = {"type": "rect", "x0": chosen - 0.5, "x1": chosen + 0.5, "y0": -0.5, "y1": len(maps) - 0.5}
     figure.add_shape(line={"color": ACCENT, "width": 3}, **frame)
-    figure.update_yaxes(_AXIS | {"autorange": "reversed"})
-    figure.update_xaxes(_AXIS | {"title": "weights shuffled from the head down to"})
+    figure.update_yaxes(_AXIS | {"autorange": "reversed", "showgrid": False})
+    figure.update_xaxes(_AXIS | {"title": "weights shuffled from the head down to", "showgrid": False})
     return figure.update_layout(height=130 + 40 * len(maps), margin=_MARGIN)
 
 
