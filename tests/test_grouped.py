@@ -161,6 +161,7 @@ def test_published_tables_agree_where_they_speak_of_the_same_network():
     assert list(papers.SHUFFLENET_ERRORS) == [1, 2, 3, 4, 8] and list(papers.SHUFFLE_ERRORS) == [3, 8]
     for groups, (without, shuffled) in papers.SHUFFLE_ERRORS.items():
         assert without > shuffled == papers.SHUFFLENET_ERRORS[groups]
+    assert papers.SHUFFLENET_ERRORS[1] == max(papers.SHUFFLENET_ERRORS.values())
     for fewer, more in pairwise(papers.EQUAL_BUDGET):
         assert fewer.cardinality < more.cardinality and fewer.width > more.width
         assert fewer.error_50 > more.error_50 and fewer.error_101 > more.error_101
