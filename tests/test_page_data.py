@@ -171,3 +171,5 @@ def test_what_every_call_draws_is_a_table_that_some_call_offers():
             table = given.get("table", given["key"])
             assert isinstance(table, ast.Constant) and table.value in {*offered, None}, f"{path}:{node.lineno}"
         assert name != "plotly_chart" or path.name == "widgets.py", f"{path}:{node.lineno}"
+        if name == "dataframe":  # the numbers of its rows would stand beside it, and say nothing
+            assert ast.unparse(given["hide_index"]) == "True" and "alt" in given, f"{path}:{node.lineno}"

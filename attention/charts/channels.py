@@ -166,7 +166,7 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
         marker = {"size": 20, "symbol": "circle-open", "color": ACCENT, "line": {"width": 4}}
         here = whole[ratios.index(current)]
         curves.append(go.Scatter(x=[current], y=[here], mode="markers", marker=marker, name="this network"))
-    log = {"type": "log", "fixedrange": True, "tickfont": _FONT}
+    log = {"type": "log", "tickfont": _FONT}
     layout = {
         "xaxis": {**log, "tickvals": ratios, "title": "reduction ratio r"},
         "yaxis": {**log, "tickvals": whole, "title": "parameters", "ticktext": [f"{number:,}" for number in whole]},
@@ -252,10 +252,10 @@ def _bars(
         look = {"font": {**_FONT, "color": ACCENT, "weight": "bold"}, "xanchor": side}
         above = {"y": max(float(near.max()), 0), "yanchor": "bottom", "yshift": 4}
         notes.append({"x": place, **above, "text": text, "showarrow": False, **look})
-    still = {"fixedrange": True, "tickfont": _FONT}
-    xaxis = {**still, **whole(len(channels)), "showgrid": False, "showticklabels": _in_order(channels), "title": title}
+    ticks = {"tickfont": _FONT}
+    xaxis = {**ticks, **whole(len(channels)), "showgrid": False, "showticklabels": _in_order(channels), "title": title}
     looks = {"margin": {"l": 0, "r": 0, "t": 24, "b": 0}, "bargap": 0.12, "showlegend": False, "annotations": notes}
-    return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": still | yaxis, **layout})
+    return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": ticks | yaxis, **layout})
 
 
 def whole(count: int) -> dict[str, Any]:
@@ -278,8 +278,7 @@ def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout
     )
     tens = list(range(0, rows, max(1, rows // 8)))
     labels = {"tickvals": tens, "ticktext": [str(row * STRIP_WIDTH) for row in tens], "autorange": "reversed"}
-    still = {"showgrid": False, "fixedrange": True}
-    axes = {"xaxis": {**still, "visible": False}, "yaxis": still | labels}
+    axes = {"xaxis": {"visible": False}, "yaxis": {"showgrid": False, **labels}}
     size = {"height": 40 + 10 * rows, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
     return go.Figure(heat, {**axes, **size, **layout})
 
