@@ -205,3 +205,15 @@ def test_a_title_above_a_map_has_room_where_the_map_is_as_high_as_it_can_be(coun
             above = layout[note.yref.replace(" domain", "").replace("y", "yaxis")].domain[1]
             room = layout.margin.t + (1 - above) * inner
             assert len(note.text.split("\n")) * 1.3 * note.font.size <= room, (chart.key, note.text)
+
+
+@pytest.mark.parametrize(("side", "title", "places"), [("height", "row", "y"), ("width", "column", "x")])
+def test_a_gate_along_a_side_lies_as_that_side_lies_in_the_picture(side, title, places):
+    """The first row is the upper one."""
+    values, gates = np.linspace(-0.5, 1.5, 6, dtype=np.float32), "xy".replace(places, "")
+    figure = spatial.profile(values, side)
+    (bars,), place = figure.data, figure.layout[f"{places}axis"]
+    np.testing.assert_array_equal(bars[places], range(6))
+    np.testing.assert_array_equal(bars[gates], values)
+    assert place.title.text == title and (place.autorange == "reversed") == (side == "height")
+    assert figure.layout[f"{gates}axis"].title.text == "gate" and figure.layout[f"{gates}axis"].range == (-0.5, 1.5)
