@@ -20,14 +20,14 @@ def spatial_steps(kernel=7, names=("average", "max"), channels=CHANNELS):
     before = random.normal(size=(1, channels, SIZE, SIZE)).astype(np.float32)
     pooled = {"average": before.mean(1), "max": before.max(1)}
     weights = random.normal(size=(len(names), kernel, kernel)).astype(np.float32)
-    return SpatialSteps({name: pooled[name] for name in names}, weights, before, before / 2)
+    return SpatialSteps({name: pooled[name] for name in names}, weights, before, before / 2, False, None, None)
 
 
 def channel_steps(names=("average", "max")):
     random = np.random.default_rng(1)
     vectors = {name: random.normal(size=(1, CHANNELS)).astype(np.float32) for name in names}
     features = random.normal(size=(1, CHANNELS, SIZE, SIZE)).astype(np.float32)
-    return ChannelSteps(vectors, vectors, vectors, features, features)
+    return ChannelSteps(vectors, vectors, vectors, features, features, "relu", False, None, None)
 
 
 def gate_map():
@@ -123,7 +123,7 @@ def test_a_gate_that_pools_once_is_drawn_with_one_map(name):
 def test_a_kernel_of_zeros_and_constant_features_are_drawn():
     steps = spatial_steps()
     flat = {name: np.zeros_like(values) for name, values in steps.pooled.items()}
-    still = SpatialSteps(flat, steps.kernel * 0, steps.before * 0, steps.after * 0)
+    still = SpatialSteps(flat, steps.kernel * 0, steps.before * 0, steps.after * 0, False, None, None)
     for heatmap in spatial.derivation(still, gate_map()).figure.data:
         assert heatmap.zmin < heatmap.zmax
 
