@@ -103,6 +103,7 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
         both.label.replace("\\", "") == "Block of se, plain" and both.value == "layer4.1" and "layer1.0" in both.options
     )
     assert own.label.replace("\\", "") == "Block of test_resnet" and own.value == own.options[-1]
+    assert both.help and not own.help  # it is explained once
     sound(own.set_value("layer2.0").run())
     said_of = [caption for caption in captions(app) if caption.startswith("Grad-CAM, at")]
     assert [caption.split(", ")[1] for caption in said_of] == ["at layer4.1", "at layer4.1", "at layer2.0"]
