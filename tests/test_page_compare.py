@@ -271,6 +271,7 @@ def test_every_change_shows_which_gates_moved_the_most_first(change):
     assert len(moved) == 16 and list(moved) == sorted(moved, reverse=True) and moved[0] > 0
     assert len(numbers(marks["x"])) == 16 and marks["name"] == "for “Dog”"
     assert f"{bars['y'][0]} moved most, by {moved[0]:.3f}" in answer(app)
+    assert app.selectbox(key="other").label == "Another picture, as a yardstick"
 
 
 def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
@@ -280,6 +281,7 @@ def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     one, other = (observe(loaded, pictures[title]).trace for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
     (bars,) = sent_chart(app, "moved")["data"]
+    assert app.selectbox(key="other").label == "The second picture"
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)
 
 
