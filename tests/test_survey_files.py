@@ -12,11 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attention import survey
 from attention.survey import checks, files
+from tests.blocks import Function
 from tests.surveys import folder, network, same
 
 FIRST_FORM = Path(__file__).parent / "data" / "survey-format-1.parquet"
@@ -481,3 +483,13 @@ def test_a_place_of_the_arrays_of_the_first_form_that_cannot_be_is_refused(place
 )
 def test_arrays_that_do_not_fit_are_refused(data, change):
     refused(rebuilt(data, arrays=change))
+
+
+def test_a_gate_of_one_number_is_read_back(tmp_path):
+    def one_for_all(m, x):
+        return m.head((x * torch.sigmoid(m.one(x.mean((2, 3))))[:, :, None, None]).mean((2, 3)))
+
+    module = Function(one_for_all, one=torch.nn.Linear(3, 1), head=torch.nn.Linear(3, 3))
+    result = survey.run(network(module), survey.list_pictures(folder(tmp_path / "pictures", {"a": 2, "b": 2})))
+    survey.write(result, tmp_path / "r.parquet")
+    assert [gate.shape for gate in survey.read_upload((tmp_path / "r.parquet").read_bytes(), "r").gates] == [(1,)]
