@@ -138,17 +138,14 @@ def heatmap_agreements(first: Compared, second: Compared, report: Report) -> Dou
     """The rank correlation of one network's heatmap of each picture (a row) with another's of each (a column).
 
     The picture at hand is the first, with the class that is asked about; the first network's `others` follow, each with
-    the network's own first guess. Only what both networks see of a picture counts. `report` is as for `agreements_of`.
+    the network's own first guess. Only what both networks see of a picture counts. `report` is called with the passes
+    done, six for each of the others, and all of them.
     """
-    rows: list[Doubles] = []
-    columns: list[Doubles] = []
-    pictures = [first.observation.picture, *first.others]
-    for number, picture in enumerate(pictures):
-        report(6 * number, 6 * len(pictures))
-        seen = [first, second] if not number else [_first_guess(each, picture) for each in (first, second)]
-        for maps, values in zip((rows, columns), _common_parts(*seen), strict=True):
-            maps.append(values)
-    return np.array([[agreement.rank_correlation(one, other) or 0.0 for other in columns] for one in rows])
+    maps = [_common_parts(first, second)]
+    for number, picture in enumerate(first.others):
+        report(6 * number, 6 * len(first.others))
+        maps.append(_common_parts(_first_guess(first, picture), _first_guess(second, picture)))
+    return np.array([[agreement.rank_correlation(row, column) or 0.0 for _, column in maps] for row, _ in maps])
 
 
 def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:

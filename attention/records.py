@@ -111,13 +111,13 @@ class ChannelSteps:
     """The feature map the gate multiplies, (N, C, H, W)."""
     after: Floats
     """The product, (N, C, H, W)."""
-    activation: str = "relu"
+    activation: str
     """What makes the hidden activations: `"relu"`, `"silu"` ..., as torch calls it."""
-    normalised: bool = False
+    normalised: bool
     """Whether a normalisation stands between the first layer and its activation."""
-    first: Layer | None = None
+    first: Layer | None
     """From the squeezed features to the hidden units, shared by the branches; None where it is not one for all."""
-    second: Layer | None = None
+    second: Layer | None
     """From the hidden units to the branches; None likewise."""
 
 
@@ -133,11 +133,11 @@ class SpatialSteps:
     """The feature map the gate multiplies, (N, C, H, W)."""
     after: Floats
     """The product, (N, C, H, W)."""
-    normalised: bool = False
+    normalised: bool
     """Whether the convolution's map is normalised before the sigmoid."""
-    summed: Floats | None = None
+    summed: Floats | None
     """What the convolution gives, (N, H, W): the sum of the kernel's products, and its bias where it has one."""
-    logits: Floats | None = None
+    logits: Floats | None
     """What the sigmoid is given, (N, H, W): the same, normalised where it is."""
 
 

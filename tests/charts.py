@@ -20,6 +20,16 @@ def check_colours(sent, values, scale, low=0, high=1):
     np.testing.assert_allclose([unlabel_rgb(colour) for colour in sent], expected, atol=2)
 
 
+def check_look(figure):
+    """What a legend says has a name, and one of its own; no lines of a grid lie over cells."""
+    named = [trace.name for trace in figure.data if trace.type != "heatmap" and trace.showlegend is not False]
+    if figure.layout.showlegend or (figure.layout.showlegend is None and len(named) > 1):
+        assert all(named) and len(set(named)) == len(named), named
+    for cells in (trace for trace in figure.data if trace.type == "heatmap"):
+        for axis in (figure.layout[f"{side}axis{(cells[f'{side}axis'] or side)[1:]}"] for side in "xy"):
+            assert axis.visible is False or axis.showgrid is False
+
+
 def texts(figure):
     """Everything written into a figure by hand."""
     return [annotation.text for annotation in figure.layout.annotations]

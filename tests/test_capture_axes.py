@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from attention.capture import axes
+from attention.capture import axes, trace
 from attention.capture.axes import Layout
+from tests import gallery
+from tests.blocks import Function, linear
 
 SHAPE = (2, 6, 4, 3)
 LETTERS = "NCHW"
@@ -137,3 +139,16 @@ def test_what_is_not_said_of_windows_is_torch_s_default():
 def test_windows_of_a_picture_without_the_axis_of_samples_are_not_followed():
     shape = F.unfold(torch.zeros(6, 4, 5), 3).shape
     assert axes.unfolded(axes.standard((2, 6, 4, 5))[1:], shape, (None, 3), {}) is None
+
+
+@pytest.mark.parametrize("how", [{"dim": 1}, {"dim": -3}, {"dim": (1,)}, {"dim": [-2]}, {"axis": 2}])
+@torch.no_grad()
+def test_what_a_mean_leaves_keeps_its_axes(how):
+    """Channels that came last are no places, as their position would have it, where one of the sides is gone."""
+
+    def block(m, x):
+        strip = x.permute(0, 2, 3, 1).mean(**how)
+        return strip * torch.sigmoid(m.up(m.down(strip.mean(1)).relu()))[:, None]
+
+    (gate,) = trace(Function(block, **linear()).eval(), gallery.features()).gates
+    assert gate.kind == "channel"

@@ -9,6 +9,7 @@ from torch import nn
 
 from attention.capture import TraceError, trace
 from attention.records import GatescopeError
+from tests import gallery
 from tests.blocks import CHANNELS, Function, square
 from tests.own import BLOCKS, NAMES, network, pictures
 
@@ -155,3 +156,11 @@ def test_an_edit_gets_the_values_in_the_gates_own_precision():
     assert seen[0].dtype == torch.float64
     assert torch.equal(found.output, module(batch))
     np.testing.assert_array_equal(seen[0].numpy().astype(np.float32), found.gates[0].values)
+
+
+@torch.no_grad()
+def test_an_edited_mask_multiplies_in_the_precision_of_the_features():
+    block = Function(lambda m, x: x * (m.score(x).sigmoid() > 0.5), score=nn.Conv2d(CHANNELS, 1, 1)).bfloat16()
+    batch = gallery.features(dtype=torch.bfloat16)
+    output = trace(block, batch, edits={"#1": lambda mask: mask * 0 + 0.5}).output
+    assert output.dtype == torch.bfloat16 and torch.equal(output, batch / 2)

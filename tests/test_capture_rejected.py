@@ -62,7 +62,7 @@ SAID = {
     "through numpy": [("none", OUT_OF_SIGHT, 1)],
     "through a copy of an array": [("none", OUT_OF_SIGHT, 1)],
 }
-FAR = ["layer scale", "drop path", "learned constant", "silu", "constant", "dropout"]
+FAR = ["matrix of weights", "layer scale", "drop path", "learned constant", "silu", "constant", "dropout"]
 
 
 @pytest.mark.parametrize("name", SAID)

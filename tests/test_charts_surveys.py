@@ -17,6 +17,8 @@ from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import surveyed
 from attention.survey.statistics import INDICES
+from attention.ui import widgets
+from attention.ui.survey import gates
 from tests.surveys import folder, network
 
 ROOT = Path(__file__).parents[1]
@@ -164,6 +166,17 @@ def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_
     sure = replace(one, wrong=replace(one.wrong, count=np.int64(0)))
     assert surveys.correctness(Selection(survey.LoadedSurvey(replace(loaded.result, gates=(sure,))))) == []
     assert surveys.maps_by_depth(single) is None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"), [((-1, -1, -1), "knows none of these classes"), ((0, 0, 0), "it names 0 wrong")]
+)
+def test_where_nothing_is_wrong_the_page_says_why(loaded, monkeypatch, outputs, said):
+    told = []
+    monkeypatch.setattr(widgets, "info", told.append)
+    sure = replace(loaded.gates[0], wrong=replace(loaded.gates[0].wrong, count=np.int64(0)))
+    gates.draw_correctness(Selection(survey.LoadedSurvey(replace(loaded.result, outputs=outputs, gates=(sure,)))))
+    assert len(told) == 1 and said in told[0]
 
 
 class Placed(nn.Module):

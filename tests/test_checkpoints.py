@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save as save_safetensors
 
-from attention.models import checkpoints
+from attention.models import checkpoints, states
+from attention.models.pickles import Name
 from tests import attacks
 
 TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
@@ -373,3 +374,9 @@ def test_only_the_numbers_that_are_wanted_are_read():
     with zipfile.ZipFile(io.BytesIO(data)) as parts:
         pickled, numbers = parts.read("archive/data.pkl"), parts.read("archive/data/0")
     assert torch.equal(checkpoints.read(attacks.archive(pickled, {"0": numbers}))["a"], torch.ones(3))
+
+
+@pytest.mark.parametrize("letters", [1, 79, 80, 81, 200])
+def test_a_strangers_name_stands_as_it_is_up_to_eighty_letters_and_is_cut_beyond(letters):
+    said = states._kind(Name("a" * letters))
+    assert (said == "a" * letters) == (letters <= 80) and len(said) <= 80

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 from PIL import Image
 
 from attention import capture, comparison, images
@@ -165,7 +166,9 @@ def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
 def test_heatmaps_are_held_against_the_other_networks_of_every_picture(columns):
     others = [read_picture(sample.path) for sample in images.samples()[:3] if sample.title != SAMPLE.title]
     first, second = replace(columns[0], others=others), columns[1]
-    found = comparison.heatmap_agreements(first, second, lambda done, total: None)
+    told = []
+    found = comparison.heatmap_agreements(first, second, lambda *progress: told.append(progress))
+    assert told == [(6 * done, 6 * len(others)) for done in range(len(others))]
     assert found.shape == (len(others) + 1,) * 2
     maps = [[each.heatmap.values for each in (first, second)]]
     for other in others:
@@ -193,6 +196,13 @@ def test_the_sheet_has_a_column_for_each_network_in_the_heatmaps_colours(columns
     assert alone.width < drawn.width and alone.height < drawn.height  # without spatial gates below
     other = [columns[0], replace(columns[1], heatmap=heatmap(np.eye(5)))]
     assert printed.networks(picture, other) != printed.networks(picture, columns)
+
+
+def test_the_sheet_is_pictures_and_words_without_axes(columns, picture, monkeypatch):
+    drawn, save = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: drawn.append(figure) or save(figure, *to, **how))
+    printed.networks(picture, columns)
+    assert drawn[0].axes and not any(axes.axison for axes in drawn[0].axes)
 
 
 def run(*arguments):

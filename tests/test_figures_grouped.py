@@ -106,6 +106,20 @@ def test_every_group_shown_is_numbered_and_those_left_out_are_counted(partition)
     assert left_out == drawn * (layer.groups - len(shown))
 
 
+@pytest.mark.parametrize("groups", [1, 2, 24])
+def test_headings_stand_above_the_lanes_and_the_number_of_a_group_beside_its_own(groups):
+    layer = convolution(48, 48, groups)
+    for number in panels(layer):
+        panel = Panel(layer, number == 1)
+        notes = [note for note in diagram(layer, TITLES).layout.annotations if note.xref == panel.axis]
+        lanes = panel.lanes()
+        heads = [note for note in notes if "\n" in note.text]
+        assert len(heads) == 3 and all(note.y <= lanes[0].start and note.yanchor == "bottom" for note in heads)
+        for group, lane in zip(panel.shown(), lanes, strict=True):
+            (beside,) = (note for note in notes if note.text == str(group + 1))
+            assert lane.start < beside.y < lane.end and beside.x < 0
+
+
 @given(st.integers(1, 2048), st.integers(0, 2047))
 def test_the_lit_group_is_always_shown(groups, lit):
     lit %= groups

@@ -160,5 +160,5 @@ def test_numbers_of_which_none_is_one_have_an_axis(values):
 @pytest.mark.parametrize(("count", "step"), [(2, 1), (4, 1), (12, 1), (64, None)])
 def test_few_channels_are_numbered_one_by_one(count, step):
     values = np.linspace(0, 1, count, dtype=np.float32)
-    for figure in (figures.channels(values, values, np.arange(count), []), vector(values, -1, "hidden unit")):
+    for figure in (figures.channels(values, values, np.arange(count), []), vector(values, None, "hidden unit")):
         assert figure.layout.xaxis.dtick == step

@@ -20,14 +20,14 @@ def spatial_steps(kernel=7, names=("average", "max"), channels=CHANNELS):
     before = random.normal(size=(1, channels, SIZE, SIZE)).astype(np.float32)
     pooled = {"average": before.mean(1), "max": before.max(1)}
     weights = random.normal(size=(len(names), kernel, kernel)).astype(np.float32)
-    return SpatialSteps({name: pooled[name] for name in names}, weights, before, before / 2)
+    return SpatialSteps({name: pooled[name] for name in names}, weights, before, before / 2, False, None, None)
 
 
 def channel_steps(names=("average", "max")):
     random = np.random.default_rng(1)
     vectors = {name: random.normal(size=(1, CHANNELS)).astype(np.float32) for name in names}
     features = random.normal(size=(1, CHANNELS, SIZE, SIZE)).astype(np.float32)
-    return ChannelSteps(vectors, vectors, vectors, features, features)
+    return ChannelSteps(vectors, vectors, vectors, features, features, "relu", False, None, None)
 
 
 def gate_map():
@@ -123,7 +123,7 @@ def test_a_gate_that_pools_once_is_drawn_with_one_map(name):
 def test_a_kernel_of_zeros_and_constant_features_are_drawn():
     steps = spatial_steps()
     flat = {name: np.zeros_like(values) for name, values in steps.pooled.items()}
-    still = SpatialSteps(flat, steps.kernel * 0, steps.before * 0, steps.after * 0)
+    still = SpatialSteps(flat, steps.kernel * 0, steps.before * 0, steps.after * 0, False, None, None)
     for heatmap in spatial.derivation(still, gate_map()).figure.data:
         assert heatmap.zmin < heatmap.zmax
 
@@ -205,3 +205,15 @@ def test_a_title_above_a_map_has_room_where_the_map_is_as_high_as_it_can_be(coun
             above = layout[note.yref.replace(" domain", "").replace("y", "yaxis")].domain[1]
             room = layout.margin.t + (1 - above) * inner
             assert len(note.text.split("\n")) * 1.3 * note.font.size <= room, (chart.key, note.text)
+
+
+@pytest.mark.parametrize(("side", "title", "places"), [("height", "row", "y"), ("width", "column", "x")])
+def test_a_gate_along_a_side_lies_as_that_side_lies_in_the_picture(side, title, places):
+    """The first row is the upper one."""
+    values, gates = np.linspace(-0.5, 1.5, 6, dtype=np.float32), "xy".replace(places, "")
+    figure = spatial.profile(values, side)
+    (bars,), place = figure.data, figure.layout[f"{places}axis"]
+    np.testing.assert_array_equal(bars[places], range(6))
+    np.testing.assert_array_equal(bars[gates], values)
+    assert place.title.text == title and (place.autorange == "reversed") == (side == "height")
+    assert figure.layout[f"{gates}axis"].title.text == "gate" and figure.layout[f"{gates}axis"].range == (-0.5, 1.5)

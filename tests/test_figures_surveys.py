@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attention.charts import survey_figures as figures
+from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
 from attention.charts.survey_figures import ALL, CLASSES, FINDING
 from attention.survey.statistics import Selectivity
@@ -68,7 +69,7 @@ FIGURES = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_axis_moves_under_the_mouse(name):
-    figure = FIGURES[name]()
+    figure = Chart(name, FIGURES[name](), "What it shows.").figure
     axes = [*figure.select_xaxes(), *figure.select_yaxes()]
     assert axes and all(axis.fixedrange for axis in axes)
 

@@ -136,6 +136,12 @@ def test_numbers_that_no_convolution_has_are_named(change, sentence):
     assert str(error.value) == sentence
 
 
+@pytest.mark.parametrize("channels", [(0, 8), (8, -4), (2.0, 4)])
+def test_only_positive_integers_of_channels_can_be_divided_into_groups(channels):
+    with pytest.raises(GroupingError):
+        grouped.valid_groups(*channels)
+
+
 @settings(max_examples=30)
 @given(settings_of_a_convolution(most=4), st.integers(0, 2**31))
 def test_a_grouped_convolution_is_as_many_ordinary_ones_side_by_side(convolution, seed):
@@ -161,6 +167,7 @@ def test_published_tables_agree_where_they_speak_of_the_same_network():
     assert list(papers.SHUFFLENET_ERRORS) == [1, 2, 3, 4, 8] and list(papers.SHUFFLE_ERRORS) == [3, 8]
     for groups, (without, shuffled) in papers.SHUFFLE_ERRORS.items():
         assert without > shuffled == papers.SHUFFLENET_ERRORS[groups]
+    assert papers.SHUFFLENET_ERRORS[1] == max(papers.SHUFFLENET_ERRORS.values())
     for fewer, more in pairwise(papers.EQUAL_BUDGET):
         assert fewer.cardinality < more.cardinality and fewer.width > more.width
         assert fewer.error_50 > more.error_50 and fewer.error_101 > more.error_101

@@ -23,7 +23,8 @@ from attention.numbers import extent, fixed, span
 from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.store import Store
-from attention.ui import cache, cbam, tinted, usual
+from attention.ui import cache, cbam, jobs, tinted, usual
+from attention.ui.jobs import PassCount
 from tests.charts import check_colours, numbers, sent_chart
 from tests.jobs import finished
 
@@ -107,6 +108,8 @@ def test_the_map_stands_beside_the_usual_one_and_that_of_a_grey_card():
 
 
 def test_a_network_that_costs_much_is_run_on_other_pictures_where_it_is_asked_to(monkeypatch):
+    heard: list[PassCount] = []
+    monkeypatch.setattr(jobs, "PassCount", lambda *count: heard.append(PassCount(*count)) or heard[-1])
     monkeypatch.setattr(usual, "AT_ONCE", 0)
     monkeypatch.setattr(cache, "STORE", Store())
     app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])
@@ -114,6 +117,7 @@ def test_a_network_that_costs_much_is_run_on_other_pictures_where_it_is_asked_to
     sound(finished(app.button(key="start_usual").click().run()))
     sound(app.run())
     assert "other pictures" in app.header[0].value and len(sent_chart(app, "usual")["data"]) == 4
+    assert heard and [each.done for each in heard] == list(range(heard[0].total))
 
 
 def test_a_nearly_constant_map_is_called_so():

@@ -103,6 +103,7 @@ def test_networks_of_other_blocks_have_a_choice_of_their_own(home):
         both.label.replace("\\", "") == "Block of se, plain" and both.value == "layer4.1" and "layer1.0" in both.options
     )
     assert own.label.replace("\\", "") == "Block of test_resnet" and own.value == own.options[-1]
+    assert both.help and not own.help  # it is explained once
     sound(own.set_value("layer2.0").run())
     said_of = [caption for caption in captions(app) if caption.startswith("Grad-CAM, at")]
     assert [caption.split(", ")[1] for caption in said_of] == ["at layer4.1", "at layer4.1", "at layer2.0"]
@@ -270,6 +271,7 @@ def test_every_change_shows_which_gates_moved_the_most_first(change):
     assert len(moved) == 16 and list(moved) == sorted(moved, reverse=True) and moved[0] > 0
     assert len(numbers(marks["x"])) == 16 and marks["name"] == "for “Dog”"
     assert f"{bars['y'][0]} moved most, by {moved[0]:.3f}" in answer(app)
+    assert app.selectbox(key="other").label == "Another picture, as a yardstick"
 
 
 def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
@@ -279,6 +281,7 @@ def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     one, other = (observe(loaded, pictures[title]).trace for title in (TITLE, "Dog"))
     changes = [float(np.abs(a.values - b.values).mean()) for a, b in zip(one.gates, other.gates, strict=True)]
     (bars,) = sent_chart(app, "moved")["data"]
+    assert app.selectbox(key="other").label == "The second picture"
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)
 
 

@@ -1,10 +1,13 @@
-"""Whatever a page draws of numbers, it offers as a table whose values are those that are drawn."""
+"""Whatever a page draws of numbers, it offers as a table whose values are those that are drawn; its figures and
+jobs keep the laws of all of them."""
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -13,8 +16,10 @@ from attention.charts.chart import Chart
 from attention.interventions import Edit, files
 from attention.numbers import fixed, number
 from attention.report import Table
-from attention.ui import usual, widgets
+from attention.ui import jobs, usual, widgets
+from attention.ui.jobs import PassCount
 from tests import coordinate
+from tests.charts import check_look
 from tests.jobs import finished
 
 ROOT = Path(__file__).parents[1]
@@ -54,11 +59,16 @@ def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(pa
     coordinate.offer(monkeypatch)
     monkeypatch.setattr(widgets, "is_near", lambda part, where: True)  # the end of the overview is drawn at once
     monkeypatch.setattr(usual, "AT_ONCE", float("inf"))  # AppTest cannot click beside a network that was typed
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(jobs, "PassCount", lambda *count: told.append(count) or PassCount(*count))
     first = opened(page, link)
     for tab in [tab.label for tab in first.tabs] or [""]:  # the first is open
         shown = opened(page, link | {TABS[page]: tab}) if tab and tab != first.tabs[0].label else first
         for key in [button.key for button in shown.button if re.match("start_|measure", button.key or "")]:
+            cost = [each.value for each in shown.markdown]
             sound(finished(shown.button(key=key).click().run()))
+            check_progress(told, cost)
+            told.clear()
         check(shown)
 
 
@@ -75,6 +85,15 @@ def sound(app: AppTest) -> AppTest:
     return app
 
 
+def check_progress(told: list[tuple[int, int]], cost: list[str]) -> None:
+    """A job begins with nothing, never goes back, and comes no further than to all of what it was said to cost."""
+    counts = re.findall(r"([\d,]+) (?:forward |backward|pass|picture)", str(cost))
+    said = [int(count.replace(",", "")) for count in counts]
+    for done, total in told:
+        assert 0 <= done <= total == told[0][1] and total in {*said, *map(sum, pairwise(said))}
+    assert told == sorted(told) and told[:1] == [(0, total) for _, total in told[:1]]
+
+
 def check(app: AppTest) -> None:
     items = app.session_state["_recorder"].items
     charts = {chart.proto.id.rsplit("-", 1)[1]: chart for chart in app.get("plotly_chart")}
@@ -89,6 +108,8 @@ def check(app: AppTest) -> None:
         assert not {cell for cell in said if DRESSED.fullmatch(cell)}, f"{name}: numbers that only a person can read"
         assert not {"", "first", "second", "change", "P"} & columns.keys(), f"{name}: of what?"
     for key, item in items.items():
+        if is_figure(item) and isinstance(item.figure, go.Figure):
+            check_look(item.figure)
         if is_figure(item) and key not in DERIVED:
             measured = np.concatenate([np.empty(0), *drawn(item.figure)])
             assert np.isin(rounded(measured), rounded(values(tables[item.table_name]))).all(), key
@@ -156,3 +177,5 @@ def test_what_every_call_draws_is_a_table_that_some_call_offers():
             table = given.get("table", given["key"])
             assert isinstance(table, ast.Constant) and table.value in {*offered, None}, f"{path}:{node.lineno}"
         assert name != "plotly_chart" or path.name == "widgets.py", f"{path}:{node.lineno}"
+        if name == "dataframe":  # the numbers of its rows would stand beside it, and say nothing
+            assert ast.unparse(given["hide_index"]) == "True" and "alt" in given, f"{path}:{node.lineno}"

@@ -248,6 +248,12 @@ def test_the_formula_is_that_of_the_networks_own_gates(network):
     assert equations(app)[0].endswith(f"= {weights:,}".replace(",", "{,}"))
     share = f"{whole / zoo.card(network).parameters:.1%}"
     assert f"attention holds {whole:,} parameters, {share} of its" in said(app)
+    assert "All of them together, for stages s of" in said(app)
+
+
+def test_before_an_audience_the_curve_stands_without_its_formula():
+    app = opened(network="se", part="Reduction ratio", present="1")
+    assert app.get("plotly_chart")[-1].key == "ratio" and not equations(app) and "attention holds" not in said(app)
 
 
 def test_where_blocks_have_ratios_of_their_own_their_weights_are_added():

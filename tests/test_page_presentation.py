@@ -7,8 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention.report import Table
-from attention.ui import page_style
+from attention.ui import page_style, presenting
 from attention.ui.frame import PAGES
+from attention.ui.presenting import PAGE, PART
 from tests.charts import sent_chart
 
 pytestmark = pytest.mark.usefixtures("sparing")
@@ -132,3 +133,10 @@ def test_a_presented_page_shows_its_figure_before_what_is_chosen(page, figure, c
 
     assert order() == [choice, figure]
     assert order(present="1") == [figure, choice]
+
+
+def test_one_figure_is_left_of_the_part_that_is_open_or_else_of_the_page():
+    rule = ' [data-testid="stVerticalBlock"]:not('
+    for part, scope, other in ((True, PART, PAGE), (False, PAGE, PART)):
+        style = presenting._bare_style("excitation", part=part)
+        assert f"\n{scope}{rule}" in style and f"\n{other}{rule}" not in style

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from attention import networks
-from attention.models import recognise
+from attention.models import families, recognise
 from attention.records import GatescopeError
 from tests import attacks, published
 
@@ -70,6 +70,14 @@ def test_a_network_of_a_zoo_is_recognised_at_its_full_size(name):
     state_of, settings = FULL[name]
     recognised = recognise.recognise(state_of(architecture))
     assert library in recognised.family and settings.items() <= recognised.settings.items()
+
+
+@pytest.mark.parametrize("size", ["b5", "b6", "b7", "b8"])
+def test_the_scales_of_the_largest_efficientnets_are_those_that_timm_builds(size):
+    state = timm_state(f"efficientnet_{size}")
+    channels = [len(state[f"conv_{end}.weight"]) for end in ("stem", "head")]
+    repeats = len({key.split(".")[2] for key in state if key.startswith("blocks.5.")})
+    assert list(families.efficientnets(*channels, repeats)) == [size]
 
 
 def test_the_published_cbam_resnet_50_is_recognised_with_its_evidence():

@@ -275,6 +275,12 @@ def test_a_survey_of_random_weights_without_gates_says_both(tmp_path):
     assert "The network had random weights" in read.text and "do anything" not in read.text
 
 
+def test_a_survey_folds_its_numbers_but_not_what_they_are_of_and_what_went_wrong(result):
+    items = [item for section in surveyed(survey.LoadedSurvey(result)).sections for item in section.items]
+    tables = {item.name: item.open for item in items if isinstance(item, Table)}
+    assert {name for name, unfolded in tables.items() if unfolded} == {"classes", "failures", "provenance"} < {*tables}
+
+
 def test_the_class_means_of_a_survey_are_its_own(result):
     document = surveyed(survey.LoadedSurvey(result))
     tables = {item.name: item for section in document.sections for item in section.items if isinstance(item, Table)}

@@ -12,9 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from attention import survey
 from attention.survey import checks, files
+from tests.blocks import Function
 from tests.surveys import folder, network, same
 
 FIRST_FORM = Path(__file__).parent / "data" / "survey-format-1.parquet"
@@ -223,6 +227,43 @@ def test_no_damage_of_the_footer_ends_the_process(data):
     for place in range(end - int.from_bytes(data[end : end + 4], "little"), end):
         with contextlib.suppress(survey.SurveyError):
             survey.read_upload(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :], "r")
+
+
+def varint(number: int) -> bytes:
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
+
+
+def struct_of(values: list[tuple[int, bytes]]) -> bytes:
+    """Fields 1, 2 ... of Thrift's compact protocol, each a kind with its bytes."""
+    return b"".join(bytes([16 | kind]) + value for kind, value in values) + b"\0"
+
+
+def list_of(kind: int, value: bytes, count: int) -> bytes:
+    head = bytes([count << 4 | kind]) if count < 15 else bytes([240 | kind]) + varint(count)
+    return head + count * (value or b"\1")
+
+
+def inside(values: st.SearchStrategy[tuple[int, bytes]]) -> st.SearchStrategy[tuple[int, bytes]]:
+    """A list, a set or a struct of these."""
+    lists = st.builds(lambda value, count: list_of(*value, count), values, st.integers(0, 20))
+    return st.tuples(st.sampled_from([9, 10]), lists) | st.lists(values, max_size=3).map(lambda of: (12, struct_of(of)))
+
+
+NUMBERS = st.tuples(st.sampled_from([4, 5, 6]), st.integers(0, 2**64 - 1).map(varint))
+VALUES = st.one_of(
+    st.sampled_from([(1, b""), (2, b""), (3, b"x"), (7, bytes(8))]),
+    NUMBERS,
+    st.tuples(st.just(8), st.binary(max_size=200).map(lambda text: varint(len(text)) + text)),
+)
+NESTED = inside(VALUES | inside(VALUES))
+
+
+@settings(max_examples=50)
+@given(st.lists(VALUES | NESTED, max_size=4), st.integers(0, 2**31 - 1), st.integers(0, 300))
+def test_the_size_of_a_page_is_read_whatever_else_its_header_says(others, unpacked, packed):
+    header = struct_of([(5, varint(0)), (5, varint(2 * unpacked)), (5, varint(2 * packed)), *others])
+    page = header + bytes(packed)
+    assert list(checks.page_sizes(io.BytesIO(2 * page), 0, 2 * len(page))) == [unpacked, unpacked]
 
 
 LIMITS = {"file": 10, "rows": 1, "text": 1, "arrays": 1, "gates": 1, "classes": 1}
@@ -442,3 +483,13 @@ def test_a_place_of_the_arrays_of_the_first_form_that_cannot_be_is_refused(place
 )
 def test_arrays_that_do_not_fit_are_refused(data, change):
     refused(rebuilt(data, arrays=change))
+
+
+def test_a_gate_of_one_number_is_read_back(tmp_path):
+    def one_for_all(m, x):
+        return m.head((x * torch.sigmoid(m.one(x.mean((2, 3))))[:, :, None, None]).mean((2, 3)))
+
+    module = Function(one_for_all, one=torch.nn.Linear(3, 1), head=torch.nn.Linear(3, 3))
+    result = survey.run(network(module), survey.list_pictures(folder(tmp_path / "pictures", {"a": 2, "b": 2})))
+    survey.write(result, tmp_path / "r.parquet")
+    assert [gate.shape for gate in survey.read_upload((tmp_path / "r.parquet").read_bytes(), "r").gates] == [(1,)]

@@ -114,12 +114,13 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
 def test_through_depth_the_most_unusual_gate_is_named():
     maps = np.random.default_rng(0).random((6, 4, 4))
     usual_map = found(np.full((4, 4), 0.5), maps, np.zeros((4, 4)))
-    cases = {("a", SPATIAL): usual_map, ("b", CHANNEL): found([1, 0], [[0, 1]] * 6, [0, 1])}
+    cases = {("a", SPATIAL): usual_map, ("b", CHANNEL): found([1, 0], [[0, 1]] * 4, [0, 1])}
     chart = usual.through_depth(cases, {"a": "first", "b": "second"})
     assert (
-        "The gate of block second is the most unusual: with this picture it is farther from what is usual than with 6 "
-        "of 6" in chart.headline
+        "The gate of block second is the most unusual: with this picture it is farther from what is usual than with 4 "
+        "of 4 others" in chart.headline
     )
+    assert list(chart.table["other pictures"]) == [6, 4] and "for n = 6 other pictures" in chart.caption
     assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
     both = {("a", CHANNEL if kind == SPATIAL else SPATIAL): case for (_, kind), case in cases.items()}
     assert usual.through_depth(both, {"a": "first"}).headline.startswith("The spatial gate of block first is the most")

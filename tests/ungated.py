@@ -362,6 +362,7 @@ UNGATED: dict[str, Callable[[], nn.Module]] = {
         spatial_gating_unit
     ),
     "query times keys": _named(up=nn.Linear(CHANNELS, CHANNELS), down=nn.Linear(CHANNELS, CHANNELS))(query_times_keys),
+    "matrix of weights": _named(mix=square())(lambda m, x: (m.mix.weight.flatten(1) @ x.flatten(2)).view_as(x)),
     "layer scale": lambda: Function(lambda m, x: x + m.norm.weight.view(-1, 1, 1) * x, norm=nn.BatchNorm2d(CHANNELS)),
     "drop path": _named(mix=square())(drop_path),
     "drop path by floor": _named(mix=square())(drop_path_by_floor),

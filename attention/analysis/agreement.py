@@ -74,7 +74,7 @@ def similarity(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """
     first, second = (_scaled(values) for values in (one, other))
     means, spreads = (first.mean(), second.mean()), (first.var(), second.var())
-    covariance = ((first - means[0]) * (second - means[1])).mean()
+    covariance = (first * second).mean() - means[0] * means[1]
     brightness = (2 * means[0] * means[1] + 0.01**2) / (means[0] ** 2 + means[1] ** 2 + 0.01**2)
     return float(brightness * (2 * covariance + 0.03**2) / (sum(spreads) + 0.03**2))
 

@@ -86,10 +86,10 @@ def hidden(values: Floats, branch: str, activation: str) -> Chart:
     finding = f"{active} of {len(values)} hidden units are above 0 for the {what} of each channel"
     finding += "." if active == len(values) else f"; the others {rest} after the {HIDDEN.get(activation, activation)}."
     table: Columns = {"hidden unit": range(len(values)), f"from the {what}": values}
-    return Chart(f"hidden_{branch}", vector(values, -1, "value", "hidden unit"), finding, finding, table=table)
+    return Chart(f"hidden_{branch}", vector(values, None, "value", "hidden unit"), finding, finding, table=table)
 
 
-def vector(values: Floats, chosen: int, title: str, of: str = "channel") -> go.Figure:
+def vector(values: Floats, chosen: int | None, title: str, of: str = "channel") -> go.Figure:
     """Any numbers `of` the channels or hidden units, (C,), in their order: bars, or past 256 a strip."""
     if len(values) > MOST_BARS:
         return _strip(values, FEATURES, (float(values.min()), float(values.max())))
@@ -166,7 +166,7 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
         marker = {"size": 20, "symbol": "circle-open", "color": ACCENT, "line": {"width": 4}}
         here = whole[ratios.index(current)]
         curves.append(go.Scatter(x=[current], y=[here], mode="markers", marker=marker, name="this network"))
-    log = {"type": "log", "fixedrange": True, "tickfont": _FONT}
+    log = {"type": "log", "tickfont": _FONT}
     layout = {
         "xaxis": {**log, "tickvals": ratios, "title": "reduction ratio r"},
         "yaxis": {**log, "tickvals": whole, "title": "parameters", "ticktext": [f"{number:,}" for number in whole]},
@@ -225,13 +225,13 @@ def _bars(
     values: Floats,
     channels: Channels,
     marker: dict[str, Any],
-    chosen: int,
+    chosen: int | None,
     *,
     yaxis: dict[str, Any],
     title: str | None = None,
     **layout: Any,
 ) -> go.Figure:
-    """Bars in the order of `channels`, the chosen one framed and named; `title` is that of their axis."""
+    """Bars in the order of `channels`, the chosen one, if any, framed and named; `title` is that of their axis."""
     is_chosen, thin = channels == chosen, min(0.5, 32 / len(channels))
     frame = {"color": np.where(is_chosen, ACCENT, NULL).tolist(), "width": np.where(is_chosen, 3, thin).tolist()}
     bars = go.Bar(
@@ -244,7 +244,7 @@ def _bars(
     )
     notes = []
     for place in map(int, np.flatnonzero(is_chosen)):
-        text = f"{chosen}: {fixed(values[chosen])}"
+        text = f"{channels[place]}: {fixed(values[channels][place])}"
         edge = len(channels) // 5  # as wide as the text on a phone, half of which would stand on the axis at an end
         side = "left" if place < edge else "right" if place >= len(channels) - edge else "center"
         before, after = {"left": (0, edge), "right": (edge, 0), "center": (edge // 2, edge // 2)}[side]
@@ -252,10 +252,10 @@ def _bars(
         look = {"font": {**_FONT, "color": ACCENT, "weight": "bold"}, "xanchor": side}
         above = {"y": max(float(near.max()), 0), "yanchor": "bottom", "yshift": 4}
         notes.append({"x": place, **above, "text": text, "showarrow": False, **look})
-    still = {"fixedrange": True, "tickfont": _FONT}
-    xaxis = {**still, **whole(len(channels)), "showgrid": False, "showticklabels": _in_order(channels), "title": title}
+    ticks = {"tickfont": _FONT}
+    xaxis = {**ticks, **whole(len(channels)), "showgrid": False, "showticklabels": _in_order(channels), "title": title}
     looks = {"margin": {"l": 0, "r": 0, "t": 24, "b": 0}, "bargap": 0.12, "showlegend": False, "annotations": notes}
-    return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": still | yaxis, **layout})
+    return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": ticks | yaxis, **layout})
 
 
 def whole(count: int) -> dict[str, Any]:
@@ -278,8 +278,7 @@ def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout
     )
     tens = list(range(0, rows, max(1, rows // 8)))
     labels = {"tickvals": tens, "ticktext": [str(row * STRIP_WIDTH) for row in tens], "autorange": "reversed"}
-    still = {"showgrid": False, "fixedrange": True}
-    axes = {"xaxis": {**still, "visible": False}, "yaxis": still | labels}
+    axes = {"xaxis": {"visible": False}, "yaxis": {"showgrid": False, **labels}}
     size = {"height": 40 + 10 * rows, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
     return go.Figure(heat, {**axes, **size, **layout})
 

@@ -46,6 +46,8 @@ class Chart:
     def __post_init__(self) -> None:
         if isinstance(self.figure, go.Figure):
             _write_powers(self.figure)
+            for axis in (*self.figure.select_xaxes(), *self.figure.select_yaxes()):
+                axis.fixedrange = True  # or a finger that scrolls past it would zoom
 
     @property
     def table_name(self) -> str:

@@ -21,7 +21,7 @@ from attention.records import Doubles, Floats, Heatmap
 COARSE = 64
 """Maps of more places a side are of single pixels, whose few largest values would leave all others black."""
 _FONT = {"size": 14}
-_AXIS = {"fixedrange": True, "tickfont": _FONT, "title_font": _FONT, "zeroline": False}
+_AXIS = {"tickfont": _FONT, "title_font": _FONT, "zeroline": False}
 _LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": _FONT}
 _MARGIN = {"l": 8, "r": 8, "t": 30, "b": 8}
 
@@ -332,8 +332,8 @@ def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int)
     figure = go.Figure(go.Heatmap(hovertemplate=hover, xgap=2, ygap=2, **cells, **colours))
     frame = {"type": "rect", "x0": chosen - 0.5, "x1": chosen + 0.5, "y0": -0.5, "y1": len(maps) - 0.5}
     figure.add_shape(line={"color": ACCENT, "width": 3}, **frame)
-    figure.update_yaxes(_AXIS | {"autorange": "reversed"})
-    figure.update_xaxes(_AXIS | {"title": "weights shuffled from the head down to"})
+    figure.update_yaxes(_AXIS | {"autorange": "reversed", "showgrid": False})
+    figure.update_xaxes(_AXIS | {"title": "weights shuffled from the head down to", "showgrid": False})
     return figure.update_layout(height=130 + 40 * len(maps), margin=_MARGIN)
 
 
@@ -394,7 +394,7 @@ def framed(jpeg: bytes, edges: tuple[float, float, float, float]) -> go.Figure:
     photo = {"source": data_uri(jpeg), "xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": 100, "sizey": 100}
     left, top, right, bottom = edges
     patch = {"x0": left, "y0": top, "x1": right, "y1": bottom, "line": {"color": ACCENT, "width": 3}}
-    axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    axis = {"visible": False, "constrain": "domain"}
     layout = {
         "height": 330,
         "margin": _MARGIN,

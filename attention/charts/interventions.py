@@ -23,7 +23,7 @@ LONGEST = 14
 """Length of each of the two lines of a class's name beside its bar, in letters: more leave no room for the bar."""
 
 _FONT = {"size": 15}
-_AXIS = {"fixedrange": True, "tickfont": _FONT, "showgrid": False}
+_AXIS = {"tickfont": _FONT, "showgrid": False}
 _MARGIN = {"l": 0, "r": 0, "t": 8, "b": 0}
 
 
@@ -91,7 +91,7 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     rows, columns = np.divmod(np.asarray(chosen, int), width)
     ring = {"size": max(4, 120 // max(after.shape)), "symbol": "circle-open", "color": ACCENT, "line": {"width": 2}}
     marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **SOLID)
-    axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    axis = {"visible": False, "constrain": "domain"}
     layout = {
         "height": 380,
         "margin": {**_MARGIN, "t": 32},
@@ -154,7 +154,7 @@ def against_chance(change: float, draws: Sequence[float], measure: str = "logit"
     figure.update_traces(hovertemplate="%{x:+.3f}<extra></extra>")
     figure.update_layout(height=120, margin=_MARGIN, showlegend=False)
     figure.update_xaxes(**_AXIS, title=f"change of the {measure}", range=[-reach, reach], zeroline=True, nticks=7)
-    figure.update_yaxes(visible=False, fixedrange=True, range=[-1, 1])
+    figure.update_yaxes(visible=False, range=[-1, 1])
     return figure
 
 
@@ -181,9 +181,7 @@ def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None,
     figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
     few = sum(map(len, names)) <= 200
     figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "blocks in depth order")
-    figure.update_yaxes(
-        fixedrange=True, tickfont=_FONT, title=f"change of the {measure}", zeroline=True, zerolinewidth=2
-    )
+    figure.update_yaxes(tickfont=_FONT, title=f"change of the {measure}", zeroline=True, zerolinewidth=2)
     return figure
 
 
@@ -197,7 +195,7 @@ def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[b
     few = len(names) <= MOST_NAMED
     figure.update_layout(height=400 if few else 320, margin=_MARGIN)
     figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "gates in depth order")
-    figure.update_yaxes(fixedrange=True, tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
+    figure.update_yaxes(tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
     return figure
 
 

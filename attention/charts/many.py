@@ -31,8 +31,8 @@ def medians(found: Mapping[str, OverPictures], explained: str, finding: str, lef
         hovertemplate="%{x:+.3f}<extra></extra>",
     )
     figure.add_vline(0, line={"color": NULL, "dash": "dot"})
-    figure.update_yaxes(tickvals=rows, ticktext=list(names), autorange="reversed", fixedrange=True)
-    figure.update_xaxes(title="median over the pictures", fixedrange=True)
+    figure.update_yaxes(tickvals=rows, ticktext=list(names), autorange="reversed")
+    figure.update_xaxes(title="median over the pictures")
     figure.update_layout(height=110 + 28 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
     counts = sorted({one.count for one in each})
     caption = (

@@ -97,9 +97,9 @@ def to_scale(network: Part) -> Chart:
                 bar = {"x": [share], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
                 inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
                 bars.append(go.Bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"}))
-    still = {"fixedrange": True, "showgrid": False}
+    bare = {"showgrid": False}
     quarters = {"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
-    axes = {"xaxis": {**still, **quarters}, "yaxis": still, "uniformtext": {"minsize": 11, "mode": "hide"}}
+    axes = {"xaxis": {**bare, **quarters}, "yaxis": bare, "uniformtext": {"minsize": 11, "mode": "hide"}}
     size = {"height": 150, "margin": {"l": 10, "r": 24, "t": 4, "b": 10}}
     largest = max(parts, key=lambda part: part.parameters, default=network)
     share = largest.parameters / max(network.parameters, 1)
@@ -167,8 +167,8 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
     )
     names = {"tickvals": list(range(len(titles))), "ticktext": list(titles), "showticklabels": names_fit(titles)}
     axes = {
-        "xaxis": {**names, "showgrid": False, "fixedrange": True},
-        "yaxis": {"visible": False, "range": [0, 1], "fixedrange": True},
+        "xaxis": {**names, "showgrid": False},
+        "yaxis": {"visible": False, "range": [0, 1]},
     }
     size = {"height": 70, "margin": {"l": 0, "r": 0, "t": 4, "b": 24}}
     return go.Figure(cells, {**axes, **size, "bargap": 0, "showlegend": False})

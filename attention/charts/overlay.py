@@ -47,6 +47,7 @@ def overlay(
     opacity: float = 0.5,
 ) -> bytes:
     """The whole picture with the map (H, W) over the crop that the network saw, as JPEG; outside it is dimmed."""
+    assert 0 <= opacity <= 1  # Pillow would go on past the map
     left, top, right, bottom = pixels(box)
     smooth = Image.fromarray(values).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
     over = coloured(np.asarray(smooth), colour_map, scale).convert("RGB")

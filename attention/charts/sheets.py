@@ -47,7 +47,7 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
             for part, values in enumerate(tile.shown):
                 ends = f"{fixed(values.min())}\nto {fixed(values.max())}"
                 notes.append(_note(left + (part + 0.5) * wide, under - LINE / whole, ends, size=12.5))
-    axis = {"visible": False, "fixedrange": True}
+    axis = {"visible": False}
     margin = dict.fromkeys("ltrb", 0)
     layout = {"height": whole, "margin": margin, "images": images, "annotations": notes, "xaxis": axis, "yaxis": axis}
     return go.Figure(layout={**layout, "plot_bgcolor": "rgba(0,0,0,0)"})

@@ -38,7 +38,7 @@ MOST_NUMBERED = 3
 
 _FONT = {"size": 14}
 _FRAME = {"showline": True, "mirror": True, "linecolor": NULL, "linewidth": 1, "zeroline": False, "ticks": ""}
-_AXIS = {"fixedrange": True, "showgrid": False, "tickfont": _FONT}
+_AXIS = {"showgrid": False, "tickfont": _FONT}
 _MARK = {"color": ACCENT, "width": 2}
 _BRANCH_NAMES = {"average": "mean", "max": "max"}
 
@@ -92,7 +92,7 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
             "showlegend": False,
             "xaxis": {**_AXIS, **across},
             "yaxis": {**_AXIS, "domain": [0.24, 1], "title": "% of the places", "nticks": 4},
-            "yaxis2": {"domain": [0, 0.18], "range": [0, 1], "visible": False, "fixedrange": True},
+            "yaxis2": {"domain": [0, 0.18], "range": [0, 1], "visible": False},
         },
     )
 
@@ -335,7 +335,7 @@ def _heatmap(panel: _MapPanel, number: str) -> go.Heatmap:
 def _axes(panel: _MapPanel, number: str) -> dict[str, Any]:
     """Square cells without ticks in a frame, row 0 on top."""
     height, width = panel.values.shape
-    both = {"showticklabels": False, "showgrid": False, "fixedrange": True, "constrain": "domain", **_FRAME}
+    both = {"showticklabels": False, "showgrid": False, "constrain": "domain", **_FRAME}
     across = {"domain": panel.x, "range": [-0.5, width - 0.5], "anchor": f"y{number}"}
     down = {"domain": panel.y, "range": [height - 0.5, -0.5], "anchor": f"x{number}", "scaleanchor": f"x{number}"}
     return {f"xaxis{number}": {**both, **across}, f"yaxis{number}": {**both, **down}}

@@ -24,9 +24,9 @@ FINDING = OKABE_ITO[0]
 
 
 def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """Still axes, text of one size, no wasted margin."""
-    figure.update_xaxes(fixedrange=True, tickfont=FONT, showgrid=False)
-    figure.update_yaxes(fixedrange=True, tickfont=FONT)
+    """Text of one size, no wasted margin."""
+    figure.update_xaxes(tickfont=FONT, showgrid=False)
+    figure.update_yaxes(tickfont=FONT)
     figure.update_annotations(font=FONT)
     legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
     margin = {"l": 0, "r": 8, "t": 32, "b": 0}

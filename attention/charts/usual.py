@@ -99,13 +99,13 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     words = [names[block] + f".{kind}" * (kinds[block] > 1) for block, kind in found]
     own = [float(each.distances[0]) for each in found.values()]
     low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
-    nearer, count = [each.nearer for each in found.values()], max(each.count for each in found.values())
+    nearer, counts = zip(*((each.nearer, each.count) for each in found.values()), strict=True)
     most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
     block, kind = list(found)[most]
     gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
     said = (
         f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
-        f"what is usual than with {nearer[most]} of {count} others."
+        f"what is usual than with {nearer[most]} of {counts[most]} others."
     )
     places = np.arange(len(words))
     hover, spans = {"x": places, "hovertemplate": "%{y:.3f}<extra></extra>"}, np.subtract(high, low)
@@ -124,9 +124,10 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     )
     caption = (
         f"{HUE.capitalize()}: the root mean square distance of this picture's gate from its mean over the others. "
-        f"Grey: the middle 95% of the same for n = {count} other pictures, the samples, each against the rest of them."
+        f"Grey: the middle 95% of the same for n = {max(counts)} other pictures, the samples, each against the "
+        "rest of them."
     )
-    table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": [count] * len(own)}
+    table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": counts}
     table = {**table, "others from": low, "others to": high}
     return Chart("unusual", figure, said, caption, said, table)
 

@@ -149,7 +149,7 @@ def _products(lesson: Gated) -> Step:
     hidden = sum((values[0] for values in inner.hidden.values()), np.zeros(_units(lesson), np.float32))
     products = inner.second.weights[channel] * hidden
     logit = float(sum(values[0, channel] for values in inner.branches.values()))
-    figure = channels.vector(products, -1, "weight × hidden unit", "hidden unit")
+    figure = channels.vector(products, None, "weight × hidden unit", "hidden unit")
     finding = f"The {len(products)} products of channel {channel}: {extent(products)}."
     table: Columns = {"hidden unit": range(len(products)), "product": products}
     chart = Chart("products", figure, finding, finding, table=table)
