@@ -24,7 +24,7 @@ from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.store import Store
 from attention.ui import cache, cbam, jobs, tinted, usual
-from attention.ui.jobs import PassCount
+from attention.ui.jobs import Count
 from tests.charts import check_colours, numbers, sent_chart
 from tests.jobs import finished
 
@@ -108,8 +108,8 @@ def test_the_map_stands_beside_the_usual_one_and_that_of_a_grey_card():
 
 
 def test_a_network_that_costs_much_is_run_on_other_pictures_where_it_is_asked_to(monkeypatch):
-    heard: list[PassCount] = []
-    monkeypatch.setattr(jobs, "PassCount", lambda *count: heard.append(PassCount(*count)) or heard[-1])
+    heard: list[Count] = []
+    monkeypatch.setattr(jobs, "Count", lambda *count: heard.append(Count(*count)) or heard[-1])
     monkeypatch.setattr(usual, "AT_ONCE", 0)
     monkeypatch.setattr(cache, "STORE", Store())
     app = opened(network="cbam", picture=TITLE, tab=USUAL, block=BLOCKS[4])

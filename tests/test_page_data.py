@@ -17,7 +17,7 @@ from attention.interventions import Edit, files
 from attention.numbers import fixed, number
 from attention.report import Table
 from attention.ui import jobs, usual, widgets
-from attention.ui.jobs import PassCount
+from attention.ui.jobs import Count
 from tests import coordinate
 from tests.charts import check_look
 from tests.jobs import finished
@@ -60,7 +60,7 @@ def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(pa
     monkeypatch.setattr(widgets, "is_near", lambda part, where: True)  # the end of the overview is drawn at once
     monkeypatch.setattr(usual, "AT_ONCE", float("inf"))  # AppTest cannot click beside a network that was typed
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(jobs, "PassCount", lambda *count: told.append(count) or PassCount(*count))
+    monkeypatch.setattr(jobs, "Count", lambda *count: told.append(count) or Count(*count))
     first = opened(page, link)
     for tab in [tab.label for tab in first.tabs] or [""]:  # the first is open
         shown = opened(page, link | {TABS[page]: tab}) if tab and tab != first.tabs[0].label else first

@@ -153,10 +153,12 @@ def test_what_a_job_costs_is_said_with_a_backward_pass_as_two(passes, backward, 
     assert jobs.cost(passes, backward, seconds) == said
 
 
-def test_how_far_a_job_is_runs_from_nothing_to_all_of_its_passes():
-    assert jobs._passes(None) == (0, "Starting")
-    assert jobs._passes(jobs.PassCount(1, 4)) == (0.25, "1 of 4 passes")
-    assert jobs._passes(jobs.PassCount(1, 1)) == (1, "1 of 1 pass")
+@pytest.mark.parametrize("counted", [("pass", "passes"), ("picture", "pictures")])
+def test_how_far_a_job_is_runs_from_nothing_to_all_that_it_counts(counted):
+    one, several = counted
+    assert jobs._described(counted, None) == (0, "Starting")
+    assert jobs._described(counted, jobs.Count(1, 4)) == (0.25, f"1 of 4 {several}")
+    assert jobs._described(counted, jobs.Count(1, 1)) == (1, f"1 of 1 {one}")
 
 
 def test_the_key_of_a_widget_means_one_thing_on_all_pages():

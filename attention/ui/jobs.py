@@ -1,6 +1,7 @@
 """Work that takes long, on a page: its cost is said first, it shows how far it is, and it can be stopped."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
@@ -17,7 +18,7 @@ AT_ONCE = 1.0
 """Seconds that the page waits for a job that it has started, before it shows how far that is."""
 
 
-class PassCount(NamedTuple):
+class Count(NamedTuple):
     """How far a job is."""
 
     done: int
@@ -41,8 +42,15 @@ def running_job(slot: str, key: object) -> Job | None:
     return running and running.job
 
 
-def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Report], R]) -> R | None:
-    """The result where there is one; else its cost and a button that starts it, or how far it is.
+def result_of(
+    name: str,
+    key: Sequence[object],
+    cost: str,
+    work: Callable[[Report], R],
+    *,
+    counted: tuple[str, str] = ("pass", "passes"),
+) -> R | None:
+    """The result where there is one; else its cost and a button that starts it, or how far it is, in what is `counted`.
 
     The session holds one job of a name; it goes on while other pages are open, and ends where something else is asked
     for under its name. The work runs in a thread of its own, and so uses nothing of Streamlit.
@@ -58,7 +66,7 @@ def result_of(name: str, key: Sequence[object], cost: str, work: Callable[[Repor
         job = Job("The job", _counted(work), seconds=Limits.of_environment().job_seconds)
         st.session_state[slot] = RunningJob(key, job)
     if not job.wait(0 if job.progress else AT_ONCE):
-        follow(job, f"stop_{name}", _passes)
+        follow(job, f"stop_{name}", partial(_described, counted))
         return None
     del st.session_state[slot]
     try:
@@ -82,8 +90,8 @@ def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
     return True
 
 
-def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[PassCount], None]], R]:
-    return lambda report: work(lambda done, total: report(PassCount(done, total)))
+def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[Count], None]], R]:
+    return lambda report: work(lambda done, total: report(Count(done, total)))
 
 
 @st.fragment(run_every=0.5)
@@ -99,10 +107,10 @@ def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> 
         st.button("Stop it", key=key, icon=":material/stop:", on_click=job.stop)
 
 
-def _passes(progress: PassCount | None) -> tuple[float, str]:
+def _described(counted: tuple[str, str], progress: Count | None) -> tuple[float, str]:
     if progress is None:
         return 0.0, "Starting"
-    return progress.done / progress.total, f"{progress.done:,} of {amount(progress.total, 'pass', 'passes')}"
+    return progress.done / progress.total, f"{progress.done:,} of {amount(progress.total, *counted)}"
 
 
 def cost(passes: int, backward: int, seconds: float) -> str:

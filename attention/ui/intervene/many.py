@@ -35,7 +35,8 @@ def draw(observation: Observation) -> None:
         return
     listed = (str(pictures.root), pictures.fingerprint)  # an upload has a folder of its own
     key = (observation.choice.key, observation.choice.outputs, measure, off, *listed)
-    measured = jobs.result_of("many", key, _cost(pictures), _work(observation, pictures, measure, off))
+    work = _work(observation, pictures, measure, off)
+    measured = jobs.result_of("many", key, _cost(pictures), work, counted=("picture", "pictures"))
     if measured is not None:
         _show(observation, measure, explained, measured)
 
