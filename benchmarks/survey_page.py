@@ -52,8 +52,11 @@ def generated(channels: int, classes: int) -> Result:
     labels = np.arange(EACH * classes) % classes
     values = random.uniform(0, 1, (len(labels), 2 * channels + SIDE**2))
     values[:, ::5] = 0.8 * (labels / classes)[:, None] + 0.2 * values[:, ::5]
-    gates = tuple(GateColumns(f"layer4.{place}.channel", "channel", "sigmoid", (channels,), "") for place in range(2))
-    gates += (GateColumns("layer4.1.spatial", "spatial", "sigmoid", (SIDE, SIDE), ""),)
+    features = (1, channels, SIDE, SIDE)
+    gates = tuple(
+        GateColumns(f"layer4.{place}.channel", "channel", "sigmoid", (channels,), "", features) for place in range(2)
+    )
+    gates += (GateColumns("layer4.1.spatial", "spatial", "sigmoid", (SIDE, SIDE), "", features),)
     partial = summarised(values.astype(np.float32).astype(np.float64), labels, gates)
     for label in labels.tolist():
         partial.predictions[(label, label)] += 1
