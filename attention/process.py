@@ -35,8 +35,9 @@ def share_the_processors() -> None:
 
 
 @contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Threads that are started within compute on one thread of torch each; the caller keeps its own number.
+def one_thread_each() -> Iterator[Callable[[], object]]:
+    """Threads that are started within compute on one thread of torch each; the caller keeps its own number. What is
+    given they do first: until a thread has asked for the number, torch's convolutions in it go by that of processors.
 
     Several may be within at once: threads to come are given the number of before again when the last has left.
     """
@@ -47,7 +48,7 @@ def one_thread_each() -> Iterator[None]:
         _before.append(_before[0] if _before else _in_a_new_thread(torch.get_num_threads))
         _in_a_new_thread(lambda: torch.set_num_threads(1))
     try:
-        yield
+        yield torch.get_num_threads
     finally:
         with _changing:
             before = _before.pop()

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,6 +48,21 @@ def test_the_last_to_leave_puts_the_number_back(first_out):
     assert in_a_new_thread() == 1
     stacks.pop().close()
     assert in_a_new_thread() == 3
+
+
+def convolved() -> tuple[float, float]:
+    """Seconds on processors of this thread, and of the whole process, while it runs convolutions."""
+    picture, weight = torch.rand(1, 64, 64, 64), torch.rand(64, 64, 3, 3)
+    alone, whole = time.thread_time(), time.process_time()
+    for _ in range(20):
+        torch.nn.functional.conv2d(picture, weight)
+    return time.thread_time() - alone, time.process_time() - whole
+
+
+def test_a_thread_started_within_computes_alone_from_its_first_convolution_on():
+    with one_thread_each() as first, ThreadPoolExecutor(1, initializer=first) as pool:
+        alone, whole = pool.submit(convolved).result()
+    assert whole < 1.3 * alone
 
 
 def test_an_error_within_puts_the_number_back():

@@ -79,8 +79,8 @@ def times(times: "Times", groups: int) -> Chart:
         figure,
         f"With {groups} groups {fixed(faster, 1)} times as fast as with one, where the arithmetic is 1/{groups}.",
         f"Measured on this machine when it was asked for, {amount(times.threads, 'thread')}, one "
-        f"picture, float32: the shortest of {times.runs} runs each, in shuffled order. The dashed line is what the "
-        "arithmetic alone promises.",
+        f"picture, float32: the shortest of {times.runs} runs each, in shuffled order, without what a run waits for "
+        "other work. The dashed line is what the arithmetic alone promises.",
         f"In {groups} groups it does 1/{groups} of the arithmetic and runs {fixed(faster, 1)} times as fast.",
         {
             "groups": list(measured),

@@ -35,7 +35,7 @@ SIDE = 5
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """The shortest of several runs, for every valid number of groups."""
+    """The shortest of several runs, in seconds on a processor, for every valid number of groups."""
 
     convolution: Convolution
     """What was timed, at one group."""
@@ -56,12 +56,13 @@ class Times:
 def measure(convolution: Convolution) -> Times:
     """Time one picture, float32, on one thread, at every valid number of groups.
 
-    The minimum over single runs in a shuffled, interleaved order: a busy machine disturbs all variants alike.
+    The minimum over single runs in a shuffled, interleaved order, in seconds of this thread on a processor: on a busy
+    machine a run waits for its turn far longer than it takes.
 
     Raises GroupingError where one run would be too long for a page, or the tensors too large.
     """
     _check_size(convolution)
-    with _ONE_AT_A_TIME, one_thread_each(), ThreadPoolExecutor(1) as worker:
+    with _ONE_AT_A_TIME, one_thread_each() as first, ThreadPoolExecutor(1, initializer=first) as worker:
         return worker.submit(_race, convolution).result()
 
 
@@ -79,9 +80,9 @@ def _race(convolution: Convolution) -> Times:
 
 
 def _run(picture: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     F.conv2d(picture, weight, bias, groups=groups)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def _tensors(convolution: Convolution) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor | None]]]:

@@ -29,7 +29,7 @@ def processors() -> int:
 
 def map_ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) -> Generator[T]:
     """`work` of each number, in the order of the numbers, at most twice as many ahead as there are threads."""
-    with one_thread_each(), ThreadPoolExecutor(threads, "survey") as pool:
+    with one_thread_each() as first, ThreadPoolExecutor(threads, "survey", initializer=first) as pool:
         ahead: deque[Future[T]] = deque()
         try:
             for number in numbers:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from attention.ui import going_back
 from attention.views import SavedView
 
 EVERYWHERE = {"network", "weights", "outputs", "picture", "block", "output", "region", "seen"}
@@ -138,6 +138,8 @@ def begin(page: str, pages: Iterable[str]) -> None:
         st.session_state[_ON] = True
     if st.session_state.get(_ARRIVED) != page:
         st.session_state.pop(_ARRIVED, None)
+    if going_back.has_gone_back():
+        _find_view(page)
     going: SavedView | None = st.session_state.get(_GOING)
     if going:
         _arrive(going, page, pages)
@@ -149,6 +151,15 @@ def begin(page: str, pages: Iterable[str]) -> None:
             st.html(_bare_style(page, part=bool(TABS & set(st.query_params))))
         if page in LESSON_PAGES:
             st.html(HERE / "lesson_presented.css")
+
+
+def _find_view(page: str) -> None:
+    """Which of the saved views the browser's Back or Forward brought: of several that are alike, the nearest."""
+    here = {key: st.query_params.get_all(key) for key in st.query_params if key != PARAMETER}
+    alike = [number for number, view in enumerate(kept()) if (view.page, view.asked) == (page, here)]
+    if alike:
+        at = st.session_state.get(_AT) or 0
+        st.session_state[_AT] = min(alike, key=lambda number: abs(number - at))
 
 
 def has_arrived() -> bool:
@@ -180,7 +191,7 @@ def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
     """Below the page: back, where one is, forward, and the way out."""
     arrows = "" if page in LESSON_PAGES else "Left Right"  # there they lead through the steps
     back, on = arrows.split() or (None, None)
-    views = kept() or _every(pages)
+    views = kept() or [SavedView(settings["title"], name, "") for name, settings in pages.items()]
     at = st.session_state.get(_AT) if kept() else list(pages).index(page)
     at = min(at or 0, len(views) - 1)
     with st.sidebar:  # unseen
@@ -213,21 +224,18 @@ def _leave() -> None:
     st.query_params.pop(PARAMETER, None)
 
 
-def _every(pages: Mapping[str, Mapping[str, Any]]) -> list[SavedView]:
-    """Every page, with the network and the picture that are chosen now."""
-    query = urlencode({key: st.session_state[key] for key in ("network", "picture") if key in st.session_state})
-    return [SavedView(settings["title"], name, query) for name, settings in pages.items()]
-
-
 def _arrive(going: SavedView, page: str, pages: Iterable[str]) -> None:
-    """Open a view as its address alone says. Streamlit lets an address be set where no widget holds it, and widgets let
-    go of it when their page is left: so the first of two steps leaves this page, for another where it is the same."""
-    if not st.session_state.get(_LEFT):
+    """Open a saved view as its address alone says, or else the page, with what is chosen for all. Streamlit lets an
+    address be set where no widget holds it, and widgets let go of it when their page is left: so the first of two steps
+    leaves this page, for another where it is the same."""
+    presented = {PARAMETER: ["1"]} if is_on() else {}
+    if kept() and not st.session_state.get(_LEFT):
         st.session_state[_LEFT] = True
         away = going.page if going.page != page else next(name for name in pages if name != page)
         st.switch_page(f"pages/{away}.py", query_params={})
-    del st.session_state[_LEFT], st.session_state[_GOING]
-    for key in (*KEYS, *NOT_IN_ADDRESS):
-        st.session_state.pop(key, None)
-    st.session_state[_ARRIVED] = going.page
-    st.switch_page(f"pages/{going.page}.py", query_params=going.asked | ({PARAMETER: ["1"]} if is_on() else {}))
+    del st.session_state[_GOING]
+    if st.session_state.pop(_LEFT, False):
+        for key in (*KEYS, *NOT_IN_ADDRESS):
+            st.session_state.pop(key, None)
+        st.session_state[_ARRIVED] = going.page
+    st.switch_page(f"pages/{going.page}.py", query_params=going.asked | presented)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.dashboard import PAGES, Visitor
-from tests.browser.test_journey import main
+from tests.browser.test_journey import asked, main, noise, sidebar
 from tests.test_page_lessons import EVERY_STEP, NETWORK
 
 SIZES = ((1280, 720), (1920, 1080), (1024, 768))
@@ -107,6 +107,23 @@ def test_each_step_of_a_lesson_is_whole_on_a_screen(visit, server, name):
             expect(show).to_have_count(0)
         found[step] = wrong(visitor)
     assert not {step: screens for step, screens in found.items() if screens}
+
+
+def test_presented_pages_open_on_their_own_networks_and_with_a_persons_own_picture(visit, server):
+    visitor = visit(server)
+    page = visitor.page
+    visitor.open("/excitation")
+    sidebar(page).get_by_text("Upload", exact=True).click()
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(noise())
+    expect(sidebar(page)).to_contain_text(f"{noise()['name']}: the network sees")
+    visitor.settle()
+    sidebar(page).get_by_role("button", name="Present").click()
+    page.get_by_role("button", name="Next view").click()
+    expect(page).to_have_url(re.compile("/cbam"))
+    expect(main(page).get_by_role("heading", level=2).first).to_contain_text("Block")
+    visitor.settle()
+    assert "network" not in asked(page)
+    expect(sidebar(page)).to_contain_text(f"{noise()['name']}: the network sees")
 
 
 @pytest.mark.parametrize("step", [6, 10])

@@ -309,7 +309,7 @@ def _faster(lesson: Lesson) -> Step:
             f"Is it {g} times as fast in {g} groups, fewer times, or more?",
             tuple(f"{word} than {g}" if word != TIMED[1] else f"about {g}" for word in TIMED),
             f"{right} than {g}" if right != TIMED[1] else f"about {g}",
-            "Measured here just now; another machine takes other times.",
+            "Measured on this machine; another takes other times.",
         ),
         lambda: widgets.show(figures.curves(shape)),
     )
