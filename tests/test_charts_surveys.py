@@ -101,7 +101,12 @@ def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(l
         for name, std in (("one", [0.0, 0.5, 0.5]), ("two", [0.0, 0.0, 0.5]), ("three", [0.5, 0.5, 0.5]))
     ]
     chart = surveys.health(Selection(survey.LoadedSurvey(replace(loaded.result, gates=tuple(gates)))))
-    assert chart.headline.startswith("3 of 9 channels of 3 gates") and chart.headline.endswith("in two, 67%.")
+    assert chart.headline.startswith("3 of 9 channels of 3 gates hardly change from picture to picture; the gate with")
+    assert chart.headline.endswith(" is two, 67%.")
+    alike = survey.LoadedSurvey(
+        replace(loaded.result, gates=(gates[1], replace(gates[1], name="three.gate"), gates[0]))
+    )
+    assert surveys.health(Selection(alike)).headline.endswith("of their own are two and 1 more, 67%.")
 
 
 def test_the_headline_of_selectivity_names_the_highest_gate_and_says_that_it_is_by_chance(selection):

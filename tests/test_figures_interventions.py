@@ -110,6 +110,13 @@ def test_blocks_in_turn_stand_without_a_band_until_there_are_draws():
     assert list(diamonds.y) == [1, 1]
 
 
+@pytest.mark.parametrize(("count", "said"), [(8, "channel"), (1152, "the most open before, and the chosen, of 1,152")])
+def test_bars_of_some_channels_say_which_and_of_how_many(count, said):
+    gate = np.linspace(0, 1, count, dtype=np.float32)
+    order = figures.shown(gate, [3])
+    assert figures.channels(gate, gate, order, [3]).layout.xaxis.title.text.startswith(said)
+
+
 def test_gates_that_were_edited_by_hand_have_another_colour():
     bars = figures.moved_gates(["a", "b"], [0.5, 0.1], [True, False]).data[0]
     assert list(bars.y) == [0.5, 0.1] and bars.marker.color[0] == ACCENT != bars.marker.color[1]

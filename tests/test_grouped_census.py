@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from attention.cost import measure
-from attention.grouped import Convolution, convolutions
+from attention.grouped import Convolution, convolutions, cost_of
 from attention.networks import build
 
 SIDE = 32
@@ -53,8 +53,12 @@ class ByHand(nn.Module):
 
 
 def test_the_census_reads_the_pass_not_the_modules():
-    layers = convolutions(measure(ByHand(), (1, 3, 8, 6)))
-    assert [layer.name for layer in layers] == ["kernels", "twice", "twice", ""]
+    measured = measure(ByHand(), (1, 3, 8, 6))
+    layers = convolutions(measured)
+    assert [name for name, _ in measured.convolutions] == ["kernels", "twice", "twice", ""]
+    assert [layer.name for layer in layers] == ["kernels", "twice", ""]
+    assert layers[1].cost.macs == sum(cost_of(each).macs for name, each in measured.convolutions if name == "twice")
+    assert layers[1].ungrouped.macs == 2 * layers[1].cost.macs  # of two groups
     assert layers[0].convolution == Convolution(3, 4, (1, 1), 1, 4, 3, False)
     assert layers[1].convolution == Convolution(4, 4, (3, 3), 2, 4, 3, True)
 

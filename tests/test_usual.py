@@ -126,6 +126,13 @@ def test_through_depth_the_most_unusual_gate_is_named():
     assert usual.through_depth(both, {"a": "first"}).headline.startswith("The spatial gate of block first is the most")
 
 
+def test_gates_that_are_as_unusual_as_the_first_are_counted():
+    far = found([1, 0], [[0, 1]] * 4, [0, 1])
+    cases = {(name, CHANNEL): far for name in "abc"} | {("d", CHANNEL): found([0, 1], [[0, 1]] * 4, [0, 1])}
+    said = usual.through_depth(cases, dict(zip("abcd", "abcd", strict=True))).headline
+    assert said.endswith("4 of 4 others; so are 2 other gates, by a smaller multiple of the others' median distance.")
+
+
 def test_a_picture_is_not_held_against_itself_nor_against_gates_of_another_size():
     at, one = ("a", CHANNEL), np.zeros(3, np.float32)
     gates = UsualGates({"p": {at: one}, "q": {at: one}, "r": {at: one}, "s": {at: np.zeros(4, np.float32)}}, {at: one})

@@ -55,7 +55,7 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
         "xaxis": {
             **_AXIS,
             **whole(len(order)),
-            "title": "channel" if everything else "channels",
+            "title": "channel" if everything else f"the most open before, and the chosen, of {len(before):,} channels",
             "showticklabels": everything,
         },
         "yaxis": {**_AXIS, "title": "gate", "range": ends},

@@ -269,11 +269,15 @@ def _health_headline(survey: LoadedSurvey) -> str:
     shares = {gate.name: survey.health()[gate.name].constant for gate in by_channel}
     constant = sum(round(shares[gate.name] * gate.shape[0]) for gate in by_channel)
     channels = sum(gate.shape[0] for gate in by_channel)
-    worst = max(by_channel, key=lambda gate: shares[gate.name])
-    name = survey.gate_names[next(number for number, gate in enumerate(survey.gates) if gate is worst)]
+    largest = max(shares.values())
+    worst = [
+        name for name, gate in zip(survey.gate_names, survey.gates, strict=True) if shares.get(gate.name) == largest
+    ]
+    named = f"gates with the largest share of their own are {worst[0]} and {len(worst) - 1} more" if worst[1:] else ""
     whole = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
-    largest = f"; the largest share of them is in {name}, {shares[worst.name]:.0%}" if constant else ""
-    return f"{constant:,} of {whole} hardly change from picture to picture{largest}."
+    named = named or f"gate with the largest share of its own is {worst[0]}"
+    most = f"; the {named}, {largest:.0%}" if constant else ""
+    return f"{constant:,} of {whole} hardly change from picture to picture{most}."
 
 
 def mean_maps(selection: Selection) -> list[Chart]:

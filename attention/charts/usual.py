@@ -14,7 +14,7 @@ from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import GATE, HUE, NULL
 from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.kinds import KINDS, Kind
-from attention.numbers import fixed, small
+from attention.numbers import amount, fixed, small
 
 
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
@@ -105,8 +105,13 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
     said = (
         f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
-        f"what is usual than with {nearer[most]} of {counts[most]} others."
+        f"what is usual than with {nearer[most]} of {counts[most]} others"
     )
+    alike = list(zip(nearer, counts, strict=True)).count((nearer[most], counts[most])) - 1
+    if alike:
+        so = f"so {'is' if alike == 1 else 'are'} {amount(alike, 'other gate')}"
+        said += f"; {so}, by a smaller multiple of the others' median distance"
+    said += "."
     places = np.arange(len(words))
     hover, spans = {"x": places, "hovertemplate": "%{y:.3f}<extra></extra>"}, np.subtract(high, low)
     figure = go.Figure(

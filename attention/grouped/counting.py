@@ -84,11 +84,20 @@ class GroupedLayer:
 
 
 def convolutions(measured: "Measured") -> tuple[GroupedLayer, ...]:
-    """Every two-dimensional convolution that a picture passes, in the order of execution."""
-    return tuple(
-        GroupedLayer(name, convolution, cost_of(convolution), cost_of(replace(convolution, groups=1)))
-        for name, convolution in measured.convolutions
-    )
+    """Every two-dimensional convolution that a picture passes, in the order of execution; one that runs several times,
+    as in CBAM's shared MLP, once, with the MACs of all its runs."""
+    found: dict[object, GroupedLayer] = {}
+    for number, (name, convolution) in enumerate(measured.convolutions):
+        layer = GroupedLayer(name, convolution, cost_of(convolution), cost_of(replace(convolution, groups=1)))
+        if before := found.get(name):
+            cost, ungrouped = before.cost, before.ungrouped
+            layer = replace(
+                before,
+                cost=replace(cost, macs=cost.macs + layer.cost.macs),
+                ungrouped=replace(ungrouped, macs=ungrouped.macs + layer.ungrouped.macs),
+            )
+        found[name or number] = layer
+    return tuple(found.values())
 
 
 def _derivation(convolution: Convolution, kernel: int, parameters: int, macs: int) -> tuple[DerivationStep, ...]:

@@ -9,7 +9,7 @@ files     edits as JSON, and as a short code for a link
 The others need no torch before a pass is run.
 """
 
-from attention.interventions.applying import Given, applied, null_changes, random_control
+from attention.interventions.applying import Given, applied, null_changes, of_chosen_values, random_control
 from attention.interventions.edits import (
     ANY,
     NEEDS,

@@ -147,7 +147,7 @@ def random_control(
         order = _order(gate, seed, draw)
         if edit.action in CHOSEN:
             return _elsewhere(edit, order)
-        if _of_chosen_values(edits):
+        if of_chosen_values(edits):
             return function_of(edit, gate, gates, given=given or {})
         return lambda values: dealt(values, order)
 
@@ -157,10 +157,11 @@ def random_control(
 def null_changes(edits: Sequence[Edit], change: Floats, controls: Floats) -> Floats:
     """What the edits would change under the null, (draws, classes), of what they change, (classes,), and what the
     controls do, (draws, classes): the controls' own changes, or the way from each dealt gate to the edited one."""
-    return controls if _of_chosen_values(edits) else change - controls
+    return controls if of_chosen_values(edits) else change - controls
 
 
-def _of_chosen_values(edits: Sequence[Edit]) -> bool:
+def of_chosen_values(edits: Sequence[Edit]) -> bool:
+    """Whether these edits tell some channels or places from others, so that chance can do the same to others."""
     return any(edit.action in CHOSEN for edit in edits)
 
 

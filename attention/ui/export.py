@@ -69,7 +69,11 @@ def _report(observation: Observation, seen: recorder.Recorder) -> str:
 def _draw_views(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) -> None:
     st.text_input("Title of this view", pages[page]["title"], max_chars=views.MOST_LETTERS, key="view_title")
     st.button(
-        "Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(observation, page)
+        "Save this view",
+        key="save_view",
+        icon=":material/bookmark_add:",
+        on_click=_save,
+        args=(observation, page, pages[page]["title"]),
     )
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)
@@ -101,14 +105,14 @@ def _small(label: str, number: int, icon: str, do: Callable[[], None], *, disabl
     st.button("", key=key, icon=icon, help=label, type="tertiary", disabled=disabled, on_click=do)
 
 
-def _save(observation: Observation, page: str) -> None:
+def _save(observation: Observation, page: str, usual: str) -> None:
     """The page as its address says; the network and the picture also where they are the first ones."""
     if len(kept()) == views.MOST_VIEWS:
         st.session_state[_SAID] = f"The list is full: it has {views.MOST_VIEWS} views."
         return
     asked = {key: st.query_params.get_all(key) for key in st.query_params if key in KEYS}
     asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
-    title = " ".join(st.session_state.view_title.split()) or page
+    title = " ".join(st.session_state.view_title.split()) or usual
     kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
     own = ["a picture"] * (st.session_state.get("source") in ("Upload", "Camera"))
     own += ["weights"] * (observation.card.source == "file")

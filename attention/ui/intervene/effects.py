@@ -142,6 +142,11 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
         draws = null[:, outcome.number].astype(np.float64)
         place.progress(len(draws) / FEWEST_DRAWS, f"Random draws, {len(draws)} of {FEWEST_DRAWS}")
     (test,) = evidence.tests([outcome.change], [draws])
+    by_chance = (
+        "the same values at other channels or places"
+        if interventions.of_chosen_values(edits)
+        else "what these edits change of a gate whose own values were dealt out anew to channels or places"
+    )
     numbers = ["these edits", *[f"draw {number}" for number in range(len(draws))]]
     with place.container():
         widgets.show(
@@ -150,9 +155,9 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
                 figures.against_chance(outcome.change, draws.tolist(), outcome.measure),
                 f"{signed(outcome.change)}; 95% of {test.draws} draws lie from {signed(test.low)} to "
                 f"{signed(test.high)}.",
-                f"Diamond: these edits. Grey: {test.draws} edits by chance, for comparison: the same values at other "
-                "channels or places, drawn at random; those of a map are moved together. If it did not matter which "
-                f"gets which, the diamond would lie among them. 95% lie from {signed(test.low)} to "
+                f"Diamond: these edits. Grey: {test.draws} draws by chance, for comparison: {by_chance}, at random; "
+                "those of a map are moved together. If it did not matter which gets which, the diamond would lie among "
+                f"them. 95% lie from {signed(test.low)} to "
                 f"{signed(test.high)}; {p_value(test.p)}, two-sided, one test, seed {seed}.",
                 table={"edit": numbers, f"change of the {outcome.measure}": [outcome.change, *draws]},
             )

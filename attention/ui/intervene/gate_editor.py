@@ -38,7 +38,7 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
             set_places(session, numbers, brush())
 
     many = (
-        f" The {len(order):,} most open and the chosen of {amount(len(before), 'channel')}."
+        f" Drawn: the {len(order):,} that were most open before, and the chosen, of {amount(len(before), 'channel')}."
         if len(order) < len(before)
         else ""
     )
@@ -46,7 +46,7 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
         "turned",
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
         f"The gate of {amount(len(before), 'channel')} after the edits, {extent(after)}; before, {extent(before)}.",
-        f"Bars: after the edits, {extent(after)}; grey ticks: before, {extent(before)}.{many} "
+        f"Bars: after the edits, over all channels {extent(after)}; grey ticks: before, {extent(before)}.{many} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "gate before": before, "gate after": after},
     )

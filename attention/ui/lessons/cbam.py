@@ -102,7 +102,8 @@ def _guess(lesson: Gated) -> Step:
     return Step(
         "From these two maps the block makes one gate for each place of the picture.",
         lambda: _narrow(answer),
-        f"`{gate.name}`. Yellow is open, violet is shut; some of it is a habit of position, as the CBAM page shows.",
+        f"`{gate.name}`. Yellow is open, violet is shut. How much of it is a habit, whatever the picture is, the CBAM "
+        "page tells.",
         Prediction(
             "The picture is cut into ninths. In which of them are the gates most open, on average?",
             options,
