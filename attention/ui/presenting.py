@@ -125,11 +125,11 @@ def _bare_style(page: str, *, part: bool) -> str:
 
 
 def slots(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """For what is chosen, and for what it shows: one below the other, in a presentation and on a phone (`screen.css`)
-    the other way round."""
+    """For what is chosen, and for what it shows: one below the other, in a presentation, until its controls are asked
+    for, and on a phone (`screen.css`) the other way round."""
     both = st.container(key=f"slots_{name}")
     first, second = both.container(), both.container()
-    return (second, first) if is_on() else (first, second)
+    return (second, first) if is_bare() else (first, second)
 
 
 def begin(page: str, pages: Iterable[str]) -> None:

@@ -179,6 +179,7 @@ def whole_channel(gated: Gated) -> Step:
     steps = gated.steps
     read = [explorable.NAMES[branch] for branch in steps.squeezed] if len(steps.squeezed) > 1 else ["z"]
     answers = " + ".join(f"W₂ {steps.activation}(W₁ {name})" for name in read)
+    biased = any(layer is not None and layer.biases.any() for layer in (steps.first, steps.second))
 
     def draw(whole: bool) -> Chart:
         return explorable.channel(steps, gated.values, gated.gate.activation, gated.name, whole=whole)
@@ -187,7 +188,8 @@ def whole_channel(gated: Gated) -> Step:
         "All of it at once: point at a channel or tap it, and follow it from its map to its gate, down to one "
         "multiplication.",
         lambda: explore(draw, f"{gated.where} channel"),
-        f"`{gated.gate.name}`: s = σ({answers}), then x = s · u.",
+        f"`{gated.gate.name}`: s = σ({answers}), then x = s · u."
+        + " The formula leaves the biases of both layers out, as the papers' do." * biased,
     )
 
 

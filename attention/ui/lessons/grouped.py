@@ -178,7 +178,7 @@ def _why(lesson: Lesson) -> Step:
     return Step(
         "Groups were first a way to share work: AlexNet had two graphics cards, each computing half of the channels. "
         "What stayed is that each kernel reads fewer channels, so there are fewer weights to learn and to multiply.",
-        lambda: widgets.show(figures.curves(lesson.convolution)),
+        lambda: widgets.show(figures.curves(lesson.ordinary)),
         f"Counted for this layer at every number of groups that divides its channels. {lesson.own}",
     )
 
@@ -188,7 +188,7 @@ def _divided(lesson: Lesson) -> Step:
     return Step(
         "The input channels are divided into g groups, and so are the kernels. Not divided are the height and width of "
         "the maps, nor those of a kernel: each group sees the whole picture, in some of its channels.",
-        lambda: widgets.show(partition.chart(shape, lesson.cost)),
+        lambda: widgets.show(partition.chart(shape, lesson.cost, counted=False)),
         f"Here g = {shape.groups}. {lesson.own}",
     )
 
@@ -203,7 +203,7 @@ def _remain(lesson: Lesson) -> Step:
         lambda: st.markdown(as_derivation(cost.steps[:5])),
         f"Counted by `attention/grouped/counting.py`, line by line from Q to Q/g. {lesson.own}",
         Prediction(
-            f"Q is {q:,} weights. How many remain in {g} groups?",
+            f"In one group there are Q = {q:,} weights. How many remain in {g} groups?",
             tuple(f"{count:,}" for count in options),
             f"{cost.weights:,}",
             f"Q/g = {q:,} / {g} = {cost.weights:,}: each of {g} groups has Q/g² weights.",
@@ -241,8 +241,7 @@ def _apart(lesson: Lesson) -> Step:
     chart, part, answered, _ = _answered(lesson, 1, False)
     outputs = part.out_channels
     return Step(
-        "A group is a small convolution of its own: what happens in its input channels changes its own outputs, not "
-        "one bit of the others'.",
+        "A group is a small convolution of its own, with input channels of its own and kernels that read no others.",
         lambda: widgets.show(chart),
         f"A real 3 × 3 convolution of {part.in_channels} → {outputs} channels in {part.groups} groups with random "
         "weights on noise; each input channel was disturbed in turn.",
@@ -250,7 +249,7 @@ def _apart(lesson: Lesson) -> Step:
             f"Input channel 1 is disturbed. How many of {outputs} outputs change?",
             tuple(str(count) for count in sorted({1, outputs // part.groups, outputs})),
             str(answered),
-            f"{answered} of {outputs} outputs change, those of its own group.",
+            f"{answered} of {outputs} outputs change, those of its own group; the others not by one bit.",
         ),
         lambda: widgets.show(partition.chart(lesson.convolution, lesson.cost, 0)),
     )
