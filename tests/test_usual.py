@@ -130,7 +130,7 @@ def test_gates_that_are_as_unusual_as_the_first_are_counted():
     far = found([1, 0], [[0, 1]] * 4, [0, 1])
     cases = {(name, CHANNEL): far for name in "abc"} | {("d", CHANNEL): found([0, 1], [[0, 1]] * 4, [0, 1])}
     said = usual.through_depth(cases, dict(zip("abcd", "abcd", strict=True))).headline
-    assert said.endswith("4 of 4 others; so are 2 other gates, by a smaller multiple of the others' median distance.")
+    assert said.endswith("4 of 4 others; so are 2 other gates, by no larger multiple of the others' median distance.")
 
 
 def test_a_picture_is_not_held_against_itself_nor_against_gates_of_another_size():

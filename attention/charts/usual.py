@@ -107,10 +107,11 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
         f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
         f"what is usual than with {nearer[most]} of {counts[most]} others"
     )
-    alike = list(zip(nearer, counts, strict=True)).count((nearer[most], counts[most])) - 1
+    shares = [some / count for some, count in zip(nearer, counts, strict=True)]
+    alike = shares.count(shares[most]) - 1
     if alike:
         so = f"so {'is' if alike == 1 else 'are'} {amount(alike, 'other gate')}"
-        said += f"; {so}, by a smaller multiple of the others' median distance"
+        said += f"; {so}, by no larger multiple of the others' median distance"
     said += "."
     places = np.arange(len(words))
     hover, spans = {"x": places, "hovertemplate": "%{y:.3f}<extra></extra>"}, np.subtract(high, low)
