@@ -30,7 +30,7 @@ SIDE, EACH = 7, 3
 
 def summarised(values: NDArray[np.float64], labels: NDArray[np.int64], gates: tuple[GateColumns, ...]) -> Partial:
     """What a survey keeps of the values, (N, F), of N pictures with these classes; every third one is named wrong."""
-    names = tuple(range(int(labels.max()) + 1))
+    names = np.unique(labels).tolist()
     shuffled = np.random.default_rng(0).permutation(labels)
     right = np.arange(len(labels)) % 3 > 0
     ranked = values[:, : sum(gate.width for gate in gates if gate.by_channel)].astype(np.float32)

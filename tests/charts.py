@@ -21,13 +21,25 @@ def check_colours(sent, values, scale, low=0, high=1):
 
 
 def check_look(figure):
-    """What a legend says has a name, and one of its own; no lines of a grid lie over cells."""
+    """Legends have names, each its own; no lines of a grid lie over cells; lines across reach both edges."""
+    check_across(figure)
     named = [trace.name for trace in figure.data if trace.type != "heatmap" and trace.showlegend is not False]
     if figure.layout.showlegend or (figure.layout.showlegend is None and len(named) > 1):
         assert all(named) and len(set(named)) == len(named), named
     for cells in (trace for trace in figure.data if trace.type == "heatmap"):
         for axis in (figure.layout[f"{side}axis{(cells[f'{side}axis'] or side)[1:]}"] for side in "xy"):
             assert axis.visible is False or axis.showgrid is False
+
+
+def check_across(figure):
+    """A line that is drawn by shares of a plot, for it to go across, goes from one edge to the other."""
+    found = 0
+    for line in (shape for shape in figure.layout.shapes if shape.type == "line"):
+        for ref, ends in ((line.xref, {line.x0, line.x1}), (line.yref, {line.y0, line.y1})):
+            if ref is not None and ref.endswith(("domain", "paper")):
+                assert ends == {0, 1}, line
+                found += 1
+    return found
 
 
 def texts(figure):

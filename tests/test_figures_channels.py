@@ -11,9 +11,9 @@ from PIL import Image
 from plotly.colors import sample_colorscale
 
 from attention.analysis import excitation_parameters
-from attention.charts import channels
+from attention.charts import channels, network
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURES
-from tests.charts import check_colours
+from tests.charts import check_across, check_colours
 
 UNIT = st.floats(0, 1, width=32)
 few = settings(max_examples=20)  # a figure takes plotly a thousand times longer than its numbers take numpy
@@ -54,6 +54,14 @@ def test_a_bar_is_as_high_and_as_blue_as_its_gate(values, by_size, data):
     np.testing.assert_array_equal(bars.y, values[order])
     check_colours(bars.marker.color, values[order], CHANNEL_GATE)
     np.testing.assert_array_equal(bars.customdata, order)
+
+
+def test_the_thresholds_go_across_the_bars_and_a_neutral_gate_across_the_boxes():
+    values = some_gate(8)
+    bars = channels.gate_bars(values, np.arange(8), 0)
+    assert check_across(bars) == 2 and [line.y0 for line in bars.layout.shapes] == [0.1, 0.9]
+    boxes = network.boxes(["a", "b"], [values, values], 1)
+    assert check_across(boxes) == 1 and [(line.y0, line.y1) for line in boxes.layout.shapes] == [(1, 1)]
 
 
 @few

@@ -1,5 +1,6 @@
 """Grouped convolution: the page's arithmetic against torch's own counts and a count one by one."""
 
+import csv
 from dataclasses import replace
 from itertools import pairwise
 from math import isclose
@@ -171,6 +172,34 @@ def test_published_tables_agree_where_they_speak_of_the_same_network():
     for fewer, more in pairwise(papers.EQUAL_BUDGET):
         assert fewer.cardinality < more.cardinality and fewer.width > more.width
         assert fewer.error_50 > more.error_50 and fewer.error_101 > more.error_101
+
+
+def test_differences_between_errors_are_those_that_the_papers_state():
+    """ResNeXt, section 5.1: 1.7 points below ResNet-50, and 0.8 below ResNet-101. ShuffleNet, the last column of its
+    table of the shuffle: 1.9 points in 3 groups, and 5.2 in 8."""
+    ordinary, *_, grouped_most = papers.EQUAL_BUDGET
+    assert isclose(ordinary.error_50 - grouped_most.error_50, 1.7)
+    assert isclose(ordinary.error_101 - grouped_most.error_101, 0.8)
+    gained = {groups: round(without - shuffled, 1) for groups, (without, shuffled) in papers.SHUFFLE_ERRORS.items()}
+    assert gained == {3: 1.9, 8: 5.2}
+
+
+TIMM_ON_AN_RTX_4090 = """
+model,infer_img_size,infer_samples_per_sec,infer_gmacs
+resnet50,224,5088.39,4.11
+resnext50_32x4d,224,4219.51,4.26
+seresnet50,224,4275.51,4.11
+seresnext50_32x4d,224,3641.64,4.26
+"""
+"""These columns of its file at commit 7479d45."""
+
+
+def test_published_speeds_are_those_of_timms_file_at_about_equal_macs():
+    rows = list(csv.DictReader(TIMM_ON_AN_RTX_4090.strip().splitlines()))
+    rounded = {row["model"].removesuffix("_32x4d"): round(float(row["infer_samples_per_sec"])) for row in rows}
+    assert rounded == papers.THROUGHPUT
+    macs = [float(row["infer_gmacs"]) for row in rows]
+    assert isclose(min(macs), max(macs), rel_tol=0.05)
 
 
 def test_alexnets_layers_read_what_the_layer_before_makes():

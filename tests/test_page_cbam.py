@@ -27,6 +27,7 @@ from attention.ui import cache, cbam, jobs, tinted, usual
 from attention.ui.jobs import Count
 from tests.charts import check_colours, numbers, sent_chart
 from tests.jobs import finished
+from tests.pages import filled
 
 pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
@@ -283,7 +284,8 @@ def test_a_link_with_a_value_that_there_is_not_says_what_there_is(key, value, al
 @pytest.mark.parametrize("tab", TABS)
 def test_a_good_link_is_not_complained_about(tab):
     link = {"opacity": "0.3", "colours": "magma", "scale": "own range", "unit": "3", "block": BLOCK}
-    assert "The link asks" not in said(opened(network="cbam", tab=tab, **link))
+    app = opened(network="cbam", tab=tab, **link)
+    assert "The link asks" not in said(app) and filled(app) == [tab]
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -19,6 +19,7 @@ from attention.ui.compare import columns as page
 from attention.ui.compare import map_tests, pictures
 from tests.charts import numbers, sent_chart
 from tests.jobs import ended, finished, under_way
+from tests.pages import filled
 
 pytestmark = pytest.mark.usefixtures("sparing")
 APP = Path(__file__).parents[1] / "app.py"
@@ -179,7 +180,7 @@ def test_networks_without_spatial_gates_have_nothing_to_agree_and_the_page_says_
 def test_every_part_opens_for_every_own_network(part):
     app = opened(network="se-resnext", about=part)
     app.multiselect(key="beside").set_value(["plain", "se", "cbam"]).run()
-    assert len(sound(app).metric) == 4
+    assert len(sound(app).metric) == 4 and filled(app) == [part]
 
 
 def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(monkeypatch):

@@ -21,6 +21,7 @@ from attention.ui.jobs import Count
 from tests import coordinate
 from tests.charts import check_look
 from tests.jobs import finished
+from tests.pages import filled
 
 ROOT = Path(__file__).parents[1]
 DRAWING = [path for folder in ("attention/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -70,6 +71,7 @@ def test_every_chart_and_every_map_is_offered_with_the_numbers_that_are_drawn(pa
             check_progress(told, cost)
             told.clear()
         check(shown)
+        assert filled(shown) == [tab] * bool(tab)
 
 
 def opened(page: str, link: dict[str, str]) -> AppTest:

@@ -14,6 +14,7 @@ from attention.numbers import fixed, signed
 from attention.observe import Observation
 from attention.records import GateHealth, Trace
 from attention.ui import excitation
+from tests.pages import filled
 
 pytestmark = pytest.mark.usefixtures("sparing")
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,7 @@ def test_every_part_opens_with_every_network(network):
         app.session_state["part"] = part
         sound(app.run())
         assert "through more than usual" in app.header[0].value.replace("\\", "")
+        assert filled(app) == [part]
 
 
 @pytest.mark.parametrize(("network", "suffix"), [("se", ""), ("cbam", ".channel"), ("se-resnext", "")])

@@ -17,6 +17,7 @@ from attention.ui.survey import loading
 from benchmarks.survey_page import PARTS
 from tests import jobs
 from tests.charts import numbers, sent_chart
+from tests.pages import filled
 from tests.surveys import folder, network
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,7 @@ def test_every_view_of_every_ready_made_survey_opens(name, part):
         assert "no gates that vary over places" in said(app)
     else:
         assert len(app.get("plotly_chart")) > 1
+    assert filled(app) == [part]
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -139,6 +139,19 @@ def test_shuffled_classes_tell_nothing_apart(values):
     assert np.mean(statistics.share_between(many).index) == pytest.approx(by_chance, rel=0.1)
 
 
+@pytest.mark.parametrize("pictures", [7, 20, 200])
+def test_a_class_without_pictures_changes_no_statistic(values, pictures):
+    numbers, labels = values[0][:pictures, :2], values[1][:pictures] % 3
+    there, gaps = surveyed(numbers, labels), surveyed(numbers, np.array([1, 2, 4])[labels])
+    for index in statistics.INDICES.values():
+        without, found = index.of_gate(there), index.of_gate(gaps)
+        np.testing.assert_allclose(found.index, without.index)
+        np.testing.assert_allclose(found.shuffled, without.shuffled)
+    assert statistics.share_bound(gaps, 2) == statistics.share_bound(there, 2)
+    assert statistics.fewest_of_a_class(gaps) == statistics.fewest_of_a_class(there) > 0
+    np.testing.assert_allclose(statistics.mean_over_classes(gaps), statistics.mean_over_classes(there))
+
+
 def test_one_class_tells_nothing(values):
     gate = surveyed(values[0], np.zeros(200, int))
     assert (
