@@ -250,6 +250,20 @@ def test_a_figure_leaves_its_background_and_text_to_the_theme_and_is_the_same_ea
     assert figure.to_json() == FIGURES[name]().to_json()
 
 
+@pytest.mark.parametrize(("inputs", "outputs", "groups"), [(4, 4, 4), (6, 4, 2), (3, 9, 1)])
+def test_a_cell_of_the_proof_is_that_of_the_input_and_the_output_whose_numbers_it_has(inputs, outputs, groups):
+    response = np.random.default_rng(inputs).random((outputs, inputs)) < 0.5
+    chart = figures.answers(response, groups=groups)
+    (cells,) = chart.figure.data
+    lit = {
+        (int(i), int(o)) for i, column in zip(cells.x, cells.z.T, strict=True) for o in np.array(cells.y)[column > 0]
+    }
+    assert lit == {(i + 1, o + 1) for o in range(outputs) for i in range(inputs) if response[o, i]}
+    assert list(chart.table) == ["output", *(f"input {i} disturbed" for i in range(1, inputs + 1))]
+    rows = zip(chart.table["output"], *list(chart.table.values())[1:], strict=True)
+    assert lit == {(i, output) for output, *row in rows for i, answers in enumerate(row, start=1) if answers}
+
+
 def test_the_proof_is_numbered_as_far_as_there_are_channels():
     layout = figures.answers(np.eye(8, dtype=bool), groups=8).figure.layout
     assert layout.xaxis.constrain == layout.yaxis.constrain == "domain"

@@ -3,6 +3,7 @@
 import ast
 import math
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,25 @@ def test_decimals_are_those_of_the_number_and_nothing_has_no_sign(value, digits)
 )
 def test_a_difference_has_a_sign_and_is_never_rounded_to_nothing(value, digits, text):
     assert numbers.signed(value, digits) == text
+
+
+UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+@given(
+    some.integers(0, 999 * 10**12)
+    | some.integers(1, 4).flatmap(
+        lambda power: some.integers(-3, 3).map(lambda by: 9995 * 10 ** (3 * power) // 10**4 + by)
+    )
+)
+def test_a_large_count_has_three_digits_and_a_unit_to_half_of_the_third(count):
+    text = numbers.magnitude(count)
+    whole = re.fullmatch(r"(\d{1,3})|(\d\.\d\d|\d\d\.\d|\d{3}) ([kMGT])", text)
+    assert whole, text
+    said, unit = whole[1] or whole[2], UNITS[whole[3] or ""]
+    third = Fraction(unit, 10 ** len(said.partition(".")[2]))
+    assert abs(Fraction(said) * unit - count) <= (third / 2 if whole[3] else 0)
+    assert not whole[3] or 1 <= float(said) < 1000
 
 
 @pytest.mark.parametrize(("p", "text"), [(1, "p = 1"), (0.05, "p = 0.05"), (0.0312, "p = 0.031"), (1e-9, "p < 0.001")])

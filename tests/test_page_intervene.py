@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,18 @@ def test_every_edit_is_answered_at_once(kind):
         assert WORDS[edit.action] == word and edit.kind == kind
         if edit.action != "replace":
             assert answer(one, edit) in said(app)
+
+
+def test_the_seeds_of_a_shuffle_are_those_that_a_file_may_hold():
+    app = opened(network="cbam", picture=TITLE, block=BLOCK)
+    choose(app, WORDS["shuffle"])
+    seed = app.number_input(key="shuffle_seed")
+    assert (seed.min, seed.value) == (0, 0)
+    sound(seed.set_value(int(seed.max)).run())
+    (largest,) = standing(app)
+    assert largest.seed == seed.max
+    with pytest.raises(interventions.EditError, match="whole numbers from 0"):
+        files.expanded(link(replace(largest, seed=largest.seed + 1)))
 
 
 def test_gates_of_a_second_picture_take_the_place():

@@ -111,6 +111,15 @@ def test_every_view_of_an_uploaded_result_opens(small, part):
     )
 
 
+def test_a_presented_channel_lists_the_beginning_of_what_its_page_lists(small):
+    asked = ({}, {"present": "1"})
+    whole, first = ([table.value for table in uploaded(small, part="One channel", **each).dataframe] for each in asked)
+    assert len(whole) == len(first) == 2
+    for listed, presented in zip(whole, first, strict=True):
+        assert 1 < len(presented) < len(listed)
+        assert presented.equals(listed[: len(presented)])
+
+
 def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
     app = opened(network="se", classes="tench", block="layer3.0.attention")
     result = loading.ready("se").result

@@ -14,6 +14,7 @@ from attention.charts import gates
 from attention.grouped import Convolution, cost_of
 from attention.interventions import Edit
 from attention.records import Gate, Known, Part
+from attention.report import observation
 from attention.ui import cbam, excitation, fetching, models, overview, widgets
 from attention.ui import grouped as grouped_page
 from attention.ui.compare import columns, pictures
@@ -111,6 +112,22 @@ def test_the_overview_says_the_mean_of_each_kind_of_gates():
     branch = replace(gate([0.5, 0.5], "branch"), activation="softmax")
     seen.trace.gates = [*some, branch]
     assert overview.headline(seen) == f"{said}."
+
+
+@pytest.mark.parametrize(
+    ("blocks", "begins"),
+    [
+        ([[0.5]], "1 gate in 1 block has a mean of 0.500 "),
+        ([[0.5, 0.25]], "2 gates in 1 block have a mean of 0.375 "),
+        ([[0.5], [0.25]], "2 gates in 2 blocks have a mean of 0.375 "),
+        ([[0.5, 0.2], [0.2]], "3 gates in 2 blocks have a mean of 0.300 "),
+    ],
+)
+def test_a_report_says_how_many_gates_in_how_many_blocks_and_the_mean_of_their_means(blocks, begins):
+    made = tuple(SimpleNamespace(gates=[gate([value - 0.1, value + 0.1]) for value in each]) for each in blocks)
+    values = [value for each in blocks for value in each]
+    ends = f"run from {min(values) - 0.1:.3g} to {max(values) + 0.1:.3g}; 1 would be no gate at all."
+    assert observation._answer(made) == f"{begins}over the gates; their values {ends}"
 
 
 def outcome(before, after, number=0):
