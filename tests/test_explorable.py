@@ -12,11 +12,13 @@ from torch import nn
 from attention import images, report
 from attention.charts import explorable
 from attention.charts.chart import Explorable
+from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURES, SPATIAL_GATE
 from attention.grouped.observed import observe
 from attention.models import zoo
 from attention.observe import observe as look
 from attention.observe import read_picture
 from tests import documents
+from tests.charts import check_colours
 
 
 def unpacked(text, *shape):
@@ -40,6 +42,14 @@ def channel(seen, block, **options):
 
 def spatial(seen, block, **options):
     return explorable.spatial(seen.steps(block.spatial.name), block.spatial.values[0], block.name, **options)
+
+
+def test_the_colours_of_a_block_are_those_of_the_pages_from_end_to_end(seen, block):
+    sent = channel(seen, block).figure.data["colours"]
+    scales = {"features": FEATURES, "channel": CHANNEL_GATE, "spatial": SPATIAL_GATE, "change": CHANGE}
+    for name, scale in scales.items():
+        check_colours([f"rgb({shade})" for shade in sent[name]], np.linspace(0, 1, len(sent[name])), scale)
+        assert len(sent[name]) > 16
 
 
 def test_products_and_biases_of_a_channel_give_its_gate(seen, block):

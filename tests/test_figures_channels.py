@@ -64,6 +64,19 @@ def test_the_thresholds_go_across_the_bars_and_a_neutral_gate_across_the_boxes()
     assert check_across(boxes) == 1 and [(line.y0, line.y1) for line in boxes.layout.shapes] == [(1, 1)]
 
 
+@pytest.mark.parametrize("chosen", [None, 0, 2])
+def test_each_gate_is_one_box_of_its_quartiles_and_only_the_chosen_one_stands_out(chosen):
+    values = [some_gate(size) for size in (5, 8, 300)]
+    drawn = {}
+    for trace in network.boxes(list("abc"), values, chosen).data:
+        fives = zip(*(trace[name] for name in ("lowerfence", "q1", "median", "q3", "upperfence")), strict=True)
+        for place, five in zip(trace.x, fives, strict=True):
+            np.testing.assert_allclose(five, np.percentile(values[place], [0, 25, 50, 75, 100]), rtol=1e-6)
+            assert place not in drawn
+            drawn[place] = trace.line.color == ACCENT
+    assert drawn == {place: place == chosen for place in range(3)}
+
+
 @few
 @given(gates, st.data())
 def test_only_the_chosen_bar_is_framed_and_named(values, data):

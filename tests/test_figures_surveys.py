@@ -8,7 +8,7 @@ from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
 from attention.charts.survey_figures import ALL, CLASSES, FINDING
 from attention.survey.statistics import Selectivity
-from tests.charts import check_colours, colours, texts
+from tests.charts import check_colours, check_look, colours, texts
 
 NAMES = ("a", "b", "c")
 
@@ -72,6 +72,11 @@ def test_no_axis_moves_under_the_mouse(name):
     figure = Chart(name, FIGURES[name](), "What it shows.").figure
     axes = [*figure.select_xaxes(), *figure.select_yaxes()]
     assert axes and all(axis.fixedrange for axis in axes)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_has_the_look_of_all(name):
+    check_look(FIGURES[name]())
 
 
 def test_the_role_of_excitation_is_a_line_a_class_and_their_mean_in_each_panel():

@@ -1,10 +1,15 @@
 """Every bound is a setting, stands in one table, and holds for networks whatever they are named by."""
 
+import ast
 import dataclasses
+import operator
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +27,40 @@ from tests.documents import document
 def test_the_guide_states_every_bound_and_no_other():
     rows = re.findall(r"^\| `GATESCOPE_MAX_(\w+)` \| ([\d,]+) \|", document("guide"), re.MULTILINE)
     assert rows == [(field.name.upper(), f"{field.default:,}") for field in dataclasses.fields(Limits)]
+
+
+COMPARED = {ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt, ast.LtE: operator.le}
+
+
+def refusals() -> Iterator[tuple[str, str, ast.expr]]:
+    """Where the code refuses what is more than so much in a sentence that says it: the place, the bound, the question
+    before it."""
+    for path in sorted((Path(__file__).parents[1] / "attention").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise):
+                said = (pairwise(each.values) for each in ast.walk(node.body[0]) if isinstance(each, ast.JoinedStr))
+                for before, held in (pair for pairs in said for pair in pairs):
+                    if isinstance(held, ast.FormattedValue) and ast.unparse(before).endswith("at most '"):
+                        yield f"{path.name}:{node.lineno}", named(held.value), node.test
+
+
+def named(number: ast.expr) -> str:
+    """What a number is called, whether it is named just there or divided to be read."""
+    inside = number.target if isinstance(number, ast.NamedExpr) else getattr(number, "left", number)
+    return ast.unparse(inside)
+
+
+def test_just_as_much_as_is_said_to_be_allowed_at_most_is_allowed_and_no_more():
+    found = 0
+    for place, bound, question in refusals():
+        turned = isinstance(question, ast.UnaryOp) and isinstance(question.op, ast.Not)
+        for each in (each for each in ast.walk(question) if isinstance(each, ast.Compare)):
+            for sign, most in zip(each.ops, each.comparators, strict=True):
+                if named(most) == bound:
+                    refused = [COMPARED[type(sign)](asked, 10) is not turned for asked in (9, 10, 11)]
+                    assert refused == [False, False, True], place
+                    found += 1
+    assert found > 10 and found == len([*refusals()])
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits)])

@@ -17,9 +17,10 @@ from attention.charts import many as charts
 from attention.cli import main, many
 from attention.interventions import Edit
 from attention.models import zoo
-from attention.observe import observe, read_picture
+from attention.observe import NetworkChoice, Observation, observe, read_picture
 from attention.records import GatescopeError
 from attention.survey import list_pictures
+from attention.ui.intervene.many import _work
 from tests.charts import numbers, sent_chart
 from tests.jobs import finished
 
@@ -186,3 +187,13 @@ def test_the_chart_says_how_many_pictures_could_not_be_used():
     said = "1 picture could not be used."
     assert charts.medians(found, "Explained.", "Finding.", 1).caption.endswith(said)
     assert said not in charts.medians(found, "Explained.", "Finding.", 0).caption
+
+
+def test_the_job_of_the_page_runs_the_network_that_is_at_hand_and_keeps_its_pictures_to_itself(folder):
+    loaded, told = [], []
+    choice = NetworkChoice(zoo.card("se"), "se", lambda: loaded.append("se") or zoo.load("se"))
+    seen = Observation(choice, read_picture(images.samples()[0].path))
+    assert seen.network and loaded == ["se"]
+    rows = _work(seen, list_pictures(folder), "ablation", "neutral")(lambda *count: told.append(count))
+    assert loaded == ["se"] and not seen.store.find("trace", (seen.key,))
+    assert told == [(done, 4) for done in range(5)] and len(rows) == 4

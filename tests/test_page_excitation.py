@@ -14,6 +14,7 @@ from attention.numbers import fixed, signed
 from attention.observe import Observation
 from attention.records import GateHealth, Trace
 from attention.ui import excitation
+from tests.charts import numbers, sent_chart
 from tests.pages import filled
 
 pytestmark = pytest.mark.usefixtures("sparing")
@@ -282,6 +283,9 @@ def test_the_second_picture_is_compared_channel_by_channel():
     change = gates[1] - gates[0]
     most = int(np.abs(change).argmax())
     assert f"{int((np.abs(change) > 0.1).sum())} of 256 channels differ by more than 0.1" in said(app)
+    assert f"{gates[0][most]:.3f} for the first picture, {gates[1][most]:.3f} for the second." in said(app)
+    (drawn,) = sent_chart(app, "difference")["data"]
+    np.testing.assert_allclose(numbers(drawn["y"]), change, atol=1e-6)
     assert f"| {most} | {gates[0][most]:.3f} | {gates[1][most]:.3f} | {signed(change[most])} |" in said(app)
 
 

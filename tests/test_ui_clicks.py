@@ -9,6 +9,7 @@ from attention.charts.surveys import Selection
 from attention.models import zoo
 from attention.observe import Observation, observe, read_picture
 from attention.ui import presenting, widgets
+from attention.ui.compare import pictures
 from attention.ui.intervene import gate_editor
 from attention.ui.intervene.session import EditSession, History, Target
 from attention.ui.survey import gates, selection
@@ -49,6 +50,22 @@ def test_a_frame_goes_from_the_lower_to_the_higher_end_however_it_was_drawn(stat
     assert widgets.frame("map") == ((2.5, 7.0), (1.0, 9.0))
     held(state, "map")
     assert widgets.frame("map") is None
+
+
+@pytest.mark.parametrize(
+    ("across", "down", "seen"),
+    [
+        ((10, 30), (40, 90), (10, 30, 40, 90)),
+        ((-20, 60), (90, 130), (0, 60, 90, 100)),
+        ((7, 2.5), (0, 100), (2.5, 7, 0, 100)),
+    ],
+)
+def test_a_patch_is_the_frame_that_was_drawn_as_far_as_the_picture_goes(state, across, down, seen):
+    held(state, "patch", box=[{"x": list(across), "y": list(down)}])
+    pictures._frame()
+    placed = [(state[f"patch_{centre}"], state[f"patch_{length}"]) for centre, length in (("x", "wide"), ("y", "high"))]
+    ends = [end for centre, length in placed for end in (centre - length / 2, centre + length / 2)]
+    assert ends == pytest.approx(seen, abs=1)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from torch import nn
 
 from attention.records import Convolution
 from attention.ui.lessons import grouped, se
-from attention.ui.lessons.gated import spread
+from attention.ui.lessons.gated import spread, whole_channel
 
 
 def gate(values, hidden=2, **network):
@@ -149,3 +149,22 @@ def test_four_to_guess_among_are_the_ends_and_lie_evenly_between():
     order = np.argsort(-values).tolist()
     assert spread(values, order) == sorted(order[place] for place in (0, 33, 66, 99))
     assert spread(values[:4], [2, 0, 1, 3]) == [0, 1, 2, 3] and spread(values[:1], [0]) == [0]
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(
+    ("branches", "answers"),
+    [
+        (("average",), "W₂ ReLU(W₁ z)"),
+        (("max",), "W₂ ReLU(W₁ z)"),
+        (("average", "max"), "W₂ ReLU(W₁ mean) + W₂ ReLU(W₁ largest)"),
+    ],
+)
+def test_the_formula_of_a_channel_gate_has_a_term_for_each_branch_and_says_what_it_leaves_out(
+    branches, answers, biased
+):
+    layer = SimpleNamespace(biases=np.array([0, float(biased)]))
+    steps = SimpleNamespace(squeezed=dict.fromkeys(branches), activation="ReLU", first=None, second=layer)
+    told = whole_channel(SimpleNamespace(steps=steps, where="here", gate=SimpleNamespace(name="g"))).source
+    assert f": s = σ({answers}), then x = s · u." in told
+    assert ("leaves the biases of both layers out" in told) is biased
