@@ -70,10 +70,9 @@ class GateKind:
         """What its values are called where a person counts them."""
         return "channels" if self.is_vector else "places"
 
-    @property
-    def along_width(self) -> bool:
-        """Whether its last axis is the width, which a mirrored picture turns round."""
-        return self.axes.endswith("W")
+    def along_width(self, rank: int) -> bool:
+        """Whether the last axis of values of this rank is the width, which a mirrored picture turns round."""
+        return self.axes_of(rank).endswith("W")
 
     def axes_of(self, rank: int) -> str:
         """The axes of values of this rank, N not among them; a full gate has as many as its features."""

@@ -3,6 +3,7 @@
 import gc
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 from attention import analysis, comparison, images
 from attention.analysis import agreement, evidence
 from attention.attribution import GradCam
+from attention.kinds import KINDS
 from attention.models import zoo
 from attention.numbers import fixed, number
 from attention.observe import observe, read_picture
+from attention.records import Gate
 from attention.ui import jobs
 from attention.ui.compare import columns as page
 from attention.ui.compare import map_tests, pictures
@@ -286,11 +289,22 @@ def test_another_picture_moves_the_gates_as_far_as_its_own_trace_says():
     assert numbers(bars["x"]) == pytest.approx(sorted(changes, reverse=True), rel=1e-3)
 
 
-def test_a_mirrored_picture_is_compared_mirrored_back():
-    move = pictures.Move
-    before, after = np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])
-    assert move(None, before, after[:, ::-1], before).change == 0
-    assert move(None, before, after, before).change == 1
+RANKS = [(kind, len(KINDS[kind].axes)) for kind in KINDS if kind != "full"] + [("full", rank) for rank in (2, 3, 4)]
+
+
+@pytest.mark.parametrize(("kind", "rank"), RANKS)
+def test_a_mirrored_picture_is_compared_mirrored_back(kind, rank):
+    """What has a width is turned round, and nothing else: channels, rows and tokens have no left and right."""
+    values = np.random.default_rng(rank).random((1, *range(2, 2 + rank))).astype(np.float32)
+    wide = "width" in kind or kind in ("spatial", "volume") or (kind == "full" and rank > 2)
+    gate, turned = (
+        Gate("g", kind, "sigmoid", each, (1,), 0, 1) for each in (values, values[..., ::-1] if wide else values)
+    )
+    first, second = (SimpleNamespace(trace=SimpleNamespace(gates=[each])) for each in (gate, turned))
+    (move,) = pictures._moves(first, second, first, mirrored=True)
+    assert move.change == move.yardstick == 0
+    (move,) = pictures._moves(first, second, second, mirrored=False)
+    assert move.change == move.yardstick == pytest.approx(np.abs(values - turned.values).mean())
 
 
 def test_a_network_without_gates_has_nothing_that_moves():

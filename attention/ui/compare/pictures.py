@@ -134,7 +134,7 @@ def _moves(observation: Observation, second: Observation, other: Observation, *,
     found = []
     for gate in observation.trace.gates:
         values = after[gate.name].values[0]
-        if mirrored and KINDS[gate.kind].along_width:
+        if mirrored and KINDS[gate.kind].along_width(gate.values.ndim):
             values = values[..., ::-1]
         found.append(Move(gate, gate.values[0], values, elsewhere[gate.name].values[0]))
     return found
