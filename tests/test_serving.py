@@ -54,8 +54,11 @@ def test_a_module_in_the_working_directory_is_found(tmp_path, monkeypatch):
     assert network_of("--model", "my_own_nets:make", *SMALL).card.title == "Gated"
 
 
-def test_the_parameters_of_a_lazy_module_are_counted():
-    assert network_of("--model", NAME + "Lazy", *SMALL).card.parameters == 8 * 3 * 9 + 8 + 8 * 5 + 5
+def test_the_parameters_of_a_lazy_module_are_counted_and_can_be_asked_for_gradients():
+    network = network_of("--model", NAME + "Lazy", *SMALL)
+    assert network.card.parameters == 8 * 3 * 9 + 8 + 8 * 5 + 5
+    network.module(torch.ones(1, *network.transform.shape[1:]))[0, 0].backward()
+    assert all(parameter.grad is not None for parameter in network.module.parameters())
 
 
 @pytest.mark.parametrize("kind", ["Gated", "Wrapped"])
