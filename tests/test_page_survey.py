@@ -234,6 +234,15 @@ def test_a_survey_of_a_network_without_gates_says_so():
     assert "has no gates" in said(finished(app))
 
 
+def test_a_survey_that_runs_is_as_far_as_its_pictures_are_and_begins_with_none(tmp_path):
+    pictures = survey.list_pictures(folder(tmp_path / "pictures", {"a": 4}))
+    running = loading._RunningSurvey(None, network().card, pictures, "mine")
+    assert running.describe(None) == (0, "Tiny over mine: 0 of 4 pictures")
+    for done in range(5):
+        share, words = running.describe(survey.Progress(done, 4, 0, 1.0))
+        assert share == done / 4 and words.startswith(f"Tiny over mine: {done} of 4 pictures")
+
+
 @pytest.fixture
 def slow(monkeypatch) -> threading.Event:
     """Every survey reports its first picture again and again until this is set."""

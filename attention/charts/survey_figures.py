@@ -144,7 +144,6 @@ def _band(panel: RolePanel, number: int, colour: str) -> go.Scatter:
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
-        showlegend=False,
     )
 
 
