@@ -330,13 +330,21 @@ def test_edits_are_named_and_taken_away_and_brought_back():
     assert standing(app) == (named,) and "These edits were made for cbam; here they are those of se." in said(app)
 
 
-def test_a_file_that_does_not_fit_is_refused_in_one_sentence_and_nothing_is_lost():
+ELSEWHERE = Edit("replace", "channel", BLOCK, pictures=("nobody",))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [(Edit("off", block="layer9"), "the network has no such gate"), (ELSEWHERE, "In Python the file is enough.")],
+)
+def test_a_file_that_does_not_fit_is_refused_in_one_sentence_and_nothing_is_lost(wrong, told):
     edit = Edit("off", "channel", BLOCK)
     app = opened(network="se", picture=TITLE, section="All edits", edits=link(edit))
-    text = files.write(EditFile((Edit("off", block="layer9"),), "se"))
+    widths = {gate.name: gate.values[0] for gate in subject("se").before.gates if gate.name.startswith(BLOCK)}
+    text = files.write(EditFile((wrong,), "se", {wrong.pictures: widths} if wrong.pictures else {}))
     app.file_uploader(key="import").set_value([("edits.json", text.encode(), "application/json")]).run()
     app.button(key="use_import").click().run()
-    assert "the network has no such gate" in app.error[0].value and not app.exception
+    assert len(app.error) == 1 and told in app.error[0].value.replace("\\", "") and not app.exception
     assert standing(app) == (edit,)
 
 
