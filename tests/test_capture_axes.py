@@ -1,6 +1,7 @@
 """The bookkeeping of axes against tensors that carry their own coordinates."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from attention.capture import axes, trace
 from attention.capture.axes import Layout
+from attention.capture.calls import TensorInfo
+from attention.capture.moves import reshaped
 from tests import gallery
 from tests.blocks import Function, linear
 
@@ -50,6 +53,18 @@ def test_only_the_named_coordinates_change_along_a_dimension(steps):
         if axis:
             assert math.prod(extent for _, extent in axis) == coordinates.shape[d]
             assert changed == {letter for letter, _ in axis}
+
+
+@given(st.sets(st.integers(0, 3), min_size=1), moves((8, 18), (9, 16)))
+def test_what_is_said_to_repeat_one_value_after_a_reshape_does_so(repeated, target):
+    sizes = [1 if d in repeated else size for d, size in enumerate(SHAPE)]
+    values = torch.arange(math.prod(sizes)).reshape(sizes).expand(SHAPE)
+    moved = values.reshape(target)
+    info = TensorInfo(frozenset(), constant=frozenset(repeated))
+    found = reshaped(SimpleNamespace(info=info, tensor=values, output=moved)).constant
+    assert found <= {d for d in range(moved.dim()) if (moved == moved.narrow(d, 0, 1)).all()}
+    if target == SHAPE or len(repeated) == 4:
+        assert found == (repeated if target == SHAPE else {*range(moved.dim())})
 
 
 @given(moves(), moves())

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import textwrap
+import tomllib
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from attention import serving
-from attention.ui import uploads
+from attention.interventions import files as edits
+from attention.limits import Limits
+from attention.ui import choosing, uploads
+from attention.ui.survey import loading
 
 SCRIPT = """
 import streamlit as st
@@ -82,3 +86,9 @@ def test_several_pictures_are_chosen_by_thumbnails_that_are_their_own_and_names_
     colours = [Image.open(io.BytesIO(base64.b64decode(data))).resize((1, 1)).getpixel((0, 0)) for _, data in found]
     assert [number for number, _ in found] == ["1", "2"]
     assert [max(range(3), key=colour.__getitem__) for colour in colours] == [0, 2]
+
+
+def test_no_page_offers_to_take_a_larger_file_than_the_server_does():
+    told = tomllib.loads((serving.APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    for most in (loading.MEGABYTES, choosing.MEGABYTES, edits.MAX_BYTES // 2**20, Limits().picture_bytes // 2**20):
+        assert 1 <= most <= told["server"]["maxUploadSize"]

@@ -122,6 +122,11 @@ def test_through_depth_the_most_unusual_gate_is_named():
     )
     assert list(chart.table["other pictures"]) == [6, 4] and "for n = 6 other pictures" in chart.caption
     assert list(chart.table["distance"]) == [case.distances[0] for case in cases.values()]
+    bars, dots = chart.figure.data
+    middle = [np.percentile(case.distances[1:], [2.5, 97.5]) for case in cases.values()]
+    np.testing.assert_allclose(np.transpose([bars.base, np.add(bars.base, bars.y)]), middle, atol=1e-6)
+    np.testing.assert_allclose(np.transpose([chart.table["others from"], chart.table["others to"]]), middle, atol=1e-6)
+    assert list(dots.y) == list(chart.table["distance"])
     both = {("a", CHANNEL if kind == SPATIAL else SPATIAL): case for (_, kind), case in cases.items()}
     assert usual.through_depth(both, {"a": "first"}).headline.startswith("The spatial gate of block first is the most")
 
