@@ -326,12 +326,12 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
         "The pickle in the file is damaged",
     ),
     "numbers of bytes": (
-        lambda: saved({"a": torch.ones(2, dtype=torch.uint16)}),
-        r"'a' is of the type torch\.uint16; float64, float32",
+        lambda: saved({"a": torch.ones(2).to(torch.float8_e5m2)}),
+        r"'a' is of the type torch\.float8_e5m2; float64, float32",
     ),
     "numbers that torch does not have": (
-        lambda: archive(pickle_of({"a": torch.ones(2, dtype=torch.uint16)}).replace(b"uint16", b"uint17"), {}),
-        r"'a' is of the type 'torch\.uint17', which torch does not have",
+        lambda: archive(pickle_of({"a": torch.ones(2).to(torch.float8_e5m2)}).replace(b"e5m2", b"e9m9"), {}),
+        r"'a' is of the type 'torch\.float8_e9m9', which torch does not have",
     ),
     "a storage that is not read": (
         lambda: archive(pickle_of({"a": torch.ones(2)}).replace(b"FloatStorage", b"QInt8Storage"), {}),
