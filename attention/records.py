@@ -139,6 +139,9 @@ class SpatialSteps:
     """What the convolution gives, (N, H, W): the sum of the kernel's products, and its bias where it has one."""
     logits: Floats | None
     """What the sigmoid is given, (N, H, W): the same, normalised where it is."""
+    own_eps: float | None = None
+    """What is added to the variance where the map is normalised by its own mean and variance over the places of the
+    picture; None where that is done by numbers learned from many pictures, or not at all."""
 
 
 Steps = ChannelSteps | SpatialSteps

@@ -145,14 +145,26 @@ def test_the_plain_layer_is_ours_where_the_biases_are_zero(lesson):
     assert se.plain_difference(lesson) <= 1e-5
 
 
-def test_the_kernel_of_seven_gives_the_gate_of_the_pass_and_that_of_one_its_own_sum(lesson):
-    maps, steps = cbam.both_sizes(lesson.spatial_steps), lesson.spatial_steps
-    np.testing.assert_allclose(maps[cbam.SEVEN], lesson.map, atol=1e-4)
-    slope, shift = np.polyfit(steps.summed.ravel().astype(np.float64), steps.logits.ravel(), 1)
-    expected = shift + slope * sum(
-        kernel.sum() * values[0] for kernel, values in zip(steps.kernel, steps.pooled.values(), strict=True)
-    )
-    np.testing.assert_allclose(maps[cbam.ONE], 1 / (1 + np.exp(-expected)), atol=1e-4)
+@pytest.mark.parametrize("network", ["cbam", "cbam-b0"])
+def test_the_kernel_of_seven_gives_the_gate_of_the_pass_and_that_of_one_its_own_sum_normalised_by_the_block(network):
+    """With fixed numbers in one of these networks, and by each map's own mean and spread in the other."""
+    seen = observed(network)
+    for block in [block for block in seen.blocks if block.spatial][::3]:
+        lesson = gated.Gated(seen, block)
+        maps, steps = cbam.both_sizes(lesson.spatial_steps), lesson.spatial_steps
+        np.testing.assert_allclose(maps[cbam.SEVEN], lesson.map, atol=1e-4)
+        summed = sum(kernel.sum() * values for kernel, values in zip(steps.kernel, steps.pooled.values(), strict=True))
+        norm = seen.network.module.get_submodule(f"{block.spatial.name}.gate").norm
+        with torch.no_grad():
+            expected = torch.sigmoid(norm(torch.from_numpy(summed)[None]))[0, 0]
+        np.testing.assert_allclose(maps[cbam.ONE], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("network", "by"), [("cbam", "learned numbers"), ("cbam-b0", "this picture's places")])
+def test_the_recipe_of_a_place_names_its_normalisation(network, by):
+    text = said(opened("lesson_cbam", network=network, step="7"))
+    assert re.search(f"the sum is normalised by [^.]*{by}, and pressed between 0 and 1", text)
+    assert "with its normalisation" in text
 
 
 def test_the_grouped_lesson_asks_about_what_divides_the_layer():

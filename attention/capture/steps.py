@@ -56,6 +56,7 @@ class Lineage:
     logits: Tensor | None = None
     activation: str = ""
     normalised: bool = False
+    own_eps: float | None = None
 
     def is_at(self, form: Form, stage: Stage) -> bool:
         return self.form == form and self.stage == stage
@@ -137,7 +138,8 @@ class _GateSteps:
         if lineage.kernel is not None:
             assert lineage.summed is not None and lineage.logits is not None
             kernel, summed, logits = to_host([lineage.kernel, lineage.summed, lineage.logits])
-            return SpatialSteps(_arrays(lineage.squeezed), kernel, host[0], host[1], lineage.normalised, summed, logits)
+            form = lineage.normalised, summed, logits, lineage.own_eps
+            return SpatialSteps(_arrays(lineage.squeezed), kernel, host[0], host[1], *form)
         squeezed, hidden, output = map(_arrays, (lineage.squeezed, lineage.hidden, lineage.output))
         first, second = [_learned(*layer) for layer in lineage.layers] or (None, None)
         how = lineage.activation, lineage.normalised
@@ -226,7 +228,9 @@ def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
 def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
     lineage = known[0]
     if lineage.is_at("spatial", "restored"):
-        return replace(lineage, logits=_kept(call.output[:, 0]), normalised=True)
+        by_own = call.argument(5, "use_input_stats", True) if call.name == "instance_norm" else False
+        own_eps = call.argument(7, "eps", 1e-5) if by_own else None
+        return replace(lineage, logits=_kept(call.output[:, 0]), normalised=True, own_eps=own_eps)
     return replace(lineage, normalised=True) if lineage.is_at("channel", "reduced") else None
 
 

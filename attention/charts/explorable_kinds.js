@@ -289,7 +289,7 @@ class Spatial {
     const {data} = this, {k, size: [rows, columns]} = data, gate = this.gate[place];
     const row = Math.floor(place / columns), column = place % columns;
     const count = k * k * this.pooled.length;
-    if (!level) return [`${data.name}: at each of ${rows} × ${columns} places, ${data.channels.toLocaleString("en")} channels become ${this.pooled.map(each => each.name).join(" and ")}; a kernel of ${k} × ${k} sums those around, and the sigmoid makes a gate of it.`];
+    if (!level) return [`${data.name}: at each of ${rows} × ${columns} places, ${data.channels.toLocaleString("en")} channels become ${this.pooled.map(each => each.name).join(" and ")}; a kernel of ${k} × ${k} sums those around, ${this.data.normalised ? "the sum is normalised, " : ""}and the sigmoid makes a gate of it.`];
     if (level === 2) {
       const map = Math.floor(cell / (k * k)), at = cell - map * k * k, met = this.met(place, cell), weight = this.kernel[cell];
       return [`Row ${row}, column ${column}: ${signed(met)} × ${signed(weight)} = ${written(met * weight)}, one of ${count} products.`, `It is the ${this.pooled[map].name} ${away(Math.floor(at / k) - (k >> 1), "up", "down")} and ${away((at % k) - (k >> 1), "left", "right")} of the place, times the kernel's weight for it.`, `All ${count} and the bias ${written(data.bias)} are ${written(this.summed[place])}.`];

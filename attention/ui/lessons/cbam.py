@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from attention import analysis
 from attention.analysis.gates import NINTHS, ninths
@@ -129,17 +130,26 @@ def _kernel(lesson: Gated) -> Step:
     chart = spatial.derivation(inner, lesson.map)
     return Step(
         f"A place is judged with its neighbours: a window of {size} × {size} places on both maps is multiplied by "
-        f"{count} learned weights, the products are added, and the sum is pressed between 0 and 1.",
+        f"{count} learned weights, the products are added, and the sum is {_normalised(inner)}pressed between 0 and 1.",
         lambda: widgets.show(chart),
         _equation(lesson),
     )
 
 
+def _normalised(inner: SpatialSteps) -> str:
+    """What is done to a sum before it is pressed, in words that go on with "and"; nothing where nothing is."""
+    if not inner.normalised:
+        return ""
+    by = "by the mean and the spread over this picture's places" if inner.own_eps is not None else "by learned numbers"
+    return f"normalised {by}, and "
+
+
 def _equation(lesson: Gated) -> str:
-    size = lesson.spatial_steps.kernel.shape[-1]
+    inner = lesson.spatial_steps
+    size = inner.kernel.shape[-1]
     return (
         rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}(F'); "
-        r"\mathrm{MaxPool}(F')]))$."
+        r"\mathrm{MaxPool}(F')]))$" + ", f with its normalisation" * inner.normalised + "."
     )
 
 
@@ -155,7 +165,7 @@ def _sizes(lesson: Gated) -> Step:
         "one has the sum of each map's 7 × 7 weights as its weight.",
         lambda: widgets.show(chart),
         f"`SpatialGate(7)` and `SpatialGate(1)` of `attention/layers.py`, run on the pooled maps of "
-        f"`{_gate_name(lesson)}`; both end with that block's own normalisation.",
+        f"`{_gate_name(lesson)}`" + "; each is normalised as in that block" * lesson.spatial_steps.normalised + ".",
         Prediction(
             "Which map is smoother, with smaller steps from a place to the next?",
             (SEVEN, ONE),
@@ -179,17 +189,24 @@ def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
     if found is None or inner.logits is None or inner.summed is None or inner.kernel.shape[-1] != 7:
         raise OtherFormError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
     border, bias = found
-    scale, shift = np.polyfit(inner.summed.ravel().astype(np.float64), inner.logits.ravel(), 1)
+    scale, shift = np.polyfit(_standard(inner.summed, inner.own_eps).ravel(), inner.logits.ravel(), 1)
     pooled = torch.from_numpy(np.stack([values[0] for values in inner.pooled.values()])[None])
     squeeze = "both" if len(inner.pooled) == 2 else next(iter(inner.pooled))
     maps: dict[str, Floats] = {}
     for name, size, kernel in ((SEVEN, 7, inner.kernel), (ONE, 1, inner.kernel.sum((1, 2), keepdims=True))):
         gate = SpatialGate(size, squeeze, normalise=None, border=border if size > 1 else "zeros").eval()  # type: ignore[arg-type]
         with torch.no_grad():
-            gate.conv.weight.copy_(torch.from_numpy(kernel[None] * np.float32(scale)))
-            gate.conv.bias.fill_(float(scale * bias + shift))  # type: ignore[union-attr]
-            maps[name] = torch.sigmoid(gate.norm(gate.conv(pooled)))[0, 0].numpy()
+            gate.conv.weight.copy_(torch.from_numpy(kernel[None]))
+            gate.conv.bias.fill_(bias)  # type: ignore[union-attr]
+            logits = scale * _standard(gate.conv(pooled)[0, 0].numpy(), inner.own_eps) + shift
+            maps[name] = torch.from_numpy(logits).sigmoid().float().numpy()
     return maps
+
+
+def _standard(summed: Floats, eps: float | None) -> NDArray[np.float64]:
+    """The sums, by their own mean and spread where the block's normalisation is by these."""
+    wide = summed.astype(np.float64)
+    return wide if eps is None else (wide - wide.mean()) / np.sqrt(wide.var() + eps)
 
 
 def _reweight(lesson: Gated) -> Step:
