@@ -171,8 +171,8 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
         "xaxis": {**log, "tickvals": ratios, "title": "reduction ratio r"},
         "yaxis": {**log, "tickvals": whole, "title": "parameters", "ticktext": [f"{number:,}" for number in whole]},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": _FONT},
-        "height": 360,
-        "margin": {"l": 0, "r": 0, "t": 40, "b": 0},
+        "height": 384,
+        "margin": {"l": 0, "r": 0, "t": 64, "b": 0},
     }
     return Chart(
         "ratio",

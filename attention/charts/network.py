@@ -175,9 +175,8 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
 
 
 def named(names: Sequence[str]) -> dict[str, Any]:
-    """An axis with names below what they name, level where they fit: plotly's own angle drops the last of them."""
-    letters = sum(max(map(len, name.split("\n"))) for name in names)
-    return {"tickvals": list(range(len(names))), "ticktext": list(names), "tickangle": 0 if letters <= 80 else -45}
+    """An axis with names below what they name."""
+    return {"tickvals": list(range(len(names))), "ticktext": list(names)}
 
 
 def level(value: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
+from attention.charts.network import named
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
@@ -37,11 +38,11 @@ def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 PANEL_HEIGHT = 250
 """Height of a row of panels in pixels."""
 PANELS_ACROSS = 2
-LINE_OF_TEXT = 0.085
+LINE_OF_TEXT = 0.11
 """Height of a line of text in a panel, as a share of it."""
 LONGEST = 17
 """Letters of a class's name at the end of its line."""
-BESIDE_LINES = 0.5
+BESIDE_LINES = 0.7
 """Room for the names, as a share of the lines' width."""
 
 
@@ -242,15 +243,9 @@ def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go
 
 
 def _in_depth(figure: go.Figure, names: Sequence[str]) -> go.Figure:
-    fit = len(names) <= MOST_NAMES
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), showticklabels=False)
-    figure.update_xaxes(range=[-0.6, len(names) - 0.4])
-    # only below the last of several rows
-    axes = sorted(figure.select_xaxes(), key=lambda axis: axis.plotly_name and len(axis.plotly_name))
-    slanted = len(names) > 9
-    axes[-1].update(showticklabels=fit, tickangle=-40 if slanted else 0)
-    if slanted and fit:  # the first name reaches to the left of its tick, and is left out where it has no room
-        figure.update_layout(margin_l=64)
+    figure.update_xaxes(**named(names), range=[-0.6, len(names) - 0.4], showticklabels=False)
+    *_, last = figure.select_xaxes()  # only below the last of several rows
+    last.showticklabels = len(names) <= MOST_NAMES
     return figure
 
 
@@ -275,11 +270,11 @@ def channel_histogram(counts: NDArray[np.integer]) -> go.Figure:
     hover = "%{x:.3f}: %{y} pictures<extra></extra>"
     bars = go.Bar(x=centres, y=counts[shown + 1].astype(np.int64), width=1 / bins, marker=marker, hovertemplate=hover)
     figure = go.Figure(bars)
-    named = {-1: "below 0", bins: "above 1"}
+    beyond = {-1: "below 0", bins: "above 1"}
     edges = [0, 0.25, 0.5, 0.75, 1]
-    extra = [index for index in shown if index in named]
+    extra = [index for index in shown if index in beyond]
     figure.update_xaxes(title="gate", tickvals=[*edges, *((index + 0.5) / bins for index in extra)])
-    figure.update_xaxes(ticktext=[*map(str, edges), *(named[int(index)] for index in extra)])
+    figure.update_xaxes(ticktext=[*map(str, edges), *(beyond[int(index)] for index in extra)])
     figure.update_yaxes(title="pictures")
     return _finished(figure, 300, bargap=0, showlegend=False)
 
@@ -308,7 +303,7 @@ def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[int]) -> g
     figure.add_vline(overall, line={"color": ALL, "width": 2, "dash": "dash"}, layer="below")
     labels = [f"{name} ({count:,})" for name, count in zip(by_class.names, by_class.counts, strict=True)]
     figure.update_yaxes(tickvals=at, ticktext=labels, range=[len(at) - 0.5, -0.5], showgrid=False)
-    figure.update_xaxes(title="gate, mean and one standard deviation", showgrid=True)
+    figure.update_xaxes(title="mean gate\n± one standard deviation", showgrid=True)
     return _finished(figure, 90 + 24 * len(at), showlegend=False, margin={"l": 0, "r": 8, "t": 8, "b": 0})
 
 
@@ -335,7 +330,7 @@ def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doub
     for index in np.flatnonzero(channels == chosen):
         colour = translucent(ACCENT, 0.18)
         figure.add_vrect(index - 0.5, index + 0.5, fillcolor=colour, line_width=0, layer="below")
-    figure.update_xaxes(title="channel, the largest difference first", tickvals=at, ticktext=list(map(str, channels)))
+    figure.update_xaxes(title="channel, the largest difference first", **named(list(map(str, channels))))
     figure.update_yaxes(title="mean gate")
     return _finished(figure, 320)
 
