@@ -84,8 +84,10 @@ def _widths(figure: go.Figure) -> Iterator[float]:
         if axis.range and axis.visible is not False and axis.type != "log":
             ranges[name] = axis.range
         if axis.ticktext and axis.showticklabels is not False:
-            lines = sum(1 + text.count("\n") for text in axis.ticktext)
-            yield BESIDE_AXIS + lines * LINE * (axis.tickfont.size or SIZE) / (right - left)
+            names, size = axis.ticktext, axis.tickfont.size or SIZE
+            upright = BESIDE_AXIS + LINE * size * sum(1 + name.count("\n") for name in names)
+            level = LETTER * size * len(names) * (max(map(len, names)) + 0.4)
+            yield (level if axis.tickangle == 0 else upright) / (right - left)
     for note in figure.select_annotations():
         across, letters = note.xref or "x", max(map(len, note.text.split("\n")))
         widths = rows[across, note.yref, note.y, note.yshift]

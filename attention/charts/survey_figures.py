@@ -11,11 +11,12 @@ from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
-from attention.charts.network import named
+from attention.charts.network import named, swatches
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
 FONT = {"size": 14}
+LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
 CLASSES = OKABE_ITO[:5] + OKABE_ITO[6:7]
 """The lines of single classes; the colour of what is selected is not among them."""
 ALL = "#6b7f93"
@@ -29,9 +30,8 @@ def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     figure.update_xaxes(tickfont=FONT, showgrid=False)
     figure.update_yaxes(tickfont=FONT)
     figure.update_annotations(font=FONT)
-    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
     margin = {"l": 0, "r": 8, "t": 32, "b": 0}
-    figure.update_layout(**{"height": height, "margin": margin, "legend": legend} | layout)
+    figure.update_layout(**{"height": height, "margin": margin, "legend": LEGEND} | layout)
     return figure
 
 
@@ -201,6 +201,7 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
             customdata=list(names),
             marker={"color": colours, "line": {"width": 0}},
             hovertemplate=hover,
+            showlegend=False,
             row=number,
             col=1,
             **SOLID,
@@ -209,7 +210,10 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
         if row.null is not None:
             figure.add_hline(row.null, line={"color": NULL, "width": 2, "dash": "dash"}, row=number, col=1)
     figure.update_annotations(x=0, xanchor="left")
-    return _in_depth(_finished(figure, max(300, 130 * len(rows) + 80), showlegend=False), names)
+    if chosen >= 0:
+        figure.add_traces(swatches({"the chosen gate": ACCENT, "other gates": FINDING}))
+    above = {"legend": {**LEGEND, "y": 1 + 0.2 / len(rows)}, "margin": {"l": 0, "r": 8, "t": 60, "b": 0}}
+    return _in_depth(_finished(figure, max(300, 130 * len(rows) + 108), **above), names)
 
 
 def _box(label: str, colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Box:
@@ -297,14 +301,16 @@ def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[int]) -> g
             text=list(by_class.names),
             customdata=np.stack([by_class.numbers, by_class.counts], 1).tolist(),  # a row of an array comes back a dict
             hovertemplate="%{text}: %{x:.3f}, n = %{customdata[1]:,}<extra></extra>",
+            showlegend=False,
             **SOLID,
         )
     )
+    figure.add_traces(swatches({"chosen classes": ACCENT, "other classes": FINDING}) if len(chosen) else [])
     figure.add_vline(overall, line={"color": ALL, "width": 2, "dash": "dash"}, layer="below")
     labels = [f"{name} ({count:,})" for name, count in zip(by_class.names, by_class.counts, strict=True)]
     figure.update_yaxes(tickvals=at, ticktext=labels, range=[len(at) - 0.5, -0.5], showgrid=False)
     figure.update_xaxes(title="mean gate\n± one standard deviation", showgrid=True)
-    return _finished(figure, 90 + 24 * len(at), showlegend=False, margin={"l": 0, "r": 8, "t": 8, "b": 0})
+    return _finished(figure, 114 + 24 * len(at))
 
 
 def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doubles, chosen: int) -> go.Figure:

@@ -113,15 +113,16 @@ def show(
     elif isinstance(chart.figure, bytes):
         st.image(chart.figure, width="stretch", alt=readable(chart.alt), caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
-        _place_of(chart).plotly_chart(
-            styled(chart.figure),
-            key=chart.key,
-            alt=readable(chart.alt),
-            height="stretch" if presenting.is_bare() else "content",
-            on_select=on_select or "ignore",
-            selection_mode=("points", "box", "lasso") if area else "points",
-            config=_tools(chart.key),
-        )
+        with _place_of(chart):
+            st.plotly_chart(
+                styled(chart.figure),
+                key=chart.key,
+                alt=readable(chart.alt),
+                height="stretch" if presenting.is_bare() else "content",
+                on_select=on_select or "ignore",
+                selection_mode=("points", "box", "lasso") if area else "points",
+                config=_tools(chart.key),
+            )
     if chart.caption and (draw or not isinstance(chart.figure, bytes)):
         say(literal(chart.caption), chart.key, "caption")
     if chart.table and fold_table:
