@@ -15,7 +15,6 @@ PARTS = {
     "Where it looks": gates.draw_maps,
     "Right and wrong": gates.draw_correctness,
 }
-OF_CLASSES = ("Role of excitation", "Selectivity by depth", "Right and wrong")
 
 
 @st.fragment
@@ -26,10 +25,12 @@ def explore(loaded: loading.LoadedSurvey) -> None:
         with choice:
             chosen = selection.choose(loaded)
         with views:
-            order = (
-                PARTS if len(loaded.told_apart) else sorted(PARTS, key=OF_CLASSES.__contains__)
-            )  # first what has something to say
-            ui.tabs("part", {part: PARTS[part] for part in order}, chosen)
+            missing = gates.missing(loaded)
+            shown = [part for part in PARTS if part not in missing]
+            if not len(loaded.told_apart):
+                shown.sort(key="Role of excitation".__eq__)  # last what has less to say without classes
+            ui.tabs("part", {part: PARTS[part] for part in shown}, chosen)
+            gates.say_missing(missing)
 
 
 choice, views = ui.slots("survey")

@@ -17,7 +17,6 @@ from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import surveyed
 from attention.survey.statistics import INDICES
-from attention.ui import widgets
 from attention.ui.survey import gates
 from tests.surveys import folder, network
 
@@ -173,15 +172,13 @@ def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_
     assert surveys.maps_by_depth(single) is None
 
 
-@pytest.mark.parametrize(
-    ("outputs", "said"), [((-1, -1, -1), "knows none of these classes"), ((0, 0, 0), "it names 0 wrong")]
-)
-def test_where_nothing_is_wrong_the_page_says_why(loaded, monkeypatch, outputs, said):
-    told = []
-    monkeypatch.setattr(widgets, "info", told.append)
-    sure = replace(loaded.gates[0], wrong=replace(loaded.gates[0].wrong, count=np.int64(0)))
-    gates.draw_correctness(Selection(survey.LoadedSurvey(replace(loaded.result, outputs=outputs, gates=(sure,)))))
-    assert len(told) == 1 and said in told[0]
+@pytest.mark.parametrize(("group", "said"), [("wrong", ", 0 wrong)"), ("correct", "(here")])
+def test_where_one_of_right_and_wrong_is_missing_it_is_said_what_it_needs(loaded, group, said):
+    first = loaded.gates[0]
+    none = replace(first, **{group: replace(getattr(first, group), count=np.int64(0))})
+    found = gates.missing(survey.LoadedSurvey(replace(loaded.result, gates=(none,))))
+    assert said in found["Right and wrong"]
+    assert "Right and wrong" not in gates.missing(loaded)
 
 
 class Placed(nn.Module):

@@ -107,10 +107,12 @@ def test_a_chosen_channel_that_is_not_among_the_top_has_no_bar():
 @few
 @given(many_gates)
 def test_the_strip_has_every_channel_in_reading_order_and_nothing_else(values):
-    (heat,) = channels.gate_strip(values, 0).data
+    heat, *crosses = channels.gate_strip(values, 0).data
     cells = np.asarray(heat.z).ravel()
     np.testing.assert_array_equal(cells[: len(values)], values)
     assert np.isnan(cells[len(values) :]).all()
+    crossed = [(row, column) for each in crosses for row, column in zip(each.y, each.x, strict=True)]
+    assert crossed == [divmod(place, channels.STRIP_WIDTH) for place in range(len(values), len(cells))]
     assert np.asarray(heat.customdata).ravel().tolist() == list(range(len(cells)))
     assert (heat.zmin, heat.zmax) == (0, 1)
 
@@ -126,7 +128,7 @@ def test_the_strip_frames_the_cell_of_the_chosen_channel(chosen):
 @few
 @given(changes)
 def test_a_difference_is_drawn_symmetric_about_zero(values):
-    (drawn,) = channels.difference_figure(values).data
+    drawn = channels.difference_figure(values).data[0]
     reach = float(np.abs(values).max()) or 1.0
     if drawn.type == "heatmap":
         assert drawn.zmin == -drawn.zmax == -reach
@@ -156,7 +158,7 @@ def test_a_difference_has_its_own_colours_and_names_the_channel_that_changed_mos
 def test_a_vector_is_drawn_whole(size):
     values = some_gate(size) - 0.5
     figure = channels.vector(values, 3, "mean")
-    (drawn,) = figure.data
+    drawn = figure.data[0]
     assert figure.layout.xaxis.title.text == ("channel" if drawn.type == "bar" else None)
     numbers = drawn.y if drawn.type == "bar" else np.asarray(drawn.z).ravel()[:size]
     np.testing.assert_array_equal(numbers, values)

@@ -140,7 +140,9 @@ def test_a_gate_whose_index_is_not_defined_has_no_box():
 
 def test_bars_have_a_row_a_number_and_chance_is_a_grey_line():
     rows, figure = gate_bars()
-    for row, drawn in zip(rows, figure.data, strict=True):
+    bars, legend = figure.data[: len(rows)], figure.data[len(rows) :]
+    assert {each.name: each.marker.color for each in legend} == {"the chosen gate": ACCENT, "other gates": FINDING}
+    for row, drawn in zip(rows, bars, strict=True):
         np.testing.assert_allclose(drawn.y, row.values, rtol=1e-6)
         assert list(drawn.x) == [0, 1, 2] and list(drawn.marker.color) == [FINDING, FINDING, ACCENT]
     first, second = figure.select_yaxes()
@@ -167,7 +169,8 @@ def test_a_histogram_draws_every_picture_once_and_the_ends_where_there_are_any(b
 
 def test_a_class_is_a_dot_with_its_deviation_and_the_chosen_ones_stand_out():
     found, figure = classes_of_a_channel()
-    (dots,) = figure.data
+    dots, *legend = figure.data
+    assert {each.name: each.marker.color for each in legend} == {"chosen classes": ACCENT, "other classes": FINDING}
     np.testing.assert_allclose(dots.x, found.means, rtol=1e-6)
     np.testing.assert_allclose(dots.error_x.array, found.deviations, rtol=1e-6)
     assert list(dots.marker.color) == [FINDING, ACCENT, FINDING]

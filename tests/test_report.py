@@ -94,7 +94,7 @@ def test_what_to_beware_of_in_a_survey_stands_in_its_report(result, random):
     gates = (replace(result.gates[0], averaged="tiles of 2 x 2 places"), *result.gates[1:])
     survey_of = survey.LoadedSurvey(replace(result, outputs=outputs, provenance=facts, gates=gates))
     text = Reader(html(surveyed(survey_of))).text
-    assert f"The network has no output called “{result.classes[0]}”: those pictures count everywhere but in" in text
+    assert f"“{result.classes[0]}” names none of the network's outputs: those pictures count everywhere but" in text
     assert "Some gates were averaged over tiles of 2 × 2 places before they were counted." in text
     assert ("The network had random weights" in text) == random
 

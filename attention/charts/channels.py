@@ -24,6 +24,7 @@ FEW = 12
 TOP_BARS = 64
 """How many bars are drawn instead."""
 STRIP_WIDTH = 64
+NO_CHANNEL = "A cross is no channel."
 MEANING = {"average": "mean", "max": "maximum"}
 """What a branch of the squeeze reads of each channel."""
 HIDDEN = {"relu": "ReLU", "silu": "SiLU", "gelu": "GELU", "hardswish": "hard swish", "relu6": "ReLU6"}
@@ -171,8 +172,8 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
         "xaxis": {**log, "tickvals": ratios, "title": "reduction ratio r"},
         "yaxis": {**log, "tickvals": whole, "title": "parameters", "ticktext": [f"{number:,}" for number in whole]},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": _FONT},
-        "height": 360,
-        "margin": {"l": 0, "r": 0, "t": 40, "b": 0},
+        "height": 384,
+        "margin": {"l": 0, "r": 0, "t": 64, "b": 0},
     }
     return Chart(
         "ratio",
@@ -280,7 +281,15 @@ def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout
     labels = {"tickvals": tens, "ticktext": [str(row * STRIP_WIDTH) for row in tens], "autorange": "reversed"}
     axes = {"xaxis": {"visible": False}, "yaxis": {"showgrid": False, **labels}}
     size = {"height": 40 + 10 * rows, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
-    return go.Figure(heat, {**axes, **size, **layout})
+    return go.Figure([heat, *crossed_out(heat.z)], {**axes, **size, **layout})
+
+
+def crossed_out(cells: Floats, **axes: str) -> list[go.Scatter]:
+    """A cross in each cell that stands for no channel, where the map has such: NaN."""
+    rows, columns = np.nonzero(np.isnan(cells))
+    cross = {"symbol": "x-thin", "size": 5, "line": {"color": NULL, "width": 1.5}}
+    look = {"mode": "markers", "marker": cross, "hoverinfo": "skip", "showlegend": False, **SOLID, **axes}
+    return [go.Scatter(x=columns, y=rows, **look)] * bool(len(rows))
 
 
 def _in_order(channels: Channels) -> bool:

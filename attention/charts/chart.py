@@ -2,8 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,14 @@ from attention.foreign import in_cell
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 """A table, by the names of its columns."""
+SIZE = 14
+"""Pixels of type that says nothing of its size."""
+LETTER, LINE = 0.5, 1.3
+"""How wide a letter is in the mean, and how high a line, as shares of the size of the type."""
+LONGEST_TITLE = 40
+"""Letters of a line of an axis's title."""
+BESIDE_AXIS = 60
+"""Pixels left of an axis whose places are named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +58,45 @@ class Chart:
             _write_powers(self.figure)
             for axis in (*self.figure.select_xaxes(), *self.figure.select_yaxes()):
                 axis.fixedrange = True  # or a finger that scrolls past it would zoom
+            self.figure.update_xaxes(autotickangles=[0, -90])  # names stand upright where they have no room
+            for axis in self.figure.select_xaxes():
+                axis.title.text = axis.title.text and fill(axis.title.text, LONGEST_TITLE, replace_whitespace=False)
+
+    @property
+    def least_width(self) -> float:
+        """The pixels below which the texts of a figure would run into one another."""
+        widths = _widths(self.figure) if isinstance(self.figure, go.Figure) else ()
+        return max(widths, default=0.0)
 
     @property
     def table_name(self) -> str:
         """The name of the table that has its numbers; "" for a photograph."""
         return self.key if self.table else self.numbers
+
+
+def _widths(figure: go.Figure) -> Iterator[float]:
+    """What the names below each axis take, upright, and what the notes that stand beside one another take."""
+    shares, ranges = {"paper": 1.0}, {}
+    rows: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+    for axis in figure.select_xaxes():
+        name, (left, right) = axis.plotly_name.replace("axis", ""), axis.domain or (0, 1)
+        shares |= dict.fromkeys((name, f"{name} domain"), right - left)
+        if axis.range and axis.visible is not False and axis.type != "log":
+            ranges[name] = axis.range
+        if axis.ticktext and axis.showticklabels is not False:
+            names, size = axis.ticktext, axis.tickfont.size or SIZE
+            upright = BESIDE_AXIS + LINE * size * sum(1 + name.count("\n") for name in names)
+            level = LETTER * size * len(names) * (max(map(len, names)) + 0.4)
+            yield (level if axis.tickangle == 0 else upright) / (right - left)
+    for note in figure.select_annotations():
+        across, letters = note.xref or "x", max(map(len, note.text.split("\n")))
+        widths = rows[across, note.yref, note.y, note.yshift]
+        widths.append(LETTER * (note.font.size or SIZE) * letters + (note.xshift or 0))
+        if across in ranges and note.xanchor == "left":  # it stands right of a place
+            start, end = ranges[across]
+            yield widths.pop() * (end - start) / (end - note.x) / shares[across]
+    for (across, *_), widths in rows.items():
+        yield len(widths) * max(widths, default=0) / shares[across]
 
 
 def _write_powers(figure: go.Figure) -> None:

@@ -88,6 +88,7 @@ class View {
     this.pen = pen;
     this.em = em;
     this.ink = style.color;
+    this.dark = this.ink.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) > 382; // light on dark
     this.accent = style.getPropertyValue("--ex-accent");
     this.write(1);
     this.targets = [];
@@ -192,9 +193,9 @@ class View {
   // A line whose colour is the sign of a product, and whose weight is its size.
   link(x0, y0, x1, y1, value, most, faint = 1) {
     const {pen} = this, share = Math.abs(value) / most;
-    pen.globalAlpha = faint * (0.15 + 0.85 * share);
-    pen.strokeStyle = this.colour("change", value < 0 ? 0.18 : 0.82);
-    pen.lineWidth = 0.6 + 4 * share;
+    pen.globalAlpha = Math.sqrt(faint) * (0.2 + 0.8 * share);
+    pen.strokeStyle = this.colour("change", 0.5 + Math.sign(value) * (this.dark ? 0.2 : 0.32)); // paler on dark
+    pen.lineWidth = 0.8 + 4 * share;
     pen.beginPath();
     pen.moveTo(x0, y0);
     pen.bezierCurveTo((x0 + x1) / 2, y0, (x0 + x1) / 2, y1, x1, y1);

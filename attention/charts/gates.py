@@ -9,7 +9,7 @@ from attention import analysis
 from attention.charts import channels, overlay, spatial
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.overlay import UNIT, Scale, own_range
-from attention.numbers import amount, extent, fixed, span
+from attention.numbers import amount, extent, fixed
 from attention.observe import Observation
 from attention.records import Floats, Gate
 
@@ -35,7 +35,7 @@ USUAL = MapStyle()
 
 def gate_span(gate: Gate) -> str:
     """From the least to the greatest value of a gate."""
-    return span(gate.minimum, gate.maximum)
+    return extent(gate.values)
 
 
 def map_on_picture(
@@ -118,6 +118,7 @@ def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bo
     charts = [Chart(key, bars, finding, f"{some}{caption}", table=table)]
     if not whole:
         strip = f"All {amount(len(values), 'channel')} in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
+        strip += f" {channels.NO_CHANNEL}" * bool(len(values) % channels.STRIP_WIDTH)
         charts.append(Chart(f"{key}_strip", channels.gate_strip(values, chosen), finding, strip, numbers=key))
     return charts
 

@@ -139,6 +139,8 @@ def equal_budget() -> Chart:
         look = {"mode": "lines+markers+text", "textposition": "top center", "line": {"color": shade, "width": 3}}
         points = go.Scatter(x=names, y=values, text=values, name=name, marker={"size": 11}, cliponaxis=False, **look)
         figure.add_trace(points, row=1, col=2)
+    least, most = min(map(min, errors.values())), max(map(max, errors.values()))
+    figure.update_yaxes(range=[least - 0.3, most + 0.5], col=2)  # room for the numbers
     figure.update_xaxes(type="category", title="paths × channels of each, C × d")
     figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 48, "b": 0}, legend={"orientation": "h", "y": -0.3})
     figure.update_annotations(font_size=17)

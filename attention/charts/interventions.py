@@ -11,7 +11,7 @@ from attention.analysis import by_strength
 from attention.analysis.evidence import Test
 from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS, whole
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
-from attention.charts.network import named
+from attention.charts.network import named, swatches
 from attention.numbers import p_value, signed
 from attention.records import Doubles, Floats
 
@@ -189,11 +189,19 @@ def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[b
     """The mean absolute change of every gate in depth order; those that were edited by hand are in another colour."""
     colours = [ACCENT if one else OKABE_ITO[0] for one in edited]
     figure = go.Figure(
-        go.Bar(x=list(range(len(names))), y=list(moved), marker={"color": colours}, customdata=list(names))
+        go.Bar(
+            x=list(range(len(names))),
+            y=list(moved),
+            marker={"color": colours},
+            customdata=list(names),
+            hovertemplate="%{customdata}: %{y:.4f}<extra></extra>",
+            showlegend=False,
+        )
     )
-    figure.update_traces(hovertemplate="%{customdata}: %{y:.4f}<extra></extra>")
     few = len(names) <= MOST_NAMED
-    figure.update_layout(height=400 if few else 320, margin=_MARGIN)
+    figure.add_traces(swatches({"edited by hand": ACCENT, "not edited": OKABE_ITO[0]}))
+    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": _FONT}
+    figure.update_layout(height=400 if few else 320, margin={**_MARGIN, "t": 32}, legend=legend)
     figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "gates in depth order")
     figure.update_yaxes(tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
     return figure

@@ -167,7 +167,7 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
     )
     names = {"tickvals": list(range(len(titles))), "ticktext": list(titles), "showticklabels": names_fit(titles)}
     axes = {
-        "xaxis": {**names, "showgrid": False},
+        "xaxis": {**names, "showgrid": False, "tickangle": 0, "tickfont": {"size": 12}},
         "yaxis": {"visible": False, "range": [0, 1]},
     }
     size = {"height": 70, "margin": {"l": 0, "r": 0, "t": 4, "b": 24}}
@@ -175,9 +175,17 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
 
 
 def named(names: Sequence[str]) -> dict[str, Any]:
-    """An axis with names below what they name, level where they fit: plotly's own angle drops the last of them."""
-    letters = sum(max(map(len, name.split("\n"))) for name in names)
-    return {"tickvals": list(range(len(names))), "ticktext": list(names), "tickangle": 0 if letters <= 80 else -45}
+    """An axis with names below what they name."""
+    return {"tickvals": list(range(len(names))), "ticktext": list(names)}
+
+
+def swatches(colours: Mapping[str, str]) -> list[go.Scatter]:
+    """What the legend says of bars or dots of one trace that have several colours."""
+    look = {"x": [None], "y": [None], "mode": "markers", "showlegend": True}
+    return [
+        go.Scatter(name=name, marker={"color": colour, "size": 12, "symbol": "square"}, **look)
+        for name, colour in colours.items()
+    ]
 
 
 def level(value: float) -> dict[str, Any]:

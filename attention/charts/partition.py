@@ -25,7 +25,7 @@ CELLS = 32
 PALE = OKABE_ITO[1], OKABE_ITO[3], OKABE_ITO[4], OKABE_ITO[6], OKABE_ITO[7]
 """The colours on which black can be read."""
 GAP = 0.14
-INPUTS, KERNELS, OUTPUTS = (0.0, 0.1), (0.24, 0.8), (0.9, 1.0)
+INPUTS, KERNELS, OUTPUTS = (0.0, 0.13), (0.26, 0.8), (0.9, 1.0)
 SOLID, DIM = 0.95, 0.13
 LINK, DIM_LINK = 0.2, 0.05
 

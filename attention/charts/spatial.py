@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from attention.analysis import block_called
+from attention.charts.channels import NO_CHANNEL, crossed_out
 from attention.charts.chart import Chart, by_map, by_place
 from attention.charts.colours import (
     ACCENT,
@@ -185,7 +186,9 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     if spatial is not None:
         shown.append(("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
     shown.append(("= passed\non", after, FEATURES, ends))
-    panels = _side_by_side(shown, left=0.015, right=0.015, top=0.95)
+    figure = _drawn(_side_by_side(shown, left=0.015, right=0.015, top=0.95), height=340)
+    crosses = [] if channel is None else crossed_out(figure.data[1].z, xaxis="x2", yaxis="y2")
+    figure.add_traces(crosses)
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
@@ -194,10 +197,10 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     legend = ", and one for ".join(filter(None, kinds))
     return Chart(
         "dials",
-        _drawn(panels, height=340),
+        figure,
         f"{block_called(name, first=True)}: features from {extent(means)} become {extent(after)}.",
         f"In {block_called(name)}, with this picture. A gate is a number for each of {legend}. Features are grey, "
-        f"{FEATURE_ENDS}, on one scale before and after.",
+        f"{FEATURE_ENDS}, on one scale before and after." + f" {NO_CHANNEL}" * bool(crosses),
         table=by_map(table),
     )
 

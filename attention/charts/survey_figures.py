@@ -11,10 +11,12 @@ from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
+from attention.charts.network import named, swatches
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
 FONT = {"size": 14}
+LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
 CLASSES = OKABE_ITO[:5] + OKABE_ITO[6:7]
 """The lines of single classes; the colour of what is selected is not among them."""
 ALL = "#6b7f93"
@@ -28,20 +30,19 @@ def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     figure.update_xaxes(tickfont=FONT, showgrid=False)
     figure.update_yaxes(tickfont=FONT)
     figure.update_annotations(font=FONT)
-    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
     margin = {"l": 0, "r": 8, "t": 32, "b": 0}
-    figure.update_layout(**{"height": height, "margin": margin, "legend": legend} | layout)
+    figure.update_layout(**{"height": height, "margin": margin, "legend": LEGEND} | layout)
     return figure
 
 
 PANEL_HEIGHT = 250
 """Height of a row of panels in pixels."""
 PANELS_ACROSS = 2
-LINE_OF_TEXT = 0.085
+LINE_OF_TEXT = 0.11
 """Height of a line of text in a panel, as a share of it."""
 LONGEST = 17
 """Letters of a class's name at the end of its line."""
-BESIDE_LINES = 0.5
+BESIDE_LINES = 0.7
 """Room for the names, as a share of the lines' width."""
 
 
@@ -199,6 +200,7 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
             customdata=list(names),
             marker={"color": colours, "line": {"width": 0}},
             hovertemplate=hover,
+            showlegend=False,
             row=number,
             col=1,
             **SOLID,
@@ -207,7 +209,10 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
         if row.null is not None:
             figure.add_hline(row.null, line={"color": NULL, "width": 2, "dash": "dash"}, row=number, col=1)
     figure.update_annotations(x=0, xanchor="left")
-    return _in_depth(_finished(figure, max(300, 130 * len(rows) + 80), showlegend=False), names)
+    if chosen >= 0:
+        figure.add_traces(swatches({"the chosen gate": ACCENT, "other gates": FINDING}))
+    above = {"legend": {**LEGEND, "y": 1 + 0.2 / len(rows)}, "margin": {"l": 0, "r": 8, "t": 60, "b": 0}}
+    return _in_depth(_finished(figure, max(300, 130 * len(rows) + 108), **above), names)
 
 
 def _box(label: str, colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Box:
@@ -241,15 +246,9 @@ def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go
 
 
 def _in_depth(figure: go.Figure, names: Sequence[str]) -> go.Figure:
-    fit = len(names) <= MOST_NAMES
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=list(names), showticklabels=False)
-    figure.update_xaxes(range=[-0.6, len(names) - 0.4])
-    # only below the last of several rows
-    axes = sorted(figure.select_xaxes(), key=lambda axis: axis.plotly_name and len(axis.plotly_name))
-    slanted = len(names) > 9
-    axes[-1].update(showticklabels=fit, tickangle=-40 if slanted else 0)
-    if slanted and fit:  # the first name reaches to the left of its tick, and is left out where it has no room
-        figure.update_layout(margin_l=64)
+    figure.update_xaxes(**named(names), range=[-0.6, len(names) - 0.4], showticklabels=False)
+    *_, last = figure.select_xaxes()  # only below the last of several rows
+    last.showticklabels = len(names) <= MOST_NAMES
     return figure
 
 
@@ -274,11 +273,11 @@ def channel_histogram(counts: NDArray[np.integer]) -> go.Figure:
     hover = "%{x:.3f}: %{y} pictures<extra></extra>"
     bars = go.Bar(x=centres, y=counts[shown + 1].astype(np.int64), width=1 / bins, marker=marker, hovertemplate=hover)
     figure = go.Figure(bars)
-    named = {-1: "below 0", bins: "above 1"}
+    beyond = {-1: "below 0", bins: "above 1"}
     edges = [0, 0.25, 0.5, 0.75, 1]
-    extra = [index for index in shown if index in named]
+    extra = [index for index in shown if index in beyond]
     figure.update_xaxes(title="gate", tickvals=[*edges, *((index + 0.5) / bins for index in extra)])
-    figure.update_xaxes(ticktext=[*map(str, edges), *(named[int(index)] for index in extra)])
+    figure.update_xaxes(ticktext=[*map(str, edges), *(beyond[int(index)] for index in extra)])
     figure.update_yaxes(title="pictures")
     return _finished(figure, 300, bargap=0, showlegend=False)
 
@@ -301,14 +300,16 @@ def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[int]) -> g
             text=list(by_class.names),
             customdata=np.stack([by_class.numbers, by_class.counts], 1).tolist(),  # a row of an array comes back a dict
             hovertemplate="%{text}: %{x:.3f}, n = %{customdata[1]:,}<extra></extra>",
+            showlegend=False,
             **SOLID,
         )
     )
+    figure.add_traces(swatches({"chosen classes": ACCENT, "other classes": FINDING}) if len(chosen) else [])
     figure.add_vline(overall, line={"color": ALL, "width": 2, "dash": "dash"}, layer="below")
     labels = [f"{name} ({count:,})" for name, count in zip(by_class.names, by_class.counts, strict=True)]
     figure.update_yaxes(tickvals=at, ticktext=labels, range=[len(at) - 0.5, -0.5], showgrid=False)
-    figure.update_xaxes(title="gate, mean and one standard deviation", showgrid=True)
-    return _finished(figure, 90 + 24 * len(at), showlegend=False, margin={"l": 0, "r": 8, "t": 8, "b": 0})
+    figure.update_xaxes(title="mean gate\n± one standard deviation", showgrid=True)
+    return _finished(figure, 114 + 24 * len(at))
 
 
 def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doubles, chosen: int) -> go.Figure:
@@ -334,7 +335,7 @@ def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doub
     for index in np.flatnonzero(channels == chosen):
         colour = translucent(ACCENT, 0.18)
         figure.add_vrect(index - 0.5, index + 0.5, fillcolor=colour, line_width=0, layer="below")
-    figure.update_xaxes(title="channel, the largest difference first", tickvals=at, ticktext=list(map(str, channels)))
+    figure.update_xaxes(title="channel, the largest difference first", **named(list(map(str, channels))))
     figure.update_yaxes(title="mean gate")
     return _finished(figure, 320)
 

@@ -232,20 +232,21 @@ def health(selection: Selection, *, few: bool = False) -> Chart:
     survey = selection.survey
     checked = list(survey.health().values())
     rows = [
-        (f"share of the values below {LOW}", "low", 1.0),
-        (f"share of the values of {HIGH} and above", "high", 1.0),
-        (f"share of channels or places that never reach {LOW} (dead)", "dead", 1.0),
-        (f"share of channels or places that never fall below {HIGH} (open)", "open", 1.0),
-        (f"share of channels or places that are constant (deviation below {CONSTANT})", "constant", 1.0),
-        ("standard deviation over the pictures, mean over channels or places", "deviation", 0.0),
-        ("entropy of a channel or place over the pictures, in bits (bins of 0.05)", "entropy", 0.0),
+        (f"share of values below {LOW}", "low", 1.0),
+        (f"share of values of {HIGH} and above", "high", 1.0),
+        (f"share that is dead: never reaches {LOW}", "dead", 1.0),
+        (f"share that is open: never falls below {HIGH}", "open", 1.0),
+        (f"share that is constant: deviation below {CONSTANT}", "constant", 1.0),
+        ("standard deviation over the pictures, mean", "deviation", 0.0),
+        ("entropy over the pictures in bits, mean", "entropy", 0.0),
     ]
     drawn = [row for row in rows if row[1] in ("low", "high", "constant")] if few else rows
     numbers = [figures.GateNumbers(title, [getattr(each, name) for each in checked], top) for title, name, top in drawn]
     headline = _health_headline(survey)
     caption = (
-        f"Each bar is one gate over n = {amount(selection.pictures, 'picture')}. A constant channel does the same to "
-        "every picture: that need not mean that the network can do without its factor."
+        f"Each bar is one gate over n = {amount(selection.pictures, 'picture')}: shares of its channels or places, and "
+        "means over them; entropy in bins of 0.05. A constant channel does the same to every picture: that need not "
+        "mean that the network can do without its factor."
     )
     table: dict[str, list[object]] = {
         "gate": [gate.name for gate in survey.gates],

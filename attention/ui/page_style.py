@@ -44,10 +44,11 @@ def styled(figure: go.Figure) -> go.Figure:
 
 
 def _make_room(layout: dict[str, Any]) -> None:
-    """Room for the figure's tools: where they stood on a point, a click would make a file of it."""
+    """Room for the figure's tools above its titles: where they stood on a point, a click would make a file of it."""
     margin, height = layout.get("margin", {}), layout.get("height")
-    if "t" in margin and margin["t"] < TOOLS:
-        layout |= {"height": height and height + TOOLS - margin["t"], "margin": margin | {"t": TOOLS}}
+    more = max(TOOLS - margin.get("t", TOOLS), 0) if presenting.is_on() else TOOLS
+    if "t" in margin:
+        layout |= {"height": height and height + more, "margin": margin | {"t": margin["t"] + more}}
 
 
 def _ink(layout: dict[str, Any]) -> None:

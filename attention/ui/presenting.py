@@ -30,7 +30,7 @@ KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE
 PARAMETER = "present"
 STYLE = """<style>
 [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
-:root { font-size: min(3.0556vh, 2.1484vw) !important; }
+:root { font-size: max(16px, min(3.0556vh, 2.1484vw)) !important; }
 [data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 [data-testid="stMainBlockContainer"] { padding-top: 0.5rem !important; }
 [data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
@@ -42,7 +42,8 @@ STYLE = """<style>
 [data-testid="stMain"] :is([class*="st-key-room_"], .st-key-map_over_picture) { min-height: 0 !important; }
 </style>"""
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. Type is 22 pixels high on a screen
-of 1280 x 720 and of 1024 x 768, and grows with the screen."""
+of 1280 x 720 and of 1024 x 768, and grows with the screen; on a phone it has its usual size, and `bare.css` lets the
+page scroll."""
 FIGURE = (
     ':is(.stPlotlyChart, .stImage, [data-testid="stMermaidChart"], .stBidiComponent:not(.st-key-said *), '
     ".stDataFrame, table, pre)"
@@ -96,7 +97,7 @@ class Screen(NamedTuple):
     @property
     def scale(self) -> float:
         """How much larger a figure's text is than on a screen of 1280 x 720 or 1024 x 768, as the page's text."""
-        return min(self.height / 720, self.width / 1024)
+        return max(16 / 22, min(self.height / 720, self.width / 1024))
 
 
 def is_on() -> bool:

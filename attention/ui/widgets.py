@@ -25,6 +25,10 @@ from attention.report import Table
 from attention.ui import downloads, going_back, presenting, recorder
 from attention.ui.page_style import styled
 
+ON_A_PHONE = 340
+"""Pixels that a figure has on a phone."""
+WIDTHS = (30, 40, 50, 60)
+"""How wide a figure can be held by `screen.css`, in units of 16 pixels, or more in a presentation."""
 FORMATS = ["PNG", "SVG"]
 """What a figure can be as a file."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
@@ -109,19 +113,28 @@ def show(
     elif isinstance(chart.figure, bytes):
         st.image(chart.figure, width="stretch", alt=readable(chart.alt), caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
-        st.plotly_chart(
-            styled(chart.figure),
-            key=chart.key,
-            alt=readable(chart.alt),
-            height="stretch" if presenting.is_bare() else "content",
-            on_select=on_select or "ignore",
-            selection_mode=("points", "box", "lasso") if area else "points",
-            config=_tools(chart.key),
-        )
+        with _place_of(chart):
+            st.plotly_chart(
+                styled(chart.figure),
+                key=chart.key,
+                alt=readable(chart.alt),
+                height="stretch" if presenting.is_bare() else "content",
+                on_select=on_select or "ignore",
+                selection_mode=("points", "box", "lasso") if area else "points",
+                config=_tools(chart.key),
+            )
     if chart.caption and (draw or not isinstance(chart.figure, bytes)):
         say(literal(chart.caption), chart.key, "caption")
     if chart.table and fold_table:
         fold(**{chart.key: chart.table})
+
+
+def _place_of(chart: Chart) -> DeltaGenerator:
+    """Where a figure is as wide as its texts need, and moves sideways on a screen that is narrower."""
+    if chart.least_width <= ON_A_PHONE:
+        return st.container()
+    least = next((width for width in WIDTHS if 16 * width >= chart.least_width), WIDTHS[-1])
+    return st.container(key=f"wide_{least}_{slug(chart.key)}")
 
 
 def say(

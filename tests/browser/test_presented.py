@@ -109,6 +109,24 @@ def test_each_step_of_a_lesson_is_whole_on_a_screen(visit, server, name):
     assert not {step: screens for step, screens in found.items() if screens}
 
 
+SMALL = """() => [...document.querySelectorAll('[data-testid="stMain"] *')].filter(part => part.checkVisibility()
+    && [...part.childNodes].some(each => each.nodeType === 3 && each.data.trim())
+    && part.getBoundingClientRect().width > 1 && parseFloat(getComputedStyle(part).fontSize) < 11)
+    .map(part => `${part.textContent.slice(0, 40)}: ${getComputedStyle(part).fontSize}`)"""
+"""What is written in less than 11 pixels."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_a_phone_all_that_is_presented_can_be_read(visit, server, name):
+    visitor = visit(server)
+    visitor.page.set_viewport_size({"width": 390, "height": 844})
+    visitor.open(f"{PAGES[name]}?{WITH.get(name, '')}present=1")
+    expect(visitor.page.locator("html")).to_have_attribute("data-screen", "390x844")
+    seen = settled(visitor)
+    assert visitor.page.evaluate(SMALL) == []
+    assert seen["figures"] and not seen["hidden"]
+
+
 def test_presented_pages_open_on_their_own_networks_and_with_a_persons_own_picture(visit, server):
     visitor = visit(server)
     page = visitor.page

@@ -1,8 +1,11 @@
 """On a phone and on a tablet: a title of two lines, a figure on the first screen, and nothing beyond its edge."""
 
+from urllib.parse import quote_plus
+
 import pytest
 
 from tests.browser.dashboard import PAGES, Visitor
+from tests.browser.test_presented import TABS
 
 SIZES = {"phone": (390, 844), "tablet": (820, 1180)}
 LEAST = 80
@@ -17,8 +20,8 @@ LOOK = """figures => {
   return [Math.round(lines), Math.min(...tops), main.scrollWidth - main.clientWidth];
 }"""
 CUT = """() => {
-  const texts = "[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, [data-testid=stSidebarNavLink] *, "
-    + "[data-testid=stMain] .stButton *";
+  const texts = "[data-testid=stMetric] *, [data-testid=stSidebarNavLink] *, "
+    + "[data-testid=stMain] :is(.stButton, .stPageLink) *";
   const cut = part => part.clientWidth && part.getBoundingClientRect().right > 0
     && part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).textOverflow === "ellipsis";
   const choices = [...document.querySelectorAll("[data-testid=stMain] [role=radiogroup]")];
@@ -76,3 +79,41 @@ def test_beside_the_sidebar_of_a_tablet_switches_are_seen_whole(contexts, server
     visitor.check()
     visitor.page.close()
     assert beyond == []
+
+
+RUN_TOGETHER = """() => [...document.querySelectorAll("[data-testid=stMain] .js-plotly-plot")].flatMap(figure => {
+  const whole = figure.getBoundingClientRect(), texts = figure.querySelectorAll(".main-svg text");
+  const boxes = parts => [...parts].filter(part => part.checkVisibility({opacityProperty: true}))
+    .map(part => [part.textContent, part.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
+  const tools = boxes(figure.querySelectorAll(".modebar-btn")).map(([, box]) => ["a tool", box]);
+  const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2;
+  const seen = boxes(texts).filter(([text]) => text);
+  return [
+    ...seen.filter(([, box]) => box.left < whole.left - 1 || box.right > whole.right + 1 || box.top < whole.top - 1
+      || box.bottom > whole.bottom + 1).map(([text]) => `${text} leaves its figure`),
+    ...seen.flatMap(([one, a], at) => [...seen.slice(at + 1), ...tools].filter(([, b]) => meet(a, b))
+      .map(([two]) => `${one} / ${two}`)),
+  ];
+})"""
+"""Texts of figures that lie over one another or under the figure's tools, or that leave it."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_texts_of_figures_are_apart(contexts, server, name):
+    visitor, found = Visitor(contexts["light"], server, width=390, height=1000), {}
+    link = f"{PAGES[name]}?network=se" if name == "survey" else PAGES[name]
+    visitor.open(link)
+    parts = visitor.page.get_by_role("tab").all_text_contents() if name in TABS else []
+    for part in [None, *parts[1:]]:
+        if part:
+            visitor.open(f"{link}{'&' if '?' in link else '?'}{TABS[name]}={quote_plus(part)}")
+        for width in (390, 820, 1280):
+            visitor.page.set_viewport_size({"width": width, "height": 1000})
+            visitor.page.wait_for_timeout(500)  # the figures take the width a little later
+            visitor.settle()
+            if together := visitor.page.evaluate(RUN_TOGETHER):
+                found[part, width] = together
+    visitor.check()
+    visitor.page.close()
+    assert found == {}

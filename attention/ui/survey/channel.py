@@ -37,7 +37,7 @@ def draw_channel(selection: Selection) -> None:
     widgets.say(widgets.literal(surveys.channel_headline(selection, gate, channel)), "headline", "header")
     _draw_exemplars(selection, gate, channel)
     widgets.data(exemplars=_exemplars(selection, gate, channel))
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.container(key="stacked_channel").columns([2, 3], gap="large")
 
     def click() -> None:
         if point := widgets.clicked("channel_classes"):

@@ -1,7 +1,8 @@
 """Views of the gates of a survey: the role of excitation, selectivity and health by depth, maps, correct and wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import streamlit as st
 
 from attention import images
@@ -9,6 +10,7 @@ from attention.charts import surveys
 from attention.charts.surveys import Selection
 from attention.models import own, zoo
 from attention.numbers import amount
+from attention.survey import LoadedSurvey
 from attention.survey.statistics import INDICES
 from attention.ui import jobs, presenting, widgets
 from attention.ui.survey.selection import select, select_gate
@@ -18,13 +20,39 @@ SCALES = ["0 to 1", "Its own"]
 FOLD = "python -m attention fold RESULT.parquet --out FOLDED.safetensors"
 
 
+def missing(survey: LoadedSurvey) -> dict[str, str]:
+    """The parts that a survey has nothing for, each with what it needs."""
+    blocks, first = survey.blocks.values(), survey.gates[0]
+    compared = (each.index for index in INDICES for each in survey.selectivity(index).values())
+    known = amount(int(first.correct.count + first.wrong.count), "picture")
+    by_channel, by_place = any(block.channel for block in blocks), any(block.spatial for block in blocks)
+    needs = {
+        "Role of excitation": (by_channel, "gates by channel"),
+        "Selectivity by depth": (
+            any(np.isfinite(index).any() for index in compared),
+            "gates that vary, and a folder for each of two classes, with more pictures than classes",
+        ),
+        "One channel": (by_channel, "gates by channel"),
+        "Where it looks": (by_place, "gates that vary over places, as those of cbam"),
+        "Right and wrong": (
+            bool(first.correct.count and first.wrong.count),
+            f"pictures in folders named after the network's classes, some named right by it and some wrong (here "
+            f"{known}, {first.wrong.count:,} wrong)",
+        ),
+    }
+    return {part: need for part, (there, need) in needs.items() if not there}
+
+
+def say_missing(missing: Mapping[str, str]) -> None:
+    """What `missing` found, below the parts that are there."""
+    if missing:
+        st.caption("Left out here: " + "; ".join(f"“{part}” needs {need}" for part, need in missing.items()) + ".")
+
+
 def draw_role(selection: Selection) -> None:
     """What each class makes of the channels, a panel for each stage."""
     few = presenting.is_bare()
     blocks = surveys.role_blocks(selection, few=few)
-    if not blocks:
-        widgets.info("This network has no gates by channel. “Where it looks” shows its maps.")
-        return
     settings, view = presenting.slots("role")
     with settings.container(horizontal=True, vertical_alignment="bottom"):
         most = int(widgets.choose("Channels, at most", SAMPLES, key="sampled", look="row"))
@@ -47,7 +75,7 @@ def draw_selectivity(selection: Selection) -> None:
     index = widgets.choose("Index", list(INDICES), key="index", look="row")
     chart = surveys.selectivity(selection, index)
     if chart is None:
-        widgets.info("This index needs two classes, more pictures than classes and gates that vary: not so here.")
+        widgets.info("Here this index says nothing; another one does.")
         return
     widgets.show(chart, on_select=_select_gate_of(selection, chart.key))
     st.caption("Click the dot on a median to select its block.")
@@ -108,19 +136,12 @@ def draw_maps(selection: Selection) -> None:
 def _say_no_map(selection: Selection) -> None:
     survey = selection.survey
     others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
-    if others:
-        widgets.info(f"{widgets.literal(selection.called)} has no map; {widgets.literal(', '.join(others))} have one.")
-    else:
-        title = widgets.literal(survey.title)
-        widgets.info(f"{title} has no gates that vary over places. Try a survey of cbam.")
+    widgets.info(f"{widgets.literal(selection.called)} has no map; {widgets.literal(', '.join(others))} have one.")
 
 
 def draw_correctness(selection: Selection) -> None:
     """The gates of the pictures that the network names right, against those of the others."""
     charts = surveys.correctness(selection)
-    if not charts:
-        _say_nothing_to_compare(selection)
-        return
 
     def click() -> None:
         point = widgets.clicked("correctness_channels")
@@ -130,16 +151,6 @@ def draw_correctness(selection: Selection) -> None:
     for chart, on_select in zip(charts, (_select_gate_of(selection, "correctness"), click), strict=False):
         widgets.show(chart, on_select=on_select)
     st.caption("Click a bar to select its block, and a dot to select its channel.")
-
-
-def _say_nothing_to_compare(selection: Selection) -> None:
-    result, gate = selection.survey.result, selection.survey.gates[0]
-    if result.accuracy is None:
-        sentence = "The network knows none of these classes by name, so nothing here is right or wrong."
-    else:
-        known = f"Of {amount(int(gate.correct.count + gate.wrong.count), 'picture')} whose class the network knows"
-        sentence = f"{known} it names {gate.wrong.count:,} wrong: there is nothing to compare."
-    widgets.info(sentence)
 
 
 def _select_gate_of(selection: Selection, key: str) -> Callable[[], None]:
