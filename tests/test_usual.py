@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from attention import analysis, images
+from attention.analysis.gates import ninths
 from attention.analysis.usual import AgainstUsual, UsualGates, views
 from attention.charts import usual
 from attention.kinds import CHANNEL, SPATIAL
@@ -69,7 +70,8 @@ def test_a_habit_of_position_is_called_one():
         "picture it opens more than usual at the upper left."
     )
     assert usual.details(case, SPATIAL).startswith(
-        "For a grey card it is most open there too. The ninth at the upper left is 0.200 above its usual mean."
+        "For a grey card it is most open there too. The ninth at the upper left is 0.200 above its usual mean. None "
+        "of 3 other pictures have a ninth as far above its usual gate."
     )
     chart = usual.chart(case, "layer3.0", SPATIAL)
     assert list(chart.table) == ["row", "column", "this picture", "usual", "this less usual", "grey card"]
@@ -88,6 +90,25 @@ def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
     assert usual.headline(none, "a", CHANNEL) == "Block a lets no channel through more than usual."
 
 
+@pytest.mark.parametrize(("shape", "kind"), [((24,), CHANNEL), ((9, 9), SPATIAL)])
+def test_what_most_other_pictures_have_too_is_not_said_to_be_unusual(shape, kind):
+    """Gates that are noise alone are somewhere above their mean with every picture: half of them farther than most."""
+    cases = [random_case(shape, seed, count=9) for seed in range(40)]
+    for case in cases:
+        every = [case.values, *case.others]
+        rests = [np.delete(every, place, 0).mean(0, dtype=np.float64) for place in range(10)]
+        highest = [
+            max(ninths(one - rest).values()) if one.ndim == 2 else (one - rest).max()
+            for one, rest in zip(every, rests, strict=True)
+        ]
+        assert case.as_far == sum(other >= highest[0] for other in highest[1:])
+        ordinary = 2 * case.as_far > case.count
+        text = usual.headline(case, "a", kind) + usual.details(case, kind)
+        assert ("through more than usual" in text or "it opens more than usual" in text) != ordinary
+        assert f"{case.as_far or 'none'} of 9 other pictures" in text.replace("None", "none")
+    assert 10 < sum(2 * case.as_far > case.count for case in cases) < 30
+
+
 @pytest.mark.parametrize(("shape", "kind"), [((4,), CHANNEL), ((3, 3), SPATIAL)])
 def test_a_gate_that_is_the_same_everywhere_has_no_strongest(shape, kind):
     same = found(np.full(shape, 0.5), np.full((3, *shape), 0.5), np.full(shape, 0.5))
@@ -102,8 +123,9 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
         "with others."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "Most below its usual gate is channel 2: 0.100, usually 0.800. Its strongest channel is the strongest with 2 "
-        "of 2 other pictures; with a grey card it is too."
+        "None of 2 other pictures have a channel as far above its usual gate. Most below its usual gate is channel 2: "
+        "0.100, usually 0.800. Its strongest channel is the strongest with 2 of 2 other pictures; with a grey card it "
+        "is too."
     )
     alone = usual.details(found([0, 1], [[0.9, 0.5]] * 3, [0.9, 0.5]), CHANNEL)
     assert "the strongest with none of 3 other pictures; with a grey card channel 0 is." in alone

@@ -79,9 +79,13 @@ class AgainstUsual:
 
         This picture's is the first. Each is measured alike, so that its rank among them is a fair one.
         """
+        return np.sqrt((self._from_rest**2).reshape(self.count + 1, -1).mean(1))
+
+    @cached_property
+    def _from_rest(self) -> NDArray[np.float64]:
+        """Each picture's gate less the mean over all the others': (n + 1, ...), this picture's first."""
         every = np.concatenate([self.values[None], self.others]).astype(np.float64)
-        from_rest = (every - every.mean(0)) * (len(every) / (len(every) - 1))
-        return np.sqrt((from_rest**2).reshape(len(every), -1).mean(1))
+        return (every - every.mean(0)) * (len(every) / (len(every) - 1))
 
     @property
     def nearer(self) -> int:
@@ -102,11 +106,21 @@ class AgainstUsual:
     @property
     def opened(self) -> tuple[str, float]:
         """Where it is most above the usual gate, in words, and by how much: a channel, or the mean of a ninth."""
-        difference = self.difference
-        if difference.ndim == 2:
-            return highest_ninth(difference)
-        most = int(difference.argmax())
-        return str(most), float(difference[most])
+        return _highest(self.difference)
+
+    @property
+    def as_far(self) -> int:
+        """How many of the other pictures are somewhere as far above their usual gate: the highest of many differences
+        is always above 0."""
+        own, *others = (_highest(difference)[1] for difference in self._from_rest)
+        return sum(other >= own for other in others)
+
+
+def _highest(difference: NDArray[np.float64]) -> tuple[str, float]:
+    if difference.ndim == 2:
+        return highest_ninth(difference)
+    most = int(difference.argmax())
+    return str(most), float(difference[most])
 
 
 def most_open(values: Floats) -> str:

@@ -150,13 +150,12 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
         share = selection.survey.selectivity(SHARE)[_role_gate(selection, block).name]
         if np.isfinite(share.index).any():
             name = selection.survey.block_names[block]
-            shares.append((name, float(np.nanmean(share.index)), float(np.nanmean(share.shuffled))))
+            shares.append((name, float(np.nanmean(share.index))))
     if not shares and len(selection.survey.told_apart):
         return "No class has a second picture here, or no gate varies, so nothing can be said of classes."
     if not shares:
         return "All pictures are of one class here, so nothing can be said of classes."
     most, least = (by(shares, key=lambda share: share[1]) for by in (max, min))
-    chance = max(shuffled for *_, shuffled in shares)
     bound = statistics.share_bound(selection.survey.gates[0], len(shares))
     if most[1] <= bound:
         return (
@@ -165,8 +164,8 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
         )
     elsewhere = f", the least in {least[0]}, {least[1]:.1%}" if len(shares) > 1 else ""
     return (
-        f"The class of a picture explains {most[1]:.1%} of how the gates of {most[0]} vary{elsewhere}; with shuffled "
-        f"classes at most {chance:.2%}."
+        f"The class of a picture explains {most[1]:.1%} of how the gates of {most[0]} vary{elsewhere}; by chance up to "
+        f"{bound:.1%} in 95% of surveys."
     )
 
 
@@ -208,7 +207,9 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
             f"share between classes of up to {fixed(bound)} in 95% of surveys; {names[most]} is the highest here, "
             f"{highest}"
         )
-    headline = f"{found}; with shuffled classes it is {fixed(max(null[place] for place in known))} at most."
+    elif index == SHARE:
+        found += f"; by chance up to {fixed(bound)} in 95% of surveys"
+    headline = f"{found}; with the classes shuffled once the highest is {fixed(max(null[place] for place in known))}."
     caption = (
         f"{index}. A box holds the middle half of a gate's channels or places, its dot and line are the median, its "
         f"whiskers are the ends; grey with the classes shuffled once among the pictures. n = {selection.pictures:,} "

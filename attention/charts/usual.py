@@ -33,13 +33,26 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
             others += "has it there." if found.alike < 2 else "have it there."
         where = "there, too" if place == own else f"at the {place}"
         more = f"it opens more than usual {where}" if above > 0 else "it opens nowhere more than usual"
+        more = f"it opens nowhere farther than for most others: {_as_far(found, kind)}" if _is_ordinary(found) else more
         return f"{called} is most open at the {own}, {others} With this picture {more}."
     if above <= 0:
         return f"{called} lets no {_word(kind)} through more than usual."
-    return (
-        f"{called} lets {_word(kind)} {place} through more than usual: its gate is {fixed(found.values[int(place)])} "
-        f"with this picture, {fixed(found.usual[int(place)])} on average with others."
-    )
+    own, usual = (fixed(gate[int(place)]) for gate in (found.values, found.usual))
+    gates, word = f"{own} with this picture, {usual} on average with others", _word(kind)
+    if _is_ordinary(found):
+        return f"{called} lets no {word} through unusually far. Highest is {place}, {gates}: {_as_far(found, kind)}."
+    return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
+
+
+def _is_ordinary(found: AgainstUsual) -> bool:
+    """Whether most other pictures are somewhere as far above their usual gate."""
+    return found.opened[1] > 0 and 2 * found.as_far > found.count
+
+
+def _as_far(found: AgainstUsual, kind: Kind) -> str:
+    where = "ninth" if found.values.ndim == 2 else _word(kind)
+    some = f"{found.as_far or 'none'} of {found.count} other pictures {'has' if found.as_far == 1 else 'have'}"
+    return f"{some} a {where} as far above its usual gate"
 
 
 def details(found: AgainstUsual, kind: Kind) -> str:
@@ -51,18 +64,18 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     )
     if np.ptp(found.values) == 0:
         return far
+    rank = f" {_as_far(found, kind).capitalize()}." * (above > 0 and not _is_ordinary(found))
     grey, word, shut = most_open(found.grey), _word(kind), int(found.difference.argmin())
     if found.values.ndim == 2:
         card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
-        more = f" The ninth at the {place} is {fixed(above)} above its usual mean." * (above > 0)
+        more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
         return f"For a grey card it {card}.{more} {far}"
     card = "it is too" if found.grey_alike else f"{word} {grey} is"
     least = f"{fixed(found.values[shut])}, usually {fixed(found.usual[shut])}"
     below = f"Most below its usual gate is {word} {shut}: {least}. " * bool(found.difference[shut] < 0)
-    return (
-        f"{below}Its strongest {word} is the strongest with {found.alike or 'none'} of {found.count} other pictures; "
-        f"with a grey card {card}. {far}"
-    )
+    others = f"{found.alike or 'none'} of {found.count} other pictures"
+    strongest = f"Its strongest {word} is the strongest with {others}; with a grey card {card}."
+    return f"{rank} {below}{strongest} {far}".strip()
 
 
 def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Chart:
@@ -103,10 +116,10 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
     block, kind = list(found)[most]
     gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
-    said = (
-        f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
-        f"what is usual than with {nearer[most]} of {counts[most]} others"
-    )
+    said = f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
+    if 2 * nearer[most] <= counts[most]:
+        said = f"No gate is unusual here: with this picture even that of {block_called(names[block])} is farther from "
+    said += f"what is usual than with {nearer[most]} of {counts[most]} others"
     shares = [some / count for some, count in zip(nearer, counts, strict=True)]
     alike = shares.count(shares[most]) - 1
     if alike:
