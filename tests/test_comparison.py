@@ -195,6 +195,12 @@ def test_the_sheet_has_a_column_for_each_network_in_the_heatmaps_colours(columns
     assert alone.width < drawn.width and alone.height < drawn.height  # without spatial gates below
     other = [columns[0], replace(columns[1], heatmap=heatmap(np.eye(5)))]
     assert printed.networks(picture, other) != printed.networks(picture, columns)
+    for gate in comparison.by_stage(columns[1].spatial):  # each is drawn as it lies in the picture
+        turned = [replace(each, values=each.values[:, ::-1]) if each is gate else each for each in columns[1].spatial]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(comparison.Compared, "spatial", property(lambda own, new=turned: new * (own is columns[1])))
+            other = printed.networks(picture, columns)
+        assert other != printed.networks(picture, columns)
 
 
 def test_the_sheet_is_pictures_and_words_without_axes(columns, picture, monkeypatch):

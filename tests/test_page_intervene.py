@@ -241,6 +241,7 @@ def test_every_edit_is_answered_at_once(kind):
         choose(app, word)
         (edit,) = standing(app)
         assert WORDS[edit.action] == word and edit.kind == kind
+        assert not any(each.disabled for each in (*app.slider, *app.number_input)), "there is something to choose"
         if edit.action != "replace":
             assert answer(one, edit) in said(app)
 
