@@ -68,6 +68,11 @@ class Compared:
         return None if self.target is None or self.probabilities is None else float(self.probabilities[self.target])
 
     @property
+    def speaks(self) -> bool:
+        """Whether there is a heatmap, and a place of it that speaks for the class."""
+        return self.heatmap is not None and self.heatmap.maximum > 0
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one picture."""
         return self.observation.inventory.network.macs
@@ -103,9 +108,10 @@ def by_stage(gates: Sequence[Gate]) -> list[Gate]:
 def shared(columns: Sequence[Compared]) -> tuple[float, float] | None:
     """Mean overlap of the heatmaps' top fifths over the pairs of networks, and of each with a blob in the middle.
 
-    Where the networks see different squares, of the part that both see. None for fewer than two heatmaps.
+    Where the networks see different squares, of the part that both see. A map in which nothing speaks for the class has
+    no top, and is left out; None for fewer than two others.
     """
-    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap]
+    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap and column.speaks]
     if len(drawn) < 2:
         return None
     pairs = [agreement.overlap(*_common_parts(one, other)) for (one, _), (other, _) in combinations(drawn, 2)]
@@ -207,6 +213,14 @@ def differences(cards: Sequence[ModelCard]) -> list[str]:
     notes = []
     if random := [card.name for card in cards if card.random]:
         notes.append(f"{' and '.join(random)}: random weights, which have learned nothing.")
+    made = {card.name: str(card.training.get("by", "")).removeprefix("distillation from ") for card in cards}
+    for card in cards:
+        notes += [
+            f"{other.name} is {card.title} with gates added, taught to answer as it does: that the two look alike is "
+            "to be expected."
+            for other in cards
+            if made[other.name] == card.title
+        ]
     if all(card.source == "own" for card in cards):
         notes.append("All were trained by one recipe, with one seed each: a small difference may be chance.")
     else:
@@ -261,6 +275,7 @@ def compare(
     others: Sequence[Picture] = (),
 ) -> list[Compared]:
     """Each network on the picture, one class for all: by its label, or the first guess of the first that has classes.
+    Without a label, a network that does not know that class is asked about its own first guess.
 
     `methods` has one for each network, or one for all; Grad-CAM of the last block by default. `others` are pictures of
     something else. Raises ComparisonError where no network knows the label.
@@ -268,10 +283,12 @@ def compare(
     given: list[Method | None] = [*methods] or [None]
     chosen = given * len(observations) if len(given) == 1 else given
     compared: list[Compared] = []
+    own_guess = label is None
     for observation, seconds, method in zip(observations, times(observations), chosen, strict=True):
         target = None
         if observation.targets:
-            target = observation.first_target if label is None else place(observation.targets, label)
+            target = None if label is None else place(observation.targets, label)
+            target = observation.first_target if target is None and own_guess else target
         heatmap = None if target is None else observation.heatmap(target, method)
         compared.append(Compared(observation, target, heatmap, seconds, others))
         if label is None and target is not None:

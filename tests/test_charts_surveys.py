@@ -89,7 +89,9 @@ def test_the_headline_of_health_counts_the_constant_channels(loaded):
     still = replace(gate, overall=replace(gate.overall, std=np.array([0.0, 0.0199, 0.02])))
     moved = survey.LoadedSurvey(replace(loaded.result, gates=(still, *loaded.result.gates[1:])))
     chart = surveys.health(Selection(moved))
-    assert chart.headline.startswith("2 of 3 channels of 1 gate hardly change") and chart.headline.endswith("#1, 67%.")
+    assert chart.headline.startswith("2 of 3 channels of 1 gate hardly change") and chart.headline.endswith(
+        "channels, 67%, is in #1."
+    )
     assert chart.table["constant"][0] == 2 / 3 and chart.figure.data[4].y[0] == pytest.approx(2 / 3)
 
 
@@ -100,12 +102,12 @@ def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(l
         for name, std in (("one", [0.0, 0.5, 0.5]), ("two", [0.0, 0.0, 0.5]), ("three", [0.5, 0.5, 0.5]))
     ]
     chart = surveys.health(Selection(survey.LoadedSurvey(replace(loaded.result, gates=tuple(gates)))))
-    assert chart.headline.startswith("3 of 9 channels of 3 gates hardly change from picture to picture; the gate with")
-    assert chart.headline.endswith(" is two, 67%.")
+    assert chart.headline.startswith("3 of 9 channels of 3 gates hardly change from picture to picture; the largest")
+    assert chart.headline.endswith(" share of a gate's channels, 67%, is in two.")
     alike = survey.LoadedSurvey(
         replace(loaded.result, gates=(gates[1], replace(gates[1], name="three.gate"), gates[0]))
     )
-    assert surveys.health(Selection(alike)).headline.endswith("of their own are two and 1 more, 67%.")
+    assert surveys.health(Selection(alike)).headline.endswith("channels, 67%, is in two and 1 other gate.")
 
 
 def test_the_headline_of_selectivity_names_the_highest_gate_and_says_that_it_is_by_chance(selection):

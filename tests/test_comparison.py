@@ -105,6 +105,14 @@ def test_fewer_than_two_heatmaps_have_nothing_in_common():
     assert comparison.shared([column(bar(0)), column()]) is None
 
 
+@pytest.mark.parametrize("mute", [np.zeros((10, 10)), -bar(4)])
+def test_a_heatmap_in_which_nothing_speaks_for_the_class_is_left_out(mute):
+    """All its places are equal to one another, or to nothing: by ties it would share with any map what chance does."""
+    assert comparison.shared([column(bar(0)), column(mute)]) is None
+    whole = comparison.shared([column(bar(0)), column(bar(0))])
+    assert comparison.shared([column(bar(0)), column(mute), column(bar(0))]) == whole
+
+
 def test_the_last_gate_of_each_size_stands_for_its_stage(columns):
     names = [gate.name for gate in comparison.by_stage(columns[1].spatial)]
     assert names == [f"layer{stage}.1.attention.spatial" for stage in range(1, 5)]
@@ -135,6 +143,10 @@ def test_a_network_that_does_not_know_the_class_has_no_heatmap():
     mobile = zoo.load("torchvision/mobilenet_v3_small", random=True)
     one, other = comparison.compare(on_picture("plain", mobile), "goldfish")
     assert one.heatmap is None and other.heatmap is not None and other.labels[other.target] == "goldfish"
+    one, other = comparison.compare(on_picture("plain", mobile), None)
+    assert one.target == one.observation.first_target
+    known = one.labels[one.target]
+    assert other.heatmap and (comparison.place(other.labels, known) or other.observation.first_target) == other.target
     (said,) = comparison.classes([one, other])
     assert "10 in plain, 1,000 in torchvision/mobilenet_v3_small; 10 in all of them" in said
 
@@ -142,6 +154,9 @@ def test_a_network_that_does_not_know_the_class_has_no_heatmap():
 def test_what_has_to_be_known_before_a_comparison_is_said():
     (alike,) = comparison.differences([CARD, zoo.card("se")])
     assert "one recipe, with one seed" in alike
+    taught, _ = comparison.differences([zoo.card("cbam-b0"), zoo.card("efficientnet-b0")])
+    assert taught.startswith("cbam-b0 is EfficientNet-B0 with gates added")
+    assert len(comparison.differences([zoo.card("cbam-b0"), CARD])) == 1
     zoos = zoo.card("timm/seresnet50")
     random, differ = comparison.differences([CARD, replace(zoos, random=True)])
     assert "timm/seresnet50: random weights" in random

@@ -106,7 +106,7 @@ def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
     np.testing.assert_allclose(numbers(diamonds["y"]), [effect.change[first] for effect in effects], atol=1e-4)
     moved = {block: effect.probability(first) for block, effect in zip(blocks, effects, strict=True)}
     most = max(moved, key=lambda block: abs(moved[block][1] - moved[block][0]))
-    assert f"Without block **{most.removesuffix('.attention')}**: {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(
+    assert f"without block **{most.removesuffix('.attention')}**: {moved[most][0]:.1%} → {moved[most][1]:.1%}" in said(
         app
     )
     assert "the network was not trained without" in said(app) and "put to their neutral value" in said(app)

@@ -198,9 +198,20 @@ def test_weights_of_no_known_network_can_be_given_a_family_and_say_what_does_not
     said = app.error[0].value.replace("\\", "")
     assert "1 missing (layer2.0.bn2.bias)" in said and "1 left over (more.weight)" in said
     assert {*app.dataframe[0].value["key"]} == {"layer2.0.bn2.bias", "more.weight"}
-    assert app.header  # the page below shows the network that comes first
+    assert app.header and "this is the network that comes first" in texts(app)
     uploaded(app, "mine.pth", cbam)
     assert sound(app).selectbox(key="family").value == "As recognised"
+
+
+def test_a_file_that_does_not_fit_leaves_the_network_of_the_one_before(cbam):
+    app = sound(uploaded(opened(), "mine.pth", cbam))
+    before = app.session_state["_view"].choice.key
+    state = made(published.cbam_resnet)
+    del state["layer2.0.bn2.bias"]
+    uploaded(app, "other.pth", saved(state))
+    assert not app.exception and len(app.error) == 1 and "other.pth" in app.error[0].value.replace("\\", "")
+    assert "this is still the file before it: mine.pth" in texts(app).replace("\\", "")
+    assert app.session_state["_view"].choice.key == before
 
 
 def test_a_family_that_was_chosen_by_hand_takes_the_place_of_the_recognised_one():

@@ -198,7 +198,11 @@ def test_what_nobody_says_is_assumed_and_named():
         (("--model", "os.path:../x"), "names nothing"),
         (("--model", "nowhere_at_all:net"), "no module 'nowhere_at_all'"),
         (("--model", "tests.nowhere.net:net"), "no module 'tests.nowhere'"),
-        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold"),
+        (("--model", NAME + "clasifier"), "there is Gated, Channel, Segmenting, Twofold, Picky, Wrapped and others."),
+        (
+            ("--model", NAME + "clips", *SMALL),
+            "it convolves along one axis or three, and pictures have two: an adapter",
+        ),
         (("--model", NAME + "number"), "is of the type int"),
         (("--model", NAME + "failing"), "KeyError: 'no such data' (factories.py, line"),
         (("--model", NAME + "returning_nothing"), "the type NoneType"),

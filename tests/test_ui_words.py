@@ -200,20 +200,26 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
 @pytest.mark.parametrize("count", [2, 3])
 def test_what_heatmaps_share_is_called_by_how_much_it_is(monkeypatch, share, words, count):
     seen = SimpleNamespace(targets=["a cat", "a dog"])
-    some = [SimpleNamespace(heatmap=1, target=0, observation=seen) for _ in range(count)]
+    some = [SimpleNamespace(heatmap=1, speaks=True, target=0, observation=seen) for _ in range(count)]
     monkeypatch.setattr(columns.comparison, "shared", lambda columns: (share, 0.4))
     answer, more = columns.say(some, "cat")
     assert answer == f"The {count} heatmaps of “cat” share {words}: {share:.0%}, by chance 20%."
     assert ("is the same, on average." in more) is (count > 2) and "would share 40% with them" in more
     some[1].target = 1
     assert columns.say(some, "cat")[0].startswith(f"The {count} heatmaps of their own first guesses share")
+    card = SimpleNamespace(name="mute")
+    answer, more = columns.say([*some, SimpleNamespace(heatmap=1, speaks=False, target=0, card=card)], "cat")
+    assert answer.startswith(f"The {count} heatmaps") and "heatmap of mute speaks for the class" in more
+
+
+NONE_YET = SimpleNamespace(heatmap=None)
 
 
 def test_where_there_is_nothing_to_compare_it_is_said(monkeypatch):
     monkeypatch.setattr(columns.comparison, "shared", lambda columns: None)
     assert columns.say([1], "cat")[0] == "Choose another network to compare with."
     assert columns.say([1, 2], None)[0].startswith("None of these networks gives a score")
-    assert "Fewer than two of these networks have a heatmap of “cat”" in columns.say([1, 2], "cat")[0]
+    assert "Fewer than two of these networks have a heatmap of “cat”" in columns.say([NONE_YET] * 2, "cat")[0]
 
 
 def test_places_are_said_to_correspond_only_where_they_do():

@@ -106,6 +106,11 @@ def is_independent(outputs: Outputs, classes: int) -> bool:
     return outputs == "scores" or classes == 1
 
 
+def choosing(outputs: Outputs, classes: int) -> str:
+    """What the probabilities of so many classes have to do with one another, in words."""
+    return "each has a probability of its own" if is_independent(outputs, classes) else "it must choose among them"
+
+
 def in_words(outputs: Outputs, classes: int) -> str:
     """What the outputs are taken for, in words."""
     if outputs == "logits":

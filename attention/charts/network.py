@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from attention import analysis
-from attention.analysis import Block
+from attention.analysis import Block, predictions
 from attention.charts.chart import Chart
 from attention.charts.colours import (
     ACCENT,
@@ -22,7 +22,7 @@ from attention.charts.colours import (
     on_scale,
 )
 from attention.numbers import amount, fixed
-from attention.records import Doubles, Floats, Part
+from attention.records import Doubles, Floats, Outputs, Part
 
 WIDE = 0.06
 """The share from which on a part has its name in it."""
@@ -59,16 +59,21 @@ def openness(blocks: Sequence[Block]) -> Chart:
     )
 
 
-def prediction(probabilities: Doubles, labels: Sequence[str], count: int = 10) -> Chart:
+def prediction(probabilities: Doubles, labels: Sequence[str], outputs: Outputs, count: int = 10) -> Chart:
     """The most probable classes as bars; the table has `count` of them."""
     top = analysis.top(probabilities, labels, count)
     best, share = top[0]
+    classes = amount(len(probabilities), "class", "classes")
+    of = (
+        f"The {analysis.TOP_CLASSES} most probable of {classes}"
+        if len(probabilities) > analysis.TOP_CLASSES
+        else f"Of {classes}"
+    )
     return Chart(
         "prediction",
         likely(*zip(*top[: analysis.TOP_CLASSES], strict=True)),
         f"The most probable class is {best}, {share:.1%}.",
-        f"The {analysis.TOP_CLASSES} most probable of {amount(len(probabilities), 'class', 'classes')}; it must "
-        f"choose among them.",
+        f"{of}; {predictions.choosing(outputs, len(probabilities))}.",
         table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
     )
 

@@ -275,10 +275,9 @@ def _health_headline(survey: LoadedSurvey) -> str:
     worst = [
         name for name, gate in zip(survey.gate_names, survey.gates, strict=True) if shares.get(gate.name) == largest
     ]
-    named = f"gates with the largest share of their own are {worst[0]} and {len(worst) - 1} more" if worst[1:] else ""
+    more = f" and {amount(len(worst) - 1, 'other gate')}" if worst[1:] else ""
     whole = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
-    named = named or f"gate with the largest share of its own is {worst[0]}"
-    most = f"; the {named}, {largest:.0%}" if constant else ""
+    most = f"; the largest share of a gate's channels, {largest:.0%}, is in {worst[0]}{more}" if constant else ""
     return f"{constant:,} of {whole} hardly change from picture to picture{most}."
 
 

@@ -135,7 +135,7 @@ def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str)
         span = f"{row.before:.1%} → {row.after:.1%} ({measure} {signed(test.observed)})"
         click.echo(
             f"  {'without ' * bool(off)}{row.name}: {span}; {verdict} which value stands where, "
-            f"{p_value(test.p_adjusted)} ({signed(test.low)} to {signed(test.high)} if not)"
+            f"{p_value(test.p_adjusted)} (by chance {signed(test.low)} to {signed(test.high)})"
         )
 
 

@@ -297,8 +297,12 @@ def _channels(module: "nn.Module") -> int:
 
 
 def _hint(module: "nn.Module", error: BaseException, channels: int) -> str:
+    from torch import nn
+
     if isinstance(error, TypeError | IndexError | KeyError | AttributeError):
         return "it has to run on a batch of pictures and nothing else, or needs an adapter that makes what it takes"
+    if any(isinstance(part, nn.Conv1d | nn.Conv3d) for part in module.modules()):
+        return "it convolves along one axis or three, and pictures have two: an adapter makes of them what it takes"
     if (first := _channels(module)) != channels:
         return f"the channels that its first convolution reads are {first}, and those of a picture are {channels}"
     return "another image size may be the right one"
@@ -406,7 +410,11 @@ def _names(module: Any) -> str:
         for name, value in vars(module).items()
         if callable(value) and not name.startswith("_") and value.__module__ == getattr(module, "__name__", None)
     ]
-    return f"there is {', '.join(own[:6])}" if own else "nothing is defined there that could be called"
+    return (
+        f"there is {', '.join(own[:6])}{' and others' * (len(own) > 6)}"
+        if own
+        else "nothing is defined there that could be called"
+    )
 
 
 def fill(module: "nn.Module", model: str, weights: Path) -> None:

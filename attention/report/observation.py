@@ -76,7 +76,10 @@ def _seen(observation: Observation) -> Section:
     probabilities = observation.probabilities_or_none
     if probabilities is None:
         return Section("What did the network see?", [shown, "It gives no number for each class."])
-    return Section("What did the network see, and say?", [shown, network.prediction(probabilities, observation.labels)])
+    return Section(
+        "What did the network see, and say?",
+        [shown, network.prediction(probabilities, observation.labels, observation.outputs)],
+    )
 
 
 def _by_block(observation: Observation, found: Mapping[View, AgainstUsual]) -> Iterator[Section]:

@@ -243,7 +243,8 @@ class Upload(NamedTuple):
 
 
 def choose_weight_file() -> NetworkChoice | None:
-    """The network of an uploaded weight file, with what was assumed; None where there is none that works."""
+    """The network of an uploaded weight file, with what was assumed, or else of the one before it; None where there is
+    none that works."""
     upload = _take()
     if upload is None:
         return None
@@ -264,7 +265,9 @@ def choose_weight_file() -> NetworkChoice | None:
         with described:
             st.error(f"{literal(upload.name)}: {sentence(error)}", icon=":material/error:")
             _draw_differences(error)
-        return None
+            if before := uploaded()[:1]:
+                st.caption(f"Until it fits, this is still the file before it: {literal(before[0].card.name)}.")
+        return before[0] if before else None
     with described:
         _describe_upload(upload, network, found)
     card = replace(network.card, title=found.family, description="weights of your own")

@@ -209,6 +209,5 @@ def _show_prediction(observation: Observation) -> None:
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")
     outputs, classes = observation.outputs, len(observation.labels)
-    alone = predictions.is_independent(outputs, classes)
-    choosing = "each has a probability of its own" if alone else "it must choose among them"
+    choosing = predictions.choosing(outputs, classes)
     st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.in_words(outputs, classes)}.")

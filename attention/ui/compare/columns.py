@@ -304,10 +304,12 @@ def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     if label is None:
         return "None of these networks gives a score for each class: here are their gates, sizes and times.", ""
     found = comparison.shared(columns)
+    mute = " and ".join(column.card.name for column in columns if column.heatmap and not column.speaks)
+    without = f" Nothing in the heatmap of {mute} speaks for the class: it is left out." * bool(mute)
     if found is None:
-        return f"Fewer than two of these networks have a heatmap of “{label}” so far.", ""
+        return f"Fewer than two of these networks have a heatmap of “{label}” so far.", without.strip()
     pairs, middle = found
-    drawn = [column for column in columns if column.heatmap and column.target is not None]
+    drawn = [column for column in columns if column.speaks and column.target is not None]
     classes = {comparison.meaning(column.observation.targets[column.target or 0]) for column in drawn}
     what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
@@ -315,7 +317,7 @@ def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     return (
         f"The {len(drawn)} heatmaps of {what} share {words}: {pairs:.0%}, by chance {TOP:.0%}.",
         f"Take the fifth of the picture that matters most to each network: this share is the same{average}. A "
-        f"blob in the middle of the picture, which knows nothing of it, would share {middle:.0%} with them.",
+        f"blob in the middle of the picture, which knows nothing of it, would share {middle:.0%} with them.{without}",
     )
 
 

@@ -79,7 +79,7 @@ def _draw_curve(
         effects = [
             [passes.block_off(each, edit, values, seed=seed, draws=0) for each in observations] for edit in edits
         ]
-    widgets.say(_say_effects(names, effects, classes), "effects")
+    widgets.say(_say_effects(names, [row[0] for row in effects], classes[0], observations[0].measure), "effects")
     place = st.empty()
     number = (draws + 1) * len(blocks) * len(observations)
     question = "**Does it matter which channel or place gets which value?**"
@@ -173,14 +173,19 @@ def _of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list[Floats
     return [each[number] for each, number in zip(values, classes, strict=True)]
 
 
-def _say_effects(names: Sequence[str], effects: Sequence[Sequence[Effect]], classes: Sequence[int]) -> str:
-    """The blocks whose absence moves the probability here the most, from and to."""
-    moved = {name: row[0].probability(classes[0]) for name, row in zip(names, effects, strict=True)}
-    most = sorted(moved, key=lambda name: -abs(moved[name][1] - moved[name][0]))[:MOST_SAID]
+def _say_effects(names: Sequence[str], effects: Sequence[Effect], label: int, measure: str) -> str:
+    """The blocks whose absence moves the probability here the most, from and to; and the one that moves the measure of
+    the figure the most, where that is another."""
+    called = [widgets.literal(name) for name in names]
+    moved = [effect.probability(label) for effect in effects]
+    most = sorted(range(len(names)), key=lambda block: -abs(moved[block][1] - moved[block][0]))[:MOST_SAID]
     said = "; ".join(
-        f"without block **{widgets.literal(name)}**: {moved[name][0]:.1%} → {moved[name][1]:.1%}" for name in most
+        f"without block **{called[block]}**: {moved[block][0]:.1%} → {moved[block][1]:.1%}" for block in most
     )
-    return f"W{said[1:]}."
+    changes = [float(effect.change[label]) for effect in effects]
+    far = max(range(len(names)), key=lambda block: abs(changes[block]))
+    other = f" The {measure} moves most without block **{called[far]}**, by {signed(changes[far])}."
+    return f"The probability moves most {said}." + other * (far != most[0])
 
 
 def _draw_published() -> None:

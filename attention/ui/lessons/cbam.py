@@ -98,7 +98,8 @@ def _guess(lesson: Gated) -> Step:
     assert gate
     near = PLACES.index(found.place)
     options = tuple(PLACES[place] for place in sorted({near, (near + 2) % 9, (near + 4) % 9, (near + 7) % 9}))
-    brightest = max(ninths(lesson.map).values())
+    (_, brightest), *rest = sorted(ninths(lesson.map).items(), key=lambda each: -each[1])
+    near_it = f"next is the {NINTHS[rest[0][0][0]][rest[0][0][1]]}, {fixed(rest[0][1])}; " if rest else ""
     answer = gates.map_on_picture(seen, gate, "guessed_map", "The spatial gate", side=300)
     return Step(
         "From these two maps the block makes one gate for each place of the picture.",
@@ -109,7 +110,7 @@ def _guess(lesson: Gated) -> Step:
             "The picture is cut into ninths. In which of them are the gates most open, on average?",
             options,
             found.place,
-            f"The mean gate there is {fixed(brightest)}; over the whole picture it is {fixed(found.mean)}.",
+            f"The mean gate there is {fixed(brightest)}; {near_it}over the whole picture it is {fixed(found.mean)}.",
         ),
         lambda: _narrow(_picture(seen)),
     )
