@@ -6,15 +6,13 @@ Data flows one way, and the rooms of the house stand in that order:
 
 kinds          the kinds of gates: axes, words, how each is drawn and edited
 foreign        texts that strangers wrote -> plain text of markdown, of a figure, of a cell
-signatures     what a file is by its first bytes
 terms          the words of the field, each in one line
 records        what passes between the rooms, and the package's errors
 numbers        numbers as a person reads them
 process        the threads that torch computes on, and filters of warnings, set for a while
 limits         every bound on what strangers may ask for
-files          files read without waiting for a pipe, and written whole or not at all
-bands          what an input channel reads of a picture; TIFF files of many bands
-levels         levels that Pillow reads otherwise: 16 bits a colour, signed bytes
+files          what a file is by its first bytes; read without waiting for a pipe, written whole or not at all
+bands          what an input channel reads of a picture; TIFF files of many bands; 16 bits a colour
 images         a stranger's bytes -> an upright picture -> the crop the network sees
 devices        the device that a person names, checked against what the machine has
 layers         squeeze-and-excitation, CBAM, channel shuffle, as their papers state them

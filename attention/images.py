@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from attention import bands, files, levels, signatures
+from attention import bands, files
 from attention.bands import BANDS, RGB, PictureError
 from attention.limits import MIB, Budget, Limits
 from attention.process import Filter, filtered
@@ -171,10 +171,10 @@ class Preprocessing:
             planes = {band: bands.plane(seen, band) for band in {*self.bands}}
         else:
             planes = {band: self._resized(bands.plane(picture, band)) for band in {*self.bands}}
-        levels = np.dstack([np.asarray(planes[band]) for band in self.bands]).astype(np.float32) / 255
+        scaled = np.dstack([np.asarray(planes[band]) for band in self.bands]).astype(np.float32) / 255
         places = [BANDS.index(band) if band in BANDS else -1 for band in self.bands]
         mean, std = (np.array([*three, sum(three) / 3], np.float32)[places] for three in (self.mean, self.std))
-        return torch.from_numpy(((levels - mean) / std).transpose(2, 0, 1).copy())
+        return torch.from_numpy(((scaled - mean) / std).transpose(2, 0, 1).copy())
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -253,7 +253,7 @@ def _decode(data: bytes) -> Image.Image:
             taken = _decoder_bytes(picture, limits)
             picture.draft(None, _fitted(picture.size))
             own = picture.width * picture.height * OWN_BYTES.get(picture.mode, 4)
-            if levels.sixteen(picture):
+            if bands.sixteen(picture):
                 own *= 2
             with _decoding.taking(taken + own):
                 return _upright(picture, data)
@@ -328,12 +328,12 @@ def _turned(picture: Image.Image, orientation: int) -> Image.Image:
 def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     """The first frame, 8-bit RGB, at most MAX_SIDE on the longer side, with what was left aside in `info`."""
     notes = list(_left_aside(picture))
-    unpacked = levels.sixteen(picture)
+    unpacked = bands.sixteen(picture)
     picture.load()
     if unpacked:
-        notes.append(levels.widened(picture, unpacked, data))
-    if levels.is_signed(picture):
-        notes.append(levels.spread(picture))
+        notes.append(bands.widened(picture, unpacked, data))
+    if bands.is_signed(picture):
+        notes.append(bands.spread(picture))
     convert: Callable[[Image.Image], Image.Image] = _rgb
     if picture.mode.startswith(("I", "F")):
         convert, said = _stretching(picture)
@@ -420,8 +420,8 @@ def _tiff(data: bytes) -> str:
 
 def _kind(data: bytes) -> str:
     """What a file that Pillow did not recognise may be, in words."""
-    found = signatures.kind(data[: signatures.NEEDED])
-    if found == signatures.BEGINNINGS[b"II*\0"]:
+    found = files.kind(data[: files.NEEDED])
+    if found == files.BEGINNINGS[b"II*\0"]:
         return _tiff(data)
     if found in {f"{article} {name} picture" for article in ("a", "an") for name in _NAMES}:
         return f"{found} that is cut off or damaged"

@@ -24,7 +24,7 @@ from PIL import Image
 
 from attention import images, survey
 from attention.models import Network, zoo
-from attention.survey import engines, passes
+from attention.survey import passes, running
 
 
 def bare(network: Network, pictures: survey.PictureList, batch_size: int) -> None:
@@ -36,7 +36,7 @@ def bare(network: Network, pictures: survey.PictureList, batch_size: int) -> Non
         with torch.inference_mode():
             return network.module(batch).argmax(1).tolist()
 
-    for _ in engines.map_ordered(predicted, range(len(plan)), engines.processors()):
+    for _ in running.map_ordered(predicted, range(len(plan)), running.processors()):
         pass
 
 
@@ -56,7 +56,7 @@ class Dataset(torch.utils.data.Dataset):
 def usual(network: Network, pictures: survey.PictureList, loaders: int) -> None:
     """A DataLoader with batches of 32, and predictions alone; torch takes a thread for each processor."""
     before = torch.get_num_threads()
-    torch.set_num_threads(engines.processors())
+    torch.set_num_threads(running.processors())
     with torch.inference_mode():
         for batch in torch.utils.data.DataLoader(Dataset(network, pictures), 32, num_workers=loaders):
             network.module(batch).argmax(1).tolist()
@@ -122,7 +122,7 @@ def main(model: str, count: int, rounds: int, memory: bool, against: tuple[str, 
         if "ray" in against:
             loops["survey on Ray"] = lambda: survey.run(network, pictures, settings=survey.Settings(engine="ray"))
         best = least(loops, rounds)
-    click.echo(f"{model}, {count} pictures, {engines.processors()} processors; load {os.getloadavg()[0]:.1f}")
+    click.echo(f"{model}, {count} pictures, {running.processors()} processors; load {os.getloadavg()[0]:.1f}")
     for name, (clock, work) in best.items():
         ratios = best[name] / best["survey"]
         speed = f"{count / clock:6.1f} pictures/s, {1e3 * work / count:5.1f} ms of work a picture"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from attention.ui.intervene import controls, depth, edit_file, effects, gate_editor, heatmaps, many, passes, session
+from attention.ui.intervene import controls, depth, effects, gate_editor, passes, session
 from attention.ui.widgets import room
 
 Sections = dict[str, Callable[[], None]]
@@ -31,7 +31,7 @@ def edit() -> None:
             gate_editor.draw(here, passes.put_in_place(observation, history.now, trace)[here.gate.name])
         sections: Sections = {
             "Later gates": lambda: effects.draw_later(observation, history.now),
-            "All edits": lambda: edit_file.draw(here),
+            "All edits": lambda: controls.draw(here),
         }
         with ui.errors():  # a network without classes has the rest of the page
             with right:
@@ -44,8 +44,8 @@ def edit() -> None:
                 ui.say(effects.headline(observation, outcome, history.now, test), "headline", "header", said)
             sections = {
                 "Each block off": lambda: depth.draw(observation, outcome.number, seed),
-                "Over many pictures": lambda: many.draw(observation),
-                "Class heatmap": lambda: heatmaps.draw(observation, outcome, history.now),
+                "Over many pictures": lambda: effects.draw_over_pictures(observation),
+                "Class heatmap": lambda: gate_editor.draw_heatmaps(observation, outcome, history.now),
             } | sections
         ui.tabs("section", sections)
 

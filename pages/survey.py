@@ -3,7 +3,7 @@
 import streamlit as st
 
 from attention import ui
-from attention.ui.survey import channel, gates, loading, selection
+from attention.ui.survey import gates, loading, selection
 
 observation = ui.open_page()
 
@@ -11,7 +11,7 @@ PARTS = {
     "Role of excitation": gates.draw_role,
     "Selectivity by depth": gates.draw_selectivity,
     "Gate health": gates.draw_health,
-    "One channel": channel.draw_channel,
+    "One channel": gates.draw_channel,
     "Where it looks": gates.draw_maps,
     "Right and wrong": gates.draw_correctness,
 }

@@ -33,7 +33,7 @@ def sparing() -> Iterator[None]:
     fewer passes."""
     from attention import comparison
     from attention.ui import cache as kept
-    from attention.ui.compare import map_tests
+    from attention.ui.compare import tabs
     from attention.ui.intervene import depth, effects, passes
 
     def forget() -> None:
@@ -47,8 +47,8 @@ def sparing() -> Iterator[None]:
         patch.setattr(effects, "FEWEST_DRAWS", DRAWS)
         patch.setattr(passes, "FEWEST_DRAWS", DRAWS)
         patch.setattr(depth, "draws_for", lambda blocks: DRAWS)
-        patch.setattr(map_tests, "draws_for", lambda maps: DRAWS)
-        patch.setattr(map_tests, "SEEDS", 2)
+        patch.setattr(tabs, "draws_for", lambda maps: DRAWS)
+        patch.setattr(tabs, "SEEDS", 2)
         forget()
         yield
     forget()

@@ -37,7 +37,6 @@ def door(outside: str = "", house: str = "", *, inside: str = "", inside_house: 
 ROOMS = {
     "kinds": door(),
     "foreign": door(),
-    "signatures": door(),
     "terms": door(),
     "records": door("numpy", "kinds"),
     "numbers": door("numpy", "records"),
@@ -45,8 +44,7 @@ ROOMS = {
     "limits": door("", "records"),
     "files": door("", "records limits"),
     "bands": door("numpy PIL", "records numbers"),
-    "levels": door("numpy PIL", "bands"),
-    "images": door("numpy PIL", "records files process limits bands levels signatures", inside="torch pillow_heif"),
+    "images": door("numpy PIL", "records files process limits bands", inside="torch pillow_heif"),
     "devices": door("", "records", inside="torch"),
     "layers": door("torch"),
     "networks": door("torch", "layers"),
@@ -57,7 +55,7 @@ ROOMS = {
     "inventory": door("", "records", inside="torch", inside_house="cost"),
     "models": door(
         "numpy torch",
-        "foreign records numbers bands signatures limits files images networks labels analysis",
+        "foreign records numbers bands limits files images networks labels analysis",
         inside="torchvision timm pytorchcv safetensors filelock httpx2 huggingface_hub tqdm",
         inside_house="cost capture",
     ),

@@ -18,7 +18,7 @@ from attention.attribution import (
     Occlusion,
     randomised,
 )
-from attention.attribution.shadows import groups, shadow
+from attention.attribution.heatmaps import groups, shadow
 from tests import own
 from tests.attributed import SHAPE, Small, picture, seeded
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from attention import __main__ as entry
 from attention import cli, images, survey
-from attention.cli import main, many
+from attention.cli import ablation, main
 from attention.files import FileError
 from attention.models import zoo
 from tests.surveys import folder, network
@@ -216,7 +216,7 @@ def test_ctrl_c_is_one_sentence_and_130(said, monkeypatch, stranger):
         assert said("cards") == (130, "", "Stopped.\n") or said("cards")[2].strip() == "Stopped."
     stopped = Event()
     stopped.set()
-    monkeypatch.setattr(many, "ctrl_c", lambda: contextlib.nullcontext(stopped))
+    monkeypatch.setattr(ablation, "ctrl_c", lambda: contextlib.nullcontext(stopped))
     status, _, error = said("many", folder(stranger / "p", {"a": 2}), "--model", "se", "--out", stranger / "out")
     assert status == 130 and error == "Error: Stopped after 0 of 2 pictures; the same command goes on.\n"
 

@@ -13,7 +13,7 @@ from attention import images, report
 from attention.charts import explorable
 from attention.charts.chart import Explorable
 from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURES, SPATIAL_GATE
-from attention.grouped.observed import observe
+from attention.grouped.experiments import observe
 from attention.models import zoo
 from attention.observe import observe as look
 from attention.observe import read_picture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from attention.charts import channels, overlay, sheets
+from attention.charts import channels, overlay
 from attention.numbers import fixed
 
 few = settings(max_examples=20)
@@ -25,14 +25,14 @@ def texts(figure):
 
 
 def tile(name, *shown):
-    return sheets.Tile(name, overlay.png(Image.new("RGB", (8, 4))), shown)
+    return overlay.Tile(name, overlay.png(Image.new("RGB", (8, 4))), shown)
 
 
 @few
 @given(st.dictionaries(st.sampled_from(["", "Most open", "Most closed"]), st.integers(1, 5), min_size=1))
 def test_no_picture_or_text_stands_on_another(counts):
     values = np.zeros((2, 2), np.float32)
-    figure = sheets.sheet({name: [tile(str(n), values)] * n for name, n in counts.items()})
+    figure = overlay.sheet({name: [tile(str(n), values)] * n for name, n in counts.items()})
     places, height = boxes(figure), figure.layout.height
     assert len(places) == sum(counts.values())
     for number, (left, right, low, high) in enumerate(places):
@@ -41,7 +41,7 @@ def test_no_picture_or_text_stands_on_another(counts):
             assert right <= l2 + 1e-9 or r2 <= left + 1e-9 or high <= b2 + 1e-9 or t2 <= low + 1e-9
     for note in figure.layout.annotations:
         lines = 1 + note.text.count("\n")
-        foot = note.y - lines * sheets.LINE / height
+        foot = note.y - lines * overlay.LINE / height
         assert note.y <= 1 + 1e-9 and foot >= -1e-9
         for left, right, low, high in places:
             inside = left < note.x < right
@@ -51,7 +51,7 @@ def test_no_picture_or_text_stands_on_another(counts):
 @pytest.mark.parametrize("size", [(1, 1), (40, 7), (9, 30)])
 def test_a_picture_is_put_in_whole_and_unchanged(size):
     encoded = overlay.png(Image.effect_noise(size, 50))
-    (image,) = sheets.sheet({"": [sheets.Tile("", encoded, [np.ones(1)])]}).layout.images
+    (image,) = overlay.sheet({"": [overlay.Tile("", encoded, [np.ones(1)])]}).layout.images
     assert base64.b64decode(image.source.partition(",")[2]) == encoded
     assert image.sizing == "contain"  # whole, in its own shape
     assert Image.open(io.BytesIO(base64.b64decode(image.source.partition(",")[2]))).size == size

@@ -11,12 +11,13 @@ from attention.analysis import probabilities
 from attention.attribution import Attributor
 from attention.cli import main
 from attention.interventions import Edit, applied, changes, passes_of
-from attention.models import code, interface
+from attention.models import code
+from attention.models import network as models_network
 from attention.models.code import CodeError, ModelOptions
-from attention.models.interface import AdaptError, answers, region_of
+from attention.models.network import AdaptError, answers, region_of
 from attention.numbers import number
 from attention.observe import guarded, observe, read_picture
-from attention.serving.options import network_of, parsed
+from attention.serving.current import network_of, parsed
 from tests import factories
 from tests.test_page_serving import SMALL, start, texts
 
@@ -88,7 +89,7 @@ def slow_mean(scores, region):
 )
 def test_a_region_has_one_place_at_least_however_small_it_is(region):
     module, scores = torch.nn.Identity(), torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
-    interface.adapt(module, region=region_of(region))
+    models_network.adapt(module, region=region_of(region))
     torch.testing.assert_close(module(scores), slow_mean(scores, region_of(region)))
 
 
@@ -148,8 +149,8 @@ class Lossy(factories.Gated):
     [
         (Lossy, {"output": "loss"}, "There is no output 'loss'; the network returns logits."),
         (factories.Twofold, {"output": "logits"}, "There is no output 'logits'; the network returns 0, 1."),
-        (factories.Gated, {"region": interface.WHOLE}, "(N, classes, H, W), and this is 1 × 5."),
-        (factories.Segmenting, {"region": interface.WHOLE}, "this is dict, of which one is to be chosen: out."),
+        (factories.Gated, {"region": models_network.WHOLE}, "(N, classes, H, W), and this is 1 × 5."),
+        (factories.Segmenting, {"region": models_network.WHOLE}, "this is dict, of which one is to be chosen: out."),
         (factories.Gated, {"adapter": lambda _: [][0]}, "The adapter fails on a batch of pictures: IndexError: list"),
         (factories.Paired, {}, "or needs an adapter that makes what it takes"),
         (factories.Paired, {"adapter": "tests.factories:number"}, "a function of a batch of pictures is allowed"),

@@ -13,14 +13,14 @@ from streamlit.testing.v1 import AppTest
 from attention import comparison, images, interventions
 from attention import many as over
 from attention.analysis import agreement, evidence, faithfulness
-from attention.charts import many as charts
-from attention.cli import main, many
+from attention.charts import interventions as intervention_charts
+from attention.cli import ablation, main
 from attention.interventions import Edit
 from attention.models import zoo
 from attention.observe import NetworkChoice, Observation, observe, read_picture
 from attention.records import GatescopeError
 from attention.survey import list_pictures
-from attention.ui.intervene.many import _work
+from attention.ui.intervene.effects import _work
 from tests.charts import numbers, sent_chart
 from tests.jobs import finished
 
@@ -73,7 +73,7 @@ def test_it_goes_on_where_it_was_left_and_not_with_another_network(folder, tmp_p
     assert isinstance(refused.exception, GatescopeError) and "of another run (other off)" in str(refused.exception)
     (out / "pictures.jsonl").write_text("{")
     with pytest.raises(GatescopeError, match="no file of this command"):
-        many._begun(out / "pictures.jsonl", {})
+        ablation._begun(out / "pictures.jsonl", {})
 
 
 @pytest.mark.parametrize(("model", "said"), [("plain", "applies no gates")])
@@ -172,21 +172,21 @@ def test_a_line_that_was_cut_off_is_gone_before_others_follow(tmp_path):
     file, whole = tmp_path / "pictures.jsonl", b'{"measure": "ablation"}\n{"picture": "a.png"}\n'
     for cut in (b'{"pict', b""):
         file.write_bytes(whole + cut)
-        assert many._begun(file, {"measure": "ablation"}) == [{"picture": "a.png"}]
+        assert ablation._begun(file, {"measure": "ablation"}) == [{"picture": "a.png"}]
         assert file.read_bytes() == whole
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     refused = r"cannot be written: Is a directory; what is in it stays, and is gone on with\.$"
     with pytest.raises(GatescopeError, match=refused):
-        many._add(tmp_path, {"picture": "a.png"})
+        ablation._add(tmp_path, {"picture": "a.png"})
 
 
 def test_the_chart_says_how_many_pictures_could_not_be_used():
     found = {"block": over.OverPictures(0.5, 0.25, 0.75, 3, 4)}
     said = "1 picture could not be used."
-    assert charts.medians(found, "Explained.", "Finding.", 1).caption.endswith(said)
-    assert said not in charts.medians(found, "Explained.", "Finding.", 0).caption
+    assert intervention_charts.medians(found, "Explained.", "Finding.", 1).caption.endswith(said)
+    assert said not in intervention_charts.medians(found, "Explained.", "Finding.", 0).caption
 
 
 def test_the_job_of_the_page_runs_the_network_that_is_at_hand_and_keeps_its_pictures_to_itself(folder):

@@ -19,7 +19,7 @@ from attention.observe import observe, read_picture
 from attention.records import Gate
 from attention.ui import jobs
 from attention.ui.compare import columns as page
-from attention.ui.compare import map_tests, pictures
+from attention.ui.compare import pictures, tabs
 from tests.charts import numbers, sent_chart
 from tests.jobs import ended, finished, under_way
 from tests.pages import filled
@@ -188,7 +188,7 @@ def test_every_part_opens_for_every_own_network(part):
 
 def test_deletion_and_insertion_are_told_their_cost_and_give_curves_with_a_band(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(map_tests, "draws_for", evidence.draws_for)
+        patch.setattr(tabs, "draws_for", evidence.draws_for)
         app = opened(network="cbam", beside="plain", about="Deletion and insertion")
         assert "4,444 forward passes" in said(app) and not app.get("plotly_chart")
     app = sound(opened(network="cbam", beside="plain", about="Deletion and insertion"))
@@ -331,7 +331,7 @@ def slow(monkeypatch) -> threading.Event:
         while not go.wait(0.01):
             report(1, 294)
 
-    monkeypatch.setattr(map_tests, "_remove", remove)
+    monkeypatch.setattr(tabs, "_remove", remove)
     monkeypatch.setattr(jobs, "AT_ONCE", 0)
     return go
 

@@ -14,7 +14,7 @@ from attention.models import checkpoints, code, weight_files
 from attention.models.code import CodeError
 from attention.records import GatescopeError
 from attention.serving import current, server
-from attention.serving.options import parsed
+from attention.serving.current import parsed
 from tests import attacks, factories
 
 NAME = "tests.factories:"

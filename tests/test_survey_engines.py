@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from attention import survey
-from attention.survey import engines
+from attention.survey import running
 from attention.survey.partials import Partial
 from attention.survey.passes import BatchPlan
 from tests.surveys import Mortal, Tiny, folder, network, same
@@ -149,14 +149,14 @@ class FakeRay:
 def test_a_ray_that_was_started_for_a_survey_goes_with_it_and_another_stays(monkeypatch, tmp_path, runs, calls, broken):
     ray, wrong = FakeRay(runs), survey.SurveyError("broken on purpose")
     part = pickle.dumps(wrong if broken else Partial(3))
-    monkeypatch.setattr(engines, "_import_ray", lambda: ray)
-    monkeypatch.setattr(engines, "_dataset", lambda *_: SimpleNamespace(iter_rows=lambda: [{"part": part}]))
+    monkeypatch.setattr(running, "_import_ray", lambda: ray)
+    monkeypatch.setattr(running, "_dataset", lambda *_: SimpleNamespace(iter_rows=lambda: [{"part": part}]))
     plan = BatchPlan(network(), survey.list_pictures(folder(tmp_path, {"a": 3})), (0,), 8)
     if broken:
         with pytest.raises(survey.SurveyError, match="broken on purpose"):
-            list(engines.ray_partials(plan, 0, None))
+            list(running.ray_partials(plan, 0, None))
     else:
-        assert [each.pictures for each in engines.ray_partials(plan, 0, None)] == [3]
+        assert [each.pictures for each in running.ray_partials(plan, 0, None)] == [3]
     assert ray.calls == calls
 
 
@@ -232,13 +232,13 @@ def test_gpus_are_asked_of_ray_alone(settings):
 
 def test_a_cluster_without_a_gpu_says_so():
     with pytest.raises(survey.SurveyError, match="Each worker is to have 1 GPUs, and Ray has 0"):
-        engines._check_gpus(0, 1.0)
-    engines._check_gpus(2, 0.5)
+        running._check_gpus(0, 1.0)
+    running._check_gpus(2, 0.5)
 
 
 def test_an_actor_moves_its_network_to_the_device_that_it_asked_for(pictures):
     plan = BatchPlan(network(Tiny()), pictures, (0, 1, 2), 4)
-    part = engines.RayActor(pickle.dumps(plan), "cpu")._part(0)
+    part = running.RayActor(pickle.dumps(plan), "cpu")._part(0)
     assert isinstance(part, Partial) and part.pictures == 4
     with pytest.raises((RuntimeError, AssertionError)):  # there is no such device here
-        engines.RayActor(pickle.dumps(plan), "cuda:7")
+        running.RayActor(pickle.dumps(plan), "cuda:7")

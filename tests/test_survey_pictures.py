@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention import files, images, survey
 from attention.survey.pictures import inside
-from attention.ui.survey import channel
+from attention.ui.survey import gates
 from tests.surveys import folder, network
 
 
@@ -371,26 +371,26 @@ def test_the_page_of_an_opened_file_shows_them_and_says_what_agrees(root, result
     wanted = [result.paths[int(each)] for ends in (gate.top, gate.bottom) for each in ends.pictures[:, number]]
     assert [alt.partition(",")[0] for alt in exemplars(app)] == wanted
     said = [caption.value for caption in app.caption]
-    assert f"From holidays. {channel.SAME if same else channel.ALIKE}" in said
+    assert f"From holidays. {gates.SAME if same else gates.ALIKE}" in said
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_without_such_a_folder_there_are_names_and_the_way_to_the_pictures(result, allowed, tmp_path, monkeypatch):
     monkeypatch.setattr("attention.serving.current._allowed", [tmp_path] * allowed)
     app = opened(result, tmp_path)
-    assert channel.NAMES_ONLY in [caption.value for caption in app.caption] and not exemplars(app)
+    assert gates.NAMES_ONLY in [caption.value for caption in app.caption] and not exemplars(app)
 
 
 def test_an_opened_survey_of_the_samples_shows_them(tmp_path):
     samples = survey.list_pictures(images.ASSETS / "samples").limited(3)
     app = opened(survey.run(network(classes=("a",)), samples), tmp_path)
-    assert len(exemplars(app)) == 6 and f"From samples. {channel.SAME}" in [caption.value for caption in app.caption]
+    assert len(exemplars(app)) == 6 and f"From samples. {gates.SAME}" in [caption.value for caption in app.caption]
 
 
 def test_the_small_picture_is_the_picture(root, result):
     found = survey.locate_pictures(result, root)
     number, path = next(iter(result.paths.items()))
-    small = np.asarray(Image.open(io.BytesIO(channel._small("k", str(root), number, found))), float)
+    small = np.asarray(Image.open(io.BytesIO(gates._small("k", str(root), number, found))), float)
     assert np.abs(small - np.asarray(Image.open(root / path).convert("RGB"), float)).mean() < 40
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from attention import images
 from attention.survey.result import Failure
 from attention.ui import gallery, jobs, overview, usual, widgets
-from attention.ui.intervene import edit_file
+from attention.ui.intervene import controls
 from attention.ui.survey import loading
 
 
@@ -107,12 +107,12 @@ def test_pictures_that_could_not_be_used_are_counted_and_the_first_are_named(mon
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 9])
 def test_the_first_edits_are_listed_and_the_others_counted(monkeypatch, count):
     page, listed = Page(), []
-    monkeypatch.setattr(edit_file, "st", page)
-    monkeypatch.setattr(edit_file, "MOST_LISTED", 3)
-    monkeypatch.setattr(edit_file, "_draw_edit", lambda session, number, edit: listed.append((number, edit)))
-    monkeypatch.setattr(edit_file, "_export", lambda session: None)
-    monkeypatch.setattr(edit_file, "_import", lambda session: None)
-    edit_file.draw(SimpleNamespace(history=SimpleNamespace(now=[f"edit {n}" for n in range(count)])))
+    monkeypatch.setattr(controls, "st", page)
+    monkeypatch.setattr(controls, "MOST_LISTED", 3)
+    monkeypatch.setattr(controls, "_draw_edit", lambda session, number, edit: listed.append((number, edit)))
+    monkeypatch.setattr(controls, "_export", lambda session: None)
+    monkeypatch.setattr(controls, "_import", lambda session: None)
+    controls.draw(SimpleNamespace(history=SimpleNamespace(now=[f"edit {n}" for n in range(count)])))
     assert listed == [(number, f"edit {number}") for number in range(min(count, 3))]
     more = [(f"And {count - 3} more; the export has all of them.",)] * (count > 3)
     assert page.of("caption") == more

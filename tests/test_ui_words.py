@@ -18,7 +18,7 @@ from attention.report import observation
 from attention.ui import cbam, excitation, fetching, models, overview, widgets
 from attention.ui import grouped as grouped_page
 from attention.ui.compare import columns, pictures
-from attention.ui.intervene import depth, edit_file, effects
+from attention.ui.intervene import controls, depth, effects
 from attention.ui.lessons import gated
 
 
@@ -168,7 +168,7 @@ def test_what_edits_did_is_said_of_the_class_with_its_numbers():
     ],
 )
 def test_an_edit_in_the_list_is_said_with_what_it_needs(edit, said):
-    assert edit_file.described(edit).endswith(said)
+    assert controls.described(edit).endswith(said)
 
 
 def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():

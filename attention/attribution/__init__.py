@@ -1,12 +1,11 @@
 """Heatmaps of a class: what its logit depended on, place by place; the only captum.
 
-heatmaps `Attributor`: one network's heatmaps, for as many threads as like
-shadows  copies of a network that share its weights, so that captum's hooks meet no other pass; a shuffled one
+heatmaps `Attributor`: one network's heatmaps for as many threads as like, on copies that share its weights
 layers   which blocks put out a map, and what the network computes besides
 methods  the methods: what each costs, where it is valid, and how it is run
 """
 
-from attention.attribution.heatmaps import Attributor
+from attention.attribution.heatmaps import Attributor, randomised
 from attention.attribution.layers import AttributionError, Layers
 from attention.attribution.methods import (
     METHODS,
@@ -18,4 +17,3 @@ from attention.attribution.methods import (
     make_method,
     reads_block,
 )
-from attention.attribution.shadows import randomised

@@ -1,7 +1,8 @@
 """One forward pass of a module, and every gate in it written down."""
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,9 @@ from attention.capture.calls import tensors_in
 from attention.capture.gates import Edit, Gates, Owners, TraceError, check_names
 from attention.capture.replay import Plan, ReplayMode, empty_plan
 from attention.capture.steps import AllKept, StepRecorder
-from attention.records import Steps, Trace
+from attention.kinds import KINDS
+from attention.numbers import amount
+from attention.records import Gate, Rejected, Steps, Trace, owner_of
 
 
 def trace(
@@ -205,3 +208,50 @@ def _described(batch: Any) -> str:
     if isinstance(batch, Tensor):
         return f"a tensor of {str(batch.dtype).removeprefix('torch.')} and shape {tuple(batch.shape)}"
     return f"of type {type(batch).__name__}"
+
+
+NOTHING = "Nothing here multiplies features by something computed from them."
+NO_GATE = "No product here is a gate."
+_NAMED = 3
+"""How many modules a sentence names."""
+
+
+def coverage(trace: Trace) -> tuple[str, ...]:
+    """One sentence for each kind and activation of the gates, and one for each reason of what is no gate.
+
+    Every product of two tensors that depend on the input is in one of them, wherever torch's functions compute it.
+    """
+    if not trace.gates and not trace.rejected:
+        return (NOTHING,)
+    return (*(_gates(trace.gates) if trace.gates else [NO_GATE]), *_rejections(trace.rejected))
+
+
+def _gates(gates: Sequence[Gate]) -> list[str]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for gate in gates:
+        groups.setdefault((KINDS[gate.kind].number_for, gate.activation), []).append(owner_of(gate.name))
+    return [
+        f"{amount(len(names), 'gate')} with a number for {number}, "
+        f"{'without a bounded activation' if activation == 'none' else f'from {activation}'}: {_places(names)}."
+        for (number, activation), names in groups.items()
+    ]
+
+
+def _rejections(rejected: Sequence[Rejected]) -> list[str]:
+    counts: Counter[str] = Counter()
+    names: dict[str, list[str]] = {}
+    for each in rejected:
+        counts[each.reason] += each.count
+        names.setdefault(each.reason, []).append(each.name)
+    return [
+        f"{amount(count, 'operation')} that came close and {'is' if count == 1 else 'are'} no gate: "
+        f"{reason} – {_places(names[reason])}."
+        for reason, count in counts.items()
+    ]
+
+
+def _places(names: Iterable[str]) -> str:
+    """Where, by the paths of the modules: the first few, and how many more."""
+    paths = list(dict.fromkeys(names))
+    shown = ", ".join(f"“{path}”" if path else "the network itself" for path in paths[:_NAMED])
+    return f"in {shown} and {len(paths) - _NAMED} more" if len(paths) > _NAMED else f"in {shown}"

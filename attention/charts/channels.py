@@ -13,7 +13,7 @@ from attention.analysis import by_strength
 from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, GATE, NULL, on_scale
-from attention.charts.sheets import Tile, sheet
+from attention.charts.overlay import Tile, sheet
 from attention.numbers import amount, extent, fixed
 from attention.records import Floats
 

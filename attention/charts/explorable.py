@@ -20,7 +20,7 @@ from attention.numbers import extent
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
 if TYPE_CHECKING:  # it needs torch
-    from attention.grouped.observed import Observed
+    from attention.grouped.experiments import Observed
 
 HERE = Path(__file__).parent
 FIRST_VALUES = 2**17

@@ -1,6 +1,6 @@
-"""Edited gates and what they change: before beside after, and every change beside what chance does."""
+"""Edited gates and what they change, in one picture and over many: beside what was before, and what chance does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -8,11 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from attention.analysis import by_strength
-from attention.analysis.evidence import Test
+from attention.analysis.evidence import INTERVAL, OverPictures, Test
 from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS, whole
-from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
+from attention.charts.chart import Chart
+from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
 from attention.charts.network import named, swatches
-from attention.numbers import p_value, signed
+from attention.numbers import amount, p_value, signed
 from attention.records import Doubles, Floats
 
 MOST_CELLS = 28
@@ -212,3 +213,37 @@ def _diamond(values: Any) -> dict[str, Any]:
     reach = float(np.abs(values).max()) or 1.0
     frame = {"color": ACCENT, "width": 2}
     return {"symbol": "diamond", "size": 18, "color": on_scale(values, CHANGE, -reach, reach), "line": frame}
+
+
+def medians(found: Mapping[str, OverPictures], explained: str, finding: str, left_out: int) -> Chart:
+    """The median of each row over the pictures with its interval.
+
+    `explained` says what the number of one picture is, `finding` what the farthest median comes to, and `left_out` is
+    how many pictures could not be used.
+    """
+    names, each = list(found), list(found.values())
+    median, low, high = (np.array([getattr(one, part) for one in each]) for part in ("median", "low", "high"))
+    rows = np.arange(len(names))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=median,
+        y=rows,
+        mode="markers",
+        error_x={"type": "data", "symmetric": False, "array": high - median, "arrayminus": median - low},
+        marker={"color": GATE, "size": 11},
+        hovertemplate="%{x:+.3f}<extra></extra>",
+    )
+    figure.add_vline(0, line={"color": NULL, "dash": "dot"})
+    figure.update_yaxes(tickvals=rows, ticktext=list(names), autorange="reversed")
+    figure.update_xaxes(title="median over the pictures")
+    figure.update_layout(height=110 + 28 * len(names), margin={"l": 10, "r": 10, "t": 10, "b": 10}, showlegend=False)
+    counts = sorted({one.count for one in each})
+    caption = (
+        f"{explained} Dots: the median over n = {' or '.join(map(str, counts))} "
+        f"{'picture' if counts == [1] else 'pictures'}; lines: {INTERVAL}."
+    )
+    if left_out:
+        caption += f" {amount(left_out, 'picture')} could not be used."
+    table: dict[str, Any] = {"row": names, "median": median, "low": low, "high": high}
+    table |= {"same sign in": [one.alike for one in each], "pictures": [one.count for one in each]}
+    return Chart("many", figure, finding, caption, finding, table)

@@ -402,7 +402,7 @@ def many_command(out: Path, **request: Any) -> None:
 
     Each picture is a line of OUT/pictures.jsonl. Ctrl-C stops after the picture at hand, and the same command goes on.
     """
-    from attention.cli.many import ManyRequest, over_many
+    from attention.cli.ablation import ManyRequest, over_many
 
     over_many(ManyRequest(**request), out)
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from attention import signatures
+from attention import files
 from attention.files import naming, open_plain, why
 from attention.foreign import parsed, shown
 from attention.limits import BUILDING
@@ -99,7 +99,7 @@ def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
     """Which reader a file is for. Raises CheckpointError where it is empty, too large, or nothing that is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    start = file.read(signatures.NEEDED)
+    start = file.read(files.NEEDED)
     if not size:
         raise CheckpointError(f"The file is empty; {ALLOWED}.")
     check_size(size, limits)
@@ -117,7 +117,7 @@ def _not_a_weight_file(start: bytes) -> str:
         return f"in torch's format of before version 1.6, whose sizes cannot be checked before it is read; {way}"
     if start.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
         return f"a bare pickle, which could run code; {ALLOWED}"
-    return f"{signatures.kind(start) or 'no weight file, or its beginning is damaged'}; {ALLOWED}"
+    return f"{files.kind(start) or 'no weight file, or its beginning is damaged'}; {ALLOWED}"
 
 
 def _safetensors(file: BinaryIO, limits: Limits, choose: Choose) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -19,18 +19,23 @@ from attention import files, labels
 from attention.analysis import predictions
 from attention.bands import bands_of
 from attention.images import RGB, Preprocessing, size_of, written
-from attention.models.interface import Adapter, Output, adapt, answers, region_of, sharing
 from attention.models.network import (
     DRAWING,
     SEED,
+    Adapter,
     Network,
+    Output,
     ZooError,
+    adapt,
+    answers,
     card_of,
     check_numbers,
     check_pass,
     gate_counts,
     noise_for,
     preprocessing,
+    region_of,
+    sharing,
 )
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
 from attention.numbers import amount

@@ -14,8 +14,7 @@ from attention.kinds import KINDS
 from attention.numbers import amount, fixed, in_attention, span
 from attention.observe import Observation
 from attention.records import Trace
-from attention.report.document import Document, Item, Section, Table
-from attention.report.provenance import RANDOM, card_facts, facts_table, observation_facts
+from attention.report.document import RANDOM, Document, Item, Section, Table, card_facts, facts_table, observation_facts
 
 COST = (
     "For one picture as the network sees it. MACs are the multiply-accumulates of convolutions and matrix products; "

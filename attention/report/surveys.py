@@ -8,8 +8,7 @@ from attention.charts import surveys
 from attention.charts.chart import Columns, by_row
 from attention.charts.surveys import Selection
 from attention.numbers import amount, number
-from attention.report.document import Document, Item, Section, Table
-from attention.report.provenance import facts_table, flat
+from attention.report.document import Document, Item, Section, Table, facts_table, flat
 from attention.survey import GateSurvey, LoadedSurvey, Result
 from attention.survey.statistics import INDICES, evenly_spaced
 

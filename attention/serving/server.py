@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.models import Network
 from attention.models.code import ModelOptions, network
-from attention.serving.current import APP, put
+from attention.serving.current import APP, ServingError, put
 from attention.serving.guard import FigureScripts, Guard, LinksKept
-from attention.serving.options import ServingError
 
 if TYPE_CHECKING:
     from streamlit.web.server import Server

@@ -4,8 +4,7 @@ result      what a survey comes to, as records
 pictures    what pictures there are, and of which class
 partials    the statistics of a part of them, and how parts merge
 passes      one batch -> Partial; and what the numbers rest on
-engines     the batches on this machine, or on a cluster
-running     `run`: from the first batch, or from where it was left, to the result
+running     `run`: from the first batch, or from where it was left, to the result; here, or on a cluster
 files       the result as a file; checks: that of a person who may be hostile
 statistics  selectivity, health, correct against wrong
 loaded      a result with all that is said of it

@@ -1,19 +1,23 @@
-"""A survey from its first batch, or from where it was left, to its result."""
+"""A survey from its first batch, or from where it was left, to its result: in threads here, or by Ray Data's actors."""
 
 import contextlib
 import datetime
 import io
 import json
+import logging
 import math
+import os
+import pickle
 import sys
 import time
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Generator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +25,118 @@ from numpy.typing import NDArray
 from attention.files import insist_replaceable, insist_writable, open_plain, replacing
 from attention.models import Network
 from attention.numbers import amount, fixed
-from attention.survey import engines, files
+from attention.process import one_thread_each
+from attention.records import GatescopeError
+from attention.survey import files
 from attention.survey.partials import GateColumns, Means, Moments, Partial, TopK, assemble, exemplar_numbers
 from attention.survey.passes import BatchPlan, Worker, class_outputs, provenance
 from attention.survey.pictures import PictureList
 from attention.survey.result import CancelledError, Failure, Result, SurveyError
+
+T = TypeVar("T")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) -> Generator[T]:
+    """`work` of each number, in the order of the numbers, at most twice as many ahead as there are threads."""
+    with one_thread_each() as first, ThreadPoolExecutor(threads, "survey", initializer=first) as pool:
+        ahead: deque[Future[T]] = deque()
+        try:
+            for number in numbers:
+                ahead.append(pool.submit(work, number))
+                if len(ahead) >= 2 * threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+BATCHES = 8
+"""Batches in one task of Ray's."""
+
+
+class RayActor:
+    """A worker in a process of Ray's."""
+
+    def __init__(self, plan: bytes, device: str) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        own: BatchPlan = pickle.loads(plan)
+        own.network.on(device)
+        self._worker = Worker(own)
+
+    def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
+        return {"part": [pickle.dumps(self._part(int(number))) for number in rows["id"]]}
+
+    def _part(self, number: int) -> Partial | GatescopeError:
+        """A batch, or what is wrong with the network: running it again would not help."""
+        try:
+            return self._worker(number)
+        except GatescopeError as error:
+            return error
+
+
+def ray_partials(plan: BatchPlan, start: int, workers: int | None, gpus: float = 0) -> Generator[Partial]:
+    """The Partial of each batch from `start` on, in their order; each worker asks Ray for so many GPUs.
+
+    Raises SurveyError where there is no Ray, or where the cluster has no such GPU.
+    """
+    ray = _import_ray()
+    started_here = not ray.is_initialized()
+    if started_here:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        if gpus:
+            _check_gpus(ray.cluster_resources().get("GPU", 0), gpus)
+        for row in _dataset(plan, range(start, len(plan)), workers, gpus).iter_rows():
+            part = pickle.loads(row["part"])
+            if isinstance(part, GatescopeError):
+                raise part
+            yield part
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+def _import_ray() -> Any:
+    try:
+        import ray.data
+    except ImportError:
+        sentence = (
+            "Ray is not installed; `pip install -r requirements-ray.txt` installs it, and --engine local does without."
+        )
+        raise SurveyError(sentence) from None
+    return ray
+
+
+def _check_gpus(there: float, wanted: float) -> None:
+    if wanted > there:
+        raise SurveyError(f"Each worker is to have {wanted:g} GPUs, and Ray has {there:g}; none is asked for by 0.")
+
+
+def _dataset(plan: BatchPlan, numbers: range, workers: int | None, gpus: float) -> Any:
+    """A lazy dataset of one row a batch, in the order of the batches."""
+    import ray.data
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    tasks = max(1, -(-len(numbers) // BATCHES))
+    rows = ray.data.from_items([{"id": number} for number in numbers], override_num_blocks=tasks)
+    available = int(ray.cluster_resources().get("CPU", 1))
+    pool = ray.data.ActorPoolStrategy(size=min(workers or available, tasks))
+    given = (pickle.dumps(plan), "cuda" if gpus else "cpu")
+    asked = {"num_cpus": 1, "num_gpus": gpus} if gpus else {"num_cpus": 1}
+    return rows.map_batches(RayActor, fn_constructor_args=given, batch_size=BATCHES, compute=pool, **asked)
+
 
 Engine = Literal["local", "ray"]
 LARGEST_BATCH, WORKERS = 255, 1024
@@ -257,8 +368,8 @@ def run(
 
 def _parts(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
     if settings.engine == "ray":
-        return engines.ray_partials(plan, start, settings.workers, settings.gpus)
-    return engines.map_ordered(Worker(plan), range(start, len(plan)), settings.workers or engines.processors())
+        return ray_partials(plan, start, settings.workers, settings.gpus)
+    return map_ordered(Worker(plan), range(start, len(plan)), settings.workers or processors())
 
 
 def _result(partial: Partial, plan: BatchPlan, facts: dict[str, Any]) -> Result:

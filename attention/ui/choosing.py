@@ -15,8 +15,7 @@ from attention.analysis import predictions
 from attention.bands import FORM, RGB, bands_of, has, layers_of
 from attention.images import Preprocessing, size_of, written
 from attention.models import code, libraries, weight_files, zoo
-from attention.models.interface import region_of
-from attention.models.network import reading
+from attention.models.network import reading, region_of
 from attention.models.weight_files import WeightFile
 from attention.numbers import amount, magnitude
 from attention.observe import NetworkChoice, Picture

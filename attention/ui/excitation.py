@@ -15,7 +15,7 @@ from attention.charts import channels, explorable, gates, overlay
 from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import FEATURE_ENDS
-from attention.charts.sheets import Tile, sheet
+from attention.charts.overlay import Tile, sheet
 from attention.kinds import CHANNEL
 from attention.numbers import attention_share, extent, fixed, magnitude, number, signed, small
 from attention.observe import Observation

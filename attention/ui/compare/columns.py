@@ -17,7 +17,7 @@ from attention.observe import NetworkChoice, Observation, guarded
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
 from attention.ui.choosing import chosen, owned
-from attention.ui.compare import map_tests, tabs
+from attention.ui.compare import tabs
 from attention.ui.widgets import literal, sentence
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
@@ -265,8 +265,8 @@ TABS = {
     "Heatmaps against heatmaps": tabs.draw_heatmaps,
     "Channel gates": tabs.draw_channels,
     "Cost and training": tabs.draw_cost,
-    "Deletion and insertion": map_tests.draw_faithfulness,
-    "Shuffled weights": map_tests.draw_sanity,
+    "Deletion and insertion": tabs.draw_faithfulness,
+    "Shuffled weights": tabs.draw_sanity,
 }
 
 

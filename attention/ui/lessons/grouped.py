@@ -23,7 +23,7 @@ from attention.ui.grouped import as_derivation, proof
 from attention.ui.lessons.steps import Prediction, Step
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.observed import Observed
+    from attention.grouped.experiments import Observed
 
 USUAL_GROUPS = 4
 TIMED = ("fewer", "about as many", "more")
@@ -66,7 +66,7 @@ class Lesson:
     @cached_property
     def seen(self) -> "Observed":
         """What the layer reads and gives for this picture."""
-        from attention.grouped.observed import observe
+        from attention.grouped.experiments import observe
 
         seen = self.observation
         return seen.keep(

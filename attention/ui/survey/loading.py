@@ -19,7 +19,7 @@ from attention.numbers import amount
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
 from attention.report import html, surveyed
-from attention.report.provenance import flat
+from attention.report.document import flat
 from attention.survey import LoadedSurvey, checks
 from attention.ui import downloads, frame, jobs, presenting, uploads, widgets
 from attention.ui.export import offer_report
