@@ -250,6 +250,7 @@ def test_a_drawing_stays_exact_and_a_photograph_nearly_so():
 def result(tmp_path_factory):
     source = surveys.folder(tmp_path_factory.mktemp("pictures"), {"a": 3, "b": 2, "<b>": 2})
     (source / "a" / "broken.png").write_bytes(b"nothing")
+    (source / "a" / "notes.txt").write_bytes(b"no picture")
     return survey.run(surveys.network(), survey.list_pictures(source), settings=survey.Settings(batch_size=2))
 
 
@@ -259,6 +260,7 @@ def test_a_survey_says_its_pictures_failures_and_provenance(result):
         "7 pictures were used, in 3 classes",
         "broken.png",
         "1 of 8 pictures could not be used; they are named below.",
+        "1 file was left out: no pictures by their name",
         "fingerprint",
     ):
         assert text in read.text

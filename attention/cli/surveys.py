@@ -52,11 +52,8 @@ def summary(result: Result) -> list[str]:
         lines[0] += f"; top-1 {result.accuracy:.2%}"
     if unknown := result.outputs.count(-1):
         lines.append(f"The network knows no class named as {unknown:,} of these are: they have no right and wrong.")
-    if facts["left_out"]:
-        lines.append(
-            f"{amount(facts['left_out'], 'file was', 'files were')} left out: no pictures by their name, no "
-            f"plain files, or folders that cannot be read."
-        )
+    if left_out := LoadedSurvey(result).left_out:
+        lines.append(left_out)
     if result.failures:
         lines.append(f"{amount(len(result.failures), 'picture')} could not be used:")
         lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:SHOWN]]

@@ -95,6 +95,8 @@ class LoadedSurvey:
         if result.failures:
             whole = result.provenance["pictures"]["count"]
             yield f"{len(result.failures):,} of {amount(whole, 'picture')} could not be used; {named}."
+        if self.left_out:
+            yield self.left_out
         classes = zip(result.classes, result.outputs, self.counts, strict=True)
         if unknown := [readable(name) for name, output, count in classes if count and output < 0]:
             more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
@@ -113,6 +115,13 @@ class LoadedSurvey:
                 f"{left} of {amount(len(result.gates), 'gate')} stand for neither channels nor places of a picture: "
                 "not shown here."
             )
+
+    @property
+    def left_out(self) -> str:
+        """How many files of the folder were taken for no pictures, in a sentence; empty where none was."""
+        count = self.result.provenance["pictures"]["left_out"]
+        why = "no pictures by their name, no plain files, or folders that cannot be read"
+        return f"{amount(count, 'file was', 'files were')} left out: {why}." if count else ""
 
     def health(self) -> dict[str, SurveyedHealth]:
         """The health of each gate, by its name."""
