@@ -143,7 +143,7 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
         weights = _MapPanel(kernel, f"kernel for the {name}", CHANGE, Scale(-reach, reach), (0.53, 0.69), row)
         panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
     panels.append(_MapPanel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
-    names = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum,\nnorm,\nσ" if steps.normalised else "sum, σ"}
+    names = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum\nnorm\nσ" if steps.normalised else "sum, σ"}
     arrows = {(x, sum(row) / 2): f"{name}\n→" for row in rows for x, name in names.items()}
     return _drawn(panels, height=430, arrows=arrows)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from attention.analysis import block_called, evidence
 from attention.analysis.agreement import rank_correlation
+from attention.analysis.health import CONSTANT
 from attention.analysis.usual import AgainstUsual, View, most_open
 from attention.charts import channels, network
 from attention.charts.chart import Chart, Columns, by_place
@@ -32,21 +33,13 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
             others = f"which is not its habit: of {found.count} other pictures, {found.alike or 'none'} "
             others += "has it there." if found.alike < 2 else "have it there."
         where = "there, too" if place == own else f"at the {place}"
-        more = f"it opens more than usual {where}" if above > 0 else "it opens nowhere more than usual"
-        more = f"it opens nowhere farther than for most others: {_as_far(found, kind)}" if _is_ordinary(found) else more
+        more = f"it opens more than usual {where}" if above >= CONSTANT else "it opens nowhere more than usual"
         return f"{called} is most open at the {own}, {others} With this picture {more}."
-    if above <= 0:
-        return f"{called} lets no {_word(kind)} through more than usual."
     own, usual = (fixed(gate[int(place)]) for gate in (found.values, found.usual))
-    gates, word = f"{own} with this picture, {usual} on average with others", _word(kind)
-    if _is_ordinary(found):
-        return f"{called} lets no {word} through unusually far. Highest is {place}, {gates}: {_as_far(found, kind)}."
-    return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
-
-
-def _is_ordinary(found: AgainstUsual) -> bool:
-    """Whether most other pictures are somewhere as far above their usual gate."""
-    return found.opened[1] > 0 and 2 * found.as_far > found.count
+    word, gates = _word(kind), f"{own} with this picture, {usual} on average with others"
+    if above >= CONSTANT:
+        return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
+    return f"{called} lets no {word} through more than usual" + f"; at most {place}, {gates}" * (above > 0) + "."
 
 
 def _as_far(found: AgainstUsual, kind: Kind) -> str:
@@ -64,7 +57,7 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     )
     if np.ptp(found.values) == 0:
         return far
-    rank = f" {_as_far(found, kind).capitalize()}." * (above > 0 and not _is_ordinary(found))
+    rank = f" {_as_far(found, kind).capitalize()}." * (above > 0)
     grey, word, shut = most_open(found.grey), _word(kind), int(found.difference.argmin())
     if found.values.ndim == 2:
         card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
