@@ -19,7 +19,7 @@ from attention.analysis import Block
 from attention.charts import overlay
 from attention.charts.colours import COLOUR_MAPS, SPATIAL_GATE
 from attention.models import own, zoo
-from attention.numbers import extent, fixed, span
+from attention.numbers import extent, fixed
 from attention.observe import Observation
 from attention.records import Gate, GateHealth, Trace
 from attention.store import Store
@@ -249,8 +249,7 @@ def test_the_film_shows_every_block_and_opens_it():
     for block in BLOCKS:
         values = map_of(trace, block)
         size = f"{values.shape[0]} × {values.shape[1]}"
-        ends = span(float(values.min()), float(values.max()))
-        assert any(f"{ends}: {size} places" in caption for caption in captions)
+        assert any(f"{extent(values)}: {size} places" in caption for caption in captions)
     assert app.button(key=f"film_{BLOCK}").disabled
     sound(app.button(key="film_layer4.0.attention").click().run())
     assert app.session_state["block"] == "layer4.0.attention"

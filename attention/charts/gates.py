@@ -33,11 +33,6 @@ class MapStyle(NamedTuple):
 USUAL = MapStyle()
 
 
-def gate_span(gate: Gate) -> str:
-    """From the least to the greatest value of a gate."""
-    return extent(gate.values)
-
-
 def map_on_picture(
     observation: Observation,
     gate: Gate,
@@ -63,9 +58,9 @@ def map_on_picture(
     return Chart(
         key,
         laid,
-        f"{what}, {gate_span(gate)}; on average it is most open at the {summary.place}. The map lies on "
+        f"{what}, {extent(gate.values)}; on average it is most open at the {summary.place}. The map lies on "
         f"{observation.picture.name}, over the square that the network sees.",
-        f"{what}, {gate_span(gate)}: {size(values)} places over the square that the network sees.",
+        f"{what}, {extent(gate.values)}: {size(values)} places over the square that the network sees.",
         table={} if numbers else by_place({"gate": values}),
         numbers=numbers,
     )
@@ -78,7 +73,7 @@ def map_alone(gate: Gate, key: str, what: str, *, numbers: str = "") -> Chart:
     tile = overlay.coloured(values, "viridis").convert("RGB")
     enlarged = overlay.png(tile.resize((tile.width * side, tile.height * side), Image.Resampling.NEAREST))
     caption = "The same map alone, each value a square."
-    return Chart(key, enlarged, f"{what}, {gate_span(gate)}, without the picture.", caption, numbers=numbers)
+    return Chart(key, enlarged, f"{what}, {extent(gate.values)}, without the picture.", caption, numbers=numbers)
 
 
 def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str = "") -> Chart:
@@ -87,7 +82,7 @@ def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str 
     return Chart(
         key,
         spatial.histogram(values, style.colour_map, style.scale(values)),
-        f"Colour bar with the distribution of the {values.size} gate values: {gate_span(gate)}, "
+        f"Colour bar with the distribution of the {values.size} gate values: {extent(gate.values)}, "
         f"mean {fixed(summary.mean)}.",
         "Gate value of a place: 1 passes its features unchanged, 0 shuts them off.",
         numbers=numbers,
@@ -96,11 +91,11 @@ def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str 
 
 def profile(gate: Gate, side: str, *, numbers: str = "") -> Chart:
     """A gate along the height or the width."""
-    along = f"Along the {side}, {gate_span(gate)}: the average over the channels."
+    along = f"Along the {side}, {extent(gate.values)}: the average over the channels."
     return Chart(
         f"profile_{side}",
         spatial.profile(gate.values[0], side),
-        f"The gate along the {side}, {amount(gate.values.shape[1], 'value')} from {gate_span(gate)}.",
+        f"The gate along the {side}, {amount(gate.values.shape[1], 'value')} from {extent(gate.values)}.",
         f"{along} Bars are drawn from 0.",
         numbers=numbers,
     )
@@ -129,8 +124,8 @@ def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note:
     return Chart(
         key,
         overlay.cells(values, colour_map),
-        f"{what}, {amount(len(values), 'value')} from {gate_span(gate)}.",
-        f"{what}, {gate_span(gate)}{note}",
+        f"{what}, {amount(len(values), 'value')} from {extent(gate.values)}.",
+        f"{what}, {extent(gate.values)}{note}",
         table={} if numbers else {"value": values},
         numbers=numbers,
     )
