@@ -109,6 +109,13 @@ def test_it_is_well_formed_and_refers_to_nothing_outside(page):
     assert policy.startswith("default-src 'none'") and "http" not in policy
 
 
+def test_a_figure_has_the_width_that_its_texts_need(subject, page):
+    charts = [item for section in report_of(subject).sections for item in section.items if isinstance(item, Chart)]
+    needed = [chart.least_width for chart in charts if isinstance(chart.figure, go.Figure)]
+    given = [value for _, name, value in page.attributes if name == "style"]
+    assert given == [f"min-width: {round(least)}px" for least in needed] and max(needed) > 0
+
+
 def test_no_address_stands_in_what_is_read(page):
     assert not re.search(r"https?:|www\.|[?&]\w+=", page.text)
 

@@ -136,14 +136,14 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
     sheet = contact_sheet(steps.before[0])
     shown = min(TILES**2, steps.before.shape[1])
     title = f"features:\n{shown} of {amount(steps.before.shape[1], 'channel')}"
-    panels = [_MapPanel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.25), middle)]
+    panels = [_MapPanel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.24), middle)]
     for (name, pooled), kernel, row in zip(steps.pooled.items(), steps.kernel, rows, strict=True):
         name = _BRANCH_NAMES[name]
-        panels.append(_MapPanel(pooled[0], f"{name} over channels", FEATURES, own_range(pooled), (0.31, 0.47), row))
-        weights = _MapPanel(kernel, f"kernel for {name}", CHANGE, Scale(-reach, reach), (0.53, 0.69), row)
+        panels.append(_MapPanel(pooled[0], f"{name} over channels", FEATURES, own_range(pooled), (0.30, 0.47), row))
+        weights = _MapPanel(kernel, f"kernel for the {name}", CHANGE, Scale(-reach, reach), (0.53, 0.70), row)
         panels.append(weights._replace(numbered=size <= MOST_NUMBERED))
-    panels.append(_MapPanel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.75, 1.0), middle))
-    names = {0.28: "pool", 0.50: f"{size} × {size}", 0.72: "sum\nnorm\nσ" if steps.normalised else "sum, σ"}
+    panels.append(_MapPanel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.76, 1.0), middle))
+    names = {0.27: "pool", 0.50: f"{size} × {size}", 0.73: "sum\nnorm\nσ" if steps.normalised else "sum, σ"}
     arrows = {(x, sum(row) / 2): f"{name}\n→" for row in rows for x, name in names.items()}
     return _drawn(panels, height=430, arrows=arrows)
 
@@ -153,7 +153,7 @@ def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
     shown = {f"features, channel {channel}": steps.before[0, channel] for channel in _strongest(steps.before[0])}
     names = [_BRANCH_NAMES[name] for name in steps.pooled]
     pooled = {f"{name} over channels": values[0] for name, values in zip(names, steps.pooled.values(), strict=True)}
-    kernels = {f"kernel for {name}": kernel for name, kernel in zip(names, steps.kernel, strict=True)}
+    kernels = {f"kernel for the {name}": kernel for name, kernel in zip(names, steps.kernel, strict=True)}
     return {**shown, **pooled, **kernels, "spatial gate": gate}
 
 

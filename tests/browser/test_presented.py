@@ -154,6 +154,22 @@ def test_a_picture_of_few_pixels_is_as_large_as_its_place(visit, server, step):
     assert min(box["width"], box["height"]) > 0.4 * 1080
 
 
+def test_heatmaps_fill_their_cards_beside_each_other(visit, server):
+    visitor = visit(server)
+    visitor.open("/compare?network=cbam&present=1")
+    cards = visitor.page.locator(".st-key-heatmaps [data-testid=stColumn]")
+    for width, height in SIZES:
+        visitor.page.set_viewport_size({"width": width, "height": height})
+        expect(visitor.page.locator("html")).to_have_attribute("data-screen", f"{width}x{height}")
+        settled(visitor)
+        boxes = [card.bounding_box() for card in cards.all()]
+        maps = [card.locator(".stImage img").bounding_box() for card in cards.all()]
+        assert len({box["y"] for box in boxes}) == 1 < len(boxes)
+        assert min(seen["width"] / box["width"] for seen, box in zip(maps, boxes, strict=True)) > 0.9
+        assert min(seen["height"] / box["height"] for seen, box in zip(maps, boxes, strict=True)) > 0.7
+    expect(cards.get_by_test_id("stImageCaption").filter(visible=True)).to_have_count(0)
+
+
 def test_the_controls_come_by_a_key_and_go(visit, server):
     visitor = visit(server)
     visitor.open("/cbam?network=cbam&present=1")

@@ -350,7 +350,8 @@ def _draw_rows(columns: Sequence[Compared], asked: Asked | None) -> None:
         without = " and ".join(called(each.card) for each in columns if each not in having)
         if title:
             widgets.say(f"**{title}**" + f" · {without}: none" * bool(without), f"row {title}")
-        for place, column in zip(st.columns(len(having), border=True), having, strict=True):
+        row = st.container(key=None if title else "heatmaps")
+        for place, column in zip(row.columns(len(having), border=True), having, strict=True):
             with place:
                 st.caption(called(column.card)) if title else st.markdown(f"**{called(column.card)}**")
                 draw_cell(column)
