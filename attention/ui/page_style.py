@@ -79,7 +79,8 @@ def enlarged(figure: go.Figure) -> go.Figure:
         axis.update(title_font_size=factor * (axis.title.font.size or _SIZE))
     for trace in figure.data:
         if "colorbar" in trace:
-            trace.colorbar.tickfont.size = factor * (trace.colorbar.tickfont.size or _SIZE)
+            size = factor * (trace.colorbar.tickfont.size or _SIZE)
+            trace.colorbar.update(tickfont_size=size, xpad=size)  # plotly leaves a minus sign no room of its own
         if "textfont" in trace and trace.textfont.size:
             trace.textfont.size = factor * trace.textfont.size
     for note in figure.select_annotations():
