@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from attention.capture import trace, tracing
+from attention.capture import coverage, trace
 from attention.capture.tracing import NOTHING
 from attention.records import Rejected
 from tests import gallery
@@ -125,12 +125,12 @@ def test_vectors_that_gate_vectors_are_no_map():
 def test_coverage_says_what_was_seen_and_where():
     glu, se = gallery.made("two projections"), gallery.made("expanded")
     network = nn.Sequential(se, nn.Sequential(glu, nn.ReLU(), glu), gallery.made("concurrent"))
-    assert tracing(trace(network, gallery.features())) == (
+    assert coverage(trace(network, gallery.features())) == (
         "2 gates with a number for each channel, from sigmoid: in “0”, “2”.",
         "1 gate with a number for each place, from sigmoid: in “2”.",
         "2 operations that came close and are no gate: a GLU: two projections of one tensor – in “1.0”.",
     )
-    assert tracing(trace(gallery.made("attention"), gallery.features())) == (
+    assert coverage(trace(gallery.made("attention"), gallery.features())) == (
         "No product here is a gate.",
         "1 operation that came close and is no gate: a matrix product of features – in the network itself.",
         "1 operation that came close and is no gate: attention weights in a matrix product – in the network itself.",
@@ -141,15 +141,15 @@ def test_coverage_says_what_was_seen_and_where():
 @torch.no_grad()
 def test_coverage_has_each_gate_and_each_rejected_operation_once(name):
     found = trace(gallery.made(name), gallery.features())
-    counts = [int(sentence.split()[0]) for sentence in tracing(found) if sentence[0].isdigit()]
+    counts = [int(sentence.split()[0]) for sentence in coverage(found) if sentence[0].isdigit()]
     assert sum(counts) == len(found.gates) + sum(each.count for each in found.rejected)
 
 
 @torch.no_grad()
 def test_only_a_network_without_products_of_the_input_multiplies_nothing_by_what_it_computes():
     plain = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    assert tracing(trace(plain, gallery.features())) == (NOTHING,)
+    assert coverage(trace(plain, gallery.features())) == (NOTHING,)
     for name in ("layer scale", "drop path", "constant", "dropout"):
-        assert tracing(trace(gallery.made(name).train(), gallery.features())) == (NOTHING,)
+        assert coverage(trace(gallery.made(name).train(), gallery.features())) == (NOTHING,)
     for name in ("blend", "quotient", "involution", "by a scripted block", "fused attention", "by its deviation"):
-        assert NOTHING not in tracing(trace(gallery.made(name), gallery.features()))
+        assert NOTHING not in coverage(trace(gallery.made(name), gallery.features()))
