@@ -95,7 +95,7 @@ def test_the_answer_is_counted_from_the_gate(network, suffix):
     values = gate_of(traced(network, TITLE), f"layer3.0.attention{suffix}").tolist()
     above, below = sum(value > 0.9 for value in values), sum(value < 0.1 for value in values)
     strongest = values.index(max(values))
-    assert app.header[0].value.replace("\\", "").startswith("Block layer3.0 lets channel ")
+    assert app.header[0].value.replace("\\", "").startswith("Block layer3.0 lets ")
     answer = said(app)
     if above or below:
         assert f"{above} of 128 channels " in answer and f"above 0.9, {below} " in answer

@@ -39,7 +39,8 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     word, gates = _word(kind), f"{own} with this picture, {usual} on average with others"
     if above >= CONSTANT:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
-    return f"{called} lets no {word} through more than usual" + f"; at most {place}, {gates}" * (above > 0) + "."
+    farthest = f"; farthest above that is {word} {place}, {gates}" * (above > 0)
+    return f"{called} lets no {word} through more than usual{farthest}."
 
 
 def _as_far(found: AgainstUsual, kind: Kind) -> str:
