@@ -195,7 +195,9 @@ def draw(page: Page, chart: str, places: list[tuple[float, float]], by: str = "s
     """
     way = "([chart, by]) => document.querySelector(`${chart} .js-plotly-plot`)?._fullLayout?.dragmode === by"
     page.wait_for_function(way, arg=[chart, by])
-    box = page.locator(f"{chart} .nsewdrag").first.bounding_box()
+    area = page.locator(f"{chart} .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
     points = [(box["x"] + across * box["width"], box["y"] + down * box["height"]) for across, down in places]
     page.mouse.move(*points[0])
     page.mouse.down()
