@@ -49,6 +49,11 @@ def opened(browser: Browser, file: Path, *, before: str = "", **look: str) -> It
     assert problems == []
 
 
+# Plotly's own check ends in an error of its own at `autotickangles`, which is known to it.
+VALIDATED = """charts.flatMap(({figure: {data, layout}}) => Plotly.validate(data,
+    JSON.parse(JSON.stringify(layout, (key, value) => key === "autotickangles" ? undefined : value))) ?? [])"""
+
+
 @pytest.mark.parametrize("appearance", ["light", "dark"])
 def test_every_figure_is_one_that_the_packed_plotly_draws(browser, file, document, appearance):
     """Whichever release of plotly wrote it: nothing in its traces or its layout is unknown to the script."""
@@ -58,7 +63,7 @@ def test_every_figure_is_one_that_the_packed_plotly_draws(browser, file, documen
         page.evaluate("ready.then(drawAll)")
         expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
         assert page.locator(".js-plotly-plot").count() == len(drawn)
-        unknown = page.evaluate("charts.flatMap(({figure}) => Plotly.validate(figure.data, figure.layout) ?? [])")
+        unknown = page.evaluate(VALIDATED)
         # numbers in base64, as plotly writes arrays, are none before they are drawn; "unused" is drawn without
         assert [problem["msg"] for problem in unknown if problem["code"] not in ("array", "unused", "invisible")] == []
 
