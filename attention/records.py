@@ -140,8 +140,8 @@ class SpatialSteps:
     logits: Floats | None
     """What the sigmoid is given, (N, H, W): the same, normalised where it is."""
     own_eps: float | None = None
-    """What is added to the variance where the map is normalised by its own mean and variance over the places of the
-    picture; None where that is done by numbers learned from many pictures, or not at all."""
+    """What is added to the variance where the map is normalised by the mean and variance of the pass; None where it is
+    by numbers learned from many pictures, or not at all."""
 
 
 Steps = ChannelSteps | SpatialSteps

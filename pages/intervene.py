@@ -31,7 +31,7 @@ def edit() -> None:
             gate_editor.draw(here, passes.put_in_place(observation, history.now, trace)[here.gate.name])
         sections: Sections = {
             "Later gates": lambda: effects.draw_later(observation, history.now),
-            "All edits": lambda: controls.draw(here),
+            "All edits": lambda: controls.draw_all_edits(here),
         }
         with ui.errors():  # a network without classes has the rest of the page
             with right:

@@ -8,7 +8,7 @@ from torch import nn
 
 from attention import networks
 from attention.capture import TraceError, Tracer, trace
-from attention.layers import CBAM, SE
+from attention.layers import CBAM, SE, SpatialAttention
 from attention.records import ChannelSteps, SpatialSteps
 from tests import gallery
 from tests.alike import assert_same_steps, seeded
@@ -259,3 +259,23 @@ def test_only_what_was_asked_for_is_kept_and_an_edit_shows_in_the_product_alone(
     assert list(closed.steps) == ["0"]
     assert not closed.steps["0"].after.any()
     np.testing.assert_array_equal(closed.gates[0].values, trace(block, batch).gates[0].values)
+
+
+@pytest.mark.parametrize(
+    ("norm", "own"),
+    [
+        (nn.BatchNorm2d(1, eps=1e-3), None),
+        (nn.BatchNorm2d(1, eps=1e-3, track_running_stats=False), 1e-3),
+        (nn.InstanceNorm2d(1, eps=1e-2, affine=True), 1e-2),
+        (nn.InstanceNorm2d(1, eps=1e-2, track_running_stats=True), None),
+    ],
+)
+def test_a_map_that_is_normalised_by_its_own_numbers_is_told_from_one_by_learned_ones(norm, own):
+    block = SpatialAttention(3).eval()
+    block.gate.norm = norm.eval()
+    found = trace(block, gallery.features()[:1])
+    (steps,) = trace(block, gallery.features()[:1], steps=[found.gates[0].name]).steps.values()
+    assert steps.normalised and steps.own_eps == own
+    plain = (steps.summed - steps.summed.mean()) / np.sqrt(steps.summed.var() + (own or 0.0))
+    same = np.allclose(steps.logits, plain, atol=1e-4)
+    assert same == (own is not None)

@@ -112,7 +112,7 @@ def test_the_first_edits_are_listed_and_the_others_counted(monkeypatch, count):
     monkeypatch.setattr(controls, "_draw_edit", lambda session, number, edit: listed.append((number, edit)))
     monkeypatch.setattr(controls, "_export", lambda session: None)
     monkeypatch.setattr(controls, "_import", lambda session: None)
-    controls.draw(SimpleNamespace(history=SimpleNamespace(now=[f"edit {n}" for n in range(count)])))
+    controls.draw_all_edits(SimpleNamespace(history=SimpleNamespace(now=[f"edit {n}" for n in range(count)])))
     assert listed == [(number, f"edit {number}") for number in range(min(count, 3))]
     more = [(f"And {count - 3} more; the export has all of them.",)] * (count > 3)
     assert page.of("caption") == more

@@ -111,7 +111,7 @@ class AgainstUsual:
     @property
     def as_far(self) -> int:
         """How many of the other pictures are somewhere as far above their usual gate: the highest of many differences
-        is always above 0."""
+        is seldom 0 or below."""
         own, *others = (_highest(difference)[1] for difference in self._from_rest)
         return sum(other >= own for other in others)
 

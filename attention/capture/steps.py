@@ -228,8 +228,8 @@ def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
 def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
     lineage = known[0]
     if lineage.is_at("spatial", "restored"):
-        by_own = call.argument(5, "use_input_stats", True) if call.name == "instance_norm" else False
-        own_eps = call.argument(7, "eps", 1e-5) if by_own else None
+        own, usual = ("training", False) if call.name == "batch_norm" else ("use_input_stats", True)
+        own_eps = call.argument(7, "eps", 1e-5) if call.argument(5, own, usual) else None
         return replace(lineage, logits=_kept(call.output[:, 0]), normalised=True, own_eps=own_eps)
     return replace(lineage, normalised=True) if lineage.is_at("channel", "reduced") else None
 

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from attention.charts.chart import SIZE
 from attention.foreign import plain
 from attention.ui import presenting
 
@@ -20,7 +21,6 @@ FACTOR = 1.4
 """By how much text is larger for a screen that is read from the back row."""
 MARGIN = 1.7
 """More than the text in it, which stands further from its axis the larger it is."""
-_SIZE = 14
 _AXIS = re.compile(r"[xy]axis\d*")
 
 
@@ -72,19 +72,19 @@ def enlarged(figure: go.Figure) -> go.Figure:
     """The figure itself, with all of its text and its height larger."""
     layout, scale = figure.layout, presenting.screen().scale
     factor = FACTOR * scale
-    layout.update(font_size=factor * (layout.font.size or _SIZE), height=_higher(layout.height))
+    layout.update(font_size=factor * (layout.font.size or SIZE), height=_higher(layout.height))
     layout.update(margin={side: MARGIN * scale * (layout.margin[side] or 0) for side in "lrtb"})
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
-        axis.update(tickfont_size=factor * (axis.tickfont.size or _SIZE))
-        axis.update(title_font_size=factor * (axis.title.font.size or _SIZE))
+        axis.update(tickfont_size=factor * (axis.tickfont.size or SIZE))
+        axis.update(title_font_size=factor * (axis.title.font.size or SIZE))
     for trace in figure.data:
         if "colorbar" in trace:
-            size = factor * (trace.colorbar.tickfont.size or _SIZE)
+            size = factor * (trace.colorbar.tickfont.size or SIZE)
             trace.colorbar.update(tickfont_size=size, xpad=size)  # plotly leaves a minus sign no room of its own
         if "textfont" in trace and trace.textfont.size:
             trace.textfont.size = factor * trace.textfont.size
     for note in figure.select_annotations():
-        note.update(font_size=factor * (note.font.size or _SIZE), yshift=note.yshift and factor * note.yshift)
+        note.update(font_size=factor * (note.font.size or SIZE), yshift=note.yshift and factor * note.yshift)
     if layout.legend.font.size:
         layout.legend.font.size *= factor
     if layout.uniformtext.minsize:  # or all of a figure's names shrink to the one with the least room

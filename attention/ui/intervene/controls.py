@@ -239,7 +239,7 @@ edits = interventions.load_edits("edits.json", before)
 after = capture.trace(network.module, batch, edits=edits)"""
 
 
-def draw(session: EditSession) -> None:
+def draw_all_edits(session: EditSession) -> None:
     """The list, the export and the import."""
     edits = session.history.now
     if not edits:
