@@ -160,18 +160,6 @@ def info(text: str) -> None:
     st.info(text, icon=":material/info:")
 
 
-def chart(
-    figure: go.Figure, *, key: str, alt: str, table: str = "", on_select: Callable[[], None] | None = None
-) -> None:
-    """A plotly figure whose numbers are offered by `data` under the name of `table`, or else of its key."""
-    show(Chart(key, figure, alt, numbers=table or key), on_select=on_select)
-
-
-def picture(encoded: bytes, *, key: str, alt: str, caption: str, table: str) -> None:
-    """An encoded picture whose numbers are offered by `data` under the name of `table`; its caption is plain text."""
-    show(Chart(key, encoded, alt, caption, numbers=table))
-
-
 def _tools(name: str) -> dict[str, Any]:
     """The browser itself makes the picture, three times as fine as the screen where it is made of pixels."""
     kind = st.session_state.get("figures_as", FORMATS[0]).lower()

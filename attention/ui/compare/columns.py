@@ -9,6 +9,7 @@ import streamlit as st
 from attention import analysis, comparison, numbers
 from attention.analysis.agreement import TOP
 from attention.charts import comparing, overlay
+from attention.charts.chart import Chart
 from attention.charts.overlay import Scale
 from attention.comparison import Compared, times
 from attention.models import zoo
@@ -372,14 +373,15 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         st.caption(":material/block: Nothing in this map speaks for the class.")
     rows, across = column.heatmap.values.shape
     where = f", at {column.heatmap.layer}, {rows}\u00a0×\u00a0{across}" if column.heatmap.layer else ""
-    widgets.picture(
-        _laid(observation, column.heatmap.values, "inferno", scale),
-        key=f"heatmap_{column.card.name}",
-        alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
-        f"{analysis.look(column.heatmap.values).place}, values {run}.",
-        caption=f"{asked.method}{where}: {run}; colours run from {span(*scale)}"
-        + comparing.completeness(column.heatmap),
-        table="class_heatmaps",
+    widgets.show(
+        Chart(
+            f"heatmap_{column.card.name}",
+            _laid(observation, column.heatmap.values, "inferno", scale),
+            f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
+            f"{analysis.look(column.heatmap.values).place}, values {run}.",
+            f"{asked.method}{where}: {run}; colours run from {span(*scale)}" + comparing.completeness(column.heatmap),
+            numbers="class_heatmaps",
+        )
     )
 
 
@@ -399,25 +401,19 @@ def _draw_spatial(column: Compared) -> None:
 def _draw_gate(observation: Observation, gate: Gate) -> None:
     rows, columns = gate.values.shape[1:]
     with st.container(width=GATE):
-        widgets.picture(
-            _laid(observation, gate.values[0], "viridis", overlay.UNIT),
-            key=f"gate_{observation.card.name}_{gate.name}",
-            alt=f"Spatial gate of {gate.name}, from {fixed(gate.minimum)} to {fixed(gate.maximum)}.",
-            caption=f"{rows} × {columns}: {fixed(gate.minimum)} to {fixed(gate.maximum)}",
-            table="stage_gates",
-        )
+        laid = _laid(observation, gate.values[0], "viridis", overlay.UNIT)
+        key, run = f"gate_{observation.card.name}_{gate.name}", extent(gate.values)
+        alt, caption = f"Spatial gate of {gate.name}, from {run}.", f"{rows} × {columns}: {run}"
+        widgets.show(Chart(key, laid, alt, caption, numbers="stage_gates"))
 
 
 def _draw_channel(column: Compared) -> None:
     means = np.array([gate.values.mean() for gate in column.channel], np.float32)
-    span = extent(means)
-    widgets.picture(
-        overlay.cells(means),
-        key=f"means_{column.card.name}",
-        alt=f"Mean channel gate of each of {amount(means.size, 'block')} of {column.card.name} in depth order, {span}.",
-        caption=f"Mean channel gate of {amount(means.size, 'block')}, first to last: {span}",
-        table="channel_means",
-    )
+    run = extent(means)
+    blocks = amount(means.size, "block")
+    alt = f"Mean channel gate of each of {blocks} of {column.card.name} in depth order, {run}."
+    caption = f"Mean channel gate of {blocks}, first to last: {run}"
+    widgets.show(Chart(f"means_{column.card.name}", overlay.cells(means), alt, caption, numbers="channel_means"))
 
 
 def _draw_size(column: Compared, first: Compared) -> None:

@@ -180,7 +180,8 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
             f" {more} of {amount(len(moves), 'gate')} moved further than for “{other}”, a picture of something else."
         )
     st.markdown(widgets.literal(finding))
-    widgets.chart(comparing.moved(names, shown, yardsticks, f"for “{other}”"), key="moved", alt=finding)
+    figure = comparing.moved(names, shown, yardsticks, f"for “{other}”")
+    widgets.show(Chart("moved", figure, finding, numbers="moved"))
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
         "kind": [move.gate.kind for move in moves],
@@ -228,10 +229,6 @@ def _draw_map(place: st.delta_generator.DeltaGenerator, observation: Observation
     picture, box = overlay.close_up(observation.image, observation.box, 320)
     span = extent(values)
     with place:
-        widgets.picture(
-            overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6),
-            key=f"{name} over {observation.key}",
-            alt=f"Spatial gate {name} over {observation.picture.name}, {span}.",
-            caption=span,
-            table="moved_maps",
-        )
+        laid = overlay.overlay(picture, values, box, colour_map="viridis", opacity=0.6)
+        alt = f"Spatial gate {name} over {observation.picture.name}, {span}."
+        widgets.show(Chart(f"{name} over {observation.key}", laid, alt, span, numbers="moved_maps"))

@@ -15,7 +15,7 @@ from attention.analysis import agreement, predictions
 from attention.analysis.evidence import draws_for
 from attention.analysis.faithfulness import BASELINES, KINDS
 from attention.charts import comparing, overlay
-from attention.charts.chart import Columns, by_map
+from attention.charts.chart import Chart, Columns, by_map
 from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
 from attention.numbers import attention_share, fixed, in_attention, magnitude, number
@@ -170,7 +170,8 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
     finding = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
     st.markdown(f"Over all blocks, {widgets.literal(finding)}.")
-    widgets.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
+    alt = f"Channel gates by depth: {finding}."
+    widgets.show(Chart("profiles", comparing.profiles(gated), alt, numbers="profiles"))
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
     spread = analysis.spread([gate for gates in gated.values() for gate in gates])
@@ -399,5 +400,5 @@ def _draw_maps(observation: Observation, originals: dict[str, Floats], shuffled:
             with next(places):
                 key = f"{name}_{'trained' if values is originals[name] else 'shuffled'}"
                 caption = f"{name}, {title}: {span}"
-                widgets.picture(drawn, key=key, alt=f"{caption}.", caption=caption, table="shuffled_maps")
+                widgets.show(Chart(key, drawn, f"{caption}.", caption, numbers="shuffled_maps"))
     return maps

@@ -99,11 +99,9 @@ def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
     most = analysis.by_strength(np.maximum(before, after).astype(np.float32))[: analysis.TOP_CLASSES]
     shown = [int(number) for number in most]
     shown += [outcome.number] if outcome.number not in shown else []
-    widgets.chart(
-        figures.probabilities([observation.labels[one] for one in shown], before[shown], after[shown]),
-        key="probabilities",
-        alt=f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits.",
-    )
+    figure = figures.probabilities([observation.labels[one] for one in shown], before[shown], after[shown])
+    alt = f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits."
+    widgets.show(Chart("probabilities", figure, alt, numbers="probabilities"))
     st.caption("Full bars after the edits, hollow ones before; the classes that are or were the most probable.")
     columns = {"probability before": before[shown], "probability after": after[shown]}
     widgets.data(probabilities={"class": [observation.labels[one] for one in shown], **columns})
@@ -200,7 +198,8 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
             f"{names[most]}, by {fixed(moved[most])} on average."
         )
     st.markdown(widgets.literal(finding))
-    widgets.chart(figures.moved_gates(names, moved, [gate.name in by_hand for gate in gates]), key="later", alt=finding)
+    figure = figures.moved_gates(names, moved, [gate.name in by_hand for gate in gates])
+    widgets.show(Chart("later", figure, finding, numbers="later"))
     st.caption(
         "Mean absolute change of the values of each gate, in depth order; orange gates were edited by hand, blue ones "
         "follow because their features changed. Gates before the first edit cannot move."

@@ -78,15 +78,10 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
         figure = _to_pick(session, figures.map_to_paint(after, chosen(session)))
         widgets.show(Chart("painted", figure, alt, numbers="edited"), on_select=paint, area=True)
     with right:
-        widgets.picture(
-            overlay.overlay(
-                session.observation.image, after, session.observation.box, colour_map="viridis", opacity=0.6
-            ),
-            key="edited_map",
-            alt=f"The map after the edits on {session.observation.picture.name}.",
-            caption=f"After the edits: {extent(after)}",
-            table="edited",
-        )
+        observation = session.observation
+        laid = overlay.overlay(observation.image, after, observation.box, colour_map="viridis", opacity=0.6)
+        alt = f"The map after the edits on {observation.picture.name}."
+        widgets.show(Chart("edited_map", laid, alt, f"After the edits: {extent(after)}", numbers="edited"))
     side = figures.patch((height, width))
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
@@ -144,13 +139,9 @@ def draw_heatmaps(observation: Observation, outcome: Outcome, edits: Sequence[Ed
 def _draw_heatmap(observation: Observation, title: str, one: Heatmap, scale: Scale) -> None:
     picture, box = overlay.close_up(*observation.view, SIDE)
     span = f"{number(one.minimum)} to {number(one.maximum)}"
-    widgets.picture(
-        overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
-        key=f"heatmap_{title}",
-        alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",
-        caption=f"{title}: {span}",
-        table="heatmaps",
-    )
+    laid = overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6)
+    alt = f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}."
+    widgets.show(Chart(f"heatmap_{title}", laid, alt, f"{title}: {span}", numbers="heatmaps"))
     if not one.maximum:
         st.caption(":material/block: Nothing in this map speaks for the class.")
 
