@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import fill
 from typing import Any
@@ -113,9 +113,9 @@ def _write_powers(figure: go.Figure) -> None:
             figure.layout[axis].exponentformat = "power"
 
 
-def by_row(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Columns:
-    """The columns of these names, from their rows, of which there is at least one."""
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+def by_row(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+    """The columns of these names, from their rows."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 def by_place(maps: Mapping[str, NDArray[Any]]) -> Columns:

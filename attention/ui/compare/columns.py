@@ -63,16 +63,6 @@ def choose(observation: Observation) -> list[Observation]:
     ]
 
 
-def compared(
-    observations: Sequence[Observation], asked: "Asked | None", heatmaps: Sequence[Heatmap | None]
-) -> list[Compared]:
-    """Each network on the picture, with the class that it is asked about."""
-    return [
-        Compared(each, asked and asked.target(each), heatmap, took)
-        for each, heatmap, took in zip(observations, heatmaps, seconds(observations), strict=True)
-    ]
-
-
 def seconds(observations: Sequence[Observation]) -> list[float]:
     """Seconds of one pass of the picture on this machine, of each network."""
     keys = " ".join(each.choice.key for each in observations)
@@ -242,9 +232,9 @@ def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, H
     def run(report: jobs.Report) -> dict[str, Heatmap]:
         heatmaps, before = {}, 0
         for (observation, target, method), cost in zip(work, passes, strict=True):
-            shift = _shifted(report, before, forward)
+            progress = _report_from(before, forward, report)
             with guarded(observation.card):
-                heatmap = observation.attributor(observation.batch, target, method=method, progress=shift)
+                heatmap = observation.attributor(observation.batch, target, method=method, progress=progress)
             heatmaps[observation.key] = heatmap
             before += cost.forward
         return heatmaps
@@ -253,8 +243,9 @@ def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, H
     return jobs.result_of("heatmap", key, said, run) or {}
 
 
-def _shifted(progress: jobs.Report, before: int, whole: int) -> jobs.Report:
-    return lambda done, total: progress(before + done, whole)
+def _report_from(before: int, total: int, report: jobs.Report) -> jobs.Report:
+    """What a part of a job reports, as how far all of it is."""
+    return lambda done, _: report(before + done, total)
 
 
 SIDE = 420
@@ -276,7 +267,7 @@ def draw(observation: Observation) -> None:
     observations = choose(observation)
     with st.container():  # what spins once stands in a place of its own, so that all below it keeps its place
         classifiers = [each for each in observations if each.targets]
-        slowest = max(seconds(observations))
+        times_of_pass = seconds(observations)
     asked = ask(classifiers) if classifiers else None
     with widgets.room("answer"):
         answer = st.empty()
@@ -284,8 +275,11 @@ def draw(observation: Observation) -> None:
     within = f"aspect-ratio: auto {width} / {height}; max-height: 80vh; object-fit: contain; object-position: left top;"
     st.html(f"<style>[data-testid='stMain'] .stImage img {{ {within} }}</style>")
     with st.container():
-        heatmaps = make_heatmaps(classifiers, asked, slowest) if asked else {}
-    columns = compared(observations, asked, [heatmaps.get(each.key) for each in observations])
+        heatmaps = make_heatmaps(classifiers, asked, max(times_of_pass)) if asked else {}
+    columns = [
+        Compared(each, asked and asked.target(each), heatmaps.get(each.key), time)
+        for each, time in zip(observations, times_of_pass, strict=True)
+    ]
     with answer.container():
         found, more = say(columns, asked.label if asked else None)
         widgets.say(literal(found), "headline", "header")

@@ -15,7 +15,7 @@ from attention.analysis import agreement, predictions
 from attention.analysis.evidence import draws_for
 from attention.analysis.faithfulness import BASELINES, KINDS
 from attention.charts import comparing, overlay
-from attention.charts.chart import Chart, Columns, by_map
+from attention.charts.chart import Chart, by_map, by_row
 from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
 from attention.numbers import attention_share, fixed, in_attention, magnitude, number
@@ -45,15 +45,11 @@ def explain(columns: Sequence[Compared]) -> None:
     }
     means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.channel]
     widgets.data(
-        heatmaps=_table(titles, rows),
+        heatmaps=by_row(titles, rows),
         class_heatmaps=by_map(heatmaps),
         stage_gates=by_map(gates),
-        channel_means=_table(("network", "gate", "mean"), means),
+        channel_means=by_row(("network", "gate", "mean"), means),
     )
-
-
-def _table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Columns:
-    return {title: [row[number] for row in rows] for number, title in enumerate(titles)}
 
 
 def _row(column: Compared) -> tuple[object, ...]:
@@ -85,12 +81,11 @@ def _explain_heatmap(columns: Sequence[Compared]) -> None:
 
 def draw_agreement(columns: Sequence[Compared]) -> None:
     """Each spatial gate against the class heatmap, beside the same gate for every other picture at hand."""
-    chosen = choose_network(
+    column = choose_column(
         columns, "spatial gates and a heatmap", lambda column: bool(column.spatial and column.heatmap)
     )
-    if chosen is None:
+    if column is None:
         return
-    column = columns[chosen]
     first = column.observation
     others = frame.other_pictures(first)
     widgets.say(
@@ -145,15 +140,15 @@ def draw_heatmaps(columns: Sequence[Compared]) -> None:
         widgets.show(comparing.heatmap_agreement(done, moved, (first.card.name, second.card.name)))
 
 
-def choose_network(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> int | None:
-    """Which column a part below is about; None, and said, where none has what is wanted."""
-    names = {column.card.name: number for number, column in enumerate(columns) if has(column)}
-    if not names:
-        said = f"None of these networks has {wanted} so far: choose cbam, and start its heatmap where that is asked."
-        widgets.info(said)
+def choose_column(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> Compared | None:
+    """The column that a part below is about; None, and said, where none has what is wanted."""
+    named = {column.card.name: column for column in columns if has(column)}
+    if not named:
+        widgets.info(
+            f"None of these networks has {wanted} so far: choose cbam, and start its heatmap where that is asked."
+        )
         return None
-    name = widgets.choose("Network", names, key="of", look="row", names=widgets.literal, linked=False)
-    return names[name]
+    return named[widgets.choose("Network", named, key="of", look="row", names=widgets.literal, linked=False)]
 
 
 def choose_other(observation: Observation, title: str = YARDSTICK) -> Picture:
@@ -175,7 +170,7 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
     spread = analysis.spread([gate for gates in gated.values() for gate in gates])
-    widgets.data(profiles={**_table(("network", "block", "mean"), rows), **spread})
+    widgets.data(profiles={**by_row(("network", "block", "mean"), rows), **spread})
 
 
 def draw_cost(columns: Sequence[Compared]) -> None:
@@ -235,12 +230,11 @@ class Shuffled(NamedTuple):
 
 def draw_faithfulness(columns: Sequence[Compared]) -> None:
     """Deletion and insertion in the order of the heatmap and of a spatial gate, each against random maps like it."""
-    chosen = choose_network(
+    column = choose_column(
         columns, "a heatmap of a class", lambda each: each.heatmap is not None and each.probability is not None
     )
-    if chosen is None:
+    if column is None:
         return
-    column = columns[chosen]
     observation = column.observation
     maps = _maps(column)
     other = observation.of(choose_other(observation))
@@ -263,17 +257,15 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
 
 def draw_sanity(columns: Sequence[Compared]) -> None:
     """The same maps with the network's weights shuffled from the top down."""
-    chosen = choose_network(
+    column = choose_column(
         columns,
         "a Grad-CAM heatmap of a class",
         lambda each: bool(each.heatmap and each.heatmap.layer and each.probability is not None),
     )
-    if chosen is None:
+    if column is None:
         return
-    column = columns[chosen]
     observation = column.observation
-    layers = observation.layers
-    steps = len(layers.blocks) + 1
+    steps = len(observation.layers.blocks) + 1
     widgets.say(
         f"Each tensor's weights are put in a random order, in a copy, from the head down to one block after another, "
         f"by {SEEDS} seeds. Batch-norm's scales and shifts are shuffled too; its running means and variances stay. A "
