@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import click
 from playwright.sync_api import Page, expect, sync_playwright
 
-from attention.ui.frame import PAGES as TITLES
+from attention.ui.pages import PAGES as TITLES
 from tests.browser.dashboard import PAGES, Server, Visitor, find_chromium, launch, serve_own
 
 FIGURE = "[data-testid=stPlotlyChart] .main-svg, [data-testid=stImage] img, .stBidiComponent, table, iframe"

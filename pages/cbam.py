@@ -1,12 +1,13 @@
 """Where does it look?"""
 
-from attention import analysis, ui
+from attention import ui
 from attention.ui import cbam, usual
+from attention.ui.pages import pages_of
 
 observation = ui.open_page()
 
 with ui.errors():
-    blocks = [block for block in observation.blocks if analysis.spatial_view(block) or analysis.profiles(block)]
+    blocks = [block for block in observation.blocks if "cbam" in pages_of(block)]
     if blocks:
         block = cbam.choose_block(observation, blocks)
         name = observation.names[block.name]

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention.report import Table
 from attention.ui import page_style, presenting
-from attention.ui.frame import PAGES
+from attention.ui.pages import PAGES
 from attention.ui.presenting import PAGE, PART
 from tests.charts import sent_chart
 

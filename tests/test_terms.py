@@ -6,7 +6,7 @@ import pytest
 
 from attention import terms
 from attention.ui import recorder
-from attention.ui.frame import PAGES
+from attention.ui.pages import PAGES
 from tests.test_page_data import TABS, opened
 
 PROSE = ("markdown", "caption", "header", "subheader")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attention import views
-from attention.ui.frame import PAGES
+from attention.ui.pages import PAGES
 from attention.ui.presenting import KEYS
 from attention.views import SavedView
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -14,6 +13,7 @@ from attention.observe import Observation
 from attention.records import GatescopeError
 from attention.report import html, report_of
 from attention.ui import downloads, presenting, recorder
+from attention.ui.pages import PAGES
 from attention.ui.presenting import KEYS, kept
 from attention.ui.widgets import FORMATS, literal, mark, sentence, slug
 from attention.views import SavedView
@@ -40,9 +40,9 @@ def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
     )
 
 
-def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) -> None:
+def draw(observation: Observation, page: str) -> None:
     """In the sidebar: the report of this network and picture, the presentation, and below, folded, the rest."""
-    seen = recorder.begin(pages[page]["title"])
+    seen = recorder.begin(PAGES[page]["title"])
     with st.container(horizontal=True):
         offer_report(
             f"{observation.card.name}-{observation.picture.name}", lambda: _report(observation, seen), key="report"
@@ -58,7 +58,7 @@ def draw(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) 
                     st.segmented_control(
                         label, options, default=options[0], required=True, key=key, persist_state="session"
                     )
-            _draw_views(observation, page, pages)
+            _draw_views(observation, page)
     _FIGURE_FILES(key="figure_files", data={"ground": st.session_state.get("figures_on", _GROUNDS[0]).lower()})
 
 
@@ -66,14 +66,14 @@ def _report(observation: Observation, seen: recorder.Recorder) -> str:
     return html(report_of(observation, *seen.sections()))
 
 
-def _draw_views(observation: Observation, page: str, pages: dict[str, dict[str, Any]]) -> None:
-    st.text_input("Title of this view", pages[page]["title"], max_chars=views.MOST_LETTERS, key="view_title")
+def _draw_views(observation: Observation, page: str) -> None:
+    st.text_input("Title of this view", PAGES[page]["title"], max_chars=views.MOST_LETTERS, key="view_title")
     st.button(
         "Save this view",
         key="save_view",
         icon=":material/bookmark_add:",
         on_click=_save,
-        args=(observation, page, pages[page]["title"]),
+        args=(observation, page),
     )
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)
@@ -82,7 +82,7 @@ def _draw_views(observation: Observation, page: str, pages: dict[str, dict[str, 
     if kept():
         text = views.write(kept())
         st.download_button("Save the list", text, "views.json", "application/json", on_click="ignore", key="views_json")
-    st.file_uploader("Open a list", ["json"], key="views_file", max_upload_size=1, on_change=_open, args=(pages,))
+    st.file_uploader("Open a list", ["json"], key="views_file", max_upload_size=1, on_change=_open)
 
 
 def _draw_saved(number: int, saved: SavedView) -> None:
@@ -105,14 +105,14 @@ def _small(label: str, number: int, icon: str, do: Callable[[], None], *, disabl
     st.button("", key=key, icon=icon, help=label, type="tertiary", disabled=disabled, on_click=do)
 
 
-def _save(observation: Observation, page: str, usual: str) -> None:
+def _save(observation: Observation, page: str) -> None:
     """The page as its address says; the network and the picture also where they are the first ones."""
     if len(kept()) == views.MOST_VIEWS:
         st.session_state[_SAID] = f"The list is full: it has {views.MOST_VIEWS} views."
         return
     asked = {key: st.query_params.get_all(key) for key in st.query_params if key in KEYS}
     asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
-    title = " ".join(st.session_state.view_title.split()) or usual
+    title = " ".join(st.session_state.view_title.split()) or PAGES[page]["title"]
     kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
     own = ["a picture"] * (st.session_state.get("source") in ("Upload", "Camera"))
     own += ["weights"] * (observation.card.source == "file")
@@ -124,12 +124,12 @@ def _save(observation: Observation, page: str, usual: str) -> None:
     )
 
 
-def _open(pages: dict[str, dict[str, Any]]) -> None:
+def _open() -> None:
     file = st.session_state.views_file
     if file is None:
         return
     try:
-        kept()[:] = views.read(file.getvalue(), pages, KEYS)
+        kept()[:] = views.read(file.getvalue(), PAGES, KEYS)
     except GatescopeError as error:
         st.session_state[_SAID] = f":material/error: {sentence(error)}"
     else:

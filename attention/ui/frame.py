@@ -17,27 +17,13 @@ from attention.observe import Observation, Picture
 from attention.ui import cache, export, gallery, going_back, presenting, sign_in, uploads
 from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs
 from attention.ui.fetching import fetch
+from attention.ui.pages import GROUPS, LESSON_PAGES, PAGES
 from attention.ui.widgets import errors, literal, mark_random, sentence
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
-PAGES: dict[str, dict[str, Any]] = {
-    "lesson_grouped": {"title": "Lesson: why grouped convolution?", "icon": ":material/school:"},
-    "lesson_se": {"title": "Lesson: what does SE do?", "icon": ":material/school:"},
-    "lesson_cbam": {"title": "Lesson: what does CBAM do?", "icon": ":material/school:"},
-    "overview": {"title": "What does attention do here?", "icon": ":material/account_tree:", "default": True},
-    "excitation": {"title": "SE: which channels get through?", "icon": ":material/equalizer:"},
-    "cbam": {"title": "CBAM: where does it look?", "icon": ":material/visibility:"},
-    "grouped": {"title": "Grouped convolution: what does it save?", "icon": ":material/view_column:"},
-    "compare": {"title": "Do they look at the same thing?", "icon": ":material/compare:"},
-    "intervene": {"title": "Does the gate matter?", "icon": ":material/tune:"},
-    "survey": {"title": "What holds over many pictures?", "icon": ":material/photo_library:"},
-    "models": {"title": "What is in this network?", "icon": ":material/schema:"},
-}
 MOST_OF_IT = 0.98
 """The share of a picture from which on the part that the network sees is as good as all of it."""
-GROUPS = {"Understand": "lesson_grouped", "Inspect": "overview", "Many pictures": "survey", "Network": "models"}
-"""The parts of the navigation, each with the first of its pages."""
 STYLE = Path(__file__).with_name("screen.css")
 """How the pages look where the theme has no word for it."""
 _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
@@ -46,8 +32,9 @@ _ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
 def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
     """The pages, whose files are in the folder, in the groups of the navigation."""
     grouped: dict[str, list[StreamlitPage]] = {}
+    group = ""
     for name, settings in PAGES.items():
-        group = next((group for group, first in GROUPS.items() if first == name), None) or list(grouped)[-1]
+        group = GROUPS.get(name, group)
         grouped.setdefault(group, []).append(st.Page(folder / f"{name}.py", **settings))
     return grouped
 
@@ -60,8 +47,8 @@ def draw_frame(title: str) -> None:
     sign_in.require()
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
     st.html(STYLE)
-    presenting.begin(page, PAGES)
-    read = page in presenting.LESSON_PAGES and not presenting.is_on()
+    presenting.begin(page)
+    read = page in LESSON_PAGES and not presenting.is_on()
     place = st.container(key="read_lesson") if read else st  # first_page.css makes it small
     place.title(title, anchor=False)
     with st.sidebar:
@@ -84,9 +71,9 @@ def draw_frame(title: str) -> None:
         _show_prediction(observation)
     mark_random(choice)
     if presenting.is_on():
-        presenting.draw_controls(page, PAGES)
+        presenting.draw_controls(page)
     with st.sidebar:
-        export.draw(observation, page, PAGES)
+        export.draw(observation, page)
     st.session_state[_VIEW] = observation
     st.session_state[_ROUTED] = True
 

@@ -16,6 +16,7 @@ from attention.numbers import amount, attention_share, magnitude
 from attention.observe import Observation
 from attention.records import Gate, Known, Part, Rejected
 from attention.ui import downloads, widgets
+from attention.ui.pages import PAGES, open_block, pages_of
 
 Columns = dict[str, Sequence[Any]]
 
@@ -215,15 +216,13 @@ def _open(observation: Observation, row: Row) -> None:
 
 
 def _show(block: Block) -> None:
-    page = widgets.page_of(block)
-    if page:
-        widgets.open_block(page, block)
+    if shown_on := pages_of(block):
+        open_block(shown_on[0], block)
     kinds = ", ".join(gate.kind for gate in block.gates)
     st.caption(f"{widgets.literal(block.name)} has gates of a kind that no page shows: {kinds}.")
 
 
 MOST_NAMES = 6
-ON_PAGES = {"cbam": "CBAM: where does it look?", "excitation": "SE: which channels get through?"}
 STEPPED = ("SE", "CBAM")
 """Forms whose inner steps the pages show."""
 FORMS = {
@@ -314,13 +313,6 @@ def differences(observation: Observation) -> list[str]:
     return said + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
 
 
-def pages(block: Block) -> str:
-    """The questions whose pages show a block."""
-    shown = [ON_PAGES["excitation"]] * bool(analysis.channel_view(block))
-    shown += [ON_PAGES["cbam"]] * bool(analysis.spatial_view(block) or analysis.profiles(block))
-    return " ".join(shown)
-
-
 def _draw_forms(observation: Observation) -> None:
     if not observation.inventory.known:
         return
@@ -355,7 +347,7 @@ def _draw_blocks(observation: Observation) -> None:
         "multiplies": [analysis.features(gate) for _, gate in rows],
         "minimum": [gate.minimum for _, gate in rows],
         "maximum": [gate.maximum for _, gate in rows],
-        "shown on": [pages(block) for block, _ in rows],
+        "shown on": [" ".join(PAGES[page]["title"] for page in reversed(pages_of(block))) for block, _ in rows],
     }
     st.markdown("**Every gate, layer by layer**")
     widgets.data(gates=columns)

@@ -16,10 +16,13 @@ from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate
 from attention.ui import usual, widgets
 from attention.ui.lessons import gated
+from attention.ui.pages import open_block, pages_of
 
 ACROSS = 4
 MOST_CARDS, MOST_MAPS = 16, 8
 """More than these at a time, the latter where they have maps, take long to draw and longer to read."""
+LINKS = {"cbam": "Where", "excitation": "Channels"}
+"""What leads from a card to the pages of its block."""
 MAP_SIDE = 512
 """Side of the picture in a card, in pixels."""
 
@@ -142,23 +145,18 @@ def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, 
         ends = block.channel and analysis.in_unit(gate.values)
         saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if ends else ""
         cells.append((gate, "Channel gate" if block.channel else "Mean over places", "channel", saturated))
-    if widgets.page_of(block) is None:
+    if not pages_of(block):
         cells += [(gate, f"A number for {KINDS[gate.kind].number_for}", "viridis", "") for gate in block.gates]
     for gate, what, colour_map, note in cells:
         key = f"{what} of {gate.name}"
         drawn[key] = np.ravel(gate.values[0])
         widgets.show(charts.cells(gate, key, what, colour_map=colour_map, note=note, numbers="gates"))
     with st.container(horizontal=True):
-        if analysis.spatial_view(block) or analysis.profiles(block):
-            _open("Where", "cbam", block)
-        if analysis.channel_view(block):
-            _open("Channels", "excitation", block)
+        for page in pages_of(block):
+            key = f"open_{page}_{block.name}"
+            if st.button(LINKS[page], key=key, icon=":material/arrow_forward:", type="tertiary"):
+                open_block(page, block)
     return drawn
-
-
-def _open(label: str, page: str, block: Block) -> None:
-    if st.button(label, key=f"open_{page}_{block.name}", icon=":material/arrow_forward:", type="tertiary"):
-        widgets.open_block(page, block)
 
 
 def _mean(gates: list[Gate]) -> float:

@@ -1,13 +1,13 @@
 """Presentation: one view a screen, without the sidebar, in large type, and the arrow keys through a list of views."""
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from attention.ui import going_back
+from attention.ui.pages import LESSON_PAGES, PAGES
 from attention.views import SavedView
 
 EVERYWHERE = {"network", "weights", "outputs", "picture", "block", "output", "region", "seen"}
@@ -22,7 +22,6 @@ GROUPED = {"section", "c1", "c2", "h1", "w1", "h", "w", "g", "bias", "light", "l
 SURVEY = {"unit", "classes", "index", "band", "sampled", "scale", "part"}
 LESSONS = {"step", "layer"}
 MODELS = {"fold", "depth", "find"}
-LESSON_PAGES = ("lesson_grouped", "lesson_se", "lesson_cbam")
 TABS = {"part", "section", "tab", "about"}
 """By which an address names a part of a page."""
 KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS | LESSONS)
@@ -133,7 +132,7 @@ def slots(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
     return (second, first) if is_bare() else (first, second)
 
 
-def begin(page: str, pages: Iterable[str]) -> None:
+def begin(page: str) -> None:
     """First of all in a run: whether it is one of a presentation, and the way to the view that was asked for."""
     if st.query_params.get(PARAMETER) == "1":
         st.session_state[_ON] = True
@@ -143,7 +142,7 @@ def begin(page: str, pages: Iterable[str]) -> None:
         _find_view(page)
     going: SavedView | None = st.session_state.get(_GOING)
     if going:
-        _arrive(going, page, pages)
+        _arrive(going, page)
     if is_on():
         if st.query_params.get(PARAMETER) != "1":
             st.query_params[PARAMETER] = "1"
@@ -188,12 +187,12 @@ def go(number: int) -> None:
     st.session_state[_GOING] = kept()[number]
 
 
-def draw_controls(page: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
+def draw_controls(page: str) -> None:
     """Below the page: back, where one is, forward, and the way out."""
     arrows = "" if page in LESSON_PAGES else "Left Right"  # there they lead through the steps
     back, on = arrows.split() or (None, None)
-    views = kept() or [SavedView(settings["title"], name, "") for name, settings in pages.items()]
-    at = st.session_state.get(_AT) if kept() else list(pages).index(page)
+    views = kept() or [SavedView(settings["title"], name, "") for name, settings in PAGES.items()]
+    at = st.session_state.get(_AT) if kept() else list(PAGES).index(page)
     at = min(at or 0, len(views) - 1)
     with st.sidebar:  # unseen
         _SCREEN(key="screen", data=screen()._asdict(), on_size_change=lambda: None)
@@ -225,14 +224,14 @@ def _leave() -> None:
     st.query_params.pop(PARAMETER, None)
 
 
-def _arrive(going: SavedView, page: str, pages: Iterable[str]) -> None:
+def _arrive(going: SavedView, page: str) -> None:
     """Open a saved view as its address alone says, or else the page, with what is chosen for all. Streamlit lets an
     address be set where no widget holds it, and widgets let go of it when their page is left: so the first of two steps
     leaves this page, for another where it is the same."""
     presented = {PARAMETER: ["1"]} if is_on() else {}
     if kept() and not st.session_state.get(_LEFT):
         st.session_state[_LEFT] = True
-        away = going.page if going.page != page else next(name for name in pages if name != page)
+        away = going.page if going.page != page else next(name for name in PAGES if name != page)
         st.switch_page(f"pages/{away}.py", query_params={})
     del st.session_state[_GOING]
     if st.session_state.pop(_LEFT, False):

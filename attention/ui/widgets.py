@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from attention import analysis
-from attention.analysis import Block, predictions
+from attention.analysis import predictions
 from attention.charts import network
 from attention.charts.chart import Chart, Columns, as_csv
 from attention.charts.colours import CHANNEL_GATE
@@ -212,18 +211,6 @@ def fold(**tables: Columns) -> None:
 def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
     file = f"{name}{mark()}.csv"
     downloads.offer(label, lambda: as_csv(columns), file, "text/csv", key=f"csv_{name}", place=place, **look)
-
-
-def page_of(block: Block) -> str | None:
-    """The page that shows a block: the one of the maps where it has one; None where no page can show its gates."""
-    if analysis.spatial_view(block) or analysis.profiles(block):
-        return "cbam"
-    return "excitation" if analysis.channel_view(block) else None
-
-
-def open_block(page: str, block: Block) -> None:
-    """Go to a page, with this block chosen there; what the sidebar chose, Streamlit adds to the address itself."""
-    st.switch_page(f"pages/{page}.py", query_params={"block": block.name})
 
 
 def code(source: object, usage: str) -> None:
