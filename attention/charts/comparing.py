@@ -56,13 +56,11 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
     caption = (
         "Rank correlation of a spatial gate with the class heatmap (Grad-CAM of the last block, of the class chosen "
         "above here, and of the first guess for the others), on the finer grid of the two. Left, this picture's "
-        f"heatmap: orange with its own gate, grey the middle 95% with the same gate for {count - 1} other pictures. "
-        f"No p below {numbers.number(1 / count)} can come of {amount(count, 'picture')}, before Holm's correction over "
-        f"{amount(len(names), 'gate')}. "
-        f"Right, the mean over n = {amount(count, 'picture')}; grey, the middle 95% of {draws} draws in which "
-        f"each heatmap is "
-        "given the gate of a picture drawn at random, seed 0. A gate that is alike for all pictures agrees with a "
-        "heatmap by its habit of position, and lies in the grey."
+        f"heatmap: orange with its own gate, grey the middle 95% with the same gate for {count - 1} other pictures. No "
+        f"p below {numbers.number(1 / count)} can come of {amount(count, 'picture')}, before Holm's correction over "
+        f"{amount(len(names), 'gate')}. Right, the mean over n = {amount(count, 'picture')}; grey, the middle 95% of "
+        f"{draws} draws in which each heatmap is given the gate of a picture drawn at random, seed 0. A gate that is "
+        "alike for all pictures agrees with a heatmap by its habit of position, and lies in the grey."
     )
     if flat:
         caption += f" Nearly constant here, and so saying little: {', '.join(flat)}."
@@ -97,10 +95,9 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
         else "show no evidence of agreeing more on the same picture than on different ones"
     )
     headline = (
-        f"Over n = {amount(count, 'picture')}, the heatmaps of {what} {verdict}: {fixed(over.observed, 2)} in "
-        f"the mean, where "
-        f"chance gives {fixed(over.low, 2)} to {fixed(over.high, 2)} ({p_value(over.p)}). Here they agree by "
-        f"{fixed(here.observed, 2)}: of {count} heatmaps of {names[1]}, that of this picture is number {rank}."
+        f"Over n = {amount(count, 'picture')}, the heatmaps of {what} {verdict}: {fixed(over.observed, 2)} in the "
+        f"mean, where chance gives {fixed(over.low, 2)} to {fixed(over.high, 2)} ({p_value(over.p)}). Here they agree "
+        f"by {fixed(here.observed, 2)}: of {count} heatmaps of {names[1]}, that of this picture is number {rank}."
     )
     caption = (
         "Rank correlation of two networks' class heatmaps (the other pictures' are Grad-CAM of each network's first "
@@ -153,8 +150,7 @@ def _agreeing(tested: Sequence[GateAgreement]) -> str:
     best = max(tested, key=lambda each: each.here.observed)
     return (
         f"Over n = {amount(best.pictures, 'picture')}, {network} Here {best.name} agrees the most, by a rank "
-        f"correlation of "
-        f"{fixed(best.here.observed, 2)}: number {best.rank} among the same gate for "
+        f"correlation of {fixed(best.here.observed, 2)}: number {best.rank} among the same gate for "
         f"{amount(best.pictures, 'picture')}."
     )
 
@@ -290,8 +286,7 @@ def shuffled(
     headline = (
         f"With all weights shuffled, the rank correlation of the heatmap with the original {same}, its structural "
         f"similarity {fixed(like[0], 2)} ({fixed(like[1], 2)} to {fixed(like[2], 2)}); P of the class is "
-        f"{np.median(probability[1]):.1%} "
-        f"in place of {probability[0]:.1%}."
+        f"{np.median(probability[1]):.1%} in place of {probability[0]:.1%}."
     )
     caption = (
         f"Rank correlation with the map of the trained weights, n = 1 picture: the median of {seeds} orders of the "

@@ -348,9 +348,8 @@ def maps_by_depth(survey: LoadedSurvey) -> Chart | None:
         f"place: {extent(means[widest])}."
     )
     caption = (
-        f"Means over {amount(survey.result.pictures, 'picture')}, the usual gates: a habit of position that "
-        f"says nothing of "
-        "one picture. 0 (dark) to 1 (bright), the least and the greatest above."
+        f"Means over {amount(survey.result.pictures, 'picture')}, the usual gates: a habit of position that says "
+        "nothing of one picture. 0 (dark) to 1 (bright), the least and the greatest above."
     )
     figure = figures.map_grid([figures.gate_map(name, mean) for name, mean in means.items()])
     table = dict(zip(("gate", "row", "column", "mean"), by_map(means).values(), strict=True))

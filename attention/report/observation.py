@@ -61,9 +61,8 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
     neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
     return (
-        f"{amount(len(every), 'gate')} in {amount(len(blocks), 'block')} {'has' if len(every) == 1 else 'have'} "
-        f"a mean of {fixed(np.mean(means))} over the gates; their "
-        f"values run from {span(low, high)}{neutral}."
+        f"{amount(len(every), 'gate')} in {amount(len(blocks), 'block')} {'has' if len(every) == 1 else 'have'} a mean "
+        f"of {fixed(np.mean(means))} over the gates; their values run from {span(low, high)}{neutral}."
     )
 
 

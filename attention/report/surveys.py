@@ -61,9 +61,8 @@ def _answer(survey: LoadedSurvey) -> str:
     constant = sum(each.constant * sizes[name] for name, each in health.items())
     most = max(health.values(), key=lambda each: each.deviation)
     return (
-        f"{constant / whole:.0%} of the {whole:,} channels and places of {amount(len(sizes), 'gate')} are "
-        f"constant over the "
-        f"pictures; {most.name} varies most, by {number(most.deviation)} on average."
+        f"{constant / whole:.0%} of the {whole:,} channels and places of {amount(len(sizes), 'gate')} are constant "
+        f"over the pictures; {most.name} varies most, by {number(most.deviation)} on average."
     )
 
 

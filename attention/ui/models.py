@@ -60,11 +60,10 @@ def draw_totals(observation: Observation) -> None:
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
     widgets.say(
-        f"For one picture of {images.written(observation.card.input_size)} px. "
-        "MACs are the multiply-accumulates of convolutions and matrix "
-        "products. Groups save against the same network with every convolution in one group: that one would have "
-        f"{magnitude(whole.ungrouped_parameters)} parameters, "
-        f"{magnitude(whole.ungrouped_macs)} MACs.",
+        f"For one picture of {images.written(observation.card.input_size)} px. MACs are the multiply-accumulates of "
+        "convolutions and matrix products. Groups save against the same network with every convolution in one group: "
+        f"that one would have {magnitude(whole.ungrouped_parameters)} parameters, {magnitude(whole.ungrouped_macs)} "
+        "MACs.",
         "totals",
         "caption",
     )

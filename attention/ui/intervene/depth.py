@@ -137,9 +137,8 @@ def _chart(
     if tests:
         caption += (
             f" Grey: the middle 95% of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
-            f"{seed}. Full where p, two-sided and with Holm's correction over the "
-            f"{amount(len(blocks), 'block')}, is at most "
-            f"{evidence.LEVEL}."
+            f"{seed}. Full where p, two-sided and with Holm's correction over the {amount(len(blocks), 'block')}, is "
+            f"at most {evidence.LEVEL}."
         )
         said = {"low": "low by chance", "high": "high by chance", "p": "p", "p_adjusted": "p, adjusted"}
         table |= {name: [getattr(test, key) for test in tests] for key, name in said.items()}
@@ -160,11 +159,8 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     most = max(range(len(found)), key=lambda number: abs(found[number].median))
     one = found[most]
     return (
-        f"Over n = {amount(one.count, 'picture')}, without {analysis.block_called(names[most])} the "
-        f"{measure} moves by "
-        f"{signed(one.median)} in the "
-        f"median ({one.interval}), with the same sign in "
-        f"{one.alike} of {one.count}."
+        f"Over n = {amount(one.count, 'picture')}, without {analysis.block_called(names[most])} the {measure} moves by "
+        f"{signed(one.median)} in the median ({one.interval}), with the same sign in {one.alike} of {one.count}."
     )
 
 

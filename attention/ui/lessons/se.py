@@ -156,10 +156,9 @@ def _products(lesson: Gated) -> Step:
     squash = lesson.gate.activation
     bias = logit - float(products.sum())
     return Step(
-        f"A gate is a weighted sum of the hidden units, pressed between 0 and 1 by a {squash}; its weights are learned "
-        "as in the gates of recurrent networks. For channel "
-        f"{channel}: products {fixed(products.sum())}, bias {fixed(bias)}, together {fixed(logit)}, gate "
-        f"**{fixed(lesson.values[channel])}**.",
+        f"A gate is a weighted sum of the hidden units, pressed between 0 and 1 by a {squash}; its weights are "
+        f"learned as in the gates of recurrent networks. For channel {channel}: products {fixed(products.sum())}, "
+        f"bias {fixed(bias)}, together {fixed(logit)}, gate **{fixed(lesson.values[channel])}**.",
         lambda: widgets.show(chart),
         rf"`{lesson.gate.name}`: $s_{{{channel}}} = \sigma(W_2 h + b_2)_{{{channel}}} = "
         rf"\sigma({fixed(logit)}) = {fixed(lesson.values[channel])}$; here σ is {squash}.",
