@@ -15,7 +15,7 @@ from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
 from attention.charts.gates import MapStyle
 from attention.kinds import SPATIAL
-from attention.numbers import fixed, small
+from attention.numbers import extent, fixed, small
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
 from attention.ui import gates as gate_pages
@@ -49,7 +49,7 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     numbers; `name` is what the block is called."""
     called = analysis.block_called(name, first=True)
     if sides := analysis.profiles(block):
-        passed = " and ".join(f"{_range(gate)} along the {side}" for side, gate in sides.items())
+        passed = " and ".join(f"{extent(gate.values)} along the {side}" for side, gate in sides.items())
         return f"{called} has gates of {passed}, on average over its channels.", ""
     seen = analysis.look(spatial_gate(block).values[0])
     numbers = f"Its gates run from {fixed(seen.minimum)} to {fixed(seen.maximum)}, {fixed(seen.mean)} on average."
@@ -196,10 +196,6 @@ def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) 
 def _shown(block: Block) -> list[Gate]:
     """What the page shows of a block: its map, or its profiles along the height and the width."""
     return list(analysis.profiles(block).values()) or [spatial_gate(block)]
-
-
-def _range(gate: Gate) -> str:
-    return f"{fixed(gate.minimum)} to {fixed(gate.maximum)}"
 
 
 def spatial_gate(block: Block) -> Gate:

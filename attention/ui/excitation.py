@@ -57,24 +57,15 @@ class ChannelSelection:
         """The channel gate of the block."""
         return self.gates[self.block]
 
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """What the blocks are called for short, by their names."""
-        return {name: self.observation.names[name] for name in self.gates}
-
     @property
     def name(self) -> str:
         """What the block is called for short."""
-        return self.names[self.block]
+        return self.observation.names[self.block]
 
     @property
     def values(self) -> Floats:
         """The gate for this picture, (C,)."""
         return self.gate.values[0]
-
-    def explorable(self, steps: ChannelSteps, *, whole: bool) -> Chart:
-        """All three steps in one figure."""
-        return explorable.channel(steps, self.values, self.gate.activation, self.name, whole=whole)
 
     @cached_property
     def steps(self) -> ChannelSteps | None:
@@ -168,17 +159,18 @@ def draw_channel(selection: ChannelSelection) -> None:
 
 def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
     """What the validation pictures say against a block's gate, from the network's card."""
-    called, over = (
-        analysis.block_called(selection.names[block], first=True),
-        f"over {selection.observation.card.health_pictures}",
-    )
-    for health in selection.observation.card.gate_health:
-        if health.name == selection.gates[block].name and analysis.hardly_varies(health):
+    card = selection.observation.card
+    called = analysis.block_called(selection.observation.names[block], first=True)
+    over = f"over {card.health_pictures}"
+    for health in card.gate_health:
+        if health.name != selection.gates[block].name:
+            continue
+        if analysis.hardly_varies(health):
             yield (
                 f"{called}: these gates hardly change from picture to picture (a standard deviation of "
                 f"{small(health.deviation)} {over})."
             )
-        if health.name == selection.gates[block].name and analysis.saturates(health):
+        if analysis.saturates(health):
             yield (
                 f"{called}: most of these gates are saturated ({health.low:.0%} below 0.05, {health.high:.0%} of "
                 f"0.95 and above, {over})."
@@ -203,8 +195,10 @@ def draw_steps(selection: ChannelSelection) -> None:
         st.info("This gate has another form than SE's and CBAM's, so its steps cannot be shown.")
         return
     if presenting.is_bare():
+        values, activation, name = selection.values, selection.gate.activation, selection.name
         explore(
-            lambda whole: selection.explorable(steps, whole=whole), f"{selection.observation.key} {selection.block}"
+            lambda whole: explorable.channel(steps, values, activation, name, whole=whole),
+            f"{selection.observation.key} {selection.block}",
         )
         return
     _draw_squeeze(selection, steps)
@@ -284,7 +278,7 @@ def draw_usual(selection: ChannelSelection) -> None:
 def draw_depth(selection: ChannelSelection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
     values = {block: gate.values[0] for block, gate in selection.gates.items()}
-    widgets.show(channels.through_depth(values, selection.block, selection.names))
+    widgets.show(channels.through_depth(values, selection.block, selection.observation.names))
     _draw_health(selection)
 
 

@@ -44,9 +44,8 @@ def draw(observation: Observation, page: str) -> None:
     """In the sidebar: the report of this network and picture, the presentation, and below, folded, the rest."""
     seen = recorder.begin(PAGES[page]["title"])
     with st.container(horizontal=True):
-        offer_report(
-            f"{observation.card.name}-{observation.picture.name}", lambda: _report(observation, seen), key="report"
-        )
+        name = f"{observation.card.name}-{observation.picture.name}"
+        offer_report(name, lambda: html(report_of(observation, *seen.sections())), key="report")
         st.button("Present", key="present", icon=":material/slideshow:", on_click=presenting.start, args=(page,))
     st.session_state.setdefault("takeaway", st.session_state.get(_OPEN, False))  # whoever collects changes pages
     box = st.expander("Figures and views", icon=":material/bookmarks:", key="takeaway", on_change="rerun")
@@ -60,10 +59,6 @@ def draw(observation: Observation, page: str) -> None:
                     )
             _draw_views(observation, page)
     _FIGURE_FILES(key="figure_files", data={"ground": st.session_state.get("figures_on", _GROUNDS[0]).lower()})
-
-
-def _report(observation: Observation, seen: recorder.Recorder) -> str:
-    return html(report_of(observation, *seen.sections()))
 
 
 def _draw_views(observation: Observation, page: str) -> None:

@@ -61,7 +61,8 @@ def _is_wanted(card: ModelCard, place: DeltaGenerator) -> bool:
     with place.container():
         with st.container(horizontal=True):
             wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
-            st.button("Go on with random weights", key="go_random", on_click=_choose_random)
+            random = {"weights": "Random"}
+            st.button("Go on with random weights", key="go_random", on_click=st.session_state.update, args=(random,))
         if st.session_state.get(_STOPPED) == card.name:
             st.caption("Stopped before it was done: nothing of it is kept.")
         if not card.download:
@@ -96,7 +97,3 @@ def _how_far(received: _Received | None) -> tuple[float, str]:
     whole = f" of {total / 1e6:,.0f}" if total else ""
     speed = fixed(done / 1e6 / max(seconds, 1e-3), 1)
     return done / total if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {speed} MB/s"
-
-
-def _choose_random() -> None:
-    st.session_state.weights = "Random"

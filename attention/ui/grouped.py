@@ -272,18 +272,15 @@ def draw_network(observation: Observation) -> None:
         observation = cache.observe(chosen(zoo.card(WITH_GROUPS), random=False), observation.picture)
     layers = grouped.convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
-    has, would = (
-        sum(cost.parameters for cost in costs)
-        for costs in ([layer.cost for layer in inside], [layer.ungrouped for layer in inside])
-    )
+    has = sum(layer.cost.parameters for layer in inside)
+    would = sum(layer.ungrouped.parameters for layer in inside)
     widgets.say(
         f"**{len(inside)} of {len(layers)}** convolutions of {widgets.literal(observation.card.title)} are grouped: "
         f"**{has:,}** parameters, where ordinary ones would have **{would:,}**.",
         "model",
     )
     widgets.show(figures.savings(layers))
-    seen_at = images.written(observation.card.input_size)
-    st.caption(f"The picture has {seen_at} px as the network sees it.")
+    st.caption(f"The picture has {images.written(observation.card.input_size)} px as the network sees it.")
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")

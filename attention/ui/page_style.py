@@ -19,6 +19,8 @@ TOOLS = 28
 """Pixels that the tools of a figure take above it."""
 FACTOR = 1.4
 """By how much text is larger for a screen that is read from the back row."""
+HIGHER = 1.2
+"""By how much a figure is higher there."""
 MARGIN = 1.7
 """More than the text in it, which stands further from its axis the larger it is."""
 _AXIS = re.compile(r"[xy]axis\d*")
@@ -64,15 +66,12 @@ def _ink(layout: dict[str, Any]) -> None:
         note.setdefault("font", {}).setdefault("color", ink)
 
 
-def _higher(height: float | None) -> float | None:
-    return height and round(min(1.2 * height, _most_height.get()))
-
-
 def enlarged(figure: go.Figure) -> go.Figure:
     """The figure itself, with all of its text and its height larger."""
     layout, scale = figure.layout, presenting.screen().scale
     factor = FACTOR * scale
-    layout.update(font_size=factor * (layout.font.size or SIZE), height=_higher(layout.height))
+    higher = layout.height and round(min(HIGHER * layout.height, _most_height.get()))
+    layout.update(font_size=factor * (layout.font.size or SIZE), height=higher)
     layout.update(margin={side: MARGIN * scale * (layout.margin[side] or 0) for side in "lrtb"})
     for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         axis.update(tickfont_size=factor * (axis.tickfont.size or SIZE))

@@ -18,7 +18,6 @@ from attention.ui import frame, uploads, widgets
 from attention.ui.intervene import passes
 from attention.ui.intervene.session import EditSession, History, Target, complain, history_of
 
-SCOPES = ("This block", "Its stage", "All blocks")
 NOTHING = "Leave as it is"
 WORDS: dict[Action, str] = {
     "off": "Switch off",
@@ -56,11 +55,10 @@ def choose(observation: Observation) -> EditSession:
     label = "the mean gate after the edits" if history.now else "the mean gate"
     block = widgets.depth_strip(observation.names, means, usual, label=label)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        sizes = size_in_words(size(blocks[block][0]))
-        stage = f"Its stage: all gates on features of {sizes}, the same height and width."
-        reach = widgets.choose("Where", SCOPES, key="reach", look="row", help=stage)
-        where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
-        where = Target() if reach == SCOPES[2] else where
+        features = size(blocks[block][0])
+        places = {"This block": Target(block), "Its stage": Target(size=features), "All blocks": Target()}
+        stage = f"Its stage: all gates on features of {size_in_words(features)}, the same height and width."
+        where = places[widgets.choose("Where", places, key="reach", look="row", help=stage)]
         kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), observation.trace.gates))
         _step("Undo", history.undo, disabled=not history.past)
         _step("Redo", history.redo, disabled=not history.future)

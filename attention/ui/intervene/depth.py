@@ -105,7 +105,7 @@ def _draw_curve(
     if measured is not None:
         null = [np.mean(_of_classes([one.null.T for one in row], classes), axis=0) for row in measured]
     with place.container():
-        widgets.show(_chart(observations, classes, effects, null, (pictures, seed)))
+        widgets.show(_chart(observations, classes, effects, null, pictures, seed))
 
 
 def _chart(
@@ -113,10 +113,10 @@ def _chart(
     classes: Sequence[int],
     effects: Sequence[Sequence[Effect]],
     null: Sequence[Floats] | None,
-    how: tuple[Sequence[str], int],
+    pictures: Sequence[str],
+    seed: int,
 ) -> Chart:
-    """Each block off, and, once they are drawn, what chance does; `how` has the pictures of "off", and the seed."""
-    pictures, seed = how
+    """Each block off by the gates of these pictures, and, once they are drawn with the seed, what chance does."""
     blocks = [row[0].name for row in effects]
     names, label = list(observations[0].names.values()), observations[0].labels[classes[0]]
     count = len(observations)

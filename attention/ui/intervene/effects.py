@@ -128,7 +128,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
 def in_short(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
     """What is done to which gates; `names` are the short ones of blocks. Of several edits, only how many they are."""
     if len(edits) > 1:
-        return f"{amount(len(edits), 'edit')}"
+        return amount(len(edits), "edit")
     (edit,) = edits
     kind = "gates" if edit.kind == ANY else f"{edit.kind} gates"
     where = size_in_words(edit.size) if edit.size else "all blocks"
@@ -230,15 +230,11 @@ def draw_over_pictures(observation: Observation) -> None:
     listed = (str(pictures.root), pictures.fingerprint)  # an upload has a folder of its own
     key = (observation.choice.key, observation.choice.outputs, measure, off, *listed)
     work = _work(observation, pictures, measure, off)
-    measured = jobs.result_of("many", key, _cost(pictures), work, counted=("picture", "pictures"))
+    count = amount(len(pictures), "picture")
+    cost = f"{count}, one after another. It runs on the server while you look at other pages."
+    measured = jobs.result_of("many", key, cost, work, counted=("picture", "pictures"))
     if measured is not None:
         _show(observation, measure, explained, measured)
-
-
-def _cost(pictures: PictureList) -> str:
-    return (
-        f"{amount(len(pictures), 'picture')}, one after another. It runs on the server while you look at other pages."
-    )
 
 
 def _work(
@@ -266,8 +262,7 @@ def _show(observation: Observation, measure: many.Name, explained: str, measured
         st.info(f"None of the pictures could be used; the first: {widgets.literal(left_out[0]['error'])}")
         return
     most = max(found, key=lambda row: abs(found[row].median))
-    finding = f"{many.in_words(measure, most, found[most], observation.measure)}."
-    finding = f"Over the pictures, {finding}"
+    finding = f"Over the pictures, {many.in_words(measure, most, found[most], observation.measure)}."
     note = f" {interventions.WITHOUT}" if measure == "ablation" else ""
     widgets.show(figures.medians(found, explained + note, finding, len(left_out)))
     lines = "".join(json.dumps(row) + "\n" for row in measured)

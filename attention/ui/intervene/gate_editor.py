@@ -46,16 +46,14 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
         if numbers and _settable(session):
             set_places(session, numbers, brush())
 
-    many = (
+    left_out = (
         f" Drawn: the {len(order):,} that were most open before, and the chosen, of {amount(len(before), 'channel')}."
-        if len(order) < len(before)
-        else ""
-    )
+    ) * (len(order) < len(before))
     chart = Chart(
         "turned",
         _to_pick(session, figures.channels(before, after, order, chosen(session))),
         f"The gate of {amount(len(before), 'channel')} after the edits, {extent(after)}; before, {extent(before)}.",
-        f"Bars: after the edits, over all channels {extent(after)}; grey ticks: before, {extent(before)}.{many} "
+        f"Bars: after the edits, over all channels {extent(after)}; grey ticks: before, {extent(before)}.{left_out} "
         + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
         table={"channel": range(len(before)), "gate before": before, "gate after": after},
     )

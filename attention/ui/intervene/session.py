@@ -114,14 +114,10 @@ def history_of(observation: Observation, block: str) -> History:
             gate = targets(Edit("off", block=block), observation.trace.gates)[0]
             first = History((Edit("off", gate.kind, block),), [()])
         histories[key] = first
-    elif code not in (None, _code(histories[key].now)) and _is_asked_anew():
+    elif code not in (None, _code(histories[key].now)) and (presenting.has_arrived() or going_back.has_gone_back()):
+        # else the address holds what this page wrote there a moment ago
         histories[key].push(histories[key].now if (edits := _linked(observation)) is None else edits)
     return histories[key]
-
-
-def _is_asked_anew() -> bool:
-    """Whether the address holds what is asked for, and not what this page wrote there a moment ago."""
-    return presenting.has_arrived() or going_back.has_gone_back()
 
 
 def complain(sentence: str) -> None:

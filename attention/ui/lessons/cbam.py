@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from textwrap import dedent
 
@@ -264,7 +265,7 @@ def _placed(lesson: Gated) -> Step:
         for part in (layers.SpatialGate.forward, layers.CBAM.forward):
             st.code(dedent(inspect.getsource(part)), wrap_lines=True)
 
-    return Step(step.sentence, draw, step.source, step.prediction, step.before)
+    return replace(step, draw=draw)
 
 
 def _whole(lesson: Gated) -> Step:

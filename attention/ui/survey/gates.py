@@ -137,13 +137,9 @@ def draw_maps(selection: Selection) -> None:
     for chart in surveys.mean_maps(selection):
         widgets.show(chart)
     if selection.spatial is None:
-        _say_no_map(selection)
-
-
-def _say_no_map(selection: Selection) -> None:
-    survey = selection.survey
-    others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
-    widgets.info(f"{widgets.literal(selection.called)} has no map; {widgets.literal(', '.join(others))} have one.")
+        survey = selection.survey
+        others = [survey.block_names[name] for name, each in survey.blocks.items() if each.spatial]
+        widgets.info(f"{widgets.literal(selection.called)} has no map; {widgets.literal(', '.join(others))} have one.")
 
 
 def draw_correctness(selection: Selection) -> None:
