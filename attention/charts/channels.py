@@ -266,10 +266,8 @@ def whole(count: int) -> dict[str, Any]:
 
 def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout: Any) -> go.Figure:
     rows = -(-len(values) // STRIP_WIDTH)
-    cells = np.full(rows * STRIP_WIDTH, np.nan, np.float32)
-    cells[: len(values)] = values
     heat = go.Heatmap(
-        z=cells.reshape(rows, STRIP_WIDTH),
+        z=folded(values, rows, STRIP_WIDTH),
         customdata=np.arange(rows * STRIP_WIDTH, dtype=np.int32).reshape(rows, STRIP_WIDTH),
         zmin=ends[0],
         zmax=ends[1],
@@ -282,6 +280,12 @@ def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout
     axes = {"xaxis": {"visible": False}, "yaxis": {"showgrid": False, **labels}}
     size = {"height": 40 + 10 * rows, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
     return go.Figure([heat, *crossed_out(heat.z)], {**axes, **size, **layout})
+
+
+def folded(values: Floats, rows: int, across: int) -> Floats:
+    """Numbers (C,) row by row in a map (rows, across); what is left over is NaN."""
+    spare = rows * across - len(values)
+    return np.pad(values.astype(np.float32), (0, spare), constant_values=np.nan).reshape(rows, across)
 
 
 def crossed_out(cells: Floats, **axes: str) -> list[go.Scatter]:

@@ -38,7 +38,10 @@ def curves(convolution: Convolution) -> Chart:
             hovertemplate="g = %{x}: %{y:,}<extra></extra>",
         )
         figure.add_trace(line, row=1, col=column)
-        figure.add_annotation(_reading(groups, counts[groups], f"g = {groups}: {counts[groups]:,}"), row=1, col=column)
+        reading = {"text": f"g = {groups}: {counts[groups]:,}", "showarrow": False, "font": {"size": 15}}
+        # Plotly places annotations of a logarithmic axis by exponent.
+        place = {"x": np.log10(groups), "y": np.log10(counts[groups]), "yshift": 22, "xanchor": "left"}
+        figure.add_annotation(**reading, **place, row=1, col=column)
     _over_groups(figure, list(parameters))
     _logarithmic(figure, list(parameters.values()), column=1)
     _logarithmic(figure, list(macs.values()), column=2)
@@ -218,13 +221,6 @@ def _short(number: float) -> str:
         if number >= size:
             return f"{numbers.number(number / size)}{prefix}"
     return numbers.number(number)
-
-
-def _reading(x: float, y: float, text: str) -> go.layout.Annotation:
-    """A label above a point of axes that are logarithmic, where plotly places annotations by exponent."""
-    return go.layout.Annotation(
-        x=np.log10(x), y=np.log10(y), text=text, showarrow=False, yshift=22, xanchor="left", font={"size": 15}
-    )
 
 
 def _steps(shades: Sequence[str]) -> list[tuple[float, str]]:

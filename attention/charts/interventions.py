@@ -72,12 +72,9 @@ def patch(shape: tuple[int, ...]) -> int:
 def patches(shape: tuple[int, int]) -> list[list[int]]:
     """The cells, row * width + column, of each patch, row by row."""
     side, (height, width) = patch(shape), shape
+    cells = np.arange(height * width).reshape(shape)
     return [
-        [
-            row * width + column
-            for row in range(top, min(top + side, height))
-            for column in range(left, min(left + side, width))
-        ]
+        cells[top : top + side, left : left + side].ravel().tolist()
         for top in range(0, height, side)
         for left in range(0, width, side)
     ]

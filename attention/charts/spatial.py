@@ -1,5 +1,6 @@
 """How the gates of CBAM came about, as charts: the distribution of a map, its derivation, the features around it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from attention.analysis import block_called
-from attention.charts.channels import NO_CHANNEL, crossed_out
+from attention.charts.channels import NO_CHANNEL, crossed_out, folded
 from attention.charts.chart import Chart, by_map, by_place
 from attention.charts.colours import (
     ACCENT,
@@ -182,7 +183,8 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     means, ends = before.mean(0), own_range(np.stack([before.mean(0), after]))
     shown: list[tuple[str, Floats, Any, Scale]] = [("features,\nmean", means, FEATURES, ends)]
     if channel is not None:
-        shown.append(("× channel\ngate", _folded(channel), CHANNEL_GATE, Scale(0, 1)))
+        side = math.ceil(math.sqrt(len(channel)))
+        shown.append(("× channel\ngate", folded(channel, side, side), CHANNEL_GATE, Scale(0, 1)))
     if spatial is not None:
         shown.append(("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
     shown.append(("= passed\non", after, FEATURES, ends))
@@ -203,14 +205,6 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         f"{FEATURE_ENDS}, on one scale before and after." + f" {NO_CHANNEL}" * bool(crosses),
         table=by_map(table),
     )
-
-
-def _folded(values: Floats) -> Floats:
-    """Numbers (C,) row by row in a square map; what is left over is NaN."""
-    across = int(np.ceil(np.sqrt(len(values))))
-    sheet = np.full((across, across), np.nan, np.float32)
-    sheet.ravel()[: len(values)] = values
-    return sheet
 
 
 def poolings(steps: ChannelSteps, chosen: int) -> Chart:
@@ -277,13 +271,14 @@ def _side_by_side(
     maps: Sequence[tuple[str, Floats, Any, Scale]], *, left: float = 0, right: float | None = None, top: float = 0.9
 ) -> list[_MapPanel]:
     """Panels of equal width of maps, each with its title, its colours and their ends, and room on either side."""
-    width = 1 / len(maps)
+    width, narrow = 1 / len(maps), len(maps) >= MANY
     right = 0.08 * width if right is None else right
-    panels = [
-        _MapPanel(values, title, colours, ends, (place * width + left, (place + 1) * width - right), (0, top))
+    return [
+        _MapPanel(
+            values, title, colours, ends, (place * width + left, (place + 1) * width - right), (0, top), narrow=narrow
+        )
         for place, (title, values, colours, ends) in enumerate(maps)
     ]
-    return [panel._replace(narrow=len(maps) >= MANY) for panel in panels]
 
 
 def contact_sheet(feature_map: Floats) -> Floats:

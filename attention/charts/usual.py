@@ -43,12 +43,6 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     return f"{called} lets no {word} through more than usual{farthest}."
 
 
-def _as_far(found: AgainstUsual, kind: Kind) -> str:
-    where = "ninth" if found.values.ndim == 2 else _word(kind)
-    some = f"{found.as_far or 'none'} of {found.count} other pictures {'has' if found.as_far == 1 else 'have'}"
-    return f"{some} a {where} as far above its usual gate"
-
-
 def details(found: AgainstUsual, kind: Kind) -> str:
     """What the headline leaves out: by how much, what a grey card has, how far from usual the whole gate is."""
     place, above = found.opened
@@ -58,8 +52,10 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     )
     if np.ptp(found.values) == 0:
         return far
-    rank = f" {_as_far(found, kind).capitalize()}." * (above > 0)
     grey, word, shut = most_open(found.grey), _word(kind), int(found.difference.argmin())
+    some = f"{found.as_far or 'None'} of {found.count} other pictures {'has' if found.as_far == 1 else 'have'}"
+    where = "ninth" if found.values.ndim == 2 else word
+    rank = f" {some} a {where} as far above its usual gate." * (above > 0)
     if found.values.ndim == 2:
         card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
@@ -107,7 +103,8 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     own = [float(each.distances[0]) for each in found.values()]
     low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
     nearer, counts = zip(*((each.nearer, each.count) for each in found.values()), strict=True)
-    most = max(range(len(own)), key=lambda place: _rank(list(found.values())[place]))
+    ranks = [_rank(each) for each in found.values()]
+    most = ranks.index(max(ranks))
     block, kind = list(found)[most]
     gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
     said = f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
