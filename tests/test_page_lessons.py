@@ -102,7 +102,7 @@ def lesson():
 def test_a_right_and_a_wrong_guess_are_told_with_the_number():
     seen = observed("se")
     lesson = gated.Gated(seen, next(block for block in seen.blocks if block.name == "layer2.0.attention"))
-    candidates = gated.spread(lesson.values, lesson.order)
+    candidates = gated.candidates(lesson.order)
     best = max(candidates, key=lambda channel: lesson.values[channel])
     link = {"picture": SAMPLE.title, "block": lesson.block.name, "step": "3"}
     for option, verdict in (

@@ -10,7 +10,7 @@ from torch import nn
 
 from attention.records import Convolution
 from attention.ui.lessons import grouped, se
-from attention.ui.lessons.gated import spread, whole_channel
+from attention.ui.lessons.gated import candidates, whole_channel
 
 
 def gate(values, hidden=2, **network):
@@ -147,8 +147,8 @@ def test_who_answers_in_a_lesson_is_counted_one_by_one(c1, c2, groups):
 def test_four_to_guess_among_are_the_ends_and_lie_evenly_between():
     values = np.random.default_rng(0).permutation(100) / 100
     order = np.argsort(-values).tolist()
-    assert spread(values, order) == sorted(order[place] for place in (0, 33, 66, 99))
-    assert spread(values[:4], [2, 0, 1, 3]) == [0, 1, 2, 3] and spread(values[:1], [0]) == [0]
+    assert candidates(order) == sorted(order[place] for place in (0, 33, 66, 99))
+    assert candidates([2, 0, 1, 3]) == [0, 1, 2, 3] and candidates([0]) == [0]
 
 
 @pytest.mark.parametrize("biased", [False, True])

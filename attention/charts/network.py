@@ -59,9 +59,9 @@ def openness(blocks: Sequence[Block]) -> Chart:
     )
 
 
-def prediction(probabilities: Doubles, labels: Sequence[str], outputs: Outputs, count: int = 10) -> Chart:
-    """The most probable classes as bars; the table has `count` of them."""
-    top = analysis.top(probabilities, labels, count)
+def prediction(probabilities: Doubles, labels: Sequence[str], outputs: Outputs) -> Chart:
+    """The most probable classes as bars; the table has ten of them."""
+    top = analysis.top(probabilities, labels, 10)
     best, share = top[0]
     classes = amount(len(probabilities), "class", "classes")
     of = (
@@ -202,22 +202,23 @@ def level(value: float) -> dict[str, Any]:
 
 def boxes(names: Sequence[str], values: Sequence[Floats], chosen: int | None = None) -> go.Figure:
     """Each gate's values, flat, as a box: quartiles, and whiskers to the minimum and the maximum; one is framed."""
-    quartiles = np.array([np.quantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values])
-    drawn = []
     others = [place for place in range(len(names)) if place != chosen]
-    for colour, at in ((GATE, others), (ACCENT, [] if chosen is None else [chosen])):
-        if at:
-            low, q1, median, q3, high = quartiles[at].T
-            five = {"lowerfence": low, "q1": q1, "median": median, "q3": q3, "upperfence": high}
-            line = {"width": 2, "color": colour}
-            drawn.append(go.Box(x=at, **five, width=0.6, line=line, fillcolor=PALE_GATE))
-    ends = [min(-0.02, float(quartiles[:, 0].min())), max(1.02, float(quartiles[:, -1].max()))]
-    axes = {
-        "xaxis": {**named(names), "showgrid": False},
-        "yaxis": {"title": "gate", "range": ends},
-    }
+    drawn = [
+        box(at, [values[place] for place in at], colour, width=0.6, fillcolor=PALE_GATE)
+        for colour, at in ((GATE, others), (ACCENT, [] if chosen is None else [chosen]))
+        if at
+    ]
+    ends = [min(-0.02, *(float(each.min()) for each in values)), max(1.02, *(float(each.max()) for each in values))]
+    axes = {"xaxis": {**named(names), "showgrid": False}, "yaxis": {"title": "gate", "range": ends}}
     size = {"height": 380, "margin": {"l": 60, "r": 10, "t": 10, "b": 10}}
     return go.Figure(drawn, {**axes, **size, "shapes": [level(1)], "showlegend": False, "boxmode": "overlay"})
+
+
+def box(at: Any, values: Sequence[Floats | Doubles], colour: str, **look: Any) -> go.Box:
+    """What numbers, flat, are spread over, at each place: quartiles, and whiskers to the ends; NaN is left out."""
+    low, q1, median, q3, high = np.array([np.nanquantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values]).T
+    five = {"lowerfence": low, "q1": q1, "median": median, "q3": q3, "upperfence": high}
+    return go.Box(x=at, **five, line={"width": 2, "color": colour}, **look)
 
 
 def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:

@@ -57,10 +57,10 @@ def overlay(
     return _lit(picture, Image.blend(picture.crop((left, top, right, bottom)), over, opacity), (left, top))
 
 
-def cells(values: Floats, colour_map: str = "channel", scale: Scale = UNIT) -> bytes:
+def cells(values: Floats, colour_map: str = "channel") -> bytes:
     """Numbers (C,) as a row of cells of equal width, as PNG; the row has one shape, however many they are."""
     width = max(1, 512 // len(values)) * len(values)
-    return png(coloured(values[None], colour_map, scale).resize((width, width * 5 // 32), Image.Resampling.NEAREST))
+    return png(coloured(values[None], colour_map).resize((width, width * 5 // 32), Image.Resampling.NEAREST))
 
 
 def reduced(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]:

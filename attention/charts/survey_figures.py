@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
-from attention.charts.network import named, swatches
+from attention.charts.network import box, named, swatches
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
@@ -179,7 +179,10 @@ def index_boxes(names: Sequence[str], indices: Sequence[Selectivity], chosen: in
         gates = [gate for gate in at[which] if np.isfinite(getattr(indices[gate], side)).any()]
         if gates:
             values = [getattr(indices[gate], side) for gate in gates]
-            figure.add_trace(_box(label, colour, gates, values))
+            at_side = np.array(gates) + (-BESIDE if colour == NULL else BESIDE)
+            look = {"name": label, "width": 0.34, "fillcolor": translucent(colour, 0.35)}
+            # Without hovering, or it would take the click from its dot.
+            figure.add_trace(box(at_side, values, colour, **look, hoverinfo="skip"))
             if side == "index":
                 figure.add_trace(_medians(colour, gates, values))
     figure.update_yaxes(title=title, rangemode="tozero")
@@ -213,23 +216,6 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
         figure.add_traces(swatches({"the chosen gate": ACCENT, "other gates": FINDING}))
     above = {"legend": {**LEGEND, "y": 1 + 0.2 / len(rows)}, "margin": {"l": 0, "r": 8, "t": 60, "b": 0}}
     return _in_depth(_finished(figure, max(300, 130 * len(rows) + 108), **above), names)
-
-
-def _box(label: str, colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Box:
-    low, q1, median, q3, high = np.array([np.nanquantile(each, [0, 0.25, 0.5, 0.75, 1]) for each in values]).T
-    return go.Box(
-        x=np.array(gates) + (-BESIDE if colour == NULL else BESIDE),
-        lowerfence=low,
-        q1=q1,
-        median=median,
-        q3=q3,
-        upperfence=high,
-        name=label,
-        width=0.34,
-        line={"color": colour, "width": 2},
-        fillcolor=translucent(colour, 0.35),
-        hoverinfo="skip",  # or it would take the click from its dot
-    )
 
 
 def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Scatter:

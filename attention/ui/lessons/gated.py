@@ -193,6 +193,6 @@ def whole_channel(gated: Gated) -> Step:
     )
 
 
-def spread(values: Floats, order: Sequence[int], count: int = 4) -> list[int]:
-    """Channels to guess among: the most open, the most shut, and some evenly between, by their number."""
-    return sorted({order[round(place)] for place in np.linspace(0, len(order) - 1, count)})
+def candidates(order: Sequence[int]) -> list[int]:
+    """Four channels to guess among: the most open, the most shut, and two evenly between, by their number."""
+    return sorted({order[round(place)] for place in np.linspace(0, len(order) - 1, 4)})

@@ -48,7 +48,7 @@ def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
 
 def _features(lesson: Gated) -> Step:
     count, height, width = lesson.steps.before.shape[1:]
-    shown = channels_shown(lesson, shared.spread(lesson.values, lesson.order))
+    shown = channels_shown(lesson, shared.candidates(lesson.order))
     return Step(
         f"Inside the network the picture is {count:,} maps, the channels: each is bright where it found what it has "
         f"learned to look for. Here are four of them, {height} × {width} values each.",
@@ -63,7 +63,7 @@ def channels_shown(lesson: Gated, some: list[int]) -> Chart:
 
 
 def _guess(lesson: Gated) -> Step:
-    some, values = shared.spread(lesson.values, lesson.order), lesson.values
+    some, values = shared.candidates(lesson.order), lesson.values
     best = max(some, key=lambda channel: values[channel])
     listed = ", ".join(f"channel {channel} {fixed(values[channel])}" for channel in some)
     bars = gates.channel_bars(lesson.gate, "gate", gates.passing_in_words(lesson.gate, lesson.name), best)[0]
