@@ -211,6 +211,11 @@ def test_each_map_is_drawn_on_its_scale_with_its_ends_written_above():
     assert all(axis.autorange == "reversed" for axis in figure.select_yaxes())  # the first row lies above
 
 
+def test_a_map_has_its_own_name_with_a_hyphen_in_it():
+    figure = figures.map_grid([figures.gate_map("x-ray", np.array([[-0.5, 0.25]]))])
+    assert texts(figure) == ["x-ray\n−0.500 to 0.250"]
+
+
 def test_maps_beyond_the_width_go_to_another_row():
     figure = figures.map_grid([figures.gate_map(str(number), np.eye(2)) for number in range(figures.MAPS_ACROSS + 1)])
     heights = {axis.domain for axis in figure.select_yaxes()}

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
 from attention.charts.network import box, named, swatches
+from attention.numbers import extent
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
@@ -355,8 +356,7 @@ def map_grid(maps: Sequence[TitledMap]) -> go.Figure:
     """The maps in rows; the first row of each lies above."""
     across = min(MAPS_ACROSS, len(maps))
     rows = -(-len(maps) // across)
-    titles = [f"{each.title}\n{each.values.min():z.3f} to {each.values.max():z.3f}" for each in maps]
-    titles = [title.replace("-", "−") for title in titles]
+    titles = [f"{each.title}\n{extent(each.values)}" for each in maps]
     gaps = {"horizontal_spacing": 0.015, "vertical_spacing": min(0.3 / rows, 0.2)}
     figure = make_subplots(rows=rows, cols=across, subplot_titles=titles, **gaps)
     for index, each in enumerate(maps):
