@@ -14,7 +14,7 @@ import numpy as np
 from plotly.colors import hex_to_rgb, sample_colorscale
 
 from attention.analysis import block_called
-from attention.charts.chart import Chart, Explorable
+from attention.charts.chart import Chart, Explorable, by_place
 from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, OKABE_ITO, SPATIAL_GATE
 from attention.numbers import extent
 from attention.records import ChannelSteps, Floats, SpatialSteps
@@ -123,8 +123,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
         f"column {column}.",
         f"From left to right: the channels of one place, their mean and the largest of them, the {k} × {k} window "
         f"around the place, the kernel's products, and the gate. Features are grey, {FEATURE_ENDS}. {KEYS}",
-        table={"row": np.indices(gate.shape)[0].ravel(), "column": np.indices(gate.shape)[1].ravel()}
-        | {"gate": gate.ravel()},
+        table=by_place({"gate": gate}),
     )
 
 
@@ -150,10 +149,8 @@ def kernels(seen: "Observed", name: str, *, whole: bool = False) -> Chart:
 def convolved(steps: SpatialSteps) -> tuple[str, float] | None:
     """The border and the bias with which the kernel on the pooled maps gives the sums of the pass; None where none
     does."""
-    if steps.summed is None:
-        return None
     k = steps.kernel.shape[-1]
-    if k % 2 == 0:
+    if steps.summed is None or k % 2 == 0:
         return None
     maps = [values[0].astype(np.float64) for values in steps.pooled.values()]
     for border, mode in BORDERS.items():

@@ -54,13 +54,13 @@ def map_on_picture(
     laid = overlay.overlay(
         picture, values, box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
     )
-    summary = analysis.look(values)
+    place, (height, width) = analysis.look(values).place, values.shape
     return Chart(
         key,
         laid,
-        f"{what}, {extent(gate.values)}; on average it is most open at the {summary.place}. The map lies on "
+        f"{what}, {extent(gate.values)}; on average it is most open at the {place}. The map lies on "
         f"{observation.picture.name}, over the square that the network sees.",
-        f"{what}, {extent(gate.values)}: {size(values)} places over the square that the network sees.",
+        f"{what}, {extent(gate.values)}: {height} × {width} places over the square that the network sees.",
         table={} if numbers else by_place({"gate": values}),
         numbers=numbers,
     )
@@ -145,11 +145,6 @@ def passing_in_words(gate: Gate, name: str) -> str:
         ends = f"all {found.channels:,} channels lie between 0.1 and 0.9"
     strongest = f"the strongest is channel {found.strongest} at {fixed(gate.values[0, found.strongest])}"
     return f"{analysis.block_called(name, first=True)}: {ends}; {strongest}."
-
-
-def size(values: Floats) -> str:
-    """Height and width of a map in words: 20 × 20."""
-    return f"{values.shape[0]} × {values.shape[1]}"
 
 
 def _are(count: int) -> str:

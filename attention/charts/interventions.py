@@ -45,7 +45,7 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     ticks = {"symbol": "line-ew", "size": max(3, 480 // len(order)), "line": {"color": NULL, "width": 2.5}}
     bars = go.Bar(x=at, y=after[order], marker=marker, **told, **SOLID)
     old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **SOLID)
-    everything = bool(len(order) == len(before))
+    everything = len(order) == len(before)
     ends = [min(0.0, float(after.min())), max(1.05, 1.05 * float(max(after.max(), before.max())))]
     layout = {
         "height": 280,

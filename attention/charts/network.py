@@ -228,12 +228,7 @@ def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     said = {"text": words, "textposition": "outside", "hoverinfo": "skip", "cliponaxis": False}
     bars = go.Bar(x=list(shares), y=places, orientation="h", marker={"color": GATE}, **said)
     axes = {
-        "xaxis": {
-            "range": [0, 1.1],
-            "tickformat": ".0%",
-            "tickvals": [0, 0.25, 0.5, 0.75, 1],
-            "title": "probability",
-        },
+        "xaxis": {"range": [0, 1.1], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1], "title": "probability"},
         "yaxis": {"autorange": "reversed", "showgrid": False, "tickvals": places, "ticktext": list(labels)},
     }
     size = {"height": 90 + 36 * len(labels), "margin": {"l": 10, "r": 10, "t": 10, "b": 10}}

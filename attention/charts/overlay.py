@@ -41,13 +41,7 @@ def coloured(values: Floats, colour_map: str, scale: Scale = UNIT) -> Image.Imag
 
 
 def overlay(
-    picture: Image.Image,
-    values: Floats,
-    box: Box,
-    *,
-    colour_map: str,
-    scale: Scale = UNIT,
-    opacity: float = 0.5,
+    picture: Image.Image, values: Floats, box: Box, *, colour_map: str, scale: Scale = UNIT, opacity: float = 0.5
 ) -> bytes:
     """The whole picture with the map (H, W) over the crop that the network saw, as JPEG; outside it is dimmed."""
     assert 0 <= opacity <= 1  # Pillow would go on past the map

@@ -4,7 +4,7 @@ Each panel is read from left to right: input channels, kernels (a row each, a sl
 output channels. The coloured area of the middle is the number of weights.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -146,7 +146,7 @@ def colour(group: int) -> str:
 
 def _groups(panel: Panel) -> Iterator[Part]:
     """The extent of all kernels, then for each group its links and its cells, faint where another group is lit."""
-    yield _polygons(iter(_extent(panel)), NULL, LINK if panel.ordinary else DIM_LINK)
+    yield _polygons(_extent(panel), NULL, LINK if panel.ordinary else DIM_LINK)
     for slot, group in enumerate(panel.shown()):
         faint = panel.lit not in (None, group)
         yield _polygons(_links(panel, slot), colour(group), DIM_LINK if faint else LINK)
@@ -191,7 +191,7 @@ def _box(x: Span, y: Span) -> Sequence[tuple[float, float]]:
 
 
 def _polygons(
-    shapes: Iterator[Sequence[tuple[float, float]]], fill: str, opacity: float, *, edge: bool = False
+    shapes: Iterable[Sequence[tuple[float, float]]], fill: str, opacity: float, *, edge: bool = False
 ) -> Part:
     """All shapes as one filled trace, a break between them."""
     broken = (np.nan, np.nan)

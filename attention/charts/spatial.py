@@ -79,12 +79,7 @@ def histogram(values: Floats, colour_map: str, scale: Scale) -> go.Figure:
     shares = (100 * counts / values.size).astype(np.float32)
     hover = "%{x:.2f}: %{y:.1f}% of the places<extra></extra>"
     ticks = np.linspace(scale.low, scale.high, 3)
-    across = {
-        "tickvals": ticks,
-        "ticktext": [fixed(tick, 2) for tick in ticks],
-        "range": list(scale),
-        "anchor": "y2",
-    }
+    across = {"tickvals": ticks, "ticktext": [fixed(tick, 2) for tick in ticks], "range": list(scale), "anchor": "y2"}
     return go.Figure(
         [go.Bar(y=shares, hovertemplate=hover, **bars), go.Bar(y=np.ones(BINS), hoverinfo="skip", yaxis="y2", **bars)],
         {

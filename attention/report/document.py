@@ -195,7 +195,8 @@ def flat(facts: dict[str, Any], before: str = "") -> Facts:
     return lines
 
 
-def facts_table(facts: Facts) -> Table:
+def origin(facts: Facts) -> Section:
     """What the numbers rest on, open to everybody."""
     columns = {"what": list(facts), "value": list(facts.values())}
-    return Table("provenance", "Network, weights, preprocessing, versions", columns, open=True)
+    table = Table("provenance", "Network, weights, preprocessing, versions", columns, open=True)
+    return Section("What does this rest on?", [table])

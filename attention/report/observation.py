@@ -14,7 +14,7 @@ from attention.kinds import KINDS
 from attention.numbers import amount, fixed, in_attention, span
 from attention.observe import Observation
 from attention.records import Trace
-from attention.report.document import RANDOM, Document, Item, Section, Table, card_facts, facts_table, observation_facts
+from attention.report.document import RANDOM, Document, Item, Section, Table, card_facts, observation_facts, origin
 
 COST = (
     "For one picture as the network sees it. MACs are the multiply-accumulates of convolutions and matrix products; "
@@ -47,7 +47,7 @@ def report_of(observation: Observation, *first: Section) -> Document:
             *_costs(observation),
             Section("What was seen?", observation.coverage),
             *_rejected(trace),
-            _origin(observation),
+            origin(card_facts(observation.network.card) | observation_facts(observation)),
         ],
         f"{observation.card.title}, {observation.picture.name}",
     )
@@ -138,8 +138,3 @@ def _rejected(trace: Trace) -> Iterator[Section]:
         yield Section(
             "What came close, and is no gate?", [Table("rejected", "Products judged not to be gates", columns)]
         )
-
-
-def _origin(observation: Observation) -> Section:
-    facts = {**card_facts(observation.network.card), **observation_facts(observation)}
-    return Section("What does this rest on?", [facts_table(facts)])

@@ -8,7 +8,7 @@ from attention.charts import surveys
 from attention.charts.chart import Columns, by_row
 from attention.charts.surveys import Selection
 from attention.numbers import amount, number
-from attention.report.document import Document, Item, Section, Table, facts_table, flat
+from attention.report.document import Document, Item, Section, Table, flat, origin
 from attention.survey import GateSurvey, LoadedSurvey, Result
 from attention.survey.statistics import INDICES, evenly_spaced
 
@@ -27,7 +27,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
         _answer(survey),
         list(survey.warnings("they are named below")),
-        [_classes(survey), *_charts(selection), *_failures(result), _origin(result)],
+        [_classes(survey), *_charts(selection), *_failures(result), origin(flat(result.provenance))],
         survey.title,
     )
 
@@ -102,7 +102,3 @@ def _failures(result: Result) -> Iterator[Section]:
         }
         title = f"{amount(len(result.failures), 'picture')} that could not be used"
         yield Section("What went wrong?", [Table("failures", title, columns, open=True)])
-
-
-def _origin(result: Result) -> Section:
-    return Section("What does this rest on?", [facts_table(flat(result.provenance))])

@@ -64,11 +64,7 @@ def draw(observation: Observation, page: str) -> None:
 def _draw_views(observation: Observation, page: str) -> None:
     st.text_input("Title of this view", PAGES[page]["title"], max_chars=views.MOST_LETTERS, key="view_title")
     st.button(
-        "Save this view",
-        key="save_view",
-        icon=":material/bookmark_add:",
-        on_click=_save,
-        args=(observation, page),
+        "Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(observation, page)
     )
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)

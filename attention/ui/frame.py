@@ -167,23 +167,19 @@ def _choose_look(observation: Observation) -> Observation:
 
 
 def _show_picture(observation: Observation) -> None:
-    whole = observation.as_seen
+    whole, read = observation.as_seen, observation.card.bands
+    reads = "" if read == bands.RGB else f", and reads {literal(', '.join(read))}"
     look = "as the network sees it" if whole else "with the part that the network sees lit"
     st.image(
         overlay.dimmed(*observation.view),
         width="stretch",
         alt=f"{observation.picture.name}, {look}.",
         caption=f"{literal(observation.picture.name)}: the network sees {'this' if whole else 'the lit part'}, at "
-        f"{images.written(observation.card.input_size)} px{_reads(observation)}."
+        f"{images.written(observation.card.input_size)} px{reads}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )
     if observation.picture.name in cache.samples():
         st.caption(gallery.describe(observation.picture.name))
-
-
-def _reads(observation: Observation) -> str:
-    read = observation.card.bands
-    return "" if read == bands.RGB else f", and reads {literal(', '.join(read))}"
 
 
 def _show_prediction(observation: Observation) -> None:

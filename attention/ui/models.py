@@ -113,17 +113,19 @@ def draw_layers(observation: Observation) -> None:
 
 def columns(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:
     """The rows as columns of plain values, with whole names: what the CSV file holds."""
-    whole: Columns = {"layer": [row.part.name for row in rows], "class": [row.part.module for row in rows]}
-    convolutions: Columns = {
+    return {
+        "depth": [row.depth for row in rows],
+        "layer": [row.part.name for row in rows],
+        "class": [row.part.module for row in rows],
         "kernel": ["x".join(map(str, row.part.kernel)) for row in rows],
         "in": [row.part.channels[0] if row.part.channels else None for row in rows],
         "out": [row.part.channels[1] if row.part.channels else None for row in rows],
         "groups": [_groups(row) for row in rows],
         "output": ["x".join(map(str, row.part.output)) for row in rows],
+        **{name.replace("_", " "): [row.total(name) for row in rows] for name in COUNTS},
+        "attention": [row.part.form for row in rows],
+        "gates": [_gates(row, gates) for row in rows],
     }
-    counts: Columns = {name.replace("_", " "): [row.total(name) for row in rows] for name in COUNTS}
-    attention: Columns = {"attention": [row.part.form for row in rows], "gates": [_gates(row, gates) for row in rows]}
-    return {"depth": [row.depth for row in rows], **whole, **convolutions, **counts, **attention}
 
 
 def table(rows: Sequence[Row], gates: dict[str, Gate]) -> Columns:

@@ -70,10 +70,7 @@ def _draw_cost(observation: Observation) -> None:
     """Parameters and MACs of the network, the share of its attention, and the picture as the network sees it."""
     st.subheader("What does it cost?", anchor=False)
     network = observation.inventory.network
-    figures = {
-        "Parameters": magnitude(network.parameters),
-        "MACs, one picture": magnitude(network.macs),
-    }
+    figures = {"Parameters": magnitude(network.parameters), "MACs, one picture": magnitude(network.macs)}
     if observation.blocks:
         figures["Attention parameters"] = attention_share(observation.inventory, "parameters")
         figures["Attention MACs"] = attention_share(observation.inventory, "macs")

@@ -17,7 +17,7 @@ from attention.numbers import amount, extent, fixed, number, small
 from attention.observe import Observation, Picture
 from attention.records import Floats, Gate
 from attention.ui import widgets
-from attention.ui.compare.tabs import choose_other
+from attention.ui.compare.tabs import YARDSTICK, choose_other
 
 CHANGES = ("flip", *STRENGTHS, "patch")
 SMALLEST = 5
@@ -62,9 +62,7 @@ def draw(observation: Observation) -> None:
     answer = st.empty()
     kind = widgets.choose("Second picture", SECONDS, key="second_kind", look="row")
     copied, flipped = kind == SECONDS[0], False
-    other = second = observation.of(
-        choose_other(observation) if copied else choose_other(observation, "The second picture")
-    )
+    other = second = observation.of(choose_other(observation, YARDSTICK if copied else "The second picture"))
     if copied:
         change = widgets.choose("Change", CHANGES, key="change", look="row")
         second, flipped = observation.of(_changed(observation, change)), change == "flip"

@@ -151,7 +151,7 @@ def choose_column(columns: Sequence[Compared], wanted: str, has: Callable[[Compa
     return named[widgets.choose("Network", named, key="of", look="row", names=widgets.literal, linked=False)]
 
 
-def choose_other(observation: Observation, title: str = YARDSTICK) -> Picture:
+def choose_other(observation: Observation, title: str) -> Picture:
     """A picture of something else."""
     return frame.named_picture(widgets.choose(title, frame.other_pictures(observation), key="other"))
 
@@ -237,7 +237,7 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
         return
     observation = column.observation
     maps = _maps(column)
-    other = observation.of(choose_other(observation))
+    other = observation.of(choose_other(observation, YARDSTICK))
     baseline = widgets.choose("What is missing becomes", BASELINES, key="missing", look="row")
     draws = draws_for(len(KINDS) * len(maps))
     passes = comparison.passes_to_test(len(maps), draws, len(BESIDE))

@@ -116,8 +116,7 @@ def _started(observation: Observation) -> LoadedSurvey | None:
         _offer(observation)
     if note := st.session_state.get(_NOTE):
         st.warning(note, icon=":material/info:")
-    loaded: LoadedSurvey | None = st.session_state.get(_MADE)
-    return loaded
+    return st.session_state.get(_MADE)
 
 
 def _offer(observation: Observation) -> None:
@@ -148,8 +147,7 @@ def choose_pictures(of: str) -> survey.PictureList | None:
     if st.session_state.get(held, (None,))[0] != key:
         with st.spinner("Listing the pictures"):
             st.session_state[held] = (key, _listed(name, most, uploaded))
-    pictures: survey.PictureList = st.session_state[held][1]
-    return pictures
+    return st.session_state[held][1]
 
 
 def _choose(of: str) -> tuple[str, int, list[tuple[str, bytes]] | None]:
