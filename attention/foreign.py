@@ -40,17 +40,17 @@ def in_line(text: str) -> str:
     return readable(text).replace("\n", "\\n")
 
 
-def parsed(text: str | bytes, **how: Any) -> Any:
+def load_json(text: str | bytes, **how: Any) -> Any:
     """What a stranger's JSON says, by `json.loads`, with every text `readable`: JSON can spell what is none."""
-    return _readable(json.loads(text, **how))
+    return _readable_parts(json.loads(text, **how))
 
 
-def _readable(part: Any) -> Any:
+def _readable_parts(part: Any) -> Any:
     if isinstance(part, str):
         return readable(part)
     if isinstance(part, list):
-        return [_readable(each) for each in part]
-    return {readable(key): _readable(value) for key, value in part.items()} if isinstance(part, dict) else part
+        return [_readable_parts(each) for each in part]
+    return {readable(key): _readable_parts(value) for key, value in part.items()} if isinstance(part, dict) else part
 
 
 def literal(text: str) -> str:
@@ -61,7 +61,7 @@ def literal(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", readable(text)))
 
 
-def shown(value: object) -> str:
+def quote(value: object) -> str:
     """A stranger's value for a sentence of an error: quoted, and short."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:76]} ..."

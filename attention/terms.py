@@ -50,7 +50,7 @@ _NOT_WORDS = re.compile(r"`[^`]*`|\\([^\w\s])")
 """Code, and the stroke before a sign that is to be read as it is."""
 
 
-def met(text: str) -> dict[str, str]:
+def find(text: str) -> dict[str, str]:
     """The terms in a text of markdown but for its code, in its order: how each stands there, by its pattern."""
     text = _NOT_WORDS.sub(lambda found: found[1] or "", text)
     places = {pattern: found for pattern, each in _PATTERNS.items() if (found := each.search(text))}

@@ -15,7 +15,7 @@ from attention.charts.surveys import Selection
 from attention.cli.surveys import headlines
 from attention.foreign import plain
 from attention.numbers import fixed
-from attention.report import surveyed
+from attention.report import survey_report
 from attention.survey.statistics import INDICES
 from attention.ui.survey import gates
 from tests.surveys import folder, network
@@ -67,7 +67,9 @@ def test_a_name_is_no_markup_in_a_figure_and_itself_in_the_numbers(selection):
 
 
 def test_the_report_holds_the_charts_of_the_page(loaded):
-    found = {item.key: item for part in surveyed(loaded).sections for item in part.items if isinstance(item, Chart)}
+    found = {
+        item.key: item for part in survey_report(loaded).sections for item in part.items if isinstance(item, Chart)
+    }
     whole = Selection(loaded, classes=(0, 1, 2))
     made = [
         surveys.role(whole, most=256, band=True),
@@ -147,7 +149,7 @@ def test_so_few_pictures_are_said_to_say_no_more_than_they_do(tmp_path, pictures
     assert all(words in told for words in said) and not any(words in told for words in unsaid)
     foldable = [constant.any() for _, constant in loaded.constant_channels().values()]
     assert any(foldable) <= (loaded.result.pictures > 1)
-    assert ("Fewer than two" in surveyed(loaded).answer) == (loaded.result.pictures < 2)
+    assert ("Fewer than two" in survey_report(loaded).answer) == (loaded.result.pictures < 2)
 
 
 @pytest.mark.parametrize(("correct", "wrong"), [(2, 1), (3, 4), (18, 1), (18, 2)])

@@ -170,8 +170,8 @@ def test_a_kernel_that_does_not_explain_the_sums_is_not_shown(seen, block):
     steps = seen.steps(block.spatial.name)
     from dataclasses import replace
 
-    assert explorable.convolved(replace(steps, kernel=steps.kernel + 1)) is None
-    assert explorable.convolved(replace(steps, kernel=steps.kernel[:, :-1, :-1])) is None
+    assert explorable.border_and_bias(replace(steps, kernel=steps.kernel + 1)) is None
+    assert explorable.border_and_bias(replace(steps, kernel=steps.kernel[:, :-1, :-1])) is None
     assert explorable.spatial(replace(steps, summed=None), block.spatial.values[0], "") is None
 
 

@@ -28,18 +28,18 @@ def some_gate(size: int) -> np.ndarray:
 
 @given(gates, st.booleans())
 def test_up_to_256_channels_every_one_is_shown_once(values, by_size):
-    assert sorted(channels.shown(values, by_size=by_size)) == list(range(len(values)))
+    assert sorted(channels.drawn_channels(values, by_size=by_size)) == list(range(len(values)))
 
 
 @given(gates)
 def test_the_bars_stand_by_channel_or_by_size(values):
-    assert (np.diff(channels.shown(values, by_size=False)) == 1).all()
-    assert (np.diff(values[channels.shown(values, by_size=True)]) <= 0).all()
+    assert (np.diff(channels.drawn_channels(values, by_size=False)) == 1).all()
+    assert (np.diff(values[channels.drawn_channels(values, by_size=True)]) <= 0).all()
 
 
 @given(many_gates, st.booleans())
 def test_past_256_channels_the_largest_are_shown(values, by_size):
-    order = channels.shown(values, by_size=by_size)
+    order = channels.drawn_channels(values, by_size=by_size)
     hidden = np.delete(values, order)
     assert len(order) == channels.TOP_BARS
     assert values[order].min() >= hidden.max()
@@ -49,7 +49,7 @@ def test_past_256_channels_the_largest_are_shown(values, by_size):
 @given(gates, st.booleans(), st.data())
 def test_a_bar_is_as_high_and_as_blue_as_its_gate(values, by_size, data):
     chosen = data.draw(st.integers(0, len(values) - 1))
-    order = channels.shown(values, by_size=by_size)
+    order = channels.drawn_channels(values, by_size=by_size)
     (bars,) = channels.gate_bars(values, order, chosen).data
     np.testing.assert_array_equal(bars.y, values[order])
     check_colours(bars.marker.color, values[order], CHANNEL_GATE)
@@ -81,7 +81,7 @@ def test_each_gate_is_one_box_of_its_quartiles_and_only_the_chosen_one_stands_ou
 @given(gates, st.data())
 def test_only_the_chosen_bar_is_framed_and_named(values, data):
     chosen = data.draw(st.integers(0, len(values) - 1))
-    order = channels.shown(values, by_size=True)
+    order = channels.drawn_channels(values, by_size=True)
     figure = channels.gate_bars(values, order, chosen)
     assert [int(order[place]) for place, c in enumerate(figure.data[0].marker.line.color) if c == ACCENT] == [chosen]
     (label,) = figure.layout.annotations
@@ -99,7 +99,7 @@ def test_the_name_of_the_chosen_bar_stands_above_all_that_it_reaches_over(chosen
 
 def test_a_chosen_channel_that_is_not_among_the_top_has_no_bar():
     values = some_gate(300)
-    figure = channels.gate_bars(values, channels.shown(values, by_size=True), int(values.argmin()))
+    figure = channels.gate_bars(values, channels.drawn_channels(values, by_size=True), int(values.argmin()))
     assert not figure.layout.annotations
     assert ACCENT not in figure.data[0].marker.line.color
 
@@ -223,7 +223,7 @@ def test_before_and_after_keep_the_maps_shape(shape):
 def test_the_same_numbers_give_the_same_bytes():
     values, many = some_gate(100), some_gate(500)
     makers = [
-        lambda: channels.gate_bars(values, channels.shown(values, by_size=True), 5).to_json(),
+        lambda: channels.gate_bars(values, channels.drawn_channels(values, by_size=True), 5).to_json(),
         lambda: channels.gate_strip(many, 5).to_json(),
         lambda: channels.vector(values, 5, "mean").to_json(),
         lambda: channels.difference_figure(values).to_json(),

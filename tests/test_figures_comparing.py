@@ -104,7 +104,7 @@ def test_a_map_is_judged_by_random_maps_like_it_and_the_band_is_their_middle():
 
 def test_a_similarity_that_is_not_defined_has_no_colour():
     heatmap, gate = np.array([[1.0, np.nan], [1.0, 0.3]]), np.array([[0.5, -0.5], [0.5, 0.0], [0.5, 1.0]])[:2]
-    chart = comparing.shuffled(
+    chart = comparing.shuffling(
         {"heatmap": heatmap, "gate": gate}, {"heatmap": abs(gate), "gate": gate}, ["head", "stem"], 1, (0.9, [0.1, 0.3])
     )
     figure = chart.figure
@@ -123,10 +123,10 @@ def test_a_similarity_that_is_not_defined_has_no_colour():
 
 
 def test_the_gates_that_moved_stand_in_the_order_given_beside_their_yardstick():
-    bars, marks = comparing.moved(["a", "b"], [0.5, 0.1], [0.2, 0.4], "other").data
+    bars, marks = comparing.move_bars(["a", "b"], [0.5, 0.1], [0.2, 0.4], "other").data
     assert list(bars.y) == ["a", "b"] and list(bars.x) == pytest.approx([0.5, 0.1])
     assert list(marks.x) == pytest.approx([0.2, 0.4]) and marks.marker.color == NULL
-    assert len(comparing.moved(["a", "b"], [0.5, 0.1], [], "").data) == 1
+    assert len(comparing.move_bars(["a", "b"], [0.5, 0.1], [], "").data) == 1
 
 
 def test_a_profile_is_the_median_and_the_middle_half_of_each_block():
@@ -137,7 +137,7 @@ def test_a_profile_is_the_median_and_the_middle_half_of_each_block():
 
 
 def test_a_frame_stands_where_it_is_said_to_on_the_picture_and_any_part_of_it_can_be_framed():
-    figure = comparing.framed(b"\xff\xd8", (10, 20, 40, 60))
+    figure = comparing.picture_with_frame(b"\xff\xd8", (10, 20, 40, 60))
     (patch,), (photo,) = figure.layout.shapes, figure.layout.images
     assert (patch.x0, patch.y0, patch.x1, patch.y1) == (10, 20, 40, 60)
     assert (photo.x, photo.y, photo.sizex, photo.sizey) == (0, 0, 100, 100)

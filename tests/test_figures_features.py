@@ -8,7 +8,7 @@ from PIL import Image
 
 from attention import images
 from attention.charts import channels, explorable, spatial
-from attention.charts.colours import CLASS_HEATMAP, COLOUR_MAPS, FEATURE_ENDS, FEATURES, steps
+from attention.charts.colours import CLASS_HEATMAP, COLOUR_MAPS, FEATURE_ENDS, FEATURES, colour_steps
 from attention.models import zoo
 from attention.observe import Picture, observe, read_picture
 from attention.ui import excitation, tinted
@@ -33,14 +33,14 @@ def charts(seen, block):
     gate, values = block.spatial.values[0], block.channel.values[0]
     one = {"channel 0": inner.before[0, 0]}
     yield spatial.features(one, "One channel"), []
-    yield spatial.pooled(places), []
+    yield spatial.spatial_pooling(places), []
     yield spatial.dials(inner.before[0], values, gate, "layer2.1"), [1, 2]
     yield spatial.derivation(places, gate), [2, 4, 5]
     yield channels.squeezed(np.arange(300, dtype=np.float32), "average", 0), []
 
 
 def test_every_figure_draws_features_from_black_to_white(seen, block):
-    assert tuple(map(tuple, steps(FEATURES)[[0, -1]].tolist())) == ENDS
+    assert tuple(map(tuple, colour_steps(FEATURES)[[0, -1]].tolist())) == ENDS
     for chart, others in charts(seen, block):
         scales = [colours(each.colorscale) for each in chart.figure.data if each.type == "heatmap"]
         drawn = [scale for number, scale in enumerate(scales) if number not in others]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from attention.charts import grouped as figures
 from attention.charts import partition
 from attention.charts.colours import OKABE_ITO
-from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, shown_groups
+from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, drawn_groups
 from attention.charts.partition import chart as partition_chart
 from attention.cost import Measured
 from attention.grouped import Convolution, convolutions, cost_of
@@ -99,7 +99,7 @@ def test_one_group_is_drawn_once_and_not_called_groups():
 def test_every_group_shown_is_numbered_and_those_left_out_are_counted(partition):
     layer, lit = partition
     texts = [note.text for note in diagram(layer, TITLES, lit).layout.annotations]
-    shown = shown_groups(layer.groups, lit)
+    shown = drawn_groups(layer.groups, lit)
     drawn = len(panels(layer))
     assert all(texts.count(str(group + 1)) == drawn for group in shown)
     left_out = sum(int(text.split()[1]) for text in texts if "more groups" in text)
@@ -123,7 +123,7 @@ def test_headings_stand_above_the_lanes_and_the_number_of_a_group_beside_its_own
 @given(st.integers(1, 2048), st.integers(0, 2047))
 def test_the_lit_group_is_always_shown(groups, lit):
     lit %= groups
-    shown = shown_groups(groups, lit)
+    shown = drawn_groups(groups, lit)
     assert lit in shown and {0, groups - 1} <= set(shown)
     assert len(shown) <= LANES and shown == sorted(set(shown))
 
@@ -134,7 +134,7 @@ def test_a_lit_group_stands_out_and_without_one_none_does(partition):
     layer, lit = partition
     for column in panels(layer):
         solid = [trace for trace in traces(diagram(layer, TITLES, lit), column) if trace.line.width]
-        shown = shown_groups(layer.groups, lit)
+        shown = drawn_groups(layer.groups, lit)
         bright = [group for group, trace in zip(shown, solid, strict=True) if trace.opacity > 0.5]
         assert bright == (shown if lit is None else [lit])
 
@@ -146,7 +146,7 @@ def test_a_click_names_the_group_under_it(partition):
     figure = diagram(layer, TITLES, lit)
     for column in panels(layer):
         lanes = Panel(layer, column == 1, lit).lanes()
-        shown = shown_groups(layer.groups, lit)
+        shown = drawn_groups(layer.groups, lit)
         axis = "x" if column == 1 else "x2"
         (targets,) = (trace for trace in figure.data if trace.mode == "markers" and trace.xaxis == axis)
         for y, group in zip(targets.y, targets.customdata, strict=True):

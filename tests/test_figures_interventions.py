@@ -32,12 +32,12 @@ def test_bars_are_after_and_ticks_before_and_the_chosen_are_framed():
 
 @pytest.mark.parametrize("channels", [1, 256])
 def test_every_channel_has_a_bar_where_they_are_not_too_many(channels):
-    np.testing.assert_array_equal(figures.shown(gate(channels), ()), np.arange(channels))
+    np.testing.assert_array_equal(figures.drawn_channels(gate(channels), ()), np.arange(channels))
 
 
 def test_of_many_channels_the_most_open_and_the_chosen_have_a_bar():
     before = gate(1000)
-    shown = figures.shown(before, (7, 8))
+    shown = figures.drawn_channels(before, (7, 8))
     wanted = {*np.argsort(-before, kind="stable")[: figures.TOP_BARS].tolist(), 7, 8}
     assert set(shown.tolist()) == wanted and (np.diff(shown) > 0).all()
     assert list(figures.channels(before, before, shown, (7,)).data[0].text) == shown.tolist()
@@ -94,7 +94,7 @@ def test_blocks_in_turn_are_means_over_the_pictures_over_their_null_ranges(pictu
     changes = np.arange(4 * pictures, dtype=np.float32).reshape(4, pictures)
     p = (0.01, 0.2, 0.05, 1)
     tests = [a_test(change, -1.0 - at, 0.5, p[at]) for at, change in enumerate(changes.mean(1))]
-    figure = figures.in_turn(["a", "b", "c", "d"], changes, tests)
+    figure = figures.turns(["a", "b", "c", "d"], changes, tests)
     band, *ticks, diamonds = figure.data
     np.testing.assert_allclose(diamonds.y, changes.mean(1))
     np.testing.assert_allclose(np.asarray(band.base, float), [-1, -2, -3, -4])
@@ -106,26 +106,26 @@ def test_blocks_in_turn_are_means_over_the_pictures_over_their_null_ranges(pictu
 
 
 def test_blocks_in_turn_stand_without_a_band_until_there_are_draws():
-    (diamonds,) = figures.in_turn(["a", "b"], np.ones((2, 1), np.float32), None).data
+    (diamonds,) = figures.turns(["a", "b"], np.ones((2, 1), np.float32), None).data
     assert list(diamonds.y) == [1, 1]
 
 
 @pytest.mark.parametrize(("count", "said"), [(8, "channel"), (1152, "the most open before, and the chosen, of 1,152")])
 def test_bars_of_some_channels_say_which_and_of_how_many(count, said):
     gate = np.linspace(0, 1, count, dtype=np.float32)
-    order = figures.shown(gate, [3])
+    order = figures.drawn_channels(gate, [3])
     assert figures.channels(gate, gate, order, [3]).layout.xaxis.title.text.startswith(said)
 
 
 def test_gates_that_were_edited_by_hand_have_another_colour():
-    bars = figures.moved_gates(["a", "b"], [0.5, 0.1], [True, False]).data[0]
+    bars = figures.move_bars(["a", "b"], [0.5, 0.1], [True, False]).data[0]
     assert list(bars.y) == [0.5, 0.1] and bars.marker.color[0] == ACCENT != bars.marker.color[1]
 
 
 def test_gates_have_their_names_below_their_bars_until_there_are_too_many():
     names = [f"layer{stage}.{block}.{kind}" for stage in "1234" for block in "01" for kind in ("channel", "spatial")]
     for gates, axis in ((names, ("", True)), (names * 3, ("gates in depth order", False))):
-        drawn = figures.moved_gates(gates, [0.1] * len(gates), [False] * len(gates)).layout.xaxis
+        drawn = figures.move_bars(gates, [0.1] * len(gates), [False] * len(gates)).layout.xaxis
         assert (drawn.title.text or "", drawn.showticklabels) == axis and list(drawn.ticktext) == gates
 
 
@@ -154,7 +154,7 @@ def test_a_printed_figure_of_no_change_is_drawn():
 def test_changes_far_below_one_are_numbered_in_powers_of_ten(change, exponents):
     figure = Chart("chance", figures.against_chance(change, [-change, change / 2]), "It changes.").figure
     assert figure.layout.xaxis.exponentformat == exponents
-    turns = Chart("turns", figures.in_turn(["a", "b"], np.full((2, 1), change), None), "It changes.").figure
+    turns = Chart("turns", figures.turns(["a", "b"], np.full((2, 1), change), None), "It changes.").figure
     assert turns.layout.yaxis.exponentformat == exponents and turns.layout.xaxis.exponentformat is None
 
 

@@ -62,7 +62,7 @@ def test_outside_the_crop_the_picture_is_dimmed_whatever_the_map():
 
 
 def test_the_frame_dims_the_same_and_keeps_the_crop():
-    drawn, picture = decoded(overlay.dimmed(smooth(), BOX)), np.asarray(smooth(), float)
+    drawn, picture = decoded(overlay.dim_unseen(smooth(), BOX)), np.asarray(smooth(), float)
     assert_close(drawn[:, :32], picture[:, :32] * 0.4)
     assert_close(drawn[:, 48:192], picture[:, 48:192])
 
@@ -85,13 +85,13 @@ def test_opacity_mixes_picture_and_map_in_its_proportion():
 
 @EACH_MAP
 def test_the_ends_of_the_scale_have_the_ends_of_the_colour_map(colour_map):
-    drawn = overlay.coloured(np.array([[0.2, 0.7]], np.float32), colour_map, Scale(0.2, 0.7)).convert("RGB")
+    drawn = overlay.map_image(np.array([[0.2, 0.7]], np.float32), colour_map, Scale(0.2, 0.7)).convert("RGB")
     assert np.abs(np.asarray(drawn)[0] - [colour(colour_map, 0), colour(colour_map, 1)]).max() <= 1
 
 
 @EACH_MAP
 def test_values_outside_the_scale_take_its_ends(colour_map):
-    drawn = overlay.coloured(np.array([[-3, 0, 1, 8]], np.float32), colour_map)
+    drawn = overlay.map_image(np.array([[-3, 0, 1, 8]], np.float32), colour_map)
     below, low, high, above = np.asarray(drawn.convert("RGB"))[0].tolist()
     assert below == low
     assert above == high
@@ -99,7 +99,7 @@ def test_values_outside_the_scale_take_its_ends(colour_map):
 
 @given(st.lists(st.floats(-2, 3, width=32), min_size=1, max_size=20), st.floats(-1, 0.4), st.floats(0.6, 2))
 def test_a_value_takes_the_colour_of_its_share_of_the_scale(values, low, high):
-    drawn = overlay.coloured(np.array([values], np.float32), "magma", Scale(low, high))
+    drawn = overlay.map_image(np.array([values], np.float32), "magma", Scale(low, high))
     for value, index in zip(values, np.asarray(drawn)[0].tolist(), strict=True):
         assert index == pytest.approx(255 * min(max((value - low) / (high - low), 0), 1), abs=0.51)
 
@@ -107,7 +107,7 @@ def test_a_value_takes_the_colour_of_its_share_of_the_scale(values, low, high):
 @EACH_MAP
 def test_a_colour_map_only_gets_lighter_or_only_darker(colour_map):
     ramp = np.linspace(0, 1, 256, dtype=np.float32)[None]
-    steps = np.diff(np.asarray(overlay.coloured(ramp, colour_map).convert("RGB"))[0] @ LUMINANCE)
+    steps = np.diff(np.asarray(overlay.map_image(ramp, colour_map).convert("RGB"))[0] @ LUMINANCE)
     assert (steps >= -1).all() or (steps <= 1).all()
     assert abs(steps.sum()) > 100
 
@@ -115,7 +115,7 @@ def test_a_colour_map_only_gets_lighter_or_only_darker(colour_map):
 def test_a_constant_map_has_one_colour_on_every_scale():
     values = np.full((3, 3), 0.4, np.float32)
     for scale in (overlay.UNIT, overlay.own_range(values)):
-        assert len(overlay.coloured(values, "viridis", scale).getcolors()) == 1
+        assert len(overlay.map_image(values, "viridis", scale).getcolors()) == 1
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=9))
@@ -136,7 +136,7 @@ def test_any_picture_with_any_map_stays_as_large_as_it_is(width, height, rows, c
 
 @given(width=st.integers(1, 300), height=st.integers(1, 300), side=st.integers(1, 200))
 def test_reducing_keeps_the_crop_on_the_same_part_of_the_picture(width, height, side):
-    small, box = overlay.reduced(Image.new("RGB", (width, height)), (0, height / 4, width, height), side)
+    small, box = overlay.reduce(Image.new("RGB", (width, height)), (0, height / 4, width, height), side)
     assert max(small.size) == min(side, max(width, height))
     assert box == pytest.approx((0, small.height / 4, small.width, small.height))
 
@@ -154,8 +154,8 @@ def test_a_close_up_keeps_all_of_the_crop_and_is_at_most_twice_as_long_as_wide(w
 
 
 def test_a_box_that_is_thinner_than_a_pixel_has_one_pixel():
-    assert overlay.pixels((2.6, 3.4, 9.5, 5.6)) == (3, 3, 10, 6)
-    assert overlay.pixels((2.6, 3.4, 2.7, 3.4)) == (3, 3, 4, 4)
+    assert overlay.pixel_box((2.6, 3.4, 9.5, 5.6)) == (3, 3, 10, 6)
+    assert overlay.pixel_box((2.6, 3.4, 2.7, 3.4)) == (3, 3, 4, 4)
 
 
 def test_cells_stand_in_the_order_of_the_channels():

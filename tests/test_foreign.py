@@ -40,11 +40,11 @@ def test_what_is_no_text_is_spelled_out_and_can_be_sent(shown):
 
 
 def test_json_that_spells_what_is_no_text_is_read_with_it_spelled_out():
-    assert foreign.parsed('{"a\\ud800": ["\\u202e", {"b": 1.5, "c": [null, true]}]}') == {
+    assert foreign.load_json('{"a\\ud800": ["\\u202e", {"b": 1.5, "c": [null, true]}]}') == {
         r"a\ud800": [r"\u202e", {"b": 1.5, "c": [None, True]}]
     }
     with pytest.raises(ValueError, match="two"):
-        foreign.parsed("{}", object_pairs_hook=raising)
+        foreign.load_json("{}", object_pairs_hook=raising)
 
 
 def raising(pairs):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from attention import observe, serving, survey, ui, views
 from attention.models import Network
 from attention.records import ModelCard
-from attention.report import html, surveyed
+from attention.report import html, survey_report
 from attention.serving import current
 from attention.survey import LoadedSurvey
 from attention.ui import presenting
@@ -224,7 +224,7 @@ def test_no_word_of_a_survey_is_markup_on_its_page(result, tmp_path, part):
 
 
 def test_no_word_of_a_survey_is_markup_in_its_report(result):
-    page = html(surveyed(LoadedSurvey(result, "key")))
+    page = html(survey_report(LoadedSurvey(result, "key")))
     figures = [documents.unpacked(each) for each in re.findall(r'<script type="application/gzip">(.*?)</script>', page)]
     assert "Zq" in page and any("Zq" in figure for figure in figures)
     for text in (page, *figures):

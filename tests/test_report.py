@@ -28,9 +28,9 @@ from attention.models import zoo
 from attention.numbers import number
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
-from attention.report import Document, Section, Table, html, report_of, surveyed
-from attention.report.document import packed
-from attention.report.observation import _by_block, _rejected
+from attention.report import Document, Section, Table, html, report_of, survey_report
+from attention.report.document import pack
+from attention.report.observation import _blocks, _rejected
 from tests import documents, surveys
 from tests.blocks import Function
 
@@ -93,7 +93,7 @@ def test_what_to_beware_of_in_a_survey_stands_in_its_report(result, random):
     facts = result.provenance | {"network": result.provenance["network"] | {"random": random}}
     gates = (replace(result.gates[0], averaged="tiles of 2 x 2 places"), *result.gates[1:])
     survey_of = survey.LoadedSurvey(replace(result, outputs=outputs, provenance=facts, gates=gates))
-    text = Reader(html(surveyed(survey_of))).text
+    text = Reader(html(survey_report(survey_of))).text
     assert f"“{result.classes[0]}” names none of the network's outputs: those pictures count everywhere but" in text
     assert "Some gates were averaged over tiles of 2 × 2 places before they were counted." in text
     assert ("The network had random weights" in text) == random
@@ -133,7 +133,7 @@ def test_a_report_of_a_picture_has_two_megabytes_at_most(name):
 
 def test_a_report_of_a_survey_has_two_megabytes_at_most():
     ready = survey.LoadedSurvey(survey.read(images.samples()[0].path.parents[1] / "surveys" / "cbam.parquet"))
-    assert len(html(surveyed(ready)).encode()) < 2_000_000
+    assert len(html(survey_report(ready)).encode()) < 2_000_000
 
 
 def test_every_trace_is_of_a_kind_that_the_packed_plotly_knows():
@@ -206,7 +206,7 @@ def test_a_gate_of_another_kind_is_shown_as_cells_and_what_came_close_is_listed(
     block.add_module("one", nn.Linear(3, 1))
     found = observe(replace(network, module=nn.Sequential(block, network.module)), subject.picture)
     (gate,), (near,) = found.trace.gates, found.trace.rejected
-    (section,), (others,) = _by_block(found, {}), _rejected(found.trace)
+    (section,), (others,) = _blocks(found, {}), _rejected(found.trace)
     chart, (table,) = section.items[1], others.items
     assert chart.alt.startswith("0, a sample gate, 1 value from") and chart.table["value"] == gate.values[0]
     assert table.columns == {"module": ["0"], "reason": [near.reason], "products": [1]}
@@ -262,7 +262,7 @@ def result(tmp_path_factory):
 
 
 def test_a_survey_says_its_pictures_failures_and_provenance(result):
-    read = Reader(html(surveyed(survey.LoadedSurvey(result))))
+    read = Reader(html(survey_report(survey.LoadedSurvey(result))))
     for text in (
         "7 pictures were used, in 3 classes",
         "broken.png",
@@ -279,19 +279,19 @@ def test_a_survey_of_random_weights_without_gates_says_both(tmp_path):
     tiny = surveys.network(nn.Sequential(nn.Conv2d(3, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
     drawn = replace(tiny, card=replace(tiny.card, random=True))
     found = survey.run(drawn, survey.list_pictures(surveys.folder(tmp_path, {"a": 2, "b": 1})))
-    read = Reader(html(surveyed(survey.LoadedSurvey(found))))
+    read = Reader(html(survey_report(survey.LoadedSurvey(found))))
     assert "This network applied no gates that stand for channels or for the places" in read.text
     assert "The network had random weights" in read.text and "do anything" not in read.text
 
 
 def test_a_survey_folds_its_numbers_but_not_what_they_are_of_and_what_went_wrong(result):
-    items = [item for section in surveyed(survey.LoadedSurvey(result)).sections for item in section.items]
+    items = [item for section in survey_report(survey.LoadedSurvey(result)).sections for item in section.items]
     tables = {item.name: item.open for item in items if isinstance(item, Table)}
     assert {name for name, unfolded in tables.items() if unfolded} == {"classes", "failures", "provenance"} < {*tables}
 
 
 def test_the_class_means_of_a_survey_are_its_own(result):
-    document = surveyed(survey.LoadedSurvey(result))
+    document = survey_report(survey.LoadedSurvey(result))
     tables = {item.name: item for section in document.sections for item in section.items if isinstance(item, Table)}
     gate = next(gate for gate in result.gates if gate.by_channel)
     rows = list(zip(*tables["class-means"].columns.values(), strict=True))
@@ -299,7 +299,7 @@ def test_the_class_means_of_a_survey_are_its_own(result):
 
 
 def test_names_of_classes_are_no_markup_in_a_figure(result):
-    read = Reader(html(surveyed(survey.LoadedSurvey(result))))
+    read = Reader(html(survey_report(survey.LoadedSurvey(result))))
     assert any(
         "\\u0026lt;b\\u0026gt;" in figure or "&lt;b&gt;" in figure for figure in map(documents.unpacked, read.packed)
     )
@@ -352,8 +352,8 @@ def test_where_a_report_cannot_be_written_is_said_before_it_is_made(monkeypatch)
     ("text", "kept"), [("", ""), ("é ≤ −", "é ≤ −"), ("a\udcffb", "a\\udcffb"), ("\ud800", "\\ud800")]
 )
 def test_what_is_packed_comes_back_and_what_is_no_text_is_spelled_out(text, kept):
-    assert documents.unpacked(packed(text)) == kept
-    assert packed(text) == packed(text)
+    assert documents.unpacked(pack(text)) == kept
+    assert pack(text) == pack(text)
 
 
 def test_a_surveys_report_counts_the_gates_that_it_does_not_show(result):
@@ -362,5 +362,5 @@ def test_a_surveys_report_counts_the_gates_that_it_does_not_show(result):
     more = survey.LoadedSurvey(dataclasses.replace(result, gates=(*result.gates, other)))
     assert len(more.gates) == len(shown.gates)
     sentence = "stand for neither channels nor places"
-    assert sentence not in html(surveyed(shown))
-    assert f"1 of {len(result.gates) + 1} gates {sentence}" in html(surveyed(more))
+    assert sentence not in html(survey_report(shown))
+    assert f"1 of {len(result.gates) + 1} gates {sentence}" in html(survey_report(more))

@@ -22,7 +22,7 @@ def first(page, link):
     found = {}
     for each in elements(opened(page, link).main):
         if each.type in PROSE:
-            for term in terms.met(each.value):
+            for term in terms.find(each.value):
                 found.setdefault(term, (each.value, each.proto.help))
     return found
 
@@ -60,9 +60,9 @@ def test_a_term_stays_where_it_was_explained_while_the_headline_changes(monkeypa
 
 
 def test_terms_are_met_as_they_stand_whole_and_not_in_code():
-    assert terms.met(r"P\(cat\) of the Kernels: p \= 0\.05 in `channels.2`, ungrouped") == {
+    assert terms.find(r"P\(cat\) of the Kernels: p \= 0\.05 in `channels.2`, ungrouped") == {
         "P": "P",
         r"kernels?": "Kernels",
         r"p (?:=|≤|<)": "p =",
     }
-    assert terms.met("what passes, a superblock, block-diagonal") == {}
+    assert terms.find("what passes, a superblock, block-diagonal") == {}

@@ -150,7 +150,7 @@ def test_what_is_picked_of_a_gate_is_set_to_the_value_of_the_brush(state, calls,
     state["brush"] = 0.25
     if kind == "channel":
         (key,), values = calls, session.gate.values[0]
-        places = interventions.shown(values, frozenset())[[3, 5]].tolist()
+        places = interventions.drawn_channels(values, frozenset())[[3, 5]].tolist()
     else:
         (key,), cells = calls, interventions.patches(session.gate.values[0].shape)
         places = [*cells[3], *cells[5]]

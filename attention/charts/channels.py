@@ -39,7 +39,7 @@ SOLID = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opac
 _FONT = {"size": 15}
 
 
-def shown(values: Floats, *, by_size: bool) -> Channels:
+def drawn_channels(values: Floats, *, by_size: bool) -> Channels:
     """The channels that the bars show, in their order: all of them by number or by size, or the largest of many."""
     if len(values) > MOST_BARS:
         return by_strength(values)[:TOP_BARS]
@@ -56,11 +56,11 @@ def gate_bars(values: Floats, channels: Channels, chosen: int) -> go.Figure:
         channels,
         marker,
         chosen,
-        title="channel" if _in_order(channels) else "channels, the most open first",
+        title="channel" if _is_ascending(channels) else "channels, the most open first",
         yaxis={"range": [low, high], "tickvals": ticks, "title": "gate"},
         height=300,
         margin=dict.fromkeys("lrtb", 0),
-        shapes=[network.level(threshold) for threshold in (0.1, 0.9)],
+        shapes=[network.level_line(threshold) for threshold in (0.1, 0.9)],
     )
 
 
@@ -217,7 +217,7 @@ def before_after(before: Floats, after: Floats, side: int = 96) -> bytes:
     size = (max(side * width // max(height, width), 1), max(side * height // max(height, width), 1))
     sheet = Image.new("RGBA", (2 * size[0] + 4, size[1]))
     for place, values in enumerate((before, after)):
-        tile = overlay.coloured(values, "features", scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
+        tile = overlay.map_image(values, "features", scale).convert("RGB").resize(size, Image.Resampling.NEAREST)
         sheet.paste(tile, (place * (size[0] + 4), 0))
     return overlay.png(sheet)
 
@@ -254,12 +254,13 @@ def _bars(
         above = {"y": max(float(near.max()), 0), "yanchor": "bottom", "yshift": 4}
         notes.append({"x": place, **above, "text": text, "showarrow": False, **look})
     ticks = {"tickfont": _FONT}
-    xaxis = {**ticks, **whole(len(channels)), "showgrid": False, "showticklabels": _in_order(channels), "title": title}
+    xaxis = {**ticks, **channel_ticks(len(channels)), "showgrid": False, "title": title}
+    xaxis["showticklabels"] = _is_ascending(channels)
     looks = {"margin": {"l": 0, "r": 0, "t": 24, "b": 0}, "bargap": 0.12, "showlegend": False, "annotations": notes}
     return go.Figure(bars, {**looks, "xaxis": xaxis, "yaxis": ticks | yaxis, **layout})
 
 
-def whole(count: int) -> dict[str, Any]:
+def channel_ticks(count: int) -> dict[str, Any]:
     """How an axis of so many channels is numbered: of few, plotly would number the halves too."""
     return {"dtick": 1} if count <= FEW else {}
 
@@ -267,7 +268,7 @@ def whole(count: int) -> dict[str, Any]:
 def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout: Any) -> go.Figure:
     rows = -(-len(values) // STRIP_WIDTH)
     heat = go.Heatmap(
-        z=folded(values, rows, STRIP_WIDTH),
+        z=fold(values, rows, STRIP_WIDTH),
         customdata=np.arange(rows * STRIP_WIDTH, dtype=np.int32).reshape(rows, STRIP_WIDTH),
         zmin=ends[0],
         zmax=ends[1],
@@ -279,16 +280,16 @@ def _strip(values: Floats, colourscale: Any, ends: tuple[float, float], **layout
     labels = {"tickvals": tens, "ticktext": [str(row * STRIP_WIDTH) for row in tens], "autorange": "reversed"}
     axes = {"xaxis": {"visible": False}, "yaxis": {"showgrid": False, **labels}}
     size = {"height": 40 + 10 * rows, "margin": {"l": 0, "r": 0, "t": 8, "b": 0}}
-    return go.Figure([heat, *crossed_out(heat.z)], {**axes, **size, **layout})
+    return go.Figure([heat, *crosses_at_nan(heat.z)], {**axes, **size, **layout})
 
 
-def folded(values: Floats, rows: int, across: int) -> Floats:
+def fold(values: Floats, rows: int, across: int) -> Floats:
     """Numbers (C,) row by row in a map (rows, across); what is left over is NaN."""
     spare = rows * across - len(values)
     return np.pad(values.astype(np.float32), (0, spare), constant_values=np.nan).reshape(rows, across)
 
 
-def crossed_out(cells: Floats, **axes: str) -> list[go.Scatter]:
+def crosses_at_nan(cells: Floats, **axes: str) -> list[go.Scatter]:
     """A cross in each cell that stands for no channel, where the map has such: NaN."""
     rows, columns = np.nonzero(np.isnan(cells))
     cross = {"symbol": "x-thin", "size": 5, "line": {"color": NULL, "width": 1.5}}
@@ -296,5 +297,5 @@ def crossed_out(cells: Floats, **axes: str) -> list[go.Scatter]:
     return [go.Scatter(x=columns, y=rows, **look)] * bool(len(rows))
 
 
-def _in_order(channels: Channels) -> bool:
+def _is_ascending(channels: Channels) -> bool:
     return bool((np.diff(channels) > 0).all())

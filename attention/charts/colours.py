@@ -11,7 +11,7 @@ ColourScale = str | Sequence[Sequence[object]]
 """One of plotly's by its name, or stops from 0 to 1, each with its colour."""
 
 
-def _spelled_out(name: str) -> list[list[object]]:
+def _in_rgb(name: str) -> list[list[object]]:
     """One of plotly's colour maps in rgb(): its first colour as #000004 would be taken for one of the theme's own."""
     stops = [stop for stop, _ in get_colorscale(name)]
     return [[stop, colour] for stop, colour in zip(stops, sample_colorscale(name, stops), strict=True)]
@@ -37,7 +37,7 @@ SPATIAL_GATE = "Viridis"
 SPATIAL_ENDS = "violet (0) to yellow (1)"
 ENDS = f"Channel gates run from {CHANNEL_ENDS}, spatial gates and profiles from {SPATIAL_ENDS}"
 """What the colours of gates mean, in words."""
-CLASS_HEATMAP = _spelled_out("Inferno")
+CLASS_HEATMAP = _in_rgb("Inferno")
 FEATURES = "Greys_r"
 """Feature maps, alone, pooled and on the picture: without a hue, since each hue is a gate's or a class's."""
 FEATURE_ENDS = "black low, white high"
@@ -57,20 +57,20 @@ COLOUR_MAPS = {
     "channel": CHANNEL_GATE,
     "viridis": "Viridis",
     "cividis": "Cividis",
-    "magma": _spelled_out("Magma"),
+    "magma": _in_rgb("Magma"),
     "features": FEATURES,
     "inferno": CLASS_HEATMAP,
 }
 """What a map over a picture can be drawn in; those of features and of class heatmaps are no choice for gates."""
 
 
-def steps(scale: ColourScale) -> NDArray[np.uint8]:
+def colour_steps(scale: ColourScale) -> NDArray[np.uint8]:
     """The 256 steps of a colour scale, its name or its stops: red, green and blue, (256, 3)."""
-    return _steps(scale if isinstance(scale, str) else tuple(map(tuple, scale)))
+    return _cached_steps(scale if isinstance(scale, str) else tuple(map(tuple, scale)))
 
 
 @cache
-def _steps(scale: str | tuple[tuple[object, ...], ...]) -> NDArray[np.uint8]:
+def _cached_steps(scale: str | tuple[tuple[object, ...], ...]) -> NDArray[np.uint8]:
     stops = scale if isinstance(scale, str) else [list(stop) for stop in scale]  # plotly takes no tuples
     colours = sample_colorscale(stops, [step / 255 for step in range(256)], colortype="tuple")
     return (255 * np.array(colours)).round().astype(np.uint8)
@@ -83,4 +83,4 @@ def on_scale(values: Iterable[float], scale: ColourScale, low: float = 0.0, high
     browser longer than to draw them.
     """
     shares = (np.asarray(list(values), float) - low) / (high - low)
-    return [f"rgb{(*rgb,)}" for rgb in steps(scale)[np.rint(255 * shares.clip(0, 1)).astype(int)].tolist()]
+    return [f"rgb{(*rgb,)}" for rgb in colour_steps(scale)[np.rint(255 * shares.clip(0, 1)).astype(int)].tolist()]

@@ -64,7 +64,7 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
     )
     if flat:
         caption += f" Nearly constant here, and so saying little: {', '.join(flat)}."
-    caption += f" {_shifted(names, here, shifts)}"
+    caption += f" {_shifts_in_words(names, here, shifts)}"
     table: dict[str, Sequence[Any]] = {
         "gate": names,
         "here": [test.observed for test in here],
@@ -76,9 +76,9 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
             f"{place}, {part}": [getattr(test, part) for test in tests] for part in ("low", "high", "p", "p_adjusted")
         }
     table["over pictures"] = [test.observed for test in over]
-    table |= _shifts(list(shifts.values()))
-    headline = _agreeing(tested)
-    return Chart("agreement", _agreement(names, here, over), headline, caption, headline, table)
+    table |= _shift_columns(list(shifts.values()))
+    headline = _agreement_headline(tested)
+    return Chart("agreement", _agreement_figure(names, here, over), headline, caption, headline, table)
 
 
 def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -> Chart:
@@ -104,21 +104,21 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
         f"guess) over what both see, on {comparison.GRID[0]} × {comparison.GRID[1]} places. Left, this picture's "
         f"heatmap of {names[0]}: orange with {names[1]}'s of the same picture, grey the middle 95% with its heatmaps "
         f"of {count - 1} other pictures. Right, the mean over the pictures; grey, the middle 95% of {over.draws} "
-        f"draws in which the pictures are dealt out anew, seed 0. {_shifted([what], [here], {what: shifts})}"
+        f"draws in which the pictures are dealt out anew, seed 0. {_shifts_in_words([what], [here], {what: shifts})}"
     )
     table: dict[str, Sequence[Any]] = {
         "networks": [what],
         "here": [here.observed],
         "rank": [rank],
         "pictures": [count],
-        **_shifts([shifts]),
+        **_shift_columns([shifts]),
     }
     table |= {"other pictures, low": [here.low], "other pictures, high": [here.high]}
     table |= {"over pictures": [over.observed], "low": [over.low], "high": [over.high], "p": [over.p]}
-    return Chart("heatmap_agreement", _agreement([what], [here], [over]), headline, caption, headline, table)
+    return Chart("heatmap_agreement", _agreement_figure([what], [here], [over]), headline, caption, headline, table)
 
 
-def _shifted(names: Sequence[str], here: Sequence[Test], shifts: Mapping[str, Doubles]) -> str:
+def _shifts_in_words(names: Sequence[str], here: Sequence[Test], shifts: Mapping[str, Doubles]) -> str:
     """How often a heatmap that is shifted round its edges agrees as much, in words."""
     count = max(len(each) for each in shifts.values())
     more = {name: int((shifts[name] >= test.observed).sum()) for name, test in zip(names, here, strict=True)}
@@ -128,13 +128,13 @@ def _shifted(names: Sequence[str], here: Sequence[Test], shifts: Mapping[str, Do
     )
 
 
-def _shifts(shifts: Sequence[Doubles]) -> dict[str, Sequence[float]]:
+def _shift_columns(shifts: Sequence[Doubles]) -> dict[str, Sequence[float]]:
     """The middle 95% of what shifted heatmaps reach, as columns of a table."""
     low, high = zip(*map(evidence.null_range, shifts), strict=True)
     return {"shifted, low": low, "shifted, high": high}
 
 
-def _agreeing(tested: Sequence[GateAgreement]) -> str:
+def _agreement_headline(tested: Sequence[GateAgreement]) -> str:
     """What holds over the pictures, and what is so here."""
     sure = [
         f"{each.name} {'more' if each.over.observed > each.over.low else 'less'} ({p_value(each.over.p_adjusted)})"
@@ -155,7 +155,7 @@ def _agreeing(tested: Sequence[GateAgreement]) -> str:
     )
 
 
-def _agreement(names: Sequence[str], here: Sequence[Test], over: Sequence[Test]) -> go.Figure:
+def _agreement_figure(names: Sequence[str], here: Sequence[Test], over: Sequence[Test]) -> go.Figure:
     """A row a gate, in depth order from the top; the gate in orange over its null in grey, full where it holds."""
     titles = ("this picture", "mean over the pictures")
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
@@ -186,7 +186,7 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
         [[draw.areas[number] for draw in tested[name].null] for name, number in areas],
     )
     said = dict(zip(areas, tests, strict=True))
-    headline = " ".join(_judged(name, *(said[name, number] for number in range(len(KINDS)))) for name in tested)
+    headline = " ".join(_verdict(name, *(said[name, number] for number in range(len(KINDS)))) for name in tested)
     others = "; ".join(
         f"{name} {fixed(one.curves.deletion.area)} and {fixed(one.curves.insertion.area)}"
         for name, one in beside.items()
@@ -213,7 +213,7 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
     )
 
 
-def _judged(name: str, deleted: Test, inserted: Test) -> str:
+def _verdict(name: str, deleted: Test, inserted: Test) -> str:
     """What one map reaches, and whether random maps like it reach that."""
     parts = []
     for kind, test, better in (("deletion", deleted, "lower"), ("insertion", inserted, "higher")):
@@ -263,7 +263,7 @@ _DASHES = ("dot", "solid", "dash", "dashdot")
 _DONE = {"deletion": "removed", "insertion": "restored"}
 
 
-def shuffled(
+def shuffling(
     correlations: Mapping[str, Doubles],
     similarities: Mapping[str, Doubles],
     depths: Sequence[str],
@@ -275,7 +275,7 @@ def shuffled(
     `probability` has the class's, with the trained weights, and by seed with all of them shuffled.
     """
     seeds = len(probability[1])
-    rows = {name: _middle(values) for name, values in correlations.items()}
+    rows = {name: _median_and_range(values) for name, values in correlations.items()}
     last = rows["heatmap"][:, -1]
     like = np.percentile(similarities["heatmap"][:, -1], [50, *evidence.RANGE])
     same = (
@@ -296,21 +296,21 @@ def shuffled(
     )
     table: dict[str, list[Any]] = {"map": [], "shuffled down to": []}
     for measure, found in (("rank correlation", correlations), ("structural similarity", similarities)):
-        middles = np.concatenate([_middle(values).T for values in found.values()])
+        middles = np.concatenate([_median_and_range(values).T for values in found.values()])
         table |= {
             f"{measure}, {name}": list(column)
             for name, column in zip(("median", "low", "high"), middles.T, strict=True)
         }
     table["map"], table["shuffled down to"] = [name for name in rows for _ in depths], [*depths] * len(rows)
-    return Chart("similarity", _similarity(rows, depths, at), headline, caption, headline, table)
+    return Chart("similarity", _similarity_figure(rows, depths, at), headline, caption, headline, table)
 
 
-def _middle(values: Doubles) -> Doubles:
+def _median_and_range(values: Doubles) -> Doubles:
     """The median over the seeds, and the ends of their middle 95%: (3, depths); NaN where one is not defined."""
     return np.percentile(values, [50, *evidence.RANGE], axis=0)
 
 
-def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int) -> go.Figure:
+def _similarity_figure(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int) -> go.Figure:
     """The median for each map (a row), by how far down the weights are shuffled (a column), in words with its ends."""
     values = np.array([row[0] for row in maps.values()], np.float32)
     texts = [
@@ -332,7 +332,7 @@ def _similarity(maps: Mapping[str, Doubles], depths: Sequence[str], chosen: int)
     return figure.update_layout(height=130 + 40 * len(maps), margin=_MARGIN)
 
 
-def moved(names: Sequence[str], changes: Sequence[float], yardsticks: Sequence[float], other: str) -> go.Figure:
+def move_bars(names: Sequence[str], changes: Sequence[float], yardsticks: Sequence[float], other: str) -> go.Figure:
     """How far each gate moved, the most at the top; in grey, where given, how far for a picture of something else."""
     bars = go.Bar(
         x=np.array(changes, np.float32),
@@ -378,7 +378,7 @@ def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:
     return figure.update_layout(height=320, margin=_MARGIN)
 
 
-def framed(jpeg: bytes, edges: tuple[float, float, float, float]) -> go.Figure:
+def picture_with_frame(jpeg: bytes, edges: tuple[float, float, float, float]) -> go.Figure:
     """A square picture to draw a frame on, in % from its upper left; `edges` are left, top, right and bottom of the
     frame that stands. A frame is only told of where it holds points, so there are some, unseen."""
     ticks = np.arange(0, 101, 2.5)

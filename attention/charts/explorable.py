@@ -79,8 +79,8 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     data |= {"size": list(steps.before.shape[2:]), "gate": _pack(gate), "order": order.tolist(), "branches": branches}
     data |= {"activation": steps.activation, "normalised": steps.normalised, "squash": activation}
     if steps.first and steps.second and steps.first.weights.shape == (units, channels):
-        data |= {"first": _packed_layer(steps.first), "second": _packed_layer(steps.second)}
-    data["maps"] = _some(steps.before[0], order, whole=whole)
+        data |= {"first": _pack_layer(steps.first), "second": _pack_layer(steps.second)}
+    data["maps"] = _sample(steps.before[0], order, whole=whole)
     strongest = int(order[0])
     return Chart(
         "explore_channel",
@@ -99,7 +99,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
 
     None where the kernel on the pooled maps does not give the sum that the pass computed: it has gaps, or strides.
     """
-    found = convolved(steps)
+    found = border_and_bias(steps)
     if found is None or steps.summed is None or steps.logits is None:
         return None
     border, bias = found
@@ -112,7 +112,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
     data |= {"size": list(gate.shape), "pooled": pooled, "kernel": _pack(steps.kernel), "k": steps.kernel.shape[-1]}
     data |= {"border": border, "bias": bias, "summed": _pack(steps.summed[0]), "logits": _pack(steps.logits[0])}
     data |= {"gate": _pack(gate), "normalised": steps.normalised}
-    data["maps"] = _some(steps.before[0], np.arange(steps.before.shape[1]), whole=whole)
+    data["maps"] = _sample(steps.before[0], np.arange(steps.before.shape[1]), whole=whole)
     row, column = np.unravel_index(int(gate.argmax()), gate.shape)
     k = steps.kernel.shape[-1]
     return Chart(
@@ -135,7 +135,7 @@ def kernels(seen: "Observed", name: str, *, whole: bool = False) -> Chart:
     data: dict[str, Any] = {"kind": "group", "name": name, "inputs": inputs, "outputs": outputs, "size": size}
     data |= {"groups": seen.groups, "place": [row, column], "window": _pack(seen.window), "output": _pack(at_place)}
     data["biases"] = _pack(seen.biases)
-    data["weights"] = _some(seen.weights, np.arange(outputs), whole=whole)
+    data["weights"] = _sample(seen.weights, np.arange(outputs), whole=whole)
     return Chart(
         "explore_kernels",
         Explorable(data | {"colours": _colours()}),
@@ -146,7 +146,7 @@ def kernels(seen: "Observed", name: str, *, whole: bool = False) -> Chart:
     )
 
 
-def convolved(steps: SpatialSteps) -> tuple[str, float] | None:
+def border_and_bias(steps: SpatialSteps) -> tuple[str, float] | None:
     """The border and the bias with which the kernel on the pooled maps gives the sums of the pass; None where none
     does."""
     k = steps.kernel.shape[-1]
@@ -178,7 +178,7 @@ def _colours() -> Mapping[str, list[str]]:
     return sampled | {"groups": [",".join(map(str, hex_to_rgb(shade))) for shade in OKABE_ITO]}
 
 
-def _some(values: Floats, order: np.ndarray, *, whole: bool) -> Mapping[str, Any]:
+def _sample(values: Floats, order: np.ndarray, *, whole: bool) -> Mapping[str, Any]:
     """From (C, ...) values those that are sent, with their channels; all where they are few, or asked for."""
     most = max(1, FIRST_VALUES // values[0].size)
     if whole or len(values) <= most:
@@ -188,7 +188,7 @@ def _some(values: Floats, order: np.ndarray, *, whole: bool) -> Mapping[str, Any
     return {"which": which.tolist(), "values": _pack(values[which])}
 
 
-def _packed_layer(layer: Any) -> Mapping[str, str]:
+def _pack_layer(layer: Any) -> Mapping[str, str]:
     return {"weights": _pack(layer.weights), "biases": _pack(layer.biases)}
 
 

@@ -70,7 +70,7 @@ def map_alone(gate: Gate, key: str, what: str, *, numbers: str = "") -> Chart:
     """The same map without the picture, each value a square."""
     values = gate.values[0]
     side = max(1, SIDE // max(values.shape))
-    tile = overlay.coloured(values, "viridis").convert("RGB")
+    tile = overlay.map_image(values, "viridis").convert("RGB")
     enlarged = overlay.png(tile.resize((tile.width * side, tile.height * side), Image.Resampling.NEAREST))
     caption = "The same map alone, each value a square."
     return Chart(key, enlarged, f"{what}, {extent(gate.values)}, without the picture.", caption, numbers=numbers)
@@ -104,7 +104,7 @@ def profile(gate: Gate, side: str, *, numbers: str = "") -> Chart:
 def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bool = True) -> list[Chart]:
     """A channel gate as bars, the chosen one framed; of many channels the most open, and all of them as a strip."""
     values = gate.values[0]
-    order = channels.shown(values, by_size=by_size)
+    order = channels.drawn_channels(values, by_size=by_size)
     whole = len(order) == len(values)
     caption = f"Height and colour are the gate, 0 (pale) to 1 (deep); here {extent(values)}. Channels count from 0."
     some = "" if whole else f"The {len(order):,} most open of {amount(len(values), 'channel')}. "
@@ -138,8 +138,8 @@ def passing_in_words(gate: Gate, name: str) -> str:
         called = analysis.block_called(name, first=True)
         return f"{called} has the same gate for {amount(found.channels, 'channel')}, {fixed(gate.minimum)}."
     ends = (
-        f"{found.open:,} of {amount(found.channels, 'channel')} {_are(found.open)} let through above 0.9, "
-        f"{found.held:,} {_are(found.held)} held below 0.1"
+        f"{found.open:,} of {amount(found.channels, 'channel')} {_is_or_are(found.open)} let through above 0.9, "
+        f"{found.held:,} {_is_or_are(found.held)} held below 0.1"
     )
     if not found.open and not found.held:
         ends = f"all {found.channels:,} channels lie between 0.1 and 0.9"
@@ -147,5 +147,5 @@ def passing_in_words(gate: Gate, name: str) -> str:
     return f"{analysis.block_called(name, first=True)}: {ends}; {strongest}."
 
 
-def _are(count: int) -> str:
+def _is_or_are(count: int) -> str:
     return "is" if count == 1 else "are"

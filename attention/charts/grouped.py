@@ -42,9 +42,9 @@ def curves(convolution: Convolution) -> Chart:
         # Plotly places annotations of a logarithmic axis by exponent.
         place = {"x": np.log10(groups), "y": np.log10(counts[groups]), "yshift": 22, "xanchor": "left"}
         figure.add_annotation(**reading, **place, row=1, col=column)
-    _over_groups(figure, list(parameters))
-    _logarithmic(figure, list(parameters.values()), column=1)
-    _logarithmic(figure, list(macs.values()), column=2)
+    _mark_groups(figure, list(parameters))
+    _number_powers(figure, list(parameters.values()), column=1)
+    _number_powers(figure, list(macs.values()), column=2)
     return Chart(
         "curves",
         figure,
@@ -72,8 +72,8 @@ def times(times: "Times", groups: int) -> Chart:
         hover = f"g = %{{x}}: %{{y:.3g}} {unit}<extra></extra>"
         y = [values[g] * (1e3 if column == 1 else 1) for g in valid]
         figure.add_trace(go.Scatter(x=valid, y=y, hovertemplate=hover, **look), row=1, col=column)
-    _over_groups(figure, valid)
-    _logarithmic(figure, [1e3 * seconds for seconds in (*measured.values(), *theory.values())], column=1)
+    _mark_groups(figure, valid)
+    _number_powers(figure, [1e3 * seconds for seconds in (*measured.values(), *theory.values())], column=1)
     figure.update_yaxes(rangemode="tozero", row=1, col=2)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "x": 0, "y": -0.25})
     faster = measured[1] / measured[groups]
@@ -104,7 +104,7 @@ def answers(response: NDArray[np.bool_], *, groups: int) -> Chart:
         y=np.arange(1, outputs + 1),
         zmin=-0.5,
         zmax=len(OKABE_ITO) + 0.5,
-        colorscale=_steps(["rgba(140,140,140,0.12)", *map(colour, range(len(OKABE_ITO)))]),
+        colorscale=_stepped_scale(["rgba(140,140,140,0.12)", *map(colour, range(len(OKABE_ITO)))]),
         showscale=False,
         xgap=int(inputs <= 64),
         ygap=int(outputs <= 64),
@@ -200,7 +200,7 @@ def layer_table(layers: Sequence[GroupedLayer]) -> Columns:
     }
 
 
-def _over_groups(figure: go.Figure, valid: Sequence[int]) -> None:
+def _mark_groups(figure: go.Figure, valid: Sequence[int]) -> None:
     """Each valid number of groups marked on a log2 axis; of close neighbours only some are named."""
     named = [g for index, g in enumerate(valid) if len(valid) <= 12 or index % 2 == 0]
     figure.update_xaxes(type="log", tickvals=named, ticktext=[str(g) for g in named], title="groups g")
@@ -208,14 +208,14 @@ def _over_groups(figure: go.Figure, valid: Sequence[int]) -> None:
     figure.update_annotations(selector={"yref": "paper"}, font_size=17)
 
 
-def _logarithmic(figure: go.Figure, values: Sequence[float], *, column: int) -> None:
+def _number_powers(figure: go.Figure, values: Sequence[float], *, column: int) -> None:
     """A logarithmic axis with a number at every power of ten, and at two and five where there are few powers."""
     digits = (1, 2, 5) if max(values) < 300 * min(values) else (1,)
     ticks = [digit * 10.0**power for power in range(-5, 13) for digit in digits]
-    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[_short(tick) for tick in ticks], row=1, col=column)
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[_with_prefix(tick) for tick in ticks], row=1, col=column)
 
 
-def _short(number: float) -> str:
+def _with_prefix(number: float) -> str:
     """Three significant digits at most, with the unit prefix that Streamlit's own axes use."""
     for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
@@ -223,7 +223,7 @@ def _short(number: float) -> str:
     return numbers.number(number)
 
 
-def _steps(shades: Sequence[str]) -> list[tuple[float, str]]:
+def _stepped_scale(shades: Sequence[str]) -> list[tuple[float, str]]:
     """A colour scale of equal steps without blends."""
     edges = np.linspace(0, 1, len(shades) + 1)
     return [(float(edges[i + side]), shade) for i, shade in enumerate(shades) for side in (0, 1)]

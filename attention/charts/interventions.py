@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from attention.analysis import by_strength
 from attention.analysis.evidence import INTERVAL, OverPictures, Test
-from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS, whole
+from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS, channel_ticks
 from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale
-from attention.charts.network import named, swatches
+from attention.charts.network import name_ticks, swatches
 from attention.numbers import amount, p_value, signed
 from attention.records import Doubles, Floats
 
@@ -28,7 +28,7 @@ _AXIS = {"tickfont": _FONT, "showgrid": False}
 _MARGIN = {"l": 0, "r": 0, "t": 8, "b": 0}
 
 
-def shown(before: Floats, chosen: Sequence[int]) -> np.ndarray:
+def drawn_channels(before: Floats, chosen: Sequence[int]) -> np.ndarray:
     """The channels that have a bar: all, or of many the most open and the chosen ones."""
     if len(before) <= MOST_BARS:
         return np.arange(len(before))
@@ -55,7 +55,7 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
         "selectdirection": "h",
         "xaxis": {
             **_AXIS,
-            **whole(len(order)),
+            **channel_ticks(len(order)),
             "title": "channel" if everything else f"the most open before, and the chosen, of {len(before):,} channels",
             "showticklabels": everything,
         },
@@ -85,7 +85,7 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     height, width = after.shape
     bar = {"thickness": 10, "tickfont": _FONT, "orientation": "h", "y": 0, "yanchor": "top", "nticks": 3}
     heat = go.Heatmap(z=after, zmin=0, zmax=1, colorscale=SPATIAL_GATE, hoverinfo="skip", colorbar=bar)
-    brush = _brush(after)
+    brush = _brush_points(after)
     rows, columns = np.divmod(np.asarray(chosen, int), width)
     ring = {"size": max(4, 120 // max(after.shape)), "symbol": "circle-open", "color": ACCENT, "line": {"width": 2}}
     marks = go.Scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", **SOLID)
@@ -101,7 +101,7 @@ def map_to_paint(after: Floats, chosen: Sequence[int]) -> go.Figure:
     return go.Figure([brush, heat, marks], layout)
 
 
-def _brush(values: Floats) -> go.Scatter:
+def _brush_points(values: Floats) -> go.Scatter:
     """A point to pick for each patch; a heatmap's own cells cannot be picked in plotly."""
     height, width = values.shape
     cells = patches((height, width))
@@ -156,7 +156,7 @@ def against_chance(change: float, draws: Sequence[float], measure: str = "logit"
     return figure
 
 
-def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None, measure: str = "logit") -> go.Figure:
+def turns(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None, measure: str = "logit") -> go.Figure:
     """For each block switched off the change of the logit in each picture and their mean, over its null range.
 
     `changes` are (blocks, pictures); the grey band holds the middle 95% of the random draws, once there are any. A
@@ -178,12 +178,12 @@ def in_turn(names: Sequence[str], changes: Floats, tests: Sequence[Test] | None,
     figure.add_scatter(x=at, y=mean, mode="markers", marker=marker, text=text, hovertemplate="%{text}<extra></extra>")
     figure.update_layout(height=360, margin=_MARGIN, showlegend=False)
     few = sum(map(len, names)) <= 200
-    figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "blocks in depth order")
+    figure.update_xaxes(**_AXIS, **name_ticks(names), showticklabels=few, title="" if few else "blocks in depth order")
     figure.update_yaxes(tickfont=_FONT, title=f"change of the {measure}", zeroline=True, zerolinewidth=2)
     return figure
 
 
-def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[bool]) -> go.Figure:
+def move_bars(names: Sequence[str], moved: Sequence[float], edited: Sequence[bool]) -> go.Figure:
     """The mean absolute change of every gate in depth order; those that were edited by hand are in another colour."""
     colours = [ACCENT if one else OKABE_ITO[0] for one in edited]
     figure = go.Figure(
@@ -200,7 +200,7 @@ def moved_gates(names: Sequence[str], moved: Sequence[float], edited: Sequence[b
     figure.add_traces(swatches({"edited by hand": ACCENT, "not edited": OKABE_ITO[0]}))
     legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": _FONT}
     figure.update_layout(height=400 if few else 320, margin={**_MARGIN, "t": 32}, legend=legend)
-    figure.update_xaxes(**_AXIS, **named(names), showticklabels=few, title="" if few else "gates in depth order")
+    figure.update_xaxes(**_AXIS, **name_ticks(names), showticklabels=few, title="" if few else "gates in depth order")
     figure.update_yaxes(tickfont=_FONT, title="mean |after − before|", rangemode="tozero")
     return figure
 

@@ -71,7 +71,7 @@ def prediction(probabilities: Doubles, labels: Sequence[str], outputs: Outputs) 
     )
     return Chart(
         "prediction",
-        likely(*zip(*top[: analysis.TOP_CLASSES], strict=True)),
+        class_bars(*zip(*top[: analysis.TOP_CLASSES], strict=True)),
         f"The most probable class is {best}, {share:.1%}.",
         f"{of}; {predictions.choosing(outputs, len(probabilities))}.",
         table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
@@ -83,14 +83,14 @@ def to_scale(network: Part) -> Chart:
 
     A part that holds more than half of the whole is drawn by its own parts. Attention has the gates' colour.
     """
-    parts = _drawn_apart(network)
+    parts = _parts_to_draw(network)
     rest = "the rest, with the classifier"
     names = [*analysis.short_names([part.name for part in parts]), rest]
     rows: dict[str, list[Any]] = {"part": [*[part.name for part in parts], rest]}
     bars = []
     for measure, title in (("macs", "MACs"), ("parameters", "parameters")):
         whole = max(getattr(network, measure), 1)
-        sizes, gates = (_with_the_rest(network, parts, name) for name in (measure, f"attention_{measure}"))
+        sizes, gates = (_counts_with_rest(network, parts, name) for name in (measure, f"attention_{measure}"))
         others = [(size - gate) / whole for size, gate in zip(sizes, gates, strict=True)]
         attention = [gate / whole for gate in gates]
         rows |= {title: sizes, f"share of {title}, attention": attention, f"share of {title}, others": others}
@@ -119,19 +119,19 @@ def to_scale(network: Part) -> Chart:
     )
 
 
-def _with_the_rest(network: Part, parts: Sequence[Part], name: str) -> list[int]:
+def _counts_with_rest(network: Part, parts: Sequence[Part], name: str) -> list[int]:
     """A number of each part, and of what is in none of them."""
     inside = [getattr(part, name) for part in parts]
     return [*inside, getattr(network, name) - sum(inside)]
 
 
-def _drawn_apart(network: Part) -> list[Part]:
+def _parts_to_draw(network: Part) -> list[Part]:
     """The parts that are drawn, in depth order; at most so many that each can be seen."""
     drawn = list(network.parts)
     for part in drawn:
         if part.parts and 2 * part.parameters > network.parameters and len(drawn) - 1 + len(part.parts) <= MOST_APART:
             at = drawn.index(part)
-            return _drawn_apart(replace(network, parts=(*drawn[:at], *part.parts, *drawn[at + 1 :])))
+            return _parts_to_draw(replace(network, parts=(*drawn[:at], *part.parts, *drawn[at + 1 :])))
     return drawn
 
 
@@ -145,7 +145,7 @@ def depth_strip(
     ends = CHANNEL_ENDS if colours is CHANNEL_GATE else SPATIAL_ENDS
     return Chart(
         "strip",
-        strip(list(titles.values()), values, titles[chosen], colours),
+        strip_figure(list(titles.values()), values, titles[chosen], colours),
         f"{label.capitalize()} of {amount(len(titles), 'block')} in depth order, from {fixed(min(values))} to "
         f"{fixed(max(values))}.",
         f"One cell a block, from the picture on the left to the answer on the right. Colour: {label}, {ends}.",
@@ -158,7 +158,7 @@ def names_fit(titles: Sequence[str]) -> bool:
     return len(titles) * max(map(len, titles)) <= MOST_LETTERS
 
 
-def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
+def strip_figure(titles: Sequence[str], values: Sequence[float], chosen: str, colours: Any = CHANNEL_GATE) -> go.Figure:
     """One cell a block, coloured by its value, 0 to 1; the chosen one is framed."""
     frames = [ACCENT if title == chosen else "rgba(0,0,0,0)" for title in titles]
     cells = go.Bar(
@@ -179,7 +179,7 @@ def strip(titles: Sequence[str], values: Sequence[float], chosen: str, colours: 
     return go.Figure(cells, {**axes, **size, "bargap": 0, "showlegend": False})
 
 
-def named(names: Sequence[str]) -> dict[str, Any]:
+def name_ticks(names: Sequence[str]) -> dict[str, Any]:
     """An axis with names below what they name."""
     return {"tickvals": list(range(len(names))), "ticktext": list(names)}
 
@@ -193,7 +193,7 @@ def swatches(colours: Mapping[str, str]) -> list[go.Scatter]:
     ]
 
 
-def level(value: float) -> dict[str, Any]:
+def level_line(value: float) -> dict[str, Any]:
     """A dotted line across a figure, behind its bars."""
     line = {"color": NULL, "width": 1, "dash": "dot"}
     ends = {"xref": "x domain", "x0": 0, "x1": 1, "yref": "y", "y0": value, "y1": value}
@@ -209,9 +209,9 @@ def boxes(names: Sequence[str], values: Sequence[Floats], chosen: int | None = N
         if at
     ]
     ends = [min(-0.02, *(float(each.min()) for each in values)), max(1.02, *(float(each.max()) for each in values))]
-    axes = {"xaxis": {**named(names), "showgrid": False}, "yaxis": {"title": "gate", "range": ends}}
+    axes = {"xaxis": {**name_ticks(names), "showgrid": False}, "yaxis": {"title": "gate", "range": ends}}
     size = {"height": 380, "margin": {"l": 60, "r": 10, "t": 10, "b": 10}}
-    return go.Figure(drawn, {**axes, **size, "shapes": [level(1)], "showlegend": False, "boxmode": "overlay"})
+    return go.Figure(drawn, {**axes, **size, "shapes": [level_line(1)], "showlegend": False, "boxmode": "overlay"})
 
 
 def box(at: Any, values: Sequence[Floats | Doubles], colour: str, **look: Any) -> go.Box:
@@ -221,7 +221,7 @@ def box(at: Any, values: Sequence[Floats | Doubles], colour: str, **look: Any) -
     return go.Box(x=at, **five, line={"width": 2, "color": colour}, **look)
 
 
-def likely(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
+def class_bars(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     """The classes given with their probabilities, the first on top."""
     words = [f"{share:.1%}" for share in shares]
     places = np.arange(len(labels))

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
 
-from attention.charts.colours import COLOUR_MAPS, steps
+from attention.charts.colours import COLOUR_MAPS, colour_steps
 from attention.numbers import fixed
 from attention.records import Box, Floats
 
@@ -32,11 +32,11 @@ def own_range(values: Floats) -> Scale:
     return Scale(low, high if high > low else low + 1)
 
 
-def coloured(values: Floats, colour_map: str, scale: Scale = UNIT) -> Image.Image:
+def map_image(values: Floats, colour_map: str, scale: Scale = UNIT) -> Image.Image:
     """A map (H, W) as a picture of the same size, one pixel a value; values outside the scale take its ends."""
     shares = np.clip((values - scale.low) / (scale.high - scale.low), 0, 1)
     picture = Image.fromarray((shares * 255).round().astype(np.uint8), mode="L").convert("P")
-    picture.putpalette(steps(COLOUR_MAPS[colour_map]).tobytes())
+    picture.putpalette(colour_steps(COLOUR_MAPS[colour_map]).tobytes())
     return picture
 
 
@@ -45,19 +45,19 @@ def overlay(
 ) -> bytes:
     """The whole picture with the map (H, W) over the crop that the network saw, as JPEG; outside it is dimmed."""
     assert 0 <= opacity <= 1  # Pillow would go on past the map
-    left, top, right, bottom = pixels(box)
+    left, top, right, bottom = pixel_box(box)
     smooth = Image.fromarray(values).resize((right - left, bottom - top), Image.Resampling.BILINEAR)
-    over = coloured(np.asarray(smooth), colour_map, scale).convert("RGB")
-    return _lit(picture, Image.blend(picture.crop((left, top, right, bottom)), over, opacity), (left, top))
+    over = map_image(np.asarray(smooth), colour_map, scale).convert("RGB")
+    return _paste_on_dimmed(picture, Image.blend(picture.crop((left, top, right, bottom)), over, opacity), (left, top))
 
 
 def cells(values: Floats, colour_map: str = "channel") -> bytes:
     """Numbers (C,) as a row of cells of equal width, as PNG; the row has one shape, however many they are."""
     width = max(1, 512 // len(values)) * len(values)
-    return png(coloured(values[None], colour_map).resize((width, width * 5 // 32), Image.Resampling.NEAREST))
+    return png(map_image(values[None], colour_map).resize((width, width * 5 // 32), Image.Resampling.NEAREST))
 
 
-def reduced(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]:
+def reduce(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]:
     """The picture with at most `side` pixels on its longer side, and the crop's box on it."""
     share = min(1.0, side / max(picture.size))
     width, height = (max(1, round(length * share)) for length in picture.size)
@@ -74,13 +74,13 @@ def close_up(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Bo
     width, height = (min(length, most) for length in picture.size)
     x = round(np.clip((left + right - width) / 2, 0, picture.width - width))
     y = round(np.clip((top + bottom - height) / 2, 0, picture.height - height))
-    return reduced(picture.crop((x, y, x + width, y + height)), (left - x, top - y, right - x, bottom - y), side)
+    return reduce(picture.crop((x, y, x + width, y + height)), (left - x, top - y, right - x, bottom - y), side)
 
 
-def dimmed(picture: Image.Image, box: Box) -> bytes:
+def dim_unseen(picture: Image.Image, box: Box) -> bytes:
     """The whole picture, dark outside the crop that the network sees, as JPEG."""
-    left, top, right, bottom = pixels(box)
-    return _lit(picture, picture.crop((left, top, right, bottom)), (left, top))
+    left, top, right, bottom = pixel_box(box)
+    return _paste_on_dimmed(picture, picture.crop((left, top, right, bottom)), (left, top))
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -103,13 +103,13 @@ def data_uri(picture: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
-def pixels(box: Box) -> tuple[int, int, int, int]:
+def pixel_box(box: Box) -> tuple[int, int, int, int]:
     """The box in whole pixels, at least one each way: the crop of a line of pixels is thinner than that."""
     left, top, right, bottom = (round(edge) for edge in box)
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _lit(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> bytes:
+def _paste_on_dimmed(picture: Image.Image, inside: Image.Image, corner: tuple[int, int]) -> bytes:
     result = Image.blend(picture, Image.new("RGB", picture.size), 0.6)
     result.paste(inside, corner)
     return jpeg(result)

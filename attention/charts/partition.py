@@ -53,7 +53,7 @@ class Panel:
         return "x" if self.ordinary else "x2"
 
     def shown(self) -> list[int]:
-        return shown_groups(self.convolution.groups, self.lit)
+        return drawn_groups(self.convolution.groups, self.lit)
 
     def lanes(self) -> list[Span]:
         """The height of each group shown, from the top; half a lane is left where groups are left out."""
@@ -131,7 +131,7 @@ def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None =
     return go.Figure({"data": traces, "layout": layout})
 
 
-def shown_groups(groups: int, lit: int | None) -> list[int]:
+def drawn_groups(groups: int, lit: int | None) -> list[int]:
     """All groups, or the first, the last and the lit one where there are too many to draw."""
     if groups <= LANES:
         return list(range(groups))
@@ -216,12 +216,12 @@ def _targets(panel: Panel) -> Part:
         "unselected": unseen,
         "selected": unseen,
         "customdata": [panel.shown()[slot] for slot, _ in places],
-        "text": [_story(panel, panel.shown()[slot]) for slot, _ in places],
+        "text": [_hover_text(panel, panel.shown()[slot]) for slot, _ in places],
         "hovertemplate": "%{text}<extra></extra>",
     }
 
 
-def _story(panel: Panel, group: int) -> str:
+def _hover_text(panel: Panel, group: int) -> str:
     convolution = panel.convolution
     inputs = _range(group, convolution.in_channels // convolution.groups)
     outputs = _range(group, convolution.out_channels // convolution.groups)
@@ -261,13 +261,13 @@ def _labels(panel: Panel) -> Iterator[Part]:
         middle = sum(lane) / 2
         yield _note(-0.035, middle, str(group + 1), font={"size": 15})
         if panel.cells(convolution.in_channels) == 1 < channels:
-            yield _note(sum(INPUTS) / 2, middle, f"× {channels}", font=_ink(panel, group))
+            yield _note(sum(INPUTS) / 2, middle, f"× {channels}", font=_label_font(panel, group))
         if left_out := group - previous - 1:
             yield _note(0.5, lane.start - 0.25, f"⋮  {left_out} more groups", font={"size": 14})
         previous = group
 
 
-def _ink(panel: Panel, group: int) -> dict[str, object]:
+def _label_font(panel: Panel, group: int) -> dict[str, object]:
     """Text that stands out from a group's colour; the theme's own where that colour is faint."""
     if panel.lit not in (None, group):
         return {"size": 14}

@@ -41,7 +41,7 @@ class EditRow(NamedTuple):
 
 
 @contextlib.contextmanager
-def _on(ground: Ground) -> Iterator[None]:
+def _on_ground(ground: Ground) -> Iterator[None]:
     """What is drawn inside stands on light or dark ground, in matplotlib's own font; a name with `$` stays one."""
     import matplotlib
 
@@ -57,7 +57,7 @@ def edits(rows: Sequence[EditRow], title: str, note: str, measure: str = "logit"
     """A diamond for each change of the measure over its null range, grey, on one axis symmetric about zero: PNG."""
     from matplotlib.figure import Figure
 
-    with _on(ground):
+    with _on_ground(ground):
         figure = Figure((10, 1.4 + 0.4 * len(rows)), layout="constrained")
         axes = figure.subplots()
         at = np.arange(len(rows))
@@ -87,7 +87,7 @@ def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Groun
     """The networks side by side, as PNG: the class heatmap, the best guesses, the last spatial gate of each size."""
     from matplotlib.figure import Figure
 
-    with _on(ground):
+    with _on_ground(ground):
         scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
         stages = max(len(comparison.by_stage(each.spatial)) for each in columns)
         share = picture.height / picture.width
@@ -108,7 +108,7 @@ def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Groun
                 for axes, (gate, name) in zip(place.subplots(1, 2), [*few, (None, ""), (None, "")], strict=False):
                     axes.axis("off")
                     if gate is not None:
-                        axes.imshow(_laid(picture, column, gate.values[0], "viridis", UNIT))
+                        axes.imshow(_overlay(picture, column, gate.values[0], "viridis", UNIT))
                         axes.set_title(f"{name}: {fixed(gate.minimum)} to {fixed(gate.maximum)}", fontsize=8)
         return _png(figure)
 
@@ -119,7 +119,7 @@ def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: S
         what = "no score for each class" if column.probabilities is None else "does not know the class"
         axes.text(0.5, 0.5, what, ha="center")
         return
-    axes.imshow(_laid(picture, column, column.heatmap.values, "inferno", scale))
+    axes.imshow(_overlay(picture, column, column.heatmap.values, "inferno", scale))
     values = f"{column.heatmap.method}: {span(column.heatmap.minimum, column.heatmap.maximum)}"
     label = column.observation.targets[column.target].partition(",")[0]
     said = label if column.probabilities is None else f"P({label})"
@@ -135,8 +135,8 @@ def _write_guesses(axes: "Axes", column: Compared) -> None:
     axes.text(0.05, 0.95, "\n".join(lines), va="top", fontsize=9)
 
 
-def _laid(picture: Image.Image, column: Compared, values: Floats, colour_map: str, scale: Scale) -> Image.Image:
-    small, box = overlay.reduced(picture, column.observation.box, SIDE)
+def _overlay(picture: Image.Image, column: Compared, values: Floats, colour_map: str, scale: Scale) -> Image.Image:
+    small, box = overlay.reduce(picture, column.observation.box, SIDE)
     laid = overlay.overlay(small, np.asarray(values), box, colour_map=colour_map, scale=scale, opacity=0.6)
     return Image.open(io.BytesIO(laid))
 

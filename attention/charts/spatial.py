@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from attention.analysis import block_called
-from attention.charts.channels import NO_CHANNEL, crossed_out, folded
+from attention.charts.channels import NO_CHANNEL, crosses_at_nan, fold
 from attention.charts.chart import Chart, by_map, by_place
 from attention.charts.colours import (
     ACCENT,
@@ -120,7 +120,7 @@ def derivation(steps: SpatialSteps, gate: Floats) -> Chart:
         f"the gate from {extent(gate)}.",
         f"At its single most open place (row {row}, column {column}, counted from 0) the pooled features are {pooled}, "
         f"and the gate is {fixed(gate[row, column])}. arXiv 1807.06521, equation 3.",
-        table=by_map(_derived(steps, gate)),
+        table=by_map(_derivation_maps(steps, gate)),
     )
 
 
@@ -141,10 +141,10 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
     panels.append(_MapPanel(gate, "spatial gate", SPATIAL_GATE, Scale(0, 1), (0.76, 1.0), middle))
     names = {0.27: "pool", 0.50: f"{size} × {size}", 0.73: "sum\nnorm\nσ" if steps.normalised else "sum, σ"}
     arrows = {(x, sum(row) / 2): f"{name}\n→" for row in rows for x, name in names.items()}
-    return _drawn(panels, height=430, arrows=arrows)
+    return _figure(panels, height=430, arrows=arrows)
 
 
-def _derived(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
+def _derivation_maps(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
     """What the derivation shows: each map (H, W), and each kernel, by what it is called."""
     shown = {f"features, channel {channel}": steps.before[0, channel] for channel in _strongest(steps.before[0])}
     names = [_BRANCH_NAMES[name] for name in steps.pooled]
@@ -159,7 +159,7 @@ def features(maps: dict[str, Floats], what: str, *, gated: bool = True) -> Chart
     scale = own_range(np.concatenate([values.ravel() for values in maps.values()]))
     alike = len({values.shape for values in maps.values()}) == 1
     panels = _side_by_side([(title, values, FEATURES, scale) for title, values in maps.items()])
-    figure = _drawn(panels, height=380 if len(maps) < 4 else 300)
+    figure = _figure(panels, height=380 if len(maps) < 4 else 300)
     figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": _FONT, "x": 1.0})
     return Chart(
         "features",
@@ -179,12 +179,12 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     shown: list[tuple[str, Floats, Any, Scale]] = [("features,\nmean", means, FEATURES, ends)]
     if channel is not None:
         side = math.ceil(math.sqrt(len(channel)))
-        shown.append(("× channel\ngate", folded(channel, side, side), CHANNEL_GATE, Scale(0, 1)))
+        shown.append(("× channel\ngate", fold(channel, side, side), CHANNEL_GATE, Scale(0, 1)))
     if spatial is not None:
         shown.append(("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
     shown.append(("= passed\non", after, FEATURES, ends))
-    figure = _drawn(_side_by_side(shown, left=0.015, right=0.015, top=0.95), height=340)
-    crosses = [] if channel is None else crossed_out(figure.data[1].z, xaxis="x2", yaxis="y2")
+    figure = _figure(_side_by_side(shown, left=0.015, right=0.015, top=0.95), height=340)
+    crosses = [] if channel is None else crosses_at_nan(figure.data[1].z, xaxis="x2", yaxis="y2")
     figure.add_traces(crosses)
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
@@ -202,10 +202,10 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
     )
 
 
-def poolings(steps: ChannelSteps, chosen: int) -> Chart:
+def channel_pooling(steps: ChannelSteps, chosen: int) -> Chart:
     """What each pooling keeps of the channels, over the channels in their order; one is marked."""
     rows = [
-        _ChannelRow(f"{_BRANCH_NAMES[key]} of its places", values[0], colour, _ends(values[0]))
+        _ChannelRow(f"{_BRANCH_NAMES[key]} of its places", values[0], colour, _axis_ends(values[0]))
         for (key, values), colour in zip(steps.squeezed.items(), OKABE_ITO[1:], strict=False)
     ]
     pooled = " and ".join(f"{row.title} {fixed(row.values[chosen])}" for row in rows)
@@ -218,7 +218,7 @@ def poolings(steps: ChannelSteps, chosen: int) -> Chart:
     )
 
 
-def _ends(values: Floats) -> tuple[float, float]:
+def _axis_ends(values: Floats) -> tuple[float, float]:
     return min(0.0, 1.05 * float(values.min())), max(1.05 * float(values.max()), 1e-6)
 
 
@@ -253,13 +253,13 @@ def _rows_figure(rows: Sequence[_ChannelRow], chosen: int, height: int = 130) ->
     return go.Figure(lines, {**down, "xaxis": across, "shapes": [mark], "annotations": titles, **layout})
 
 
-def pooled(steps: SpatialSteps) -> Chart:
+def spatial_pooling(steps: SpatialSteps) -> Chart:
     """What each place keeps of its channels, a map (H, W) for each pooling, each on its own range."""
     maps = {f"{_BRANCH_NAMES[name]} of the channels": values[0] for name, values in steps.pooled.items()}
     panels = _side_by_side([(title, values, FEATURES, own_range(values)) for title, values in maps.items()])
     said = "; ".join(f"{name}: {extent(values)}" for name, values in maps.items())
     caption = f"{said}. Each map on its own range, {FEATURE_ENDS}."
-    return Chart("pooled", _drawn(panels, height=340), said, caption, table=by_place(maps))
+    return Chart("pooled", _figure(panels, height=340), said, caption, table=by_place(maps))
 
 
 def _side_by_side(
@@ -294,7 +294,7 @@ def _strongest(feature_map: Floats) -> NDArray[np.intp]:
     return np.argsort(-np.abs(feature_map).mean((1, 2)), kind="stable")[: TILES**2]
 
 
-def _drawn(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[float, float], str] = {}) -> go.Figure:
+def _figure(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[float, float], str] = {}) -> go.Figure:
     numbered = [(panel, str(number) if number > 1 else "") for number, panel in enumerate(panels, start=1)]
     axes = {name: axis for panel, number in numbered for name, axis in _axes(panel, number).items()}
     notes = [_title(panel, number) for panel, number in numbered]

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
-from attention.charts.network import box, named, swatches
+from attention.charts.network import box, name_ticks, swatches
 from attention.numbers import extent
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
@@ -26,7 +26,7 @@ FINDING = OKABE_ITO[0]
 """Measured values that need no telling apart."""
 
 
-def _finished(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+def _with_layout(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     """Text of one size, no wasted margin."""
     figure.update_xaxes(tickfont=FONT, showgrid=False)
     figure.update_yaxes(tickfont=FONT)
@@ -84,15 +84,15 @@ def excitation_role(panels: Sequence[RolePanel], classes: Sequence[str], *, band
         room = [ends[0] - 0.02 * (ends[1] - ends[0]), ends[1] + BESIDE_LINES * (ends[1] - ends[0]) + 1]
         ticks = sorted({ends[0], sum(ends) // 2, ends[1]})
         figure.update_xaxes(range=room, tickvals=ticks, row=row, col=column)
-        for name in _names(panel, classes, own_scale=own_scale):
+        for name in _line_names(panel, classes, own_scale=own_scale):
             figure.add_annotation(**name, row=row, col=column)
     figure.update_yaxes(range=None if own_scale else [-0.02, 1.02])
     figure.update_xaxes(title="channel", row=rows)
     figure.update_yaxes(title="gate", col=1)
-    return _finished(figure, PANEL_HEIGHT * rows + 38, margin={"l": 0, "r": 8, "t": 40, "b": 0}, showlegend=False)
+    return _with_layout(figure, PANEL_HEIGHT * rows + 38, margin={"l": 0, "r": 8, "t": 40, "b": 0}, showlegend=False)
 
 
-def _names(panel: RolePanel, classes: Sequence[str], *, own_scale: bool) -> Iterator[dict[str, Any]]:
+def _line_names(panel: RolePanel, classes: Sequence[str], *, own_scale: bool) -> Iterator[dict[str, Any]]:
     """The name of each line at its right end; where ends are too close for that, one above the other."""
     ends = [float(values[-1]) for values in (*panel.means, panel.average)]
     every = np.concatenate([panel.means.ravel(), panel.average])
@@ -187,7 +187,7 @@ def index_boxes(names: Sequence[str], indices: Sequence[Selectivity], chosen: in
             if side == "index":
                 figure.add_trace(_medians(colour, gates, values))
     figure.update_yaxes(title=title, rangemode="tozero")
-    return _in_depth(_finished(figure, 400, boxmode="overlay"), names)
+    return _name_gates(_with_layout(figure, 400, boxmode="overlay"), names)
 
 
 def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) -> go.Figure:
@@ -216,7 +216,7 @@ def gate_bars(names: Sequence[str], rows: Sequence[GateNumbers], chosen: int) ->
     if chosen >= 0:
         figure.add_traces(swatches({"the chosen gate": ACCENT, "other gates": FINDING}))
     above = {"legend": {**LEGEND, "y": 1 + 0.2 / len(rows)}, "margin": {"l": 0, "r": 8, "t": 60, "b": 0}}
-    return _in_depth(_finished(figure, max(300, 130 * len(rows) + 108), **above), names)
+    return _name_gates(_with_layout(figure, max(300, 130 * len(rows) + 108), **above), names)
 
 
 def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go.Scatter:
@@ -232,8 +232,8 @@ def _medians(colour: str, gates: Sequence[int], values: Sequence[Doubles]) -> go
     )
 
 
-def _in_depth(figure: go.Figure, names: Sequence[str]) -> go.Figure:
-    figure.update_xaxes(**named(names), range=[-0.6, len(names) - 0.4], showticklabels=False)
+def _name_gates(figure: go.Figure, names: Sequence[str]) -> go.Figure:
+    figure.update_xaxes(**name_ticks(names), range=[-0.6, len(names) - 0.4], showticklabels=False)
     *_, last = figure.select_xaxes()  # only below the last of several rows
     last.showticklabels = len(names) <= MOST_NAMES
     return figure
@@ -266,7 +266,7 @@ def channel_histogram(counts: NDArray[np.integer]) -> go.Figure:
     figure.update_xaxes(title="gate", tickvals=[*edges, *((index + 0.5) / bins for index in extra)])
     figure.update_xaxes(ticktext=[*map(str, edges), *(beyond[int(index)] for index in extra)])
     figure.update_yaxes(title="pictures")
-    return _finished(figure, 300, bargap=0, showlegend=False)
+    return _with_layout(figure, 300, bargap=0, showlegend=False)
 
 
 def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[int]) -> go.Figure:
@@ -296,7 +296,7 @@ def class_dots(by_class: ClassMeans, overall: float, chosen: Sequence[int]) -> g
     labels = [f"{name} ({count:,})" for name, count in zip(by_class.names, by_class.counts, strict=True)]
     figure.update_yaxes(tickvals=at, ticktext=labels, range=[len(at) - 0.5, -0.5], showgrid=False)
     figure.update_xaxes(title="mean gate\n± one standard deviation", showgrid=True)
-    return _finished(figure, 114 + 24 * len(at))
+    return _with_layout(figure, 114 + 24 * len(at))
 
 
 def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doubles, chosen: int) -> go.Figure:
@@ -322,9 +322,9 @@ def correct_and_wrong(channels: NDArray[np.int64], correct: Doubles, wrong: Doub
     for index in np.flatnonzero(channels == chosen):
         colour = translucent(ACCENT, 0.18)
         figure.add_vrect(index - 0.5, index + 0.5, fillcolor=colour, line_width=0, layer="below")
-    figure.update_xaxes(title="channel, the largest difference first", **named(list(map(str, channels))))
+    figure.update_xaxes(title="channel, the largest difference first", **name_ticks(list(map(str, channels))))
     figure.update_yaxes(title="mean gate")
-    return _finished(figure, 320)
+    return _with_layout(figure, 320)
 
 
 MAPS_ACROSS = 6
@@ -361,15 +361,15 @@ def map_grid(maps: Sequence[TitledMap]) -> go.Figure:
     figure = make_subplots(rows=rows, cols=across, subplot_titles=titles, **gaps)
     for index, each in enumerate(maps):
         row, column = (part + 1 for part in divmod(index, across))
-        figure.add_trace(_heat(each), row=row, col=column)
+        figure.add_trace(_heatmap(each), row=row, col=column)
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, autorange="reversed", constrain="domain")
     for number, axis in enumerate(figure.select_yaxes(), start=1):
         axis.update(scaleanchor=f"x{number if number > 1 else ''}")
-    return _finished(figure, MAP_SIDE * rows + 40, margin={"l": 0, "r": 0, "t": 56, "b": 0})
+    return _with_layout(figure, MAP_SIDE * rows + 40, margin={"l": 0, "r": 0, "t": 56, "b": 0})
 
 
-def _heat(each: TitledMap) -> go.Heatmap:
+def _heatmap(each: TitledMap) -> go.Heatmap:
     return go.Heatmap(
         z=each.values.astype(np.float32),
         colorscale=each.colours,

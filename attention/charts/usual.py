@@ -36,7 +36,7 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
         more = f"it opens more than usual {where}" if above >= CONSTANT else "it opens nowhere more than usual"
         return f"{called} is most open at the {own}, {others} With this picture {more}."
     own, usual = (fixed(gate[int(place)]) for gate in (found.values, found.usual))
-    word, gates = _word(kind), f"{own} with this picture, {usual} on average with others"
+    word, gates = _element(kind), f"{own} with this picture, {usual} on average with others"
     if above >= CONSTANT:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
     farthest = f"; farthest above that is {word} {place}, {gates}" * (above > 0)
@@ -52,7 +52,7 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     )
     if np.ptp(found.values) == 0:
         return far
-    grey, word, shut = most_open(found.grey), _word(kind), int(found.difference.argmin())
+    grey, word, shut = most_open(found.grey), _element(kind), int(found.difference.argmin())
     some = f"{found.as_far or 'None'} of {found.count} other pictures {'has' if found.as_far == 1 else 'have'}"
     where = "ninth" if found.values.ndim == 2 else word
     rank = f" {some} a {where} as far above its usual gate." * (above > 0)
@@ -89,8 +89,8 @@ def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Cha
         )
         order = "" if alike is None else said_alike.format(fixed(alike, 2))
         return Chart(key, map_grid(drawn), said, caption + order, table=by_place(parts))
-    figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _word(kind))
-    return Chart(key, figure, said, caption, table={_word(kind): range(len(found.values)), **parts})
+    figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _element(kind))
+    return Chart(key, figure, said, caption, table={_element(kind): range(len(found.values)), **parts})
 
 
 def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) -> Chart:
@@ -103,7 +103,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     own = [float(each.distances[0]) for each in found.values()]
     low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
     nearer, counts = zip(*((each.nearer, each.count) for each in found.values()), strict=True)
-    ranks = [_rank(each) for each in found.values()]
+    ranks = [_unusualness(each) for each in found.values()]
     most = ranks.index(max(ranks))
     block, kind = list(found)[most]
     gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
@@ -125,7 +125,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
             go.Scatter(y=own, mode="markers", marker={"color": GATE, "size": 12}, **hover),
         ],
         {
-            "xaxis": {**network.named(words), "showgrid": False},
+            "xaxis": {**network.name_ticks(words), "showgrid": False},
             "yaxis": {"title": "distance from usual", "rangemode": "tozero"},
             "height": 320,
             "margin": {"l": 60, "r": 10, "t": 10, "b": 10},
@@ -142,11 +142,11 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     return Chart("unusual", figure, said, caption, said, table)
 
 
-def _rank(found: AgainstUsual) -> tuple[float, float]:
+def _unusualness(found: AgainstUsual) -> tuple[float, float]:
     """How unusual a gate is: the share of pictures that are nearer; where that is equal, its distance beside theirs."""
     own, *others = found.distances
     return found.nearer / found.count, own / max(float(np.median(others)), 1e-9)
 
 
-def _word(kind: Kind) -> str:
+def _element(kind: Kind) -> str:
     return KINDS[kind].number_for.removeprefix("each ")

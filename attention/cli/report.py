@@ -8,7 +8,7 @@ from attention.cli.naming import Own, observe
 from attention.records import GatescopeError
 from attention.report.document import Document, html
 from attention.report.observation import report_of
-from attention.report.surveys import surveyed
+from attention.report.surveys import survey_report
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ def _of_survey(source: Path, *, refused: object) -> Document:
         raise GatescopeError(
             "The result of a survey names its network; --model and what goes with it are for a picture."
         )
-    return surveyed(survey.LoadedSurvey(survey.read(source)))
+    return survey_report(survey.LoadedSurvey(survey.read(source)))
 
 
 def _of_picture(source: Path, model: str | None, **how: Any) -> Document:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from attention import files
-from attention.foreign import parsed, shown
+from attention.foreign import load_json, quote
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.edits import NEEDS, Edit, EditError, check_form
 from attention.records import Floats, Trace
@@ -74,7 +74,7 @@ def read(data: bytes | str) -> EditFile:
     if len(data) > MAX_BYTES:
         raise EditError(f"The file has {len(data):,} bytes; edits have at most {MAX_BYTES:,}.")
     try:
-        content = parsed(data, parse_constant=_no_constant)
+        content = load_json(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, EditError) else "The file is no JSON; edits are exported as JSON."
         raise EditError(reason) from None
@@ -116,10 +116,10 @@ def _plain(edit: Edit) -> dict[str, Any]:
 
 def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:
     if not isinstance(record, dict):
-        raise EditError(f"An edit is {shown(record)}; a JSON object is allowed.")
+        raise EditError(f"An edit is {quote(record)}; a JSON object is allowed.")
     unknown = [key for key in record if key not in _FIELDS and key != "values"]
     if unknown:
-        raise EditError(f"An edit has the entry {shown(unknown[0])}; there are {', '.join(_FIELDS)} and values.")
+        raise EditError(f"An edit has the entry {quote(unknown[0])}; there are {', '.join(_FIELDS)} and values.")
     checked = {key: _FIELDS[key](value) for key, value in record.items() if key != "values"}
     if "action" not in checked:
         raise EditError(f"An edit names no action; there are {', '.join(NEEDS)}.")
@@ -129,7 +129,7 @@ def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:
         raise EditError(f"The action {edit.action!r} takes no values; only 'replace' does.")
     values = record.get("values", {})
     if not isinstance(values, dict):
-        raise EditError(f"The values of an edit are {shown(values)}; an object of arrays by gate is allowed.")
+        raise EditError(f"The values of an edit are {quote(values)}; an object of arrays by gate is allowed.")
     return edit, {_text(name): _array(name, rows) for name, rows in values.items()}
 
 
@@ -139,20 +139,20 @@ def _array(name: str, rows: Any) -> Floats:
     except ValueError:  # the rows differ in length
         array = np.array(None)
     if array.dtype.kind not in "if" or not (np.abs(array) <= MAX_VALUE).all():
-        raise EditError(f"The values of {shown(name)} are no array of finite numbers; those of 'replace' must be.")
+        raise EditError(f"The values of {quote(name)} are no array of finite numbers; those of 'replace' must be.")
     return array.astype(np.float32)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise EditError(f"A name in the edits is {shown(value)}; text of at most {MAX_TEXT} letters is allowed.")
+        raise EditError(f"A name in the edits is {quote(value)}; text of at most {MAX_TEXT} letters is allowed.")
     return value
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise EditError(
-            f"A count, seed or place in the edits is {shown(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
+            f"A count, seed or place in the edits is {quote(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
         )
     return value
 
@@ -160,13 +160,13 @@ def _whole(value: Any) -> int:
 def _number(value: Any) -> float:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     if not plain or not math.isfinite(value) or abs(value) > MAX_VALUE:
-        raise EditError(f"A gate value in the edits is {shown(value)}; finite numbers up to a million are allowed.")
+        raise EditError(f"A gate value in the edits is {quote(value)}; finite numbers up to a million are allowed.")
     return float(value)
 
 
 def _list(value: Any, length: int | None, what: str) -> list[Any]:
     if not isinstance(value, list) or len(value) > MAX_POINTS or length not in (None, len(value)):
-        raise EditError(f"The edits have {shown(value)} where {what} is allowed.")
+        raise EditError(f"The edits have {quote(value)} where {what} is allowed.")
     return value
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from attention.foreign import shown
+from attention.foreign import quote
 from attention.models import pickles
 from attention.models.limits import CheckpointError, Claim, Limits, check_claims, check_header, check_size
 from attention.models.pickles import TensorClaim
@@ -85,7 +85,7 @@ def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
 def _pickle(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
     if len(pickles) != 1:
-        given = ", ".join(shown(entry.filename) for entry in entries[:3]) or "nothing"
+        given = ", ".join(quote(entry.filename) for entry in entries[:3]) or "nothing"
         raise CheckpointError(
             f"The zip file holds {given} and no data.pkl; one of torch.save, or a zip of one weight file, is allowed."
         )
@@ -96,7 +96,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], read: list[zipfile.ZipInfo], 
     """Raises CheckpointError where an entry that is read unpacks to more than it takes, or two take the same bytes."""
     for entry in read:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            given = f"{shown(entry.filename)} is compressed, from {entry.file_size:,} bytes to {entry.compress_size:,}"
+            given = f"{quote(entry.filename)} is compressed, from {entry.file_size:,} bytes to {entry.compress_size:,}"
             raise CheckpointError(f"{given}; only stored entries are allowed, as torch.save writes them.")
     claimed = sum(entry.compress_size for entry in entries)
     if claimed > size:
@@ -107,13 +107,13 @@ def _dtype(name: str, claim: TensorClaim) -> torch.dtype:
     """Raises CheckpointError where torch has no such type, or the file's storage another one."""
     if claim.storage.kind not in STORAGES:
         raise CheckpointError(
-            f"{shown(name)} is in a storage of the type {shown(claim.storage.kind)}, which is not read."
+            f"{quote(name)} is in a storage of the type {quote(claim.storage.kind)}, which is not read."
         )
     if not claim.dtype:
         return STORAGES[claim.storage.kind]
     given = getattr(torch, claim.dtype.removeprefix("torch."), None)
     if not isinstance(given, torch.dtype):
-        raise CheckpointError(f"{shown(name)} is of the type {shown(claim.dtype)}, which torch does not have.")
+        raise CheckpointError(f"{quote(name)} is of the type {quote(claim.dtype)}, which torch does not have.")
     return given
 
 
@@ -123,7 +123,7 @@ def _check_stored(name: str, lies: TensorClaim, claim: Claim, entry: zipfile.Zip
     there = min(lies.storage.numel * STORAGES[lies.storage.kind].itemsize, entry.file_size if entry else 0)
     if claim.numel and (there < claim.bytes or (last + 1) * claim.dtype.itemsize > there):
         given = f"claims {claim.numel:,} numbers, {claim.bytes:,} bytes, and {there:,} are stored"
-        raise CheckpointError(f"{shown(name)} {given}; tensors whose numbers are all in the file are allowed.")
+        raise CheckpointError(f"{quote(name)} {given}; tensors whose numbers are all in the file are allowed.")
 
 
 def _tensors(
@@ -168,17 +168,17 @@ def _content(file: BinaryIO, entry: zipfile.ZipInfo) -> bytes:
         with zipfile.ZipFile(file) as archive, archive.open(entry) as inner:
             return inner.read(entry.file_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeError):
-        raise CheckpointError(f"{shown(entry.filename)} cannot be unpacked: the zip file is damaged.") from None
+        raise CheckpointError(f"{quote(entry.filename)} cannot be unpacked: the zip file is damaged.") from None
 
 
 def _check_inflation(entry: zipfile.ZipInfo, limits: Limits) -> None:
     """Raises CheckpointError where an entry would unpack to too much, or in a way that cannot be bounded."""
     check_size(entry.file_size, limits)
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise CheckpointError(f"{shown(entry.filename)} is compressed in a rare way; deflated and stored are allowed.")
+        raise CheckpointError(f"{quote(entry.filename)} is compressed in a rare way; deflated and stored are allowed.")
     if entry.file_size > limits.inflation * entry.compress_size:
         given = f"unpacks from {entry.compress_size:,} to {entry.file_size:,} bytes"
-        raise CheckpointError(f"{shown(entry.filename)} {given}; at most {limits.inflation} times are allowed.")
+        raise CheckpointError(f"{quote(entry.filename)} {given}; at most {limits.inflation} times are allowed.")
 
 
 def _check_end(file: BinaryIO, limits: Limits) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from attention import files
 from attention.files import naming, open_plain, why
-from attention.foreign import parsed, shown
+from attention.foreign import load_json, quote
 from attention.limits import BUILDING
 from attention.models import archives, states
 from attention.models.limits import (
@@ -143,7 +143,7 @@ def _header(file: BinaryIO, limits: Limits) -> tuple[dict[str, Any], int]:
         raise CheckpointError(f"The header claims {size:,} bytes, more than the file has; the file may be cut off.")
     file.seek(8)
     try:
-        header = parsed(file.read(size), object_pairs_hook=_without_repeats)
+        header = load_json(file.read(size), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         raise CheckpointError("The header of the safetensors file is no JSON, or names a thing twice.") from None
     return header, 8 + size
@@ -158,23 +158,23 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _claim(name: str, entry: Any) -> Claim:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise CheckpointError(f"The header has no dtype, shape and data_offsets for {shown(name)}.")
+        raise CheckpointError(f"The header has no dtype, shape and data_offsets for {quote(name)}.")
     if entry["dtype"] not in list(DTYPES):
-        raise CheckpointError(f"{shown(name)} is of the type {shown(entry['dtype'])}; {', '.join(DTYPES)} are allowed.")
+        raise CheckpointError(f"{quote(name)} is of the type {quote(entry['dtype'])}; {', '.join(DTYPES)} are allowed.")
     return Claim(_sizes(name, "shape", entry["shape"]), DTYPES[entry["dtype"]])
 
 
 def _place(name: str, entry: Mapping[str, Any]) -> tuple[int, int]:
     offsets = _sizes(name, "data_offsets", entry["data_offsets"])
     if len(offsets) != 2:
-        raise CheckpointError(f"{shown(name)} has {len(offsets)} data_offsets; a beginning and an end are allowed.")
+        raise CheckpointError(f"{quote(name)} has {len(offsets)} data_offsets; a beginning and an end are allowed.")
     return offsets[0], offsets[1]
 
 
 def _sizes(name: str, what: str, values: Any) -> tuple[int, ...]:
     # 2**63 is where torch's own sizes end; bool is an int to Python
     if not isinstance(values, list) or not all(type(value) is int and 0 <= value < 2**63 for value in values):
-        raise CheckpointError(f"The {what} of {shown(name)} is {shown(values)}; whole numbers from 0 are allowed.")
+        raise CheckpointError(f"The {what} of {quote(name)} is {quote(values)}; whole numbers from 0 are allowed.")
     return tuple(values)
 
 
@@ -184,10 +184,10 @@ def _check_places(claims: Mapping[str, Claim], places: Mapping[str, tuple[int, i
     for name, (begin, end) in sorted(places.items(), key=lambda place: place[1]):
         if end - begin != claims[name].bytes:
             given = f"bytes {begin:,} to {end:,}, but its shape {list(claims[name].shape)} needs {claims[name].bytes:,}"
-            raise CheckpointError(f"{shown(name)} claims {given} bytes.")
+            raise CheckpointError(f"{quote(name)} claims {given} bytes.")
         if begin != position:
             given = "overlaps the tensor before it" if begin < position else "leaves a gap before it"
-            raise CheckpointError(f"{shown(name)} {given}; tensors that lie end to end are allowed.")
+            raise CheckpointError(f"{quote(name)} {given}; tensors that lie end to end are allowed.")
         position = end
     if position != size:
         given = f"The tensors claim {position:,} bytes and the file has {size:,} for them"
@@ -221,4 +221,4 @@ def _check_numbers(state: Mapping[str, Tensor]) -> None:
             # The extremes of a tensor with a NaN are NaN; unlike isfinite, they need no memory.
             low, high = torch.aminmax(value.detach())
             if not (low.float().isfinite() and high.float().isfinite()):
-                raise CheckpointError(f"{shown(name)} holds NaN or infinite weights; finite 32-bit floats are allowed.")
+                raise CheckpointError(f"{quote(name)} holds NaN or infinite weights; finite 32-bit floats are allowed.")

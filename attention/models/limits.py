@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from attention.foreign import shown
+from attention.foreign import quote
 from attention.limits import MIB, Limits
 from attention.records import GatescopeError
 
@@ -71,7 +71,7 @@ def check_claims(claims: Mapping[str, Claim], limits: Limits) -> None:
 def _check_claim(name: str, claim: Claim, limits: Limits) -> None:
     if claim.dtype not in DTYPES.values():
         allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES.values())
-        raise CheckpointError(f"{shown(name)} is of the type {claim.dtype}; {allowed} are allowed.")
+        raise CheckpointError(f"{quote(name)} is of the type {claim.dtype}; {allowed} are allowed.")
     if len(claim.shape) > limits.dimensions:
         allowed = f"at most {limits.dimensions} are allowed"
-        raise CheckpointError(f"{shown(name)} has {len(claim.shape)} dimensions; {allowed}.")
+        raise CheckpointError(f"{quote(name)} has {len(claim.shape)} dimensions; {allowed}.")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from attention.foreign import readable, shown
+from attention.foreign import quote, readable
 from attention.models.limits import CheckpointError
 
 MEMORY = 12 * 2**20
@@ -308,6 +308,6 @@ def _claim(storage: Storage, offset: Any, shape: Any, strides: Any, dtype: str =
         raise CheckpointError(DAMAGED)
     for number in (offset, *shape, *strides):  # 2**63 is where torch's own sizes end; bool is an int to Python
         if type(number) is not int or not 0 <= number < 2**63:
-            given = shown(number) if type(number) is int else f"of the type {type(number).__name__}"
+            given = quote(number) if type(number) is int else f"of the type {type(number).__name__}"
             raise CheckpointError(f"A tensor in the file has a size or a place {given}; whole numbers are allowed.")
     return TensorClaim(storage, offset, shape, strides, dtype)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from attention.foreign import shown
+from attention.foreign import quote
 from attention.models.limits import CheckpointError, Claim
 from attention.models.pickles import OTHERS, Name, Standin, TensorClaim
 
@@ -72,18 +72,18 @@ def chosen(content: Any, part: str | None = None, *, apart: bool = True) -> tupl
         if not states:
             several = f"choose one of {', '.join(named)[:200]}"
             way = several if len(named) > 1 else "it holds one, and no name is needed"
-            raise CheckpointError(f"The file holds no network {shown(part)}; {way}.")
+            raise CheckpointError(f"The file holds no network {quote(part)}; {way}.")
     notes: tuple[str, ...] = ()
     path: Keys = ()
     while there := _wrapped(states, path):
-        besides = f", not those under {', '.join(map(shown, there[1:]))}" if there[1:] else ""
+        besides = f", not those under {', '.join(map(quote, there[1:]))}" if there[1:] else ""
         notes = (*notes, f"the weights under {there[0]!r}{besides}")
         path = (*path, there[0])
     inside = {each: state for each, state in states.items() if each[: len(path)] == path}
     last = _clearest(inside)
-    notes += tuple(f"the weights under {shown(key)}" for key in last[len(path) :])
+    notes += tuple(f"the weights under {quote(key)}" for key in last[len(path) :])
     if inside[last].of:
-        notes += (f"the tensors of a whole {shown(inside[last].of)}, whose code was not read",)
+        notes += (f"the tensors of a whole {quote(inside[last].of)}, whose code was not read",)
     if aside := inside[last].left_aside:
         notes += (f"left aside, since they are no tensors: {_first(aside)}",)
     return inside[last].claims, notes
@@ -222,16 +222,16 @@ def _nothing(content: Any) -> str:
     mapping = _mapping(content)
     if mapping is None:
         return f"The file holds something of the type {kind}; a state dict is allowed: names and tensors."
-    others = [f"{shown(key)} in it is of the type {_kind(value)}" for key, value in mapping.items() if key != OTHERS]
+    others = [f"{quote(key)} in it is of the type {_kind(value)}" for key, value in mapping.items() if key != OTHERS]
     return "; ".join(["The file holds no tensor by name", *others[:2], "a state dict with weights is allowed"]) + "."
 
 
 def _kind(value: Any) -> str:
     """What a value is, in a word; a stranger's names are cut short."""
     if isinstance(value, Standin | Name):
-        return value.path if len(value.path) <= 80 and value.path.isprintable() else shown(value.path)
+        return value.path if len(value.path) <= 80 and value.path.isprintable() else quote(value.path)
     return "tensor" if isinstance(value, TensorClaim) else type(value).__name__
 
 
 def _first(names: tuple[str, ...]) -> str:
-    return ", ".join(map(shown, names[:3])) + " ..." * (len(names) > 3)
+    return ", ".join(map(quote, names[:3])) + " ..." * (len(names) > 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attention import files
-from attention.foreign import shown
+from attention.foreign import quote
 from attention.images import ASSETS
 from attention.limits import BUILDING
 from attention.models import own, weight_files
@@ -195,7 +195,7 @@ def _entry(name: str) -> Entry:
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
         code = " (Code of your own is opened by serve --model.)" if ":" in name else ""
-        raise ZooError(f"There is no classifier {shown(name)}; {_close(name, known)}.{code}")
+        raise ZooError(f"There is no classifier {quote(name)}; {_close(name, known)}.{code}")
     return computed_entry(name)
 
 

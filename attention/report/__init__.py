@@ -7,4 +7,4 @@ surveys     the report of a survey
 
 from attention.report.document import Document, Section, Table, html
 from attention.report.observation import report_of
-from attention.report.surveys import surveyed
+from attention.report.surveys import survey_report

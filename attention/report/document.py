@@ -57,7 +57,7 @@ class Table:
 
     @cached_property
     def _packed(self) -> str:
-        return packed(as_csv(self.columns))
+        return pack(as_csv(self.columns))
 
     @property
     def held(self) -> bool:
@@ -98,20 +98,20 @@ def html(document: Document) -> str:
 
     shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items}
-    files = {"packed": packed, "explorable": explorable, "figure_files": figure_files}
+    how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items_and_tables}
+    files = {"pack": pack, "explorable": explorable, "figure_files": figure_files}
     text = template.render(document=document, **how, **files)
     return readable(text)
 
 
-def packed(text: str) -> str:
+def pack(text: str) -> str:
     """The text as base64 of gzip, which a script unpacks in the browser, the same for the same text; what is no Unicode
     in it is escaped."""
     data = text.encode("utf-8", "backslashreplace")  # the name of a file may hold bytes that are no text
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
 
-def _items(section: Section) -> Iterator[Item]:
+def _items_and_tables(section: Section) -> Iterator[Item]:
     """What stands in a section; each chart is followed by its own numbers."""
     for item in section.items:
         yield item
@@ -186,12 +186,12 @@ def versions() -> Facts:
     return {"version of python": platform.python_version()} | {f"version of {name}": version(name) for name in VERSIONS}
 
 
-def flat(facts: dict[str, Any], before: str = "") -> Facts:
+def flatten(facts: dict[str, Any], before: str = "") -> Facts:
     """Nested facts as lines: `network: name`."""
     lines: Facts = {}
     for name, value in facts.items():
         path = f"{before}{name}".replace("_", " ")
-        lines |= flat(value, f"{path}: ") if isinstance(value, dict) else {path: str(value)}
+        lines |= flatten(value, f"{path}: ") if isinstance(value, dict) else {path: str(value)}
     return lines
 
 

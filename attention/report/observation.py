@@ -37,7 +37,7 @@ def report_of(observation: Observation, *first: Section) -> Document:
     if found:
         unusual = usual.through_depth(found, observation.names)
         depth.append(Section("How unlike other pictures is this one?", [unusual]))
-    sections = [_seen(observation), *first, *depth, *_by_block(observation, found)]
+    sections = [_picture(observation), *first, *depth, *_blocks(observation, found)]
     return Document(
         f"What does attention do to “{observation.picture.name}” in {observation.card.title}?",
         _answer(blocks),
@@ -66,11 +66,11 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     )
 
 
-def _seen(observation: Observation) -> Section:
-    picture, box = overlay.reduced(observation.image, observation.box, 2 * gates.SIDE)
+def _picture(observation: Observation) -> Section:
+    picture, box = overlay.reduce(observation.image, observation.box, 2 * gates.SIDE)
     alt = f"{observation.picture.name}, with the part that the network sees lit."
     caption = f"The network sees the lit part, at {images.written(observation.card.input_size)} px."
-    shown = Chart("picture", overlay.dimmed(picture, box), alt, caption)
+    shown = Chart("picture", overlay.dim_unseen(picture, box), alt, caption)
     probabilities = observation.probabilities_or_none
     if probabilities is None:
         return Section("What did the network see?", [shown, "It gives no number for each class."])
@@ -80,7 +80,7 @@ def _seen(observation: Observation) -> Section:
     )
 
 
-def _by_block(observation: Observation, found: Mapping[View, AgainstUsual]) -> Iterator[Section]:
+def _blocks(observation: Observation, found: Mapping[View, AgainstUsual]) -> Iterator[Section]:
     for block in observation.blocks:
         items: list[Item] = [f"It gates {analysis.features(block.gates[0])}."]
         if gate := analysis.spatial_view(block):

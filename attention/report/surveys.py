@@ -8,7 +8,7 @@ from attention.charts import surveys
 from attention.charts.chart import Columns, by_row
 from attention.charts.surveys import Selection
 from attention.numbers import amount, number
-from attention.report.document import Document, Item, Section, Table, flat, origin
+from attention.report.document import Document, Item, Section, Table, flatten, origin
 from attention.survey import GateSurvey, LoadedSurvey, Result
 from attention.survey.statistics import INDICES, evenly_spaced
 
@@ -18,7 +18,7 @@ MOST_POINTS = 256
 """Channels of one panel."""
 
 
-def surveyed(survey: LoadedSurvey) -> Document:
+def survey_report(survey: LoadedSurvey) -> Document:
     """The report of a survey: the charts of its page, with no block selected and classes spread evenly over all."""
     result = survey.result
     used = survey.told_apart
@@ -27,7 +27,7 @@ def surveyed(survey: LoadedSurvey) -> Document:
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",
         _answer(survey),
         list(survey.warnings("they are named below")),
-        [_classes(survey), *_charts(selection), *_failures(result), origin(flat(result.provenance))],
+        [_classes(survey), *_charts(selection), *_failures(result), origin(flatten(result.provenance))],
         survey.title,
     )
 

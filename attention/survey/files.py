@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention.files import open_plain, replacing, why
-from attention.foreign import parsed, readable
+from attention.foreign import load_json, readable
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
 
@@ -150,7 +150,7 @@ def _rest(raw: BinaryIO, file: "pq.ParquetFile", limits: checks.FileLimits) -> t
         raise SurveyError("The file lacks rows of its survey's table: another program has left some out.")
     packed = pa.BufferReader(cells[0].as_buffer())
     checks.weigh_arrays(packed, limits)
-    text = parsed(np.load(packed, allow_pickle=False)["survey"].tobytes())
+    text = load_json(np.load(packed, allow_pickle=False)["survey"].tobytes())
     checks.expect_form(text["format"], FORMAT)
     packed.seek(0)
     return FORMAT, text, packed
@@ -165,7 +165,7 @@ def _rest_of_first_form(
     if stored is None:
         raise ValueError("no table of a survey, or nothing of it but the table")
     checks.at_most("bytes of text", len(stored), limits.text)
-    text = parsed(stored)
+    text = load_json(stored)
     start, length, size = text["arrays"]
     checks.at_most("bytes of arrays", size, limits.arrays)
     checks.insist(0 <= start <= start + length)

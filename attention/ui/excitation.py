@@ -109,7 +109,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Chan
 
 def draw_gate(selection: ChannelSelection) -> None:
     """The gate as bars, and as a strip of all channels where there are too many; a click chooses a channel."""
-    order = channels.shown(selection.values, by_size=selection.by_size)
+    order = channels.drawn_channels(selection.values, by_size=selection.by_size)
 
     def click() -> None:
         point = widgets.clicked("gate")

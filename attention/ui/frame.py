@@ -171,7 +171,7 @@ def _show_picture(observation: Observation) -> None:
     reads = "" if read == bands.RGB else f", and reads {literal(', '.join(read))}"
     look = "as the network sees it" if whole else "with the part that the network sees lit"
     st.image(
-        overlay.dimmed(*observation.view),
+        overlay.dim_unseen(*observation.view),
         width="stretch",
         alt=f"{observation.picture.name}, {look}.",
         caption=f"{literal(observation.picture.name)}: the network sees {'this' if whole else 'the lit part'}, at "

@@ -60,7 +60,7 @@ def explain(text: str, place: str) -> str | None:
     if not recorder or presenting.is_on():
         return None
     elsewhere = {term: where for term, where in recorder.explained.items() if where != place}
-    first = {term: word for term, word in terms.met(text).items() if place in ANSWER or term not in elsewhere}
+    first = {term: word for term, word in terms.find(text).items() if place in ANSWER or term not in elsewhere}
     recorder.explained = dict.fromkeys(first, place) | elsewhere
     return "\n\n".join(f"**{word.rstrip(' =≤<')}**: {terms.TERMS[term]}." for term, word in first.items()) or None
 

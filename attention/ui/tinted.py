@@ -39,8 +39,8 @@ def show_map(chart: Chart, observation: Observation, values: Floats, style: MapS
     """The chart of a map (H, W) laid over the whole picture, from the same picture and map."""
     data = _data(chart, values, style, opacity)
     picture, box = observation.view
-    lit = overlay.data_uri(overlay.dimmed(picture, box))
-    data |= {"picture": lit, "size": picture.size, "crop": overlay.pixels(box)}
+    lit = overlay.data_uri(overlay.dim_unseen(picture, box))
+    data |= {"picture": lit, "size": picture.size, "crop": overlay.pixel_box(box)}
     widgets.show(chart, draw=lambda: _COMPONENT(key=chart.key, data=data))
 
 
@@ -54,7 +54,7 @@ def _data(chart: Chart, values: Floats, style: MapStyle, opacity: float) -> dict
     scales = dict(zip(SCALES, (overlay.UNIT, overlay.own_range(values)), strict=True))
     look = {"opacity": opacity, "colours": style.colour_map, "scale": SCALES[style.own]}
     numbers = {"values": _pack(values.astype("<f4").tobytes()), "shape": values.shape}
-    palettes = {name: _pack(colours.steps(colours.COLOUR_MAPS[name]).tobytes()) for name in COLOUR_MAPS}
+    palettes = {name: _pack(colours.colour_steps(colours.COLOUR_MAPS[name]).tobytes()) for name in COLOUR_MAPS}
     return {"alt": chart.alt, "look": look, "scales": scales, "palettes": palettes, **numbers}
 
 

@@ -102,7 +102,7 @@ def _patched(observation: Observation) -> Picture:
     edges = (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
     with drawing:
         alt = f"The square that the network sees, with a patch of {wide} by {high}% at {x}%, {y}%."
-        figure = comparing.framed(overlay.jpeg(observation.square), edges)
+        figure = comparing.picture_with_frame(overlay.jpeg(observation.square), edges)
         widgets.show(Chart("patch", figure, alt), on_select=_frame, area=True)
     left, above, right, below = observation.box
     across, down = (right - left) / 100, (below - above) / 100
@@ -178,7 +178,7 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
             f" {more} of {amount(len(moves), 'gate')} moved further than for “{other}”, a picture of something else."
         )
     st.markdown(widgets.literal(finding))
-    figure = comparing.moved(names, shown, yardsticks, f"for “{other}”")
+    figure = comparing.move_bars(names, shown, yardsticks, f"for “{other}”")
     widgets.show(Chart("moved", figure, finding, numbers="moved"))
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],

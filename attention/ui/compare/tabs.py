@@ -360,7 +360,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Se
     )
     assert column.probability is not None
     probabilities = (column.probability, [seed[-1].probability for seed in done])
-    widgets.show(comparing.shuffled(correlations, similarities, depths, at, probabilities))
+    widgets.show(comparing.shuffling(correlations, similarities, depths, at, probabilities))
     maps = _draw_maps(observation, originals, done[0][at])
     widgets.data(shuffled_maps=by_map(maps))
 

@@ -149,7 +149,7 @@ def _chart(
         caption += f" In brackets {evidence.INTERVAL}."
         for name in ("median", "low", "high", "alike"):
             table[f"{name} over the pictures"] = [getattr(each, name) for each in found]
-    figure = figures.in_turn(names, changes, tests, measure)
+    figure = figures.turns(names, changes, tests, measure)
     alt = headline or f"The change of the {measure} of {label} without each of {amount(len(blocks), 'block')}."
     return Chart("turns", figure, alt, caption, headline, table)
 

@@ -198,7 +198,7 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
             f"{names[most]}, by {fixed(moved[most])} on average."
         )
     st.markdown(widgets.literal(finding))
-    figure = figures.moved_gates(names, moved, [gate.name in by_hand for gate in gates])
+    figure = figures.move_bars(names, moved, [gate.name in by_hand for gate in gates])
     widgets.show(Chart("later", figure, finding, numbers="later"))
     st.caption(
         "Mean absolute change of the values of each gate, in depth order; orange gates were edited by hand, blue ones "

@@ -39,7 +39,7 @@ def draw(session: EditSession, after: Floats) -> None:
 
 def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
     before = gate.values[0]
-    order = figures.shown(before, chosen(session))
+    order = figures.drawn_channels(before, chosen(session))
 
     def pick() -> None:
         numbers = tuple(sorted({int(order[number]) for number in widgets.selected("turned")}))

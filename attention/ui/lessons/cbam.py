@@ -55,7 +55,7 @@ def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
 
 
 def _poolings(lesson: Gated) -> Step:
-    chart = spatial.poolings(lesson.steps, lesson.order[0])
+    chart = spatial.channel_pooling(lesson.steps, lesson.order[0])
     return Step(
         "CBAM asks each channel twice: what is the mean of its places, and what is the largest of them? A small bright "
         "spot hardly moves the mean, but sets the largest.",
@@ -84,7 +84,7 @@ def _pooled(lesson: Gated) -> Step:
     return Step(
         f"Now the other way round: at each place {inner.before.shape[1]} channels become their mean and the "
         "largest of them. What is lost is which channel; what is kept is where.",
-        lambda: widgets.show(spatial.pooled(inner)),
+        lambda: widgets.show(spatial.spatial_pooling(inner)),
         f"What reaches `{_gate_name(lesson)}`: [AvgPool(F'); MaxPool(F')], a map each.",
     )
 
@@ -174,7 +174,7 @@ def _sizes(lesson: Gated) -> Step:
             smooth,
             f"From a place to the next in its row the gate changes on average by: {told}.",
         ),
-        lambda: widgets.show(spatial.pooled(lesson.spatial_steps)),
+        lambda: widgets.show(spatial.spatial_pooling(lesson.spatial_steps)),
     )
 
 
@@ -187,7 +187,7 @@ def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
 
     from attention.layers import SpatialGate
 
-    found = explorable.convolved(inner)
+    found = explorable.border_and_bias(inner)
     if found is None or inner.logits is None or inner.summed is None or inner.kernel.shape[-1] != 7:
         raise OtherFormError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
     border, bias = found

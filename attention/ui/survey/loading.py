@@ -18,8 +18,8 @@ from attention.models import Network
 from attention.numbers import amount
 from attention.observe import Observation, guarded
 from attention.records import GatescopeError, ModelCard
-from attention.report import html, surveyed
-from attention.report.document import flat
+from attention.report import html, survey_report
+from attention.report.document import flatten
 from attention.survey import LoadedSurvey, checks
 from attention.ui import downloads, frame, jobs, presenting, uploads, widgets
 from attention.ui.export import offer_report
@@ -260,7 +260,7 @@ def draw_header(loaded: LoadedSurvey) -> None:
         name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
         downloads.offer("Parquet", lambda: as_file(loaded), name, PARQUET, key="survey_parquet")
         offer_report(
-            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(surveyed(loaded)), key="survey_report"
+            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(survey_report(loaded)), key="survey_report"
         )
     if box.open:
         with box:
@@ -268,7 +268,7 @@ def draw_header(loaded: LoadedSurvey) -> None:
 
 
 def _draw_facts(loaded: LoadedSurvey) -> None:
-    facts = flat(loaded.result.provenance)
+    facts = flatten(loaded.result.provenance)
     st.dataframe(
         {"fact": list(facts), "value": list(facts.values())},
         hide_index=True,
