@@ -23,12 +23,12 @@ def edit() -> None:
     history = here.history
     controls.choose_edit(here)
     session.say_complaints()
-    session.link(history.now)
+    session.put_into_link(history.now)
     with ui.errors():
-        trace = passes.edited(observation, history.now)
+        trace = passes.edited_trace(observation, history.now)
         left, right = st.container(key="stacked_gate").columns([3, 2], gap="large")
         with left:
-            gate_editor.draw(here, passes.put_in_place(observation, history.now, trace)[here.gate.name])
+            gate_editor.draw(here, passes.applied_gates(observation, history.now, trace)[here.gate.name])
         sections: Sections = {
             "Later gates": lambda: effects.draw_later(observation, history.now),
             "All edits": lambda: controls.draw_all_edits(here),

@@ -331,7 +331,7 @@ def slow(monkeypatch) -> threading.Event:
         while not go.wait(0.01):
             report(1, 294)
 
-    monkeypatch.setattr(tabs, "_remove", remove)
+    monkeypatch.setattr(tabs, "_test_maps", remove)
     monkeypatch.setattr(jobs, "AT_ONCE", 0)
     return go
 

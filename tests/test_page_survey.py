@@ -122,7 +122,7 @@ def test_a_presented_channel_lists_the_beginning_of_what_its_page_lists(small):
 
 def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
     app = opened(network="se", classes="tench", block="layer3.0.attention")
-    result = loading.ready("se").result
+    result = loading.ready_survey("se").result
     gates = {gate.name: gate for gate in result.gates}
     tench = result.classes.index("n01440764")
     lines = [trace for trace in sent_chart(app, "role")["data"] if trace["name"] == "tench"]
@@ -137,14 +137,14 @@ def test_the_lines_are_the_class_means_of_the_last_block_of_each_stage():
 
 def test_the_mean_over_all_classes_is_drawn_beside_them():
     app = opened(network="se", block="layer4.1.attention")
-    gate = next(gate for gate in loading.ready("se").result.gates if gate.name == "layer4.1.attention")
+    gate = next(gate for gate in loading.ready_survey("se").result.gates if gate.name == "layer4.1.attention")
     line = [trace for trace in sent_chart(app, "role")["data"] if trace["name"] == "mean over all classes"][-1]
     np.testing.assert_allclose(numbers(line["y"]), gate.classes.mean.mean(0)[numbers(line["x"])], rtol=1e-6)
 
 
 def test_the_band_is_one_deviation_within_the_class():
     app = opened(network="se", classes="tench", band="true", block="layer4.1.attention")
-    gate = next(gate for gate in loading.ready("se").result.gates if gate.name == "layer4.1.attention")
+    gate = next(gate for gate in loading.ready_survey("se").result.gates if gate.name == "layer4.1.attention")
     band = [trace for trace in sent_chart(app, "role")["data"] if trace.get("fill") == "toself"][-1]
     channels, edge = np.split(numbers(band["x"]), 2)[0], np.split(numbers(band["y"]), 2)[0]
     np.testing.assert_allclose(edge, (gate.classes.mean + gate.classes.std)[0, channels], rtol=1e-6)
@@ -166,7 +166,7 @@ def test_links_to_what_is_not_there_say_so():
 
 def test_a_channel_that_nobody_chose_is_the_most_class_specific_one():
     app = opened(network="se", block="layer4.1.attention")
-    gate = next(gate for gate in loading.ready("se").result.gates if gate.name == "layer4.1.attention")
+    gate = next(gate for gate in loading.ready_survey("se").result.gates if gate.name == "layer4.1.attention")
     assert app.number_input(key="unit").value == np.nanargmax(survey.statistics.share_between(gate).index)
 
 
@@ -269,15 +269,15 @@ def test_a_survey_is_stopped_and_started_anew_and_says_so_without_an_error(slow)
 
 
 def test_a_click_while_the_first_one_is_followed_starts_no_second_survey(slow, monkeypatch):
-    started, listed = [], loading._listed
+    started, listed = [], loading._list_pictures
 
     def clicked_again(*asked):
-        monkeypatch.setattr(loading, "_listed", listed)
+        monkeypatch.setattr(loading, "_list_pictures", listed)
         run = get_script_run_ctx()
         run.script_requests.request_rerun(RerunData(run.query_string, page_script_hash=run.page_script_hash))
         return listed(*asked)
 
-    monkeypatch.setattr(loading, "_listed", clicked_again)
+    monkeypatch.setattr(loading, "_list_pictures", clicked_again)
     monkeypatch.setattr(loading, "Job", lambda *given, **named: started.append(named) or Job(*given, **named))
     app = sound(opened("Start one", network="se").button(key="survey_start").click().run())
     assert not started

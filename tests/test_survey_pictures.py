@@ -390,7 +390,7 @@ def test_an_opened_survey_of_the_samples_shows_them(tmp_path):
 def test_the_small_picture_is_the_picture(root, result):
     found = survey.locate_pictures(result, root)
     number, path = next(iter(result.paths.items()))
-    small = np.asarray(Image.open(io.BytesIO(gates._small("k", str(root), number, found))), float)
+    small = np.asarray(Image.open(io.BytesIO(gates._thumbnail("k", str(root), number, found))), float)
     assert np.abs(small - np.asarray(Image.open(root / path).convert("RGB"), float)).mean() < 40
 
 

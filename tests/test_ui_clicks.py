@@ -63,7 +63,7 @@ def test_a_frame_goes_from_the_lower_to_the_higher_end_however_it_was_drawn(stat
 )
 def test_a_patch_is_the_frame_that_was_drawn_as_far_as_the_picture_goes(state, across, down, seen):
     held(state, "patch", box=[{"x": list(across), "y": list(down)}])
-    pictures._frame()
+    pictures._take_frame()
     placed = [(state[f"patch_{centre}"], state[f"patch_{length}"]) for centre, length in (("x", "wide"), ("y", "high"))]
     ends = [end for centre, length in placed for end in (centre - length / 2, centre + length / 2)]
     assert ends == pytest.approx(seen, abs=1)
@@ -167,9 +167,9 @@ def test_a_presentation_begins_with_the_first_saved_view_or_where_there_is_none_
     presenting.start("cbam")
     assert presenting.is_on() and presenting._GOING not in state
     presenting._leave()
-    presenting.kept().append(SavedView("Maps", "cbam", "block=b"))
+    presenting.saved_views().append(SavedView("Maps", "cbam", "block=b"))
     presenting.start("excitation")
-    assert presenting.is_on() and state[presenting._GOING] == presenting.kept()[0] and state[presenting._AT] == 0
+    assert presenting.is_on() and state[presenting._GOING] == presenting.saved_views()[0] and state[presenting._AT] == 0
 
 
 class SwitchedError(Exception):
@@ -182,7 +182,7 @@ def test_a_saved_view_is_opened_by_its_address_alone_after_its_page_was_left(sta
         raise SwitchedError(path, query_params)
 
     monkeypatch.setattr(st, "switch_page", switch)
-    presenting.kept().append(SavedView("Maps", "cbam", "block=b"))
+    presenting.saved_views().append(SavedView("Maps", "cbam", "block=b"))
     presenting.go(0)
     state["block"] = "a"
     with pytest.raises(SwitchedError) as left:

@@ -62,7 +62,7 @@ def test_how_many_gates_change_is_what_is_told(monkeypatch, moved, right):
     changed = lesson.values.copy()
     for place in moved:
         changed[place] += 0.25 if place != 3 else -0.375
-    monkeypatch.setattr(se, "_covered", lambda lesson: changed)
+    monkeypatch.setattr(se, "_gates_with_corner_covered", lambda lesson: changed)
     asked = se._global(lesson).prediction
     assert asked.right == right in asked.options and "of the 6 gates" in asked.question
     assert asked.explanation.startswith(f"{len(moved)} of 6 gates change, ")
@@ -81,7 +81,7 @@ def test_what_is_covered_is_the_upper_left_quarter_of_what_the_network_sees(box)
         return SimpleNamespace(trace=SimpleNamespace(gates=gates))
 
     seen = SimpleNamespace(box=box, picture=SimpleNamespace(name="p", key="k", image=white), of=of)
-    found = se._covered(SimpleNamespace(observation=seen, gate=SimpleNamespace(name="g")))
+    found = se._gates_with_corner_covered(SimpleNamespace(observation=seen, gate=SimpleNamespace(name="g")))
     assert found.tolist() == [2, 2]
     left, top, right, bottom = box
     expected = np.zeros((40, 60), bool)

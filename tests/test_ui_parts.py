@@ -133,10 +133,10 @@ def test_what_is_usual_is_learned_unasked_up_to_a_bound_of_all_passes(monkeypatc
     monkeypatch.setattr(usual, "AT_ONCE", 1000 * passes)
     network = SimpleNamespace(macs=1000 + over)
     seen = SimpleNamespace(inventory=SimpleNamespace(network=network), usual_known=False, against_usual={"view": 1})
-    assert usual.known(seen, make=True) == ({"view": 1} if at_once else {})
-    assert usual.known(seen) == {}
+    assert usual.find(seen, make=True) == ({"view": 1} if at_once else {})
+    assert usual.find(seen) == {}
     seen.usual_known = True
-    assert usual.known(seen) == {"view": 1}
+    assert usual.find(seen) == {"view": 1}
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_what_a_job_costs_is_said_with_a_backward_pass_as_two(passes, backward, 
 @pytest.mark.parametrize("counted", [("pass", "passes"), ("picture", "pictures")])
 def test_how_far_a_job_is_runs_from_nothing_to_all_that_it_counts(counted):
     one, several = counted
-    assert jobs._described(counted, None) == (0, "Starting")
-    assert jobs._described(counted, jobs.Count(1, 4)) == (0.25, f"1 of 4 {several}")
-    assert jobs._described(counted, jobs.Count(1, 1)) == (1, f"1 of 1 {one}")
+    assert jobs._count_in_words(counted, None) == (0, "Starting")
+    assert jobs._count_in_words(counted, jobs.Count(1, 4)) == (0.25, f"1 of 4 {several}")
+    assert jobs._count_in_words(counted, jobs.Count(1, 1)) == (1, f"1 of 1 {one}")
 
 
 def test_the_key_of_a_widget_means_one_thing_on_all_pages():

@@ -40,7 +40,7 @@ def measured(observed, p):
     ],
 )
 def test_a_number_in_a_link_is_a_whole_one_from_1_on_of_nine_digits_at_most(text, whole):
-    assert grouped_page._whole(text) is whole
+    assert grouped_page._is_count(text) is whole
 
 
 def test_what_grouping_saves_is_said_with_the_numbers_of_the_layer():
@@ -153,7 +153,7 @@ def test_what_edits_did_is_said_of_the_class_with_its_numbers():
     assert still.endswith("Here it matters which channel or place gets which value (p = 0.05).")
     assert "no evidence that it matters" in effects.verdict(measured(1, 0.0501))
     points = Edit("set", size=(7, 5), points=((0, 1.0), (3, 0.5)))
-    assert effects.in_short([points], {}) == "the gates of 7 × 5 set by hand (2 of them)"
+    assert effects.edits_in_words([points], {}) == "the gates of 7 × 5 set by hand (2 of them)"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_edits_did_is_said_of_the_class_with_its_numbers():
     ],
 )
 def test_an_edit_in_the_list_is_said_with_what_it_needs(edit, said):
-    assert controls.described(edit).endswith(said)
+    assert controls.in_words(edit).endswith(said)
 
 
 def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
@@ -182,7 +182,7 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
         "gets which value."
     )
     found = [OverPictures(0.5, 0.1, 0.9, 6, 3), OverPictures(-1, -2, -0.25, 6, 2)]
-    assert depth._over_pictures(["a", "b"], found, "logit") == (
+    assert depth._over_pictures_in_words(["a", "b"], found, "logit") == (
         "Over n = 6 pictures, without block b the logit moves by −1.000 in the median (95% interval −2.000 to −0.250), "
         "with the same sign in 2 of 6."
     )
@@ -202,13 +202,13 @@ def test_what_heatmaps_share_is_called_by_how_much_it_is(monkeypatch, share, wor
     seen = SimpleNamespace(targets=["a cat", "a dog"])
     some = [SimpleNamespace(heatmap=1, speaks=True, target=0, observation=seen) for _ in range(count)]
     monkeypatch.setattr(columns.comparison, "shared", lambda columns: (share, 0.4))
-    answer, more = columns.say(some, "cat")
+    answer, more = columns.headline(some, "cat")
     assert answer == f"The {count} heatmaps of “cat” share {words}: {share:.0%}, by chance 20%."
     assert ("is the same, on average." in more) is (count > 2) and "would share 40% with them" in more
     some[1].target = 1
-    assert columns.say(some, "cat")[0].startswith(f"The {count} heatmaps of their own first guesses share")
+    assert columns.headline(some, "cat")[0].startswith(f"The {count} heatmaps of their own first guesses share")
     card = SimpleNamespace(name="mute")
-    answer, more = columns.say([*some, SimpleNamespace(heatmap=1, speaks=False, target=0, card=card)], "cat")
+    answer, more = columns.headline([*some, SimpleNamespace(heatmap=1, speaks=False, target=0, card=card)], "cat")
     assert answer.startswith(f"The {count} heatmaps") and "heatmap of mute speaks for the class" in more
 
 
@@ -217,16 +217,20 @@ NONE_YET = SimpleNamespace(heatmap=None)
 
 def test_where_there_is_nothing_to_compare_it_is_said(monkeypatch):
     monkeypatch.setattr(columns.comparison, "shared", lambda columns: None)
-    assert columns.say([1], "cat")[0] == "Choose another network to compare with."
-    assert columns.say([1, 2], None)[0].startswith("None of these networks gives a score")
-    assert "Fewer than two of these networks have a heatmap of “cat”" in columns.say([NONE_YET] * 2, "cat")[0]
+    assert columns.headline([1], "cat")[0] == "Choose another network to compare with."
+    assert columns.headline([1, 2], None)[0].startswith("None of these networks gives a score")
+    assert "Fewer than two of these networks have a heatmap of “cat”" in columns.headline([NONE_YET] * 2, "cat")[0]
 
 
 def test_places_are_said_to_correspond_only_where_they_do():
-    flip, crop, other = pictures._places("x", flipped=True), pictures._places("x", flipped=False), pictures.SECONDS[1]
+    flip, crop, other = (
+        pictures._how_compared("x", flipped=True),
+        pictures._how_compared("x", flipped=False),
+        pictures.SECONDS[1],
+    )
     assert "mirrored back" in flip and "a crop moves" in crop and "n = 1 picture" in flip
     for flipped in (True, False):
-        assert "places do not correspond" in pictures._places(other, flipped=flipped)
+        assert "places do not correspond" in pictures._how_compared(other, flipped=flipped)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,9 @@ def test_what_a_change_did_is_said_with_the_gate_that_moved_most(monkeypatch, gu
     first, second = gate([0.5, 1], name="b.gate"), gate([0, 0], name="c.gate")
     moved = ((first, 0.25), (second, 0.1))
     moves = [pictures.Move(each, each.values[0], each.values[0] + shift, each.values[0]) for each, shift in moved]
-    assert pictures._say(0, 1, moves) == f"The gate {pictures._names(moves)[0]} moved most, by 0.250 on average{said}"
+    assert (
+        pictures._headline(0, 1, moves) == f"The gate {pictures._names(moves)[0]} moved most, by 0.250 on average{said}"
+    )
 
 
 def test_the_report_counts_the_gates_found_by_form():
@@ -260,8 +266,8 @@ def test_a_long_list_names_six_and_counts_the_rest():
     for count in range(1, 12):
         names = [f"b{number}" for number in range(count)]
         end = f" and {count - 6} more" * (count > 6)
-        assert models._listed(names) == ", ".join(names[:6]) + end
-        assert widgets._listed(names) == (", ".join(names) if count <= 6 else f"b0 to b{count - 1}")
+        assert models._in_short(names) == ", ".join(names[:6]) + end
+        assert widgets._options_in_words(names) == (", ".join(names) if count <= 6 else f"b0 to b{count - 1}")
 
 
 def row(module="Conv2d", channels=None, kernel=(), groups=1, form="", name="layer1.0.conv1", several=1):
@@ -313,10 +319,10 @@ def test_a_network_in_one_sentence_counts_its_blocks():
 
 
 def test_how_far_a_download_is_is_said_in_megabytes_and_their_speed():
-    assert fetching._how_far(None) == (0, "Connecting")
-    assert fetching._how_far(fetching._Received(5_000_000, 20_000_000, 2.0)) == (0.25, "5 of 20 MB, 2.5 MB/s")
-    assert fetching._how_far(fetching._Received(5_000_000, 0, 2.0)) == (0, "5 MB, 2.5 MB/s")
-    assert fetching._how_far(fetching._Received(0, 10, 0.0)) == (0, "0 of 0 MB, 0.0 MB/s")
+    assert fetching._progress_in_words(None) == (0, "Connecting")
+    assert fetching._progress_in_words(fetching._Received(5_000_000, 20_000_000, 2.0)) == (0.25, "5 of 20 MB, 2.5 MB/s")
+    assert fetching._progress_in_words(fetching._Received(5_000_000, 0, 2.0)) == (0, "5 MB, 2.5 MB/s")
+    assert fetching._progress_in_words(fetching._Received(0, 10, 0.0)) == (0, "0 of 0 MB, 0.0 MB/s")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def observe(choice: NetworkChoice, picture: Picture) -> Observation:
 
 def picture(name: str, data: bytes) -> Picture:
     """A person's picture, at most 1024 px on its longer side. Raises PictureError where the bytes are not one."""
-    return STORE.get("picture", (name, hashlib.sha256(data).digest()), lambda: _reduced(picture_of(name, data)))
+    return STORE.get("picture", (name, hashlib.sha256(data).digest()), lambda: _shrink(picture_of(name, data)))
 
 
 @cache
@@ -85,7 +85,7 @@ def sample(title: str) -> Picture:
     return picture(title, samples()[title].path.read_bytes())
 
 
-def _reduced(picture: Picture) -> Picture:
+def _shrink(picture: Picture) -> Picture:
     for one in (picture.image, *(layer.image for layer in layers_of(picture.image))):
         one.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     return picture

@@ -39,7 +39,7 @@ return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward
 
 def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
-    shown = {block.name: _shown(block)[0] for block in blocks}
+    shown = {block.name: _shown_gates(block)[0] for block in blocks}
     name = gate_pages.choose_block(observation, shown, "the mean of the spatial gate", SPATIAL_GATE)
     return next(block for block in blocks if block.name == name)
 
@@ -66,11 +66,11 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
 
 def say_health(observation: Observation, block: Block) -> None:
     """Said where the gate is of another kind, and where it did little over the validation pictures."""
-    for gate in _shown(block):
+    for gate in _shown_gates(block):
         gate_pages.say_notes(observation, gate)
     over = f"over {observation.card.health_pictures}"
     for health in observation.card.gate_health:
-        if health.name not in [gate.name for gate in _shown(block)]:
+        if health.name not in [gate.name for gate in _shown_gates(block)]:
             continue
         if analysis.hardly_varies(health):
             st.warning(
@@ -193,7 +193,7 @@ def _offer_block(place: DeltaGenerator, block: str, name: str, *, chosen: bool) 
         st.rerun()
 
 
-def _shown(block: Block) -> list[Gate]:
+def _shown_gates(block: Block) -> list[Gate]:
     """What the page shows of a block: its map, or its profiles along the height and the width."""
     return list(analysis.profiles(block).values()) or [spatial_gate(block)]
 

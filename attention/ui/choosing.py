@@ -147,30 +147,30 @@ def _choose_on_offer(page: str, served: serving.Served | None) -> NetworkChoice:
 def _by_name(name: str, served: serving.Served | None) -> NetworkChoice:
     if served and name == served.network.card.name:
         _describe(served.network.card, random=False)
-        return _of(served)
+        return _served_choice(served)
     card = _card(name)
     asked = card.source not in ("own", "converted")
     random = asked and choose("Weights", WEIGHTS, key="weights", look="row") == "Random"
     _describe(card, random=random)
-    return chosen(card, random=random)
+    return zoo_choice(card, random=random)
 
 
-def chosen(card: ModelCard, *, random: bool) -> NetworkChoice:
+def zoo_choice(card: ModelCard, *, random: bool) -> NetworkChoice:
     """A network of the zoo, not loaded yet."""
     key = f"{card.name} {'random' if random else card.sha256}"
     return NetworkChoice(card, key, lambda: zoo.load(card.name, random=random), random)
 
 
-def owned() -> list[NetworkChoice]:
+def own_choices() -> list[NetworkChoice]:
     """A person's own networks, chosen in the sidebar or not: the one of their code, and the one uploaded last."""
-    found = uploaded()
+    found = uploaded_choices()
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
         if served := serving.served():
-            found.insert(0, _of(served))
+            found.insert(0, _served_choice(served))
     return found
 
 
-def _of(served: serving.Served) -> NetworkChoice:
+def _served_choice(served: serving.Served) -> NetworkChoice:
     return NetworkChoice(served.network.card, served.key, lambda: served.network)
 
 
@@ -193,7 +193,7 @@ def _card(name: str) -> ModelCard:
         return zoo.card(DEFAULT)
 
 
-def _titled(card: ModelCard) -> str:
+def _heading(card: ModelCard) -> str:
     return f"**{literal(card.title)}**: {literal(card.description)}"
 
 
@@ -205,7 +205,7 @@ def _describe(card: ModelCard, *, random: bool) -> None:
         st.caption(f"**{literal(card.title)}**, your own code as this server was started with it. {size}.")
     elif card.source == "own":
         st.caption(
-            f"{_titled(card)}. {size}; trained here on {card.training['data']}; "
+            f"{_heading(card)}. {size}; trained here on {card.training['data']}; "
             f"{card.accuracy:.1%} top-1 of {card.validation_pictures:,} validation pictures.",
             help=ALIKE,
         )
@@ -213,7 +213,7 @@ def _describe(card: ModelCard, *, random: bool) -> None:
         unknown = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
         known = unknown if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
         notes = "\n\n".join(map(literal, card.notes))
-        st.caption(f"{_titled(card)}. {size}; {known}. Licence: {literal(card.licence)}.", help=notes or None)
+        st.caption(f"{_heading(card)}. {size}; {known}. Licence: {literal(card.licence)}.", help=notes or None)
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
         st.caption(f"Assumed, since nobody states it: {literal('; '.join(assumed))}.")
 
@@ -244,7 +244,7 @@ class Upload(NamedTuple):
 def choose_weight_file() -> NetworkChoice | None:
     """The network of an uploaded weight file, with what was assumed, or else of the one before it; None where there is
     none that works."""
-    upload = _take()
+    upload = _take_upload()
     if upload is None:
         return None
     described = st.container()
@@ -259,12 +259,12 @@ def choose_weight_file() -> NetworkChoice | None:
             seen = _choose_pictures(weight_files.usual(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
-        network = _network(key, file, prepared=(seen, names))
+        network = _assemble(key, file, prepared=(seen, names))
     except GatescopeError as error:
         with described:
             st.error(f"{literal(upload.name)}: {sentence(error)}", icon=":material/error:")
             _draw_differences(error)
-            if before := uploaded()[:1]:
+            if before := uploaded_choices()[:1]:
                 st.caption(f"Until it fits, this is still the file before it: {literal(before[0].card.name)}.")
         return before[0] if before else None
     with described:
@@ -272,7 +272,7 @@ def choose_weight_file() -> NetworkChoice | None:
     card = replace(network.card, title=found.family, description="weights of your own")
 
     def load(key: str, family: str) -> zoo.Network:  # by what it is, so that the server can let the tensors go
-        return _network(key, _recognised(upload.sha256, part, family, name=upload.name), prepared=(seen, names))
+        return _assemble(key, _recognise(upload.sha256, part, family, name=upload.name), prepared=(seen, names))
 
     def alike(family: str) -> NetworkChoice:
         other = f"{key} {family}"
@@ -285,16 +285,16 @@ def choose_weight_file() -> NetworkChoice | None:
     return choice
 
 
-def uploaded() -> list[NetworkChoice]:
+def uploaded_choices() -> list[NetworkChoice]:
     """The network of the last weight file that made one, and then every other that its keys allow."""
     return st.session_state.get(_OF_FILE, [])[:]
 
 
-def _take() -> Upload | None:
+def _take_upload() -> Upload | None:
     """The file that was uploaded last and could be read. A new one makes room in the uploader at once."""
     count = st.session_state.get(_COUNT, 0)
     for file in uploads.files("Weight file", EXTENSIONS, MEGABYTES, key=f"weights_{count}", help=HELP):
-        _keep(file)
+        _keep_upload(file)
         st.session_state[_COUNT] = count + 1
         st.rerun()
     if _REFUSED in st.session_state:
@@ -302,7 +302,7 @@ def _take() -> Upload | None:
     return st.session_state.get(_UPLOAD)
 
 
-def _keep(file: UploadedFile) -> None:
+def _keep_upload(file: UploadedFile) -> None:
     """The tensors in a file, or why there are none; either way its bytes are let go."""
     data = file.getvalue()
     upload = Upload(file.name, hashlib.sha256(data).hexdigest())
@@ -337,7 +337,7 @@ def _choose_family(upload: Upload, part: str | None) -> WeightFile:
     """What the keys say that it is, or what the person says; below that, why."""
     family = st.selectbox("Family", [RECOGNISED, *weight_files.families()], key="family")
     _contents(upload.sha256, part, None)  # the last that was asked for is the last that is let go
-    file = _recognised(upload.sha256, part, None if family == RECOGNISED else family, name=upload.name)
+    file = _recognise(upload.sha256, part, None if family == RECOGNISED else family, name=upload.name)
     phrases = (*file.architecture.evidence, *file.notes)
     st.caption("\n".join(f"- {phrase}" for phrase in map(literal, phrases)))
     return file
@@ -404,12 +404,12 @@ def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
     return STORE.get("weights", (sha256, part), read)
 
 
-def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
+def _recognise(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
     key = (sha256, part, family, name)
     return STORE.get(
         "recognised", key, lambda: weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
     )
 
 
-def _network(key: str, file: WeightFile, *, prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
+def _assemble(key: str, file: WeightFile, *, prepared: tuple[Preprocessing, Sequence[str]]) -> zoo.Network:
     return STORE.get("assembled", key, lambda: weight_files.assemble(file, seen=prepared[0], labels=prepared[1]))

@@ -14,8 +14,8 @@ from attention.records import GatescopeError
 from attention.report import html, report_of
 from attention.ui import downloads, presenting, recorder
 from attention.ui.pages import PAGES
-from attention.ui.presenting import KEYS, kept
-from attention.ui.widgets import FORMATS, literal, mark, sentence, slug
+from attention.ui.presenting import KEYS, saved_views
+from attention.ui.widgets import FORMATS, file_mark, literal, sentence, slug
 from attention.views import SavedView
 
 _GROUNDS = [ground.title() for ground in GROUNDS]
@@ -32,7 +32,7 @@ def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
     downloads.offer(
         "Report, HTML",
         make,
-        f"{slug(name)}{mark()}.html",
+        f"{slug(name)}{file_mark()}.html",
         "text/html",
         key=key,
         icon=":material/description:",
@@ -68,20 +68,20 @@ def _draw_views(observation: Observation, page: str) -> None:
     )
     if said := st.session_state.pop(_SAID, None):
         st.caption(said)
-    for number, saved in enumerate(kept()):
+    for number, saved in enumerate(saved_views()):
         _draw_saved(number, saved)
-    if kept():
-        text = views.write(kept())
+    if saved_views():
+        text = views.write(saved_views())
         st.download_button("Save the list", text, "views.json", "application/json", on_click="ignore", key="views_json")
     st.file_uploader("Open a list", ["json"], key="views_file", max_upload_size=1, on_change=_open)
 
 
 def _draw_saved(number: int, saved: SavedView) -> None:
     def move() -> None:
-        kept().insert(number - 1, kept().pop(number))
+        saved_views().insert(number - 1, saved_views().pop(number))
 
     def remove() -> None:
-        kept().pop(number)
+        saved_views().pop(number)
 
     name, earlier, forget = st.columns([5, 1, 1], vertical_alignment="center", gap="xsmall")
     name.button(literal(saved.title), key=f"view_{number}", type="tertiary", on_click=presenting.go, args=(number,))
@@ -98,13 +98,13 @@ def _small(label: str, number: int, icon: str, do: Callable[[], None], *, disabl
 
 def _save(observation: Observation, page: str) -> None:
     """The page as its address says; the network and the picture also where they are the first ones."""
-    if len(kept()) == views.MOST_VIEWS:
+    if len(saved_views()) == views.MOST_VIEWS:
         st.session_state[_SAID] = f"The list is full: it has {views.MOST_VIEWS} views."
         return
     asked = {key: st.query_params.get_all(key) for key in st.query_params if key in KEYS}
     asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
     title = " ".join(st.session_state.view_title.split()) or PAGES[page]["title"]
-    kept().append(SavedView(title, page, urlencode(asked, doseq=True)))
+    saved_views().append(SavedView(title, page, urlencode(asked, doseq=True)))
     own = ["a picture"] * (st.session_state.get("source") in ("Upload", "Camera"))
     own += ["weights"] * (observation.card.source == "file")
     st.session_state[_SAID] = (
@@ -120,8 +120,8 @@ def _open() -> None:
     if file is None:
         return
     try:
-        kept()[:] = views.read(file.getvalue(), PAGES, KEYS)
+        saved_views()[:] = views.read(file.getvalue(), PAGES, KEYS)
     except GatescopeError as error:
         st.session_state[_SAID] = f":material/error: {sentence(error)}"
     else:
-        st.session_state[_SAID] = f"The list has {amount(len(kept()), 'view')}; “Present” begins with the first."
+        st.session_state[_SAID] = f"The list has {amount(len(saved_views()), 'view')}; “Present” begins with the first."

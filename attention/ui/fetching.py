@@ -52,7 +52,7 @@ def fetch(choice: NetworkChoice) -> None:
             running = None
     if running:
         with controls.container():
-            follow(running, "stop_download", _how_far)
+            follow(running, "stop_download", _progress_in_words)
     st.stop()
 
 
@@ -90,7 +90,7 @@ def _end(job: _Job, name: str) -> None:
         st.rerun()
 
 
-def _how_far(received: _Received | None) -> tuple[float, str]:
+def _progress_in_words(received: _Received | None) -> tuple[float, str]:
     if received is None:
         return 0.0, "Connecting"
     done, total, seconds = received

@@ -130,7 +130,7 @@ def _choose_picture() -> Picture:
     else:
         files = list(filter(None, [st.camera_input("A photo of your own", key="camera")]))
     before = st.session_state.get(_OWN, {})
-    own = _read(files) or before
+    own = _read_pictures(files) or before
     if new := [name for name in own if name not in before]:
         st.session_state.own = new[-1]  # the last that was uploaded is the one that is shown
     st.session_state[_OWN] = own
@@ -143,7 +143,7 @@ def _choose_picture() -> Picture:
         return own[gallery.choose_own(dict(reversed(own.items())))]
 
 
-def _read(files: list[Any]) -> dict[str, Picture]:
+def _read_pictures(files: list[Any]) -> dict[str, Picture]:
     """The pictures among the files by name; the others are named too, with what is wrong with them."""
     found: dict[str, Picture] = {}
     for file in files:

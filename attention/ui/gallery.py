@@ -39,12 +39,13 @@ def describe(title: str) -> str:
 
 def choose_own(own: Mapping[str, Picture]) -> str:
     """The name of the picture of one's own that was chosen, of several."""
-    st.html(f"<style>{' '.join([*_frames(OWN_KEY), *_behind(own)])} .st-key-own_gallery {{ padding: 4px; }}</style>")
+    rules = [*_pill_rules(OWN_KEY), *_backgrounds(own), ".st-key-own_gallery { padding: 4px; }"]
+    st.html(f"<style>{' '.join(rules)}</style>")
     with st.container(key="own_gallery"):
         return choose("Of your pictures", list(own), key=OWN_KEY, look="pills", names=literal, linked=False)
 
 
-def _behind(own: Mapping[str, Picture]) -> Iterator[str]:
+def _backgrounds(own: Mapping[str, Picture]) -> Iterator[str]:
     for number, picture in enumerate(own.values(), start=1):
         yield (
             f".st-key-{OWN_KEY} button:nth-of-type({number}) {{ background-size: cover; background-position: center;"
@@ -59,7 +60,7 @@ def _thumbnail(key: str, _image: Image.Image) -> str:
     return overlay.data_uri(overlay.jpeg(small))
 
 
-def _frames(key: str) -> list[str]:
+def _pill_rules(key: str) -> list[str]:
     """What all pills of a gallery have; a picture's title is seen under the pointer or focus."""
     pill = f".st-key-{key} button"
     return [
@@ -79,7 +80,7 @@ def _style() -> str:
     count, across = len(samples()), images.ACROSS
     pill = f".st-key-{KEY} button"
     rules = [
-        *_frames(KEY),
+        *_pill_rules(KEY),
         f"{pill} {{ background-image: url(data:image/webp;base64,{sheet});"
         f" background-size: {across * WIDTH}px auto; }}",
         ".st-key-gallery { padding: 4px; }",

@@ -14,7 +14,7 @@ from attention.models import zoo
 from attention.numbers import amount
 from attention.observe import Observation
 from attention.ui import cache, widgets
-from attention.ui.choosing import chosen
+from attention.ui.choosing import zoo_choice
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.grouped.experiments import Answers
@@ -67,7 +67,7 @@ def choose() -> Convolution:
             st.button(
                 name,
                 key=f"example_{name}",
-                on_click=_show,
+                on_click=_take_example,
                 args=(example,),
                 icon=":material/arrow_forward:",
                 type="tertiary",
@@ -111,9 +111,9 @@ def _read_link() -> list[str]:
     if "g" in st.session_state:
         return []
     asked = st.query_params.to_dict()
-    st.session_state["_wished_groups"] = int(asked["g"]) if _whole(asked.get("g", "")) else FIRST_GROUPS
+    st.session_state["_wished_groups"] = int(asked["g"]) if _is_count(asked.get("g", "")) else FIRST_GROUPS
     given = {key: text for key, text in asked.items() if key in NUMBERS}
-    wrong = {key: text for key, text in given.items() if not _whole(text) or int(text) > NUMBERS[key].most}
+    wrong = {key: text for key, text in given.items() if not _is_count(text) or int(text) > NUMBERS[key].most}
     if wrong:
         for key in wrong:
             del st.query_params[key]
@@ -127,11 +127,11 @@ def _refusal(text: str, number: Number) -> str:
     return f"{asked}; it can be 1 to {number.most:,}, and is {number.first} here."
 
 
-def _whole(text: str) -> bool:
+def _is_count(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0
 
 
-def _show(example: Convolution) -> None:
+def _take_example(example: Convolution) -> None:
     h1, w1 = example.kernel
     values = (example.in_channels, example.out_channels, h1, w1, example.height, example.width)
     st.session_state.update(zip(NUMBERS, values, strict=True), bias=example.bias, _wished_groups=example.groups)
@@ -269,7 +269,7 @@ def draw_network(observation: Observation) -> None:
     if not any(layer.convolution.groups > 1 for layer in grouped.convolutions(observation.cost)):
         title = widgets.literal(observation.card.title)
         widgets.info(f"{title} has no grouped convolutions. These are another network's:")
-        observation = cache.observe(chosen(zoo.card(WITH_GROUPS), random=False), observation.picture)
+        observation = cache.observe(zoo_choice(zoo.card(WITH_GROUPS), random=False), observation.picture)
     layers = grouped.convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     has = sum(layer.cost.parameters for layer in inside)

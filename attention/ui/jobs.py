@@ -59,14 +59,14 @@ def result_of(
     job = running_job(slot, key)
     if (done := STORE.find("result", key)) is not None:
         return done
-    if job is None and not _asked_for(name, key, cost):
+    if job is None and not _is_started(name, key, cost):
         return None
     if job is None:
         st.session_state.pop(f"_stopped_{name}", None)
-        job = Job("The job", _counted(work), seconds=Limits.of_environment().job_seconds)
+        job = Job("The job", _with_counts(work), seconds=Limits.of_environment().job_seconds)
         st.session_state[slot] = RunningJob(key, job)
     if not job.wait(0 if job.progress else AT_ONCE):
-        follow(job, f"stop_{name}", partial(_described, counted))
+        follow(job, f"stop_{name}", partial(_count_in_words, counted))
         return None
     del st.session_state[slot]
     try:
@@ -77,7 +77,7 @@ def result_of(
     return STORE.get("result", key, lambda: result)
 
 
-def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
+def _is_started(name: str, key: Sequence[object], cost: str) -> bool:
     """Whether the job is to start: its cost, and the button that says so."""
     message, control = st.empty(), st.empty()
     stopped = st.session_state.get(f"_stopped_{name}") == key
@@ -90,7 +90,7 @@ def _asked_for(name: str, key: Sequence[object], cost: str) -> bool:
     return True
 
 
-def _counted(work: Callable[[Report], R]) -> Callable[[Callable[[Count], None]], R]:
+def _with_counts(work: Callable[[Report], R]) -> Callable[[Callable[[Count], None]], R]:
     return lambda report: work(lambda done, total: report(Count(done, total)))
 
 
@@ -107,7 +107,7 @@ def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> 
         st.button("Stop it", key=key, icon=":material/stop:", on_click=job.stop)
 
 
-def _described(counted: tuple[str, str], progress: Count | None) -> tuple[float, str]:
+def _count_in_words(counted: tuple[str, str], progress: Count | None) -> tuple[float, str]:
     if progress is None:
         return 0.0, "Starting"
     return progress.done / progress.total, f"{progress.done:,} of {amount(progress.total, *counted)}"

@@ -105,7 +105,7 @@ def draw_layers(observation: Observation) -> None:
     downloads.offer(
         "All layers, CSV",
         lambda: widgets.as_csv(columns(list(every(whole)), gates)),
-        f"{observation.card.name.replace('/', '_')}_layers{widgets.mark()}.csv",
+        f"{observation.card.name.replace('/', '_')}_layers{widgets.file_mark()}.csv",
         "text/csv",
         key="layers_csv",
     )
@@ -283,7 +283,7 @@ def missing(known: Sequence[Known]) -> list[str]:
         if not block.gates:
             silent.setdefault(block.form, []).append(block.name)
     return [
-        f"**No gate** in {_listed(names)} ({form}): "
+        f"**No gate** in {_in_short(names)} ({form}): "
         + WITHOUT_GATE.get(form, "this pass did not run it, or multiplied nothing by what it made")
         + "."
         for form, names in silent.items()
@@ -296,8 +296,8 @@ def elsewhere(observation: Observation) -> list[str]:
     for gate in observation.inventory.unlisted:
         by_class.setdefault(gate.module, []).append(gate.gate)
     return [
-        f"**Found without being known**: {_listed(names)}, in {widgets.literal(module)}, a class that is not listed as "
-        "attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
+        f"**Found without being known**: {_in_short(names)}, in {widgets.literal(module)}, a class that is not listed "
+        "as attention. All of such a module is counted as attention, so that its share is an upper bound (≤)."
         for module, names in by_class.items()
     ]
 
@@ -371,6 +371,6 @@ def _draw_rejected(observation: Observation) -> None:
     st.dataframe(columns, hide_index=True, alt=f"Products that are no gates, for {len(alike)} reasons.")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _in_short(names: Sequence[str]) -> str:
     shown = ", ".join(map(widgets.literal, names[:MOST_NAMES]))
     return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown

@@ -50,7 +50,7 @@ def draw_gate(observation: Observation) -> None:
         "gate",
     )
     if blocks:
-        chosen = gated.Gated(observation, gated.usual(observation, blocks))
+        chosen = gated.Gated(observation, gated.usual_block(observation, blocks))
         if isinstance(steps := observation.steps(chosen.gate.name), ChannelSteps):
             widgets.show(gated.dials(chosen, steps))
 

@@ -156,7 +156,7 @@ def begin(page: str) -> None:
 def _find_view(page: str) -> None:
     """Which of the saved views the browser's Back or Forward brought: of several that are alike, the nearest."""
     here = {key: st.query_params.get_all(key) for key in st.query_params if key != PARAMETER}
-    alike = [number for number, view in enumerate(kept()) if (view.page, view.asked) == (page, here)]
+    alike = [number for number, view in enumerate(saved_views()) if (view.page, view.asked) == (page, here)]
     if alike:
         at = st.session_state.get(_AT) or 0
         st.session_state[_AT] = min(alike, key=lambda number: abs(number - at))
@@ -167,7 +167,7 @@ def has_arrived() -> bool:
     return bool(st.session_state.pop(_ARRIVED, None))
 
 
-def kept() -> list[SavedView]:
+def saved_views() -> list[SavedView]:
     """The list of this session, to be changed in place."""
     return st.session_state.setdefault(_VIEWS, [])
 
@@ -175,7 +175,7 @@ def kept() -> list[SavedView]:
 def start(page: str) -> None:
     """A callback: present the saved views from the first one on, or, where there are none, this page and the others."""
     st.session_state[_ON] = True
-    if kept():
+    if saved_views():
         go(0)
     else:
         st.session_state[_AT] = None
@@ -184,15 +184,15 @@ def start(page: str) -> None:
 def go(number: int) -> None:
     """A callback: open a saved view."""
     st.session_state[_AT] = number
-    st.session_state[_GOING] = kept()[number]
+    st.session_state[_GOING] = saved_views()[number]
 
 
 def draw_controls(page: str) -> None:
     """Below the page: back, where one is, forward, and the way out."""
     arrows = "" if page in LESSON_PAGES else "Left Right"  # there they lead through the steps
     back, on = arrows.split() or (None, None)
-    views = kept() or [SavedView(settings["title"], name, "") for name, settings in PAGES.items()]
-    at = st.session_state.get(_AT) if kept() else list(PAGES).index(page)
+    views = saved_views() or [SavedView(settings["title"], name, "") for name, settings in PAGES.items()]
+    at = st.session_state.get(_AT) if saved_views() else list(PAGES).index(page)
     at = min(at or 0, len(views) - 1)
     with st.sidebar:  # unseen
         _SCREEN(key="screen", data=screen()._asdict(), on_size_change=lambda: None)
@@ -229,7 +229,7 @@ def _arrive(going: SavedView, page: str) -> None:
     address be set where no widget holds it, and widgets let go of it when their page is left: so the first of two steps
     leaves this page, for another where it is the same."""
     presented = {PARAMETER: ["1"]} if is_on() else {}
-    if kept() and not st.session_state.get(_LEFT):
+    if saved_views() and not st.session_state.get(_LEFT):
         st.session_state[_LEFT] = True
         away = going.page if going.page != page else next(name for name in PAGES if name != page)
         st.switch_page(f"pages/{away}.py", query_params={})

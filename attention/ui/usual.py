@@ -21,7 +21,7 @@ def _passes() -> int:
     return len(images.samples()) + 1
 
 
-def known(observation: Observation, *, make: bool = False) -> Found:
+def find(observation: Observation, *, make: bool = False) -> Found:
     """Each view of the gates against the usual one; nothing where it is not known. `make` computes it, if cheap."""
     cheap = make and observation.inventory.network.macs * _passes() <= AT_ONCE
     return observation.against_usual if observation.usual_known or cheap else {}
@@ -37,17 +37,17 @@ def headline(observation: Observation, words: Callable[[Found], tuple[str, str]]
             widgets.say(widgets.literal(answer), "headline", "header")
             widgets.say(widgets.literal(more), "more")
 
-    before = known(observation, make=presenting.is_on())  # a presented part keeps its place on the screen
+    before = find(observation, make=presenting.is_on())  # a presented part keeps its place on the screen
     with widgets.answer() as place:
         say(before)
     yield
-    if not before and (found := known(observation, make=True)):
+    if not before and (found := find(observation, make=True)):
         say(found)
 
 
 def draw(observation: Observation, view: View, name: str) -> None:
     """The gate, the usual gate, the difference, and that of a grey card."""
-    found = _asked(observation)
+    found = _find_or_offer(observation)
     if found is None:
         return
     if view in found:
@@ -58,13 +58,13 @@ def draw(observation: Observation, view: View, name: str) -> None:
 
 def draw_depth(observation: Observation) -> None:
     """How far all of them are from usual, from the first block to the last."""
-    if found := _asked(observation):
+    if found := _find_or_offer(observation):
         widgets.show(usual.through_depth(found, observation.names))
 
 
-def _asked(observation: Observation) -> Found | None:
+def _find_or_offer(observation: Observation) -> Found | None:
     """What is known, or comes of a job that the person starts."""
-    if found := known(observation, make=True):
+    if found := find(observation, make=True):
         return found
     said = f"{HABIT} {_passes()} forward passes tell: the samples, and a grey card."
 

@@ -162,7 +162,7 @@ def info(text: str) -> None:
 def _tools(name: str) -> dict[str, Any]:
     """The browser itself makes the picture, three times as fine as the screen where it is made of pixels."""
     kind = st.session_state.get("figures_as", FORMATS[0]).lower()
-    file = {"format": kind, "filename": f"{slug(name)}{mark()}", "scale": 3 if kind == "png" else 1}
+    file = {"format": kind, "filename": f"{slug(name)}{file_mark()}", "scale": 3 if kind == "png" else 1}
     return {"modeBarButtonsToRemove": OTHER_TOOLS, "toImageButtonOptions": file}
 
 
@@ -209,7 +209,7 @@ def fold(**tables: Columns) -> None:
 
 
 def _offer_csv(place: DeltaGenerator, label: str, name: str, columns: Columns, **look: Any) -> None:
-    file = f"{name}{mark()}.csv"
+    file = f"{name}{file_mark()}.csv"
     downloads.offer(label, lambda: as_csv(columns), file, "text/csv", key=f"csv_{name}", place=place, **look)
 
 
@@ -292,7 +292,7 @@ def mark_files(*, random: bool) -> None:
     st.session_state[_MARK] = "-random-weights" if random else ""
 
 
-def mark() -> str:
+def file_mark() -> str:
     """What the name of a file taken away says of the weights: nothing, or that they are random ones."""
     return st.session_state[_MARK]
 
@@ -331,12 +331,12 @@ def choose(
         return readable(names(value))
 
     usual = values[0] if default is None else default
-    asked = _asked(key) if linked else None
+    asked = _asked_by_link(key) if linked else None
     carried = linked and going_back.was_chosen_elsewhere(key, usual)
     if key in st.session_state and st.session_state[key] not in values:
         st.session_state[key] = None if optional else usual  # where it is only let go, the browser goes on showing it
     elif asked is not None and asked not in map(called, values):
-        _say_fallback(key, asked, _listed([called(value) for value in values]))
+        _say_fallback(key, asked, _options_in_words([called(value) for value in values]))
     elif carried:
         st.session_state[key] = st.session_state[key]  # a new page does not take over what a link chose
     if look in ("row", "pills"):
@@ -367,7 +367,7 @@ def choose_number(
 
     A link that asks for one beyond the ends gets the usual one, and the page says so.
     """
-    asked = _asked(key)
+    asked = _asked_by_link(key)
     if key in st.session_state and not _within(st.session_state[key], low, high):
         st.session_state[key] = usual
     elif asked is not None and not _within(asked, low, high):
@@ -399,7 +399,7 @@ def set_channel(where: str, channel: int, *, key: str) -> None:
     st.session_state[f"_{key}_of"] = (where, None)
 
 
-def _asked(key: str) -> str | None:
+def _asked_by_link(key: str) -> str | None:
     """What a link asks for: what stands in the address before anybody has chosen."""
     return None if key in st.session_state else st.query_params.get(key)
 
@@ -409,7 +409,7 @@ def _say_fallback(key: str, asked: str, allowed: str) -> None:
     st.caption(f":material/link_off: {said}")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _options_in_words(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= FEW else f"{names[0]} to {names[-1]}"
 
 
@@ -422,9 +422,9 @@ def _within(value: Any, low: float, high: float) -> bool:
 
 def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> None:
     """The parts of a page by title, each drawn with what is given where it is open, and failing for itself."""
-    asked = _asked(key)
+    asked = _asked_by_link(key)
     if asked is not None and asked not in draws:
-        _say_fallback(key, asked, _listed(list(draws)))
+        _say_fallback(key, asked, _options_in_words(list(draws)))
     places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")
     for place, draw in zip(places, draws.values(), strict=True):
         if place.open:

@@ -17,7 +17,7 @@ from attention.numbers import amount, extent, fixed, magnitude, span
 from attention.observe import NetworkChoice, Observation, guarded
 from attention.records import Floats, Gate, GatescopeError, Heatmap, ModelCard
 from attention.ui import cache, jobs, widgets
-from attention.ui.choosing import chosen, owned
+from attention.ui.choosing import own_choices, zoo_choice
 from attention.ui.compare import tabs
 from attention.ui.widgets import literal, sentence
 
@@ -37,7 +37,7 @@ def _usual(card: ModelCard) -> list[str]:
 
 def choose(observation: Observation) -> list[Observation]:
     """The sidebar's network first, then up to three others, on the same picture."""
-    own = {choice.card.name: choice for choice in owned()}
+    own = {choice.card.name: choice for choice in own_choices()}
     beside = _usual(observation.card)
     names = st.multiselect(
         f"Beside {literal(observation.card.name)}",
@@ -52,13 +52,13 @@ def choose(observation: Observation) -> list[Observation]:
     others = [name for name in names if name != observation.card.name]
     cards = {name: card for name in others if name not in own and (card := _card(name))}
     random = _choose_random([card.name for card in cards.values() if card.source not in ("own", "converted")])
-    choices = own | {name: chosen(card, random=card.name in random) for name, card in cards.items()}
+    choices = own | {name: zoo_choice(card, random=card.name in random) for name, card in cards.items()}
     return [
         observation,
         *(
             cache.observe(choices[name], observation.picture)
             for name in others
-            if name in choices and _there(choices[name])
+            if name in choices and _is_here(choices[name])
         ),
     ]
 
@@ -83,7 +83,7 @@ def _choose_random(names: Sequence[str]) -> list[str]:
     return st.pills("With random weights", names, selection_mode="multi", key="random", bind="query-params")
 
 
-def _there(choice: NetworkChoice) -> bool:
+def _is_here(choice: NetworkChoice) -> bool:
     if choice.here:
         return True
     card = choice.card
@@ -144,7 +144,7 @@ def ask(views: Sequence[Observation]) -> Asked:
     }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
-    methods, left_out = _offered(views)
+    methods, left_out = _valid_methods(views)
     with controls:
         label = widgets.choose("Class", labels, key="class")
         how = widgets.choose("Heatmap", methods, key="method", help=left_out)
@@ -162,10 +162,10 @@ def make_heatmaps(views: Sequence[Observation], asked: Asked, slowest: float) ->
     work = [each for observation in views if (each := _work(observation, asked))]
     if all(each.method.passes(each.observation.shape, each.observation.layers).forward == 1 for each in work):
         return {observation.key: observation.heatmap(target, method) for observation, target, method in work}
-    return _computed(work, asked, slowest) if work else {}
+    return _compute_heatmaps(work, asked, slowest) if work else {}
 
 
-def _offered(views: Sequence[Observation]) -> tuple[list[str], str | None]:
+def _valid_methods(views: Sequence[Observation]) -> tuple[list[str], str | None]:
     """The methods that are valid for one of the networks at least, and why the others are not."""
     offered, left_out = [], []
     for name in _titles():
@@ -223,7 +223,7 @@ def _work(observation: Observation, asked: Asked) -> Work | None:
     return Work(observation, target, method)
 
 
-def _computed(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
+def _compute_heatmaps(work: Sequence[Work], asked: Asked, slowest: float) -> dict[str, Heatmap]:
     """None before they were started."""
     passes = [each.method.passes(each.observation.shape, each.observation.layers) for each in work]
     forward, backward = sum(each.forward for each in passes), sum(each.backward for each in passes)
@@ -281,7 +281,7 @@ def draw(observation: Observation) -> None:
         for each, time in zip(observations, times_of_pass, strict=True)
     ]
     with answer.container():
-        found, more = say(columns, asked.label if asked else None)
+        found, more = headline(columns, asked.label if asked else None)
         widgets.say(literal(found), "headline", "header")
         widgets.say(literal(more), "more")
     _draw_rows(columns, asked)
@@ -291,7 +291,7 @@ def draw(observation: Observation) -> None:
     widgets.tabs("about", TABS, columns)
 
 
-def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
+def headline(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     """Whether the networks' heatmaps agree, in plain words, and beside what maps reach that know nothing of the
     picture."""
     if len(columns) < 2:
@@ -316,7 +316,7 @@ def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     )
 
 
-def called(card: ModelCard) -> str:
+def network_name(card: ModelCard) -> str:
     """A network's name for markdown, marked where its weights are random."""
     return f"{widgets.literal(card.name)}{' (random weights)' * card.random}"
 
@@ -342,13 +342,13 @@ def _draw_rows(columns: Sequence[Compared], asked: Asked | None) -> None:
     for title, (having, draw_cell) in rows.items():
         if not having:
             continue
-        without = " and ".join(called(each.card) for each in columns if each not in having)
+        without = " and ".join(network_name(each.card) for each in columns if each not in having)
         if title:
             widgets.say(f"**{title}**" + f" · {without}: none" * bool(without), f"row {title}")
         row = st.container(key=None if title else "heatmaps")
         for place, column in zip(row.columns(len(having), border=True), having, strict=True):
             with place:
-                st.caption(called(column.card)) if title else st.markdown(f"**{called(column.card)}**")
+                st.caption(network_name(column.card)) if title else st.markdown(f"**{network_name(column.card)}**")
                 draw_cell(column)
 
 
@@ -370,7 +370,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
     widgets.show(
         Chart(
             f"heatmap_{column.card.name}",
-            _laid(observation, column.heatmap.values, "inferno", scale),
+            _overlay(observation, column.heatmap.values, "inferno", scale),
             f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
             f"{analysis.look(column.heatmap.values).place}, values {run}.",
             f"{asked.method}{where}: {run}; colours run from {span(*scale)}" + comparing.completeness(column.heatmap),
@@ -395,7 +395,7 @@ def _draw_spatial(column: Compared) -> None:
 def _draw_gate(observation: Observation, gate: Gate) -> None:
     rows, columns = gate.values.shape[1:]
     with st.container(width=GATE):
-        laid = _laid(observation, gate.values[0], "viridis", overlay.UNIT)
+        laid = _overlay(observation, gate.values[0], "viridis", overlay.UNIT)
         key, run = f"gate_{observation.card.name}_{gate.name}", extent(gate.values)
         alt, caption = f"Spatial gate of {gate.name}, from {run}.", f"{rows} × {columns}: {run}"
         widgets.show(Chart(key, laid, alt, caption, numbers="stage_gates"))
@@ -413,11 +413,11 @@ def _draw_channel(column: Compared) -> None:
 def _draw_size(column: Compared, first: Compared) -> None:
     took = f"{numbers.number(1000 * column.seconds)} ms a picture on this machine"
     if column is not first:
-        took += f", {fixed(column.seconds / first.seconds, 2)} times as long as {called(first.card)}"
+        took += f", {fixed(column.seconds / first.seconds, 2)} times as long as {network_name(first.card)}"
     size = f"{magnitude(column.card.parameters)} parameters, {magnitude(column.macs)} MACs"
     widgets.say(f"{size}; {took}", f"size {column.card.name}")
 
 
-def _laid(observation: Observation, values: Floats, colour_map: str, scale: Scale) -> bytes:
+def _overlay(observation: Observation, values: Floats, colour_map: str, scale: Scale) -> bytes:
     picture, box = overlay.close_up(observation.image, observation.box, SIDE)
     return overlay.overlay(picture, values, box, colour_map=colour_map, scale=scale, opacity=0.6)

@@ -65,22 +65,22 @@ def draw(observation: Observation) -> None:
     other = second = observation.of(choose_other(observation, YARDSTICK if copied else "The second picture"))
     if copied:
         change = widgets.choose("Change", CHANGES, key="change", look="row")
-        second, flipped = observation.of(_changed(observation, change)), change == "flip"
+        second, flipped = observation.of(_changed_copy(observation, change)), change == "flip"
     moves = sorted(_moves(observation, second, other, mirrored=flipped), key=lambda move: -move.change)
-    widgets.say(widgets.literal(_say(observation, second, moves)), "headline", "header", answer)
+    widgets.say(widgets.literal(_headline(observation, second, moves)), "headline", "header", answer)
     pictures, chart = st.columns([2, 5], gap="medium")
     with pictures:
         _draw_pictures(observation, second)
     with chart:
         _draw_moves(moves, other.picture.name if copied else "")
-        st.caption(_places(kind, flipped=flipped))
+        st.caption(_how_compared(kind, flipped=flipped))
     _draw_spatial(observation, second, moves)
 
 
-def _changed(observation: Observation, change: str) -> Picture:
+def _changed_copy(observation: Observation, change: str) -> Picture:
     """The changed copy, of the square that the network sees where a place is meant."""
     if change == "patch":
-        return _patched(observation)
+        return _patched_copy(observation)
     if change == "flip":
         return _copy(observation, changes.flip(observation.image), "mirrored")
     known = STRENGTHS[change]
@@ -90,7 +90,7 @@ def _changed(observation: Observation, change: str) -> Picture:
     return _copy(observation, known.change(observation.image, value), f"{change} {number(value)}")
 
 
-def _patched(observation: Observation) -> Picture:
+def _patched_copy(observation: Observation) -> Picture:
     """With a patch where the person draws a frame on what the network sees, or where the sliders say."""
     drawing, sliders = st.columns([2, 3], gap="medium")
     with sliders:
@@ -103,14 +103,14 @@ def _patched(observation: Observation) -> Picture:
     with drawing:
         alt = f"The square that the network sees, with a patch of {wide} by {high}% at {x}%, {y}%."
         figure = comparing.picture_with_frame(overlay.jpeg(observation.square), edges)
-        widgets.show(Chart("patch", figure, alt), on_select=_frame, area=True)
+        widgets.show(Chart("patch", figure, alt), on_select=_take_frame, area=True)
     left, above, right, below = observation.box
     across, down = (right - left) / 100, (below - above) / 100
     box = (left + edges[0] * across, above + edges[1] * down, left + edges[2] * across, above + edges[3] * down)
     return _copy(observation, changes.patch(observation.image, box), f"patch of {wide} × {high}% at {x}%, {y}%")
 
 
-def _frame() -> None:
+def _take_frame() -> None:
     """A callback: the patch is the frame that was drawn."""
     if drawn := widgets.frame("patch"):
         for (low, high), centre, length in zip(
@@ -138,7 +138,7 @@ def _moves(observation: Observation, second: Observation, other: Observation, *,
     return found
 
 
-def _say(observation: Observation, second: Observation, moves: Sequence[Move]) -> str:
+def _headline(observation: Observation, second: Observation, moves: Sequence[Move]) -> str:
     most = f"The gate {_names(moves)[0]} moved most, by {fixed(moves[0].change)} on average"
     before, after = _guesses(observation)[:1], _guesses(second)[:1]
     if not before or not after:
@@ -192,7 +192,7 @@ def _names(moves: Sequence[Move]) -> list[str]:
     return analysis.gate_titles([move.gate for move in moves])
 
 
-def _places(kind: str, *, flipped: bool) -> str:
+def _how_compared(kind: str, *, flipped: bool) -> str:
     said = (
         "Change of a gate: the mean over its channels, or over its places, of the absolute difference; n = 1 picture. "
     )

@@ -248,7 +248,7 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
     )
     key = (observation.key, other.key, column.target, *_stamp(column), *maps, baseline)
     said = jobs.cost(passes, 0, column.seconds)
-    work = partial(_remove, column, maps, other, baseline=baseline, draws=draws)
+    work = partial(_test_maps, column, maps, other, baseline=baseline, draws=draws)
     done = jobs.result_of("faithfulness", key, said, work)
     if done is not None:
         tested, beside = done
@@ -300,7 +300,7 @@ Tested = tuple[dict[str, MapTest], dict[str, MapTest]]
 """The maps in question, and those that stand beside them, by name."""
 
 
-def _remove(
+def _test_maps(
     column: Compared, maps: dict[str, Floats], other: Observation, report: jobs.Report, *, baseline: str, draws: int
 ) -> Tested:
     assert column.heatmap is not None and column.target is not None
@@ -326,11 +326,11 @@ def _shuffle(observation: Observation, column: Compared, report: jobs.Report) ->
             found.append([])
             for down_to, copy in attribution.randomised(observation.network.module, layers, seed):
                 report(PASSES * (seed * steps + len(found[-1])), PASSES * SEEDS * steps)
-                found[-1].append(_seen(column, down_to, copy, batch))
+                found[-1].append(_shuffled_maps(column, down_to, copy, batch))
     return found
 
 
-def _seen(column: Compared, down_to: str, copy: "nn.Module", batch: "Tensor") -> Shuffled:
+def _shuffled_maps(column: Compared, down_to: str, copy: "nn.Module", batch: "Tensor") -> Shuffled:
     import torch
 
     from attention import capture
@@ -355,7 +355,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Se
     at = depths.index(chosen)
     titles = ["heatmap", *analysis.short_names([name for name in originals if name != "heatmap"])]
     correlations, similarities = (
-        dict(zip(titles, _measured(originals, done, measure), strict=True))
+        dict(zip(titles, _likenesses(originals, done, measure), strict=True))
         for measure in (agreement.rank_correlation, agreement.similarity)
     )
     assert column.probability is not None
@@ -365,7 +365,7 @@ def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Se
     widgets.data(shuffled_maps=by_map(maps))
 
 
-def _measured(
+def _likenesses(
     originals: dict[str, Floats], done: Sequence[Sequence[Shuffled]], measure: Callable[[Floats, Floats], float | None]
 ) -> Iterator[Doubles]:
     """For each map its likeness to the original, (seeds, depths); NaN where it is not defined."""

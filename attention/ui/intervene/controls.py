@@ -50,7 +50,7 @@ def choose(observation: Observation) -> EditSession:
     usual = analysis.most_varied(blocks, observation.card.gate_health)
     asked = st.session_state.get("block", st.query_params.get("block"))
     history = history_of(observation, asked if asked in blocks else usual)
-    after = _after(observation, history)
+    after = _gates_after(observation, history)
     means = [float(sum(after[gate.name].mean() for gate in gates) / len(gates)) for gates in blocks.values()]
     label = "the mean gate after the edits" if history.now else "the mean gate"
     block = widgets.depth_strip(observation.names, means, usual, label=label)
@@ -60,8 +60,8 @@ def choose(observation: Observation) -> EditSession:
         stage = f"Its stage: all gates on features of {size_in_words(features)}, the same height and width."
         where = places[widgets.choose("Where", places, key="reach", look="row", help=stage)]
         kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), observation.trace.gates))
-        _step("Undo", history.undo, disabled=not history.past)
-        _step("Redo", history.redo, disabled=not history.future)
+        _draw_step("Undo", history.undo, disabled=not history.past)
+        _draw_step("Redo", history.redo, disabled=not history.future)
     return EditSession(observation, history, block, where._replace(kind=kind))
 
 
@@ -74,7 +74,7 @@ def choose_edit(session: EditSession) -> None:
     def change() -> None:
         word = st.session_state.action or NOTHING
         action = next((action for action in actions if WORDS[action] == word), None)
-        session.put(_begin(session, action) if action else None)
+        session.put(_first_edit(session, action) if action else None)
 
     options = [NOTHING, *(WORDS[action] for action in actions)]
     st.pills("Edit", options, key="action", on_change=change, help=HELP, required=True)
@@ -83,7 +83,7 @@ def choose_edit(session: EditSession) -> None:
             _PARAMETERS[edit.action](session, edit)
 
 
-def chosen(session: EditSession) -> tuple[int, ...]:
+def chosen_places(session: EditSession) -> tuple[int, ...]:
     """The channels or cells that were chosen last; all that the edit sets, until some are."""
     edit = session.edit
     possible_ones = {place for place, _ in edit.points} if edit else set()
@@ -99,15 +99,15 @@ def set_places(session: EditSession, numbers: tuple[int, ...], value: float) -> 
     _put(session, "set", points=tuple(sorted(points.items())), what=numbers)
 
 
-def brush() -> float:
+def brush_value() -> float:
     """The value that a click or a stroke gives."""
     return float(st.session_state.get("brush", 0.0))
 
 
-def _after(observation: Observation, history: History) -> dict[str, Floats]:
+def _gates_after(observation: Observation, history: History) -> dict[str, Floats]:
     """Every gate with the edits in place; where these cannot be, which the page says further down, without."""
     try:
-        return passes.put_in_place(observation, history.now, passes.edited(observation, history.now))
+        return passes.applied_gates(observation, history.now, passes.edited_trace(observation, history.now))
     except EditError:
         return {gate.name: gate.values[0] for gate in observation.trace.gates}
 
@@ -119,12 +119,12 @@ def _choose_kind(gates: tuple[Gate, ...]) -> str:
     return widgets.choose("Gates", options, key="kind", look="row", names=names.__getitem__)
 
 
-def _step(label: str, step: Any, *, disabled: bool) -> None:
+def _draw_step(label: str, step: Any, *, disabled: bool) -> None:
     icon = f":material/{label.lower()}:"
     st.button(label, key=label.lower(), icon=icon, on_click=step, disabled=disabled)
 
 
-def _begin(session: EditSession, action: Action) -> Edit:
+def _first_edit(session: EditSession, action: Action) -> Edit:
     """An edit to begin with: whatever is chosen, something happens at once."""
     block, stage, kind = session.target
     fewest = min(map(number_of_values, session.gates))
@@ -198,14 +198,14 @@ def _choose_shift(session: EditSession, edit: Edit) -> None:
 
 
 def _choose_points(session: EditSession, edit: Edit) -> None:
-    values, numbers = dict(edit.points), chosen(session)
+    values, numbers = dict(edit.points), chosen_places(session)
     what = KINDS[session.gate.kind].values.capitalize()
     st.session_state.brush = float(values[numbers[0]])
     st.session_state.places = format_ranges(numbers)
 
     def read() -> None:
         try:
-            set_places(session, parse_ranges(st.session_state.places, number_of_values(session.gate)), brush())
+            set_places(session, parse_ranges(st.session_state.places, number_of_values(session.gate)), brush_value())
         except EditError as error:
             complain(str(error))
 
@@ -255,7 +255,7 @@ def draw_all_edits(session: EditSession) -> None:
     st.code(USAGE, language="python")
 
 
-def described(edit: Edit) -> str:
+def in_words(edit: Edit) -> str:
     """An edit in words."""
     kind = "all gates" if edit.kind == ANY else f"{edit.kind} gates"
     where = edit.block or (f"features of {size_in_words(edit.size)}" if edit.size else "all blocks")
@@ -284,7 +284,7 @@ def _draw_edit(session: EditSession, number: int, edit: Edit) -> None:
     name, what, away = st.columns([3, 6, 2], vertical_alignment="center")
     label = f"Name of edit {number + 1}"
     name.text_input(label, key=key, on_change=rename, placeholder="a name for it", label_visibility="collapsed")
-    what.markdown(widgets.literal(described(edit)))
+    what.markdown(widgets.literal(in_words(edit)))
     away.button("Remove", key=f"remove_{number}", icon=":material/delete:", on_click=remove)
 
 
@@ -292,7 +292,7 @@ def _export(session: EditSession) -> None:
     edits = session.history.now
     st.markdown("**Take them away**")
     if edits:
-        sheet = EditFile(edits, session.observation.card.name, passes.given(session.observation, edits))
+        sheet = EditFile(edits, session.observation.card.name, passes.given_gates(session.observation, edits))
         st.download_button(
             "Edits, JSON", files.write(sheet), "edits.json", "application/json", on_click="ignore", key="export"
         )
@@ -307,7 +307,7 @@ def _import(session: EditSession) -> None:
         for edit in sheet.edits:
             check(edit, session.observation.trace.gates)
         try:  # the page takes the gates of other pictures from the pictures themselves
-            passes.given(session.observation, sheet.edits)
+            passes.given_gates(session.observation, sheet.edits)
         except EditError as error:
             raise EditError(f"{error} In Python the file is enough.") from None
         session.history.push(sheet.edits)

@@ -74,7 +74,7 @@ def _draw_curve(
     blocks = [block.name for block in observations[0].blocks]
     names, draws = list(observations[0].names.values()), draws_for(len(blocks))
     edits = [interventions.block_off(block, pictures) for block in blocks]
-    values = passes.given(observations[0], [Edit("replace", pictures=pictures)]) if pictures else {}
+    values = passes.given_gates(observations[0], [Edit("replace", pictures=pictures)]) if pictures else {}
     with st.spinner("Switching off one block after another"):
         effects = [
             [passes.block_off(each, edit, values, seed=seed, draws=0) for each in observations] for edit in edits
@@ -103,7 +103,7 @@ def _draw_curve(
     )
     null = None
     if measured is not None:
-        null = [np.mean(_of_classes([one.null.T for one in row], classes), axis=0) for row in measured]
+        null = [np.mean(_logits_of_classes([one.null.T for one in row], classes), axis=0) for row in measured]
     with place.container():
         widgets.show(_chart(observations, classes, effects, null, pictures, seed))
 
@@ -121,7 +121,7 @@ def _chart(
     names, label = list(observations[0].names.values()), observations[0].labels[classes[0]]
     count = len(observations)
     measure = observations[0].measure
-    changes = np.array([_of_classes([one.change for one in row], classes) for row in effects])
+    changes = np.array([_logits_of_classes([one.change for one in row], classes) for row in effects])
     tests = None if null is None else evidence.tests(changes.mean(1).tolist(), null)
     others = f" here and of the first guess for the others, mean of n = {count} pictures (ticks)" * (count > 1)
     caption = (
@@ -145,7 +145,7 @@ def _chart(
     headline = finding(names, tests, measure) if tests else ""
     if count > 1:
         found = [evidence.over_pictures(row) for row in changes]
-        headline = f"{_over_pictures(names, found, measure)} {headline}".strip()
+        headline = f"{_over_pictures_in_words(names, found, measure)} {headline}".strip()
         caption += f" In brackets {evidence.INTERVAL}."
         for name in ("median", "low", "high", "alike"):
             table[f"{name} over the pictures"] = [getattr(each, name) for each in found]
@@ -154,7 +154,7 @@ def _chart(
     return Chart("turns", figure, alt, caption, headline, table)
 
 
-def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure: str) -> str:
+def _over_pictures_in_words(names: Sequence[str], found: Sequence[OverPictures], measure: str) -> str:
     """The block whose absence moves the most over the pictures, in the median."""
     most = max(range(len(found)), key=lambda number: abs(found[number].median))
     one = found[most]
@@ -164,7 +164,7 @@ def _over_pictures(names: Sequence[str], found: Sequence[OverPictures], measure:
     )
 
 
-def _of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list[Floats]:
+def _logits_of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list[Floats]:
     """From each picture's logits those of its class."""
     return [each[number] for each, number in zip(values, classes, strict=True)]
 

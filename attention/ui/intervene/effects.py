@@ -111,7 +111,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
     """What the edits are and did and, once it is tested, whether it matters which value stands where; markdown."""
     if not edits:
         return "Nothing is edited: choose what to do with a gate, and see what the network says."
-    what = f"With {widgets.literal(in_short(edits, observation.names))}"
+    what = f"With {widgets.literal(edits_in_words(edits, observation.names))}"
     before, after = (each[outcome.number] for each in outcome.probabilities)
     if outcome.nothing:
         return f"{what}, nothing changes: every output is the same to the last bit."
@@ -125,7 +125,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
     return f"{effect} {verdict(test)}" if test else effect
 
 
-def in_short(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
+def edits_in_words(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
     """What is done to which gates; `names` are the short ones of blocks. Of several edits, only how many they are."""
     if len(edits) > 1:
         return amount(len(edits), "edit")
@@ -183,7 +183,7 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     if not edits:
         widgets.info("Nothing is edited, so that no gate moves.")
         return
-    after = passes.put_in_place(observation, edits, passes.edited(observation, edits))
+    after = passes.applied_gates(observation, edits, passes.edited_trace(observation, edits))
     by_hand = {gate.name for edit in edits for gate in interventions.targets(edit, observation.trace.gates)}
     gates = observation.trace.gates
     moved = [float(np.abs(after[gate.name] - gate.values[0]).mean()) for gate in gates]

@@ -18,7 +18,7 @@ from attention.observe import Observation
 from attention.records import Floats, Gate, Heatmap
 from attention.ui import widgets
 from attention.ui.intervene import passes
-from attention.ui.intervene.controls import brush, chosen, set_places
+from attention.ui.intervene.controls import brush_value, chosen_places, set_places
 from attention.ui.intervene.effects import Outcome
 from attention.ui.intervene.session import EditSession
 
@@ -34,27 +34,27 @@ def draw(session: EditSession, after: Floats) -> None:
     elif KINDS[gate.kind].is_map and after.ndim == 2:
         _draw_map(session, gate, after)
     else:
-        _draw_any(gate, after)
+        _write_values(gate, after)
 
 
 def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
     before = gate.values[0]
-    order = figures.drawn_channels(before, chosen(session))
+    order = figures.drawn_channels(before, chosen_places(session))
 
     def pick() -> None:
         numbers = tuple(sorted({int(order[number]) for number in widgets.selected("turned")}))
-        if numbers and _settable(session):
-            set_places(session, numbers, brush())
+        if numbers and _can_set(session):
+            set_places(session, numbers, brush_value())
 
     left_out = (
         f" Drawn: the {len(order):,} that were most open before, and the chosen, of {amount(len(before), 'channel')}."
     ) * (len(order) < len(before))
     chart = Chart(
         "turned",
-        _to_pick(session, figures.channels(before, after, order, chosen(session))),
+        _with_picking(session, figures.channels(before, after, order, chosen_places(session))),
         f"The gate of {amount(len(before), 'channel')} after the edits, {extent(after)}; before, {extent(before)}.",
         f"Bars: after the edits, over all channels {extent(after)}; grey ticks: before, {extent(before)}.{left_out} "
-        + (f"Channels that you pick are set to {fixed(brush())}." * _settable(session)),
+        + (f"Channels that you pick are set to {fixed(brush_value())}." * _can_set(session)),
         table={"channel": range(len(before)), "gate before": before, "gate after": after},
     )
     widgets.show(chart, on_select=pick, area=True)
@@ -67,13 +67,13 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
 
     def paint() -> None:
         numbers = tuple(sorted({cell for number in widgets.selected("painted") for cell in cells[number]}))
-        if numbers and _settable(session):
-            set_places(session, numbers, brush())
+        if numbers and _can_set(session):
+            set_places(session, numbers, brush_value())
 
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
         alt = f"The map of {height} by {width} cells after the edits, {extent(after)}; before, {extent(before)}."
-        figure = _to_pick(session, figures.map_to_paint(after, chosen(session)))
+        figure = _with_picking(session, figures.map_to_paint(after, chosen_places(session)))
         widgets.show(Chart("painted", figure, alt, numbers="edited"), on_select=paint, area=True)
     with right:
         observation = session.observation
@@ -84,12 +84,12 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
     st.caption(
         f"After the edits {extent(after)}, before {extent(before)}. "
-        + (f"{cell} that you pick are set to {fixed(brush())}." * _settable(session))
+        + (f"{cell} that you pick are set to {fixed(brush_value())}." * _can_set(session))
     )
     widgets.data(edited=by_place({"gate before": before, "gate after": after}))
 
 
-def _draw_any(gate: Gate, after: Floats) -> None:
+def _write_values(gate: Gate, after: Floats) -> None:
     """Gates of other kinds: in numbers."""
     widgets.info(
         f"This gate is of the kind “{gate.kind}”, which this page edits and does not draw: "
@@ -98,15 +98,15 @@ def _draw_any(gate: Gate, after: Floats) -> None:
     )
 
 
-def _to_pick(session: EditSession, figure: go.Figure) -> go.Figure:
+def _with_picking(session: EditSession, figure: go.Figure) -> go.Figure:
     """The figure with the way to pick places in it that the person chooses, where they can be picked."""
-    if not _settable(session):
+    if not _can_set(session):
         return figure
     drag = st.segmented_control("Pick by", list(PICKS), default=next(iter(PICKS)), required=True, key="pick")
     return figure.update_layout(dragmode=PICKS[drag])
 
 
-def _settable(session: EditSession) -> bool:
+def _can_set(session: EditSession) -> bool:
     """Whether a click in the figure sets values: of one gate, where no other edit stands."""
     return len(session.gates) == 1 and (session.edit is None or session.edit.action == "set")
 

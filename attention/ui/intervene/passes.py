@@ -18,13 +18,13 @@ CHUNK = 24
 """Random draws between two looks at whether the person has moved on."""
 
 
-def edited(observation: Observation, edits: Sequence[Edit]) -> Trace:
+def edited_trace(observation: Observation, edits: Sequence[Edit]) -> Trace:
     """The pass with the edits. Raises EditError where they do not fit, or a picture is not at hand."""
     if not edits:
         return observation.trace
 
     def run() -> Trace:
-        functions = interventions.applied(edits, observation.trace.gates, given(observation, edits))
+        functions = interventions.applied(edits, observation.trace.gates, given_gates(observation, edits))
         with guarded(observation.card):
             return interventions.passes_of(observation).edited(functions)
 
@@ -36,14 +36,13 @@ def null_changes(observation: Observation, edits: Sequence[Edit], change: Floats
     controls: list[Floats] = []
     for start in range(0, FEWEST_DRAWS, CHUNK):
         numbers = range(start, min(start + CHUNK, FEWEST_DRAWS))
-        controls.append(
-            observation.keep("change", (*_code(edits), seed, start), partial(_draw, observation, edits, seed, numbers))
-        )
+        draw = partial(_random_changes, observation, edits, seed, numbers)
+        controls.append(observation.keep("change", (*_code(edits), seed, start), draw))
         yield interventions.null_changes(edits, change, np.concatenate(controls))
 
 
-def _draw(observation: Observation, edits: Sequence[Edit], seed: int, numbers: range) -> Floats:
-    gates, values = observation.trace.gates, given(observation, edits)
+def _random_changes(observation: Observation, edits: Sequence[Edit], seed: int, numbers: range) -> Floats:
+    gates, values = observation.trace.gates, given_gates(observation, edits)
     controls = [interventions.random_control(edits, gates, values, seed=seed, draw=number) for number in numbers]
     with guarded(observation.card):
         return interventions.changes(interventions.passes_of(observation), controls)
@@ -79,7 +78,7 @@ def heatmap(observation: Observation, edits: Sequence[Edit], target: int) -> Hea
         from attention.attribution import Attributor
         from attention.interventions.modules import Edited
 
-        functions = interventions.applied(edits, observation.trace.gates, given(observation, edits))
+        functions = interventions.applied(edits, observation.trace.gates, given_gates(observation, edits))
         with guarded(observation.card):
             found = Attributor(Edited(observation.network.module, functions))(observation.batch, target)
         return replace(found, layer=found.layer.removeprefix("network."))
@@ -87,7 +86,7 @@ def heatmap(observation: Observation, edits: Sequence[Edit], target: int) -> Hea
     return observation.keep("edited heatmap", (*_code(edits), target), make)
 
 
-def given(observation: Observation, edits: Sequence[Edit]) -> Given:
+def given_gates(observation: Observation, edits: Sequence[Edit]) -> Given:
     """The gates of other pictures that the edits put in place, means where there are several."""
     found: dict[tuple[str, ...], dict[str, Floats]] = {}
     for edit in edits:
@@ -98,11 +97,11 @@ def given(observation: Observation, edits: Sequence[Edit]) -> Given:
     return found
 
 
-def put_in_place(observation: Observation, edits: Sequence[Edit], trace: Trace) -> dict[str, Floats]:
+def applied_gates(observation: Observation, edits: Sequence[Edit], trace: Trace) -> dict[str, Floats]:
     """Every gate of an edited pass as it multiplied the features, without N, by name."""
     import torch
 
-    functions = interventions.applied(edits, observation.trace.gates, given(observation, edits))
+    functions = interventions.applied(edits, observation.trace.gates, given_gates(observation, edits))
     values = {gate.name: torch.from_numpy(gate.values) for gate in trace.gates}
     return {name: (functions[name](array) if name in functions else array)[0].numpy() for name, array in values.items()}
 

@@ -109,14 +109,14 @@ def history_of(observation: Observation, block: str) -> History:
     key, code = observation.choice.key, st.query_params.get(_LINK)
     if key not in histories:
         if not histories and code is not None:
-            first = History(_linked(observation) or ())
+            first = History(_edits_of_link(observation) or ())
         else:
             gate = targets(Edit("off", block=block), observation.trace.gates)[0]
             first = History((Edit("off", gate.kind, block),), [()])
         histories[key] = first
     elif code not in (None, _code(histories[key].now)) and (presenting.has_arrived() or going_back.has_gone_back()):
         # else the address holds what this page wrote there a moment ago
-        histories[key].push(histories[key].now if (edits := _linked(observation)) is None else edits)
+        histories[key].push(histories[key].now if (edits := _edits_of_link(observation)) is None else edits)
     return histories[key]
 
 
@@ -131,7 +131,7 @@ def say_complaints() -> None:
         st.error(widgets.sentence(sentence), icon=":material/error:")
 
 
-def link(edits: Sequence[Edit]) -> None:
+def put_into_link(edits: Sequence[Edit]) -> None:
     """Let the address hold the edits, where they are short enough; else that is said."""
     code = _code(edits)
     if len(code) > LONGEST_LINK:
@@ -147,7 +147,7 @@ def _code(edits: Sequence[Edit]) -> str:
     return files.compact(edits) if edits else NONE
 
 
-def _linked(observation: Observation) -> tuple[Edit, ...] | None:
+def _edits_of_link(observation: Observation) -> tuple[Edit, ...] | None:
     """The edits of the address; None, with a complaint, where they are none of this network."""
     code = st.query_params[_LINK]
     if code == NONE:

@@ -20,7 +20,7 @@ from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Floats, SpatialSteps
 from attention.ui import cache, presenting, widgets
-from attention.ui.choosing import chosen
+from attention.ui.choosing import zoo_choice
 from attention.ui.exploring import explore
 from attention.ui.lessons import gated as shared
 from attention.ui.lessons.gated import Gated
@@ -48,7 +48,7 @@ def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
         "7 × 7 or 1 × 1?": _sizes,
         "One map times every channel": _reweight,
         "SE against CBAM": _against_se,
-        "In code, and where it stands": _placed,
+        "In code, and where it stands": _placement,
         "The spatial gate, whole": _whole,
     }
     return {title: partial(make, lesson) for title, make in made.items()}
@@ -224,7 +224,8 @@ def _reweight(lesson: Gated) -> Step:
 
 
 def _against_se(lesson: Gated) -> Step:
-    seen = {name: cache.observe(chosen(zoo.card(name), random=False), lesson.observation.picture) for name in BESIDE}
+    picture = lesson.observation.picture
+    seen = {name: cache.observe(zoo_choice(zoo.card(name), random=False), picture) for name in BESIDE}
     guesses = {name: analysis.top(each.probabilities, each.labels, 1)[0] for name, each in seen.items()}
     channel_gates = {
         each.card.title: [block.channel.values[0] for block in each.blocks if block.channel] for each in seen.values()
@@ -255,10 +256,10 @@ def _against_se(lesson: Gated) -> Step:
     )
 
 
-def _placed(lesson: Gated) -> Step:
+def _placement(lesson: Gated) -> Step:
     from attention import layers
 
-    step = shared.placed(lesson, "channel gate, then spatial gate", USAGE, "arXiv 1807.06521, figure 3.")
+    step = shared.placement(lesson, "channel gate, then spatial gate", USAGE, "arXiv 1807.06521, figure 3.")
 
     def draw() -> None:
         step.draw()

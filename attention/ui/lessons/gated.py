@@ -113,9 +113,8 @@ def choose(observation: Observation, blocks: Sequence[Block], page: str, label: 
     """The block that the lesson is about, and the way on to the page that shows it; below the step."""
     names = [block.name for block in blocks]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = widgets.choose(
-            "Block of the network", names, key="block", default=usual(observation, blocks).name, names=str, width=300
-        )
+        usual = usual_block(observation, blocks).name
+        chosen = widgets.choose("Block of the network", names, key="block", default=usual, width=300)
         block = blocks[names.index(chosen)]
         st.page_link(
             f"pages/{page}.py",
@@ -126,7 +125,7 @@ def choose(observation: Observation, blocks: Sequence[Block], page: str, label: 
     return Gated(observation, block)
 
 
-def usual(observation: Observation, blocks: Sequence[Block]) -> Block:
+def usual_block(observation: Observation, blocks: Sequence[Block]) -> Block:
     """The block to explain first: of those that are easy to read, the one whose gates vary most."""
     easy = {block.name: block for block in blocks if _is_easy(block)} or {block.name: block for block in blocks}
     return easy[analysis.most_varied({name: easy[name].gates for name in easy}, observation.card.gate_health)]
@@ -154,7 +153,7 @@ def dials(gated: Gated, steps: ChannelSteps) -> Chart:
     return spatial.dials(steps.before[0], gated.values, gated.map if gated.block.spatial else None, gated.name)
 
 
-def placed(gated: Gated, gates: str, usage: str, why: str) -> Step:
+def placement(gated: Gated, gates: str, usage: str, why: str) -> Step:
     """Where the block stands in a residual block."""
 
     def draw() -> None:

@@ -229,7 +229,7 @@ def _rules(lesson: Lesson) -> Step:
     )
 
 
-def _answered(lesson: Lesson, layers: int, shuffle: bool) -> tuple[Chart, Convolution, int, int]:
+def _response(lesson: Lesson, layers: int, shuffle: bool) -> tuple[Chart, Convolution, int, int]:
     """Who answers, the part of the layer that fits, and how many outputs and groups answer to the first input."""
     response, matches, part = proof(lesson.convolution, layers, shuffle)
     if not matches:
@@ -238,7 +238,7 @@ def _answered(lesson: Lesson, layers: int, shuffle: bool) -> tuple[Chart, Convol
 
 
 def _apart(lesson: Lesson) -> Step:
-    chart, part, answered, _ = _answered(lesson, 1, False)
+    chart, part, answered, _ = _response(lesson, 1, False)
     outputs = part.out_channels
     return Step(
         "A group is a small convolution of its own, with input channels of its own and kernels that read no others.",
@@ -256,7 +256,7 @@ def _apart(lesson: Lesson) -> Step:
 
 
 def _deep(lesson: Lesson) -> Step:
-    chart, part, answered, reached = _answered(lesson, 2, False)
+    chart, part, answered, reached = _response(lesson, 2, False)
     return Step(
         f"Two grouped layers in a row stay apart, too: input 1 reaches {answered} of {part.out_channels} outputs, in "
         f"{reached} of {part.groups} groups. Nothing in one group ever learns what the others saw.",
@@ -268,7 +268,7 @@ def _deep(lesson: Lesson) -> Step:
 def _shuffled(lesson: Lesson) -> Step:
     from attention.layers import ChannelShuffle
 
-    chart, part, answered, reached = _answered(lesson, 2, True)
+    chart, part, answered, reached = _response(lesson, 2, True)
 
     def draw() -> None:
         left, right = st.columns(2)
@@ -287,7 +287,7 @@ def _shuffled(lesson: Lesson) -> Step:
             str(reached),
             f"{reached} of {part.groups} groups, {answered} of {part.out_channels} outputs.",
         ),
-        lambda: widgets.show(_answered(lesson, 2, False)[0]),
+        lambda: widgets.show(_response(lesson, 2, False)[0]),
     )
 
 

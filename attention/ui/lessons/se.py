@@ -39,7 +39,7 @@ def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
         "From the hidden units to one gate": _products,
         "Reweight: one number times a whole map": _reweight,
         "The same in code": _code,
-        "Where it stands": _placed,
+        "Where it stands": _placement,
         "What it costs": _cost,
         "The whole block": shared.whole_channel,
     }
@@ -98,7 +98,7 @@ def _squeeze(lesson: Gated) -> Step:
 
 
 def _global(lesson: Gated) -> Step:
-    changed = _covered(lesson)
+    changed = _gates_with_corner_covered(lesson)
     difference = changed - lesson.values
     moved, count = int((difference != 0).sum()), len(difference)
     right = NONE if not moved else SOME if 2 * moved < count else ALL
@@ -119,7 +119,7 @@ def _global(lesson: Gated) -> Step:
     )
 
 
-def _covered(lesson: Gated) -> Floats:
+def _gates_with_corner_covered(lesson: Gated) -> Floats:
     """The channel gate for the picture with a quarter of what the network sees covered."""
     seen, picture = lesson.observation, lesson.observation.picture
     left, top, right, bottom = seen.box
@@ -229,8 +229,8 @@ def plain_difference(lesson: Gated) -> float:
         return float((ours(features) - plain(features)).abs().max())
 
 
-def _placed(lesson: Gated) -> Step:
-    return shared.placed(lesson, "SE", USAGE, "The block has the shape it was given, so it fits anywhere.")
+def _placement(lesson: Gated) -> Step:
+    return shared.placement(lesson, "SE", USAGE, "The block has the shape it was given, so it fits anywhere.")
 
 
 def _cost(lesson: Gated) -> Step:

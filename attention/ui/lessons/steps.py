@@ -58,7 +58,7 @@ def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
         return
     with widgets.errors():
         widgets.say(step.sentence, "sentence")
-        if step.prediction is None or _predicted(step.prediction, f"guess_{where}_{number}"):
+        if step.prediction is None or _has_predicted(step.prediction, f"guess_{where}_{number}"):
             with at_most(HEIGHT_GUESSED if step.prediction else HEIGHT):
                 step.draw()
             if step.source:
@@ -89,7 +89,7 @@ def _choose_step(titles: list[str]) -> int:
     return number
 
 
-def _predicted(prediction: Prediction, key: str) -> bool:
+def _has_predicted(prediction: Prediction, key: str) -> bool:
     """Whether the reader has chosen; then the answer stands beside the question."""
     options = [*prediction.options, UNDECIDED]
     kept = f"_{key}"

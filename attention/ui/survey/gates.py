@@ -256,7 +256,7 @@ def _draw_pictures(selection: Selection, pictures: AtHand, label: str, ends: Exe
         zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False)
     ):
         path = selection.survey.result.paths[int(number)]
-        small = _small(selection.survey.key, str(pictures.root), int(number), pictures)
+        small = _thumbnail(selection.survey.key, str(pictures.root), int(number), pictures)
         if small is None:
             column.caption(f"{widgets.literal(path)} cannot be read any more: {fixed(value)}")
         else:
@@ -266,7 +266,7 @@ def _draw_pictures(selection: Selection, pictures: AtHand, label: str, ends: Exe
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _small(key: str, where: str, number: int, _pictures: AtHand) -> bytes | None:
+def _thumbnail(key: str, where: str, number: int, _pictures: AtHand) -> bytes | None:
     """A picture of the survey, small, as JPEG; None where it is not there any more."""
     try:
         picture = images.read(_pictures.read(number))

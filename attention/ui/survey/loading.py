@@ -29,7 +29,7 @@ READY = ASSETS / "surveys"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the survey")
-def ready(network: str) -> LoadedSurvey | None:
+def ready_survey(network: str) -> LoadedSurvey | None:
     """The survey of a network of the project's own that comes with it; None where there is none."""
     path = READY / f"{Path(network).name}.parquet"
     return LoadedSurvey(survey.read(path), f"ready {network}") if path.is_file() else None
@@ -45,7 +45,7 @@ def as_file(loaded: LoadedSurvey) -> bytes:
 
 def pictures_at_hand(loaded: LoadedSurvey) -> survey.PictureList | survey.LocatedPictures | None:
     """The pictures that the survey was made of on the page, or those of a folder that the page knows."""
-    located = (_located(loaded.key, str(folder), loaded) for folder in _folders().values())
+    located = (_locate(loaded.key, str(folder), loaded) for folder in _folders().values())
     return loaded.pictures or next(filter(None, located), None)
 
 
@@ -55,7 +55,7 @@ def _folders() -> dict[str, Path]:
 
 
 @st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the pictures of the survey")
-def _located(key: str, folder: str, _loaded: LoadedSurvey) -> survey.LocatedPictures | None:
+def _locate(key: str, folder: str, _loaded: LoadedSurvey) -> survey.LocatedPictures | None:
     return survey.locate_pictures(_loaded.result, Path(folder))
 
 
@@ -77,12 +77,12 @@ def choose_survey(observation: Observation) -> LoadedSurvey | None:
         "Survey", SOURCES, default=SOURCES[0], required=True, key="survey_from", persist_state="session"
     )
     if origin == "Ready-made":
-        return _ready(observation)
-    return _started(observation) if origin == "Start one" else _opened()
+        return _ready_survey(observation)
+    return _started_survey(observation) if origin == "Start one" else _opened_survey()
 
 
-def _ready(observation: Observation) -> LoadedSurvey | None:
-    loaded = None if observation.choice.random else ready(observation.card.name)
+def _ready_survey(observation: Observation) -> LoadedSurvey | None:
+    loaded = None if observation.choice.random else ready_survey(observation.card.name)
     if loaded is None:
         widgets.info(
             f"There is no ready-made survey of {widgets.literal(observation.card.title)}. Start one, open a "
@@ -91,7 +91,7 @@ def _ready(observation: Observation) -> LoadedSurvey | None:
     return loaded
 
 
-def _opened() -> LoadedSurvey | None:
+def _opened_survey() -> LoadedSurvey | None:
     for file in uploads.files("Result file", ["parquet"], MEGABYTES, key="survey_file", help=_HELP):
         data = file.getvalue()
         key = hashlib.sha256(data).hexdigest()
@@ -108,7 +108,7 @@ _COMMAND = "python -m attention survey FOLDER --model NAME --out RESULT.parquet"
 _HELP = f"What `{_COMMAND}` wrote, or what this page offered for download; {MEGABYTES} MB at most."
 
 
-def _started(observation: Observation) -> LoadedSurvey | None:
+def _started_survey(observation: Observation) -> LoadedSurvey | None:
     """The survey that was started here last; the place to start another one, or to watch it."""
     if running := st.session_state.get(_RUNNING):
         jobs.follow(running.job, "survey_stop", running.describe)
@@ -120,11 +120,11 @@ def _started(observation: Observation) -> LoadedSurvey | None:
 
 
 def _offer(observation: Observation) -> None:
-    name, most, uploaded = _choose("survey")
+    name, most, uploaded = _choose_source("survey")
     start = f"Survey them with {widgets.literal(observation.card.title)}"
     if st.button(start, key="survey_start", icon=":material/play_arrow:", disabled=uploaded == []):
         with st.spinner("Loading the network and listing the pictures"):
-            pictures = _listed(name, most, uploaded)
+            pictures = _list_pictures(name, most, uploaded)
             network = observation.network
         # Where it was clicked twice, the run ends with the spinner, and the next one starts the survey.
         st.session_state[_RUNNING] = _start(network, pictures, name)
@@ -139,18 +139,18 @@ def choose_pictures(of: str) -> survey.PictureList | None:
 
     The session holds the list of each `of`, so that it is made once for what is chosen.
     """
-    name, most, uploaded = _choose(of)
+    name, most, uploaded = _choose_source(of)
     if uploaded == []:
         return None
     contents = [(file, hashlib.sha256(data).hexdigest()) for file, data in uploaded or ()]
     key, held = (name, most, *contents), f"_{of}_listed"
     if st.session_state.get(held, (None,))[0] != key:
         with st.spinner("Listing the pictures"):
-            st.session_state[held] = (key, _listed(name, most, uploaded))
+            st.session_state[held] = (key, _list_pictures(name, most, uploaded))
     return st.session_state[held][1]
 
 
-def _choose(of: str) -> tuple[str, int, list[tuple[str, bytes]] | None]:
+def _choose_source(of: str) -> tuple[str, int, list[tuple[str, bytes]] | None]:
     """Where pictures are from, how many at most, and the uploaded files where they are a person's own."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = [SAMPLES, UPLOAD, *serving.folders()]
@@ -170,7 +170,7 @@ def _uploads(of: str) -> list[tuple[str, bytes]]:
     return [(file.name, file.getvalue()) for file in chosen]
 
 
-def _listed(name: str, most: int, uploaded: Sequence[tuple[str, bytes]] | None) -> survey.PictureList:
+def _list_pictures(name: str, most: int, uploaded: Sequence[tuple[str, bytes]] | None) -> survey.PictureList:
     """The uploaded pictures, those of the folder of this name, which is allowed, or else the samples."""
     if uploaded:
         return survey.uploaded_pictures(uploaded, most)
@@ -257,11 +257,10 @@ def draw_header(loaded: LoadedSurvey) -> None:
         box = st.expander(
             "Pictures, network and settings", icon=":material/fact_check:", key="survey_facts", on_change="rerun"
         )
-        name = f"{facts['network']['name'].replace('/', '_')}-survey{widgets.mark()}.parquet"
-        downloads.offer("Parquet", lambda: as_file(loaded), name, PARQUET, key="survey_parquet")
-        offer_report(
-            name.removesuffix(f"{widgets.mark()}.parquet"), lambda: html(survey_report(loaded)), key="survey_report"
-        )
+        name = f"{facts['network']['name'].replace('/', '_')}-survey"
+        file = f"{name}{widgets.file_mark()}.parquet"
+        downloads.offer("Parquet", lambda: as_file(loaded), file, PARQUET, key="survey_parquet")
+        offer_report(name, lambda: html(survey_report(loaded)), key="survey_report")
     if box.open:
         with box:
             _draw_facts(loaded)

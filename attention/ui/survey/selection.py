@@ -34,7 +34,7 @@ def choose(survey: LoadedSurvey) -> Selection:
         channel = None
         if gate := blocks[block].channel:
             index = np.nan_to_num(parting[gate.name].index, nan=-1)  # how far each channel tells the classes apart
-            channel = widgets.choose_channel(_place(survey, block), gate.shape[0], int(index.argmax()), key="unit")
+            channel = widgets.choose_channel(_gate_place(survey, block), gate.shape[0], int(index.argmax()), key="unit")
     return Selection(survey, block, channel, classes)
 
 
@@ -61,10 +61,10 @@ def select(survey: LoadedSurvey, block: str, channel: int | None = None) -> None
     """Go to a block, and to a channel of it; for the callbacks of the charts."""
     st.session_state.block = block
     if channel is not None:
-        widgets.set_channel(_place(survey, block), channel, key="unit")
+        widgets.set_channel(_gate_place(survey, block), channel, key="unit")
 
 
-def _place(survey: LoadedSurvey, block: str) -> str:
+def _gate_place(survey: LoadedSurvey, block: str) -> str:
     return f"{survey.key} {block}"
 
 
