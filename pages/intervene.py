@@ -18,7 +18,7 @@ Sections = dict[str, Callable[[], None]]
 def edit() -> None:
     """Everything on this page: a change here leaves the sidebar as it is."""
     with room("answer"):
-        said = st.empty()
+        place = st.empty()
     here = controls.choose(observation)
     history = here.history
     controls.choose_edit(here)
@@ -37,11 +37,11 @@ def edit() -> None:
             with right:
                 outcome = effects.outcome_of(observation, trace, effects.choose_class(observation))
                 effects.draw_probabilities(observation, outcome)
-            ui.say(effects.headline(observation, outcome, history.now), "headline", "header", said)
+            ui.say(effects.headline(observation, outcome, history.now), "headline", "header", place)
             seed = effects.choose_seed()
             if history.now and not outcome.nothing:
                 test = effects.draw_evidence(observation, outcome, history.now, seed)
-                ui.say(effects.headline(observation, outcome, history.now, test), "headline", "header", said)
+                ui.say(effects.headline(observation, outcome, history.now, test), "headline", "header", place)
             sections = {
                 "Each block off": lambda: depth.draw(observation, outcome.number, seed),
                 "Over many pictures": lambda: effects.draw_over_pictures(observation),

@@ -195,7 +195,7 @@ def reweighted(groups: Mapping[str, Sequence[int]], before: Floats, after: Float
         for name, group in groups.items()
     }
     height, width = before.shape[1:]
-    said = "; ".join(
+    channels_in_words = "; ".join(
         f"{name}: " + ", ".join(f"channel {each} × {fixed(gate[each])}" for each in group)
         for name, group in groups.items()
     )
@@ -203,7 +203,7 @@ def reweighted(groups: Mapping[str, Sequence[int]], before: Floats, after: Float
     return Chart(
         "reweight",
         sheet(rows),
-        f"Maps before and after their gate. {said}.",
+        f"Maps before and after their gate. {channels_in_words}.",
         f"Each map of {height} × {width} values before its gate, left, and after it, right, on one scale that is the "
         f"pair's own, {FEATURE_ENDS}. Below a map stand its smallest and its largest value.",
         table=by_place({f"channel {each} {side}": maps[each] for each in channels for side, maps in sides.items()}),

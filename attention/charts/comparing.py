@@ -122,9 +122,10 @@ def _shifts_in_words(names: Sequence[str], here: Sequence[Test], shifts: Mapping
     """How often a heatmap that is shifted round its edges agrees as much, in words."""
     count = max(len(each) for each in shifts.values())
     more = {name: int((shifts[name] >= test.observed).sum()) for name, test in zip(names, here, strict=True)}
-    said = ", ".join(f"{number} for {name}" for name, number in more.items())
+    counts = ", ".join(f"{number} for {name}" for name, number in more.items())
     return (
-        f"Shifted round its edges, this picture's heatmap agrees at least as much in so many of {count} shifts: {said}."
+        "Shifted round its edges, this picture's heatmap agrees at least as much in so many of "
+        f"{count} shifts: {counts}."
     )
 
 
@@ -185,8 +186,8 @@ def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], basel
         [tested[name].curves.areas[number] for name, number in areas],
         [[draw.areas[number] for draw in tested[name].null] for name, number in areas],
     )
-    said = dict(zip(areas, tests, strict=True))
-    headline = " ".join(_verdict(name, *(said[name, number] for number in range(len(KINDS)))) for name in tested)
+    test_of = dict(zip(areas, tests, strict=True))
+    headline = " ".join(_verdict(name, *(test_of[name, number] for number in range(len(KINDS)))) for name in tested)
     others = "; ".join(
         f"{name} {fixed(one.curves.deletion.area)} and {fixed(one.curves.insertion.area)}"
         for name, one in beside.items()
@@ -245,8 +246,8 @@ def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> 
         for number, (title, both) in enumerate(maps.items()):
             line = {"color": (OKABE_ITO[0], ACCENT, *OKABE_ITO[2:])[number], "width": 3, "dash": _DASHES[number]}
             values = getattr(both, kind).probabilities.astype(np.float32)
-            told = {"x": shares, "y": values, "name": title, "line": line, "hovertemplate": hover}
-            figure.add_scatter(showlegend=column == 1, row=1, col=column, **told)
+            look = {"x": shares, "y": values, "name": title, "line": line, "hovertemplate": hover}
+            figure.add_scatter(showlegend=column == 1, row=1, col=column, **look)
         figure.update_xaxes(_AXIS | {"title": f"% of the pixels {_DONE[kind]}"}, row=1, col=column)
     figure.update_yaxes(_AXIS | {"range": [0, 1.02]})
     figure.update_yaxes(title="probability", row=1, col=1)

@@ -41,9 +41,9 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     line = {"color": np.where(framed, ACCENT, NULL).tolist(), "width": np.where(framed, 3, 0.5).tolist()}
     marker = {"color": on_scale(after[order], CHANNEL_GATE), "line": line}
     at, hover = np.arange(len(order), dtype=np.int32), "%{text}: %{y:.3f}, before %{customdata:.3f}<extra></extra>"
-    told = {"customdata": before[order], "text": order.astype(np.int32), "textposition": "none", "hovertemplate": hover}
+    data = {"customdata": before[order], "text": order.astype(np.int32), "textposition": "none", "hovertemplate": hover}
     ticks = {"symbol": "line-ew", "size": max(3, 480 // len(order)), "line": {"color": NULL, "width": 2.5}}
-    bars = go.Bar(x=at, y=after[order], marker=marker, **told, **SOLID)
+    bars = go.Bar(x=at, y=after[order], marker=marker, **data, **SOLID)
     old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **SOLID)
     everything = len(order) == len(before)
     ends = [min(0.0, float(after.min())), max(1.05, 1.05 * float(max(after.max(), before.max())))]

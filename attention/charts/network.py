@@ -95,13 +95,13 @@ def to_scale(network: Part) -> Chart:
         attention = [gate / whole for gate in gates]
         rows |= {title: sizes, f"share of {title}, attention": attention, f"share of {title}, others": others}
         for number, name in enumerate(names):
-            told = {"hovertemplate": f"%{{customdata}}: {sizes[number] / whole:.1%} of the {title}<extra></extra>"}
+            hover = {"hovertemplate": f"%{{customdata}}: {sizes[number] / whole:.1%} of the {title}<extra></extra>"}
             for colour, share in ((GREYS[number % 2], others[number]), (GATE, attention[number])):
                 shade = {"color": colour, "line": {"width": 0}}
                 words = name if colour != GATE and share > WIDE else ""
                 bar = {"x": [share], "y": [title], "orientation": "h", "marker": shade, "customdata": [name]}
                 inside_it = {"text": [words], "textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
-                bars.append(go.Bar(**bar, **told, **inside_it, textfont={"size": 13, "color": "black"}))
+                bars.append(go.Bar(**bar, **hover, **inside_it, textfont={"size": 13, "color": "black"}))
     bare = {"showgrid": False}
     quarters = {"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
     axes = {"xaxis": {**bare, **quarters}, "yaxis": bare, "uniformtext": {"minsize": 11, "mode": "hide"}}
@@ -225,8 +225,8 @@ def class_bars(labels: Sequence[str], shares: Sequence[float]) -> go.Figure:
     """The classes given with their probabilities, the first on top."""
     words = [f"{share:.1%}" for share in shares]
     places = np.arange(len(labels))
-    said = {"text": words, "textposition": "outside", "hoverinfo": "skip", "cliponaxis": False}
-    bars = go.Bar(x=list(shares), y=places, orientation="h", marker={"color": GATE}, **said)
+    labelled = {"text": words, "textposition": "outside", "hoverinfo": "skip", "cliponaxis": False}
+    bars = go.Bar(x=list(shares), y=places, orientation="h", marker={"color": GATE}, **labelled)
     axes = {
         "xaxis": {"range": [0, 1.1], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1], "title": "probability"},
         "yaxis": {"autorange": "reversed", "showgrid": False, "tickvals": places, "ticktext": list(labels)},

@@ -122,8 +122,8 @@ def _draw_heatmap(axes: "Axes", picture: Image.Image, column: Compared, scale: S
     axes.imshow(_overlay(picture, column, column.heatmap.values, "inferno", scale))
     values = f"{column.heatmap.method}: {span(column.heatmap.minimum, column.heatmap.maximum)}"
     label = column.observation.targets[column.target].partition(",")[0]
-    said = label if column.probabilities is None else f"P({label})"
-    axes.set_title(f"{said} = {column.observation.answer(column.target)}\n{values}\ncolours: {span(*scale)}")
+    measure = label if column.probabilities is None else f"P({label})"
+    axes.set_title(f"{measure} = {column.observation.answer(column.target)}\n{values}\ncolours: {span(*scale)}")
     axes.title.set_fontsize(9)
 
 

@@ -257,9 +257,9 @@ def spatial_pooling(steps: SpatialSteps) -> Chart:
     """What each place keeps of its channels, a map (H, W) for each pooling, each on its own range."""
     maps = {f"{_BRANCH_NAMES[name]} of the channels": values[0] for name, values in steps.pooled.items()}
     panels = _side_by_side([(title, values, FEATURES, own_range(values)) for title, values in maps.items()])
-    said = "; ".join(f"{name}: {extent(values)}" for name, values in maps.items())
-    caption = f"{said}. Each map on its own range, {FEATURE_ENDS}."
-    return Chart("pooled", _figure(panels, height=340), said, caption, table=by_place(maps))
+    extents = "; ".join(f"{name}: {extent(values)}" for name, values in maps.items())
+    caption = f"{extents}. Each map on its own range, {FEATURE_ENDS}."
+    return Chart("pooled", _figure(panels, height=340), extents, caption, table=by_place(maps))
 
 
 def _side_by_side(

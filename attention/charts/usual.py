@@ -70,7 +70,7 @@ def details(found: AgainstUsual, kind: Kind) -> str:
 
 def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Chart:
     """The gate for this picture, its mean over the others, the difference, and the gate for a grey card."""
-    said = f"{headline(found, name, kind)} {details(found, kind)}"
+    alt = f"{headline(found, name, kind)} {details(found, kind)}"
     caption = (
         f"The usual gate is its mean over n = {found.count} other pictures, the samples; the difference is this "
         "picture's less the usual, on a scale symmetric about 0; the grey card is a picture of nothing, the same grey "
@@ -88,9 +88,9 @@ def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Cha
             "nothing in common where it is 0: {} (a rank correlation)."
         )
         order = "" if alike is None else said_alike.format(fixed(alike, 2))
-        return Chart(key, map_grid(drawn), said, caption + order, table=by_place(parts))
+        return Chart(key, map_grid(drawn), alt, caption + order, table=by_place(parts))
     figure = channels.difference_figure(found.difference.astype(np.float32), "this − usual", _element(kind))
-    return Chart(key, figure, said, caption, table={_element(kind): range(len(found.values)), **parts})
+    return Chart(key, figure, alt, caption, table={_element(kind): range(len(found.values)), **parts})
 
 
 def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) -> Chart:
@@ -107,16 +107,16 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     most = ranks.index(max(ranks))
     block, kind = list(found)[most]
     gate = f"The {kind} gate" if kinds[block] > 1 else "The gate"
-    said = f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
+    text = f"{gate} of {block_called(names[block])} is the most unusual: with this picture it is farther from "
     if 2 * nearer[most] <= counts[most]:
-        said = f"No gate is unusual here: with this picture even that of {block_called(names[block])} is farther from "
-    said += f"what is usual than with {nearer[most]} of {counts[most]} others"
+        text = f"No gate is unusual here: with this picture even that of {block_called(names[block])} is farther from "
+    text += f"what is usual than with {nearer[most]} of {counts[most]} others"
     shares = [some / count for some, count in zip(nearer, counts, strict=True)]
     alike = shares.count(shares[most]) - 1
     if alike:
         so = f"so {'is' if alike == 1 else 'are'} {amount(alike, 'other gate')}"
-        said += f"; {so}, by no larger multiple of the others' median distance"
-    said += "."
+        text += f"; {so}, by no larger multiple of the others' median distance"
+    text += "."
     places = np.arange(len(words))
     hover, spans = {"x": places, "hovertemplate": "%{y:.3f}<extra></extra>"}, np.subtract(high, low)
     figure = go.Figure(
@@ -139,7 +139,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     )
     table: Columns = {"gate": words, "distance": own, "nearer pictures": nearer, "other pictures": counts}
     table = {**table, "others from": low, "others to": high}
-    return Chart("unusual", figure, said, caption, said, table)
+    return Chart("unusual", figure, text, caption, text, table)
 
 
 def _unusualness(found: AgainstUsual) -> tuple[float, float]:

@@ -146,8 +146,8 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
     )
     with slot:
         dimmed = "" if observation.as_seen else " What is dimmed it does not see."
-        said = replace(chart, caption=f"{chart.caption}{dimmed}")
-        tinted.show_map(said, observation, gate.values[0], style, opacity)
+        captioned = replace(chart, caption=f"{chart.caption}{dimmed}")
+        tinted.show_map(captioned, observation, gate.values[0], style, opacity)
 
 
 def _draw_legend(gate: Gate, style: MapStyle) -> None:

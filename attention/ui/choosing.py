@@ -67,10 +67,10 @@ def choose_outputs(choice: NetworkChoice) -> NetworkChoice:
     if choice.card.source not in ("code", "file") and _OUTPUTS not in st.query_params:
         return choice
     options = [None, *predictions.OUTPUTS]
-    said = choose(
+    outputs = choose(
         "What it returns", options, key=_OUTPUTS, names=lambda one: one or RECOGNISED.lower(), help=_OUTPUTS_HELP
     )
-    return replace(choice, outputs=said)
+    return replace(choice, outputs=outputs)
 
 
 def choose_answer(choice: NetworkChoice) -> NetworkChoice:

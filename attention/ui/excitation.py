@@ -93,17 +93,17 @@ def headline(gate: Gate, block: str, name: str, found: usual.Found) -> tuple[str
 def choose(observation: Observation, gates: dict[str, Gate], block: str) -> ChannelSelection:
     """The channel of a block: the strongest, until one is chosen; and what there is to beware of."""
     values = gates[block].values[0]
-    said = st.container()
+    notes = st.container()
     with st.container(horizontal=True):
         order = widgets.choose("Order", ORDERS, key="order", look="row")
         channel = widgets.choose_channel(
             f"{observation.choice.key} {block}", len(values), int(values.argmax()), key="channel", width=140
         )
     selection = ChannelSelection(observation, gates, block, channel, order == "Sorted")
-    with said:
+    with notes:
         gate_pages.say_notes(observation, selection.gate)
     for sentence in complaints(selection, block):
-        said.caption(f":material/warning: {widgets.literal(sentence)}")
+        notes.caption(f":material/warning: {widgets.literal(sentence)}")
     return selection
 
 
@@ -142,13 +142,13 @@ def draw_channel(selection: ChannelSelection) -> None:
     with right:
         where = f"{selection.observation.key} {selection.gate.name} {channel}"
         called = analysis.block_called(selection.name)
-        said = f"Channel {channel} of {called} on the picture, before and after its gate"
+        alt = f"Channel {channel} of {called} on the picture, before and after its gate"
         widgets.show(
             Chart(
                 "channel_maps",
                 sheet({"": _on_picture(where, selection.observation, maps)}, side=round(MAP_SIDE / narrow**0.5)),
-                f"{said}: from {extent(before)}, and from {extent(after)}.",
-                f"{said}, {len(before)} × {before.shape[1]} values on one scale, {FEATURE_ENDS}; below each its "
+                f"{alt}: from {extent(before)}, and from {extent(after)}.",
+                f"{alt}, {len(before)} × {before.shape[1]} values on one scale, {FEATURE_ENDS}; below each its "
                 "smallest and its largest.",
                 numbers="channel_map",
             )

@@ -66,8 +66,8 @@ def _draw_views(observation: Observation, page: str) -> None:
     st.button(
         "Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(observation, page)
     )
-    if said := st.session_state.pop(_SAID, None):
-        st.caption(said)
+    if message := st.session_state.pop(_SAID, None):
+        st.caption(message)
     for number, saved in enumerate(saved_views()):
         _draw_saved(number, saved)
     if saved_views():

@@ -81,8 +81,8 @@ def _is_started(name: str, key: Sequence[object], cost: str) -> bool:
     """Whether the job is to start: its cost, and the button that says so."""
     message, control = st.empty(), st.empty()
     stopped = st.session_state.get(f"_stopped_{name}") == key
-    said = f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost
-    widgets.say(said, f"cost of {name}", at=message)
+    text = f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost
+    widgets.say(text, f"cost of {name}", at=message)
     if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
         return False
     message.empty()
@@ -116,5 +116,5 @@ def _count_in_words(counted: tuple[str, str], progress: Count | None) -> tuple[f
 def cost(passes: int, backward: int, seconds: float) -> str:
     """What a job costs, before it is started; `seconds` is what one pass takes. A backward pass counts as two."""
     counts = amount(passes, "forward pass", "forward passes") + (f" and {backward:,} backward" if backward else "")
-    took = (passes + 2 * backward) * seconds
-    return f"{counts}, about {took:,.0f} s on this machine." if took >= 1 else f"{counts}, less than a second."
+    duration = (passes + 2 * backward) * seconds
+    return f"{counts}, about {duration:,.0f} s on this machine." if duration >= 1 else f"{counts}, less than a second."

@@ -305,13 +305,13 @@ def elsewhere(observation: Observation) -> list[str]:
 def differences(observation: Observation) -> list[str]:
     """What does not apply to the forms and kinds that are neither SE nor CBAM."""
     forms = dict.fromkeys(block.form for block in observation.inventory.known if block.gates)
-    said = [
+    sentences = [
         f"**{form}**: {FORMS.get(form, 'its own form')}. Its values are shown; its inner steps are not."
         for form in forms
         if form not in STEPPED
     ]
     kinds = dict.fromkeys(gate.kind for gate in observation.trace.gates)
-    return said + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
+    return sentences + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
 
 
 def _draw_forms(observation: Observation) -> None:

@@ -111,8 +111,8 @@ def is_bare() -> bool:
 
 def screen() -> Screen:
     """The screen that is presented on, as far as it has been said."""
-    said = (st.session_state.get("screen") or {}).get("size")
-    return Screen(**said) if said else Screen()
+    size = (st.session_state.get("screen") or {}).get("size")
+    return Screen(**size) if size else Screen()
 
 
 def _bare_style(page: str, *, part: bool) -> str:

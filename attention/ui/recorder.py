@@ -67,5 +67,5 @@ def explain(text: str, place: str) -> str | None:
 
 def _columns(address: dict[str, str]) -> dict[str, list[str]]:
     """What was chosen, in words; not what only a link can read."""
-    said = {key.replace("_", " "): value for key, value in address.items() if key not in UNREAD}
-    return {"setting": list(said), "value": list(said.values())}
+    settings = {key.replace("_", " "): value for key, value in address.items() if key not in UNREAD}
+    return {"setting": list(settings), "value": list(settings.values())}

@@ -66,10 +66,10 @@ def _find_or_offer(observation: Observation) -> Found | None:
     """What is known, or comes of a job that the person starts."""
     if found := find(observation, make=True):
         return found
-    said = f"{HABIT} {_passes()} forward passes tell: the samples, and a grey card."
+    cost = f"{HABIT} {_passes()} forward passes tell: the samples, and a grey card."
 
     def learn(report: jobs.Report) -> Found:
         observation.learn_usual(report)
         return observation.against_usual
 
-    return jobs.result_of("usual", (observation.key,), said, learn)
+    return jobs.result_of("usual", (observation.key,), cost, learn)

@@ -85,8 +85,8 @@ def errors() -> Iterator[None]:
         st.error(sentence(error), icon=":material/error:")
     except OSError as error:  # a full disk of the server's, whose folders are no visitor's affair
         traceback.print_exc()
-        said = literal(os.strerror(error.errno) if error.errno else type(error).__name__)
-        st.error(f"The server cannot read or write a file of its own: {said}.", icon=":material/error:")
+        reason = literal(os.strerror(error.errno) if error.errno else type(error).__name__)
+        st.error(f"The server cannot read or write a file of its own: {reason}.", icon=":material/error:")
 
 
 def show(
@@ -405,8 +405,8 @@ def _asked_by_link(key: str) -> str | None:
 
 
 def _say_fallback(key: str, asked: str, allowed: str) -> None:
-    said = f"The link asks for {key} “{literal(asked[:40])}”; there is {literal(allowed)}. This is shown instead."
-    st.caption(f":material/link_off: {said}")
+    message = f"The link asks for {key} “{literal(asked[:40])}”; there is {literal(allowed)}. This is shown instead."
+    st.caption(f":material/link_off: {message}")
 
 
 def _options_in_words(names: Sequence[str]) -> str:

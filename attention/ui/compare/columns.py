@@ -239,8 +239,8 @@ def _compute_heatmaps(work: Sequence[Work], asked: Asked, slowest: float) -> dic
             before += cost.forward
         return heatmaps
 
-    said = f"**{asked.method}** of {amount(len(work), 'network')}: {jobs.cost(forward, backward, slowest)}"
-    return jobs.result_of("heatmap", key, said, run) or {}
+    text = f"**{asked.method}** of {amount(len(work), 'network')}: {jobs.cost(forward, backward, slowest)}"
+    return jobs.result_of("heatmap", key, text, run) or {}
 
 
 def _report_from(before: int, total: int, report: jobs.Report) -> jobs.Report:
@@ -411,11 +411,11 @@ def _draw_channel(column: Compared) -> None:
 
 
 def _draw_size(column: Compared, first: Compared) -> None:
-    took = f"{numbers.number(1000 * column.seconds)} ms a picture on this machine"
+    duration = f"{numbers.number(1000 * column.seconds)} ms a picture on this machine"
     if column is not first:
-        took += f", {fixed(column.seconds / first.seconds, 2)} times as long as {network_name(first.card)}"
+        duration += f", {fixed(column.seconds / first.seconds, 2)} times as long as {network_name(first.card)}"
     size = f"{magnitude(column.card.parameters)} parameters, {magnitude(column.macs)} MACs"
-    widgets.say(f"{size}; {took}", f"size {column.card.name}")
+    widgets.say(f"{size}; {duration}", f"size {column.card.name}")
 
 
 def _overlay(observation: Observation, values: Floats, colour_map: str, scale: Scale) -> bytes:

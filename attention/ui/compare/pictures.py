@@ -193,17 +193,17 @@ def _names(moves: Sequence[Move]) -> list[str]:
 
 
 def _how_compared(kind: str, *, flipped: bool) -> str:
-    said = (
+    text = (
         "Change of a gate: the mean over its channels, or over its places, of the absolute difference; n = 1 picture. "
     )
     if kind == SECONDS[1]:
         return (
-            said
+            text
             + "The two pictures' places do not correspond, so spatial gates are compared place by place as they lie."
         )
     if flipped:
-        return said + "The spatial gates of the mirrored copy are mirrored back before they are compared."
-    return said + "Spatial gates are compared place by place; a crop moves what was in a place to another."
+        return text + "The spatial gates of the mirrored copy are mirrored back before they are compared."
+    return text + "Spatial gates are compared place by place; a crop moves what was in a place to another."
 
 
 def _draw_spatial(observation: Observation, second: Observation, moves: Sequence[Move]) -> None:

@@ -100,15 +100,15 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
         return comparison.agreements_of(at_hand, targets, report)
 
     count = len(others) + 1
-    said = jobs.cost(2 * count, count, column.seconds)
-    done = jobs.result_of("agreement", (first.key, column.target, *others), said, measure)
-    if done is not None:
+    cost = jobs.cost(2 * count, count, column.seconds)
+    agreements = jobs.result_of("agreement", (first.key, column.target, *others), cost, measure)
+    if agreements is not None:
         names = analysis.gate_titles(column.spatial)
         looks = [analysis.look(gate.values[0]) for gate in column.spatial]
         flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
         assert column.heatmap is not None
         shifts = [agreement.shifted(gate.values[0], column.heatmap.values) for gate in column.spatial]
-        found, moved = (dict(zip(names, each, strict=True)) for each in (done.values(), shifts))
+        found, moved = (dict(zip(names, each, strict=True)) for each in (agreements.values(), shifts))
         widgets.show(comparing.agreement(found, moved, flat))
 
 
@@ -132,12 +132,12 @@ def draw_heatmaps(columns: Sequence[Compared]) -> None:
         return comparison.heatmap_agreements(replace(first, others=pictures), second, report)
 
     count = 2 * len(at_hand)
-    said = jobs.cost(2 * count, count, max(first.seconds, second.seconds))
+    cost = jobs.cost(2 * count, count, max(first.seconds, second.seconds))
     keys = [(each.observation.key, each.target, each.heatmap and each.heatmap.method) for each in (first, second)]
-    done = jobs.result_of("heatmap_agreement", (*keys, *at_hand), said, measure)
-    if done is not None:
+    agreements = jobs.result_of("heatmap_agreement", (*keys, *at_hand), cost, measure)
+    if agreements is not None:
         moved = comparison.shifted_heatmaps(first, second)
-        widgets.show(comparing.heatmap_agreement(done, moved, (first.card.name, second.card.name)))
+        widgets.show(comparing.heatmap_agreement(agreements, moved, (first.card.name, second.card.name)))
 
 
 def choose_column(columns: Sequence[Compared], wanted: str, has: Callable[[Compared], bool]) -> Compared | None:
@@ -247,11 +247,11 @@ def draw_faithfulness(columns: Sequence[Compared]) -> None:
         "removing",
     )
     key = (observation.key, other.key, column.target, *_stamp(column), *maps, baseline)
-    said = jobs.cost(passes, 0, column.seconds)
+    cost = jobs.cost(passes, 0, column.seconds)
     work = partial(_test_maps, column, maps, other, baseline=baseline, draws=draws)
-    done = jobs.result_of("faithfulness", key, said, work)
-    if done is not None:
-        tested, beside = done
+    tests = jobs.result_of("faithfulness", key, cost, work)
+    if tests is not None:
+        tested, beside = tests
         widgets.show(comparing.deletion(tested, beside, baseline))
 
 
@@ -272,11 +272,11 @@ def draw_sanity(columns: Sequence[Compared]) -> None:
         "map that stays the same although its own block is shuffled says nothing about what the network has learned.",
         "shuffling",
     )
-    said = jobs.cost(SEEDS * PASSES * steps, SEEDS * steps, column.seconds)
+    cost = jobs.cost(SEEDS * PASSES * steps, SEEDS * steps, column.seconds)
     key = (observation.key, column.target, *_stamp(column))
-    done = jobs.result_of("sanity", key, said, lambda report: _shuffle(observation, column, report))
-    if done:
-        _draw_shuffled(observation, column, done)
+    shuffled = jobs.result_of("sanity", key, cost, lambda report: _shuffle(observation, column, report))
+    if shuffled:
+        _draw_shuffled(observation, column, shuffled)
 
 
 def _stamp(column: Compared) -> tuple[str, str]:
@@ -347,31 +347,31 @@ def _shuffled_maps(column: Compared, down_to: str, copy: "nn.Module", batch: "Te
     return Shuffled(down_to, maps, float(found[column.heatmap.target]))
 
 
-def _draw_shuffled(observation: Observation, column: Compared, done: Sequence[Sequence[Shuffled]]) -> None:
+def _draw_shuffled(observation: Observation, column: Compared, shuffled: Sequence[Sequence[Shuffled]]) -> None:
     assert column.heatmap is not None
     originals = {"heatmap": column.heatmap.values, **{gate.name: gate.values[0] for gate in column.spatial}}
-    depths = [each.down_to for each in done[0]]
+    depths = [each.down_to for each in shuffled[0]]
     chosen = widgets.choose("Shuffled from the head down to", depths, key="down", look="slider")
     at = depths.index(chosen)
     titles = ["heatmap", *analysis.short_names([name for name in originals if name != "heatmap"])]
     correlations, similarities = (
-        dict(zip(titles, _likenesses(originals, done, measure), strict=True))
+        dict(zip(titles, _likenesses(originals, shuffled, measure), strict=True))
         for measure in (agreement.rank_correlation, agreement.similarity)
     )
     assert column.probability is not None
-    probabilities = (column.probability, [seed[-1].probability for seed in done])
+    probabilities = (column.probability, [seed[-1].probability for seed in shuffled])
     widgets.show(comparing.shuffling(correlations, similarities, depths, at, probabilities))
-    maps = _draw_maps(observation, originals, done[0][at])
+    maps = _draw_maps(observation, originals, shuffled[0][at])
     widgets.data(shuffled_maps=by_map(maps))
 
 
 def _likenesses(
-    originals: dict[str, Floats], done: Sequence[Sequence[Shuffled]], measure: Callable[[Floats, Floats], float | None]
+    originals: dict[str, Floats], runs: Sequence[Sequence[Shuffled]], measure: Callable[[Floats, Floats], float | None]
 ) -> Iterator[Doubles]:
     """For each map its likeness to the original, (seeds, depths); NaN where it is not defined."""
     for name, values in originals.items():
         yield np.array(
-            [[measure(values, one.maps[name]) if name in one.maps else None for one in seed] for seed in done],
+            [[measure(values, one.maps[name]) if name in one.maps else None for one in seed] for seed in runs],
             np.float64,
         )
 

@@ -313,5 +313,5 @@ def _import(session: EditSession) -> None:
         session.history.push(sheet.edits)
         st.session_state[_SAID] = sheet.foreign_to(session.observation.card.name)
         st.rerun()
-    if said := st.session_state.pop(_SAID, ""):
-        st.caption(widgets.literal(said))
+    if note := st.session_state.pop(_SAID, ""):
+        st.caption(widgets.literal(note))

@@ -140,8 +140,8 @@ def _chart(
             f"{seed}. Full where p, two-sided and with Holm's correction over the {amount(len(blocks), 'block')}, is "
             f"at most {evidence.LEVEL}."
         )
-        said = {"low": "low by chance", "high": "high by chance", "p": "p", "p_adjusted": "p, adjusted"}
-        table |= {name: [getattr(test, key) for test in tests] for key, name in said.items()}
+        columns = {"low": "low by chance", "high": "high by chance", "p": "p", "p_adjusted": "p, adjusted"}
+        table |= {name: [getattr(test, key) for test in tests] for key, name in columns.items()}
     headline = finding(names, tests, measure) if tests else ""
     if count > 1:
         found = [evidence.over_pictures(row) for row in changes]
@@ -175,13 +175,13 @@ def _say_effects(names: Sequence[str], effects: Sequence[Effect], label: int, me
     called = [widgets.literal(name) for name in names]
     moved = [effect.probability(label) for effect in effects]
     most = sorted(range(len(names)), key=lambda block: -abs(moved[block][1] - moved[block][0]))[:MOST_SAID]
-    said = "; ".join(
+    effects_in_words = "; ".join(
         f"without block **{called[block]}**: {moved[block][0]:.1%} → {moved[block][1]:.1%}" for block in most
     )
     changes = [float(effect.change[label]) for effect in effects]
     far = max(range(len(names)), key=lambda block: abs(changes[block]))
     other = f" The {measure} moves most without block **{called[far]}**, by {signed(changes[far])}."
-    return f"The probability moves most {said}." + other * (far != most[0])
+    return f"The probability moves most {effects_in_words}." + other * (far != most[0])
 
 
 def _draw_published() -> None:

@@ -97,14 +97,14 @@ def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
     """The most probable classes before and after, and the chosen one."""
     before, after = outcome.probabilities
     most = analysis.by_strength(np.maximum(before, after).astype(np.float32))[: analysis.TOP_CLASSES]
-    shown = [int(number) for number in most]
-    shown += [outcome.number] if outcome.number not in shown else []
-    figure = figures.probabilities([observation.labels[one] for one in shown], before[shown], after[shown])
+    classes = [int(number) for number in most]
+    classes += [outcome.number] if outcome.number not in classes else []
+    figure = figures.probabilities([observation.labels[one] for one in classes], before[classes], after[classes])
     alt = f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits."
     widgets.show(Chart("probabilities", figure, alt, numbers="probabilities"))
     st.caption("Full bars after the edits, hollow ones before; the classes that are or were the most probable.")
-    columns = {"probability before": before[shown], "probability after": after[shown]}
-    widgets.data(probabilities={"class": [observation.labels[one] for one in shown], **columns})
+    columns = {"probability before": before[classes], "probability after": after[classes]}
+    widgets.data(probabilities={"class": [observation.labels[one] for one in classes], **columns})
 
 
 def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], test: Test | None = None) -> str:

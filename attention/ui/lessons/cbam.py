@@ -37,7 +37,7 @@ SEVEN, ONE = "7 × 7, as it was trained", "1 × 1, of the same weights"
 
 def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
     """The steps by title; each is made when it is asked for."""
-    made: dict[str, Callable[[Gated], Step]] = {
+    makers: dict[str, Callable[[Gated], Step]] = {
         "Two dials": shared.dial,
         "Two ways to squeeze a channel": _poolings,
         "One small network for both": _shared_mlp,
@@ -51,7 +51,7 @@ def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
         "In code, and where it stands": _placement,
         "The spatial gate, whole": _whole,
     }
-    return {title: partial(make, lesson) for title, make in made.items()}
+    return {title: partial(make, lesson) for title, make in makers.items()}
 
 
 def _poolings(lesson: Gated) -> Step:
@@ -160,8 +160,8 @@ def _sizes(lesson: Gated) -> Step:
     rough = {name: float(np.abs(np.diff(values)).mean()) for name, values in maps.items()}
     smooth = min(rough, key=lambda name: rough[name])
     figure = map_grid([gate_map(name, values.astype(np.float64)) for name, values in maps.items()])
-    told = "; ".join(f"{name}: {fixed(value, 4)}" for name, value in rough.items())
-    chart = Chart("sizes", figure, f"Neighbours in a row differ by {told}.", table=by_place(maps))
+    changes = "; ".join(f"{name}: {fixed(value, 4)}" for name, value in rough.items())
+    chart = Chart("sizes", figure, f"Neighbours in a row differ by {changes}.", table=by_place(maps))
     return Step(
         "The paper found 7 × 7 best; some write 1 × 1, which judges each place alone. No 1 × 1 was trained here: this "
         "one has the sum of each map's 7 × 7 weights as its weight.",
@@ -172,7 +172,7 @@ def _sizes(lesson: Gated) -> Step:
             "Which map is smoother, with smaller steps from a place to the next?",
             (SEVEN, ONE),
             smooth,
-            f"From a place to the next in its row the gate changes on average by: {told}.",
+            f"From a place to the next in its row the gate changes on average by: {changes}.",
         ),
         lambda: widgets.show(spatial.spatial_pooling(lesson.spatial_steps)),
     )
@@ -233,7 +233,7 @@ def _against_se(lesson: Gated) -> Step:
     spatial_gates = [block.spatial for block in seen["cbam"].blocks if block.spatial]
     low = min(gate.minimum for gate in spatial_gates)
     high = max(gate.maximum for gate in spatial_gates)
-    said = "; ".join(f"{seen[name].card.title}: {label}, {share:.1%}" for name, (label, share) in guesses.items())
+    shares = "; ".join(f"{seen[name].card.title}: {label}, {share:.1%}" for name, (label, share) in guesses.items())
     surer = max(guesses, key=lambda name: guesses[name][1])
     rows = [(title, depth, gate) for title, found in channel_gates.items() for depth, gate in enumerate(found, start=1)]
     titles, depths, values = zip(*rows, strict=True)
@@ -250,7 +250,7 @@ def _against_se(lesson: Gated) -> Step:
             "Which of the two gives its first guess the higher probability?",
             tuple(seen[name].card.title for name in BESIDE),
             seen[surer].card.title,
-            f"{widgets.literal(said)}.",
+            f"{widgets.literal(shares)}.",
         ),
         lambda: _narrow(_picture(lesson.observation)),
     )

@@ -116,7 +116,7 @@ def _merit(shape: Convolution) -> tuple[bool, bool, int]:
 
 def steps(lesson: Lesson) -> dict[str, Callable[[], Step]]:
     """The steps by title; each is made when it is asked for."""
-    made: dict[str, Callable[[Lesson], Step]] = {
+    makers: dict[str, Callable[[Lesson], Step]] = {
         "What a kernel does": _kernel,
         "Count the weights": _count,
         "Why group?": _why,
@@ -129,7 +129,7 @@ def steps(lesson: Lesson) -> dict[str, Callable[[], Step]]:
         "Is it faster, too?": _faster,
         "Every kernel of this layer": _whole,
     }
-    return {title: partial(make, lesson) for title, make in made.items()}
+    return {title: partial(make, lesson) for title, make in makers.items()}
 
 
 def _kernel(lesson: Lesson) -> Step:

@@ -29,7 +29,7 @@ NONE, SOME, ALL = "none", "fewer than half", "at least half"
 
 def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
     """The steps by title; each is made when it is asked for."""
-    made: dict[str, Callable[[Gated], Step]] = {
+    makers: dict[str, Callable[[Gated], Step]] = {
         "A gate is a dial": shared.dial,
         "What a channel is": _features,
         "Guess the strongest": _guess,
@@ -43,7 +43,7 @@ def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
         "What it costs": _cost,
         "The whole block": shared.whole_channel,
     }
-    return {title: partial(make, lesson) for title, make in made.items()}
+    return {title: partial(make, lesson) for title, make in makers.items()}
 
 
 def _features(lesson: Gated) -> Step:

@@ -92,19 +92,19 @@ def _choose_step(titles: list[str]) -> int:
 def _has_predicted(prediction: Prediction, key: str) -> bool:
     """Whether the reader has chosen; then the answer stands beside the question."""
     options = [*prediction.options, UNDECIDED]
-    kept = f"_{key}"
+    kept_key = f"_{key}"
 
     def keep() -> None:
-        st.session_state[kept] = st.session_state[key]
+        st.session_state[kept_key] = st.session_state[key]
 
-    chosen = st.session_state.get(kept)
+    chosen = st.session_state.get(kept_key)
     if chosen is None:
         st.segmented_control(f"**{prediction.question}**", options, key=key, on_change=keep)
         if not presenting.is_on():
             st.caption("Predict first; the answer comes with the number.")
         return False
-    said = "" if chosen == UNDECIDED else f" You said: {chosen}."
-    st.markdown(f"**{prediction.question}**{said}")  # no buttons any more, which would take the arrow keys
+    guess = "" if chosen == UNDECIDED else f" You said: {chosen}."
+    st.markdown(f"**{prediction.question}**{guess}")  # no buttons any more, which would take the arrow keys
     if chosen == UNDECIDED:
         st.markdown(f":material/visibility: **It is {prediction.right}.** {prediction.explanation}")
     elif chosen == prediction.right:

@@ -125,8 +125,8 @@ def _draw_folding(selection: Selection) -> None:
         folded, done = folding.fold(network.module, pictures[0], survey.constant_channels())
         return folding.in_words(done, folding.check(network.module, folded, pictures)), folding.as_file(folded)
 
-    said = f"{2 * len(images.samples())} forward passes compare the folded network with {widgets.literal(name)}."
-    done = jobs.result_of("folding", (survey.key,), said, work)
+    cost = f"{2 * len(images.samples())} forward passes compare the folded network with {widgets.literal(name)}."
+    done = jobs.result_of("folding", (survey.key,), cost, work)
     if done is not None:
         st.markdown(widgets.literal(done[0]))
         st.download_button("Folded weights", done[1], f"{name}-folded.safetensors", on_click="ignore")
