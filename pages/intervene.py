@@ -39,7 +39,7 @@ def edit() -> None:
                 effects.draw_probabilities(observation, outcome)
             ui.say(effects.headline(observation, outcome, history.now), "headline", "header", place)
             seed = effects.choose_seed()
-            if history.now and not outcome.nothing:
+            if history.now and not outcome.unchanged:
                 test = effects.draw_evidence(observation, outcome, history.now, seed)
                 ui.say(effects.headline(observation, outcome, history.now, test), "headline", "header", place)
             sections = {

@@ -38,7 +38,7 @@ def test_thirty_visitors_get_their_reports_while_pages_of_the_others_run(media):
 
     def visit(number):
         text = f"report {number}" * 1000
-        press = button(manager, str(number), lambda: downloads._held(text, f"{number}.html", "text/html"))
+        press = button(manager, str(number), lambda: downloads._hold(text, f"{number}.html", "text/html"))
         url = manager.execute_deferred(press)
         for _ in range(3):
             manager.remove_orphaned_files()  # as at the end of each run of a page
@@ -60,7 +60,7 @@ def test_without_being_held_a_report_is_gone_after_two_other_runs(media):
 def test_it_is_let_go_when_its_time_is_over(media, monkeypatch):
     manager, storage = media
     monkeypatch.setattr(downloads, "HELD", 0.05)
-    url = manager.execute_deferred(button(manager, "a", lambda: downloads._held(b"report", "a.html", "text/html")))
+    url = manager.execute_deferred(button(manager, "a", lambda: downloads._hold(b"report", "a.html", "text/html")))
     assert fetched(storage, url) == b"report"
     end = time.monotonic() + 30
     while "a.html" in [file.filename for file in storage._files_by_id.values()] and time.monotonic() < end:

@@ -115,7 +115,7 @@ def test_headings_stand_above_the_lanes_and_the_number_of_a_group_beside_its_own
         lanes = panel.lanes()
         heads = [note for note in notes if "\n" in note.text]
         assert len(heads) == 3 and all(note.y <= lanes[0].start and note.yanchor == "bottom" for note in heads)
-        for group, lane in zip(panel.shown(), lanes, strict=True):
+        for group, lane in zip(panel.groups(), lanes, strict=True):
             (beside,) = (note for note in notes if note.text == str(group + 1))
             assert lane.start < beside.y < lane.end and beside.x < 0
 

@@ -22,12 +22,12 @@ class MapStyle(NamedTuple):
     """How maps are coloured."""
 
     colour_map: str = "viridis"
-    own: bool = False
+    own_range: bool = False
     """Whether the colours run over the map's own range, and not over 0 to 1."""
 
     def scale(self, values: Floats) -> Scale:
         """The values that the ends of the colour map stand for."""
-        return own_range(values) if self.own else UNIT
+        return own_range(values) if self.own_range else UNIT
 
 
 USUAL = MapStyle()

@@ -125,7 +125,7 @@ class Tile(NamedTuple):
     title: str
     picture: bytes
     """JPEG or PNG."""
-    shown: Sequence[Floats]
+    values: Sequence[Floats]
     """The values of each part, from the left, whose smallest and largest stand below it."""
 
 
@@ -149,8 +149,8 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
             place_and_size = {"x": middle, "y": under, "sizex": 0.96 / across, "sizey": side / whole}
             images.append({"source": data_uri(tile.picture), "sizing": "contain", **anchored, **place_and_size})
             notes.append(_note(middle, under, tile.title, size=14))
-            wide = 0.96 / across / len(tile.shown)
-            for part, values in enumerate(tile.shown):
+            wide = 0.96 / across / len(tile.values)
+            for part, values in enumerate(tile.values):
                 ends = f"{fixed(values.min())}\nto {fixed(values.max())}"
                 notes.append(_note(left + (part + 0.5) * wide, under - LINE / whole, ends, size=12.5))
     axis = {"visible": False}

@@ -52,14 +52,14 @@ class Panel:
     def axis(self) -> str:
         return "x" if self.ordinary else "x2"
 
-    def shown(self) -> list[int]:
+    def groups(self) -> list[int]:
         return drawn_groups(self.convolution.groups, self.lit)
 
     def lanes(self) -> list[Span]:
         """The height of each group shown, from the top; half a lane is left where groups are left out."""
         gap = 0.0 if self.ordinary or self.convolution.groups == 1 else GAP
         lanes, top, previous = [], 0.0, -1
-        for group in self.shown():
+        for group in self.groups():
             top += 0.5 * (group != previous + 1)
             lanes.append(Span(top + gap / 2, top + 1 - gap / 2))
             top, previous = top + 1, group
@@ -147,7 +147,7 @@ def colour(group: int) -> str:
 def _groups(panel: Panel) -> Iterator[Part]:
     """The extent of all kernels, then for each group its links and its cells, faint where another group is lit."""
     yield _polygons(_extent(panel), NULL, LINK if panel.ordinary else DIM_LINK)
-    for slot, group in enumerate(panel.shown()):
+    for slot, group in enumerate(panel.groups()):
         faint = panel.lit not in (None, group)
         yield _polygons(_links(panel, slot), colour(group), DIM_LINK if faint else LINK)
         yield _polygons(_slices(panel, slot), colour(group), DIM if faint else SOLID, edge=True)
@@ -204,7 +204,8 @@ def _polygons(
 
 def _targets(panel: Panel) -> Part:
     """What can be clicked and hovered: unseen points on every group's inputs, kernels and outputs."""
-    places = [(slot, x) for slot in range(len(panel.shown())) for x in (0.05, 0.2, 0.35, 0.52, 0.7, 0.85, 0.95)]
+    groups = panel.groups()
+    places = [(slot, x) for slot in range(len(groups)) for x in (0.05, 0.2, 0.35, 0.52, 0.7, 0.85, 0.95)]
     lanes = panel.lanes()
     unseen = {"marker": {"opacity": 0}}
     return {
@@ -215,8 +216,8 @@ def _targets(panel: Panel) -> Part:
         "marker": {"size": 26, "opacity": 0},
         "unselected": unseen,
         "selected": unseen,
-        "customdata": [panel.shown()[slot] for slot, _ in places],
-        "text": [_hover_text(panel, panel.shown()[slot]) for slot, _ in places],
+        "customdata": [groups[slot] for slot, _ in places],
+        "text": [_hover_text(panel, groups[slot]) for slot, _ in places],
         "hovertemplate": "%{text}<extra></extra>",
     }
 
@@ -254,7 +255,7 @@ def _headings(panel: Panel) -> Iterator[Part]:
 
 def _labels(panel: Panel) -> Iterator[Part]:
     """Each group's number, its channels where they are one band, and the count of groups left out."""
-    convolution, shown = panel.convolution, panel.shown()
+    convolution, shown = panel.convolution, panel.groups()
     channels = convolution.in_channels // convolution.groups
     previous = -1
     for lane, group in zip(panel.lanes(), shown, strict=True):

@@ -161,7 +161,7 @@ def _draw_legend(gate: Gate, style: MapStyle) -> None:
 
 def _draw_film(observation: Observation, block: Block, style: MapStyle) -> None:
     blocks = [other for other in observation.blocks if analysis.spatial_view(other)]
-    scale = "each on its own range" if style.own else "all on the scale 0 to 1"
+    scale = "each on its own range" if style.own_range else "all on the scale 0 to 1"
     widgets.say(f"The {len(blocks)} spatial gates from the first block to the last, {scale}.", "depth")
     across = ACROSS_SCREEN if presenting.is_bare() else ACROSS
     film = st.container(key="film")

@@ -30,19 +30,19 @@ def offer(
 ) -> None:
     """A button that has a file of this name and MIME type made and takes it away; before, nothing is made."""
     button = (place or st).download_button
-    button(label, lambda: _held(make(), name, kind), name, kind, on_click="ignore", key=key, **look)
+    button(label, lambda: _hold(make(), name, kind), name, kind, on_click="ignore", key=key, **look)
 
 
-def _held(content: str | bytes, name: str, kind: str) -> bytes:
+def _hold(content: str | bytes, name: str, kind: str) -> bytes:
     """The content as bytes, which the server keeps as if a visitor of its own showed them."""
     data = content.encode() if isinstance(content, str) else content
     files, nobody = runtime.get_instance().media_file_mgr, secrets.token_hex(16)
     options = {"file_name": name, "is_for_static_download": True}
-    keeping = threading.Thread(target=files.add, args=(data, kind, "file"), kwargs=options)
-    add_script_run_ctx(keeping, cast(ScriptRunContext, SimpleNamespace(session_id=nobody)))
-    keeping.start()
-    keeping.join()
-    letting_go = threading.Timer(HELD, files.clear_session_refs, (nobody,))
-    letting_go.daemon = True
-    letting_go.start()
+    adder = threading.Thread(target=files.add, args=(data, kind, "file"), kwargs=options)
+    add_script_run_ctx(adder, cast(ScriptRunContext, SimpleNamespace(session_id=nobody)))
+    adder.start()
+    adder.join()
+    release = threading.Timer(HELD, files.clear_session_refs, (nobody,))
+    release.daemon = True
+    release.start()
     return data

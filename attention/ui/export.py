@@ -19,7 +19,7 @@ from attention.ui.widgets import FORMATS, file_mark, literal, sentence, slug
 from attention.views import SavedView
 
 _GROUNDS = [ground.title() for ground in GROUNDS]
-_SAID = "_views_said"
+_NOTE = "_views_said"
 _OPEN = "_takeaway_open"
 _FIGURE_FILES = st.components.v2.component(
     "figure_files", html="<i></i>", js=Path(__file__).with_name("figure_files.js").read_text(encoding="utf-8")
@@ -66,7 +66,7 @@ def _draw_views(observation: Observation, page: str) -> None:
     st.button(
         "Save this view", key="save_view", icon=":material/bookmark_add:", on_click=_save, args=(observation, page)
     )
-    if message := st.session_state.pop(_SAID, None):
+    if message := st.session_state.pop(_NOTE, None):
         st.caption(message)
     for number, saved in enumerate(saved_views()):
         _draw_saved(number, saved)
@@ -99,7 +99,7 @@ def _small(label: str, number: int, icon: str, do: Callable[[], None], *, disabl
 def _save(observation: Observation, page: str) -> None:
     """The page as its address says; the network and the picture also where they are the first ones."""
     if len(saved_views()) == views.MOST_VIEWS:
-        st.session_state[_SAID] = f"The list is full: it has {views.MOST_VIEWS} views."
+        st.session_state[_NOTE] = f"The list is full: it has {views.MOST_VIEWS} views."
         return
     asked = {key: st.query_params.get_all(key) for key in st.query_params if key in KEYS}
     asked |= {key: [st.session_state[key]] for key in ("network", "picture") if key in st.session_state}
@@ -107,7 +107,7 @@ def _save(observation: Observation, page: str) -> None:
     saved_views().append(SavedView(title, page, urlencode(asked, doseq=True)))
     own = ["a picture"] * (st.session_state.get("source") in ("Upload", "Camera"))
     own += ["weights"] * (observation.card.source == "file")
-    st.session_state[_SAID] = (
+    st.session_state[_NOTE] = (
         f"Saved, but an address cannot hold {' and '.join(own)} of your own: opened, the view "
         "has a sample and a network of the list instead."
         if own
@@ -122,6 +122,6 @@ def _open() -> None:
     try:
         saved_views()[:] = views.read(file.getvalue(), PAGES, KEYS)
     except GatescopeError as error:
-        st.session_state[_SAID] = f":material/error: {sentence(error)}"
+        st.session_state[_NOTE] = f":material/error: {sentence(error)}"
     else:
-        st.session_state[_SAID] = f"The list has {amount(len(saved_views()), 'view')}; “Present” begins with the first."
+        st.session_state[_NOTE] = f"The list has {amount(len(saved_views()), 'view')}; “Present” begins with the first."

@@ -52,7 +52,7 @@ def show_legend(chart: Chart, values: Floats, style: MapStyle) -> None:
 
 def _data(chart: Chart, values: Floats, style: MapStyle, opacity: float) -> dict[str, Any]:
     scales = dict(zip(SCALES, (overlay.UNIT, overlay.own_range(values)), strict=True))
-    look = {"opacity": opacity, "colours": style.colour_map, "scale": SCALES[style.own]}
+    look = {"opacity": opacity, "colours": style.colour_map, "scale": SCALES[style.own_range]}
     numbers = {"values": _pack(values.astype("<f4").tobytes()), "shape": values.shape}
     palettes = {name: _pack(colours.colour_steps(colours.COLOUR_MAPS[name]).tobytes()) for name in COLOUR_MAPS}
     return {"alt": chart.alt, "look": look, "scales": scales, "palettes": palettes, **numbers}

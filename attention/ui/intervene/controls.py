@@ -229,7 +229,7 @@ _PARAMETERS = {
 
 
 MOST_LISTED = 20
-_SAID = "_edits_said"
+_NOTE = "_edits_said"
 USAGE = """from attention import capture, interventions
 
 before = capture.trace(network.module, batch)
@@ -311,7 +311,7 @@ def _import(session: EditSession) -> None:
         except EditError as error:
             raise EditError(f"{error} In Python the file is enough.") from None
         session.history.push(sheet.edits)
-        st.session_state[_SAID] = sheet.foreign_to(session.observation.card.name)
+        st.session_state[_NOTE] = sheet.foreign_to(session.observation.card.name)
         st.rerun()
-    if note := st.session_state.pop(_SAID, ""):
+    if note := st.session_state.pop(_NOTE, ""):
         st.caption(widgets.literal(note))

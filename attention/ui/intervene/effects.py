@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
         return float(self.after[self.number] - self.before[self.number])
 
     @property
-    def nothing(self) -> bool:
+    def unchanged(self) -> bool:
         """Whether not one logit changed in a single bit."""
         return bool(np.array_equal(self.before, self.after))
 
@@ -113,7 +113,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
         return "Nothing is edited: choose what to do with a gate, and see what the network says."
     what = f"With {widgets.literal(edits_in_words(edits, observation.names))}"
     before, after = (each[outcome.number] for each in outcome.probabilities)
-    if outcome.nothing:
+    if outcome.unchanged:
         return f"{what}, nothing changes: every output is the same to the last bit."
     guess = observation.labels[int(outcome.after.argmax())]
     turned = int(outcome.after.argmax()) != int(outcome.before.argmax())
