@@ -70,6 +70,7 @@ def quote(value: object) -> str:
 def sentence(error: Exception | str) -> str:
     """An error for a page: plain text in markdown, without the folders of the machine that it names files in."""
     text = str(error)
+    # The longest first: a folder that lies in another one would be cut in two.
     for folder in sorted({str(each) for each in _folders()}, key=len, reverse=True):
         text = text.replace(f"{folder}{os.sep}", f"…{os.sep}")
     return literal(_PATH.sub("…/", text))

@@ -72,7 +72,7 @@ def duration(seconds: int) -> str:
 def magnitude(count: int) -> str:
     """Three significant digits with a unit: 28.1 M, 4.12 G, 612 k."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 0.9995 * size:
+        if count >= 0.9995 * size:  # from there on three digits of the smaller unit would be 1000
             return f"{count / size:#.3g} {unit}".replace(". ", " ")
     return str(count)
 

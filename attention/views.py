@@ -48,7 +48,7 @@ def read(data: bytes, pages: Container[str], keys: Container[str]) -> tuple[Save
         raise ViewsError(f"The file has {len(data):,} bytes; a list of views of at most {MOST_BYTES:,} is allowed.")
     try:
         found = json.loads(data)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # the latter where brackets are nested too deep
         raise ViewsError(f"The file is no JSON; {ALLOWED}.") from None
     listed = found.get("views") if isinstance(found, dict) and set(found) == {"views"} else None
     if not isinstance(listed, list) or not 0 < len(listed) <= MOST_VIEWS:

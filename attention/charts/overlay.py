@@ -85,7 +85,7 @@ def dim_unseen(picture: Image.Image, box: Box) -> bytes:
 
 def jpeg(picture: Image.Image) -> bytes:
     """The picture as JPEG, quality 88."""
-    file = io.BytesIO()
+    file = io.BytesIO()  # a photograph as PNG has some 30 times the bytes
     picture.convert("RGB").save(file, "JPEG", quality=88)
     return file.getvalue()
 

@@ -38,6 +38,7 @@ def _hold(content: str | bytes, name: str, kind: str) -> bytes:
     data = content.encode() if isinstance(content, str) else content
     files, nobody = runtime.get_instance().media_file_mgr, secrets.token_hex(16)
     options = {"file_name": name, "is_for_static_download": True}
+    # The manager keeps a file for the session of the thread that adds it.
     adder = threading.Thread(target=files.add, args=(data, kind, "file"), kwargs=options)
     add_script_run_ctx(adder, cast(ScriptRunContext, SimpleNamespace(session_id=nobody)))
     adder.start()

@@ -180,6 +180,7 @@ def complaints(selection: ChannelSelection, block: str) -> Iterator[str]:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _on_picture(where: str, _observation: Observation, _maps: dict[str, Floats]) -> list[Tile]:
     """The maps by what they are called, on one scale, over the picture."""
+    # Known by `where` alone: Streamlit tells large arrays and pictures apart by a sample of their values.
     picture, box = overlay.close_up(_observation.image, _observation.box, 2 * MAP_SIDE)
     look: dict[str, Any] = {"colour_map": "features", "scale": overlay.own_range(np.stack(list(_maps.values())))}
     return [

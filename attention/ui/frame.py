@@ -56,7 +56,7 @@ def draw_frame(title: str) -> None:
         with errors():
             choice = choose_answer(choice)
         choice = choose_outputs(choice)
-        place, picture = st.container(), _choose_picture()
+        place, picture = st.container(), _choose_picture()  # bands stand above the picture that they are asked for
         with place, errors():
             choice = choose_bands(choice, picture)
         observation = cache.observe(choice, picture)

@@ -18,7 +18,7 @@ def files(
     given = st.file_uploader(label, kinds, accept_multiple_files=several, key=key, max_upload_size=most, **settings)
     taken = []
     for file in given if isinstance(given, list) else [given] if given else []:
-        if file.size <= most * 2**20:
+        if file.size <= most * 2**20:  # the uploader's own limit is kept by the browser alone
             taken.append(file)
         else:
             let_go(file)

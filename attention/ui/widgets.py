@@ -396,7 +396,7 @@ def choose_channel(where: str, count: int, usual: int, *, key: str, **settings: 
 def set_channel(where: str, channel: int, *, key: str) -> None:
     """Choose a channel of the gate at `where` in another way than by its widget."""
     st.session_state[key] = channel
-    st.session_state[f"_{key}_of"] = (where, None)
+    st.session_state[f"_{key}_of"] = (where, None)  # or `choose_channel` would put it back to the usual one
 
 
 def _asked_by_link(key: str) -> str | None:

@@ -75,7 +75,7 @@ def _draw_curve(
     names, draws = list(observations[0].names.values()), draws_for(len(blocks))
     edits = [interventions.block_off(block, pictures) for block in blocks]
     values = passes.given_gates(observations[0], [Edit("replace", pictures=pictures)]) if pictures else {}
-    with st.spinner("Switching off one block after another"):
+    with st.spinner("Switching off one block after another"):  # the effects alone: chance is asked about below
         effects = [
             [passes.block_off(each, edit, values, seed=seed, draws=0) for each in observations] for edit in edits
         ]

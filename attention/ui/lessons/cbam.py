@@ -191,6 +191,7 @@ def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
     if found is None or inner.logits is None or inner.summed is None or inner.kernel.shape[-1] != 7:
         raise OtherFormError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
     border, bias = found
+    # What normalises the sums is a scale and a shift, which the line through both has; without it they are 1 and 0.
     scale, shift = np.polyfit(_standard(inner.summed, inner.own_eps).ravel(), inner.logits.ravel(), 1)
     pooled = torch.from_numpy(np.stack([values[0] for values in inner.pooled.values()])[None])
     squeeze = "both" if len(inner.pooled) == 2 else next(iter(inner.pooled))
