@@ -9,7 +9,7 @@ from attention.ui.lessons import cbam, gated
 gated.teach(
     observation,
     lambda block: block.channel and block.spatial,
-    cbam.steps,
+    cbam.STEPS,
     then=("cbam", "the map on the picture, the usual gate"),
     missing=("blocks with CBAM's two gates", "cbam"),
 )

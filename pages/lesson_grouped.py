@@ -16,6 +16,6 @@ with ui.errors():
         lesson = grouped.choose(observation)
     if lesson:
         with step:
-            go_through(grouped.steps(lesson), lesson.where)
+            go_through(grouped.STEPS, lesson, lesson.where)
     else:
         ui.no_gates(observation, "convolutions that can be divided", "se-resnext")

@@ -9,7 +9,7 @@ from attention.ui.lessons import gated, se
 gated.teach(
     observation,
     lambda block: block.channel,
-    se.steps,
+    se.STEPS,
     then=("excitation", "every channel, through depth, a second picture"),
     missing=("channel gates of SE's form", "se"),
 )

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from textwrap import dedent
 
 import numpy as np
@@ -33,25 +32,6 @@ PLACES = tuple(name for row in NINTHS for name in row)
 BESIDE = ("se", "cbam")
 """Networks that were trained alike, but for their gates."""
 SEVEN, ONE = "7 × 7, as it was trained", "1 × 1, of the same weights"
-
-
-def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
-    """The steps by title; each is made when it is asked for."""
-    makers: dict[str, Callable[[Gated], Step]] = {
-        "Two dials": shared.dial,
-        "Two ways to squeeze a channel": _poolings,
-        "One small network for both": _shared_mlp,
-        "The channel gate, whole": shared.whole_channel,
-        "Keep the places, squeeze the channels": _pooled,
-        "Guess where it looks": _guess,
-        "A window on the neighbours": _kernel,
-        "7 × 7 or 1 × 1?": _sizes,
-        "One map times every channel": _reweight,
-        "SE against CBAM": _against_se,
-        "In code, and where it stands": _placement,
-        "The spatial gate, whole": _whole,
-    }
-    return {title: partial(make, lesson) for title, make in makers.items()}
 
 
 def _poolings(lesson: Gated) -> Step:
@@ -285,3 +265,20 @@ def _whole(lesson: Gated) -> Step:
         draw,
         _equation(lesson),
     )
+
+
+STEPS: dict[str, Callable[[Gated], Step]] = {
+    "Two dials": shared.dial,
+    "Two ways to squeeze a channel": _poolings,
+    "One small network for both": _shared_mlp,
+    "The channel gate, whole": shared.whole_channel,
+    "Keep the places, squeeze the channels": _pooled,
+    "Guess where it looks": _guess,
+    "A window on the neighbours": _kernel,
+    "7 × 7 or 1 × 1?": _sizes,
+    "One map times every channel": _reweight,
+    "SE against CBAM": _against_se,
+    "In code, and where it stands": _placement,
+    "The spatial gate, whole": _whole,
+}
+"""The steps by title, in their order."""

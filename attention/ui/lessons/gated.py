@@ -87,7 +87,7 @@ class Gated:
 def teach(
     observation: Observation,
     suits: Callable[[Block], object],
-    steps: Callable[["Gated"], Mapping[str, Callable[[], Step]]],
+    steps: Mapping[str, Callable[["Gated"], Step]],
     *,
     then: tuple[str, str],
     missing: tuple[str, str],
@@ -106,7 +106,7 @@ def teach(
         with below:
             lesson = choose(observation, blocks, *then)
         with step:
-            go_through(steps(lesson), lesson.where)
+            go_through(steps, lesson, lesson.where)
 
 
 def choose(observation: Observation, blocks: Sequence[Block], page: str, label: str) -> Gated:

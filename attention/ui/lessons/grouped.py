@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,24 +112,6 @@ def _merit(shape: Convolution) -> tuple[bool, bool, int]:
     """Groups of several channels first, then any but single channels, and of those the smallest, which can be drawn."""
     several = 1 < shape.groups < shape.in_channels
     return several, shape.groups < shape.in_channels, -shape.in_channels * shape.out_channels
-
-
-def steps(lesson: Lesson) -> dict[str, Callable[[], Step]]:
-    """The steps by title; each is made when it is asked for."""
-    makers: dict[str, Callable[[Lesson], Step]] = {
-        "What a kernel does": _kernel,
-        "Count the weights": _count,
-        "Why group?": _why,
-        "What is divided, and what is not": _divided,
-        "How many weights remain?": _remain,
-        "Two rules": _rules,
-        "Groups do not talk": _apart,
-        "Not even two layers on": _deep,
-        "Shuffle the channels": _shuffled,
-        "Is it faster, too?": _faster,
-        "Every kernel of this layer": _whole,
-    }
-    return {title: partial(make, lesson) for title, make in makers.items()}
 
 
 def _kernel(lesson: Lesson) -> Step:
@@ -324,3 +306,19 @@ def _whole(lesson: Lesson) -> Step:
         lambda: explore(make, f"{lesson.where} kernels"),
         lesson.own,
     )
+
+
+STEPS: dict[str, Callable[[Lesson], Step]] = {
+    "What a kernel does": _kernel,
+    "Count the weights": _count,
+    "Why group?": _why,
+    "What is divided, and what is not": _divided,
+    "How many weights remain?": _remain,
+    "Two rules": _rules,
+    "Groups do not talk": _apart,
+    "Not even two layers on": _deep,
+    "Shuffle the channels": _shuffled,
+    "Is it faster, too?": _faster,
+    "Every kernel of this layer": _whole,
+}
+"""The steps by title, in their order."""

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from textwrap import dedent
 
 import numpy as np
@@ -25,25 +24,6 @@ return self.relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its fo
 SHARES = {0.01: "less than 1%", 0.05: "1 to 5%", 0.2: "5 to 20%", 1.0: "more than 20%"}
 """What to guess of a share, by its upper end."""
 NONE, SOME, ALL = "none", "fewer than half", "at least half"
-
-
-def steps(lesson: Gated) -> dict[str, Callable[[], Step]]:
-    """The steps by title; each is made when it is asked for."""
-    makers: dict[str, Callable[[Gated], Step]] = {
-        "A gate is a dial": shared.dial,
-        "What a channel is": _features,
-        "Guess the strongest": _guess,
-        "Squeeze: a map becomes a number": _squeeze,
-        "The number sees the whole picture": _global,
-        "Excite: few numbers in between": _hidden,
-        "From the hidden units to one gate": _products,
-        "Reweight: one number times a whole map": _reweight,
-        "The same in code": _code,
-        "Where it stands": _placement,
-        "What it costs": _cost,
-        "The whole block": shared.whole_channel,
-    }
-    return {title: partial(make, lesson) for title, make in makers.items()}
 
 
 def _features(lesson: Gated) -> Step:
@@ -254,3 +234,20 @@ def _cost(lesson: Gated) -> Step:
         ),
         lambda: widgets.show(curve),
     )
+
+
+STEPS: dict[str, Callable[[Gated], Step]] = {
+    "A gate is a dial": shared.dial,
+    "What a channel is": _features,
+    "Guess the strongest": _guess,
+    "Squeeze: a map becomes a number": _squeeze,
+    "The number sees the whole picture": _global,
+    "Excite: few numbers in between": _hidden,
+    "From the hidden units to one gate": _products,
+    "Reweight: one number times a whole map": _reweight,
+    "The same in code": _code,
+    "Where it stands": _placement,
+    "What it costs": _cost,
+    "The whole block": shared.whole_channel,
+}
+"""The steps by title, in their order."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from attention.records import GatescopeError
 from attention.ui import presenting, widgets
 from attention.ui.page_style import at_most
 
+Subject = TypeVar("Subject")
 UNDECIDED = "Just show me"
 _STEP_OF = "_step_of"
 HEIGHT, HEIGHT_GUESSED = 420, 300
@@ -45,14 +47,14 @@ class Step:
     """What is drawn until the reader has predicted."""
 
 
-def go_through(steps: Mapping[str, Callable[[], Step]], where: str) -> None:
-    """The step that the address names, with the way back and on; `where` is what its numbers are of, a prediction of
-    which says nothing elsewhere. A step is made when it is its turn."""
+def go_through(steps: Mapping[str, Callable[[Subject], Step]], subject: Subject, where: str) -> None:
+    """The step about the subject that the address names, with the way back and on; `where` is what its numbers are of,
+    a prediction of which says nothing elsewhere. A step is made when it is its turn."""
     number = _choose_step(list(steps))
     title = list(steps)[number - 1]
     widgets.say(f"{number}. {title}", "headline", "header")
     try:
-        step = steps[title]()
+        step = steps[title](subject)
     except OtherFormError as error:
         widgets.info(str(error))
         return
