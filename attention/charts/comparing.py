@@ -335,23 +335,11 @@ def _similarity_figure(maps: Mapping[str, Doubles], depths: Sequence[str], chose
 
 def move_bars(names: Sequence[str], changes: Sequence[float], yardsticks: Sequence[float], other: str) -> go.Figure:
     """How far each gate moved, the most at the top; in grey, where given, how far for a picture of something else."""
-    bars = go.Bar(
-        x=np.array(changes, np.float32),
-        y=list(names),
-        orientation="h",
-        marker={"color": OKABE_ITO[0]},
-        name="moved",
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
-    )
+    rows = {"y": list(names), "hovertemplate": "%{y}: %{x:.3f}<extra></extra>"}
+    blue = {"color": OKABE_ITO[0]}
+    bars = go.Bar(x=np.array(changes, np.float32), orientation="h", marker=blue, name="moved", **rows)
     mark = {"color": NULL, "symbol": "line-ns", "size": 16, "line": {"width": 4, "color": NULL}}
-    yardstick = go.Scatter(
-        x=np.array(yardsticks, np.float32),
-        y=list(names),
-        mode="markers",
-        marker=mark,
-        name=other,
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
-    )
+    yardstick = go.Scatter(x=np.array(yardsticks, np.float32), mode="markers", marker=mark, name=other, **rows)
     figure = go.Figure([bars, yardstick] if yardsticks else bars)
     figure.update_yaxes(_AXIS | {"autorange": "reversed"})
     figure.update_xaxes(_AXIS | {"title": "mean absolute change of the gate's values", "rangemode": "tozero"})

@@ -126,19 +126,20 @@ def probabilities(labels: Sequence[str], before: Doubles, after: Doubles) -> go.
     places = list(range(len(names)))
     rows = {**_AXIS, "tickvals": places, "range": [len(names) - 0.5, -0.5]}
     hollow = {"color": "rgba(0,0,0,0)", "line": {"color": NULL, "width": 2}}
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=list(after), y=places, orientation="h", width=0.5, marker={"color": OKABE_ITO[0]}, hoverinfo="skip"
-            ),
-            go.Bar(x=list(before), y=places, yaxis="y2", orientation="h", width=0.76, marker=hollow, hoverinfo="skip"),
-        ]
-    )
-    figure.update_layout(height=40 * len(names) + 10, margin=_MARGIN, barmode="overlay", showlegend=False)
-    figure.update_xaxes(**_AXIS, range=[-0.01, 1.01], showticklabels=False, zeroline=False)
-    figure.update_layout(yaxis={**rows, "ticktext": names})
-    figure.update_layout(yaxis2={**rows, "ticktext": texts, "overlaying": "y", "side": "right", "automargin": True})
-    return figure
+    look = {"y": places, "orientation": "h", "hoverinfo": "skip"}
+    full_bars = go.Bar(x=list(after), width=0.5, marker={"color": OKABE_ITO[0]}, **look)
+    hollow_bars = go.Bar(x=list(before), yaxis="y2", width=0.76, marker=hollow, **look)
+    right = {"ticktext": texts, "overlaying": "y", "side": "right", "automargin": True}
+    layout = {
+        "height": 40 * len(names) + 10,
+        "margin": _MARGIN,
+        "barmode": "overlay",
+        "showlegend": False,
+        "xaxis": {**_AXIS, "range": [-0.01, 1.01], "showticklabels": False, "zeroline": False},
+        "yaxis": {**rows, "ticktext": names},
+        "yaxis2": {**rows, **right},
+    }
+    return go.Figure([full_bars, hollow_bars], layout)
 
 
 def against_chance(change: float, draws: Sequence[float], measure: str = "logit") -> go.Figure:

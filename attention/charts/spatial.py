@@ -306,23 +306,20 @@ def _figure(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[f
         "margin": {"l": 1, "r": 1, "t": 66 if any(panel.narrow for panel in panels) else 44, "b": 4, "pad": 0},
         "plot_bgcolor": "rgba(0,0,0,0)",
     }
-    return go.Figure([_heatmap(panel, number) for panel, number in numbered], axes | layout)
+    return go.Figure([_panel_cells(panel, number) for panel, number in numbered], axes | layout)
 
 
-def _heatmap(panel: _MapPanel, number: str) -> go.Heatmap:
-    return go.Heatmap(
-        z=panel.values,
-        zmin=panel.ends.low,
-        zmax=panel.ends.high,
-        colorscale=panel.colours,
-        showscale=False,
-        xaxis=f"x{number}",
-        yaxis=f"y{number}",
-        hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
-        hoverongaps=False,
-        texttemplate="%{z:.2f}" if panel.numbered else None,
-        textfont=_FONT,
-    )
+def _panel_cells(panel: _MapPanel, number: str) -> go.Heatmap:
+    axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+    numbers = {"texttemplate": "%{z:.2f}" if panel.numbered else None, "textfont": _FONT}
+    return map_cells(panel.values, panel.colours, panel.ends, hoverongaps=False, **axes, **numbers)
+
+
+def map_cells(values: Floats, colours: Any, ends: tuple[float, float], **look: Any) -> go.Heatmap:
+    """A map (H, W) as cells, the colours from the one end to the other; the pointer says the place and the value."""
+    hover = "row %{y}, column %{x}: %{z:.3f}<extra></extra>"
+    scale = {"zmin": ends[0], "zmax": ends[1], "colorscale": colours, "showscale": False}
+    return go.Heatmap(z=values, hovertemplate=hover, **scale, **look)
 
 
 def _axes(panel: _MapPanel, number: str) -> dict[str, Any]:

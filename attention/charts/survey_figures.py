@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from attention.charts.channels import SOLID
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
 from attention.charts.network import box, name_ticks, swatches
+from attention.charts.spatial import map_cells
 from attention.numbers import extent
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
@@ -361,20 +362,9 @@ def map_grid(maps: Sequence[TitledMap]) -> go.Figure:
     figure = make_subplots(rows=rows, cols=across, subplot_titles=titles, **gaps)
     for index, each in enumerate(maps):
         row, column = (part + 1 for part in divmod(index, across))
-        figure.add_trace(_heatmap(each), row=row, col=column)
+        figure.add_trace(map_cells(each.values.astype(np.float32), each.colours, each.ends), row=row, col=column)
     figure.update_xaxes(visible=False, constrain="domain")
     figure.update_yaxes(visible=False, autorange="reversed", constrain="domain")
     for number, axis in enumerate(figure.select_yaxes(), start=1):
         axis.update(scaleanchor=f"x{number if number > 1 else ''}")
     return _with_layout(figure, MAP_SIDE * rows + 40, margin={"l": 0, "r": 0, "t": 56, "b": 0})
-
-
-def _heatmap(each: TitledMap) -> go.Heatmap:
-    return go.Heatmap(
-        z=each.values.astype(np.float32),
-        colorscale=each.colours,
-        zmin=each.ends[0],
-        zmax=each.ends[1],
-        showscale=False,
-        hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
-    )
