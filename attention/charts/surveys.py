@@ -25,6 +25,7 @@ MOST_CLASSES = 24
 MOST_MAPS = 12
 CLEARLY = 0.1
 """A correlation that is nearer to 0 is said to be none."""
+TOO_FEW = "Fewer than two pictures say nothing of what changes from picture to picture."
 FEW = 10
 """Pictures of a class below which its mean is hardly known."""
 
@@ -267,7 +268,7 @@ def _health_headline(survey: LoadedSurvey) -> str:
     if not by_channel:
         return "There are no gates by channel; the bars are of maps and their places."
     if survey.result.pictures < 2:
-        return "Fewer than two pictures say nothing of what changes from picture to picture."
+        return TOO_FEW
     shares = {gate.name: survey.health()[gate.name].constant for gate in by_channel}
     constant = sum(round(shares[gate.name] * gate.shape[0]) for gate in by_channel)
     channels = sum(gate.shape[0] for gate in by_channel)

@@ -56,7 +56,7 @@ def _answer(survey: LoadedSurvey) -> str:
         return "This network applied no gates that stand for channels or for the places of a picture."
     sizes = {gate.name: int(np.prod(gate.shape)) for gate in survey.gates}
     if survey.result.pictures < 2:
-        return "Fewer than two pictures say nothing of what changes from picture to picture."
+        return surveys.TOO_FEW
     health, whole = survey.health(), sum(sizes.values())
     constant = sum(each.constant * sizes[name] for name, each in health.items())
     most = max(health.values(), key=lambda each: each.deviation)

@@ -33,7 +33,8 @@ flowchart LR
     c -- F' --> d["spatial<br>gate"] -- F'' --> p(("+")) --> r([ReLU])
     x -- shortcut --> p
 """
-USAGE = """self.attention = CBAM(channels, reduction=16, kernel=7)  # in the block's __init__
+USAGE = """\
+self.attention = CBAM(channels, reduction=16, kernel=7)  # in __init__ of a residual block
 return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 
 

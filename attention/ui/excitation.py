@@ -112,8 +112,7 @@ def draw_gate(selection: ChannelSelection) -> None:
     order = channels.drawn_channels(selection.values, by_size=selection.by_size)
 
     def click() -> None:
-        point = widgets.clicked("gate")
-        if point:
+        if point := widgets.clicked("gate"):
             st.session_state.channel = int(order[point["point_index"]])
 
     finding = gates.passing_in_words(selection.gate, selection.name)

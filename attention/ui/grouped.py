@@ -162,8 +162,7 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
         st.session_state.light = "all"
 
     def light() -> None:
-        point = widgets.clicked("partition")
-        if point:
+        if point := widgets.clicked("partition"):
             chosen = str(point["customdata"] + 1)
             st.session_state.light = "all" if chosen == st.session_state.light else chosen
 

@@ -234,8 +234,7 @@ def depth_strip(
     chosen = choose("Block", names, key="block", default=usual, look="slider", place=row, label_visibility="collapsed")
 
     def go_to() -> None:
-        point = clicked("strip")
-        if point:
+        if point := clicked("strip"):
             st.session_state.block = names[int(point["point_index"])]
 
     st.session_state[_POSITION] = names.index(chosen)

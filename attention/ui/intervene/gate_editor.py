@@ -42,9 +42,7 @@ def _draw_channels(session: EditSession, gate: Gate, after: Floats) -> None:
     order = figures.drawn_channels(before, chosen_places(session))
 
     def pick() -> None:
-        numbers = tuple(sorted({int(order[number]) for number in widgets.selected("turned")}))
-        if numbers and _can_set(session):
-            set_places(session, numbers, brush_value())
+        _set_picked(session, {int(order[number]) for number in widgets.selected("turned")})
 
     left_out = (
         f" Drawn: the {len(order):,} that were most open before, and the chosen, of {amount(len(before), 'channel')}."
@@ -66,9 +64,7 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     cells = figures.patches((height, width))
 
     def paint() -> None:
-        numbers = tuple(sorted({cell for number in widgets.selected("painted") for cell in cells[number]}))
-        if numbers and _can_set(session):
-            set_places(session, numbers, brush_value())
+        _set_picked(session, {cell for number in widgets.selected("painted") for cell in cells[number]})
 
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
@@ -104,6 +100,11 @@ def _with_picking(session: EditSession, figure: go.Figure) -> go.Figure:
         return figure
     drag = st.segmented_control("Pick by", list(PICKS), default=next(iter(PICKS)), required=True, key="pick")
     return figure.update_layout(dragmode=PICKS[drag])
+
+
+def _set_picked(session: EditSession, places: set[int]) -> None:
+    if places and _can_set(session):
+        set_places(session, tuple(sorted(places)), brush_value())
 
 
 def _can_set(session: EditSession) -> bool:

@@ -19,15 +19,13 @@ from attention.numbers import fixed
 from attention.observe import Observation
 from attention.records import Floats, SpatialSteps
 from attention.ui import cache, presenting, widgets
+from attention.ui.cbam import USAGE
 from attention.ui.choosing import zoo_choice
 from attention.ui.exploring import explore
 from attention.ui.lessons import gated as shared
 from attention.ui.lessons.gated import Gated
 from attention.ui.lessons.steps import OtherFormError, Prediction, Step
 
-USAGE = """\
-self.attention = CBAM(channels, reduction=16, kernel=7)  # in __init__ of a residual block
-return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 PLACES = tuple(name for row in NINTHS for name in row)
 BESIDE = ("se", "cbam")
 """Networks that were trained alike, but for their gates."""

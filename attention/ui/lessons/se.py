@@ -14,13 +14,11 @@ from attention.numbers import attention_share, extent, fixed, signed
 from attention.observe import Picture
 from attention.records import Floats
 from attention.ui import widgets
+from attention.ui.excitation import USAGE
 from attention.ui.lessons import gated as shared
 from attention.ui.lessons.gated import Gated
 from attention.ui.lessons.steps import OtherFormError, Prediction, Step
 
-USAGE = """\
-self.attention = SE(channels, reduction=16)  # in __init__ of a residual block
-return self.relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward"""
 SHARES = {0.01: "less than 1%", 0.05: "1 to 5%", 0.2: "5 to 20%", 1.0: "more than 20%"}
 """What to guess of a share, by its upper end."""
 NONE, SOME, ALL = "none", "fewer than half", "at least half"

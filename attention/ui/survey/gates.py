@@ -67,8 +67,7 @@ def draw_role(selection: Selection) -> None:
         band = st.toggle("One standard deviation", key="band", bind="query-params")
 
     def click() -> None:
-        point = widgets.clicked("role")
-        if point and "customdata" in point:
+        if (point := widgets.clicked("role")) and "customdata" in point:
             panel, channel = point["customdata"]
             select(selection.survey, blocks[int(panel)], int(channel))
 
@@ -147,8 +146,7 @@ def draw_correctness(selection: Selection) -> None:
     charts = surveys.correctness(selection)
 
     def click() -> None:
-        point = widgets.clicked("correctness_channels")
-        if point and "customdata" in point:
+        if (point := widgets.clicked("correctness_channels")) and "customdata" in point:
             select(selection.survey, selection.block, int(point["customdata"]))
 
     for chart, on_select in zip(charts, (_select_gate_of(selection, "correctness"), click), strict=False):
