@@ -90,10 +90,10 @@ def percent(share: float) -> str:
 def in_attention(inventory: Inventory, count: str) -> float:
     """Which share of the parameters, or of the MACs, is attention, or at most is, where a gate's module does other work
     too. Where that module is the network itself, any of it may make the gate."""
-    whole = inventory.network
+    network = inventory.network
     if any(not owner_of(each.gate) for each in inventory.unlisted):
         return 1.0
-    return getattr(whole, f"attention_{count}") / max(getattr(whole, count), 1)
+    return getattr(network, f"attention_{count}") / max(getattr(network, count), 1)
 
 
 def attention_share(inventory: Inventory, count: str) -> str:

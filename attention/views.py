@@ -50,10 +50,10 @@ def read(data: bytes, pages: Container[str], keys: Container[str]) -> tuple[Save
         found = json.loads(data)
     except (ValueError, RecursionError):  # the latter where brackets are nested too deep
         raise ViewsError(f"The file is no JSON; {ALLOWED}.") from None
-    listed = found.get("views") if isinstance(found, dict) and set(found) == {"views"} else None
-    if not isinstance(listed, list) or not 0 < len(listed) <= MOST_VIEWS:
+    entries = found.get("views") if isinstance(found, dict) and set(found) == {"views"} else None
+    if not isinstance(entries, list) or not 0 < len(entries) <= MOST_VIEWS:
         raise ViewsError(f"The file is no list of 1 to {MOST_VIEWS} views; {ALLOWED}.")
-    return tuple(_view(number, each, pages, keys) for number, each in enumerate(listed, start=1))
+    return tuple(_view(number, each, pages, keys) for number, each in enumerate(entries, start=1))
 
 
 def _view(number: int, given: Any, pages: Container[str], keys: Container[str]) -> SavedView:

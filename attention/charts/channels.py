@@ -156,21 +156,21 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
     """
     ratios = [ratio for ratio in RATIOS if ratio <= min(sizes)]
     weights = [analysis.excitation_parameters(sizes, ratio, biases=False) for ratio in ratios]
-    whole = [analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios]
+    biased = [analysis.excitation_parameters(sizes, ratio, biases=True) for ratio in ratios]
     look = {"mode": "lines+markers", "marker": {"size": 10}}
-    lines = {"with biases": (whole, {"color": GATE}), "weights alone": (weights, {"color": NULL, "dash": "dash"})}
+    lines = {"with biases": (biased, {"color": GATE}), "weights alone": (weights, {"color": NULL, "dash": "dash"})}
     curves = [
         go.Scatter(x=ratios, y=numbers, name=name, line={"width": 3, **line}, **look)
         for name, (numbers, line) in lines.items()
     ]
     if current in ratios:
         marker = {"size": 20, "symbol": "circle-open", "color": ACCENT, "line": {"width": 4}}
-        here = whole[ratios.index(current)]
+        here = biased[ratios.index(current)]
         curves.append(go.Scatter(x=[current], y=[here], mode="markers", marker=marker, name="this network"))
     log = {"type": "log", "tickfont": _FONT}
     layout = {
         "xaxis": {**log, "tickvals": ratios, "title": "reduction ratio r"},
-        "yaxis": {**log, "tickvals": whole, "title": "parameters", "ticktext": [f"{number:,}" for number in whole]},
+        "yaxis": {**log, "tickvals": biased, "title": "parameters", "ticktext": [f"{number:,}" for number in biased]},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": _FONT},
         "height": 384,
         "margin": {"l": 0, "r": 0, "t": 64, "b": 0},
@@ -178,9 +178,9 @@ def ratio_curve(sizes: Sequence[int], current: int | None) -> Chart:
     return Chart(
         "ratio",
         go.Figure(curves, layout),
-        f"From {whole[0]:,} parameters at r = 1 to {whole[-1]:,} at {ratios[-1]}.",
+        f"From {biased[0]:,} parameters at r = 1 to {biased[-1]:,} at {ratios[-1]}.",
         "Were all gates SE with one reduction ratio r: weights alone, and with biases.",
-        table={"r": ratios, "weights": weights, "with biases": whole},
+        table={"r": ratios, "weights": weights, "with biases": biased},
     )
 
 

@@ -240,8 +240,8 @@ def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> 
         edge = {"x": shares, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(y=band[0], showlegend=False, row=1, col=column, **edge)
         name = f"middle 95% of {len(draws)} random maps"
-        shown = {"fill": "tonexty", "fillcolor": "rgba(140,140,140,0.35)", "showlegend": column == 1, "name": name}
-        figure.add_scatter(y=band[1], row=1, col=column, **shown, **edge)
+        fill = {"fill": "tonexty", "fillcolor": "rgba(140,140,140,0.35)", "showlegend": column == 1, "name": name}
+        figure.add_scatter(y=band[1], row=1, col=column, **fill, **edge)
         hover = "%{x:.0f}%: %{y:.3f}<extra></extra>"
         for number, (title, both) in enumerate(maps.items()):
             line = {"color": (OKABE_ITO[0], ACCENT, *OKABE_ITO[2:])[number], "width": 3, "dash": _DASHES[number]}

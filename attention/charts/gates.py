@@ -105,13 +105,13 @@ def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bo
     """A channel gate as bars, the chosen one framed; of many channels the most open, and all of them as a strip."""
     values = gate.values[0]
     order = channels.drawn_channels(values, by_size=by_size)
-    whole = len(order) == len(values)
+    all_drawn = len(order) == len(values)
     caption = f"Height and colour are the gate, 0 (pale) to 1 (deep); here {extent(values)}. Channels count from 0."
-    some = "" if whole else f"The {len(order):,} most open of {amount(len(values), 'channel')}. "
+    some = "" if all_drawn else f"The {len(order):,} most open of {amount(len(values), 'channel')}. "
     table: Columns = {"channel": range(len(values)), "gate": values}
     bars = channels.gate_bars(values, order, chosen)
     charts = [Chart(key, bars, finding, f"{some}{caption}", table=table)]
-    if not whole:
+    if not all_drawn:
         strip = f"All {amount(len(values), 'channel')} in their order, {channels.STRIP_WIDTH} a row, 0 to 1."
         strip += f" {channels.NO_CHANNEL}" * bool(len(values) % channels.STRIP_WIDTH)
         charts.append(Chart(f"{key}_strip", channels.gate_strip(values, chosen), finding, strip, numbers=key))

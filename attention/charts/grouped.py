@@ -162,11 +162,11 @@ def savings(layers: Sequence[GroupedLayer]) -> Chart:
     """The parameters of each grouped layer, and what grouping left out, as one bar a layer; the table has all."""
     inside = [layer for layer in layers if layer.convolution.groups > 1]
     names = [f"{layer.name}, g = {layer.convolution.groups:,}" for layer in inside]
-    kept = [layer.cost.parameters for layer in inside]
+    parameters = [layer.cost.parameters for layer in inside]
     saved = [layer.ungrouped.parameters - layer.cost.parameters for layer in inside]
     figure = go.Figure(
         [
-            go.Bar(y=names, x=kept, orientation="h", name="with its groups", marker_color=PARAMETERS),
+            go.Bar(y=names, x=parameters, orientation="h", name="with its groups", marker_color=PARAMETERS),
             go.Bar(y=names, x=saved, orientation="h", name="saved by grouping", marker_color=NULL, opacity=0.35),
         ]
     )
@@ -202,8 +202,8 @@ def layer_table(layers: Sequence[GroupedLayer]) -> Columns:
 
 def _mark_groups(figure: go.Figure, valid: Sequence[int]) -> None:
     """Each valid number of groups marked on a log2 axis; of close neighbours only some are named."""
-    named = [g for index, g in enumerate(valid) if len(valid) <= 12 or index % 2 == 0]
-    figure.update_xaxes(type="log", tickvals=named, ticktext=[str(g) for g in named], title="groups g")
+    labelled = [g for index, g in enumerate(valid) if len(valid) <= 12 or index % 2 == 0]
+    figure.update_xaxes(type="log", tickvals=labelled, ticktext=[str(g) for g in labelled], title="groups g")
     figure.update_layout(height=360, margin={"l": 0, "r": 0, "t": 48, "b": 0}, showlegend=False)
     figure.update_annotations(selector={"yref": "paper"}, font_size=17)
 

@@ -89,13 +89,13 @@ def to_scale(network: Part) -> Chart:
     rows: dict[str, list[Any]] = {"part": [*[part.name for part in parts], rest]}
     bars = []
     for measure, title in (("macs", "MACs"), ("parameters", "parameters")):
-        whole = max(getattr(network, measure), 1)
+        total = max(getattr(network, measure), 1)
         sizes, gates = (_counts_with_rest(network, parts, name) for name in (measure, f"attention_{measure}"))
-        others = [(size - gate) / whole for size, gate in zip(sizes, gates, strict=True)]
-        attention = [gate / whole for gate in gates]
+        others = [(size - gate) / total for size, gate in zip(sizes, gates, strict=True)]
+        attention = [gate / total for gate in gates]
         rows |= {title: sizes, f"share of {title}, attention": attention, f"share of {title}, others": others}
         for number, name in enumerate(names):
-            hover = {"hovertemplate": f"%{{customdata}}: {sizes[number] / whole:.1%} of the {title}<extra></extra>"}
+            hover = {"hovertemplate": f"%{{customdata}}: {sizes[number] / total:.1%} of the {title}<extra></extra>"}
             for colour, share in ((GREYS[number % 2], others[number]), (GATE, attention[number])):
                 shade = {"color": colour, "line": {"width": 0}}
                 words = name if colour != GATE and share > WIDE else ""

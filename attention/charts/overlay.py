@@ -134,28 +134,28 @@ def sheet(rows: Mapping[str, Sequence[Tile]], *, side: int = 104) -> go.Figure:
     enough, and never out of shape. A row that is shorter than the longest leaves places empty."""
     across = max(map(len, rows.values()))
     heights = [HEADING * bool(heading) + 3 * LINE + side for heading in rows]
-    whole = sum(heights) + GAP * (len(rows) - 1)
+    total = sum(heights) + GAP * (len(rows) - 1)
     images: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     anchored = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
     for number, (heading, tiles) in enumerate(rows.items()):
         top = sum(heights[:number]) + GAP * number
         if heading:
-            notes.append(_note(0, 1 - top / whole, heading, size=15, weight="bold", xanchor="left"))
+            notes.append(_note(0, 1 - top / total, heading, size=15, weight="bold", xanchor="left"))
             top += HEADING
         for place, tile in enumerate(tiles):
             left, middle = place / across, (place + 0.48) / across
-            under = 1 - (top + side) / whole
-            place_and_size = {"x": middle, "y": under, "sizex": 0.96 / across, "sizey": side / whole}
+            under = 1 - (top + side) / total
+            place_and_size = {"x": middle, "y": under, "sizex": 0.96 / across, "sizey": side / total}
             images.append({"source": data_uri(tile.picture), "sizing": "contain", **anchored, **place_and_size})
             notes.append(_note(middle, under, tile.title, size=14))
             wide = 0.96 / across / len(tile.values)
             for part, values in enumerate(tile.values):
                 ends = f"{fixed(values.min())}\nto {fixed(values.max())}"
-                notes.append(_note(left + (part + 0.5) * wide, under - LINE / whole, ends, size=12.5))
+                notes.append(_note(left + (part + 0.5) * wide, under - LINE / total, ends, size=12.5))
     axis = {"visible": False}
     margin = dict.fromkeys("ltrb", 0)
-    layout = {"height": whole, "margin": margin, "images": images, "annotations": notes, "xaxis": axis, "yaxis": axis}
+    layout = {"height": total, "margin": margin, "images": images, "annotations": notes, "xaxis": axis, "yaxis": axis}
     return go.Figure(layout={**layout, "plot_bgcolor": "rgba(0,0,0,0)"})
 
 

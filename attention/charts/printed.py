@@ -101,10 +101,10 @@ def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Groun
             heatmap, guesses, *gates = part.subfigures(len(heights), 1, height_ratios=heights)
             _draw_heatmap(heatmap.subplots(), picture, column, scale)
             _write_guesses(guesses.subplots(), column)
-            shown = comparison.by_stage(column.spatial)
+            by_size = comparison.by_stage(column.spatial)
             titles = dict(zip(column.spatial, analysis.gate_titles(column.spatial), strict=True))
             for row, place in enumerate(gates):
-                few = [(gate, titles[gate]) for gate in shown[2 * row : 2 * row + 2]]
+                few = [(gate, titles[gate]) for gate in by_size[2 * row : 2 * row + 2]]
                 for axes, (gate, name) in zip(place.subplots(1, 2), [*few, (None, ""), (None, "")], strict=False):
                     axes.axis("off")
                     if gate is not None:

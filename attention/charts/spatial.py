@@ -130,8 +130,8 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
     reach = float(np.abs(steps.kernel).max()) or 1.0
     middle = (0.12, 0.88)
     sheet = contact_sheet(steps.before[0])
-    shown = min(TILES**2, steps.before.shape[1])
-    title = f"features:\n{shown} of {amount(steps.before.shape[1], 'channel')}"
+    count = min(TILES**2, steps.before.shape[1])
+    title = f"features:\n{count} of {amount(steps.before.shape[1], 'channel')}"
     panels = [_MapPanel(sheet, title, FEATURES, own_range(sheet[np.isfinite(sheet)]), (0.0, 0.24), middle)]
     for (name, pooled), kernel, row in zip(steps.pooled.items(), steps.kernel, rows, strict=True):
         name = _BRANCH_NAMES[name]
@@ -146,11 +146,11 @@ def _derivation_figure(steps: SpatialSteps, gate: Floats) -> go.Figure:
 
 def _derivation_maps(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
     """What the derivation shows: each map (H, W), and each kernel, by what it is called."""
-    shown = {f"features, channel {channel}": steps.before[0, channel] for channel in _strongest(steps.before[0])}
+    features = {f"features, channel {channel}": steps.before[0, channel] for channel in _strongest(steps.before[0])}
     names = [_BRANCH_NAMES[name] for name in steps.pooled]
     pooled = {f"{name} over channels": values[0] for name, values in zip(names, steps.pooled.values(), strict=True)}
     kernels = {f"kernel for the {name}": kernel for name, kernel in zip(names, steps.kernel, strict=True)}
-    return {**shown, **pooled, **kernels, "spatial gate": gate}
+    return {**features, **pooled, **kernels, "spatial gate": gate}
 
 
 def features(maps: dict[str, Floats], what: str, *, gated: bool = True) -> Chart:

@@ -255,15 +255,15 @@ class ClassMeans:
 def channel_histogram(counts: NDArray[np.integer]) -> go.Figure:
     """(22,) pictures: below 0, in 20 bins of equal width over 0 to 1, above 1; the ends only where there are any."""
     bins = len(counts) - 2
-    shown = np.arange(-1, bins + 1)[slice(None if counts[0] else 1, None if counts[-1] else -1)]
-    centres = (shown + 0.5) / bins
+    drawn = np.arange(-1, bins + 1)[slice(None if counts[0] else 1, None if counts[-1] else -1)]
+    centres = (drawn + 0.5) / bins
     marker = {"color": on_scale(centres, CHANNEL_GATE), "line": {"color": NULL, "width": 0.5}}
     hover = "%{x:.3f}: %{y} pictures<extra></extra>"
-    bars = go.Bar(x=centres, y=counts[shown + 1].astype(np.int64), width=1 / bins, marker=marker, hovertemplate=hover)
+    bars = go.Bar(x=centres, y=counts[drawn + 1].astype(np.int64), width=1 / bins, marker=marker, hovertemplate=hover)
     figure = go.Figure(bars)
     beyond = {-1: "below 0", bins: "above 1"}
     edges = [0, 0.25, 0.5, 0.75, 1]
-    extra = [index for index in shown if index in beyond]
+    extra = [index for index in drawn if index in beyond]
     figure.update_xaxes(title="gate", tickvals=[*edges, *((index + 0.5) / bins for index in extra)])
     figure.update_xaxes(ticktext=[*map(str, edges), *(beyond[int(index)] for index in extra)])
     figure.update_yaxes(title="pictures")

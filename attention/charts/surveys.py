@@ -91,9 +91,9 @@ def role_blocks(selection: Selection, *, few: bool = False) -> list[str]:
     names = list(gates)
     wanted = {names[index] for index in statistics.last_of_stages(list(gates.values()))[-MOST_PANELS:]}
     wanted |= {selection.block} & set(names)
-    shown = [name for name in names if name in wanted]
-    chosen = [selection.block] if selection.block in shown else shown[-1:]
-    return list(dict.fromkeys(shown[:1] + chosen)) if few else shown
+    in_order = [name for name in names if name in wanted]
+    chosen = [selection.block] if selection.block in in_order else in_order[-1:]
+    return list(dict.fromkeys(in_order[:1] + chosen)) if few else in_order
 
 
 def role(
@@ -277,9 +277,9 @@ def _health_headline(survey: LoadedSurvey) -> str:
         name for name, gate in zip(survey.gate_names, survey.gates, strict=True) if shares.get(gate.name) == largest
     ]
     more = f" and {amount(len(worst) - 1, 'other gate')}" if worst[1:] else ""
-    whole = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
+    total = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
     most = f"; the largest share of a gate's channels, {largest:.0%}, is in {worst[0]}{more}" if constant else ""
-    return f"{constant:,} of {whole} hardly change from picture to picture{most}."
+    return f"{constant:,} of {total} hardly change from picture to picture{most}."
 
 
 def mean_maps(selection: Selection) -> list[Chart]:

@@ -96,11 +96,11 @@ def html(document: Document) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    shown = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = shown.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    how = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items_and_tables}
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    parts = {"kind": _kind, "figure_json": figure_json, "picture_address": _picture_address, "items": _items_and_tables}
     files = {"pack": pack, "explorable": explorable, "figure_files": figure_files}
-    text = template.render(document=document, **how, **files)
+    text = template.render(document=document, **parts, **files)
     return readable(text)
 
 

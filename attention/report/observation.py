@@ -70,13 +70,13 @@ def _picture(observation: Observation) -> Section:
     picture, box = overlay.reduce(observation.image, observation.box, 2 * gates.SIDE)
     alt = f"{observation.picture.name}, with the part that the network sees lit."
     caption = f"The network sees the lit part, at {images.written(observation.card.input_size)} px."
-    shown = Chart("picture", overlay.dim_unseen(picture, box), alt, caption)
+    photo = Chart("picture", overlay.dim_unseen(picture, box), alt, caption)
     probabilities = observation.probabilities_or_none
     if probabilities is None:
-        return Section("What did the network see?", [shown, "It gives no number for each class."])
+        return Section("What did the network see?", [photo, "It gives no number for each class."])
     return Section(
         "What did the network see, and say?",
-        [shown, network.prediction(probabilities, observation.labels, observation.outputs)],
+        [photo, network.prediction(probabilities, observation.labels, observation.outputs)],
     )
 
 

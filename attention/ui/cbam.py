@@ -40,8 +40,8 @@ return relu(self.attention(self.branch(x)) + self.shortcut(x))  # in its forward
 
 def choose_block(observation: Observation, blocks: Sequence[Block]) -> Block:
     """The depth strip, coloured by the mean of each block's spatial gate."""
-    shown = {block.name: _shown_gates(block)[0] for block in blocks}
-    name = gate_pages.choose_block(observation, shown, "the mean of the spatial gate", SPATIAL_GATE)
+    gate_of = {block.name: _shown_gates(block)[0] for block in blocks}
+    name = gate_pages.choose_block(observation, gate_of, "the mean of the spatial gate", SPATIAL_GATE)
     return next(block for block in blocks if block.name == name)
 
 

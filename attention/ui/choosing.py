@@ -210,10 +210,10 @@ def _describe(card: ModelCard, *, random: bool) -> None:
             help=ALIKE,
         )
     else:
-        unknown = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
-        known = unknown if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
+        none_known = "accuracy not measured here" if card.source == "converted" else "accuracy not published"
+        accuracy = none_known if card.accuracy is None else f"{card.accuracy:.1%} top-1, as published"
         notes = "\n\n".join(map(literal, card.notes))
-        st.caption(f"{_heading(card)}. {size}; {known}. Licence: {literal(card.licence)}.", help=notes or None)
+        st.caption(f"{_heading(card)}. {size}; {accuracy}. Licence: {literal(card.licence)}.", help=notes or None)
     if assumed := [phrase for phrase in card.assumed if phrase != libraries.ABOUT]:
         st.caption(f"Assumed, since nobody states it: {literal('; '.join(assumed))}.")
 

@@ -94,6 +94,6 @@ def _progress_in_words(received: _Received | None) -> tuple[float, str]:
     if received is None:
         return 0.0, "Connecting"
     done, total, seconds = received
-    whole = f" of {total / 1e6:,.0f}" if total else ""
+    of_total = f" of {total / 1e6:,.0f}" if total else ""
     speed = fixed(done / 1e6 / max(seconds, 1e-3), 1)
-    return done / total if total else 0.0, f"{done / 1e6:,.0f}{whole} MB, {speed} MB/s"
+    return done / total if total else 0.0, f"{done / 1e6:,.0f}{of_total} MB, {speed} MB/s"

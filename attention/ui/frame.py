@@ -48,8 +48,8 @@ def draw_frame(title: str) -> None:
     page = next(name for name, settings in PAGES.items() if settings["title"] == title)
     st.html(STYLE)
     presenting.begin(page)
-    read = page in LESSON_PAGES and not presenting.is_on()
-    place = st.container(key="read_lesson") if read else st  # first_page.css makes it small
+    is_lesson = page in LESSON_PAGES and not presenting.is_on()
+    place = st.container(key="read_lesson") if is_lesson else st  # first_page.css makes it small
     place.title(title, anchor=False)
     with st.sidebar:
         choice = choose_network(page)
@@ -60,9 +60,9 @@ def draw_frame(title: str) -> None:
         with place, errors():
             choice = choose_bands(choice, picture)
         observation = cache.observe(choice, picture)
-        look = st.container()
+        picture_place = st.container()
         observation = _choose_look(observation)
-        with look:
+        with picture_place:
             _show_picture(observation)
     _insist_bands(observation)
     if not choice.here:
@@ -123,7 +123,7 @@ def _choose_picture() -> Picture:
     titles = list(cache.samples())
     if source == "Sample":
         return cache.sample(gallery.choose_sample())
-    shown = st.container()  # above the files, so that a long list of them does not push it out of sight
+    gallery_place = st.container()  # above the files, so that a long list of them does not push it out of sight
     if source == "Upload":
         most = Limits.of_environment().picture_bytes // MIB  # a weight file may be larger
         files = uploads.files("Your pictures", None, most, key="upload", several=True)
@@ -139,7 +139,7 @@ def _choose_picture() -> Picture:
         title = asked if asked in titles else titles[0]
         st.caption(f"Until there is one, this is the sample “{title}”.")
         return cache.sample(title)
-    with shown:
+    with gallery_place:
         return own[gallery.choose_own(dict(reversed(own.items())))]
 
 
@@ -162,19 +162,19 @@ def _choose_look(observation: Observation) -> Observation:
     if (right - left) * (bottom - top) > MOST_OF_IT * width * height:
         return observation
     help = "Pages then show the part that the network gets, at its size, in place of the whole picture."
-    seen = st.toggle("As the network sees it", key="seen", bind="query-params", help=help)
-    return replace(observation, as_seen=seen)
+    as_seen = st.toggle("As the network sees it", key="seen", bind="query-params", help=help)
+    return replace(observation, as_seen=as_seen)
 
 
 def _show_picture(observation: Observation) -> None:
-    whole, read = observation.as_seen, observation.card.bands
+    as_seen, read = observation.as_seen, observation.card.bands
     reads = "" if read == bands.RGB else f", and reads {literal(', '.join(read))}"
-    look = "as the network sees it" if whole else "with the part that the network sees lit"
+    look = "as the network sees it" if as_seen else "with the part that the network sees lit"
     st.image(
         overlay.dim_unseen(*observation.view),
         width="stretch",
         alt=f"{observation.picture.name}, {look}.",
-        caption=f"{literal(observation.picture.name)}: the network sees {'this' if whole else 'the lit part'}, at "
+        caption=f"{literal(observation.picture.name)}: the network sees {'this' if as_seen else 'the lit part'}, at "
         f"{images.written(observation.card.input_size)} px{reads}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )

@@ -271,11 +271,11 @@ def draw_network(observation: Observation) -> None:
         observation = cache.observe(zoo_choice(zoo.card(WITH_GROUPS), random=False), observation.picture)
     layers = grouped.convolutions(observation.cost)
     inside = [layer for layer in layers if layer.convolution.groups > 1]
-    has = sum(layer.cost.parameters for layer in inside)
-    would = sum(layer.ungrouped.parameters for layer in inside)
+    parameters = sum(layer.cost.parameters for layer in inside)
+    ordinary = sum(layer.ungrouped.parameters for layer in inside)
     widgets.say(
         f"**{len(inside)} of {len(layers)}** convolutions of {widgets.literal(observation.card.title)} are grouped: "
-        f"**{has:,}** parameters, where ordinary ones would have **{would:,}**.",
+        f"**{parameters:,}** parameters, where ordinary ones would have **{ordinary:,}**.",
         "model",
     )
     widgets.show(figures.savings(layers))

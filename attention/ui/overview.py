@@ -31,9 +31,9 @@ def draw_network(observation: Observation) -> None:
     """Every block with its gates, four in a row, so many at a time."""
     names = list(observation.names.values())
     drawn: dict[str, Floats] = {}
-    shown = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, observation.blocks)) else MOST_CARDS)
-    for start in range(shown.start, shown.stop, ACROSS):
-        row = range(start, min(start + ACROSS, shown.stop))
+    numbers = _choose_cards(names, MOST_MAPS if any(map(analysis.spatial_view, observation.blocks)) else MOST_CARDS)
+    for start in range(numbers.start, numbers.stop, ACROSS):
+        row = range(start, min(start + ACROSS, numbers.stop))
         for place, number in zip(st.columns(ACROSS), row, strict=False):
             with place.container(border=True, height="stretch"):
                 drawn |= _draw_block(observation, observation.blocks[number], names[number])
@@ -119,10 +119,10 @@ def _choose_cards(names: Sequence[str], most: int) -> range:
     if len(names) <= most:
         return range(len(names))
     page = widgets.choose_number("Cards", 1, -(-len(names) // most), 1, key="cards", look="pages")
-    shown = range((page - 1) * most, min(page * most, len(names)))
-    first, last = (widgets.literal(names[place]) for place in (shown[0], shown[-1]))
-    st.caption(f"Blocks {shown.start + 1} to {shown.stop} of {len(names)}: {first} to {last}.")
-    return shown
+    numbers = range((page - 1) * most, min(page * most, len(names)))
+    first, last = (widgets.literal(names[place]) for place in (numbers[0], numbers[-1]))
+    st.caption(f"Blocks {numbers.start + 1} to {numbers.stop} of {len(names)}: {first} to {last}.")
+    return numbers
 
 
 def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, Floats]:

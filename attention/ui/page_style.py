@@ -48,9 +48,9 @@ def styled(figure: go.Figure) -> go.Figure:
 def _make_room(layout: dict[str, Any]) -> None:
     """Room for the figure's tools above its titles: where they stood on a point, a click would make a file of it."""
     margin, height = layout.get("margin", {}), layout.get("height")
-    more = max(TOOLS - margin.get("t", TOOLS), 0) if presenting.is_on() else TOOLS
+    added = max(TOOLS - margin.get("t", TOOLS), 0) if presenting.is_on() else TOOLS
     if "t" in margin:
-        layout |= {"height": height and height + more, "margin": margin | {"t": margin["t"] + more}}
+        layout |= {"height": height and height + added, "margin": margin | {"t": margin["t"] + added}}
 
 
 def _ink(layout: dict[str, Any]) -> None:

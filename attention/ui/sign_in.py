@@ -21,12 +21,12 @@ def require() -> None:
         st.button("Sign in", on_click=st.login, icon=":material/login:", key="sign_in")
         st.stop()
     if "password" in st.secrets and not st.session_state.get(_LET_IN):
-        given = st.text_input("Password", type="password", key="password")
+        password = st.text_input("Password", type="password", key="password")
         # It takes as long for a wrong first letter as for a wrong last one.
-        if given and hmac.compare_digest(given.encode(), str(st.secrets["password"]).encode()):
+        if password and hmac.compare_digest(password.encode(), str(st.secrets["password"]).encode()):
             st.session_state[_LET_IN] = True
             st.rerun()
-        if given:
+        if password:
             time.sleep(SECONDS)
             st.error("This is not the password of this server.", icon=":material/error:")
         st.stop()

@@ -15,15 +15,15 @@ def files(
     label: str, kinds: Sequence[str] | None, most: int, *, key: str, several: bool = False, **settings: Any
 ) -> list[UploadedFile]:
     """The files in an uploader that takes `most` MiB each; what a browser sends beyond that is let go of, and said."""
-    given = st.file_uploader(label, kinds, accept_multiple_files=several, key=key, max_upload_size=most, **settings)
-    taken = []
-    for file in given if isinstance(given, list) else [given] if given else []:
+    uploaded = st.file_uploader(label, kinds, accept_multiple_files=several, key=key, max_upload_size=most, **settings)
+    accepted = []
+    for file in uploaded if isinstance(uploaded, list) else [uploaded] if uploaded else []:
         if file.size <= most * 2**20:  # the uploader's own limit is kept by the browser alone
-            taken.append(file)
+            accepted.append(file)
         else:
             let_go(file)
             st.error(f"{literal(file.name)} has {file.size / 2**20:,.0f} MiB; {most} are allowed.")
-    return taken
+    return accepted
 
 
 def let_go(file: UploadedFile) -> None:

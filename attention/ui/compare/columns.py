@@ -304,13 +304,13 @@ def headline(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     if found is None:
         return f"Fewer than two of these networks have a heatmap of “{label}” so far.", without.strip()
     pairs, middle = found
-    drawn = [column for column in columns if column.speaks and column.target is not None]
-    classes = {comparison.meaning(column.observation.targets[column.target or 0]) for column in drawn}
+    speaking = [column for column in columns if column.speaks and column.target is not None]
+    classes = {comparison.meaning(column.observation.targets[column.target or 0]) for column in speaking}
     what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
-    average = ", on average" * (len(drawn) > 2)
+    average = ", on average" * (len(speaking) > 2)
     return (
-        f"The {len(drawn)} heatmaps of {what} share {words}: {pairs:.0%}, by chance {TOP:.0%}.",
+        f"The {len(speaking)} heatmaps of {what} share {words}: {pairs:.0%}, by chance {TOP:.0%}.",
         f"Take the fifth of the picture that matters most to each network: this share is the same{average}. A "
         f"blob in the middle of the picture, which knows nothing of it, would share {middle:.0%} with them.{without}",
     )

@@ -114,11 +114,11 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
 
 def draw_heatmaps(columns: Sequence[Compared]) -> None:
     """The first network's heatmaps against another's, beside those of every other picture at hand."""
-    drawn = [column for column in columns if column.heatmap]
-    if len(drawn) < 2:
+    with_heatmap = [column for column in columns if column.heatmap]
+    if len(with_heatmap) < 2:
         widgets.info("Fewer than two of these networks have a heatmap so far.")
         return
-    first, names = drawn[0], {column.card.name: column for column in drawn[1:]}
+    first, names = with_heatmap[0], {column.card.name: column for column in with_heatmap[1:]}
     second = names[widgets.choose("With", names, key="with", look="row", names=widgets.literal, linked=False)]
     widgets.say(
         "Do the two networks' heatmaps agree because of the picture? Each is held against the other's of the same "

@@ -128,12 +128,12 @@ def _chart(
         f"{interventions.WITHOUT} Diamonds: the change of the {measure} of {label}{others or ', for this picture'}, "
         f"when all gates of that block are put to {interventions.off_in_words(pictures)}."
     )
-    moved = [row[0].probability(classes[0]) for row in effects]
+    probabilities = [row[0].probability(classes[0]) for row in effects]
     change = f"change of the {measure}"
     table: dict[str, Any] = {"block": blocks, change: changes.mean(1)}
     table |= {f"{change} for {each.picture.name}": one for each, one in zip(observations, changes.T, strict=True)}
     for when, side in (("before", 0), ("after", 1)):
-        table[f"probability of {label} {when}"] = [each[side] for each in moved]
+        table[f"probability of {label} {when}"] = [each[side] for each in probabilities]
     if tests:
         caption += (
             f" Grey: the middle 95% of {tests[0].draws} draws in which the gate's values are dealt out anew, seed "
@@ -173,10 +173,10 @@ def _say_effects(names: Sequence[str], effects: Sequence[Effect], label: int, me
     """The blocks whose absence moves the probability here the most, from and to; and the one that moves the measure of
     the figure the most, where that is another."""
     called = [widgets.literal(name) for name in names]
-    moved = [effect.probability(label) for effect in effects]
-    most = sorted(range(len(names)), key=lambda block: -abs(moved[block][1] - moved[block][0]))[:MOST_SAID]
+    pairs = [effect.probability(label) for effect in effects]
+    most = sorted(range(len(names)), key=lambda block: -abs(pairs[block][1] - pairs[block][0]))[:MOST_SAID]
     effects_in_words = "; ".join(
-        f"without block **{called[block]}**: {moved[block][0]:.1%} → {moved[block][1]:.1%}" for block in most
+        f"without block **{called[block]}**: {pairs[block][0]:.1%} → {pairs[block][1]:.1%}" for block in most
     )
     changes = [float(effect.change[label]) for effect in effects]
     far = max(range(len(names)), key=lambda block: abs(changes[block]))

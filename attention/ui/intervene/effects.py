@@ -186,25 +186,25 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
     after = passes.applied_gates(observation, edits, passes.edited_trace(observation, edits))
     by_hand = {gate.name for edit in edits for gate in interventions.targets(edit, observation.trace.gates)}
     gates = observation.trace.gates
-    moved = [float(np.abs(after[gate.name] - gate.values[0]).mean()) for gate in gates]
+    changes = [float(np.abs(after[gate.name] - gate.values[0]).mean()) for gate in gates]
     names = analysis.gate_titles(gates)
-    own = [number for number, gate in enumerate(gates) if gate.name not in by_hand]
-    most = max(own, key=moved.__getitem__, default=None)
+    others = [number for number, gate in enumerate(gates) if gate.name not in by_hand]
+    most = max(others, key=changes.__getitem__, default=None)
     finding = "No gate moved that nobody edited."
-    if most is not None and moved[most]:
-        many = sum(moved[number] > 0 for number in own)
+    if most is not None and changes[most]:
+        moved = sum(changes[number] > 0 for number in others)
         finding = (
-            f"{many} of {amount(len(own), 'gate')} that nobody edited moved{', most of all' if many > 1 else ':'} "
-            f"{names[most]}, by {fixed(moved[most])} on average."
+            f"{moved} of {amount(len(others), 'gate')} that nobody edited moved{', most of all' if moved > 1 else ':'} "
+            f"{names[most]}, by {fixed(changes[most])} on average."
         )
     st.markdown(widgets.literal(finding))
-    figure = figures.move_bars(names, moved, [gate.name in by_hand for gate in gates])
+    figure = figures.move_bars(names, changes, [gate.name in by_hand for gate in gates])
     widgets.show(Chart("later", figure, finding, numbers="later"))
     st.caption(
         "Mean absolute change of the values of each gate, in depth order; orange gates were edited by hand, blue ones "
         "follow because their features changed. Gates before the first edit cannot move."
     )
-    columns: dict[str, list[Any]] = {"gate": [gate.name for gate in gates], "mean absolute change": moved}
+    columns: dict[str, list[Any]] = {"gate": [gate.name for gate in gates], "mean absolute change": changes}
     columns["mean before"] = [float(gate.values.mean()) for gate in gates]
     columns["mean after"] = [float(after[gate.name].mean()) for gate in gates]
     widgets.data(later=columns)

@@ -26,11 +26,11 @@ NONE, SOME, ALL = "none", "fewer than half", "at least half"
 
 def _features(lesson: Gated) -> Step:
     count, height, width = lesson.steps.before.shape[1:]
-    shown = channels_shown(lesson, shared.candidates(lesson.order))
+    chart = channels_shown(lesson, shared.candidates(lesson.order))
     return Step(
         f"Inside the network the picture is {count:,} maps, the channels: each is bright where it found what it has "
         f"learned to look for. Here are four of them, {height} × {width} values each.",
-        lambda: widgets.show(shown),
+        lambda: widgets.show(chart),
         f"What reaches `{lesson.gate.name}`.",
     )
 
@@ -43,7 +43,7 @@ def channels_shown(lesson: Gated, some: list[int]) -> Chart:
 def _guess(lesson: Gated) -> Step:
     some, values = shared.candidates(lesson.order), lesson.values
     best = max(some, key=lambda channel: values[channel])
-    listed = ", ".join(f"channel {channel} {fixed(values[channel])}" for channel in some)
+    gates_in_words = ", ".join(f"channel {channel} {fixed(values[channel])}" for channel in some)
     bars = gates.channel_bars(lesson.gate, "gate", gates.passing_in_words(lesson.gate, lesson.name), best)[0]
     return Step(
         "The block opens some channels and closes others, anew for each picture.",
@@ -53,7 +53,7 @@ def _guess(lesson: Gated) -> Step:
             "Which of these four stays most open for this picture?",
             tuple(f"channel {channel}" for channel in some),
             f"channel {best}",
-            f"The gates are: {listed}.",
+            f"The gates are: {gates_in_words}.",
         ),
         lambda: widgets.show(channels_shown(lesson, some)),
     )

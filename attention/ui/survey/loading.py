@@ -244,9 +244,9 @@ def draw_header(loaded: LoadedSurvey) -> None:
     widgets.mark_files(random=loaded.random)
     classes = int((loaded.counts > 0).sum())
     pictures = f"{amount(result.pictures, 'picture')} in {amount(classes, 'class', 'classes')}"
-    known = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
+    accuracy = "" if result.accuracy is None else f" It names {result.accuracy:.1%} of them right."
     widgets.say(
-        f"**{widgets.literal(loaded.title)}** over {pictures}: {widgets.literal(facts['pictures']['root'])}.{known}",
+        f"**{widgets.literal(loaded.title)}** over {pictures}: {widgets.literal(facts['pictures']['root'])}.{accuracy}",
         "pictures",
     )
     for sentence in loaded.warnings("“Pictures, network and settings” names them"):
