@@ -11,7 +11,6 @@ from torch import nn
 
 from attention import images, report
 from attention.charts import explorable
-from attention.charts.chart import Explorable
 from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURES, SPATIAL_GATE
 from attention.grouped.experiments import observe
 from attention.models import zoo
@@ -45,7 +44,7 @@ def spatial(seen, block, **options):
 
 
 def test_the_colours_of_a_block_are_those_of_the_pages_from_end_to_end(seen, block):
-    sent = channel(seen, block).figure.data["colours"]
+    sent = channel(seen, block).figure["colours"]
     scales = {"features": FEATURES, "channel": CHANNEL_GATE, "spatial": SPATIAL_GATE, "change": CHANGE}
     for name, scale in scales.items():
         check_colours([f"rgb({shade})" for shade in sent[name]], np.linspace(0, 1, len(sent[name])), scale)
@@ -53,7 +52,7 @@ def test_the_colours_of_a_block_are_those_of_the_pages_from_end_to_end(seen, blo
 
 
 def test_products_and_biases_of_a_channel_give_its_gate(seen, block):
-    data = channel(seen, block).figure.data
+    data = channel(seen, block).figure
     c, h = data["channels"], data["units"]
     first, second = (unpacked(data[name]["weights"], *shape) for name, shape in (("first", (h, c)), ("second", (c, h))))
     before, after = (unpacked(data[name]["biases"], -1) for name in ("first", "second"))
@@ -73,7 +72,7 @@ def test_products_and_biases_of_a_channel_give_its_gate(seen, block):
 
 
 def test_a_map_times_its_gate_is_what_the_pass_went_on_with(seen, block):
-    data, steps = channel(seen, block, whole=True).figure.data, seen.steps(block.channel.name)
+    data, steps = channel(seen, block, whole=True).figure, seen.steps(block.channel.name)
     maps = unpacked(data["maps"]["values"], *steps.before[0].shape)
     gate = unpacked(data["gate"], -1)
     np.testing.assert_array_equal(maps, steps.before[0])
@@ -87,7 +86,7 @@ def test_a_map_times_its_gate_is_what_the_pass_went_on_with(seen, block):
 def test_the_kernels_products_around_a_place_give_the_sum_of_the_pass(network):
     seen = look(zoo.load(network), read_picture(images.samples()[1].path))
     block = seen.blocks[3]
-    data = spatial(seen, block, whole=True).figure.data
+    data = spatial(seen, block, whole=True).figure
     assert data["border"] == {"cbam": "zeros", "cbam-b0": "reflect"}[network]
     (rows, columns), k, channels = data["size"], data["k"], data["channels"]
     kernel = unpacked(data["kernel"], len(data["pooled"]), k, k)
@@ -121,7 +120,7 @@ def test_a_kernels_products_in_its_group_give_its_answer(groups, options):
     module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 12, 3, groups=groups, **options)).eval()
     batch = torch.randn(1, 3, 9, 11)
     found = observe(module, "1", batch)
-    data = explorable.kernels(found, "1").figure.data
+    data = explorable.kernels(found, "1").figure
     reads, window = 8 // groups, unpacked(data["window"], 8, 3, 3)
     weights, biases, output = (
         unpacked(data["weights"]["values"], 12, reads, 3, 3),
@@ -159,7 +158,7 @@ def test_a_convolution_that_does_not_run_is_not_made_up():
 
 def test_of_many_maps_some_are_sent_until_all_are_asked_for(seen, block, monkeypatch):
     monkeypatch.setattr(explorable, "FIRST_VALUES", 10 * 20 * 20)
-    some, whole = (channel(seen, block, whole=asked).figure.data["maps"] for asked in (False, True))
+    some, whole = (channel(seen, block, whole=asked).figure["maps"] for asked in (False, True))
     assert len(some["which"]) == 10 and len(whole["which"]) == 64
     assert {int(block.channel.values[0].argmax()), int(block.channel.values[0].argmin())} <= set(some["which"])
     maps = unpacked(some["values"], 10, 20, 20)
@@ -182,5 +181,5 @@ def test_a_report_holds_the_block_and_its_script_and_no_text_ends_it(seen, block
     text = report.html(report.Document("", "", (), [report.Section("", [hostile])]))
     assert text.count("</script>") == 4 and "const explorable" in text
     held = text.split('<script type="application/gzip">')[1].split("</script>")[0]
-    assert json.loads(documents.unpacked(held)) == hostile.figure.data
-    assert isinstance(hostile.figure, Explorable)
+    assert json.loads(documents.unpacked(held)) == hostile.figure
+    assert isinstance(hostile.figure, dict)

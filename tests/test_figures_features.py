@@ -70,7 +70,7 @@ def test_a_block_to_explore_draws_features_alike(seen, block):
         explorable.spatial(places, gate, "a block"),
     )
     for chart in both:
-        sent = chart.figure.data["colours"]["features"]
+        sent = chart.figure["colours"]["features"]
         assert (sent[0], sent[-1]) == ("0,0,0", "255,255,255")
         assert FEATURE_ENDS in chart.caption
 

@@ -16,22 +16,20 @@ from attention.foreign import in_cell
 
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 """A table, by the names of its columns."""
+Explorable = dict[str, Any]
+"""A figure of the project's own script, which answers without a server, by what the script is given, ready for JSON:
+see `attention.charts.explorable`."""
 SIZE = 14
 """Pixels of type that says nothing of its size."""
+FONT = {"size": SIZE}
+LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": FONT}
+"""Above the figure, from its left."""
 LETTER, LINE = 0.5, 1.3
 """How wide a letter is in the mean, and how high a line, as shares of the size of the type."""
 LONGEST_TITLE = 40
 """Letters of a line of an axis's title."""
 BESIDE_AXIS = 60
 """Pixels left of an axis whose places are named."""
-
-
-@dataclass(frozen=True, eq=False)
-class Explorable:
-    """A figure of the project's own script, which answers without a server: see `attention.charts.explorable`."""
-
-    data: dict[str, Any]
-    """What its script is given, ready for JSON."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from attention import comparison, numbers
 from attention.analysis import evidence
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import KINDS, Faithfulness
-from attention.charts.chart import Chart
+from attention.charts.chart import FONT, LEGEND, Chart
 from attention.charts.colours import ACCENT, CHANGE, GATE, NULL, OKABE_ITO, PALE_GATE
 from attention.charts.overlay import Scale, data_uri
 from attention.comparison import GateAgreement, MapTest
@@ -20,9 +20,7 @@ from attention.records import Doubles, Floats, Heatmap
 
 COARSE = 64
 """Maps of more places a side are of single pixels, whose few largest values would leave all others black."""
-_FONT = {"size": 14}
-_AXIS = {"tickfont": _FONT, "title_font": _FONT, "zeroline": False}
-_LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": _FONT}
+_AXIS = {"tickfont": FONT, "title_font": FONT, "zeroline": False}
 _MARGIN = {"l": 8, "r": 8, "t": 30, "b": 8}
 
 
@@ -172,7 +170,7 @@ def _agreement_figure(names: Sequence[str], here: Sequence[Test], over: Sequence
         figure.add_scatter(x=[test.observed for test in tests], name="its own picture's", **dots, **place)
         figure.update_xaxes(_AXIS | {"title": titles[column - 1], "range": [-1.02, 1.02]}, row=1, col=column)
     figure.update_yaxes(_AXIS | {"autorange": "reversed"})
-    return figure.update_layout(height=130 + 30 * len(names), margin=_MARGIN, legend=_LEGEND)
+    return figure.update_layout(height=130 + 30 * len(names), margin=_MARGIN, legend=LEGEND)
 
 
 def deletion(tested: Mapping[str, MapTest], beside: Mapping[str, MapTest], baseline: str) -> Chart:
@@ -251,7 +249,7 @@ def _curves(maps: Mapping[str, Faithfulness], draws: Sequence[Faithfulness]) -> 
         figure.update_xaxes(_AXIS | {"title": f"% of the pixels {_DONE[kind]}"}, row=1, col=column)
     figure.update_yaxes(_AXIS | {"range": [0, 1.02]})
     figure.update_yaxes(title="probability", row=1, col=1)
-    return figure.update_layout(height=360, margin=_MARGIN, legend=_LEGEND)
+    return figure.update_layout(height=360, margin=_MARGIN, legend=LEGEND)
 
 
 def _band(draws: Sequence[Faithfulness], kind: str) -> Floats:
@@ -323,7 +321,7 @@ def _similarity_figure(maps: Mapping[str, Doubles], depths: Sequence[str], chose
     ]
     cells: dict[str, Any] = {"z": values, "x": list(depths), "y": list(maps), "text": texts}
     cells |= {"texttemplate": "%{text}", "textfont": {"size": 11}}
-    colours = {"colorscale": CHANGE, "zmin": -1, "zmax": 1, "colorbar": {"thickness": 12, "tickfont": _FONT}}
+    colours = {"colorscale": CHANGE, "zmin": -1, "zmax": 1, "colorbar": {"thickness": 12, "tickfont": FONT}}
     hover = "%{y}, shuffled down to %{x}: %{text}<extra></extra>"
     figure = go.Figure(go.Heatmap(hovertemplate=hover, xgap=2, ygap=2, **cells, **colours))
     frame = {"type": "rect", "x0": chosen - 0.5, "x1": chosen + 0.5, "y0": -0.5, "y1": len(maps) - 0.5}
@@ -343,7 +341,7 @@ def move_bars(names: Sequence[str], changes: Sequence[float], yardsticks: Sequen
     figure = go.Figure([bars, yardstick] if yardsticks else bars)
     figure.update_yaxes(_AXIS | {"autorange": "reversed"})
     figure.update_xaxes(_AXIS | {"title": "mean absolute change of the gate's values", "rangemode": "tozero"})
-    return figure.update_layout(height=110 + 26 * len(names), margin=_MARGIN, legend=_LEGEND, bargap=0.3)
+    return figure.update_layout(height=110 + 26 * len(names), margin=_MARGIN, legend=LEGEND, bargap=0.3)
 
 
 def profiles(networks: Mapping[str, Sequence[Floats]]) -> go.Figure:

@@ -55,7 +55,7 @@ def style() -> str:
 
 def as_json(figure: Explorable) -> str:
     """The numbers for a script element: without `<`, so that no text of them ends it."""
-    return json.dumps(figure.data).replace("<", "\\u003c")
+    return json.dumps(figure).replace("<", "\\u003c")
 
 
 def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, whole: bool = False) -> Chart:
@@ -84,7 +84,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     strongest = int(order[0])
     return Chart(
         "explore_channel",
-        Explorable(data | {"colours": _colours()}),
+        data | {"colours": _colours()},
         f"{block_called(name, first=True)}: {channels:,} channels, {units} hidden units, the gates from "
         f"{extent(gate)}; the most open channel is {strongest}.",
         f"From left to right: a channel's map, the {'numbers' if len(branches) > 1 else 'number'} that it is squeezed "
@@ -117,7 +117,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
     k = steps.kernel.shape[-1]
     return Chart(
         "explore_spatial",
-        Explorable(data | {"colours": _colours()}),
+        data | {"colours": _colours()},
         f"{block_called(name, first=True)}: {steps.before.shape[1]} channels at {gate.shape[0]} by {gate.shape[1]} "
         f"places, a kernel of {k} by {k}, the gate from {extent(gate)}; its single most open place is in row {row}, "
         f"column {column}.",
@@ -138,7 +138,7 @@ def kernels(seen: "Observed", name: str, *, whole: bool = False) -> Chart:
     data["weights"] = _sample(seen.weights, np.arange(outputs), whole=whole)
     return Chart(
         "explore_kernels",
-        Explorable(data | {"colours": _colours()}),
+        data | {"colours": _colours()},
         f"{name}: {outputs} kernels in {seen.groups} groups; each reads {per_group} of {inputs} input channels.",
         "A row is a kernel, a column an input channel, a dot is as dark as the weights between them are large; where "
         f"there is none, it does not read the channel. Products are those at row {row}, column {column}. {KEYS}",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from attention.analysis import block_called
 from attention.charts.channels import NO_CHANNEL, crosses_at_nan, fold
-from attention.charts.chart import Chart, by_map, by_place
+from attention.charts.chart import FONT, Chart, by_map, by_place
 from attention.charts.colours import (
     ACCENT,
     CHANGE,
@@ -38,9 +38,8 @@ MANY = 4
 MOST_NUMBERED = 3
 """The largest kernel whose weights are written into its cells."""
 
-_FONT = {"size": 14}
 _FRAME = {"showline": True, "mirror": True, "linecolor": NULL, "linewidth": 1, "zeroline": False, "ticks": ""}
-_AXIS = {"showgrid": False, "tickfont": _FONT}
+_AXIS = {"showgrid": False, "tickfont": FONT}
 _MARK = {"color": ACCENT, "width": 2}
 _BRANCH_NAMES = {"average": "mean", "max": "max"}
 
@@ -160,7 +159,7 @@ def features(maps: dict[str, Floats], what: str, *, gated: bool = True) -> Chart
     alike = len({values.shape for values in maps.values()}) == 1
     panels = _side_by_side([(title, values, FEATURES, scale) for title, values in maps.items()])
     figure = _figure(panels, height=380 if len(maps) < 4 else 300)
-    figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": _FONT, "x": 1.0})
+    figure.data[-1].update(showscale=True, colorbar={"thickness": 14, "tickfont": FONT, "x": 1.0})
     return Chart(
         "features",
         figure,
@@ -245,7 +244,7 @@ def _rows_figure(rows: Sequence[_ChannelRow], chosen: int, height: int = 130) ->
         for number, (row, place) in enumerate(zip(rows, places, strict=True), start=1)
     }
     label = {"x": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-    titles = [{**label, "text": row.title, "y": top, "font": _FONT} for row, (_, top) in zip(rows, places, strict=True)]
+    titles = [{**label, "text": row.title, "y": top, "font": FONT} for row, (_, top) in zip(rows, places, strict=True)]
     across = {**_AXIS, "title": "channel", "range": [-0.5, len(rows[0].values) - 0.5], "anchor": f"y{len(rows)}"}
     mark = {"type": "line", "x0": chosen, "x1": chosen, "yref": "paper", "y0": 0, "y1": 1, "line": _MARK}
     layout = {"height": height * len(rows), "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "showlegend": False}
@@ -301,7 +300,7 @@ def _figure(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[f
     paper = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "middle"}
     notes += [{"x": x, "y": y, "text": label, **paper} for (x, y), label in arrows.items()]
     layout = {
-        "annotations": [{**note, "showarrow": False, "font": _FONT} for note in notes],
+        "annotations": [{**note, "showarrow": False, "font": FONT} for note in notes],
         "height": height,
         "margin": {"l": 1, "r": 1, "t": 66 if any(panel.narrow for panel in panels) else 44, "b": 4, "pad": 0},
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -311,7 +310,7 @@ def _figure(panels: Sequence[_MapPanel], *, height: int, arrows: Mapping[tuple[f
 
 def _panel_cells(panel: _MapPanel, number: str) -> go.Heatmap:
     axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-    numbers = {"texttemplate": "%{z:.2f}" if panel.numbered else None, "textfont": _FONT}
+    numbers = {"texttemplate": "%{z:.2f}" if panel.numbered else None, "textfont": FONT}
     return map_cells(panel.values, panel.colours, panel.ends, hoverongaps=False, **axes, **numbers)
 
 

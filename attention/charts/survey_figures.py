@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from attention.charts.channels import SOLID
+from attention.charts.chart import FONT, LEGEND
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, OKABE_ITO, SPATIAL_GATE, on_scale, translucent
 from attention.charts.network import box, name_ticks, swatches
 from attention.charts.spatial import map_cells
@@ -17,8 +18,6 @@ from attention.numbers import extent
 from attention.records import Doubles
 from attention.survey.statistics import Selectivity
 
-FONT = {"size": 14}
-LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": FONT}
 CLASSES = OKABE_ITO[:5] + OKABE_ITO[6:7]
 """The lines of single classes; the colour of what is selected is not among them."""
 ALL = "#6b7f93"

@@ -17,7 +17,7 @@ from plotly.io.json import to_json_plotly
 
 from attention import figure_files, images
 from attention.charts import explorable
-from attention.charts.chart import Chart, Columns, Explorable, as_csv
+from attention.charts.chart import Chart, Columns, as_csv
 from attention.foreign import plain, readable
 from attention.numbers import number
 from attention.observe import Observation
@@ -121,7 +121,8 @@ def _items_and_tables(section: Section) -> Iterator[Item]:
 
 def _kind(item: Item) -> str:
     if isinstance(item, Chart):
-        return {bytes: "picture", Explorable: "explorable"}.get(type(item.figure), "chart")
+        kinds: dict[type, str] = {bytes: "picture", dict: "explorable"}
+        return kinds.get(type(item.figure), "chart")
     return "table" if isinstance(item, Table) else "text"
 
 

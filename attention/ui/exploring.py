@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from attention.charts import explorable
-from attention.charts.chart import Chart, Explorable
+from attention.charts.chart import Chart
 from attention.ui import widgets
 
 _WHOLE = "_explored_whole"
@@ -30,7 +30,5 @@ def explore(make: Callable[[bool], Chart | None], where: str) -> bool:
     chart = make(st.session_state.get(_WHOLE) == where)
     if chart is None:
         return False
-    figure = chart.figure
-    assert isinstance(figure, Explorable)
-    widgets.show(chart, draw=lambda: _COMPONENT(key=chart.key, data=figure.data, on_all_change=ask))
+    widgets.show(chart, draw=lambda: _COMPONENT(key=chart.key, data=chart.figure, on_all_change=ask))
     return True
