@@ -314,19 +314,16 @@ def _test_maps(
 
 def _shuffle(observation: Observation, column: Compared, report: jobs.Report) -> list[list[Shuffled]]:
     """By seed, and then from the head down."""
-    import torch
-
     from attention import attribution
 
     batch, layers = observation.batch, observation.layers
     steps = len(layers.blocks) + 1
     found: list[list[Shuffled]] = []
-    with torch.inference_mode(False):
-        for seed in range(SEEDS):
-            found.append([])
-            for down_to, copy in attribution.randomised(observation.network.module, layers, seed):
-                report(PASSES * (seed * steps + len(found[-1])), PASSES * SEEDS * steps)
-                found[-1].append(_shuffled_maps(column, down_to, copy, batch))
+    for seed in range(SEEDS):
+        found.append([])
+        for down_to, copy in attribution.randomised(observation.network.module, layers, seed):
+            report(PASSES * (seed * steps + len(found[-1])), PASSES * SEEDS * steps)
+            found[-1].append(_shuffled_maps(column, down_to, copy, batch))
     return found
 
 
