@@ -145,7 +145,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
 def _unusualness(found: AgainstUsual) -> tuple[float, float]:
     """How unusual a gate is: the share of pictures that are nearer; where that is equal, its distance beside theirs."""
     own, *others = found.distances
-    return found.nearer / found.count, own / max(float(np.median(others)), 1e-9)
+    return found.nearer / found.count, own / max(float(np.median(others)), 1e-9)  # others may all be the same
 
 
 def _element(kind: Kind) -> str:

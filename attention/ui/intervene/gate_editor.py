@@ -119,7 +119,7 @@ def draw_heatmaps(observation: Observation, outcome: Outcome, edits: Sequence[Ed
     """Grad-CAM of the class that is asked about, at the last block, on one scale."""
     maps = [passes.heatmap(observation, [], outcome.number), passes.heatmap(observation, edits, outcome.number)]
     same = bool((maps[0].values == maps[1].values).all())
-    scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)
+    scale = Scale(0.0, max(found.maximum for found in maps) or 1.0)  # or nothing in them speaks for the class
     widgets.say(widgets.literal(_finding(outcome.label, *maps, edited=bool(edits))), "heatmaps")
     titles = ("Before and after",) if same else ("Before", "After")
     for column, title, one in zip(st.columns(2), titles, maps, strict=False):

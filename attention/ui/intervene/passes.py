@@ -81,7 +81,7 @@ def heatmap(observation: Observation, edits: Sequence[Edit], target: int) -> Hea
         functions = interventions.applied(edits, observation.trace.gates, given_gates(observation, edits))
         with guarded(observation.card):
             found = Attributor(Edited(observation.network.module, functions))(observation.batch, target)
-        return replace(found, layer=found.layer.removeprefix("network."))
+        return replace(found, layer=found.layer.removeprefix("network."))  # `Edited` holds the network under this name
 
     return observation.keep("edited heatmap", (*_code(edits), target), make)
 

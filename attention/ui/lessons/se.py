@@ -124,6 +124,7 @@ def _products(lesson: Gated) -> Step:
     inner, channel = lesson.steps, lesson.order[0]
     if inner.second is None or inner.second.weights.shape != (len(lesson.values), _units(lesson)):
         raise OtherFormError(shared.OTHER_FORM)
+    # The second layer is linear: the sum of the branches' hidden units gives the sum of its answers to them.
     hidden = sum((values[0] for values in inner.hidden.values()), np.zeros(_units(lesson), np.float32))
     products = inner.second.weights[channel] * hidden
     logit = float(sum(values[0, channel] for values in inner.branches.values()))

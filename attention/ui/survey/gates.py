@@ -251,7 +251,7 @@ def _draw_pictures(selection: Selection, pictures: AtHand, label: str, ends: Exe
     st.markdown(f"**{label}**")
     numbers, values = ends.pictures[:, channel], ends.values[:, channel]
     for rank, (column, number, value) in enumerate(
-        zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False)
+        zip(st.columns(max(len(numbers), 6)), numbers, values, strict=False)  # fewer are no larger
     ):
         path = selection.survey.result.paths[int(number)]
         small = _thumbnail(selection.survey.key, str(pictures.root), int(number), pictures)
