@@ -68,7 +68,7 @@ def reduce(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]
 
 
 def close_up(picture: Image.Image, box: Box, side: int) -> tuple[Image.Image, Box]:
-    """As `reduced`; of a side that is more than `LONGEST` times the other, what is far from the crop is cut off."""
+    """As `reduce`; of a side that is more than `LONGEST` times the other, what is far from the crop is cut off."""
     most = LONGEST * min(picture.size)
     left, top, right, bottom = box
     width, height = (min(length, most) for length in picture.size)
