@@ -27,19 +27,8 @@ TABS = {"part", "section", "tab", "about"}
 KEYS = frozenset(EVERYWHERE | OVERVIEW | EXCITATION | CBAM | COMPARE | INTERVENE | GROUPED | SURVEY | MODELS | LESSONS)
 """The keys of all widgets that are bound to the address, and of what a page writes there itself."""
 PARAMETER = "present"
-STYLE = """<style>
-[data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
-:root { font-size: max(16px, min(3.0556vh, 2.1484vw)) !important; }
-[data-testid="stMain"] [data-testid="stVerticalBlock"] { gap: 0.5rem; }
-[data-testid="stMainBlockContainer"] { padding-top: 0.5rem !important; }
-[data-testid="stMain"] h1 { padding: 0.5rem 0; font-size: 2.25rem; }
-[data-testid="stMain"] h2 { padding: 0.25rem 0 0.6rem; font-size: 1.4rem; }
-[data-testid="stBottomBlockContainer"] { padding-top: 0.25rem; padding-bottom: 0.5rem; }
-[data-testid="stBottomBlockContainer"] :is(button, button *, [data-testid="stText"]) { font-size: 0.7rem; }
-[data-testid="stBottomBlockContainer"] button { min-height: 0; padding: 0.1rem 0.4rem; }
-[data-testid="stBottomBlockContainer"] button span { gap: 0.25rem; }
-[data-testid="stMain"] :is([class*="st-key-room_"], .st-key-map_over_picture) { min-height: 0 !important; }
-</style>"""
+HERE = Path(__file__).parent
+STYLE = HERE / "presented.css"
 """The sidebar's widgets go on to run, unseen: they hold the network and the picture. Type is 22 pixels high on a screen
 of 1280 x 720 and of 1024 x 768, and grows with the screen; on a phone it has its usual size, and `bare.css` lets the
 page scroll."""
@@ -54,37 +43,7 @@ NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
 _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
 _ASKED, _ARRIVED = "_controls_asked", "_arrived"
-HERE = Path(__file__).parent
-_SCREEN = st.components.v2.component(
-    "screen",
-    html="<i></i>",
-    js="""const ON = ["Next_step", "Next_view"], BACK = ["Previous_step", "Previous_view"];
-const WAYS = {PageDown: ON, " ": ON, PageUp: BACK};
-const calls = new WeakMap();  // Streamlit calls anew for new data, and ends the last call alone
-export default ({parentElement, setStateValue, data}) => {
-  calls.get(parentElement)?.abort();
-  const call = new AbortController();
-  calls.set(parentElement, call);
-  const say = () => {
-    if (innerWidth !== data.width || innerHeight !== data.height)
-      setStateValue("size", {width: innerWidth, height: innerHeight});
-  };
-  const go = event => {
-    const own = event.target.closest("input, textarea, [role=application]" + (event.key === " " ? ", button" : ""));
-    const buttons = (own ? [] : WAYS[event.key] ?? []).map(key => document.querySelector(`.st-key-${key} button`));
-    const way = buttons.find(button => button && !button.disabled);
-    if (!way) return;
-    event.preventDefault();
-    way.click();
-  };
-  document.documentElement.dataset.screen = `${data.width}x${data.height}`;  // what the figures are drawn for
-  say();
-  addEventListener("resize", say, call);
-  addEventListener("keydown", go, call);
-  return () => call.abort();
-};""",
-)
-"""Says how large the screen is, and goes on and back by the keys that clickers send: a lesson's steps, then views."""
+_SCREEN = st.components.v2.component("screen", html="<i></i>", js=(HERE / "screen.js").read_text(encoding="utf-8"))
 
 
 class Screen(NamedTuple):

@@ -6,6 +6,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import plotly.graph_objects as go
@@ -34,39 +35,13 @@ OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "reset
 ON_OFFER = "From the list"
 """Where a network comes from that is chosen by its name."""
 _MARK, _POSITION = "_mark", "_position"
-_SAID = st.components.v2.component(
-    "said",
-    html="<i></i>",
-    js="""const watches = new WeakMap();  // Streamlit calls anew for new data, and ends the last call alone
-export default ({parentElement, data}) => {
-  const mark = () => {
-    const slider = document.querySelector(".st-key-block input");
-    document.documentElement.toggleAttribute("data-moved", Boolean(slider) && Number(slider.value) !== data.position);
-  };
-  const watch = new MutationObserver(mark);
-  watches.get(parentElement)?.disconnect();
-  watches.set(parentElement, watch);
-  watch.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
-  mark();
-  return () => {
-    watch.disconnect();
-    document.documentElement.removeAttribute("data-moved");
-  };
-};""",
+_OLD_ANSWER = st.components.v2.component(
+    "said", html="<i></i>", js=Path(__file__).with_name("old_answer.js").read_text(encoding="utf-8")
 )
 _NEAR = st.components.v2.component(
     "near",
     html='<p role="status" style="height: 20rem">More comes here.</p>',
-    js="""export default ({parentElement, setTriggerValue}) => {
-  const come = entries => {
-    if (!entries.some(entry => entry.isIntersecting)) return;
-    watch.disconnect();
-    setTriggerValue("near", true);
-  };
-  const watch = new IntersectionObserver(come, {rootMargin: "200px"});
-  watch.observe(parentElement.querySelector("p"));
-  return () => watch.disconnect();
-};""",
+    js=Path(__file__).with_name("near.js").read_text(encoding="utf-8"),
 )
 FEW = 6
 """Options that are all named in a sentence; of more, the first and the last."""
@@ -261,7 +236,7 @@ def answer() -> Iterator[DeltaGenerator]:
     when it is moved until the next answer is here, the browser hides what is said of the last one."""
     with room("answer"):
         yield st.empty()
-    _SAID(key="said", data={"position": st.session_state.get(_POSITION)})
+    _OLD_ANSWER(key="said", data={"position": st.session_state.get(_POSITION)})
 
 
 def is_near(part: str, where: str) -> bool:
