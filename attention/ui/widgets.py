@@ -310,7 +310,7 @@ def choose(
     if key in st.session_state and st.session_state[key] not in values:
         st.session_state[key] = None if optional else usual  # where it is only let go, the browser goes on showing it
     elif asked is not None and asked not in map(called, values):
-        _say_fallback(key, asked, _options_in_words([called(value) for value in values]))
+        say_fallback(key, asked, _options_in_words([called(value) for value in values]))
     elif carried:
         st.session_state[key] = st.session_state[key]  # a new page does not take over what a link chose
     if look in ("row", "pills"):
@@ -345,7 +345,7 @@ def choose_number(
     if key in st.session_state and not _within(st.session_state[key], low, high):
         st.session_state[key] = usual
     elif asked is not None and not _within(asked, low, high):
-        _say_fallback(key, asked, f"{number(low)} to {number(high)}")
+        say_fallback(key, asked, f"{number(low)} to {number(high)}")
     if look == "pages":
         return st.pagination(int(high), key=key, bind="query-params", **settings)
     widget: Any = st.slider if look == "slider" else st.number_input
@@ -361,7 +361,7 @@ def choose_channel(where: str, count: int, usual: int, *, key: str, **settings: 
     moved = place != where or asked == opened != usual
     if moved or not _within(asked, 0, count - 1):
         if asked is not None and not moved:
-            _say_fallback(key, str(asked), f"0 to {count - 1}")
+            say_fallback(key, str(asked), f"0 to {count - 1}")
         st.session_state[key] = usual
     st.session_state[at] = (where, usual)
     return int(st.number_input("Channel", 0, count - 1, usual, key=key, bind="query-params", **settings))
@@ -378,7 +378,7 @@ def _asked_by_link(key: str) -> str | None:
     return None if key in st.session_state else st.query_params.get(key)
 
 
-def _say_fallback(key: str, asked: str, allowed: str) -> None:
+def say_fallback(key: str, asked: str, allowed: str) -> None:
     message = f"The link asks for {key} “{literal(asked[:40])}”; there is {literal(allowed)}. This is shown instead."
     st.caption(f":material/link_off: {message}")
 
@@ -398,7 +398,7 @@ def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> Non
     """The parts of a page by title, each drawn with what is given where it is open, and failing for itself."""
     asked = _asked_by_link(key)
     if asked is not None and asked not in draws:
-        _say_fallback(key, asked, _options_in_words(list(draws)))
+        say_fallback(key, asked, _options_in_words(list(draws)))
     places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")
     for place, draw in zip(places, draws.values(), strict=True):
         if place.open:

@@ -198,3 +198,33 @@ def test_what_a_part_of_a_page_asks_for_after_a_click_that_leaves_the_page_does_
     page.wait_for_timeout(1000)
     visitor.settle()
     expect(main(page).get_by_role("heading", level=2).first).to_be_visible()
+
+
+def test_each_step_of_a_lesson_is_a_step_of_the_history(visit, server):
+    visitor = visit(server)
+    page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=2).first
+
+    def expect_step(number: int) -> None:
+        expect(heading).to_contain_text(f"{number}. ")
+        visitor.settle()
+        assert asked(page).get("step", "1") == str(number)
+
+    visitor.open("/lesson_se?network=se")
+    expect_step(1)
+    page.keyboard.press("ArrowRight")
+    expect_step(2)
+    page.get_by_role("button", name="Next step").click()
+    expect_step(3)
+    page.locator(".st-key-step_number").get_by_role("button", name="Page 12").click()
+    expect_step(12)
+    for number in (3, 2, 1):
+        page.go_back()
+        expect_step(number)
+    page.go_forward()
+    expect_step(2)
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES['lesson_grouped']}']").click()
+    expect(main(page).get_by_role("heading", level=1)).to_contain_text("grouped")
+    expect_step(1)  # of another lesson
+    page.go_back()
+    expect(main(page).get_by_role("heading", level=1)).not_to_contain_text("grouped")
+    expect_step(2)

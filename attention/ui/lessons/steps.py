@@ -12,7 +12,7 @@ from attention.ui.page_style import at_most
 
 Subject = TypeVar("Subject")
 UNDECIDED = "Just show me"
-_STEP_OF = "_step_of"
+_NUMBER = "step_number"
 HEIGHT, HEIGHT_GUESSED = 420, 300
 """How high a presented figure is at most, in pixels: on a screen of 720 there is room for title and sentence too, and,
 with the latter, for a question."""
@@ -71,21 +71,28 @@ def go_through(steps: Mapping[str, Callable[[Subject], Step]], subject: Subject,
 
 
 def _choose_step(titles: list[str]) -> int:
-    """Back and on, by buttons and the arrow keys, and a step by its number, which is in the address."""
+    """Back and on, by buttons and the arrow keys, and a step by its number. It stands in the address, where no widget
+    holds it: so the browser's Back and Forward go through the steps."""
 
     def go(number: int) -> None:
-        st.session_state.step = number
+        st.query_params["step"] = str(number)
 
-    if st.session_state.get(_STEP_OF, titles) != titles and "step" not in st.query_params:
-        st.session_state.step = 1  # Streamlit keeps what is in the address for the next page that has its key
-    st.session_state[_STEP_OF] = titles
+    def turn() -> None:
+        go(st.session_state[_NUMBER])
+
+    asked, numbers = st.query_params.get("step", "1"), range(1, len(titles) + 1)
+    number = next((each for each in numbers if str(each) == asked), None)
+    if number is None:
+        widgets.say_fallback("step", asked, f"1 to {len(titles)}")
+        number = 1
+    st.session_state[_NUMBER] = number
     bar = st.bottom.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="steps")
     back = bar.container(width="content")
     with bar:
-        number = widgets.choose_number("Step", 1, len(titles), 1, key="step", look="pages", max_visible_pages=5)
+        st.pagination(len(titles), key=_NUMBER, on_change=turn, max_visible_pages=5)
     on = bar.container(width="content")
     for place, way, key, to in ((back, "Previous", "Left", number - 1), (on, "Next", "Right", number + 1)):
-        outside = not 1 <= to <= len(titles)
+        outside = to not in numbers
         place.button(f"{way} step", key=f"{way}_step", shortcut=key, disabled=outside, on_click=go, args=(to,))
     bar.text(f"Step {number} of {len(titles)}")
     return number
