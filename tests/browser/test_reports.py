@@ -106,3 +106,39 @@ def test_a_browser_that_cannot_unpack_says_so_and_shows_the_rest(browser, file):
         expect(page.get_by_text("this browser is too old to unpack them")).to_be_visible()
         assert page.locator("img").count() > 4 and page.locator(".js-plotly-plot").count() == 0
         assert page.locator("a.csv").first.get_attribute("download").endswith(".csv.gz")
+
+
+ON_PAPER = """() => {
+    const ink = getComputedStyle(document.body).color, plots = [...document.querySelectorAll(".js-plotly-plot")];
+    return {
+        ink,
+        inks: plots.flatMap(plot => [...plot.querySelectorAll(".xtick text")].map(text => text.style.fill)),
+        beyond: plots.filter(plot => plot.getBoundingClientRect().right > innerWidth
+            || [...plot.querySelectorAll(".main-svg")].some(drawn => drawn.getBoundingClientRect().right > innerWidth))
+            .map(plot => plot.closest("figure").dataset.name),
+        undrawn: charts.filter(chart => !chart.drawn).length,
+        wide: Math.max(...plots.map(plot => plot.getBoundingClientRect().width)) / innerWidth,
+    };
+}"""
+PAPER = (703, 1040)
+"""A sheet of A4 without its margins, in CSS pixels."""
+
+
+@pytest.mark.parametrize("appearance", ["light", "dark"])
+@pytest.mark.parametrize("least", [0, 1400])
+def test_on_paper_each_figure_is_whole_and_dark_on_light(browser, file, appearance, least):
+    with opened(browser, file, color_scheme=appearance) as page:
+        page.evaluate("ready")
+        page.evaluate("least => { charts[0].plot.style.minWidth = `${least}px`; }", least)
+        before = page.evaluate("getComputedStyle(document.body).color")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.set_viewport_size(dict(zip(("width", "height"), PAPER, strict=True)))
+        page.emulate_media(media="print")
+        seen = page.evaluate(ON_PAPER)
+        assert (seen["beyond"], seen["undrawn"]) == ([], 0) and seen["wide"] > 0.9
+        assert {max(map(int, re.findall(r"\d+", ink)[:3])) < 128 for ink in [seen["ink"], *seen["inks"]]} == {True}
+        page.emulate_media(media="screen")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate("getComputedStyle(document.body).color") == before
+        page.wait_for_function("charts.every(({plot}) => Math.abs(plot._fullLayout.width - plot.clientWidth) < 2)")
