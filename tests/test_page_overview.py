@@ -77,13 +77,14 @@ def test_a_block_opens_on_its_page():
     assert app.session_state["block"] == "layer2.0.attention"
 
 
-def test_unknown_names_in_a_link_fall_back():
-    app = opened(network="resnet51", picture="Nobody")
-    assert not app.exception and len(app.error) == 1
-    assert "no classifier" in app.error[0].value and "Until another is chosen, this is cbam-b0" in app.error[0].value
+def test_what_a_link_names_and_is_not_there_is_said_below_the_title_for_a_phone_hides_the_sidebar():
+    app = opened(network="resnet51", picture="Nobody", bands="red, green, violet")
+    network, bands = (error.value for error in app.main.error)
+    assert not app.exception and len(app.error) == 2 and "violet" in bands
+    assert "no classifier" in network and "Until another is chosen, this is cbam-b0" in network
     assert any("CBAM-B0" in caption.value.replace("\\", "") for caption in app.caption)
     assert app.pills(key="picture").value == images.samples()[0].title
-    assert [caption for caption in app.caption if "The link asks for picture “Nobody”" in caption.value]
+    assert [caption for caption in app.main.caption if "The link asks for picture “Nobody”" in caption.value]
 
 
 def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():

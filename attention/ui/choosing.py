@@ -22,7 +22,7 @@ from attention.observe import NetworkChoice, Picture
 from attention.records import Band, GatescopeError, ModelCard
 from attention.ui import uploads
 from attention.ui.cache import MOST, STORE
-from attention.ui.widgets import ON_OFFER, choose, literal, sentence
+from attention.ui.widgets import ON_OFFER, choose, literal, notes, sentence
 
 if TYPE_CHECKING:  # the page is painted before torch is loaded
     from attention.models.checkpoints import Contents
@@ -180,7 +180,8 @@ def _served() -> serving.Served | None:
         with st.spinner("Building your network", show_time=True):
             return serving.served()
     except GatescopeError as error:
-        st.error(f"{sentence(error)} Until that is put right and this page opened anew, your network is not here.")
+        with notes():
+            st.error(f"{sentence(error)} Until that is put right and this page opened anew, your network is not here.")
         return None
 
 
@@ -189,7 +190,8 @@ def _card(name: str) -> ModelCard:
         with st.spinner("Looking the network up", show_time=True):
             return zoo.card(name)
     except GatescopeError as error:
-        st.error(f"{sentence(error)} Until another is chosen, this is {DEFAULT}.")
+        with notes():
+            st.error(f"{sentence(error)} Until another is chosen, this is {DEFAULT}.")
         return zoo.card(DEFAULT)
 
 

@@ -18,7 +18,7 @@ from attention.ui import cache, export, gallery, going_back, presenting, sign_in
 from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs
 from attention.ui.fetching import fetch
 from attention.ui.pages import GROUPS, LESSON_PAGES, PAGES
-from attention.ui.widgets import errors, literal, mark_random, sentence
+from attention.ui.widgets import errors, literal, mark_random, notes_in, sentence
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
@@ -51,7 +51,8 @@ def draw_frame(title: str) -> None:
     is_lesson = page in LESSON_PAGES and not presenting.is_on()
     place = st.container(key="read_lesson") if is_lesson else st  # first_page.css makes it small
     place.title(title, anchor=False)
-    with st.sidebar:
+    below_title = st.container()
+    with st.sidebar, notes_in(below_title):
         choice = choose_network(page)
         with errors():
             choice = choose_answer(choice)

@@ -6,6 +6,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -57,7 +58,8 @@ def errors() -> Iterator[None]:
     except predictions.PredictionError as error:  # nothing is wrong with such a network
         st.info(f"{sentence(error)} What stands here needs classes; its gates are on the other pages.")
     except GatescopeError as error:
-        st.error(sentence(error), icon=":material/error:")
+        with notes():
+            st.error(sentence(error), icon=":material/error:")
     except OSError as error:  # a full disk of the server's, whose folders are no visitor's affair
         traceback.print_exc()
         reason = literal(os.strerror(error.errno) if error.errno else type(error).__name__)
@@ -380,7 +382,26 @@ def _asked_by_link(key: str) -> str | None:
 
 def say_fallback(key: str, asked: str, allowed: str) -> None:
     message = f"The link asks for {key} “{literal(asked[:40])}”; there is {literal(allowed)}. This is shown instead."
-    st.caption(f":material/link_off: {message}")
+    with notes():
+        st.caption(f":material/link_off: {message}")
+
+
+_NOTES: ContextVar[DeltaGenerator | None] = ContextVar("notes", default=None)
+
+
+@contextlib.contextmanager
+def notes_in(place: DeltaGenerator) -> Iterator[None]:
+    """In the block, `notes()` are written into the place. It is the sidebar's block, which a phone hides at first."""
+    token = _NOTES.set(place)
+    try:
+        yield
+    finally:
+        _NOTES.reset(token)
+
+
+def notes() -> contextlib.AbstractContextManager[object]:
+    """Where it is said that something else is shown than was asked for: below the title, or where the widget is."""
+    return _NOTES.get() or contextlib.nullcontext()
 
 
 def _options_in_words(names: Sequence[str]) -> str:
