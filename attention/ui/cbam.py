@@ -280,8 +280,8 @@ def _draw_code() -> None:
     from attention.layers import CBAM, SpatialGate
 
     st.markdown("Where CBAM's paper has it: on the residual branch, before the addition.")
-    st.mermaid_chart(
-        PLACEMENT, alt="Two convolutions, then the channel gate, then the spatial gate, then the shortcut is added."
+    widgets.diagram(
+        PLACEMENT, "Two convolutions, then the channel gate, then the spatial gate, then the shortcut is added."
     )
     st.code(inspect.getsource(SpatialGate), language="python", wrap_lines=True)
     widgets.code(CBAM, USAGE)

@@ -28,8 +28,10 @@ from attention.ui.page_style import styled
 
 ON_A_PHONE = 340
 """Pixels that a figure has on a phone."""
-WIDTHS = (30, 40, 50, 60)
+WIDTHS = (30, 40, 45, 50, 60)
 """How wide a figure can be held by `screen.css`, in units of 16 pixels, or more in a presentation."""
+DIAGRAM = 720
+"""Pixels that the letters of a diagram need to be read."""
 FORMATS = ["PNG", "SVG"]
 """What a figure can be as a file."""
 OTHER_TOOLS = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
@@ -89,7 +91,7 @@ def show(
     elif isinstance(chart.figure, bytes):
         st.image(chart.figure, width="stretch", alt=readable(chart.alt), caption=literal(chart.caption))
     elif isinstance(chart.figure, go.Figure):
-        with _place_of(chart):
+        with _place_of(chart.key, chart.least_width):
             st.plotly_chart(
                 styled(chart.figure),
                 key=chart.key,
@@ -105,12 +107,18 @@ def show(
         fold(**{chart.key: chart.table})
 
 
-def _place_of(chart: Chart) -> DeltaGenerator:
-    """Where a figure is as wide as its texts need, and moves sideways on a screen that is narrower."""
-    if chart.least_width <= ON_A_PHONE:
+def diagram(source: str, alt: str) -> None:
+    """Boxes and arrows, written in mermaid's words."""
+    with _place_of("diagram", DIAGRAM):
+        st.mermaid_chart(source, alt=alt)
+
+
+def _place_of(key: str, least_width: float) -> DeltaGenerator:
+    """Where a figure is as wide as its texts need, in pixels, and moves sideways on a screen that is narrower."""
+    if least_width <= ON_A_PHONE:
         return st.container()
-    least = next((width for width in WIDTHS if 16 * width >= chart.least_width), WIDTHS[-1])
-    return st.container(key=f"wide_{least}_{slug(chart.key)}")
+    least = next((width for width in WIDTHS if 16 * width >= least_width), WIDTHS[-1])
+    return st.container(key=f"wide_{least}_{slug(key)}")
 
 
 def say(

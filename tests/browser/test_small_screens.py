@@ -117,3 +117,18 @@ def test_texts_of_figures_are_apart(contexts, server, name):
     visitor.check()
     visitor.page.close()
     assert found == {}
+
+
+def test_a_diagram_keeps_letters_that_can_be_read_and_says_that_it_goes_on(contexts, server):
+    visitor = Visitor(contexts["light"], server, width=390, height=844)
+    visitor.open("/cbam?network=cbam&tab=Code")
+    picture = visitor.page.get_by_test_id("stMermaidChart").locator("img")
+    shown, drawn = picture.evaluate("picture => [picture.getBoundingClientRect().width, picture.naturalWidth]")
+    place = visitor.page.locator("[class*='st-key-wide_']:has([data-testid=stMermaidChart])")
+    goes_on, hint = place.evaluate(
+        "place => [place.scrollWidth > place.clientWidth, getComputedStyle(place.firstElementChild, '::before').width]"
+    )
+    assert shown / drawn > 0.65 and goes_on and float(hint.removesuffix("px")) > 100
+    assert visitor.page.evaluate(LOOK, FIGURES)[-1] == 0
+    visitor.check()
+    visitor.page.close()

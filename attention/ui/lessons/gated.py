@@ -158,7 +158,7 @@ def placement(gated: Gated, gates: str, usage: str, why: str) -> Step:
 
     def draw() -> None:
         residual = RESIDUAL.replace("GATES", f'c["{gates}"] -- gated -->')
-        st.mermaid_chart(residual, alt=f"Convolutions, then {gates}, then the shortcut is added.")
+        widgets.diagram(residual, f"Convolutions, then {gates}, then the shortcut is added.")
         st.code(usage, language="python")
 
     return Step(
@@ -169,7 +169,7 @@ def placement(gated: Gated, gates: str, usage: str, why: str) -> Step:
         Prediction(
             "Where do the gates stand?", (BEFORE, AFTER), BEFORE, "They weigh the branch; the shortcut stays whole."
         ),
-        lambda: st.mermaid_chart(RESIDUAL.replace("GATES", ""), alt="Convolutions, then the shortcut is added."),
+        lambda: widgets.diagram(RESIDUAL.replace("GATES", ""), "Convolutions, then the shortcut is added."),
     )
 
 
