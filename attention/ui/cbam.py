@@ -249,7 +249,7 @@ def _draw_channel(observation: Observation, block: Block) -> None:
     where = f"{observation.choice.key} {block.name}"
     channel = widgets.choose_channel(where, len(gate), int(gate.argmax()), key="unit", width=140)
     widgets.show(spatial.branches(steps, gate, channel))
-    st.latex(r"M_c = \sigma\left(\mathrm{MLP}(\mathrm{AvgPool}(F)) + \mathrm{MLP}(\mathrm{MaxPool}(F))\right)")
+    st.latex(r"M_c = \sigma\big(\mathrm{MLP}(\mathrm{AvgPool}(F)) + \mathrm{MLP}(\mathrm{MaxPool}(F))\big)")
     st.latex(numbers_of_channel(steps, gate, channel))
     st.caption("σ is the sigmoid.")
 
