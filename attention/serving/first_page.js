@@ -18,3 +18,8 @@
     }
   };
 }
+// A page is printed as it stands on the screen, as small as makes it fit: its figures keep the width that they have there.
+addEventListener("beforeprint", () => {
+  const page = document.querySelector('[data-testid="stMainBlockContainer"]');
+  if (page) document.documentElement.style.setProperty("--screen", page.getBoundingClientRect().width);
+});

@@ -202,3 +202,22 @@ def test_a_saved_view_keeps_every_option(visit, server):
         expect(page).to_have_url(re.compile(f"/{name}"))
         visitor.settle()
         assert asked(page) == before
+
+
+PRINTED = """() => ({
+    figures: [...document.querySelectorAll("[data-testid=stMain] .main-svg, [data-testid=stMain] img")]
+        .map(figure => figure.getBoundingClientRect()).filter(box => box.width).map(box => box.right / innerWidth),
+    sidebar: document.querySelector("[data-testid=stSidebar]").checkVisibility(),
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_on_paper_the_figures_of_a_page_are_whole_and_the_sidebar_is_not_there(visit, server, width):
+    visitor = visit(server)
+    visitor.page.set_viewport_size({"width": width, "height": 900})
+    visitor.open("/cbam?network=cbam")
+    visitor.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visitor.page.emulate_media(media="print")
+    visitor.page.set_viewport_size({"width": 703, "height": 1040})  # A4 without its margins
+    seen = visitor.page.evaluate(PRINTED)
+    assert 0.7 < max(seen["figures"]) <= 1 and not seen["sidebar"]
