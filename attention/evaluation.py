@@ -48,10 +48,7 @@ def measured(network: Network, folder: Path) -> ModelCard:
     """
     result = _surveyed(network, _class_pictures(network, folder))
     return replace(
-        network.card,
-        accuracy=result.accuracy,
-        validation_pictures=result.pictures,
-        gate_health=_health(result),
+        network.card, accuracy=result.accuracy, validation_pictures=result.pictures, gate_health=_health(result)
     )
 
 

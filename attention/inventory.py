@@ -92,14 +92,7 @@ def known_form(kind: type) -> str:
     return next((form for form, names in forms.items() if kind.__name__ in names), "")
 
 
-COUNTS = (
-    "parameters",
-    "macs",
-    "ungrouped_parameters",
-    "ungrouped_macs",
-    "attention_parameters",
-    "attention_macs",
-)
+COUNTS = ("parameters", "macs", "ungrouped_parameters", "ungrouped_macs", "attention_parameters", "attention_macs")
 """The counts of a part, which add up over parts."""
 
 

@@ -79,12 +79,7 @@ def load_pictures(folder: Path, size: int = 176) -> Pictures:
 
 
 def train(
-    variant: str,
-    pictures: Pictures,
-    checkpoint: Path,
-    recipe: Recipe = Recipe(),
-    *,
-    device: torch.device | None = None,
+    variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe(), *, device: torch.device | None = None
 ) -> nn.Module:
     """Train a variant, from its checkpoint if there is one, and leave the checkpoint behind; on the CPU unless said.
 

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    source: Path,
-    out: Path,
-    *,
-    model: str | None,
-    device: "torch.device | None",
-    own: Own | None = None,
-    **how: Any,
+    source: Path, out: Path, *, model: str | None, device: "torch.device | None", own: Own | None = None, **how: Any
 ) -> str:
     """Write the report of a picture or of a survey's result; says what came of it. `how` is what `naming.observe` takes
     besides. Raises GatescopeError."""

@@ -22,15 +22,7 @@ from attention.files import naming, open_plain, why
 from attention.foreign import parsed, shown
 from attention.limits import BUILDING
 from attention.models import archives, states
-from attention.models.limits import (
-    DTYPES,
-    CheckpointError,
-    Claim,
-    Limits,
-    check_claims,
-    check_header,
-    check_size,
-)
+from attention.models.limits import DTYPES, CheckpointError, Claim, Limits, check_claims, check_header, check_size
 from attention.models.states import Choose, SeveralNetworksError
 
 __all__ = ["CheckpointError", "Contents", "Limits", "SeveralNetworksError", "contents", "read"]

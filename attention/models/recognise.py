@@ -14,15 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from attention.models import layouts, published
-from attention.models.families import (
-    Architecture,
-    Candidate,
-    Differences,
-    Family,
-    RecognitionError,
-    Shapes,
-    first,
-)
+from attention.models.families import Architecture, Candidate, Differences, Family, RecognitionError, Shapes, first
 from attention.models.network import needing_libraries
 from attention.numbers import amount
 

@@ -23,12 +23,7 @@ if TYPE_CHECKING:  # a page takes this module's defaults without torch
     from attention.models.families import Architecture
 
 USUAL = Preprocessing(
-    224,
-    crop=0.875,
-    mean=IMAGENET_MEAN,
-    std=IMAGENET_STD,
-    interpolation="bilinear",
-    whole_pixels=True,
+    224, crop=0.875, mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bilinear", whole_pixels=True
 )
 """How pictures of ImageNet are mostly prepared: 256 px on the shorter side, and the central 224 of them."""
 PARTS = ("size", "crop", "interpolation", "mean", "std", "bands")

@@ -69,8 +69,7 @@ OPTIONS = (
     *OWN,
     OUTPUTS,
     click.Option(
-        ["--bands"],
-        help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
+        ["--bands"], help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many]."
     ),
     click.Option(["--device"], callback=read_by(device_of), help=f"{ALLOWED} [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),

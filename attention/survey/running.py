@@ -209,11 +209,7 @@ def print_progress() -> Callable[[Progress], None]:
         tenth = 10 * progress.done // progress.total
         if terminal or tenth > shown:
             shown = tenth
-            print(
-                str(progress),
-                end="\r" if terminal and progress.done < progress.total else "\n",
-                file=sys.stderr,
-            )
+            print(str(progress), end="\r" if terminal and progress.done < progress.total else "\n", file=sys.stderr)
 
     return show
 
