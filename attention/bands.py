@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, TiffImagePlugin
+from PIL.ExifTags import Base as Tag
 
 from attention import numbers as said
 from attention.records import Band, GatescopeError
@@ -28,12 +29,17 @@ STRIP = 4_000_000
 """Values that are converted at a time."""
 _LAYERS = "gatescope_layers"
 """An attribute, which no operation of Pillow's copies: in `info`, a mirrored picture would keep bands that are not."""
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS = 256, 257, 258, 259, 262, 277, 278
-_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT, _GDAL = 284, 317, 322, 323, 338, 339, 42112
-_PLACES = {273: 279, 324: 325}
+_GDAL = 42112
+"""The tag in which GDAL describes the bands."""
+_PLACES = {Tag.StripOffsets: Tag.StripByteCounts, Tag.TileOffsets: Tag.TileByteCounts}
 """The tags of where the strips or the tiles are, and of how long they are."""
-_WANTED = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PLANAR, _PREDICTOR, _TILE_WIDTH}
-_WANTED |= {_TILE_HEIGHT, _EXTRA, _FORMAT, *_PLACES, *_PLACES.values()}
+_NEEDED = {Tag.ImageWidth, Tag.ImageLength, Tag.BitsPerSample, Tag.PhotometricInterpretation}
+_USUAL: dict[int, tuple[int, ...]] = dict.fromkeys(
+    (Tag.Compression, Tag.SamplesPerPixel, Tag.PlanarConfiguration, Tag.Predictor, Tag.SampleFormat), (1,)
+)
+"""What a tag that is not there means."""
+_WANTED = {*_NEEDED, *_USUAL, Tag.ExtraSamples, Tag.RowsPerStrip, Tag.TileWidth, Tag.TileLength}
+_WANTED |= {*_PLACES, *_PLACES.values()}
 _READ = {(1, 8), (1, 16), (1, 32), (2, 16), (2, 32), (3, 32)}
 """Sample formats (whole, signed, floating-point) and bits that Pillow has of one band."""
 _DESCRIBED = re.compile(r'<Item name="DESCRIPTION" sample="(\d{1,3})"[^<>]*>([^<>]{1,200})</Item>')
@@ -134,17 +140,17 @@ class Tiff:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.tags[_WIDTH][0], self.tags[_HEIGHT][0]
+        return self.tags[Tag.ImageWidth][0], self.tags[Tag.ImageLength][0]
 
     @property
     def count(self) -> int:
         """How many bands there are."""
-        return self.tags[_COUNT][0]
+        return self.tags[Tag.SamplesPerPixel][0]
 
     @property
     def itemsize(self) -> int:
         """Bytes of a value, decoded."""
-        return self.tags[_BITS][0] // 8
+        return self.tags[Tag.BitsPerSample][0] // 8
 
     @property
     def colours(self) -> tuple[int, int, int]:
@@ -166,10 +172,10 @@ def tiff(data: bytes) -> Tiff | None:
         described = str(directory.get(_GDAL, ""))
     except Exception:  # on damaged data Pillow raises nearly every type there is, and will say so
         return None
-    tags = {_COMPRESSION: (1,), _COUNT: (1,), _PLANAR: (1,), _PREDICTOR: (1,), _EXTRA: (), _FORMAT: (1,)} | found
-    if not {_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC} <= {*tags} or not _is_read(tags):
+    tags = _USUAL | found
+    if not tags.keys() >= _NEEDED or not _is_read(tags):
         return None
-    names = [""] * tags[_COUNT][0]
+    names = [""] * tags[Tag.SamplesPerPixel][0]
     for number, name in _DESCRIBED.findall(described):
         if int(number) < len(names):
             names[int(number)] = " ".join(unescape(name).split())[:LONGEST]
@@ -192,13 +198,15 @@ def _listed(value: Any) -> Sequence[Any]:
 
 def _is_read(tags: dict[int, tuple[int, ...]]) -> bool:
     """Whether the bands are what this module reads, whole bytes, alike, no JPEG; and Pillow does not give them all."""
-    kinds = {(number, bits) for number in tags[_FORMAT] for bits in tags[_BITS]}
-    grey, count = tags[_PHOTOMETRIC] == (1,), tags[_COUNT][0]
-    if tags[_PHOTOMETRIC] not in ((1,), (2,)) or tags[_COMPRESSION][0] in (6, 7) or not 2 <= count <= 512:
+    kinds = {(number, bits) for number in tags[Tag.SampleFormat] for bits in tags[Tag.BitsPerSample]}
+    photometric, count = tags[Tag.PhotometricInterpretation], tags[Tag.SamplesPerPixel][0]
+    if photometric not in ((1,), (2,)) or tags[Tag.Compression][0] in (6, 7) or not 2 <= count <= 512:
         return False
-    if len(kinds) != 1 or not kinds <= _READ or tags[_PREDICTOR][0] not in (1, 2) or tags[_PLANAR][0] not in (1, 2):
+    ways = {tags[Tag.Predictor][0], tags[Tag.PlanarConfiguration][0]}
+    if len(kinds) != 1 or not kinds <= _READ or not ways <= {1, 2}:
         return False
-    with_alpha = count == (2 if grey else 4) and {*tags[_EXTRA]} & {1, 2}
+    grey = photometric == (1,)
+    with_alpha = count == (2 if grey else 4) and {*tags.get(Tag.ExtraSamples, ())} & {1, 2}
     return not with_alpha and not (not grey and count == 3 and kinds == {(1, 8)})
 
 
@@ -213,7 +221,7 @@ def values(file: Tiff) -> list[NDArray[Any]]:
     if at is None:
         raise PictureError("The TIFF file does not say where its values are; it is damaged.")
     places, lengths = file.tags[at], file.tags[_PLACES[at]]
-    if file.tags[_PLANAR][0] == 1:
+    if file.tags[Tag.PlanarConfiguration][0] == 1:
         whole = _decoded(file, places, lengths, count, at).reshape(height, width, count)
         return list(np.moveaxis(_undone(whole, file), 2, 0))
     each = len(places) // count
@@ -222,15 +230,24 @@ def values(file: Tiff) -> list[NDArray[Any]]:
     return [_undone(one, file)[..., 0] for one in single]
 
 
-def _decoded(file: Tiff, places: Sequence[int], lengths: Sequence[int], times: int, at: int) -> NDArray[Any]:
+def _decoded(file: Tiff, places: Sequence[int], lengths: Sequence[int], times: int, at: Tag) -> NDArray[Any]:
     """(height, width * times): the strips or tiles at these places as one band."""
     tags, (width, height) = file.tags, file.size
-    wanted = {_WIDTH: [width * times], _HEIGHT: [height], _BITS: [tags[_BITS][0]], _COMPRESSION: tags[_COMPRESSION]}
-    wanted |= {_PHOTOMETRIC: [1], at: places, _COUNT: [1], _PLACES[at]: lengths, _FORMAT: [tags[_FORMAT][0]]}
-    if at == 273:
-        wanted[_ROWS] = [min(tags.get(_ROWS, (height,))[0], height)]
+    wanted: dict[int, Sequence[int]] = {
+        Tag.ImageWidth: [width * times],
+        Tag.ImageLength: [height],
+        Tag.BitsPerSample: [tags[Tag.BitsPerSample][0]],
+        Tag.Compression: tags[Tag.Compression],
+        Tag.PhotometricInterpretation: [1],
+        Tag.SamplesPerPixel: [1],
+        Tag.SampleFormat: [tags[Tag.SampleFormat][0]],
+        at: places,
+        _PLACES[at]: lengths,
+    }
+    if at == Tag.StripOffsets:
+        wanted[Tag.RowsPerStrip] = [min(tags.get(Tag.RowsPerStrip, (height,))[0], height)]
     else:
-        wanted |= {_TILE_WIDTH: [tags[_TILE_WIDTH][0] * times], _TILE_HEIGHT: tags[_TILE_HEIGHT]}
+        wanted |= {Tag.TileWidth: [tags[Tag.TileWidth][0] * times], Tag.TileLength: tags[Tag.TileLength]}
     with Image.open(BytesIO(_directed(file.data, wanted)), formats=["TIFF"]) as picture:
         decoded = np.array(picture)
     return decoded.astype(decoded.dtype.newbyteorder("="), copy=False)
@@ -242,7 +259,7 @@ def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
     lists, behind = b"", len(data) + 2 + 12 * len(wanted) + 4
     table = struct.pack(f"{order}H", len(wanted))
     for tag, numbers in sorted(wanted.items()):
-        short = max(numbers) < 2**16 and tag in (_BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _FORMAT)
+        short = max(numbers) < 2**16
         packed = struct.pack(f"{order}{len(numbers)}{'H' if short else 'I'}", *numbers)
         table += struct.pack(f"{order}HHI", tag, 3 if short else 4, len(numbers))
         if len(packed) > 4:
@@ -255,8 +272,8 @@ def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
 
 def _undone(pixels: NDArray[Any], file: Tiff) -> NDArray[Any]:
     """Without the horizontal differences of predictor 2, which begin anew in each tile; (height, width, bands)."""
-    if file.tags[_PREDICTOR] == (2,):
-        across = file.tags.get(_TILE_WIDTH, file.size[:1])[0]
+    if file.tags[Tag.Predictor] == (2,):
+        across = file.tags.get(Tag.TileWidth, file.size[:1])[0]
         for left in range(0, pixels.shape[1], across):
             part = pixels[:, left : left + across]
             np.add.accumulate(part, axis=1, out=part)
@@ -310,13 +327,9 @@ def span(low: float, high: float, *, sixteen: bool) -> tuple[float, float, str]:
     return 0.0, 2.0**bits - 1, f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
 
 
-SAMPLE_FORMAT, SIGNED = 339, (2,)
-"""A tag of TIFF, and what it says of whole numbers with a sign."""
-
-
 def is_signed(picture: Image.Image) -> bool:
     """Whether the bytes of a grey TIFF stand for -128 to 127."""
-    return picture.mode == "L" and getattr(picture, "tag_v2", {}).get(SAMPLE_FORMAT) == SIGNED
+    return picture.mode == "L" and getattr(picture, "tag_v2", {}).get(Tag.SampleFormat) == (2,)
 
 
 def spread(picture: Image.Image) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL.ExifTags import Base as Tag
 
 from attention import bands, files
 from attention.bands import BANDS, RGB, PictureError
@@ -32,7 +33,7 @@ HEIC = find_spec("pillow_heif") is not None
 AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIF"] if HEIC else []))
 """AVIF where Pillow was built with it, as its wheels from 11.3 on are; HEIC, a phone's, where pillow-heif is there."""
-_NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIC"] if HEIC else [])]
+_NAMES = [{"WEBP": "WebP", "HEIF": "HEIC"}.get(form, form) for form in FORMATS]
 ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 LARGEST = 1024
 """Side of the picture that a network sees, in pixels, at most."""
@@ -52,7 +53,6 @@ REACH = 2
 """Rows of the result that a bicubic kernel reaches over, on either side."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Those of ImageNet's colours, from 0 to 1, which most networks have learned with."""
-ORIENTATION = 0x0112
 MOST_FRAMES = 10_000
 """Pictures of a TIFF file that are counted."""
 
@@ -314,13 +314,13 @@ def _frames(data: bytes) -> tuple[str, int]:
     """What is said of a TIFF file's further pictures, and how it is to be turned."""
     count, turn = 0, 1
     for count, directory in enumerate(islice(bands.directories(data), MOST_FRAMES), start=1):
-        turn = int(directory.get(ORIENTATION, 1)) if count == 1 else turn
+        turn = int(directory.get(Tag.Orientation, 1)) if count == 1 else turn
     return f"the first of its {count:,} pictures" if count > 1 else "", turn
 
 
 def _turned(picture: Image.Image, orientation: int) -> Image.Image:
     """Upright, by EXIF's number."""
-    picture.getexif()[ORIENTATION] = orientation
+    picture.getexif()[Tag.Orientation] = orientation
     ImageOps.exif_transpose(picture, in_place=True)
     return picture
 
@@ -339,7 +339,7 @@ def _upright(picture: Image.Image, data: bytes) -> Image.Image:
         convert, said = _stretching(picture)
         notes.append(said)
     shown = _scaled_down(picture, convert)
-    shown = _turned(shown, picture.getexif().get(ORIENTATION, 1))
+    shown = _turned(shown, picture.getexif().get(Tag.Orientation, 1))
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
 
@@ -400,7 +400,7 @@ def _left_aside(picture: Image.Image) -> Iterator[str]:
     """What of a file is not read, a phrase each."""
     if (frames := getattr(picture, "n_frames", 1)) > 1:
         yield f"the first of its {frames:,} pictures"
-    if picture.mode == "RGB" and (count := getattr(picture, "tag_v2", {}).get(277, 1)) > 3:
+    if picture.mode == "RGB" and (count := getattr(picture, "tag_v2", {}).get(Tag.SamplesPerPixel, 1)) > 3:
         yield f"its first 3 bands of {count}"
 
 
@@ -408,10 +408,10 @@ def _tiff(data: bytes) -> str:
     """What a TIFF file that is not read holds, by its own header."""
     try:
         tags = next(bands.directories(data))
-        bits = max(tags.get(258, (1,)))
+        bits = max(tags.get(Tag.BitsPerSample, (1,)))
         kinds = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-        number = kinds.get(max(tags.get(339, (1,))), "unsigned")
-        count = tags.get(277, 1)
+        number = kinds.get(max(tags.get(Tag.SampleFormat, (1,))), "unsigned")
+        count = tags.get(Tag.SamplesPerPixel, 1)
         held = f"{count} band{'s' * (count != 1)} of {bits} {number} bits"
     except Exception:  # on damaged data Pillow raises nearly every type there is
         return "a damaged TIFF picture"
