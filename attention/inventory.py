@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from attention.records import Gate, Inventory, Known, Part, Unlisted, owner_of
+from attention.records import Gate, Inventory, Known, Part, Unlisted, owner_of, within
 
 if TYPE_CHECKING:  # a page reads the rows before torch is loaded
     from torch import nn
@@ -142,12 +142,8 @@ def folded(part: Part, *, deepest: int, depth: int = 0, holder: str = "") -> Ite
                 yield from folded(alike[0], deepest=deepest, depth=depth + 1, holder=part.name)
 
 
-def alike(one: Part, other: Part) -> bool:
-    """Whether two parts differ in nothing but their place: class, numbers, shapes, and all that is in them."""
-    return _signature(one, one.name) == _signature(other, other.name)
-
-
 def _signature(part: Part, root: str) -> tuple[object, ...]:
+    """Equal for parts that differ in nothing but their place: class, numbers, shapes, and all that is in them."""
     own = tuple(getattr(part, field.name) for field in fields(part) if field.name not in ("name", "gates", "parts"))
     gates = tuple(gate.removeprefix(root) for gate in part.gates)
     return (part.name.removeprefix(root), *own, gates, *(_signature(inner, root) for inner in part.parts))
@@ -231,7 +227,9 @@ class _Tree:
     def part(self, name: str, module: "nn.Module", *, attends: bool) -> Part:
         """A module and all that is in it; `attends` where it is part of an attention block."""
         form = self._attention.form(name)
-        attends = attends or self._counts_whole(name, form)
+        holds_blocks = any(other != name and within(other, name) for other in self._attention.blocks)
+        # What holds known blocks is not attention through and through: they are.
+        attends = attends or (bool(form) and not holds_blocks)
         features = FEATURES.get(type(module).__name__, ()) if form else ()
         inner = [
             self.part(path, child, attends=attends and key not in features)
@@ -243,11 +241,6 @@ class _Tree:
         closed = form and not features
         shown = () if closed else tuple(_unwrapped(each) for each in inner if each.kernel or each.form or each.parts)
         return replace(whole, form=form, gates=self._attention.inside(name), parts=shown)
-
-    def _counts_whole(self, name: str, form: str) -> bool:
-        """Whether a module is attention through and through: one that holds known blocks is not, they are."""
-        holds = any(other != name and within(other, name) for other in self._attention.blocks)
-        return bool(form) and not holds
 
     def _alone(self, name: str, module: "nn.Module", *, attends: bool) -> Part:
         """What a module is and has itself, without the modules in it."""
@@ -299,11 +292,6 @@ def _unwrapped(part: Part) -> Part:
     return part if inner.form else replace(part, parts=inner.parts)
 
 
-def within(name: str, outer: str) -> bool:
-    """Whether a module is another one or stands in it; everything stands in the network, whose name is empty."""
-    return not outer or name == outer or name.startswith(f"{outer}.")
-
-
 def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
     """The module that each gate belongs to: the one that applies it, or the known block in it that only makes it.
 
@@ -312,12 +300,8 @@ def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
     homes = {gate.name: owner_of(gate.name) for gate in gates}
     for applier in dict.fromkeys(homes.values()):
         applied = [gate for gate, home in homes.items() if home == applier]
-        makers = [block for block in blocks if _parent(block) == applier and block not in homes.values()]
+        inside = (block for block in blocks if block and block.rpartition(".")[0] == applier)
+        makers = [block for block in inside if block not in homes.values()]
         if len(makers) == len(applied):
             homes.update(zip(applied, makers, strict=True))
     return homes
-
-
-def _parent(name: str) -> str | None:
-    """The module that holds another directly; the network itself is held by none."""
-    return name.rpartition(".")[0] if name else None

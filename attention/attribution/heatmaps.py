@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from attention.attribution.layers import AttributionError, Layers, look
 from attention.attribution.methods import AT_ONCE, GradCam, Method
 from attention.limits import PASSES, Limits, at_once
-from attention.records import Heatmap, Report, in_rows
+from attention.records import Heatmap, Report, in_rows, within
 
 HEAD = "head"
 
@@ -80,8 +80,7 @@ def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {name: [] for name in layers.blocks}
     block, last = next(iter(layers.blocks), HEAD), layers.blocks[-1:]
     for name in layers.finished:
-        inside = next((each for each in layers.blocks if name == each or name.startswith(f"{each}.")), None)
-        block = inside or block
+        block = next((each for each in layers.blocks if within(name, each)), block)
         if next(module.get_submodule(name).parameters(recurse=False), None) is not None:
             found.setdefault(block, []).append(name)
         if (name,) == tuple(last):

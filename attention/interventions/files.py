@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from attention import files
 from attention.foreign import parsed, shown
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.edits import NEEDS, Edit, EditError, check_form
-from attention.records import Floats, Trace
+from attention.records import Floats, Trace, non_defaults
 
 FORMAT = "gatescope edits 1"
 MAX_BYTES = 4 * 2**20
@@ -65,7 +65,7 @@ def write(sheet: EditFile) -> str:
     for edit in sheet.edits:
         values = sheet.given.get(edit.pictures, {}) if edit.pictures else {}
         kept = {name: np.asarray(array).tolist() for name, array in values.items()}
-        edits.append(_plain(edit) | ({"values": kept} if kept else {}))
+        edits.append(non_defaults(edit) | ({"values": kept} if kept else {}))
     return json.dumps({"format": FORMAT, "network": sheet.network, "edits": edits}, indent=1)
 
 
@@ -93,7 +93,7 @@ def read(data: bytes | str) -> EditFile:
 
 def compact(edits: Sequence[Edit]) -> str:
     """The edits for a link: letters, digits, - and _; the values of other pictures' gates are left out."""
-    text = json.dumps([_plain(edit) for edit in edits], separators=(",", ":"))
+    text = json.dumps([non_defaults(edit) for edit in edits], separators=(",", ":"))
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
 
@@ -106,12 +106,6 @@ def expanded(code: str) -> tuple[Edit, ...]:
     except (ValueError, RecursionError, zlib.error, binascii.Error):
         raise EditError("The link's edits cannot be read: it was cut off or changed on its way.") from None
     return read(json.dumps({"format": FORMAT, "edits": records})).edits
-
-
-def _plain(edit: Edit) -> dict[str, Any]:
-    """The fields that say something."""
-    defaults = {each.name: each.default for each in fields(Edit)}
-    return {name: value for name, value in asdict(edit).items() if value != defaults[name]}
 
 
 def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:

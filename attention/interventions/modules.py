@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from attention.capture import Tracer, trace
 from attention.interventions.applying import Function
-from attention.records import Gate
+from attention.records import Gate, owner_of, within
 
 
 class SequentialResume:
@@ -51,9 +51,8 @@ class SequentialResume:
         return trace.output, trace.gates
 
     def _part(self, gate: str) -> int:
-        inside = f"{gate.partition('#')[0]}."
-        found = (number for number, (name, _) in enumerate(self._parts) if inside.startswith(f"{name}."))
-        return next(found, 0)
+        owner = owner_of(gate)
+        return next((number for number, (name, _) in enumerate(self._parts) if within(owner, name)), 0)
 
 
 class _Rest(nn.Module):

@@ -39,7 +39,7 @@ from attention.models.network import (
 )
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
 from attention.numbers import amount
-from attention.records import WHOLE, Band, Box, GatescopeError, ModelCard, Outputs, Size, Trace
+from attention.records import WHOLE, Band, Box, GatescopeError, ModelCard, Outputs, Size, Trace, within
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import Tensor, nn
@@ -388,7 +388,7 @@ def _imported(path: str) -> Any:
         return importlib.import_module(path)
     except RAISED as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and f"{path}.".startswith(f"{missing}."):
+        if missing and within(path, missing):
             where = "in the working directory or among what is installed"
             raise CodeError(f"There is no module {missing!r} {where}.") from error
         raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from attention.models.network import (
     seeded,
     stored_card,
 )
-from attention.records import ModelCard
+from attention.records import ModelCard, non_defaults
 
 __all__ = ["DownloadError", "Network", "Progress", "ZooError", "card", "here", "load", "names", "preprocessing"]
 
@@ -159,7 +159,7 @@ def save_cards() -> Iterator[ModelCard]:
     stored = {}
     for name in curated_names():
         made = computed_entry(name)
-        stored[name] = {"card": _stated(made.card), "weights": _stated(made.weights)}
+        stored[name] = {"card": non_defaults(made.card), "weights": non_defaults(made.weights) if made.weights else {}}
         yield made.card
     files.write(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
@@ -220,15 +220,6 @@ def computed_entry(name: str) -> Entry:
     """Computed with the library: "timm/seresnet50" takes seconds. Raises ZooError."""
     library, _, rest = name.partition("/")
     return Entry(counted(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
-
-
-def _stated(record: Any) -> dict[str, Any]:
-    """The fields of a record that differ from their defaults."""
-    if record is None:
-        return {}
-    usual = {field.name: field.default for field in fields(record)}
-    usual |= {field.name: field.default_factory() for field in fields(record) if field.default_factory is not MISSING}
-    return {key: value for key, value in asdict(record).items() if value != usual[key]}
 
 
 def _stored_entry(stored: dict[str, Any]) -> Entry:
