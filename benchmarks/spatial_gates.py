@@ -44,7 +44,7 @@ def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int 
     """Print what the gates of the network NAME do over DATA/val."""
     network, origin = zoo.load(name), zoo.load(teacher)
     with opened(data) as folder:
-        pictures = listed(folder / "val", limit)
+        pictures = survey.list_pictures(folder / "val").limited(limit)
         report_answers(network, origin, pictures, data.stem)
         maps = report_gates(network, pictures)
         report_habit(network, maps)
@@ -52,7 +52,7 @@ def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int 
         report_hiding(network, pictures.limited(hidden))
     if one_each:
         with opened(one_each) as folder:
-            report_answers(network, origin, listed(folder, limit), one_each.stem)
+            report_answers(network, origin, survey.list_pictures(folder).limited(limit), one_each.stem)
 
 
 def report_answers(network: Network, origin: Network, pictures: survey.PictureList, data: str) -> None:
@@ -165,11 +165,6 @@ def report_hiding(network: Network, pictures: survey.PictureList) -> None:
     click.echo(f"  the gates' fifth costs more than a blob in the middle for {proportion(over_blob)}")
     click.echo(f"  the gates' fifth costs more than that of another picture's gates for {proportion(over_others)}")
     click.echo(f"  more than either for {proportion(over_blob & over_others)}")
-
-
-def listed(folder: Path, limit: int | None) -> survey.PictureList:
-    pictures = survey.list_pictures(folder)
-    return pictures.limited(limit) if limit else pictures
 
 
 def batches(network: Network, pictures: survey.PictureList) -> Iterator[Tensor]:
