@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from attention import analysis, bands, files, images
@@ -28,6 +26,7 @@ from attention.numbers import number
 from attention.records import (
     Band,
     Box,
+    Doubles,
     Floats,
     GatescopeError,
     Heatmap,
@@ -189,12 +188,12 @@ class Observation:
         return predictions.logits(self.trace.output, self.outputs)[0]
 
     @property
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Doubles:
         """The probability of each class, (classes,). Raises PredictionError where there is no score for each class."""
         return analysis.probabilities(self.logits, self.outputs)
 
     @property
-    def probabilities_or_none(self) -> NDArray[np.float64] | None:
+    def probabilities_or_none(self) -> Doubles | None:
         """The probability of each class; None where the network gives no score for each class."""
         try:
             return self.probabilities

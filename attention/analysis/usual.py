@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attention.analysis.gates import Block, channel_view, highest_ninth, look, profiles, spatial_view
 from attention.kinds import Kind
-from attention.records import Floats
+from attention.records import Doubles, Floats
 
 View = tuple[str, Kind]
 """One simple view of a block's gates: the name of the block, and what its values vary over."""
@@ -64,17 +63,17 @@ class AgainstUsual:
         return len(self.others)
 
     @property
-    def usual(self) -> NDArray[np.float64]:
+    def usual(self) -> Doubles:
         """The mean over the other pictures."""
         return self.others.mean(0, dtype=np.float64)
 
     @property
-    def difference(self) -> NDArray[np.float64]:
+    def difference(self) -> Doubles:
         """This picture's less the usual."""
         return self.values - self.usual
 
     @cached_property
-    def distances(self) -> NDArray[np.float64]:
+    def distances(self) -> Doubles:
         """The root mean square distance of each picture's gate from the mean over all the others': (n + 1,).
 
         This picture's is the first. Each is measured alike, so that its rank among them is a fair one.
@@ -82,7 +81,7 @@ class AgainstUsual:
         return np.sqrt((self._from_rest**2).reshape(self.count + 1, -1).mean(1))
 
     @cached_property
-    def _from_rest(self) -> NDArray[np.float64]:
+    def _from_rest(self) -> Doubles:
         """Each picture's gate less the mean over all the others': (n + 1, ...), this picture's first."""
         every = np.concatenate([self.values[None], self.others]).astype(np.float64)
         return (every - every.mean(0)) * (len(every) / (len(every) - 1))
@@ -116,7 +115,7 @@ class AgainstUsual:
         return sum(other >= own for other in others)
 
 
-def _highest(difference: NDArray[np.float64]) -> tuple[str, float]:
+def _highest(difference: Doubles) -> tuple[str, float]:
     if difference.ndim == 2:
         return highest_ninth(difference)
     most = int(difference.argmax())
