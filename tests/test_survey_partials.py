@@ -1,6 +1,7 @@
 """Statistics of parts that merge: against numpy over all values at once, for any split, order and grouping."""
 
 from collections import Counter
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from attention.survey import SurveyError
-from attention.survey.partials import BINS, KEPT, GateColumns, Means, Moments, Partial, TopK, histogram, merge_all
+from attention.survey.partials import BINS, KEPT, GateColumns, Means, Moments, Partial, TopK, histogram
 
 COLUMNS = 4
 BLOCKS = (GateColumns("channels", "channel", "sigmoid", (COLUMNS,), "", ()),)
@@ -95,7 +96,7 @@ def test_the_same_parts_in_the_same_order_give_the_same_bits(values, one, two):
 
 def test_small_deviations_about_a_large_mean_survive_merging():
     values = 1 + np.random.default_rng(0).normal(0, 1e-6, (1000, 1))
-    found = merge_all(Moments.from_rows(values[start : start + 7]) for start in range(0, 1000, 7))
+    found = reduce(Moments.merged, (Moments.from_rows(values[start : start + 7]) for start in range(0, 1000, 7)))
     assert np.sqrt(found.m2 / found.count) == pytest.approx(values.std(0), rel=1e-9)
 
 

@@ -12,9 +12,9 @@ from torch.overrides import TorchFunctionMode
 from attention.records import GatescopeError
 
 ACTIVATIONS = {"relu", "relu6", "hardtanh", "silu", "gelu", "hardswish", "elu", "celu", "selu", "leaky_relu"}
+ACTIVATIONS |= {"prelu", "rrelu", "mish", "softplus"}
 MOST_OTHERS = 8
 """Tokens that may stand before those of the places: a class token, one for distillation, registers."""
-ACTIVATIONS |= {"prelu", "rrelu", "mish", "softplus"}
 
 
 class AttributionError(GatescopeError):

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -36,17 +37,9 @@ class Product(NamedTuple):
         return (*self.args[:position], gate, *self.args[position + 1 :]), self.kwargs
 
 
-def _plain(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
-    positions = ("input" if not args else 0, "other" if len(args) < 2 else 1)
-    return _pair(args, kwargs, positions)
-
-
-def _addition(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
-    positions = ("tensor1" if len(args) < 2 else 1, "tensor2" if len(args) < 3 else 2)
-    return _pair(args, kwargs, positions)
-
-
-def _pair(args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int | str, int | str]) -> Product | None:
+def _pair(args: tuple[Any, ...], kwargs: dict[str, Any], *, first: int, names: tuple[str, str]) -> Product | None:
+    """The operands stand at the position `first` and the next one, or under these names."""
+    positions = (first if len(args) > first else names[0], first + 1 if len(args) > first + 1 else names[1])
     left, right = (args[each] if isinstance(each, int) else kwargs.get(each) for each in positions)
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return Product(args, kwargs, positions, (left, right), (left, right))
@@ -94,8 +87,8 @@ def _within(given: str, output: str) -> bool:
 
 
 PRODUCTS: dict[str, Callable[[tuple[Any, ...], dict[str, Any]], Product | None]] = {
-    "mul": _plain,
-    "addcmul": _addition,
+    "mul": partial(_pair, first=0, names=("input", "other")),
+    "addcmul": partial(_pair, first=1, names=("tensor1", "tensor2")),
     "einsum": _einsum,
 }
 

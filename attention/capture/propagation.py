@@ -379,39 +379,35 @@ def _axes(call: Call) -> Axes | None:
     return call.info.axes if call.same_shape else None
 
 
-def _table() -> dict[str, Rule]:
-    families: list[tuple[Rule, str]] = [
-        (bounded, " ".join(ACTIVATIONS)),
-        (clamped, "clamp hardtanh relu6"),
-        (affine, "add sub rsub div rdiv mul square reciprocal addcmul addcdiv"),
-        (power, "pow"),
-        (root, "sqrt rsqrt"),
-        (elementwise, "leaky_relu elu selu celu gelu silu mish hardswish softplus prelu log log1p sin cos nan_to_num"),
-        (monotonic, "relu threshold sign floor ceil round clamp_min clamp_max maximum minimum fmax fmin"),
-        (chosen, "where masked_fill"),
-        (compared, "gt lt ge le eq ne greater less greater_equal less_equal heaviside"),
-        (logical, "logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not"),
-        (marked, "scatter scatter_add index_fill index_put one_hot"),
-        (extreme, "max min"),
-        (reduced, "mean sum amax amin std var norm logsumexp median nanmean nansum prod aminmax std_mean var_mean"),
-        (reduced, "vector_norm linalg_vector_norm topk kthvalue argmax argmin"),
-        (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
-        (pooled, " ".join(f"{kind}_pool{rank}d" for kind in _POOLINGS for rank in (1, 2, 3))),
-        (projected, "linear"),
-        (contracted, "matmul bmm mm mv scaled_dot_product_attention"),
-        (normalised, "batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize"),
-        (moved, "pad constant_pad_nd roll flip sort argsort cumsum"),
-        (resampled, "interpolate upsample"),
-        (sampled, "pixel_shuffle pixel_unshuffle grid_sample channel_shuffle repeat_interleave gather take_along_dim"),
-        (neighbourhoods, "unfold im2col"),
-        (joined, "cat stack"),
-        (diagonal, "diag diag_embed"),
-        *moves.FAMILIES,
-    ]
-    return {name: rule for rule, names in families for name in names.split()}
-
-
-RULES = _table()
+FAMILIES: list[tuple[Rule, str]] = [
+    (bounded, " ".join(ACTIVATIONS)),
+    (clamped, "clamp hardtanh relu6"),
+    (affine, "add sub rsub div rdiv mul square reciprocal addcmul addcdiv"),
+    (power, "pow"),
+    (root, "sqrt rsqrt"),
+    (elementwise, "leaky_relu elu selu celu gelu silu mish hardswish softplus prelu log log1p sin cos nan_to_num"),
+    (monotonic, "relu threshold sign floor ceil round clamp_min clamp_max maximum minimum fmax fmin"),
+    (chosen, "where masked_fill"),
+    (compared, "gt lt ge le eq ne greater less greater_equal less_equal heaviside"),
+    (logical, "logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not"),
+    (marked, "scatter scatter_add index_fill index_put one_hot"),
+    (extreme, "max min"),
+    (reduced, "mean sum amax amin std var norm logsumexp median nanmean nansum prod aminmax std_mean var_mean"),
+    (reduced, "vector_norm linalg_vector_norm topk kthvalue argmax argmin"),
+    (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
+    (pooled, " ".join(f"{kind}_pool{rank}d" for kind in _POOLINGS for rank in (1, 2, 3))),
+    (projected, "linear"),
+    (contracted, "matmul bmm mm mv scaled_dot_product_attention"),
+    (normalised, "batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize"),
+    (moved, "pad constant_pad_nd roll flip sort argsort cumsum"),
+    (resampled, "interpolate upsample"),
+    (sampled, "pixel_shuffle pixel_unshuffle grid_sample channel_shuffle repeat_interleave gather take_along_dim"),
+    (neighbourhoods, "unfold im2col"),
+    (joined, "cat stack"),
+    (diagonal, "diag diag_embed"),
+    *moves.FAMILIES,
+]
+RULES = {name: rule for rule, names in FAMILIES for name in names.split()}
 LAYERS: tuple[Rule, ...] = (convolved, projected)
 NORMS: tuple[Rule, ...] = (normalised,)
 _factories: dict[str, bool] = {}

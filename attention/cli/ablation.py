@@ -114,7 +114,6 @@ def _effects(observation: Observation, request: AblationRequest, donors: Sequenc
     passes = interventions.passes_of(observation)
     if request.edits:
         file = edit_files.load(request.edits)
-        file = edit_files.load(request.edits)
         if said := file.foreign_to(observation.card.name):
             click.echo(f"{request.edits}: {said}", err=True)
         asked, given, label = {request.edits.name: file.edits}, file.given, "edits"

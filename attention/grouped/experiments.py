@@ -77,15 +77,11 @@ def _race(convolution: Convolution) -> Times:
     while runs < FEWEST_RUNS or time.perf_counter() < end:
         random.shuffle(order)
         for groups in order:
-            seconds[groups] = min(seconds[groups], _run(picture, *variants[groups], groups))
+            start = time.thread_time()
+            F.conv2d(picture, *variants[groups], groups=groups)
+            seconds[groups] = min(seconds[groups], time.thread_time() - start)
         runs += 1
     return Times(replace(convolution, groups=1), seconds, runs, torch.get_num_threads())
-
-
-def _run(picture: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> float:
-    start = time.thread_time()
-    F.conv2d(picture, weight, bias, groups=groups)
-    return time.thread_time() - start
 
 
 def _tensors(convolution: Convolution) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor | None]]]:
@@ -238,8 +234,7 @@ def observe(module: nn.Module, name: str, batch: Tensor) -> Observed:
         slice(at * step, at * step + far + 1, gap)
         for at, step, far, gap in zip((row, column), stride, reach, dilation, strict=True)
     )
-    bias = call["bias"]
-    biases = weight.new_zeros(len(weight)) if bias is None else bias
+    biases = weight.new_zeros(len(weight)) if call["bias"] is None else call["bias"]
     window = bordered[:, rows, columns]
     read, weights, offsets, given, seen_there = map(_array, (features, weight, biases, output, window))
     return Observed(read, weights, offsets, given, call["groups"], (row, column), seen_there)
@@ -250,4 +245,4 @@ def _pair(given: Any) -> tuple[int, int]:
 
 
 def _array(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.detach().float().cpu().numpy())
+    return tensor.detach().float().cpu().numpy()

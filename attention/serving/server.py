@@ -78,6 +78,8 @@ def show(
     """Opens the dashboard, on a network where one is given, and returns its address: at once where an event loop
     runs, as in a notebook, or in another thread than the main one; else when it is stopped. `hosts` are further names
     by which visitors reach it. Raises ServingError where the port is taken."""
+    from streamlit import cli_util, config
+
     if not _running:
         _running.append(_start(port, address, hosts))
     running = _running[0]
@@ -86,9 +88,14 @@ def show(
     if _in_background():
         return running.url
     print(f"{shown.card.name if shown else 'Gatescope'} is at {running.url} (Ctrl-C to stop)", flush=True)
-    if not headless:
-        _open(running.url)
-    _wait(running)
+    if not headless and not config.get_option("server.headless"):
+        cli_util.open_browser(running.url)
+    try:
+        running.thread.join()
+    except KeyboardInterrupt:
+        running.loop.call_soon_threadsafe(running.server.stop)
+        running.thread.join()
+    _running.remove(running)
     return running.url
 
 
@@ -199,21 +206,3 @@ def _in_background() -> bool:
     except RuntimeError:
         return threading.current_thread() is not threading.main_thread()
     return True
-
-
-def _open(url: str) -> None:
-    """In a browser, where there is a screen for one."""
-    from streamlit import cli_util, config
-
-    if not config.get_option("server.headless"):
-        cli_util.open_browser(url)
-
-
-def _wait(running: Running) -> None:
-    """Until it is stopped."""
-    try:
-        running.thread.join()
-    except KeyboardInterrupt:
-        running.loop.call_soon_threadsafe(running.server.stop)
-        running.thread.join()
-    _running.remove(running)

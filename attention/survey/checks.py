@@ -260,18 +260,14 @@ def judge(result: Result) -> None:
     insist(all(isinstance(name, str) for name in (*result.classes, *result.labels, *result.paths.values())))
     insist(all(isinstance(text, str) for failure in result.failures for text in failure))
     insist(len({gate.name for gate in result.gates}) == len(result.gates))
-    _judge_predictions(result)
+    rows, ends = result.predictions, (classes, len(result.labels), 2**40)
+    insist(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
+    insist((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
     _judge_provenance(result.provenance)
     for gate in result.gates:
         _judge_gate(gate, classes)
         for kept in (gate.top, gate.bottom):
             insist(kept is None or set(np.unique(kept.pictures).tolist()) <= result.paths.keys())
-
-
-def _judge_predictions(result: Result) -> None:
-    rows, ends = result.predictions, (len(result.classes), len(result.labels), 2**40)
-    insist(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
-    insist((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
 
 
 def _judge_provenance(facts: dict[str, Any]) -> None:

@@ -5,8 +5,9 @@ for the rounding of float64, and exact to the last bit where the same parts are 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,14 +100,6 @@ class Moments:
         return Moments(count, mean, m2, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
 
-def merge_all(parts: Iterable[Moments]) -> Moments | None:
-    """All parts as one; None where there is none."""
-    merged: Moments | None = None
-    for part in parts:
-        merged = part if merged is None else merged.merged(part)
-    return merged
-
-
 @dataclass(eq=False)
 class TopK:
     """The KEPT highest values of each column so far, and the pictures they are of; unordered until there are more.
@@ -193,20 +186,16 @@ class Partial:
         if self.gates is None:
             self.gates, self.top, self.bottom = other.gates, other.top, other.bottom
             self.histogram = other.histogram.astype(np.int64)
+        elif self.gates != other.gates:
+            raise SurveyError(OTHER_GATES)
         else:
-            self._merge_gates(other)
+            assert self.top and self.bottom and other.top and other.bottom
+            self.histogram += other.histogram
+            self.top, self.bottom = self.top.merged(other.top), self.bottom.merged(other.bottom)
         _merge(self.classes, other.classes)
         _merge(self.correctness, other.correctness)
         _merge(self.shuffled, other.shuffled)
         self.predictions.update(other.predictions)
-
-    def _merge_gates(self, other: "Partial") -> None:
-        if self.gates != other.gates:
-            raise SurveyError(OTHER_GATES)
-        assert self.top and self.bottom and other.top and other.bottom
-        self.histogram += other.histogram
-        self.top = self.top.merged(other.top)
-        self.bottom = self.bottom.merged(other.bottom)
 
 
 def _merge(mine: dict[Any, Any], others: Mapping[Any, Moments | Means]) -> None:
@@ -231,7 +220,7 @@ def exemplar_numbers(partial: Partial) -> list[int]:
 def _gate_surveys(partial: Partial, classes: int) -> Iterator[GateSurvey]:
     gates = partial.gates or ()
     by_class = [partial.classes.get(number) for number in range(classes)]
-    overall = merge_all(part for part in by_class if part)
+    overall = reduce(Moments.merged, filter(None, by_class)) if any(by_class) else None
     ranks = np.cumsum(ranked(gates)) - 1
     start = 0
     for gate in gates:
