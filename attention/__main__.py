@@ -29,11 +29,11 @@ def run() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        status = _end(*_said(error))
+        status = _end(*_message_and_status(error))
     sys.exit(status)
 
 
-def _said(error: Exception) -> tuple[str, int]:
+def _message_and_status(error: Exception) -> tuple[str, int]:
     """What is said of an error, and the exit status. The libraries may be missing that have the classes of errors."""
     if isinstance(error, ModuleNotFoundError):
         way = "`pip install 'gatescope[dashboard,zoo]'` brings what the commands need"
@@ -64,7 +64,7 @@ def _said(error: Exception) -> tuple[str, int]:
     return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
 
 
-def _short(said: str) -> str:
+def _shortened(said: str) -> str:
     """A message may hold whatever a person typed."""
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 500]} ... {said[-500:]}"
 
@@ -72,7 +72,7 @@ def _short(said: str) -> str:
 def _end(sentence: str, status: int) -> int:
     """Says the sentence; nothing that comes after is a traceback of the interpreter's."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{_short(sentence)}\n" * bool(sentence))):
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{_shortened(sentence)}\n" * bool(sentence))):
         try:
             print(text, end="", file=stream, flush=True)
         except OSError:  # a full disk, a pipe that nobody reads: what waits would be tried once more at the end

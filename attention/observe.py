@@ -17,7 +17,7 @@ from attention import analysis, bands, files, images
 from attention.analysis import predictions
 from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
 from attention.foreign import readable
-from attention.limits import FEATURES, PASSES
+from attention.limits import LIVE_TENSORS, PASSES
 from attention.models import zoo
 from attention.models.code import RAISED, CodeError, failure
 from attention.models.network import on_host
@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # a page reads this before torch is loaded
 
     from attention.attribution import Attributor, Layers, Method
     from attention.capture import Tracer
-    from attention.cost import Measured
+    from attention.cost import PassCost
 
 Kept = TypeVar("Kept")
 
@@ -234,7 +234,7 @@ class Observation:
         return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, gates))
 
     @property
-    def cost(self) -> "Measured":
+    def cost(self) -> "PassCost":
         """What every module of the network computes and gives for one picture."""
         return self.store.get("cost", self.choice.key, self._measured)
 
@@ -317,10 +317,10 @@ class Observation:
 
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
-            with PASSES.taking(FEATURES * self.network.largest), torch.inference_mode():
+            with PASSES.taking(LIVE_TENSORS * self.network.largest), torch.inference_mode():
                 return run(tracer, batch)
 
-    def _measured(self) -> "Measured":
+    def _measured(self) -> "PassCost":
         from attention.cost import measure
 
         with guarded(self.card):
@@ -333,10 +333,10 @@ class Observation:
 
 def observe(network: zoo.Network, picture: Picture, store: Store | None = None) -> Observation:
     """A network that is loaded already, on a picture."""
-    return Observation(chosen(network), picture, store or Store())
+    return Observation(choice_of(network), picture, store or Store())
 
 
-def chosen(network: zoo.Network) -> NetworkChoice:
+def choice_of(network: zoo.Network) -> NetworkChoice:
     """A network that is loaded already, as a choice; its key is that of the module in memory and of its bands."""
     key = f"{network.card.name} {id(network.module)} {network.card.bands}"
     return NetworkChoice(network.card, key, lambda: network)
@@ -351,7 +351,7 @@ def load_network(model: str, *, random: bool = False) -> zoo.Network:
 def read_picture(path: Path) -> Picture:
     """The picture in a file. Raises PictureError where it is none."""
     data = files.read(path)
-    with files.naming(path):
+    with files.errors_naming(path):
         return picture_of(readable(path.name), data)
 
 
@@ -364,7 +364,9 @@ def grey_card(further: Sequence[Band] = ()) -> Picture:
     """A picture of nothing: the same grey everywhere, in these bands too."""
     grey = Image.new("RGB", (256, 256), (128, 128, 128))
     layers = [bands.BandLayer(band, grey.getchannel(0)) for band in further if band not in bands.BANDS]
-    return Picture("grey card", bands.kept(grey, layers), " ".join(["grey card", *(layer.name for layer in layers)]))
+    return Picture(
+        "grey card", bands.with_layers(grey, layers), " ".join(["grey card", *(layer.name for layer in layers)])
+    )
 
 
 @contextlib.contextmanager

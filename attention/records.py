@@ -309,7 +309,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownBlock:
     """An attention block whose class is a known one."""
 
     name: str
@@ -320,7 +320,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Unlisted:
+class UnlistedGate:
     """A gate in a module whose class is not known as attention."""
 
     gate: str
@@ -332,7 +332,7 @@ class Inventory:
     """What stands in a network: its layers, its known attention blocks, and the gates found elsewhere."""
 
     network: Part
-    known: tuple[Known, ...]
-    unlisted: tuple[Unlisted, ...]
+    known: tuple[KnownBlock, ...]
+    unlisted: tuple[UnlistedGate, ...]
     note: str
     """Said where the network had to be run to be counted; empty elsewhere."""

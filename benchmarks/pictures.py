@@ -67,7 +67,7 @@ def measure(file: Path) -> None:
     """Print the peak and the picture's own pixels in MB, the seconds, and what came of it."""
     images.read(images.samples()[0].path.read_bytes())
     with Image.open(file) as picture:
-        picture.draft(None, images._fitted(picture.size))
+        picture.draft(None, images._fitted_size(picture.size))
         own = picture.width * picture.height * images.OWN_BYTES.get(picture.mode, 4)
     data, before = file.read_bytes(), _forget_peak()
     start = time.perf_counter()

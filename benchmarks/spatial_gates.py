@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from attention import capture, images, survey
 from attention.analysis import agreement
-from attention.evaluation import opened
+from attention.evaluation import data_folder
 from attention.models import Network, zoo
 from attention.records import Trace
 
@@ -43,7 +43,7 @@ Array = NDArray[np.floating]
 def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int | None, hidden: int) -> None:
     """Print what the gates of the network NAME do over DATA/val."""
     network, origin = zoo.load(name), zoo.load(teacher)
-    with opened(data) as folder:
+    with data_folder(data) as folder:
         pictures = survey.list_pictures(folder / "val").limited(limit)
         report_answers(network, origin, pictures, data.stem)
         maps = report_gates(network, pictures)
@@ -51,7 +51,7 @@ def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int 
         report_cause(network)
         report_hiding(network, pictures.limited(hidden))
     if one_each:
-        with opened(one_each) as folder:
+        with data_folder(one_each) as folder:
             report_answers(network, origin, survey.list_pictures(folder).limited(limit), one_each.stem)
 
 

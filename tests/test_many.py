@@ -150,8 +150,8 @@ def test_the_page_measures_the_samples_and_shows_the_medians(measure):
     assert not app.exception and not app.error
     network, pictures = zoo.load("cbam"), list_pictures(ROOT / "assets" / "samples").limited(3)
     first = observe(network, read_picture(images.samples()[0].path))
-    rows = list(over.rows(first, pictures, measure, cancel=Event()))
-    wanted = [each.median for each in over.concluded(rows).values()]
+    rows = list(over.measure_pictures(first, pictures, measure, cancel=Event()))
+    wanted = [each.median for each in over.summarise(rows).values()]
     assert numbers(sent_chart(app, "many")["data"][0]["x"]) == pytest.approx(wanted, abs=1e-3)
     app.session_state["many_most"] = 2
     assert [each.key for each in app.run().button if each.key == "start_many"]  # of other pictures nothing is known
@@ -162,7 +162,7 @@ def test_the_page_measures_the_samples_and_shows_the_medians(measure):
 def test_it_stops_where_it_is_told_to():
     cancel = Event()
     first = observe(zoo.load("se"), read_picture(images.samples()[0].path))
-    rows = over.rows(first, list_pictures(ROOT / "assets" / "samples"), "ablation", cancel=cancel)
+    rows = over.measure_pictures(first, list_pictures(ROOT / "assets" / "samples"), "ablation", cancel=cancel)
     assert "change" in next(rows)
     cancel.set()
     assert list(rows) == []

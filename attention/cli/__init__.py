@@ -40,15 +40,15 @@ DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), requ
 @serving.read_by
 def _folder(path: Path) -> Path:
     """Raises FileError, before anything is computed, where no such folder can be made."""
-    files.insist_writable(path)
+    files.check_writable(path)
     return path
 
 
 @serving.read_by
 def _file(path: Path) -> Path:
     """Raises FileError, before anything is computed, where no such file can be written."""
-    files.insist_writable(path.parent)
-    files.insist_replaceable(path)
+    files.check_writable(path.parent)
+    files.check_replaceable(path)
     return path
 
 
@@ -121,7 +121,7 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None, devic
 
     if threads:
         torch.set_num_threads(threads)
-    with evaluation.opened(data) as folder:
+    with evaluation.data_folder(data) as folder:
         pictures = training.load_pictures(folder / "train")
         if variant == distillation.NAME:
             distillation.train(pictures, checkpoint, device=device)
@@ -135,7 +135,7 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None, devic
 @CHECKPOINT
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
 @click.option(
-    "--input-size", type=click.IntRange(1, images.LARGEST), default=160, show_default=True,
+    "--input-size", type=click.IntRange(1, images.LARGEST_SIDE), default=160, show_default=True,
     help="Side of the picture the network sees, in pixels.",
 )  # fmt: skip
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
@@ -146,15 +146,15 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
     from attention import distillation, evaluation, training
     from attention.models import own
 
-    files.insist_writable(own.WEIGHTS)
+    files.check_writable(own.WEIGHTS)
     if variant == distillation.NAME:
         own.save(*distillation.export(checkpoint, data.stem))
         return
     called = _labels(labels)
-    with evaluation.opened(data) as folder:
+    with evaluation.data_folder(data) as folder:
         card, weights = training.export(variant, checkpoint, data.stem, input_size)
         card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
-        card = evaluation.measured(own.assemble(card, weights), folder / "val")
+        card = evaluation.card_with_accuracy(own.assemble(card, weights), folder / "val")
     own.save(card, weights)
     _report(card)
 
@@ -178,12 +178,12 @@ def evaluate(name: str, data: Path, save: bool, limit: int | None, device: "torc
     if save:
         if known is not None or name not in own.names():
             raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
-        files.insist_writable(own.WEIGHTS)
-    with evaluation.opened(data) as folder:
+        files.check_writable(own.WEIGHTS)
+    with evaluation.data_folder(data) as folder:
         if known is None:
-            card = evaluation.with_health(network, folder / "val", data.stem, limit)
+            card = evaluation.card_with_health(network, folder / "val", data.stem, limit)
         else:
-            card = evaluation.measured(network, folder / "val")
+            card = evaluation.card_with_accuracy(network, folder / "val")
     _report(card)
     if known not in (None, card.accuracy):
         click.echo(f"The card says {known:.2%}.")
@@ -196,7 +196,7 @@ def cards() -> None:
     """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
     from attention.models import zoo
 
-    files.insist_writable(zoo.FILE.parent)
+    files.check_writable(zoo.FILE.parent)
     for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
         click.echo(f"{card.name}: {magnitude(card.parameters)} parameters, {card.input_size} px, gates: {gates}")
@@ -234,9 +234,9 @@ def compare(
     import torch
 
     from attention import comparison, images
-    from attention.bands import there
+    from attention.bands import has_bands
     from attention.charts import printed
-    from attention.observe import Observation, chosen, read_picture
+    from attention.observe import Observation, choice_of, read_picture
 
     if not 2 <= len(models) <= 4:
         named = amount(len(models), "network was", "networks were")
@@ -249,8 +249,8 @@ def compare(
         for name in models
     ]
     others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
-    others = [other for other in others if all(there(other.image, network.card.bands) for network in networks)]
-    observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
+    others = [other for other in others if all(has_bands(other.image, network.card.bands) for network in networks)]
+    observations = [Observation(replace(choice_of(network), outputs=outputs), seen) for network in networks]
     columns = comparison.compare(observations, label, methods=methods, others=others)
     about = {
         "picture": picture.name,

@@ -19,7 +19,7 @@ from attention.cli.surveys import ctrl_c
 from attention.interventions import Effect
 from attention.interventions import files as edit_files
 from attention.numbers import amount, p_value, signed
-from attention.observe import Observation, Picture, chosen, grey_card, read_picture
+from attention.observe import Observation, Picture, choice_of, grey_card, read_picture
 from attention.records import Band, GatescopeError, Ground, Outputs, StoppedError
 from attention.store import Store
 from attention.survey import list_pictures
@@ -184,7 +184,7 @@ def over_many(request: ManyRequest, out: Path) -> None:
         raise click.UsageError(f"--measure {request.measure} switches no block off; --off goes with ablation.")
     pictures = list_pictures(request.source).limited(request.limit)
     loaded = load(request.model, random=request.random, bands=request.bands, own=request.own)
-    network = replace(chosen(loaded), outputs=request.outputs)
+    network = replace(choice_of(loaded), outputs=request.outputs)
     first = Observation(network, grey_card(network.card.bands), Store(KEPT))
     what = {"network": first.card.name, "random_weights": first.network.card.random, "measure": request.measure}
     what |= {"off": request.off} if request.measure == "ablation" else {}
@@ -196,7 +196,7 @@ def over_many(request: ManyRequest, out: Path) -> None:
     with ctrl_c() as cancel:
         file = out / "pictures.jsonl"
         done = _begun(file, what)
-        rows = many.rows(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
+        rows = many.measure_pictures(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
         with click.progressbar(length=len(pictures), label="pictures") as bar:
             bar.update(len(done))
             for row in rows:
@@ -234,15 +234,15 @@ def _add(file: Path, row: many.PictureRow) -> None:
         with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row) + "\n")
     except OSError as error:
-        why = files.why(error)
-        raise GatescopeError(f"{file} cannot be written: {why}; what is in it stays, and is gone on with.") from None
+        reason = files.reason_of(error)
+        raise GatescopeError(f"{file} cannot be written: {reason}; what is in it stays, and is gone on with.") from None
 
 
 def _conclude(rows: list[many.PictureRow], about: dict[str, Any], measure: many.Name, out: Path) -> None:
     used = sum("change" in row for row in rows)
     note = f" {interventions.WITHOUT}" if measure == "ablation" else ""
     click.echo(f"{used} of {amount(about['of'], 'picture')}, {len(rows) - used} could not be used.{note}")
-    found = many.concluded(rows)
+    found = many.summarise(rows)
     for row, one in found.items():
         click.echo(f"  {many.in_words(measure, row, one, about['output'])}")
     results = [{"name": row, **asdict(one)} for row, one in found.items()]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attention import serving
-from attention.bands import bands_of
+from attention.bands import parse_bands
 from attention.models import zoo
 from attention.models.code import FORM
 from attention.models.libraries import LIBRARIES
 from attention.models.states import SeveralNetworksError
-from attention.observe import Observation, chosen, load_network, read_picture
+from attention.observe import Observation, choice_of, load_network, read_picture
 from attention.records import Band, GatescopeError, Outputs
 from attention.serving import read_by
 
@@ -28,7 +28,7 @@ MODEL = (
 )
 BANDS: Any = click.option(
     "--bands",
-    callback=read_by(bands_of),
+    callback=read_by(parse_bands),
     help="What its input channels read: red,green,blue,grey, numbers or names of bands.",
 )
 
@@ -93,4 +93,4 @@ def load(
 def observe(picture: Path, model: str, *, outputs: Outputs | None = None, **how: Any) -> Observation:
     """That network on the picture in a file; `how` is what `load` takes. Raises GatescopeError."""
     read = read_picture(picture)
-    return Observation(replace(chosen(load(model, **how)), outputs=outputs), read)
+    return Observation(replace(choice_of(load(model, **how)), outputs=outputs), read)

@@ -55,7 +55,7 @@ def load(file: Path | str) -> EditFile:
         data = files.read(Path(file))
     except files.FileError as error:
         raise EditError(str(error)) from None
-    with files.naming(Path(file)):
+    with files.errors_naming(Path(file)):
         return read(data)
 
 

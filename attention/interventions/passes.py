@@ -9,7 +9,7 @@ import numpy as np
 from attention.analysis import predictions, probabilities
 from attention.interventions.applying import Function, Given, applied, null_changes, random_control
 from attention.interventions.edits import Edit
-from attention.limits import FEATURES, PASSES, at_once
+from attention.limits import LIVE_TENSORS, PASSES, at_once
 from attention.observe import Observation
 from attention.records import Floats, Outputs, Trace
 
@@ -72,7 +72,7 @@ def passes_of(observation: Observation) -> EditedPasses:
         return SequentialResume(observation.network.module, observation.batch)
 
     kept = observation.keep("resume", (), resume)
-    each = FEATURES * observation.network.largest
+    each = LIVE_TENSORS * observation.network.largest
     return EditedPasses(observation.tracer, observation.batch, observation.trace, kept, observation.outputs, each)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from attention import files
-from attention.files import naming, open_plain, why
+from attention.files import errors_naming, open_plain, reason_of
 from attention.foreign import parsed, shown
 from attention.limits import BUILDING
 from attention.models import archives, states
@@ -63,10 +63,10 @@ def contents(
     if isinstance(source, bytes):
         return _contents(BytesIO(source), limits, choose)
     try:
-        with open_plain(source) as file, naming(source):
+        with open_plain(source) as file, errors_naming(source):
             return _contents(file, limits, choose)
     except OSError as error:
-        raise CheckpointError(f"{source.name} cannot be read: {why(error)}.") from None
+        raise CheckpointError(f"{source.name} cannot be read: {reason_of(error)}.") from None
 
 
 def _contents(file: BinaryIO, limits: Limits, choose: Choose) -> Contents:
@@ -91,7 +91,7 @@ def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
     """Which reader a file is for. Raises CheckpointError where it is empty, too large, or nothing that is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    start = file.read(files.NEEDED)
+    start = file.read(files.SIGNATURE_BYTES)
     if not size:
         raise CheckpointError(f"The file is empty; {ALLOWED}.")
     check_size(size, limits)

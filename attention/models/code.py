@@ -17,8 +17,8 @@ import numpy as np
 
 from attention import files, labels
 from attention.analysis import predictions
-from attention.bands import bands_of
-from attention.images import RGB, Preprocessing, size_of, written
+from attention.bands import parse_bands
+from attention.images import RGB, Preprocessing, parse_size, size_in_words
 from attention.models.network import (
     DRAWING,
     SEED,
@@ -95,8 +95,8 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         if isinstance(words := getattr(self, "bands"), str):  # noqa: B009 - to mypy they are no words
-            object.__setattr__(self, "bands", bands_of(words))
-        for name, between, read in (("image_size", "x", size_of), ("region", ",", region_of)):
+            object.__setattr__(self, "bands", parse_bands(words))
+        for name, between, read in (("image_size", "x", parse_size), ("region", ",", region_of)):
             given = getattr(self, name)
             if given is not None:
                 parts = given if isinstance(given, tuple | list) else (given,)
@@ -166,10 +166,10 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
 def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> int:
     """Bytes of the largest tensor of a pass; 0 where that cannot be told without computing. Raises ZooError where the
     pass would be too large."""
-    from attention.cost import shadow
+    from attention.cost import meta_copy
 
     try:
-        return check_pass(name, shadow(module), seen)
+        return check_pass(name, meta_copy(module), seen)
     except ZooError:
         raise
     except RAISED:  # whatever it is, the pass itself will say so
@@ -198,10 +198,9 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
         raise
     except RAISED as error:
         channels = len(seen.bands)
-        tried = (
-            f"{card.name} does not run on a picture of {amount(channels, 'channel')} and {written(seen.size)} pixels"
-        )
-        raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error, channels)}.") from error
+        picture = f"a picture of {amount(channels, 'channel')} and {size_in_words(seen.size)} pixels"
+        hint = _hint(module, error, channels)
+        raise CodeError(f"{card.name} does not run on {picture}: {failure(error)}; {hint}.") from error
 
 
 def _put_back(module: "nn.Module", values: "Mapping[str, Tensor]") -> None:

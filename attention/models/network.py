@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from attention.images import Preprocessing, written
+from attention.images import Preprocessing, size_in_words
 from attention.limits import Limits
 from attention.numbers import amount, duration
 from attention.records import WHOLE, Band, Box, GatescopeError, Kind, ModelCard, Trace, in_rows
@@ -306,7 +306,7 @@ def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing)
         return Size(numbers, check_pass(name, module, seen))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise ZooError(f"{name} cannot see pictures of {written(seen.size)} px ({reason}); try 224.") from error
+        raise ZooError(f"{name} cannot see pictures of {size_in_words(seen.size)} px ({reason}); try 224.") from error
 
 
 def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> int:
@@ -315,7 +315,7 @@ def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> int:
     from attention.cost import measure_unallocated
 
     limits, cost = Limits.of_environment(), measure_unallocated(shadow, seen.shape)
-    given = f"One pass of {name} at {written(seen.size)} px takes"
+    given = f"One pass of {name} at {size_in_words(seen.size)} px takes"
     _insist(f"{given} {cost.largest:,} bytes for its largest tensor", cost.largest, limits.feature_bytes)
     _insist(f"{given} {cost.total_macs:,} multiply-accumulates", cost.total_macs, limits.macs)
     return cost.largest

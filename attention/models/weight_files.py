@@ -7,8 +7,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
-from attention.files import naming
-from attention.images import IMAGENET_MEAN, IMAGENET_STD, RGB, Preprocessing, written
+from attention.files import errors_naming
+from attention.images import IMAGENET_MEAN, IMAGENET_STD, RGB, Preprocessing, size_in_words
 from attention.limits import BUILDING, Limits
 from attention.models import own
 from attention.models.downloads import hash_of
@@ -67,7 +67,7 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None, p
     read = checkpoints.contents(source, part=part)
     if isinstance(source, bytes):
         return recognised(name, hashlib.sha256(source).hexdigest(), read, family)
-    with naming(source):
+    with errors_naming(source):
         return recognised(name or source.name, hash_of(source, "sha256"), read, family)
 
 
@@ -113,7 +113,7 @@ def usual_bands(channels: int) -> tuple[Band, ...]:
 def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
     """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
     if "size" not in said:
-        yield f"pictures of {taken.size if isinstance(taken.size, int) else written(taken.size)} px"
+        yield f"pictures of {taken.size if isinstance(taken.size, int) else size_in_words(taken.size)} px"
     if "crop" not in said:
         yield f"the central {taken.crop:.1%} of a picture"
     if "bands" not in said and taken.bands != RGB:

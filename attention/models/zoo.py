@@ -211,7 +211,7 @@ def _close(name: str, known: set[str]) -> str:
 @cache
 def curated_entries() -> dict[str, Entry]:
     """Every network on offer by name, as the file has them. Raises FileError where it is damaged."""
-    with files.shipped(FILE) as text:
+    with files.shipped_text(FILE) as text:
         return {name: _stored_entry(stored) for name, stored in json.loads(text).items()}
 
 

@@ -70,7 +70,7 @@ def _answer(blocks: tuple[Block, ...]) -> str:
 def _seen(observation: Observation) -> Section:
     picture, box = overlay.reduced(observation.image, observation.box, 2 * gates.SIDE)
     alt = f"{observation.picture.name}, with the part that the network sees lit."
-    caption = f"The network sees the lit part, at {images.written(observation.card.input_size)} px."
+    caption = f"The network sees the lit part, at {images.size_in_words(observation.card.input_size)} px."
     shown = Chart("picture", overlay.dimmed(picture, box), alt, caption)
     probabilities = observation.probabilities_or_none
     if probabilities is None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_plain, replacing, why
+from attention.files import open_plain, reason_of, replacing
 from attention.foreign import parsed, readable
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
@@ -64,7 +64,7 @@ def read(path: Path) -> Result:
         with open_plain(path) as raw:
             return _read(raw, path.name, checks.OWN)
     except OSError as error:
-        raise SurveyError(f"{path} cannot be read: {why(error)}.") from None
+        raise SurveyError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
 def read_upload(data: bytes, name: str) -> Result:

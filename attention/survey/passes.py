@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import images, labels
-from attention.files import why
+from attention.files import reason_of
 from attention.kinds import KINDS
-from attention.limits import FEATURES, PASSES, at_once
+from attention.limits import LIVE_TENSORS, PASSES, at_once
 from attention.models import Network
 from attention.records import Floats, Gate
 from attention.survey.partials import OTHER_GATES, GateColumns, Means, Moments, Partial, TopK, histogram, ranked
@@ -66,7 +66,7 @@ class Worker:
 
         self._plan = plan
         self._trace = capture.Tracer(plan.network.module, copy=False)
-        room = at_once(FEATURES * plan.network.largest, plan.batch_size)
+        room = at_once(LIVE_TENSORS * plan.network.largest, plan.batch_size)
         self._halvings = math.ceil(math.log2(plan.batch_size / room))
         on_host = all(tensor.device.type == "cpu" for tensor in plan.network.module.parameters())
         # Threads that decode go on meanwhile; two passes at once would need the memory of both.
@@ -113,7 +113,7 @@ class Worker:
         """The gates, the table of their values, and the logits. Raises SurveyError where there are none."""
         import torch
 
-        taken = PASSES.taking(FEATURES * self._plan.network.largest * len(batch))
+        taken = PASSES.taking(LIVE_TENSORS * self._plan.network.largest * len(batch))
         with self._turn, taken, torch.inference_mode():
             trace = self._trace(self._plan.network.batch(batch))
         if getattr(trace.output, "ndim", 0) != 2:
@@ -166,7 +166,7 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return f"the file cannot be read: {why(error)}"
+    return f"the file cannot be read: {reason_of(error)}"
 
 
 def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:

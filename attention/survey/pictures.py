@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_inside, open_plain, read, why
+from attention.files import open_inside, open_plain, read, reason_of
 from attention.foreign import readable
 from attention.limits import Limits
 from attention.numbers import amount
@@ -126,7 +126,7 @@ def _folder_files(root: Path) -> Iterator[tuple[str, int | None]]:
             yield path.relative_to(root).as_posix(), _plain_size(root, path)
     for error in unread:
         if Path(error.filename) == root:
-            raise SurveyError(f"{root} cannot be read: {why(error)}.")
+            raise SurveyError(f"{root} cannot be read: {reason_of(error)}.")
         yield Path(error.filename).relative_to(root).as_posix(), None
 
 

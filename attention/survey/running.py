@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import insist_replaceable, insist_writable, open_plain, replacing
+from attention.files import check_replaceable, check_writable, open_plain, replacing
 from attention.models import Network
 from attention.numbers import amount, fixed
 from attention.process import one_thread_each
@@ -170,8 +170,8 @@ class Settings:
         if not 0 <= self.gpus < math.inf or (self.gpus and self.engine != "ray"):
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None:
-            insist_writable(self.out.parent)
-            insist_replaceable(_unfinished(self.out))
+            check_writable(self.out.parent)
+            check_replaceable(_unfinished(self.out))
 
 
 @dataclass(frozen=True)

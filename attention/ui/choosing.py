@@ -12,8 +12,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
 from attention.analysis import predictions
-from attention.bands import FORM, RGB, bands_of, has, layers_of
-from attention.images import Preprocessing, size_of, written
+from attention.bands import FORM, RGB, bands_in_words, layers_of, parse_bands
+from attention.images import Preprocessing, parse_size, size_in_words
 from attention.models import code, libraries, weight_files, zoo
 from attention.models.network import reading, region_of
 from attention.models.weight_files import WeightFile
@@ -102,7 +102,7 @@ def choose_bands(choice: NetworkChoice, picture: Picture) -> NetworkChoice:
     asked = layers_of(picture.image) or usual != RGB or _BANDS in st.query_params
     if choice.card.source == "file" or not asked:
         return choice
-    wanted = _ask_bands(usual, f"This picture has {literal(has(picture.image))}.")
+    wanted = _ask_bands(usual, f"This picture has {literal(bands_in_words(picture.image))}.")
     if wanted == usual:
         return choice
     card, key = reading(choice.card, wanted), f"{choice.key} {wanted}"
@@ -112,7 +112,7 @@ def choose_bands(choice: NetworkChoice, picture: Picture) -> NetworkChoice:
 def _ask_bands(usual: tuple[Band, ...], about: str = "") -> tuple[Band, ...]:
     """What each input channel reads, which stands in the address. Raises PictureError."""
     label, explained = f"What the {len(usual)} input channels read", f"{BAND_HELP} {about}".strip()
-    return bands_of(st.text_input(label, ", ".join(usual), key=_BANDS, bind="query-params", help=explained))
+    return parse_bands(st.text_input(label, ", ".join(usual), key=_BANDS, bind="query-params", help=explained))
 
 
 def _mark_named() -> None:
@@ -344,7 +344,7 @@ def _choose_family(upload: Upload, part: str | None) -> WeightFile:
 
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:
-    size = size_of(st.text_input("Image size in pixels", written(usual.size), key="size", help=SIZES))
+    size = parse_size(st.text_input("Image size in pixels", size_in_words(usual.size), key="size", help=SIZES))
     bands = _ask_bands(usual.bands)
     mean, std = _choose_colours("Mean", usual.mean), _choose_colours("Std", usual.std)
     return replace(usual, size=size, bands=bands, mean=mean, std=std)

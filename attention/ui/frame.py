@@ -94,7 +94,7 @@ def draw_frame(title: str) -> None:
 def _insist_bands(observation: Observation) -> None:
     """Where the picture lacks what the network reads, the page ends in a sentence that says so."""
     with errors():
-        bands.insist(observation.image, observation.card.bands)
+        bands.check_bands(observation.image, observation.card.bands)
         return
     st.stop()
 
@@ -187,7 +187,7 @@ def _show_picture(observation: Observation) -> None:
         width="stretch",
         alt=f"{observation.picture.name}, {look}.",
         caption=f"{literal(observation.picture.name)}: the network sees {'this' if whole else 'the lit part'}, at "
-        f"{images.written(observation.card.input_size)} px{_reads(observation)}."
+        f"{images.size_in_words(observation.card.input_size)} px{_reads(observation)}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )
     if observation.picture.name in cache.samples():

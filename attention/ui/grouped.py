@@ -282,7 +282,7 @@ def draw_network(observation: Observation) -> None:
         "model",
     )
     widgets.show(figures.savings(layers))
-    seen_at = images.written(observation.card.input_size)
+    seen_at = images.size_in_words(observation.card.input_size)
     st.caption(f"The picture has {seen_at} px as the network sees it.")
 
 

@@ -82,7 +82,7 @@ def _draw_cost(observation: Observation) -> None:
     )
     for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
-    seen_at = images.written(observation.card.input_size)
+    seen_at = images.size_in_words(observation.card.input_size)
     widgets.say(
         f"For the picture as the network sees it, {seen_at} px. MACs are the multiply-accumulates of "
         "convolutions and matrix products; the products with the gates are not counted.",

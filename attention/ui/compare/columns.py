@@ -10,7 +10,7 @@ from attention import analysis, comparison, numbers
 from attention.analysis.agreement import TOP
 from attention.charts import comparing, overlay
 from attention.charts.overlay import Scale
-from attention.comparison import Compared, times
+from attention.comparison import Compared, pass_seconds
 from attention.models import zoo
 from attention.numbers import amount, extent, fixed, magnitude, span
 from attention.observe import NetworkChoice, Observation, guarded
@@ -75,7 +75,7 @@ def compared(
 def seconds(observations: Sequence[Observation]) -> list[float]:
     """Seconds of one pass of the picture on this machine, of each network."""
     keys = " ".join(each.choice.key for each in observations)
-    return cache.STORE.get("seconds", keys, lambda: times(observations))
+    return cache.STORE.get("seconds", keys, lambda: pass_seconds(observations))
 
 
 def _card(name: str) -> ModelCard | None:
@@ -129,7 +129,7 @@ class Asked(NamedTuple):
         """The class that a network is asked about; None where it does not know it."""
         if not observation.targets:
             return None
-        found = comparison.place(observation.targets, self.label)
+        found = comparison.class_index(observation.targets, self.label)
         return observation.first_target if found is None and self.own_guess else found
 
 
@@ -149,7 +149,7 @@ def ask(views: Sequence[Observation]) -> Asked:
     first = views[0]
     guess = first.targets[first.first_target].partition(",")[0]
     named = {
-        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.targets
+        comparison.short_label(label): label.partition(",")[0] for observation in views for label in observation.targets
     }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
@@ -290,7 +290,7 @@ def draw(observation: Observation) -> None:
         widgets.say(literal(found), "headline", "header")
         widgets.say(literal(more), "more")
     _draw_rows(columns, asked)
-    for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
+    for note in [*comparison.card_notes([each.card for each in columns]), *comparison.class_notes(columns)]:
         widgets.say(widgets.literal(note), note, "caption")
     tabs.explain(columns)
     widgets.tabs("about", TABS, columns)
@@ -303,14 +303,14 @@ def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
         return "Choose another network to compare with.", ""
     if label is None:
         return "None of these networks gives a score for each class: here are their gates, sizes and times.", ""
-    found = comparison.shared(columns)
+    found = comparison.mean_overlaps(columns)
     mute = " and ".join(column.card.name for column in columns if column.heatmap and not column.speaks)
     without = f" Nothing in the heatmap of {mute} speaks for the class: it is left out." * bool(mute)
     if found is None:
         return f"Fewer than two of these networks have a heatmap of “{label}” so far.", without.strip()
     pairs, middle = found
     drawn = [column for column in columns if column.speaks and column.target is not None]
-    classes = {comparison.meaning(column.observation.targets[column.target or 0]) for column in drawn}
+    classes = {comparison.short_label(column.observation.targets[column.target or 0]) for column in drawn}
     what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
     average = ", on average" * (len(drawn) > 2)
@@ -392,7 +392,7 @@ def _draw_guesses(column: Compared) -> None:
 
 def _draw_spatial(column: Compared) -> None:
     with st.container(horizontal=True, gap="small"):
-        for gate in comparison.by_stage(column.spatial):
+        for gate in comparison.last_of_stages(column.spatial):
             _draw_gate(column.observation, gate)
 
 

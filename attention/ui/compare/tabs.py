@@ -41,7 +41,7 @@ def explain(columns: Sequence[Compared]) -> None:
     gates = {
         f"{column.card.name}: {gate.name}": gate.values[0]
         for column in columns
-        for gate in comparison.by_stage(column.spatial)
+        for gate in comparison.last_of_stages(column.spatial)
     }
     means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.channel]
     widgets.data(
@@ -186,7 +186,7 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "parameters in attention": [attention_share(inventory, "parameters") for inventory in inventories],
         "MACs in attention": [attention_share(inventory, "macs") for inventory in inventories],
         "time here, ms": [numbers.number(1000 * column.seconds) for column in columns],
-        "input, px": [images.written(column.card.input_size) for column in columns],
+        "input, px": [images.size_in_words(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
         "weights": ["random" if column.card.random else "trained" for column in columns],
