@@ -116,7 +116,7 @@ def mean_overlaps(columns: Sequence[Compared]) -> tuple[float, float] | None:
         return None
     pairs = [agreement.overlap(*_common_parts(one, other)) for (one, _), (other, _) in combinations(drawn, 2)]
     blob = agreement.centre_blob(GRID)
-    middle = [agreement.overlap(blob, agreement.sampled(values, GRID)) for _, values in drawn]
+    middle = [agreement.overlap(blob, agreement.resampled(values, GRID)) for _, values in drawn]
     return float(np.mean(pairs)), float(np.mean(middle))
 
 
@@ -157,15 +157,15 @@ def heatmap_agreements(first: Compared, second: Compared, report: Report) -> Dou
 def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:
     """The same of this picture alone, the second network's heatmap shifted on its own grid in all ways but none."""
     (one, other), (window, other_window) = _maps_and_windows(first, second)
-    fixed = agreement.sampled(one, GRID, window)
-    moved = (agreement.sampled(each, GRID, other_window) for each in agreement.shifts(other))
+    fixed = agreement.resampled(one, GRID, window)
+    moved = (agreement.resampled(each, GRID, other_window) for each in agreement.shifts(other))
     return np.array([agreement.rank_correlation(fixed, each) or 0.0 for each in moved])
 
 
 def _common_parts(first: Compared, second: Compared) -> tuple[Doubles, Doubles]:
     """The heatmaps of two networks of one picture, of the part that both see, on one grid."""
     (one, other), (window, other_window) = _maps_and_windows(first, second)
-    return agreement.sampled(one, GRID, window), agreement.sampled(other, GRID, other_window)
+    return agreement.resampled(one, GRID, window), agreement.resampled(other, GRID, other_window)
 
 
 def _with_first_guess(column: Compared, picture: Picture) -> Compared:
@@ -179,9 +179,9 @@ def _maps_and_windows(first: Compared, second: Compared) -> tuple[list[Floats], 
     """The heatmaps of two networks of one picture, and of each the part that both networks see, in shares of it."""
     assert first.heatmap is not None and second.heatmap is not None
     boxes = [first.observation.box, second.observation.box]
-    part = agreement.common(*boxes)
+    part = agreement.intersection(*boxes)
     assert part is not None  # both hold the picture's centre
-    return [first.heatmap.values, second.heatmap.values], [agreement.inside(part, box) for box in boxes]
+    return [first.heatmap.values, second.heatmap.values], [agreement.relative_box(part, box) for box in boxes]
 
 
 class GateAgreement(NamedTuple):
@@ -418,7 +418,7 @@ def _gate_to_dict(gate: Gate, column: Compared, tested: Mapping[str, GateAgreeme
         "name": gate.name,
         "minimum": gate.minimum,
         "maximum": gate.maximum,
-        "nearly constant": analysis.look(gate.values[0]).nearly_constant,
+        "nearly constant": analysis.map_stats(gate.values[0]).nearly_constant,
     }
     if column.heatmap:
         found["agreement"] = asdict(agreement.agreement(gate.values[0], column.heatmap.values))

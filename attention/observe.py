@@ -207,7 +207,7 @@ class Observation:
         if self.probabilities_or_none is not None:
             return self.labels
         try:
-            count = predictions.table(self.trace.output).shape[1] if self.outputs == "values" else 0
+            count = predictions.score_table(self.trace.output).shape[1] if self.outputs == "values" else 0
         except predictions.PredictionError:
             count = 0
         return tuple(f"number {place}" for place in range(count))
@@ -223,7 +223,7 @@ class Observation:
         found = self.probabilities_or_none
         if found is not None:
             return f"{found[target]:.1%}"
-        return number(predictions.table(self.trace.output)[0, target])
+        return number(predictions.score_table(self.trace.output)[0, target])
 
     @property
     def inventory(self) -> Inventory:

@@ -178,7 +178,7 @@ def last_map(trace: Trace, side: int) -> Array:
     """The mean of the last spatial gates on the picture's grid, (N, side, side)."""
     gates = [gate.values for gate in trace.gates if gate.kind == "spatial"][-LAST:]
     rows = range(len(gates[0]))
-    return np.stack([np.mean([agreement.sampled(values[row], (side, side)) for values in gates], 0) for row in rows])
+    return np.stack([np.mean([agreement.resampled(values[row], (side, side)) for values in gates], 0) for row in rows])
 
 
 def hide(batch: Tensor, maps: Array) -> Tensor:

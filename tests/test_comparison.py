@@ -176,7 +176,7 @@ def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
     for gate, one in zip(found.spatial, written["spatial gates"], strict=True):
         assert one["agreement"] == asdict(agreement.agreement(gate.values[0], found.heatmap.values))
     assert written["blob in the middle"]["overlap"] == pytest.approx(
-        agreement.overlap(agreement.centre_blob((32, 32)), agreement.sampled(found.heatmap.values, (32, 32)))
+        agreement.overlap(agreement.centre_blob((32, 32)), agreement.resampled(found.heatmap.values, (32, 32)))
     )
 
 
@@ -192,7 +192,7 @@ def test_heatmaps_are_held_against_the_other_networks_of_every_picture(columns):
         seen = [each.observation.of(other) for each in (first, second)]
         maps.append([each.heatmap(int(each.probabilities.argmax())).values for each in seen])
     for row, column_ in np.ndindex(*found.shape):
-        one, other = (agreement.sampled(each, comparison.GRID) for each in (maps[row][0], maps[column_][1]))
+        one, other = (agreement.resampled(each, comparison.GRID) for each in (maps[row][0], maps[column_][1]))
         assert found[row, column_] == pytest.approx(agreement.rank_correlation(one, other))
 
 
@@ -200,8 +200,8 @@ def test_a_shifted_heatmap_comes_in_again_on_the_other_side():
     one, other = column(bar(2)), column(bar(2))
     shifts = comparison.shifted_heatmaps(one, other)
     assert shifts.shape == (99,)
-    turned = agreement.sampled(np.roll(bar(2), (0, 3), (0, 1)).astype(np.float32), comparison.GRID)
-    fixed = agreement.sampled(bar(2).astype(np.float32), comparison.GRID)
+    turned = agreement.resampled(np.roll(bar(2), (0, 3), (0, 1)).astype(np.float32), comparison.GRID)
+    fixed = agreement.resampled(bar(2).astype(np.float32), comparison.GRID)
     assert shifts[2] == pytest.approx(agreement.rank_correlation(fixed, turned))
     assert comparison.shifted_heatmaps(one, column(bar(2), box=(0.0, 0.0, 50.0, 100.0))).shape == (99,)
 

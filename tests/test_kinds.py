@@ -34,8 +34,8 @@ def test_what_is_said_of_an_average_is_what_is_drawn(kind):
     axes = KINDS[kind].axes
     values = np.random.default_rng(0).random((1, *range(2, 2 + len(axes)))).astype(np.float32)
     gate = Gate("block", kind, "sigmoid", values, (1, 4, 5, 6), float(values.min()), float(values.max()))
-    assert (analysis.averaged(gate, "channel") is not None) == KINDS[kind].by_channel
-    assert (analysis.averaged(gate, "spatial") is not None) == ({*"HW"} <= {*KINDS[kind].axes})
+    assert (analysis.averaged_gate(gate, "channel") is not None) == KINDS[kind].by_channel
+    assert (analysis.averaged_gate(gate, "spatial") is not None) == ({*"HW"} <= {*KINDS[kind].axes})
 
 
 def test_no_other_room_compares_with_the_name_of_a_kind():

@@ -52,7 +52,7 @@ def shown(ending: nn.Module, **settings) -> Observation:
 
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_outputs_are_recognised_by_their_values(kind):
-    assert predictions.recognised(ANSWERS[kind].numpy()) == kind
+    assert predictions.recognise_outputs(ANSWERS[kind].numpy()) == kind
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_outputs_are_recognised_by_their_values(kind):
     ],
 )
 def test_lone_and_even_outputs_are_recognised_too(answers, kind):
-    assert predictions.recognised(np.array(answers)) == kind
+    assert predictions.recognise_outputs(np.array(answers)) == kind
 
 
 @pytest.mark.parametrize(("kind", "slow"), [("probabilities", lambda one: one), ("scores", lambda one: one)])

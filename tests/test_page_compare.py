@@ -155,7 +155,7 @@ def test_agreement_is_that_of_the_gates_with_other_pictures_beside_it():
         means += [agreement.agreement(gate, heatmap).correlation / len(observations) for gate in gates]
     assert numbers(dots[1]["x"]) == pytest.approx(means, abs=1e-6)
     names = analysis.short_names([gate.name for gate in column.spatial])
-    looks = [analysis.look(gate.values[0]) for gate in column.spatial]
+    looks = [analysis.map_stats(gate.values[0]) for gate in column.spatial]
     flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
     told = said(app).replace("\\", "")
     assert flat and f"Nearly constant here, and so saying little: {', '.join(flat)}." in told
@@ -166,7 +166,7 @@ def test_heatmaps_of_two_networks_are_held_against_those_of_other_pictures():
     sound(finished(app.button(key="start_heatmap_agreement").click().run()))
     first, second = columns("cbam", "plain")
     here = agreement.rank_correlation(
-        *(agreement.sampled(each.heatmap.values, comparison.GRID) for each in (first, second))
+        *(agreement.resampled(each.heatmap.values, comparison.GRID) for each in (first, second))
     )
     others, own = sent_chart(app, "heatmap_agreement")["data"][:2]
     assert numbers(own["x"]) == pytest.approx([here], abs=1e-6)

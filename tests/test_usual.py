@@ -58,8 +58,10 @@ def test_a_picture_like_all_others_is_nearer_than_none_and_another_one_than_all(
 
 def test_where_a_map_is_most_open_is_counted_over_the_others():
     case = random_case((5, 5), seed=2)
-    assert case.alike == sum(analysis.look(other).place == analysis.look(case.values).place for other in case.others)
-    assert case.opened[0] == analysis.look(case.difference.astype(np.float32)).place
+    assert case.alike == sum(
+        analysis.map_stats(other).place == analysis.map_stats(case.values).place for other in case.others
+    )
+    assert case.opened[0] == analysis.map_stats(case.difference.astype(np.float32)).place
 
 
 def test_a_habit_of_position_is_called_one():

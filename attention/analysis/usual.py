@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attention.analysis.gates import Block, channel_view, highest_ninth, look, profiles, spatial_view
+from attention.analysis.gates import Block, channel_view, highest_ninth, map_stats, profiles, spatial_view
 from attention.kinds import Kind
 from attention.records import Doubles, Floats
 
@@ -124,4 +124,4 @@ def _highest(difference: Doubles) -> tuple[str, float]:
 
 def most_open(values: Floats) -> str:
     """Where a gate is most open: the ninth of a map (H, W), one of `NINTHS`, or the number of a channel."""
-    return look(values).place if values.ndim == 2 else str(int(values.argmax()))
+    return map_stats(values).place if values.ndim == 2 else str(int(values.argmax()))

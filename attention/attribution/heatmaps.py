@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from attention.attribution.layers import AttributionError, Layers, look
+from attention.attribution.layers import AttributionError, Layers, inspect_layers
 from attention.attribution.methods import AT_ONCE, GradCam, Method
 from attention.limits import PASSES, Limits, at_once
 from attention.records import Heatmap, Report, in_rows, within
@@ -23,7 +23,7 @@ from attention.records import Heatmap, Report, in_rows, within
 HEAD = "head"
 
 
-def shadow(module: nn.Module) -> nn.Module:
+def shared_copy(module: nn.Module) -> nn.Module:
     """A copy in eval mode whose parameters and buffers are the module's own memory, and ask for no gradient.
 
     In eval mode nothing writes into that memory, so any number of copies can run beside the module itself.
@@ -63,7 +63,7 @@ class Shadows:
         self._free.append(one)
 
     def _made(self) -> nn.Module:
-        one, score = shadow(self._module), self._score
+        one, score = shared_copy(self._module), self._score
 
         def scored(module: nn.Module, inputs: Any, output: Any) -> Any:
             return in_rows(output if score is None else score(output), inputs)
@@ -72,7 +72,7 @@ class Shadows:
         return one
 
 
-def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
+def weight_groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
     """The modules with parameters of their own by block, from the head (all after the last block) down to the input.
 
     What stands between two blocks goes with the one before it, what stands before the first with that.
@@ -89,13 +89,13 @@ def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
     return {name: found[name] for name in order if found.get(name)}
 
 
-def randomised(module: nn.Module, layers: Layers, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
+def shuffled_copies(module: nn.Module, layers: Layers, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
     """For each group from the head down: its name, and a copy whose weights are shuffled in it and all above it.
 
     It is one copy, which goes on changing as the next is asked for; the module's own weights stay.
     """
-    copy, generator = shadow(module), Generator().manual_seed(seed)
-    for group, names in groups(module, layers).items():
+    copy, generator = shared_copy(module), Generator().manual_seed(seed)
+    for group, names in weight_groups(module, layers).items():
         for name in names:
             for parameter in copy.get_submodule(name).parameters(recurse=False):
                 order = torch.randperm(parameter.numel(), generator=generator)
@@ -125,7 +125,7 @@ class Attributor:
         key = tuple(shape)
         if key not in self._layers:
             with torch.inference_mode(False), self._shadows.lent() as copy:
-                self._layers[key] = look(copy, key)
+                self._layers[key] = inspect_layers(copy, key)
         return self._layers[key]
 
     def __call__(

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from attention.capture.axes import narrowed
+from attention.capture.axes import narrow_to
 from attention.capture.matching import GateMatch, Rejection
 from attention.records import Floats, Gate, GatescopeError, Rejected, owner_of
 
@@ -59,12 +59,12 @@ class Gates:
         """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""
         owner, layout = self._owners.running(), match.layout
         number = self._number(owner, match.samples)
-        narrow = gate if gate.shape == layout.sizes else narrowed(gate, match.varying, len(match.shape))
+        narrow = gate if gate.shape == layout.sizes else narrow_to(gate, match.varying, len(match.shape))
         self._applied.append(_AppliedGate(owner, number, own_copy(narrow), match))
         for name in possible_names(owner, number) if self._edits else ():
             if name in self._edits:
                 edited = self._edited(name, layout.values(narrow), match.samples)
-                return owner, number, _alike(layout.gate(edited), gate)
+                return owner, number, _laid_out_like(layout.gate(edited), gate)
         return owner, number, None
 
     def _number(self, owner: str, samples: tuple[int, int] | None) -> int:
@@ -193,7 +193,7 @@ def own_copy(tensor: Tensor) -> Tensor:
     return (tensor.detach() if tensor.requires_grad else tensor).clone(memory_format=torch.contiguous_format)
 
 
-def _alike(edited: Tensor, gate: Tensor) -> Tensor:
+def _laid_out_like(edited: Tensor, gate: Tensor) -> Tensor:
     """The edited gate, laid out in memory like the original, so that the product is laid out the same."""
     if edited.shape == gate.shape:
         return torch.empty_like(gate, dtype=edited.dtype).copy_(edited)

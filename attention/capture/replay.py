@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from attention.capture.axes import volumes
+from attention.capture.axes import volume_axes
 from attention.capture.calls import (
     CONSTANT,
     TensorInfo,
@@ -24,9 +24,9 @@ from attention.capture.calls import (
     new_preactivation,
     operation,
     tensors_in,
-    written,
+    tensors_written,
 )
-from attention.capture.discovery import WRITING, DiscoveryMode, Function, multiplied, run
+from attention.capture.discovery import WRITING, DiscoveryMode, Function, call_unwatched, multiply
 from attention.capture.gates import Gates
 from attention.capture.matching import PRODUCTS, GateMatch, Product, Rejection
 from attention.capture.moves import CASTS
@@ -129,7 +129,7 @@ def plan_of(batch: PlanTensor, learned: Mapping[int, LearnedTensor], calls: Iter
 
 def empty_plan(batch: Tensor) -> Plan:
     """The plan of a pass of which nothing is known."""
-    axes = volumes(batch.shape) if batch.dim() == 5 else None
+    axes = volume_axes(batch.shape) if batch.dim() == 5 else None
     return Plan(PlanTensor(TensorInfo(new_preactivation(), axes), batch.shape, 0), {})
 
 
@@ -170,7 +170,7 @@ _END = PlannedCall(object, (), (), _SPECIAL, None, None, None, "")
 _NONE: dict[str, Any] = {}
 
 
-def _gone() -> None:
+def _no_tensor() -> None:
     """The reference of a slot that is not filled yet."""
 
 
@@ -187,7 +187,7 @@ class ReplayMode(DiscoveryMode):
         self._plan = plan
         self._constants = constants
         self._learned = plan.learned
-        self._references: list[Callable[[], Tensor | None]] = [_gone] * plan.slots
+        self._references: list[Callable[[], Tensor | None]] = [_no_tensor] * plan.slots
         self._coming: tuple[PlannedCall, ...] = (*plan.calls, _END)
         self._position = 0
         self._departed = False
@@ -264,7 +264,7 @@ class ReplayMode(DiscoveryMode):
         """Runs a call of the plan that gives several tensors, or perhaps the very one that it got."""
         call = self._coming[self._position]
         if call.outcome is None:
-            output = run(call.name, call.function, args, kwargs)
+            output = call_unwatched(call.name, call.function, args, kwargs)
         else:
             output = self._run_product(args, kwargs)
         if call.results is not None and not self._enter_results(call.results, self._touched(call.name, args, output)):
@@ -280,13 +280,13 @@ class ReplayMode(DiscoveryMode):
         if not isinstance(match, GateMatch):
             assert match is not None
             self._gates.reject(match)
-            return run(call.name, call.function, args, kwargs)
+            return call_unwatched(call.name, call.function, args, kwargs)
         position = match.position
         gate = _product(call, args, kwargs).aligned[match.which] if position is None else args[position]
         *_, edited = self._gates.add(gate, match)
         if edited is None:
             return call.function(*args, **kwargs) if kwargs else call.function(*args)
-        return multiplied(call.function, _product(call, args, kwargs), match, edited)
+        return multiply(call.function, _product(call, args, kwargs), match, edited)
 
     def _enter_results(self, results: Results, touched: list[Tensor]) -> bool:
         """Enters what the call made or wrote into; False where its number or shapes are not the plan's."""
@@ -377,7 +377,7 @@ class ReplayMode(DiscoveryMode):
         if name not in WRITING:
             return list(tensors_in((output,)))
         made = (tensor for reference in self._references if (tensor := reference()) is not None)
-        return [*tensors_in((output,)), *written(args[0], self._infos.living() if self._departed else made)]
+        return [*tensors_in((output,)), *tensors_written(args[0], self._infos.living() if self._departed else made)]
 
     def _entered(self, tensor: Tensor) -> PlanTensor | None:
         info = self._infos.get(tensor)

@@ -164,13 +164,13 @@ def _parts(module: Any) -> dict[str, nn.Module]:
     parts = dict(module.named_modules())
     for name, part in parts.items():
         if isinstance(part, torch.jit.ScriptModule):
-            raise TraceError(f"{_named(name)} is scripted, and its operations cannot be seen: trace the eager module")
+            raise TraceError(f"{_label(name)} is scripted, and its operations cannot be seen: trace the eager module")
         if "_orig_mod" in part._modules or part._compiled_call_impl is not None:
-            raise TraceError(f"{_named(name)} is compiled, and its operations cannot be seen: trace the eager module")
+            raise TraceError(f"{_label(name)} is compiled, and its operations cannot be seen: trace the eager module")
         if isinstance(part, nn.DataParallel) and part.device_ids:
-            raise TraceError(f"{_named(name)} is DataParallel, which runs in other threads: trace its `.module`")
+            raise TraceError(f"{_label(name)} is DataParallel, which runs in other threads: trace its `.module`")
         if any(tensor.is_meta for tensor in _learned(part)):
-            raise TraceError(f"{_named(name)} is on the device meta, where weights have no values: load them first")
+            raise TraceError(f"{_label(name)} is on the device meta, where weights have no values: load them first")
     return parts
 
 
@@ -185,7 +185,7 @@ def _check(batch: Any) -> None:
     features = isinstance(batch, Tensor) and batch.is_floating_point() and batch.dim() in (3, 4, 5)
     if not features or not batch.numel():
         raise TraceError(
-            f"the batch is {_described(batch)}, and must be a float tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W)"
+            f"the batch is {_describe(batch)}, and must be a float tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W)"
             " that is not empty"
         )
 
@@ -195,16 +195,16 @@ def _check_form(module: nn.Module, batch: Tensor) -> None:
     kernel = next((weight for weight in module.parameters() if weight.dim() > 2), None)
     if kernel is not None and kernel.dim() == batch.dim() + 1 and 1 < kernel.shape[1] == len(batch):
         raise TraceError(
-            f"the batch is {_described(batch)}, and the module's first layer takes {kernel.dim()} axes: put the axis N"
+            f"the batch is {_describe(batch)}, and the module's first layer takes {kernel.dim()} axes: put the axis N"
             " of the samples first"
         )
 
 
-def _named(name: str) -> str:
+def _label(name: str) -> str:
     return f"the submodule {name!r}" if name else "the module"
 
 
-def _described(batch: Any) -> str:
+def _describe(batch: Any) -> str:
     if isinstance(batch, Tensor):
         return f"a tensor of {str(batch.dtype).removeprefix('torch.')} and shape {tuple(batch.shape)}"
     return f"of type {type(batch).__name__}"

@@ -217,8 +217,8 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     )
     if (fewest := statistics.fewest_of_a_class(survey.gates[0])) < FEW:
         caption += f" The smallest class has {amount(fewest, 'picture')}: below {FEW}, its mean is hardly known."
-    columns = {"mean": measured, **analysis.spread([each.index for each in indices]), "mean, shuffled": null}
-    shuffled = analysis.spread([each.shuffled for each in indices])
+    columns = {"mean": measured, **analysis.five_numbers([each.index for each in indices]), "mean, shuffled": null}
+    shuffled = analysis.five_numbers([each.shuffled for each in indices])
     columns |= {f"{name}, shuffled": each for name, each in shuffled.items()}
     figure = figures.index_boxes(names, indices, selection.gate_number, index.lower())
     table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}

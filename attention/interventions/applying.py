@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.analysis import neutral
+from attention.analysis import neutral_value
 from attention.interventions.edits import Edit, EditError, check, number_of_values
 from attention.kinds import KINDS
 from attention.records import Floats, Gate
@@ -58,7 +58,7 @@ def _chained(first: Function, second: Function) -> Function:
 def function_of(edit: Edit, gate: Gate, gates: Sequence[Gate], *, given: Given) -> Function:
     """What the edit does to one of its gates."""
     if edit.action == "off":
-        value = neutral(gate, gates)
+        value = neutral_value(gate, gates)
         return lambda values: values.new_full(values.shape, value)
     if edit.action == "replace":
         return _replacing(edit, gate, given)

@@ -35,7 +35,7 @@ from attention.models.network import (
     noise_for,
     preprocessing,
     region_of,
-    sharing,
+    shared_copy,
 )
 from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
 from attention.numbers import amount
@@ -248,7 +248,7 @@ def _numbers(trace: Trace) -> list[np.ndarray]:
     """What can differ from pass to pass: the gates, and the answer of a classifier."""
     gates = [gate.values for gate in trace.gates]
     try:
-        return [*gates, predictions.table(trace.output)]
+        return [*gates, predictions.score_table(trace.output)]
     except predictions.PredictionError:
         return gates
 
@@ -275,19 +275,19 @@ def varied(served: Network, output: str, region: Box | None) -> Network:
     """
     seen = preprocessing(served.card)
     known = ModelOptions(None, seen.size, seen.mean, seen.std, None, seen.bands, None, output, region)
-    return network(sharing(served.module), served.card.name, known)
+    return network(shared_copy(served.module), served.card.name, known)
 
 
 def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
     """The card with what these answers are, which is an assumption."""
     try:
-        table = np.concatenate([predictions.table(answer) for answer in returned])
+        table = np.concatenate([predictions.score_table(answer) for answer in returned])
         table = table[np.isfinite(table).all(1)]
     except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
         return card
     if not len(table):  # none of its numbers says anything
         return card
-    outputs = predictions.recognised(table)
+    outputs = predictions.recognise_outputs(table)
     said = predictions.in_words(outputs, table.shape[1])
     return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {said}"))
 

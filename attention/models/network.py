@@ -66,7 +66,7 @@ def adapt(
     module.register_forward_hook(_in_rows)
 
 
-def sharing(module: "nn.Module") -> "nn.Module":
+def shared_copy(module: "nn.Module") -> "nn.Module":
     """A copy of the module with hooks of its own, whose parameters and buffers are the module's."""
     tensors = (*module.parameters(), *module.buffers())
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})

@@ -59,7 +59,7 @@ def _answer(blocks: tuple[Block, ...]) -> str:
         return "This pass applied no gates."
     means = [float(gate.values.mean()) for gate in every]
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
-    neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
+    neutral = "; 1 would be no gate at all" * all(analysis.neutral_value(gate, every) == 1 for gate in every)
     return (
         f"{amount(len(every), 'gate')} in {amount(len(blocks), 'block')} {'has' if len(every) == 1 else 'have'} "
         f"a mean of {fixed(np.mean(means))} over the gates; their "

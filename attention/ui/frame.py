@@ -209,5 +209,5 @@ def _show_prediction(observation: Observation) -> None:
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")
     outputs, classes = observation.outputs, len(observation.labels)
-    choosing = predictions.choosing(outputs, classes)
+    choosing = predictions.choice_in_words(outputs, classes)
     st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.in_words(outputs, classes)}.")

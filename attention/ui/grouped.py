@@ -293,7 +293,7 @@ def proof(convolution: Convolution, layers: int, shuffle: bool) -> "tuple[Answer
 
     part = experiments.excerpt(convolution, MOST_DISTURBED)
     response = experiments.response(experiments.stack(part, layers=layers, shuffle=shuffle), part.in_channels)
-    return response, bool((response == experiments.expected(part, layers=layers, shuffle=shuffle)).all()), part
+    return response, bool((response == experiments.expected_response(part, layers=layers, shuffle=shuffle)).all()), part
 
 
 def _why(convolution: Convolution, layers: int, shuffle: bool) -> str:

@@ -99,7 +99,7 @@ def headline(observation: Observation) -> str:
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
     every = observation.trace.gates
-    one = all(analysis.neutral(gate, every) == 1 for gate in every)
+    one = all(analysis.neutral_value(gate, every) == 1 for gate in every)
     return f"With this picture, {' and '.join(means)}{'; 1 would be no gate at all' * one}."
 
 

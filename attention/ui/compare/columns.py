@@ -376,7 +376,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
         _laid(observation, column.heatmap.values, "inferno", scale),
         key=f"heatmap_{column.card.name}",
         alt=f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
-        f"{analysis.look(column.heatmap.values).place}, values {run}.",
+        f"{analysis.map_stats(column.heatmap.values).place}, values {run}.",
         caption=f"{asked.method}{where}: {run}; colours run from {span(*scale)}"
         + comparing.completeness(column.heatmap),
         table="class_heatmaps",

@@ -109,10 +109,10 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
     done = jobs.result_of("agreement", (first.key, column.target, *others), said, measure)
     if done is not None:
         names = analysis.gate_titles(column.spatial)
-        looks = [analysis.look(gate.values[0]) for gate in column.spatial]
+        looks = [analysis.map_stats(gate.values[0]) for gate in column.spatial]
         flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
         assert column.heatmap is not None
-        shifts = [agreement.shifted(gate.values[0], column.heatmap.values) for gate in column.spatial]
+        shifts = [agreement.shift_correlations(gate.values[0], column.heatmap.values) for gate in column.spatial]
         found, moved = (dict(zip(names, each, strict=True)) for each in (done.values(), shifts))
         widgets.show(comparing.agreement(found, moved, flat))
 
@@ -173,7 +173,7 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     widgets.chart(comparing.profiles(gated), key="profiles", alt=f"Channel gates by depth: {finding}.")
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
-    spread = analysis.spread([gate for gates in gated.values() for gate in gates])
+    spread = analysis.five_numbers([gate for gates in gated.values() for gate in gates])
     widgets.data(profiles={**_table(("network", "block", "mean"), rows), **spread})
 
 
@@ -331,7 +331,7 @@ def _shuffle(observation: Observation, column: Compared, report: jobs.Report) ->
     with torch.inference_mode(False):
         for seed in range(SEEDS):
             found.append([])
-            for down_to, copy in attribution.randomised(observation.network.module, layers, seed):
+            for down_to, copy in attribution.shuffled_copies(observation.network.module, layers, seed):
                 report(PASSES * (seed * steps + len(found[-1])), PASSES * SEEDS * steps)
                 found[-1].append(_seen(column, down_to, copy, batch))
     return found

@@ -147,7 +147,7 @@ def _draw_heatmap(observation: Observation, title: str, one: Heatmap, scale: Sca
     widgets.picture(
         overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6),
         key=f"heatmap_{title}",
-        alt=f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}.",
+        alt=f"{title} the edits, the class depends most on the {analysis.map_stats(one.values).place}; values {span}.",
         caption=f"{title}: {span}",
         table="heatmaps",
     )
