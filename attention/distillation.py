@@ -193,7 +193,7 @@ def export(checkpoint: Path, data: str) -> tuple[ModelCard, bytes]:
     if state["epochs"] < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {NAME} after {state['epochs']} of {len(recipe.sizes)} epochs")
     how = {"data": data, "by": "distillation from EfficientNet-B0", "seed": recipe.seed, "recipe": asdict(recipe)}
-    weights = own.packed(state["module"])
+    weights = own.pack(state["module"])
     origin = own.card(TEACHER)
     network = networks.build(NAME, len(origin.classes)).eval()
     parameters, count = count_parameters(network), len(attention_of(network))

@@ -19,7 +19,7 @@ from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, view
 from attention.foreign import readable
 from attention.limits import LIVE_TENSORS, PASSES
 from attention.models import zoo
-from attention.models.code import RAISED, CodeError, failure
+from attention.models.code import OWN_CODE_ERRORS, CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
 from attention.numbers import number
@@ -376,7 +376,7 @@ def guarded(card: ModelCard) -> Iterator[None]:
         yield
     except GatescopeError:
         raise
-    except RAISED as error:
+    except OWN_CODE_ERRORS as error:
         if card.source != "code":
             raise
         raise CodeError(f"{card.name} failed: {failure(error)}.") from error

@@ -109,7 +109,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> tuple[
     if state["variant"] != variant or epochs < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
     module = networks.build(variant, len(state["classes"]))
-    weights = own.packed(state["module"])
+    weights = own.pack(state["module"])
     title, description = networks.DESCRIPTIONS[variant]
     card = ModelCard(
         name=variant,

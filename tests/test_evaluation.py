@@ -76,7 +76,7 @@ def test_training_goes_on_from_a_checkpoint_of_its_own_run_alone(folder, tmp_pat
 
 
 def test_an_export_that_fails_leaves_the_weights_and_the_card_that_were_there(folder, tmp_path, weights):
-    made = own.packed({"a": torch.zeros(2)})
+    made = own.pack({"a": torch.zeros(2)})
     known = replace(CARD, sha256=own.digest(made))
     own.save(known, made)
     (weights / "cbam.json").mkdir()

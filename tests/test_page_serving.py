@@ -69,7 +69,7 @@ def test_its_gates_are_on_the_overview_and_its_grouped_convolution_is_counted(st
 @pytest.mark.parametrize("section", ["Later gates", "All edits"])
 def test_the_gates_of_a_network_without_classes_are_edited_too(start, section):
     edit = Edit("off", "channel", "channel", name="no excitation")
-    link = {"edits": files.compact([edit]), "section": section}
+    link = {"edits": files.to_code([edit]), "section": section}
     app = start("--model", "tests.factories:Segmenting", *SMALL, page="intervene", **link)
     assert not app.exception and not app.error
     assert "a dict of out" in texts(app) and "needs classes" in texts(app) and not app.header

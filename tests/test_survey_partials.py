@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from attention.survey import SurveyError
-from attention.survey.partials import BINS, KEPT, GateColumns, Means, Moments, Partial, TopK, histogram
+from attention.survey.partials import BINS, EXEMPLARS, GateColumns, Means, Moments, Partial, TopK, histogram
 
 COLUMNS = 4
 BLOCKS = (GateColumns("channels", "channel", "sigmoid", (COLUMNS,), "", ()),)
@@ -72,10 +72,10 @@ def test_histograms_and_exemplars_are_exact_under_any_split_order_and_grouping(v
     found = merged(values, np.zeros(len(values), int), cuts, random)
     for column in range(COLUMNS):
         assert found.histogram[column].tolist() == slow_histogram(values[:, column])
-        ranked = sorted(range(len(values)), key=lambda row: (-values[row, column], row))[:KEPT]
+        ranked = sorted(range(len(values)), key=lambda row: (-values[row, column], row))[:EXEMPLARS]
         assert sorted(found.top.pictures[:, column]) == sorted(ranked)
         assert sorted(found.top.values[:, column]) == sorted(values[ranked, column])
-        ranked = sorted(range(len(values)), key=lambda row: (values[row, column], row))[:KEPT]
+        ranked = sorted(range(len(values)), key=lambda row: (values[row, column], row))[:EXEMPLARS]
         assert sorted(found.bottom.pictures[:, column]) == sorted(ranked)
 
 

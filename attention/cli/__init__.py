@@ -11,7 +11,7 @@ import click
 
 from attention import files, images, interventions, process, serving
 from attention.analysis import predictions
-from attention.cli.naming import BANDS, MODEL, Own, is_code, load, takes_code
+from attention.cli.naming import BANDS, MODEL, OwnCode, is_code, load, takes_code
 from attention.devices import ALLOWED, device_of
 from attention.numbers import amount, fixed, magnitude, span
 from attention.records import Band, GatescopeError, Ground, ModelCard
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from attention.models import Network
 
 
-class Place(click.Path):
+class AnyPath(click.Path):
     """A path that may lead nowhere yet. (An empty one would be the working directory.)"""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -37,15 +37,15 @@ class Place(click.Path):
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 
 
-@serving.read_by
-def _folder(path: Path) -> Path:
+@serving.click_callback
+def _out_folder(path: Path) -> Path:
     """Raises FileError, before anything is computed, where no such folder can be made."""
     files.check_writable(path)
     return path
 
 
-@serving.read_by
-def _file(path: Path) -> Path:
+@serving.click_callback
+def _out_file(path: Path) -> Path:
     """Raises FileError, before anything is computed, where no such file can be written."""
     files.check_writable(path.parent)
     files.check_replaceable(path)
@@ -53,12 +53,12 @@ def _file(path: Path) -> Path:
 
 
 CHECKPOINT = click.option(
-    "--checkpoint", type=Place(path_type=Path), required=True, callback=_file, help="Where the run is kept."
+    "--checkpoint", type=AnyPath(path_type=Path), required=True, callback=_out_file, help="Where the run is kept."
 )
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
 )
-DEVICE = click.option("--device", callback=serving.read_by(device_of), help=f"{ALLOWED}; the CPU by default.")
+DEVICE = click.option("--device", callback=serving.click_callback(device_of), help=f"{ALLOWED}; the CPU by default.")
 GROUND = click.option(
     "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
 )
@@ -66,11 +66,12 @@ RANDOM = click.option("--random", is_flag=True, help="With random weights in pla
 LIMIT = click.option(
     "--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them."
 )
-FOLDER = click.option("--out", type=Place(path_type=Path), required=True, callback=_folder, help="A folder.")
+FOLDER = click.option("--out", type=AnyPath(path_type=Path), required=True, callback=_out_folder, help="A folder.")
 
 
 def _one_file(what: str) -> Any:
-    return click.option("--out", required=True, type=Place(path_type=Path, dir_okay=False), callback=_file, help=what)
+    kind = AnyPath(path_type=Path, dir_okay=False)
+    return click.option("--out", required=True, type=kind, callback=_out_file, help=what)
 
 
 HOST = re.compile(r"[\w-]+([.][\w-]+)*[.]?", re.ASCII)
@@ -222,7 +223,7 @@ def compare(
     device: "torch.device | None",
     out: Path,
     ground: Ground,
-    own: Own,
+    own: OwnCode,
     **how: Any,
 ) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
@@ -302,7 +303,7 @@ def _describe(column: "Compared") -> None:
 
 
 @main.command()
-@click.argument("source", metavar="FOLDER", type=Place(path_type=Path))
+@click.argument("source", metavar="FOLDER", type=AnyPath(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help=MODEL)
 @_one_file("The result, a Parquet file.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
@@ -320,7 +321,7 @@ def survey(
     limit: int | None,
     bands: tuple[Band, ...] | None,
     device: "torch.device | None",
-    own: Own,
+    own: OwnCode,
     **settings: Any,
 ) -> None:
     """What every gate does over the pictures of FOLDER, by class.
@@ -335,7 +336,7 @@ def survey(
 
 
 @main.command()
-@click.argument("source", metavar="PICTURE|RESULT.parquet", type=Place(path_type=Path))
+@click.argument("source", metavar="PICTURE|RESULT.parquet", type=AnyPath(path_type=Path))
 @click.option("--model", metavar="NAME", help=f"Of a picture. {MODEL}")
 @RANDOM
 @OUTPUTS
@@ -353,7 +354,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @main.command("ablate")
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
-@click.option("--edits", type=Place(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
+@click.option("--edits", type=AnyPath(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @RANDOM
 @OUTPUTS
 @BANDS
@@ -381,7 +382,7 @@ def ablate_command(out: Path, **request: Any) -> None:
 
 
 @main.command("many")
-@click.argument("source", metavar="FOLDER", type=Place(path_type=Path))
+@click.argument("source", metavar="FOLDER", type=AnyPath(path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
 @click.option(
     "--measure", type=click.Choice(["ablation", "agreement", "deletion"]), default="ablation", show_default=True,
@@ -415,11 +416,11 @@ def ablate_many_command(context: click.Context, **request: Any) -> None:
 
 
 @main.command()
-@click.argument("result", type=Place(path_type=Path, dir_okay=False))
+@click.argument("result", type=AnyPath(path_type=Path, dir_okay=False))
 @click.option("--model", help="The network, where it is not one that the result can name: a weight file, or code.")
 @_one_file("A safetensors file.")
 @takes_code
-def fold(result: Path, model: str | None, out: Path, own: Own) -> None:
+def fold(result: Path, model: str | None, out: Path, own: OwnCode) -> None:
     """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
 
     RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the

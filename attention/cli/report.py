@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attention import files, survey
-from attention.cli.naming import Own, observe
+from attention.cli.naming import OwnCode, observe
 from attention.records import GatescopeError
 from attention.report.document import Document, html
 from attention.report.observation import report_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    source: Path, out: Path, *, model: str | None, device: "torch.device | None", own: Own | None = None, **how: Any
+    source: Path, out: Path, *, model: str | None, device: "torch.device | None", own: OwnCode | None = None, **how: Any
 ) -> str:
     """Write the report of a picture or of a survey's result; says what came of it. `how` is what `naming.observe` takes
     besides. Raises GatescopeError."""

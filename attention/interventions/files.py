@@ -91,14 +91,14 @@ def read(data: bytes | str) -> EditFile:
     return EditFile(tuple(edits), _text(content.get("network", "")), given)
 
 
-def compact(edits: Sequence[Edit]) -> str:
+def to_code(edits: Sequence[Edit]) -> str:
     """The edits for a link: letters, digits, - and _; the values of other pictures' gates are left out."""
     text = json.dumps([non_defaults(edit) for edit in edits], separators=(",", ":"))
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
 
-def expanded(code: str) -> tuple[Edit, ...]:
-    """The edits of a link. Raises EditError where it is anything but what `compact` gives."""
+def from_code(code: str) -> tuple[Edit, ...]:
+    """The edits of a link. Raises EditError where it is anything but what `to_code` gives."""
     try:
         packed = base64.urlsafe_b64decode(code.encode("ascii") + b"=" * (-len(code) % 4))
         text = zlib.decompressobj().decompress(packed, MAX_BYTES).decode()
@@ -143,7 +143,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _whole(value: Any) -> int:
+def _whole_number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise EditError(
             f"A count, seed or place in the edits is {shown(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
@@ -167,7 +167,7 @@ def _list(value: Any, length: int | None, what: str) -> list[Any]:
 def _points(value: Any) -> tuple[tuple[int, float], ...]:
     what = f"a list of at most {MAX_POINTS:,} pairs (place, value)"
     pairs = [_list(pair, 2, "a pair (place, value)") for pair in _list(value, None, what)]
-    points = tuple((_whole(place), _number(number)) for place, number in pairs)
+    points = tuple((_whole_number(place), _number(number)) for place, number in pairs)
     if len({place for place, _ in points}) < len(points):
         raise EditError("An edit sets one place twice; each place may have one value.")
     return points
@@ -176,7 +176,7 @@ def _points(value: Any) -> tuple[tuple[int, float], ...]:
 def _shift(value: Any) -> tuple[int, int]:
     right, down = _list(value, 2, "a pair of whole numbers (right, down)")
     for cells in (right, down):
-        _whole(abs(cells) if isinstance(cells, int) and not isinstance(cells, bool) else cells)
+        _whole_number(abs(cells) if isinstance(cells, int) and not isinstance(cells, bool) else cells)
     return right, down
 
 
@@ -184,7 +184,7 @@ def _size(value: Any) -> tuple[int, ...]:
     sides = _list(value, None, "a list of at most 3 sides")
     if len(sides) > 3:
         raise EditError(f"The edits have a size of {len(sides)} sides; at most 3 are allowed.")
-    return tuple(map(_whole, sides))
+    return tuple(map(_whole_number, sides))
 
 
 def _pictures(value: Any) -> tuple[str, ...]:
@@ -201,8 +201,8 @@ _FIELDS: dict[str, Callable[[Any], Any]] = {
     "block": _text,
     "size": _size,
     "name": _text,
-    "count": _whole,
-    "seed": _whole,
+    "count": _whole_number,
+    "seed": _whole_number,
     "points": _points,
     "shift": _shift,
     "pictures": _pictures,

@@ -118,10 +118,10 @@ def _fold_gate(network: nn.Module, picture: Tensor, gate: str, mean: Floats, con
     if not len(chosen) or not (layers := _layers(network, picture, gate, len(mean))):
         return Folding(gate, 0, "", "")
     factors = torch.from_numpy(mean).double()[chosen]
-    wanted = _output(capture.trace(network, picture, edits={gate: _set(chosen, factors)}).output)
+    wanted = _output(capture.trace(network, picture, edits={gate: _set_channels(chosen, factors)}).output)
     before = copy.deepcopy(network.state_dict())
     for where, name in layers.candidates:
-        _open(layers, chosen)
+        _leave_open(layers, chosen)
         if where == "before":
             layers.first.weight[:, chosen] /= _along_inputs(factors, layers.first.weight)
             norm = network.get_submodule(name)
@@ -184,7 +184,7 @@ def _reads(part: nn.Module, channels: int) -> bool:
     return isinstance(part, nn.Conv2d) and part.groups == 1 and part.in_channels == channels
 
 
-def _open(layers: _FoldedLayers, chosen: Tensor) -> None:
+def _leave_open(layers: _FoldedLayers, chosen: Tensor) -> None:
     """Leaves the gate of these channels at 1, whatever the picture."""
     assert layers.last.bias is not None
     layers.last.weight[chosen] = 0
@@ -196,7 +196,7 @@ def _along_inputs(factors: Tensor, weight: Tensor) -> Tensor:
     return factors.reshape(1, -1, *[1] * (weight.dim() - 2))
 
 
-def _set(chosen: Tensor, factors: Tensor) -> Callable[[Tensor], Tensor]:
+def _set_channels(chosen: Tensor, factors: Tensor) -> Callable[[Tensor], Tensor]:
     def edit(values: Tensor) -> Tensor:
         values = values.clone()
         values[:, chosen] = factors.to(values)

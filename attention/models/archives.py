@@ -69,7 +69,7 @@ def read(file: BinaryIO, limits: Limits, choose: Choose) -> tuple[dict[str, Tens
     return _tensors(file, wanted, claims, stored), notes
 
 
-def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
+def unpack_inner(file: BinaryIO, limits: Limits) -> BytesIO | None:
     """The one weight file that a zip file holds, as pytorchcv's store has them; None where it holds none, or several.
 
     Raises CheckpointError where the file inside is damaged, or many times larger than the zip.

@@ -55,11 +55,13 @@ def contents(
 
     Wrappers such as {"state_dict": ...} and prefixes that every key has (`module.`, `_orig_mod.`, `model.`) are
     removed, and the tensors of whole modules are taken out; `part` says which, where a file holds several networks, and
-    `apart` whether those of one mapping are several, as `states.chosen` has it. No code in the file is run. Raises
-    SeveralNetworksError where that is left open, and CheckpointError where the file is none of these, is damaged,
-    claims more than the limits allow (the environment's, where none are given), or holds weights that are no numbers.
+    `apart` whether those of one mapping are several, as `states.choose_state` has it. No code in the file is run.
+
+    Raises SeveralNetworksError where that is left open, and CheckpointError where the file is none of these, is
+    damaged, claims more than the limits allow (the environment's, where none are given), or holds weights that are no
+    numbers.
     """
-    limits, choose = limits or Limits.of_environment(), partial(states.chosen, part=part, apart=apart)
+    limits, choose = limits or Limits.of_environment(), partial(states.choose_state, part=part, apart=apart)
     if isinstance(source, bytes):
         return _contents(BytesIO(source), limits, choose)
     try:
@@ -82,7 +84,7 @@ def _read(
     file: BinaryIO, kind: Literal["safetensors", "zip"], limits: Limits, choose: Choose
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a file, and what is said of them."""
-    if kind == "zip" and (inner := archives.unpacked(file, limits)):
+    if kind == "zip" and (inner := archives.unpack_inner(file, limits)):
         file, kind = inner, _kind(inner, limits)
     return (archives.read if kind == "zip" else _safetensors)(file, limits, choose)
 

@@ -69,7 +69,7 @@ def build(known: ModelCard) -> "nn.Module":
     return networks.build(known.name, len(known.classes))
 
 
-def packed(state: "dict[str, Tensor]") -> bytes:
+def pack(state: "dict[str, Tensor]") -> bytes:
     """A state dict as a weight file, its floats in half precision."""
     from safetensors.torch import save as save_tensors
 

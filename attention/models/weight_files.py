@@ -66,12 +66,12 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None, p
 
     read = checkpoints.contents(source, part=part)
     if isinstance(source, bytes):
-        return recognised(name, hashlib.sha256(source).hexdigest(), read, family)
+        return recognise_file(name, hashlib.sha256(source).hexdigest(), read, family)
     with errors_naming(source):
-        return recognised(name or source.name, hash_of(source, "sha256"), read, family)
+        return recognise_file(name or source.name, hash_of(source, "sha256"), read, family)
 
 
-def recognised(name: str, sha256: str, read: "Contents", family: str | None = None) -> WeightFile:
+def recognise_file(name: str, sha256: str, read: "Contents", family: str | None = None) -> WeightFile:
     """What was read of a file of this name and checksum, with the network that it belongs to.
 
     Raises RecognitionError as `opened` does.
@@ -92,7 +92,7 @@ def _family_of(sha256: str) -> str | None:
     return next((family for family, name in OWN.items() if own.card(name).sha256 == sha256), None)
 
 
-def usual(architecture: "Architecture") -> Preprocessing:
+def usual_preprocessing(architecture: "Architecture") -> Preprocessing:
     """How the pictures of such a network are mostly prepared: this project's own see what `train` shows them."""
     from attention.models.published import OWN
 
@@ -110,7 +110,7 @@ def usual_bands(channels: int) -> tuple[Band, ...]:
     return (*colours, *grey)
 
 
-def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
+def assumptions(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
     """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
     if "size" not in said:
         yield f"pictures of {taken.size if isinstance(taken.size, int) else size_in_words(taken.size)} px"
@@ -140,8 +140,8 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
             f"{amount(len(labels), 'label is', 'labels are')} given, and {file.name} has "
             f"{amount(file.classes, 'class', 'classes')}."
         )
-    seen = seen or usual(file.architecture)
-    check_bands(file.name, seen.bands, len(usual(file.architecture).bands))
+    seen = seen or usual_preprocessing(file.architecture)
+    check_bands(file.name, seen.bands, len(usual_preprocessing(file.architecture).bands))
     if file.classes > (allowed := Limits.of_environment().classes):
         raise ZooError(f"{file.name} has {amount(file.classes, 'class', 'classes')}; at most {allowed:,} are allowed.")
     size = check_size(file.name, file.architecture.build, seen)
@@ -168,7 +168,7 @@ def load(path: Path, *, part: str | None = None, family: str | None = None) -> N
 def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     """What is known before a pass, and what is assumed: each part of `seen` that is the usual one."""
     architecture = file.architecture
-    expected = usual(architecture)
+    expected = usual_preprocessing(architecture)
     said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
     known = "taken for" if architecture.alternatives else "recognised as"
     alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
@@ -180,7 +180,7 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
         source="file",
         licence="not stated: a file of your own",
         parameters=0,
-        assumed=(*unsaid(seen, said), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
+        assumed=(*assumptions(seen, said), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
         sha256=file.sha256,
     )
 

@@ -14,7 +14,7 @@ from attention.images import ASSETS
 from attention.limits import BUILDING
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
-from attention.models.libraries import LIBRARIES, counted, trained
+from attention.models.libraries import LIBRARIES, full_card, load_trained
 from attention.models.network import (
     Network,
     Size,
@@ -171,7 +171,7 @@ def _trained(known: ModelCard, name: str, size: Size, progress: Progress) -> Net
         raise DownloadError(f"{source} publishes no weights for {short}; random weights are the only ones to be had.")
     file = weights.fetch(progress)
     with BUILDING.taking(size.numbers):
-        module, assumed = trained(LIBRARIES[source], short, file)
+        module, assumed = load_trained(LIBRARIES[source], short, file)
     if not weights.checksum():
         assumed = (*assumed, "that the weight file is whole and unchanged: nobody states its checksum")
     labels = LIBRARIES[source].labels(short)
@@ -195,11 +195,11 @@ def _entry(name: str) -> Entry:
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
         code = " (Code of your own is opened by serve --model.)" if ":" in name else ""
-        raise ZooError(f"There is no classifier {shown(name)}; {_close(name, known)}.{code}")
+        raise ZooError(f"There is no classifier {shown(name)}; {_close_names(name, known)}.{code}")
     return computed_entry(name)
 
 
-def _close(name: str, known: set[str]) -> str:
+def _close_names(name: str, known: set[str]) -> str:
     """Which names may have been meant: of the library that was named, or else of those on offer."""
     source, short = name.partition("/")[0], name.rpartition("/")[2]
     candidates = [f"{source}/{each}" for each in sorted(known)] or names()
@@ -219,7 +219,7 @@ def curated_entries() -> dict[str, Entry]:
 def computed_entry(name: str) -> Entry:
     """Computed with the library: "timm/seresnet50" takes seconds. Raises ZooError."""
     library, _, rest = name.partition("/")
-    return Entry(counted(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
+    return Entry(full_card(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
 
 
 def _stored_entry(stored: dict[str, Any]) -> Entry:

@@ -168,7 +168,7 @@ def _rest_of_first_form(
     text = parsed(stored)
     start, length, size = text["arrays"]
     checks.at_most("bytes of arrays", size, limits.arrays)
-    checks.insist(0 <= start <= start + length)
+    checks.require(0 <= start <= start + length)
     try:
         raw.seek(start)
         packed = io.BytesIO(pa.decompress(raw.read(length), size, "zstd", asbytes=True))
@@ -219,7 +219,7 @@ def _record_arrays(name: str, record: Summary | Exemplars) -> Iterator[tuple[str
 
 def _result(form: int, text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
     classes, start, gates = text["classes"], 0, []
-    checks.insist(classes)
+    checks.require(classes)
     rows = sum(facts["shape"][0] * len(classes) for facts in text["gates"] if facts["by_channel"])
     if len(table) != (max(rows, 1) if form == FORMAT else rows):
         raise SurveyError("The file lacks rows of its survey's table: another program has left some out.")
@@ -244,14 +244,14 @@ def _result(form: int, text: dict[str, Any], arrays: Any, table: "pa.Table") -> 
 
 def _class_summary(rows: "pa.Table", gate: str, classes: list[str]) -> Summary:
     """The summary by class of the rows of one gate, which are in the order of classes and channels."""
-    names, channels = _named(rows["class"], len(classes)), rows["channel"].to_numpy().reshape(len(classes), -1)
-    if _named(rows["gate"], 1) != [gate] or names != classes or (channels != np.arange(channels.shape[1])).any():
+    names, channels = _part_names(rows["class"], len(classes)), rows["channel"].to_numpy().reshape(len(classes), -1)
+    if _part_names(rows["gate"], 1) != [gate] or names != classes or (channels != np.arange(channels.shape[1])).any():
         raise SurveyError("The rows of the file are not in the order in which the survey wrote them.")
     count, *numbers = (rows[name].to_numpy().reshape(len(classes), -1) for name in ("count", *NUMBERS))
     return Summary(count[:, 0], *numbers)
 
 
-def _named(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
+def _part_names(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
     """The name of each of so many equal parts of a column of names; None where a part has several."""
     whole = column.combine_chunks()
     codes = whole.indices.to_numpy(zero_copy_only=False).reshape(parts, -1)

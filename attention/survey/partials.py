@@ -28,7 +28,7 @@ from attention.survey.result import (
 )
 
 OTHER_GATES = "The network applies other gates to some pictures; only the same ones for all are allowed."
-KEPT = 9
+EXEMPLARS = 9
 """Pictures that each channel keeps, those of its highest gates and as many of its lowest."""
 
 
@@ -113,11 +113,11 @@ class TopK:
     @classmethod
     def from_rows(cls, values: Floats, pictures: Integers) -> "TopK":
         numbers = np.broadcast_to(pictures[:, None], values.shape)
-        return cls(*_largest(values, numbers) if len(values) > KEPT else (values, numbers))
+        return cls(*_largest(values, numbers) if len(values) > EXEMPLARS else (values, numbers))
 
     def merged(self, other: "TopK") -> "TopK":
         """The columns in which the other has nothing to add are left as they are."""
-        if len(self.values) < KEPT:
+        if len(self.values) < EXEMPLARS:
             return TopK(*_largest(*_joined(self, other, slice(None))))
         later = other.pictures.size and other.pictures.min() > self.pictures.max(initial=-1)
         beats = np.greater if later else np.greater_equal  # of equal values those of later pictures change nothing
@@ -136,7 +136,7 @@ def _joined(one: TopK, other: TopK, columns: NDArray[np.intp] | slice) -> tuple[
 
 def _largest(values: Floats, pictures: Integers) -> tuple[Floats, Integers]:
     """The KEPT largest of each column, the largest first; of equal ones those of earlier pictures."""
-    order = np.lexsort((pictures, -values), axis=0)[:KEPT]
+    order = np.lexsort((pictures, -values), axis=0)[:EXEMPLARS]
     return np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0)
 
 

@@ -34,7 +34,7 @@ SEED = 0
 """Seed of the shuffle of the classes."""
 LARGEST = 64
 """Side of a map that is kept place by place; a larger one is averaged over tiles."""
-BY_CLASS = 2**12
+MOST_COLUMNS = 2**12
 """Columns that a gate over neither channels nor places alone may have; where there are more, their mean is kept."""
 
 
@@ -99,7 +99,7 @@ class Worker:
             passes = [self._forward(part) for part in batch.split(size)]
         except torch.OutOfMemoryError as error:
             if size == 1:
-                said = f"The memory of the device does not hold one picture's pass: {_first(error)}"
+                said = f"The memory of the device does not hold one picture's pass: {_first_sentence(error)}"
                 raise SurveyError(said) from None
         else:
             gates = passes[0][0]
@@ -120,7 +120,7 @@ class Worker:
             raise SurveyError(
                 "The network does not answer with one score for each class; only classifiers are allowed."
             )
-        return *table(trace.gates, len(batch)), trace.output.float().cpu().numpy()
+        return *gate_table(trace.gates, len(batch)), trace.output.float().cpu().numpy()
 
     def _summarise(
         self, gates: tuple[GateColumns, ...], numbers: Integers, values: Floats, predicted: NDArray[np.intp]
@@ -156,7 +156,7 @@ def read_batch(plan: BatchPlan, numbers: range) -> "tuple[Tensor, dict[int, str]
     return torch.stack(tensors).contiguous(memory_format=torch.channels_last), failed
 
 
-def _first(error: Exception) -> str:
+def _first_sentence(error: Exception) -> str:
     """Its first sentence."""
     return str(error).partition(". ")[0].rstrip(".") + "."
 
@@ -169,7 +169,7 @@ def _reason(error: Exception) -> str:
     return f"the file cannot be read: {reason_of(error)}"
 
 
-def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:
+def gate_table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:
     """The gates of a pass -> their columns and the table of their values, (pictures, columns), side by side."""
     columns, parts = [], []
     for gate in gates:
@@ -187,7 +187,7 @@ def _reduce(gate: Gate) -> tuple[Floats, str]:
         return (values.mean(tuple(range(2, values.ndim))), "the places") if values.ndim > 2 else (values, "")
     if KINDS[gate.kind].is_map and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
         return _average_tiles(values)
-    if not KINDS[gate.kind].is_map and values[0].size > BY_CLASS:
+    if not KINDS[gate.kind].is_map and values[0].size > MOST_COLUMNS:
         return values.reshape(len(values), -1).mean(1, keepdims=True), "all of it"
     return values.reshape(len(values), -1) if values.ndim == 1 else values, ""
 

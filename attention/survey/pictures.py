@@ -167,7 +167,7 @@ def _is_plain(member: zipfile.ZipInfo) -> bool:
 
 
 def _from_names(root: Path, files: Iterable[tuple[str, int | None]]) -> PictureList:
-    visible = [(path, size) for path, size in files if not hidden(path)]
+    visible = [(path, size) for path, size in files if not is_hidden(path)]
     named = ((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
     pictures = sorted((path, size) for path, size in named if size is not None)
     if not pictures:
@@ -178,7 +178,7 @@ def _from_names(root: Path, files: Iterable[tuple[str, int | None]]) -> PictureL
     return _with_classes(root, rows, len(visible) - len(pictures))
 
 
-def hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
     """Whether a picture of this path below a folder is passed over."""
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)
 
@@ -237,7 +237,7 @@ def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureL
     try:
         folder = Path(tempfile.mkdtemp(prefix="gatescope-"))
     except OSError as error:
-        raise _no_room(error) from error
+        raise _no_room_error(error) from error
     try:
         written = [_write(folder, name, data) for name, data in files]
         zipped = [path for path in written if path.suffix.lower() == ".zip"]
@@ -248,13 +248,13 @@ def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureL
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise _no_room(error) from error
+            raise _no_room_error(error) from error
         raise
     weakref.finalize(pictures, shutil.rmtree, folder, ignore_errors=True)
     return pictures
 
 
-def _no_room(error: OSError) -> SurveyError:
+def _no_room_error(error: OSError) -> SurveyError:
     return SurveyError(f"The server cannot keep these pictures: {error.strerror}; try fewer, or later.")
 
 
@@ -280,7 +280,7 @@ class LocatedPictures(NamedTuple):
 
     def read(self, number: int) -> bytes:
         """The bytes of a picture, at most one more than a picture may have. Raises OSError where it is not there."""
-        if inside(self.root, self.paths[number]) is None:
+        if picture_file(self.root, self.paths[number]) is None:
             raise FileNotFoundError(self.paths[number])
         with open_inside(self.root, self.paths[number]) as file:
             return file.read(Limits.of_environment().picture_bytes + 1)
@@ -288,7 +288,7 @@ class LocatedPictures(NamedTuple):
 
 def locate_pictures(result: Result, folder: Path) -> LocatedPictures | None:
     """The pictures that the result names, in the folder; None where it does not have all of them."""
-    if not result.paths or not all(inside(folder, path) for path in result.paths.values()):
+    if not result.paths or not all(picture_file(folder, path) for path in result.paths.values()):
         return None
     facts = result.provenance["pictures"]
     count = facts.get("count")
@@ -296,14 +296,14 @@ def locate_pictures(result: Result, folder: Path) -> LocatedPictures | None:
     return LocatedPictures(folder, result.paths, same)
 
 
-def inside(folder: Path, path: str) -> Path | None:
+def picture_file(folder: Path, path: str) -> Path | None:
     """The file of a picture below the folder, by a path that a result names.
 
     None where there is no such file, and for whatever a survey of the folder would not list or that lies outside of it:
     an absolute path, one with `..`, a hidden one, a link that leads out.
     """
     named = PurePosixPath(path)
-    if named.is_absolute() or ".." in named.parts or hidden(path) or not path.lower().endswith(ENDINGS):
+    if named.is_absolute() or ".." in named.parts or is_hidden(path) or not path.lower().endswith(ENDINGS):
         return None
     try:
         file = (folder / named).resolve()

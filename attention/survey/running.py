@@ -140,7 +140,7 @@ def _dataset(plan: BatchPlan, numbers: range, workers: int | None, gpus: float) 
 
 Engine = Literal["local", "ray"]
 LARGEST_BATCH, WORKERS = 255, 1024
-EVERY = 10.0
+SAVE_SECONDS = 10.0
 """Seconds between two savings, or twenty times what the last one took: at most a twentieth of the time."""
 
 
@@ -171,7 +171,7 @@ class Settings:
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None:
             check_writable(self.out.parent)
-            check_replaceable(_unfinished(self.out))
+            check_replaceable(_checkpoint_path(self.out))
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,9 @@ class Checkpoint:
     """The file beside a result that is not finished, its name with `.partial` after it."""
 
     def __init__(self, result: Path, provenance: dict[str, Any]) -> None:
-        self.path = _unfinished(result)
+        self.path = _checkpoint_path(result)
         self._provenance = provenance
-        self._due = time.monotonic() + EVERY
+        self._due = time.monotonic() + SAVE_SECONDS
 
     def begin(self, resume: bool) -> tuple[Partial, int]:
         """What was counted before, and the batches of it; nothing where there is no file.
@@ -265,14 +265,14 @@ class Checkpoint:
         np.savez(packed, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
         with replacing(self.path) as file:
             file.write(packed.getbuffer())
-        self._due = time.monotonic() + max(EVERY, 20 * (time.monotonic() - start))
+        self._due = time.monotonic() + max(SAVE_SECONDS, 20 * (time.monotonic() - start))
 
     def remove(self) -> None:
         """The survey is finished."""
         self.path.unlink(missing_ok=True)
 
 
-def _unfinished(result: Path) -> Path:
+def _checkpoint_path(result: Path) -> Path:
     return result.with_name(f"{result.name}.partial")
 
 
@@ -337,7 +337,7 @@ def run(
     store = Checkpoint(settings.out, facts) if settings.out else None
     partial, start = store.begin(settings.resume) if store else (Partial(), 0)
     clock = _Clock(partial.pictures, len(pictures))
-    with contextlib.closing(_parts(plan, start, settings)) as parts:
+    with contextlib.closing(_partials(plan, start, settings)) as parts:
         for batches, part in enumerate(parts, start=start + 1):
             partial.add(part)
             if store:
@@ -362,7 +362,7 @@ def run(
     return result
 
 
-def _parts(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
+def _partials(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
     if settings.engine == "ray":
         return ray_partials(plan, start, settings.workers, settings.gpus)
     return map_ordered(Worker(plan), range(start, len(plan)), settings.workers or processors())

@@ -15,7 +15,7 @@ from attention.analysis import predictions
 from attention.bands import FORM, RGB, bands_in_words, layers_of, parse_bands
 from attention.images import Preprocessing, parse_size, size_in_words
 from attention.models import code, libraries, weight_files, zoo
-from attention.models.network import reading, region_of
+from attention.models.network import parse_region, with_bands
 from attention.models.weight_files import WeightFile
 from attention.numbers import amount, magnitude
 from attention.observe import NetworkChoice, Picture
@@ -91,7 +91,7 @@ def choose_answer(choice: NetworkChoice) -> NetworkChoice:
     region = None
     if len(answers[path]) == 4:
         given = st.text_input("Scores averaged over", "whole", key="region", bind="query-params", help=REGION_HELP)
-        region = region_of(given)
+        region = parse_region(given)
     return replace(choice, key=f"{choice.key} {path} {region}", load=lambda: code.varied(choice.load(), path, region))
 
 
@@ -105,8 +105,8 @@ def choose_bands(choice: NetworkChoice, picture: Picture) -> NetworkChoice:
     wanted = _ask_bands(usual, f"This picture has {literal(bands_in_words(picture.image))}.")
     if wanted == usual:
         return choice
-    card, key = reading(choice.card, wanted), f"{choice.key} {wanted}"
-    return replace(choice, card=card, key=key, load=lambda: choice.load().reading(wanted))
+    card, key = with_bands(choice.card, wanted), f"{choice.key} {wanted}"
+    return replace(choice, card=card, key=key, load=lambda: choice.load().with_bands(wanted))
 
 
 def _ask_bands(usual: tuple[Band, ...], about: str = "") -> tuple[Band, ...]:
@@ -165,7 +165,7 @@ def owned() -> list[NetworkChoice]:
     """A person's own networks, chosen in the sidebar or not: the one of their code, and the one uploaded last."""
     found = uploaded()
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
-        if served := serving.served():
+        if served := serving.current_network():
             found.insert(0, _of(served))
     return found
 
@@ -178,7 +178,7 @@ def _served() -> serving.Served | None:
     """The network of a person's own code that this server was started on."""
     try:
         with st.spinner("Building your network", show_time=True):
-            return serving.served()
+            return serving.current_network()
     except GatescopeError as error:
         st.error(f"{sentence(error)} Until that is put right and this page opened anew, your network is not here.")
         return None
@@ -256,7 +256,7 @@ def choose_weight_file() -> NetworkChoice | None:
             file = _choose_family(upload, part)
         found = file.architecture
         with st.expander("Its pictures and classes", icon=":material/tune:"):
-            seen = _choose_pictures(weight_files.usual(found))
+            seen = _choose_pictures(weight_files.usual_preprocessing(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
         network = _network(key, file, prepared=(seen, names))
@@ -407,7 +407,7 @@ def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
 def _recognised(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
     key = (sha256, part, family, name)
     return STORE.get(
-        "recognised", key, lambda: weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+        "recognised", key, lambda: weight_files.recognise_file(name, sha256, _contents(sha256, part, None), family)
     )
 
 

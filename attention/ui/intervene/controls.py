@@ -10,7 +10,7 @@ import streamlit as st
 
 from attention import analysis
 from attention.interventions import ANY, NEEDS, Action, Edit, EditError, EditFile, files, format_ranges, parse_ranges
-from attention.interventions.edits import check, number_of_values, possible, size, size_in_words, targets
+from attention.interventions.edits import allowed_actions, check, number_of_values, size_in_words, stage_size, targets
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats, Gate
@@ -56,10 +56,10 @@ def choose(observation: Observation) -> EditSession:
     label = "the mean gate after the edits" if history.now else "the mean gate"
     block = widgets.depth_strip(observation.names, means, usual, label=label)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        sizes = size_in_words(size(blocks[block][0]))
+        sizes = size_in_words(stage_size(blocks[block][0]))
         stage = f"Its stage: all gates on features of {sizes}, the same height and width."
         reach = widgets.choose("Where", SCOPES, key="reach", look="row", help=stage)
-        where = Target(block) if reach == SCOPES[0] else Target(size=size(blocks[block][0]))
+        where = Target(block) if reach == SCOPES[0] else Target(size=stage_size(blocks[block][0]))
         where = Target() if reach == SCOPES[2] else where
         kind = _choose_kind(targets(Edit("off", block=where.block, size=where.size), observation.trace.gates))
         _step("Undo", history.undo, disabled=not history.past)
@@ -69,7 +69,7 @@ def choose(observation: Observation) -> EditSession:
 
 def choose_edit(session: EditSession) -> None:
     """What to do with the gates of the place, and how much of it."""
-    actions = [action for action in possible(session.target.kind) if action != "set" or len(session.gates) == 1]
+    actions = [action for action in allowed_actions(session.target.kind) if action != "set" or len(session.gates) == 1]
     edit = session.edit
     st.session_state.action = WORDS[edit.action] if edit else NOTHING
 
@@ -130,7 +130,7 @@ def _begin(session: EditSession, action: Action) -> Edit:
     """An edit to begin with: whatever is chosen, something happens at once."""
     block, stage, kind = session.target
     fewest = min(map(number_of_values, session.gates))
-    width = size(session.gate)[-1]
+    width = stage_size(session.gate)[-1]
     first = next(iter(frame.other_pictures(session.observation)))
     start: dict[str, Any] = {
         "count": max(1, fewest // 4),
@@ -186,7 +186,7 @@ def _choose_pictures(session: EditSession, edit: Edit) -> None:
 
 
 def _choose_shift(session: EditSession, edit: Edit) -> None:
-    height, width = size(session.gate)[-2:]
+    height, width = stage_size(session.gate)[-2:]
     st.session_state.shift_right, st.session_state.shift_down = edit.shift
 
     def change() -> None:

@@ -149,7 +149,7 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
     (test,) = evidence.tests([outcome.change], [draws])
     by_chance = (
         "the same values at other channels or places"
-        if interventions.of_chosen_values(edits)
+        if interventions.chooses_values(edits)
         else "what these edits change of a gate whose own values were dealt out anew to channels or places"
     )
     numbers = ["these edits", *[f"draw {number}" for number in range(len(draws))]]

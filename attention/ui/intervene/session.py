@@ -148,7 +148,7 @@ def link(edits: Sequence[Edit]) -> None:
 
 
 def _code(edits: Sequence[Edit]) -> str:
-    return files.compact(edits) if edits else NONE
+    return files.to_code(edits) if edits else NONE
 
 
 def _linked(observation: Observation) -> tuple[Edit, ...] | None:
@@ -157,7 +157,7 @@ def _linked(observation: Observation) -> tuple[Edit, ...] | None:
     if code == NONE:
         return ()
     try:
-        edits = files.expanded(code)
+        edits = files.from_code(code)
         for edit in edits:
             check(edit, observation.trace.gates)
     except EditError as error:
