@@ -68,7 +68,7 @@ class Compared:
         return None if self.target is None or self.probabilities is None else float(self.probabilities[self.target])
 
     @property
-    def speaks(self) -> bool:
+    def speaks_for_class(self) -> bool:
         """Whether there is a heatmap, and a place of it that speaks for the class."""
         return self.heatmap is not None and self.heatmap.maximum > 0
 
@@ -111,7 +111,7 @@ def mean_overlaps(columns: Sequence[Compared]) -> tuple[float, float] | None:
     Where the networks see different squares, of the part that both see. A map in which nothing speaks for the class has
     no top, and is left out; None for fewer than two others.
     """
-    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap and column.speaks]
+    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap and column.speaks_for_class]
     if len(drawn) < 2:
         return None
     pairs = [agreement.overlap(*_common_parts(one, other)) for (one, _), (other, _) in combinations(drawn, 2)]

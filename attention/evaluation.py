@@ -87,4 +87,4 @@ def _class_pictures(network: Network, folder: Path) -> survey.PictureList:
         raise GatescopeError(f"{folder} lacks class folders of {network.card.name}: {', '.join(missing)}")
     pictures = survey.list_pictures(folder)
     known = [number for number, name in enumerate(pictures.classes) if name in classes]
-    return pictures.chosen(np.flatnonzero(np.isin(pictures.labels, known)).tolist())
+    return pictures.select(np.flatnonzero(np.isin(pictures.labels, known)).tolist())

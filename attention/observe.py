@@ -153,7 +153,7 @@ class Observation:
     @property
     def trace(self) -> Trace:
         """The forward pass of this picture, N = 1, its output on the CPU."""
-        return self.keep("trace", (), self._traced)
+        return self.keep("trace", (), self._run_trace)
 
     @cached_property
     def blocks(self) -> tuple[analysis.Block, ...]:
@@ -236,7 +236,7 @@ class Observation:
     @property
     def cost(self) -> "PassCost":
         """What every module of the network computes and gives for one picture."""
-        return self.store.get("cost", self.choice.key, self._measured)
+        return self.store.get("cost", self.choice.key, self._count_cost)
 
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
@@ -276,7 +276,7 @@ class Observation:
         return self.store.get("usual", self.choice.key, lambda: self._usual_gates(follow))
 
     @property
-    def usual_known(self) -> bool:
+    def has_usual_gates(self) -> bool:
         """Whether these have been computed."""
         return self.store.find("usual", self.choice.key) is not None
 
@@ -301,11 +301,11 @@ class Observation:
             follow(done, len(samples) + 1)
             one = self.of(read_picture(sample.path))
             with contextlib.suppress(GatescopeError):
-                pictures[one.picture.key] = views(analysis.blocks(one._traced().gates))
+                pictures[one.picture.key] = views(analysis.blocks(one._run_trace().gates))
         follow(len(samples), len(samples) + 1)
-        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._traced().gates)))
+        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._run_trace().gates)))
 
-    def _traced(self) -> Trace:
+    def _run_trace(self) -> Trace:
         def whole(tracer: "Tracer", batch: "Tensor") -> Trace:
             trace = tracer(batch)
             return replace(trace, output=on_host(trace.output))
@@ -320,7 +320,7 @@ class Observation:
             with PASSES.taking(LIVE_TENSORS * self.network.largest), torch.inference_mode():
                 return run(tracer, batch)
 
-    def _measured(self) -> "PassCost":
+    def _count_cost(self) -> "PassCost":
         from attention.cost import measure
 
         with guarded(self.card):

@@ -38,7 +38,7 @@ def main(names: tuple[str, ...], rounds: int) -> None:
             plain = interleaved({"plain": lambda n=network, p=picture: n.module(p)}, rounds)["plain"]
             whole = EditedPasses(tracer, picture, tracer(picture))
         resumed = EditedPasses(tracer, picture, whole.before, SequentialResume(network.module, picture))
-        resumed.settle()
+        resumed.check_resume()
         assert resumed.resume is not None
         click.echo(f"{name}, {side} px, plain pass {plain * 1e3:.1f} ms{'' if resumed.resume.holds else ', no chain'}")
         _time_blocks(whole, resumed, rounds)

@@ -181,9 +181,9 @@ def test_the_networks_usual_gates_are_those_of_a_trace_of_every_sample():
     network, store = zoo.load("se"), Store()
     sample, *rest = images.samples()
     observation = observe(network, read_picture(sample.path), store)
-    assert not observation.usual_known
+    assert not observation.has_usual_gates
     against = observation.against_usual
-    assert observation.usual_known
+    assert observation.has_usual_gates
     assert list(against) == list(views(observation.blocks))
     others = [read_picture(each.path) for each in rest]
     gates = [observation.of(other).trace.gates[-1].values[0] for other in others]
@@ -203,6 +203,6 @@ def test_who_learns_what_is_usual_hears_of_every_pass_and_can_stop_them(monkeypa
 
     with pytest.raises(StoppedError):
         observation.learn_usual(stop)
-    assert not observation.usual_known
+    assert not observation.has_usual_gates
     observation.learn_usual(lambda *said: heard.append(said))
     assert heard == [(0, 4), (1, 4), (2, 4), (3, 4)]

@@ -53,16 +53,16 @@ class Shadows:
         self._free: deque[nn.Module] = deque()
 
     @contextmanager
-    def lent(self) -> Iterator[nn.Module]:
+    def borrowed(self) -> Iterator[nn.Module]:
         """A copy that nobody else has. After an error it may still carry hooks, and is thrown away."""
         try:
             one = self._free.pop()
         except IndexError:
-            one = self._made()
+            one = self._new_copy()
         yield one
         self._free.append(one)
 
-    def _made(self) -> nn.Module:
+    def _new_copy(self) -> nn.Module:
         one, score = shared_copy(self._module), self._score
 
         def scored(module: nn.Module, inputs: Any, output: Any) -> Any:
@@ -124,7 +124,7 @@ class Attributor:
         """What can be read of a picture of this shape (1, C, H, W); costs one pass the first time."""
         key = tuple(shape)
         if key not in self._layers:
-            with torch.inference_mode(False), self._shadows.lent() as copy:
+            with torch.inference_mode(False), self._shadows.borrowed() as copy:
                 self._layers[key] = inspect_layers(copy, key)
         return self._layers[key]
 
@@ -142,7 +142,7 @@ class Attributor:
         layers = self.layers(picture.shape)
         total = method.passes(picture.shape, layers).forward
         taken = PASSES.taking(layers.bytes * min(total, at_once(layers.bytes, AT_ONCE)))
-        with taken, torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
+        with taken, torch.inference_mode(False), torch.enable_grad(), self._shadows.borrowed() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
             try:
                 values = method.run(copy, picture.clone(), target, layers).detach().float().cpu().numpy()

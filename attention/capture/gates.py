@@ -91,7 +91,7 @@ class Gates:
         dtype = values.dtype if values.is_floating_point() else torch.float32
         return edited.to(dtype=dtype, device=values.device)
 
-    def named(self) -> dict[str, Gate]:
+    def by_name(self) -> dict[str, Gate]:
         """The gates by name: `#1`, `#2` ... where a module applied several, or is the network, which has no name. The
         turns of a loop over the pictures are put together in the order of the pictures."""
         values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])

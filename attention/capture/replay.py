@@ -97,7 +97,7 @@ class Plan(NamedTuple):
     shapes: tuple[torch.Size, ...] = ()
     slots: int = 1
 
-    def holds(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether none of them has got another shape, which the calls would not show."""
         return tuple(map(_SHAPE, self.read)) == self.shapes
 
@@ -161,7 +161,7 @@ class Constants(Protocol):
 
     def learned(self) -> Iterable[Tensor]: ...
 
-    def held(self) -> Iterable[Tensor]: ...
+    def attribute_tensors(self) -> Iterable[Tensor]: ...
 
 
 _SPECIAL, _NOWHERE = -1, -2
@@ -198,7 +198,7 @@ class ReplayMode(DiscoveryMode):
     def start(self, batch: Tensor) -> None:
         self._references[0] = weakref.ref(batch)
 
-    def departed(self) -> Plan | None:
+    def new_plan(self) -> Plan | None:
         """The plan of this pass, where it has another than it was given."""
         return plan_of(self._plan.batch, self._learned, self._calls, self._slots) if self._departed else None
 
@@ -214,7 +214,7 @@ class ReplayMode(DiscoveryMode):
         references = self._references
         for given, expected in zip(every, arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
             if given is not expected and not (
-                references[expected.slot]() is given if type(expected) is PlanTensor else self._alike(given, expected)
+                references[expected.slot]() is given if type(expected) is PlanTensor else self._matches(given, expected)
             ):
                 return self._follow(func, types, args, kwargs or _NONE)
         if slot == _SPECIAL:
@@ -227,13 +227,13 @@ class ReplayMode(DiscoveryMode):
             self._position += 1
             return output
         if shape is not None and output.shape != shape:
-            self._differ(args, kwargs or _NONE, output)
+            self._depart_after(args, kwargs or _NONE, output)
             return output
         references[slot] = weakref.ref(output)
         self._position += 1
         return output
 
-    def _alike(self, given: Any, expected: Any) -> bool:
+    def _matches(self, given: Any, expected: Any) -> bool:
         """Whether an argument that is not the plan's very own is the same to the rules."""
         if type(expected) is PlanTensor:
             return self._references[expected.slot]() is given
@@ -243,7 +243,7 @@ class ReplayMode(DiscoveryMode):
                 isinstance(items, tuple | list)
                 and len(items) == len(expected.items)
                 and all(
-                    one is other or self._alike(one, other) for one, other in zip(items, expected.items, strict=True)
+                    one is other or self._matches(one, other) for one, other in zip(items, expected.items, strict=True)
                 )
             )
         if type(expected) is OutsideTensor:
@@ -267,8 +267,8 @@ class ReplayMode(DiscoveryMode):
             output = call_unwatched(call.name, call.function, args, kwargs)
         else:
             output = self._run_product(args, kwargs)
-        if call.results is not None and not self._enter_results(call.results, self._touched(call.name, args, output)):
-            self._differ(args, kwargs, output)
+        if call.results is not None and not self._enter_results(call.results, self._outputs(call.name, args, output)):
+            self._depart_after(args, kwargs, output)
             return output
         self._position += 1
         return output
@@ -300,7 +300,7 @@ class ReplayMode(DiscoveryMode):
             self._references[entry.slot] = weakref.ref(tensor)
         return True
 
-    def _differ(self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _depart_after(self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """Departs after a call that is the plan's, but made something of another shape."""
         call = self._coming[self._position]
         self._depart()
@@ -314,7 +314,7 @@ class ReplayMode(DiscoveryMode):
         self._coming, self._position = (_END,), 0
         parameters = list(self._constants.learned())
         self._learned = _learned(parameters, self._plan.learned)
-        self._infos = TensorInfos([*parameters, *self._constants.held()])
+        self._infos = TensorInfos([*parameters, *self._constants.attribute_tensors()])
         made = [self._plan.batch, *(entry for call in self._calls for entry in _entries(call.results))]
         for entry in made:  # in the order of the pass: what was written into is what it is since then
             tensor = self._references[entry.slot]()
@@ -328,7 +328,7 @@ class ReplayMode(DiscoveryMode):
         name = operation(func)
         if not self._departed:
             self._depart()
-        arguments = tuple(self._planned(argument) for argument in (*args, *kwargs.values()))
+        arguments = tuple(self._plan_argument(argument) for argument in (*args, *kwargs.values()))
         output = super().__torch_function__(func, types, args, kwargs)
         head = (func, tuple(kwargs), arguments)
         self._calls.append(self._planned_call(head, name, args, output, self._outcome))
@@ -349,7 +349,7 @@ class ReplayMode(DiscoveryMode):
         function, keywords, arguments = head
         return PlannedCall(function, keywords, arguments, _SPECIAL if special else slot, shape, outcome, results, name)
 
-    def _planned(self, argument: Any) -> Any:
+    def _plan_argument(self, argument: Any) -> Any:
         """An argument as a planned call keeps it: a parameter or buffer that no call wrote into stands for itself."""
         if type(argument) in _NUMBERS:
             return argument
@@ -357,9 +357,9 @@ class ReplayMode(DiscoveryMode):
             entry, learned = self._entries.get(argument), self._learned.get(id(argument))
             return entry or (argument if learned is not None else _outside(argument))
         if isinstance(argument, slice):
-            return Items(tuple(map(self._planned, (argument.start, argument.stop, argument.step))))
+            return Items(tuple(map(self._plan_argument, (argument.start, argument.stop, argument.step))))
         if isinstance(argument, tuple | list):
-            items = tuple(map(self._planned, argument))
+            items = tuple(map(self._plan_argument, argument))
             plain = isinstance(argument, tuple) and all(isinstance(each, _PLAIN) for each in argument)
             return argument if plain else Items(items)
         if isinstance(argument, np.ndarray):
@@ -367,19 +367,19 @@ class ReplayMode(DiscoveryMode):
         return argument if isinstance(argument, _PLAIN) else object()  # what cannot be compared equals nothing
 
     def _results(self, name: str, args: tuple[Any, ...], output: Any) -> Results:
-        entries = tuple(map(self._entered, self._touched(name, args, output)))
+        entries = tuple(map(self._enter, self._outputs(name, args, output)))
         if not any(entries):
             return None
         return entries[0] if len(entries) == 1 and isinstance(output, Tensor) else entries
 
-    def _touched(self, name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
+    def _outputs(self, name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
         """What a call returns, or writes into."""
         if name not in WRITING:
             return list(tensors_in((output,)))
         made = (tensor for reference in self._references if (tensor := reference()) is not None)
         return [*tensors_in((output,)), *tensors_written(args[0], self._infos.living() if self._departed else made)]
 
-    def _entered(self, tensor: Tensor) -> PlanTensor | None:
+    def _enter(self, tensor: Tensor) -> PlanTensor | None:
         info = self._infos.get(tensor)
         if info is None:
             return None

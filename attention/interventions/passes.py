@@ -54,7 +54,7 @@ class EditedPasses:
             output, gates = self.resume.run(start, edits, count)
             return Trace(output, (*self.resume.before(start, self.before.gates), *gates))
 
-    def settle(self) -> None:
+    def check_resume(self) -> None:
         """Find out whether passes can begin in the middle; costs a pass, once."""
         import torch
 
@@ -85,7 +85,7 @@ def changes(
     `follow` is called before each batch with how many edits are done, and may raise to stop.
     """
     classes = passes.logits(passes.before).shape[1]
-    passes.settle()
+    passes.check_resume()
     size = at_once(passes.bytes, BATCH)
     batches = []
     for start in range(0, len(edits), size):

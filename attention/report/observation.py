@@ -33,7 +33,7 @@ def report_of(observation: Observation, *first: Section) -> Document:
     """
     blocks, trace = observation.blocks, observation.trace
     depth = [Section("How open is each gate?", [network.openness(blocks), SCALE])] if blocks else []
-    found = observation.against_usual if observation.usual_known else {}
+    found = observation.against_usual if observation.has_usual_gates else {}
     if found:
         unusual = usual.through_depth(found, observation.names)
         depth.append(Section("How unlike other pictures is this one?", [unusual]))

@@ -84,12 +84,12 @@ class Worker:
 
     def _count(self, numbers: Integers, batch: "Tensor", failed: dict[int, str]) -> Partial:
         """The statistics of the pictures in the batch; those that come to no finite numbers go to `failed`."""
-        gates, values, logits = self._fitting(batch)
+        gates, values, logits = self._forward_in_parts(batch)
         finite = np.isfinite(values).all(1) & np.isfinite(logits).all(1)
         failed.update({int(number): "the network's numbers for it are not finite" for number in numbers[~finite]})
         return self._summarise(gates, numbers[finite], values[finite], logits[finite].argmax(1))
 
-    def _fitting(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
+    def _forward_in_parts(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
         """The pass in so few parts that the device's memory holds each; what one picture does not fit is an error."""
         import torch
 
@@ -107,7 +107,7 @@ class Worker:
                 raise SurveyError(OTHER_GATES)
             return gates, np.concatenate([each[1] for each in passes]), np.concatenate([each[2] for each in passes])
         self._halvings = max(self._halvings, halvings + 1)  # outside, where the failed pass's tensors are let go
-        return self._fitting(batch)
+        return self._forward_in_parts(batch)
 
     def _forward(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
         """The gates, the table of their values, and the logits. Raises SurveyError where there are none."""

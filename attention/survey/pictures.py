@@ -77,9 +77,9 @@ class PictureList:
         them for None."""
         if count is None or count >= len(self):
             return self
-        return self.chosen([number * len(self) // count for number in range(count)])
+        return self.select([number * len(self) // count for number in range(count)])
 
-    def chosen(self, numbers: Sequence[int]) -> "PictureList":
+    def select(self, numbers: Sequence[int]) -> "PictureList":
         """The pictures of these numbers, in their order."""
         paths = tuple(self.paths[number] for number in numbers)
         sizes = tuple(self.sizes[number] for number in numbers)

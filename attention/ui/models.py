@@ -311,7 +311,7 @@ def differences(observation: Observation) -> list[str]:
         if form not in STEPPED
     ]
     kinds = dict.fromkeys(gate.kind for gate in observation.trace.gates)
-    return said + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
+    return said + [f"A **{kind}** gate is shown {KINDS[kind].display}." for kind in kinds if KINDS[kind].display]
 
 
 def pages(block: Block) -> str:

@@ -56,7 +56,7 @@ def draw_gate(observation: Observation) -> None:
 def draw_rest(observation: Observation) -> None:
     """What takes passes of its own, once somebody is near: how unlike other pictures this one is, and the cost."""
     with widgets.errors():
-        if observation.usual_known or widgets.is_near("rest", observation.key):
+        if observation.has_usual_gates or widgets.is_near("rest", observation.key):
             if observation.blocks:
                 st.subheader("How unlike other pictures is this one?", anchor=False)
                 usual.draw_depth(observation)
@@ -94,8 +94,8 @@ def _draw_cost(observation: Observation) -> None:
 def headline(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
     means: list[str] = []
-    for name in dict.fromkeys(kind.called for kind in KINDS.values()):
-        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
+    for name in dict.fromkeys(kind.plural for kind in KINDS.values()):
+        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].plural == name]:
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
     every = observation.trace.gates

@@ -304,12 +304,12 @@ def say(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     if label is None:
         return "None of these networks gives a score for each class: here are their gates, sizes and times.", ""
     found = comparison.mean_overlaps(columns)
-    mute = " and ".join(column.card.name for column in columns if column.heatmap and not column.speaks)
+    mute = " and ".join(column.card.name for column in columns if column.heatmap and not column.speaks_for_class)
     without = f" Nothing in the heatmap of {mute} speaks for the class: it is left out." * bool(mute)
     if found is None:
         return f"Fewer than two of these networks have a heatmap of “{label}” so far.", without.strip()
     pairs, middle = found
-    drawn = [column for column in columns if column.speaks and column.target is not None]
+    drawn = [column for column in columns if column.speaks_for_class and column.target is not None]
     classes = {comparison.short_label(column.observation.targets[column.target or 0]) for column in drawn}
     what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
