@@ -276,7 +276,7 @@ def _without_predictor(pixels: NDArray[Any], file: Tiff) -> NDArray[Any]:
         across = file.tags.get(Tag.TileWidth, file.size[:1])[0]
         for left in range(0, pixels.shape[1], across):
             part = pixels[:, left : left + across]
-            np.add.accumulate(part, axis=1, out=part)
+            np.add.accumulate(part, axis=1, out=part)  # in the values' own type, where the sums are meant to overflow
     return pixels
 
 

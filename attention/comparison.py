@@ -308,6 +308,7 @@ class MapTest:
 
 def passes_to_test(maps: int, draws: int, beside: int = 0) -> int:
     """How many pictures `test_maps` has the network look at, for so many maps."""
+    # Two curves for each map, and a curve has both of its ends.
     return 2 * (faithfulness.STEPS + 1) * (maps * (1 + draws) + beside)
 
 

@@ -119,7 +119,7 @@ def own_parameters(module: nn.Module) -> dict[str, int]:
 
 def meta_copy(module: nn.Module) -> nn.Module:
     """A copy of the module on the meta device; its numbers are never copied."""
-    known: dict[int, Any] = {}
+    known: dict[int, Any] = {}  # deepcopy's memo: what is in it is taken for a copy that is there already
     for parameter in module.parameters():
         known[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), parameter.requires_grad)
     for buffer in module.buffers():

@@ -236,6 +236,7 @@ SIGNATURE_BYTES = 512
 
 def kind(start: bytes) -> str | None:
     """What a file that begins with these bytes is, in words, or None where they say nothing."""
+    # These first: a camera's raw file begins as a TIFF picture does.
     for (place, mark), name in SIGNATURES_WITHIN.items():
         if start[place : place + len(mark)] == mark:
             return name

@@ -250,11 +250,11 @@ def _decode(data: bytes) -> Image.Image:
         if file := bands.tiff(data):
             return _read_bands(file, limits)
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
-            taken = _decoder_bytes(picture, limits)
+            taken = _decoder_bytes(picture, limits)  # before `draft`, which makes the size another than the file's
             picture.draft(None, _fitted_size(picture.size))
             own = picture.width * picture.height * OWN_BYTES.get(picture.mode, 4)
             if bands.sixteen_bit_raw_mode(picture):
-                own *= 2
+                own *= 2  # the lower bytes are decoded as a second picture
             with _decoding.taking(taken + own):
                 return _upright(picture, data)
     except GatescopeError:

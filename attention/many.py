@@ -67,7 +67,7 @@ PictureRow = dict[str, Any]
 
 def check(first: Observation, measure: Name) -> None:
     """Raises GatescopeError where the network, here on any picture, has nothing to measure."""
-    _ = first.probabilities
+    _ = first.probabilities  # raises where the network has no classes
     if (measure == "ablation" and not first.blocks) or (measure == "agreement" and not _maps(first)):
         lacks = "applies no gates" if measure == "ablation" else "has no spatial gates"
         raise GatescopeError(f"{first.card.name} {lacks}; choose a network that does, such as cbam.")

@@ -51,6 +51,7 @@ class Store:
         if (kept := self._entry(kind, key)) is not None:
             return kept.result
         with self._making(kind), self._waiting(kind, key):
+            # Somebody else may have made it while this one waited.
             if (kept := self._entry(kind, key)) is not None:
                 return kept.result
             result = make()

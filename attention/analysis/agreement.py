@@ -107,6 +107,7 @@ def resampled(values: Floats, shape: tuple[int, int], window: Box = WHOLE) -> Do
 def centre_blob(shape: tuple[int, int]) -> Floats:
     """A map that knows only that photographers put things in the middle: a Gaussian, its deviation a quarter side."""
     rows, columns = ((np.arange(extent) + 0.5) / extent - 0.5 for extent in shape)
+    # -x^2 / (2 d^2) with the deviation d = 1/4.
     return np.exp(-8 * (rows[:, None] ** 2 + columns[None] ** 2)).astype(np.float32)
 
 

@@ -68,6 +68,7 @@ def logits(output: Any, outputs: Outputs = "logits") -> Floats:
     if ((values < -SUM_ERROR) | (values > 1 + SUM_ERROR)).any():
         run = span(values.min(), values.max())
         raise PredictionError(f"The network's outputs are taken for {outputs}, and run from {run}; 0 to 1 is allowed.")
+    # 1 - 2^-24 is the last float32 below 1: of a score of 1 the odds would be infinite.
     inside = np.clip(values.astype(np.float64), SMALLEST, 1 if outputs == "probabilities" else 1 - 2**-24)
     odds = inside if outputs == "probabilities" else inside / (1 - inside)
     return np.log(odds).astype(np.float32)

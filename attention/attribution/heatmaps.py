@@ -29,6 +29,7 @@ def shared_copy(module: nn.Module) -> nn.Module:
     In eval mode nothing writes into that memory, so any number of copies can run beside the module itself.
     Raises AttributionError where the module cannot be copied.
     """
+    # What deepcopy finds in its memo it takes for a copy that is there already.
     shared: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in module.parameters()}
     shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}
     try:
@@ -145,6 +146,7 @@ class Attributor:
         with taken, torch.inference_mode(False), torch.enable_grad(), self._shadows.borrowed() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
             try:
+                # A clone, since some methods have the picture itself ask for a gradient.
                 values = method.run(copy, picture.clone(), target, layers).detach().float().cpu().numpy()
                 promised = method.promised(copy, picture, target)
             except RuntimeError as error:

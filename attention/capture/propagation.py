@@ -441,6 +441,7 @@ def _samples(call: Call) -> tuple[int, int] | None:
 
 
 _MOST_LEVELS = 8
+"""Layers that are looked back over: the sets of a deep network would grow with each of its layers."""
 
 
 def _ancestors(call: Call, info: TensorInfo, *, learned: bool) -> tuple[frozenset[int], ...]:

@@ -104,7 +104,7 @@ class StepRecorder:
     ) -> None:
         """Keeps how the gate came about, beside the feature map before and after it; a `turn` of a loop over the
         pictures may not be its last."""
-        coarse = gate.dtype in (torch.float16, torch.bfloat16)
+        coarse = gate.dtype in (torch.float16, torch.bfloat16)  # below 1 a bfloat16 is up to 2^-8 from the next
         for name in names:
             self._kept[name] = _GateSteps(self._lineages.get(gate), before, after, 2e-2 if coarse else 1e-4)
         if self._until_kept and not turn and self._asked == self._kept.keys():

@@ -124,7 +124,7 @@ def stack(convolution: Convolution, *, layers: int, shuffle: bool, seed: int = 0
 
     Raises GroupingError where the groups do not divide both channel counts.
     """
-    cost_of(convolution)
+    cost_of(convolution)  # for its check alone
     widths = [convolution.in_channels] + [convolution.out_channels] * layers
     modules: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):

@@ -167,6 +167,7 @@ def chooses_values(edits: Sequence[Edit]) -> bool:
 
 def _order(gate: Gate, *seeds: int) -> NDArray[np.intp]:
     """For each value the number of another one, at random; values of a map are moved together."""
+    # A draw of its own for each gate, the same in every process: Python's own hash of text is another in each.
     random = np.random.default_rng([*seeds, zlib.crc32(gate.name.encode())])
     if not KINDS[gate.kind].is_map:
         return random.permutation(number_of_values(gate))

@@ -73,6 +73,7 @@ def contents(
 
 def _contents(file: BinaryIO, limits: Limits, choose: Choose) -> Contents:
     kind = _kind(file, limits)
+    # The most that the tensors can come to: only the reading tells how much it is.
     with BUILDING.taking(min(limits.tensor_bytes, limits.inflation * _end(file))):
         state, notes = _read(file, kind, limits, choose)
     _check_numbers(state)

@@ -352,6 +352,7 @@ def make_module(spec: str) -> "nn.Module":
 def failure(error: BaseException) -> str:
     """What a person's own code raised, and where in it, on one line."""
     others = {"site-packages", str(PACKAGE), str(Path(os.__file__).parent)}
+    # "<frozen importlib._bootstrap>" and "<string>" are no files that a person could open.
     own = [frame for frame in extract_tb(error.__traceback__) if frame.filename[0] != "<"]
     own = [frame for frame in own if not others & {*_folders(frame.filename)}]
     said = " ".join(f"{type(error).__name__}: {error}".split())
@@ -382,7 +383,7 @@ def _import_object(spec: str) -> Any:
 def _import_module(path: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    importlib.invalidate_caches()
+    importlib.invalidate_caches()  # the module may have been written since its folder was looked through
     try:
         return importlib.import_module(path)
     except OWN_CODE_ERRORS as error:

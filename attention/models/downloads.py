@@ -161,6 +161,7 @@ def receive(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
     import httpx2
 
     start = part.stat().st_size if resume and part.exists() else 0
+    # Packed on the way, the length and the range would not be those of the file.
     asked = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with httpx2.stream("GET", url, headers=asked, timeout=PATIENCE, follow_redirects=True) as response:
         if response.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:

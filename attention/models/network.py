@@ -68,6 +68,7 @@ def adapt(
 
 def shared_copy(module: "nn.Module") -> "nn.Module":
     """A copy of the module with hooks of its own, whose parameters and buffers are the module's."""
+    # What deepcopy finds in its memo it takes for a copy that is there already.
     tensors = (*module.parameters(), *module.buffers())
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
 

@@ -159,7 +159,7 @@ class _Machine:
         return Name(path)
 
     def _mark(self, _: Any) -> None:
-        self.spend(40)
+        self.spend(40)  # an integer, and its place
         self.marks.append(len(self.stack))
 
     def _pop(self, _: Any) -> None:
@@ -230,7 +230,7 @@ class _Machine:
             if isinstance(key, str) and key != OTHERS:
                 target[key] = value
             else:  # what else could be a key may take for ever to be hashed or compared, or crash Python
-                self.spend(80)
+                self.spend(80)  # a pair, its place, and what the garbage collector needs
                 target.setdefault(OTHERS, []).append((key, value))
         self.spend(sys.getsizeof(target) - before)
 

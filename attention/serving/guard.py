@@ -96,6 +96,7 @@ class Guard:
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, length: str) -> None:
         """An upload, counted while it comes in. Its length is stated, and no more than that is read."""
+        # Python refuses to read a number of thousands of digits, by an error that is no answer.
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             return await _refuse(scope, send, 411, "An upload states its length.")
         visitor, size = scope["path"].rstrip("/").split("/")[-2], max(int(length), LEAST_BYTES)

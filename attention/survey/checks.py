@@ -177,7 +177,7 @@ class _Thrift:
 
     def skip(self, kind: int, depth: int = 0) -> None:
         """Passes a value over."""
-        require(depth < 8)
+        require(depth < 8)  # a level is a call of Python's, and a file may claim any number of them
         if kind in (1, 2):  # true and false are kinds of their own
             return
         if kind == 3:

@@ -150,6 +150,7 @@ def histogram(values: Doubles) -> NDArray[np.integer]:
     width = BINS + 2
     flat = (bins + np.arange(values.shape[1]) * width).ravel()
     counts = np.bincount(flat, minlength=values.shape[1] * width).reshape(-1, width)
+    # No count of a batch is larger than the batch; `Partial.add` makes room for those of all.
     return counts.astype(np.min_scalar_type(len(values)))
 
 

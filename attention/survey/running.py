@@ -53,7 +53,7 @@ def map_ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) 
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # whoever stops early would wait for all that is queued
 
 
 BATCHES = 8
@@ -90,7 +90,7 @@ def ray_partials(plan: BatchPlan, start: int, workers: int | None, gpus: float =
     ray = _import_ray()
     started_here = not ray.is_initialized()
     if started_here:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send its makers how it is used
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         if gpus:
