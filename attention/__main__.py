@@ -50,9 +50,9 @@ def _message_and_status(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.Abort):
         return "Stopped.", STOPPED
     if isinstance(error, click.ClickException):
-        said = io.StringIO()
-        error.show(said)
-        return readable(said.getvalue().rstrip()), error.exit_code
+        text = io.StringIO()
+        error.show(text)
+        return readable(text.getvalue().rstrip()), error.exit_code
     if isinstance(error, GatescopeError):
         return f"Error: {in_line(str(error))}", STOPPED if isinstance(error, StoppedError) else 1
     if isinstance(error, OSError):
@@ -64,9 +64,9 @@ def _message_and_status(error: Exception) -> tuple[str, int]:
     return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
 
 
-def _shortened(said: str) -> str:
+def _shortened(message: str) -> str:
     """A message may hold whatever a person typed."""
-    return said if len(said) <= LONGEST else f"{said[: LONGEST - 500]} ... {said[-500:]}"
+    return message if len(message) <= LONGEST else f"{message[: LONGEST - 500]} ... {message[-500:]}"
 
 
 def _end(sentence: str, status: int) -> int:

@@ -213,13 +213,13 @@ def card_notes(cards: Sequence[ModelCard]) -> list[str]:
     notes = []
     if random := [card.name for card in cards if card.random]:
         notes.append(f"{' and '.join(random)}: random weights, which have learned nothing.")
-    made = {card.name: str(card.training.get("by", "")).removeprefix("distillation from ") for card in cards}
+    origins = {card.name: str(card.training.get("by", "")).removeprefix("distillation from ") for card in cards}
     for card in cards:
         notes += [
             f"{other.name} is {card.title} with gates added, taught to answer as it does: that the two look alike is "
             "to be expected."
             for other in cards
-            if made[other.name] == card.title
+            if origins[other.name] == card.title
         ]
     if all(card.source == "own" for card in cards):
         notes.append("All were trained by one recipe, with one seed each: a small difference may be chance.")

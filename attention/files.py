@@ -153,14 +153,14 @@ def write(path: Path, content: str | bytes) -> None:
 def check_writable(folder: Path) -> None:
     """Raises FileError where no file can be written to the folder, or, where it is not there, to the one above, or
     where a name in it is too long."""
-    whole = there = folder.absolute()
+    absolute = existing = folder.absolute()
     try:
-        there = next(each for each in (whole, *whole.parents) if each.exists())
-        tempfile.TemporaryFile(dir=there).close()
+        existing = next(each for each in (absolute, *absolute.parents) if each.exists())
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError:
-        raise FileError(f"{there} is no folder that can be written to; one that can be made is allowed.") from None
-    for name in whole.parts[len(there.parts) :]:
-        _check_length(there / name, folder)
+        raise FileError(f"{existing} is no folder that can be written to; one that can be made is allowed.") from None
+    for name in absolute.parts[len(existing.parts) :]:
+        _check_length(existing / name, folder)
 
 
 def check_replaceable(path: Path) -> None:

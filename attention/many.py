@@ -107,8 +107,8 @@ def summarise(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
 def in_words(measure: Name, row: str, found: OverPictures, output: str) -> str:
     """What one row comes to, in a sentence; `output` is what the network returns for a class."""
     begins = MEASURES[measure].begins.format(row=row, measure=output)
-    said = f"{signed(found.median)} in the median ({found.interval})"
-    return f"{begins} {said}, the same sign in {found.alike} of {found.count}"
+    summary = f"{signed(found.median)} in the median ({found.interval})"
+    return f"{begins} {summary}, the same sign in {found.alike} of {found.count}"
 
 
 def _measure_function(first: Observation, measure: Name, off: Off) -> Callable[[Observation, int], dict[str, float]]:

@@ -72,12 +72,12 @@ def measure(file: Path) -> None:
     data, before = file.read_bytes(), _forget_peak()
     start = time.perf_counter()
     try:
-        said = " x ".join(map(str, images.read(data).size))
+        outcome = " x ".join(map(str, images.read(data).size))
     except GatescopeError as error:
-        said, own = str(error), 0
+        outcome, own = str(error), 0
     seconds = time.perf_counter() - start
     above = (peak() - before - own) / 1e6
-    print(f"own {own / 1e6:5.0f} MB, above them {above:5.0f} MB, {seconds:4.1f} s: {said}")
+    print(f"own {own / 1e6:5.0f} MB, above them {above:5.0f} MB, {seconds:4.1f} s: {outcome}")
 
 
 def _forget_peak() -> int:

@@ -97,9 +97,9 @@ def random_maps(values: Floats, draws: int, seed: int = 0) -> tuple[Floats, ...]
     for _ in range(draws):
         noise = np.fft.rfft2(generator.standard_normal(values.shape))
         field = np.fft.irfft2(strength * noise / np.abs(noise), s=values.shape)
-        made = np.empty_like(own)
-        made[np.argsort(field, axis=None, kind="stable")] = own
-        maps.append(made.reshape(values.shape))
+        surrogate = np.empty_like(own)
+        surrogate[np.argsort(field, axis=None, kind="stable")] = own
+        maps.append(surrogate.reshape(values.shape))
     return tuple(maps)
 
 

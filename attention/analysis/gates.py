@@ -108,8 +108,9 @@ def block_called(name: str, *, first: bool = False) -> str:
 
 def gate_titles(gates: Sequence[Gate]) -> list[str]:
     """What the gates are called where they are read: after what made them, where their names are mere numbers."""
-    made = [gate.maker or gate.name for gate in gates]
-    return short_names([gate.name if made.count(title) > 1 else title for gate, title in zip(gates, made, strict=True)])
+    makers = [gate.maker or gate.name for gate in gates]
+    titles = (gate.name if makers.count(maker) > 1 else maker for gate, maker in zip(gates, makers, strict=True))
+    return short_names(list(titles))
 
 
 def averaged_gate(gate: Gate, kind: Kind) -> Gate | None:

@@ -150,7 +150,7 @@ class Attributor:
                 values = method.run(copy, picture.clone(), target, layers).detach().float().cpu().numpy()
                 promised = method.promised(copy, picture, target)
             except RuntimeError as error:
-                if not any(said in str(error) for said in CUT_OFF):
+                if not any(phrase in str(error) for phrase in CUT_OFF):
                     raise
                 cut = "This network cuts its gradients off, by no_grad or detach"
                 raise AttributionError(f"{cut}, and {method.title} needs them; Occlusion goes without.") from error

@@ -315,13 +315,13 @@ class ReplayMode(DiscoveryMode):
         parameters = list(self._constants.learned())
         self._learned = _learned(parameters, self._plan.learned)
         self._infos = TensorInfos([*parameters, *self._constants.attribute_tensors()])
-        made = [self._plan.batch, *(entry for call in self._calls for entry in _entries(call.results))]
-        for entry in made:  # in the order of the pass: what was written into is what it is since then
+        entries = [self._plan.batch, *(entry for call in self._calls for entry in _entries(call.results))]
+        for entry in entries:  # in the order of the pass: what was written into is what it is since then
             tensor = self._references[entry.slot]()
             if tensor is not None:
                 self._entries.put(tensor, entry)
                 self._infos.put(tensor, entry.info)
-        self._slots = 1 + max(entry.slot for entry in made)
+        self._slots = 1 + max(entry.slot for entry in entries)
 
     def _follow(self, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call as discovery does, and plans it."""
@@ -376,8 +376,8 @@ class ReplayMode(DiscoveryMode):
         """What a call returns, or writes into."""
         if name not in WRITING:
             return list(tensors_in((output,)))
-        made = (tensor for reference in self._references if (tensor := reference()) is not None)
-        return [*tensors_in((output,)), *tensors_written(args[0], self._infos.living() if self._departed else made)]
+        living = (tensor for reference in self._references if (tensor := reference()) is not None)
+        return [*tensors_in((output,)), *tensors_written(args[0], self._infos.living() if self._departed else living)]
 
     def _enter(self, tensor: Tensor) -> PlanTensor | None:
         info = self._infos.get(tensor)

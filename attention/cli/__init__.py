@@ -290,11 +290,11 @@ def _describe(column: "Compared") -> None:
     from attention import analysis
 
     mark = " (random weights)" if column.card.random else ""
-    said = "no score for each class"
+    guess = "no score for each class"
     if column.probabilities is not None:
         label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
-        said = f"{label} {probability:.1%}"
-    click.echo(f"{column.card.name}{mark}: {said}")
+        guess = f"{label} {probability:.1%}"
+    click.echo(f"{column.card.name}{mark}: {guess}")
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.observation.targets[column.target]
         asked = asked if column.probabilities is None else f"P({asked})"
@@ -435,12 +435,12 @@ def _labels(path: Path | None) -> dict[str, str]:
     """What class folders are called, from a file. Raises FileError and GatescopeError."""
     data = files.read(path) if path else "{}"
     try:
-        called = json.loads(data)
+        labels = json.loads(data)
     except ValueError:
-        called = None
-    if not isinstance(called, dict) or not all(isinstance(label, str) for label in called.values()):
+        labels = None
+    if not isinstance(labels, dict) or not all(isinstance(label, str) for label in labels.values()):
         raise GatescopeError(f"{path} is no table of labels; a JSON object from class folder to label is allowed.")
-    return called
+    return labels
 
 
 def _report(card: ModelCard) -> None:

@@ -114,8 +114,8 @@ def _effects(observation: Observation, request: AblationRequest, donors: Sequenc
     passes = interventions.passes_of(observation)
     if request.edits:
         file = edit_files.load(request.edits)
-        if said := file.foreign_to(observation.card.name):
-            click.echo(f"{request.edits}: {said}", err=True)
+        if warning := file.foreign_to(observation.card.name):
+            click.echo(f"{request.edits}: {warning}", err=True)
         asked, given, label = {request.edits.name: file.edits}, file.given, "edits"
     else:
         names = tuple(picture.name for picture in donors)
@@ -221,8 +221,8 @@ def _begin(file: Path, what: dict[str, Any]) -> list[many.PictureRow]:
     except ValueError:
         raise GatescopeError(f"{file} is no file of this command; another folder for --out is allowed.") from None
     if before != what:
-        said = ", ".join(key for key in what if not isinstance(before, dict) or before.get(key) != what[key])
-        raise GatescopeError(f"{file} is of another run (other {said}); another folder for --out is allowed.")
+        differing = ", ".join(key for key in what if not isinstance(before, dict) or before.get(key) != what[key])
+        raise GatescopeError(f"{file} is of another run (other {differing}); another folder for --out is allowed.")
     if cut:  # the disk was full, or the process killed, in the middle of a line
         files.write(file, whole + b"\n")
     return rows
@@ -247,6 +247,6 @@ def _write_summary(rows: list[many.PictureRow], about: dict[str, Any], measure: 
         click.echo(f"  {many.in_words(measure, row, one, about['output'])}")
     results = [{"name": row, **asdict(one)} for row, one in found.items()]
     explained = many.MEASURES[measure].explained.format(measure=about["output"])
-    said = {**about, "explained": explained, "used": used, "results": results}
-    files.write(out / f"{measure}.json", json.dumps(said, indent=1) + "\n")
+    summary = {**about, "explained": explained, "used": used, "results": results}
+    files.write(out / f"{measure}.json", json.dumps(summary, indent=1) + "\n")
     click.echo(f"Written: {out / 'pictures.jsonl'}, {out / f'{measure}.json'}")

@@ -63,16 +63,16 @@ def load(
     own: OwnCode | None = None,
 ) -> zoo.Network:
     """The network of these words, on this device. Raises GatescopeError."""
-    said = {name: value for name, value in (own or {}).items() if value is not None}
+    stated = {name: value for name, value in (own or {}).items() if value is not None}
     if is_code(model):
         if random:
             raise click.UsageError(f"{model} is code, which makes its weights itself; --random goes with a name.")
-        network = serving.network_of({"model": model, "bands": bands, "device": device} | said)
+        network = serving.network_of({"model": model, "bands": bands, "device": device} | stated)
         if network.card.assumed:
             click.echo(f"{model}: assumed, since nobody says it: {'; '.join(network.card.assumed)}.", err=True)
         return network
-    if said:
-        options = ", ".join(option.opts[0] for option in serving.CODE_OPTIONS if option.name in said)
+    if stated:
+        options = ", ".join(option.opts[0] for option in serving.CODE_OPTIONS if option.name in stated)
         raise click.UsageError(f"{options}: what is said of code; --model {FORM} names some, and {model} is none.")
     try:
         network = load_network(model, random=random)

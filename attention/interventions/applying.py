@@ -188,7 +188,7 @@ def _at_random_places(edit: Edit, order: NDArray[np.intp]) -> Function:
     def elsewhere(values: "Tensor") -> "Tensor":
         import torch
 
-        moved = torch.as_tensor(order.copy(), device=values.device)[strongest(values, edit.count)]
+        moved = torch.as_tensor(order, device=values.device)[strongest(values, edit.count)]
         return zero_values(values, moved, others=edit.action == "top")
 
     return elsewhere

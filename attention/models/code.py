@@ -288,8 +288,8 @@ def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
     if not len(table):  # none of its numbers says anything
         return card
     outputs = predictions.recognise_outputs(table)
-    said = predictions.in_words(outputs, table.shape[1])
-    return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {said}"))
+    meaning = predictions.in_words(outputs, table.shape[1])
+    return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {meaning}"))
 
 
 def _channels(module: "nn.Module") -> int:
@@ -355,10 +355,10 @@ def failure(error: BaseException) -> str:
     # "<frozen importlib._bootstrap>" and "<string>" are no files that a person could open.
     own = [frame for frame in extract_tb(error.__traceback__) if frame.filename[0] != "<"]
     own = [frame for frame in own if not others & {*_folders(frame.filename)}]
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    message = " ".join(f"{type(error).__name__}: {error}".split())
     ends = "it ends the program, " if isinstance(error, SystemExit) else ""
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    return f"{ends}{said[:300]}{place}"
+    return f"{ends}{message[:300]}{place}"
 
 
 def _folders(file: str) -> Iterator[str]:

@@ -67,8 +67,8 @@ def load_trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, t
     try:
         return seeded(make), tuple(assumed)
     except (RuntimeError, EOFError, KeyError, UnpicklingError, SafetensorError) as error:
-        said = f"{file} does not hold the weights of {name}, or more than weights"
-        raise ZooError(f"{said}; delete it, and it is fetched anew.") from error
+        reason = f"{file} does not hold the weights of {name}, or more than weights"
+        raise ZooError(f"{reason}; delete it, and it is fetched anew.") from error
 
 
 def full_card(library: Library, name: str) -> ModelCard:

@@ -80,8 +80,8 @@ def _adapter_hook(adapter: Adapter) -> Callable[..., tuple[tuple[Any, ...], dict
         try:
             taken = adapter(*given, **named)
         except Exception as error:  # it is a person's own code, and may raise anything
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise AdaptError(f"The adapter fails on a batch of pictures: {said}.") from error
+            message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise AdaptError(f"The adapter fails on a batch of pictures: {message}.") from error
         if isinstance(taken, Mapping):
             return (), dict(taken)
         return (tuple(taken) if isinstance(taken, tuple | list) else (taken,)), {}

@@ -119,10 +119,10 @@ def adapt(candidate: Candidate, shapes: Shapes, head: Head | None, *, pooled: bo
             change(module)
 
     def build() -> nn.Module:
-        made = candidate.build()
+        network = candidate.build()
         for change in changes:
-            change(made)
-        return made
+            change(network)
+        return network
 
     own = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     return Adapted(Candidate(settings, build, tuple(assumed)), own, small)

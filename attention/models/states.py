@@ -75,10 +75,10 @@ def choose_state(content: Any, part: str | None = None, *, apart: bool = True) -
             raise CheckpointError(f"The file holds no network {shown(part)}; {way}.")
     notes: tuple[str, ...] = ()
     path: Keys = ()
-    while there := _wrapper_keys(states, path):
-        besides = f", not those under {', '.join(map(shown, there[1:]))}" if there[1:] else ""
-        notes = (*notes, f"the weights under {there[0]!r}{besides}")
-        path = (*path, there[0])
+    while wrappers := _wrapper_keys(states, path):
+        besides = f", not those under {', '.join(map(shown, wrappers[1:]))}" if wrappers[1:] else ""
+        notes = (*notes, f"the weights under {wrappers[0]!r}{besides}")
+        path = (*path, wrappers[0])
     inside = {each: state for each, state in states.items() if each[: len(path)] == path}
     last = _clearest(inside)
     notes += tuple(f"the weights under {shown(key)}" for key in last[len(path) :])
@@ -93,8 +93,8 @@ def _wrapper_keys(states: Mapping[Keys, State], path: Keys) -> list[str]:
     """The wrappers at this place, the one to take first, and then whatever else there is a network's; none where there
     is no wrapper."""
     here = {each[len(path)]: state for each, state in states.items() if each[: len(path)] == path != each}
-    there = [key for key in WRAPPERS if key in here]
-    return there and [*there, *(key for key in here if key not in there and _is_network(here[key].claims))]
+    wrappers = [key for key in WRAPPERS if key in here]
+    return wrappers and [*wrappers, *(key for key in here if key not in wrappers and _is_network(here[key].claims))]
 
 
 def _separate(path: Keys, state: State) -> Iterator[tuple[Keys, State]]:

@@ -110,18 +110,18 @@ def usual_bands(channels: int) -> tuple[Band, ...]:
     return (*colours, *grey)
 
 
-def assumptions(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
+def assumptions(taken: Preprocessing, stated: Container[str]) -> Iterator[str]:
     """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
-    if "size" not in said:
+    if "size" not in stated:
         yield f"pictures of {taken.size if isinstance(taken.size, int) else size_in_words(taken.size)} px"
-    if "crop" not in said:
+    if "crop" not in stated:
         yield f"the central {taken.crop:.1%} of a picture"
-    if "bands" not in said and taken.bands != RGB:
+    if "bands" not in stated and taken.bands != RGB:
         yield reads(taken.bands)
-    if "interpolation" not in said:
+    if "interpolation" not in stated:
         yield f"{taken.interpolation} interpolation"
     colours = {"mean": "mean", "std": "standard deviation"}
-    if missing := [word for name, word in colours.items() if name not in said]:
+    if missing := [word for name, word in colours.items() if name not in stated]:
         yield f"ImageNet's {' and '.join(missing)}"
 
 
@@ -160,16 +160,16 @@ def load(path: Path, *, part: str | None = None, family: str | None = None) -> N
     """The network of a weight file, with everything assumed that weights do not say; `part` and `family` as `opened`
     takes them, a family in small letters or large ones. Raises as the two before it."""
     chosen = family and next((known for known in families() if known.casefold() == family.casefold()), family)
-    made = assemble(opened(path, part=part, family=chosen))
+    network = assemble(opened(path, part=part, family=chosen))
     name = f"{path.name}{f':{part}' if part else ''}{f' as {chosen}' if chosen else ''}"
-    return replace(made, card=replace(made.card, name=name))
+    return replace(network, card=replace(network.card, name=name))
 
 
 def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     """What is known before a pass, and what is assumed: each part of `seen` that is the usual one."""
     architecture = file.architecture
     expected = usual_preprocessing(architecture)
-    said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
+    stated = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
     known = "taken for" if architecture.alternatives else "recognised as"
     alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
     return card_of(
@@ -180,7 +180,7 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
         source="file",
         licence="not stated: a file of your own",
         parameters=0,
-        assumed=(*assumptions(seen, said), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
+        assumed=(*assumptions(seen, stated), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
         sha256=file.sha256,
     )
 

@@ -158,9 +158,10 @@ def save_cards() -> Iterator[ModelCard]:
     """Make the cards anew, one by one, and write them when all are there."""
     stored = {}
     for name in curated_names():
-        made = computed_entry(name)
-        stored[name] = {"card": non_defaults(made.card), "weights": non_defaults(made.weights) if made.weights else {}}
-        yield made.card
+        entry = computed_entry(name)
+        weights = non_defaults(entry.weights) if entry.weights else {}
+        stored[name] = {"card": non_defaults(entry.card), "weights": weights}
+        yield entry.card
     files.write(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -224,5 +225,5 @@ def computed_entry(name: str) -> Entry:
 
 def _stored_entry(stored: dict[str, Any]) -> Entry:
     weights = stored["weights"]
-    made = (OnServer(**weights) if "url" in weights else OnHub(**weights)) if weights else None
-    return Entry(stored_card(stored["card"]), made)
+    source = (OnServer(**weights) if "url" in weights else OnHub(**weights)) if weights else None
+    return Entry(stored_card(stored["card"]), source)

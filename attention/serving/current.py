@@ -87,9 +87,9 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
         ) from error
     except click.ClickException as error:
         allowed = ", ".join(option.opts[0] for option in OPTIONS)
-        said = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".")
         raise ServingError(
-            f"The dashboard was started with arguments that it does not know: {said}; {allowed} are allowed."
+            f"The dashboard was started with arguments that it does not know: {message}; {allowed} are allowed."
         ) from error
 
 

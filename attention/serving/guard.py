@@ -174,12 +174,12 @@ def _is_order(message: Message) -> bool:
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     try:
-        said = BackMsg.FromString(message.get("bytes") or b"")
+        request = BackMsg.FromString(message.get("bytes") or b"")
     except Exception:  # of protobuf, which is Streamlit's own affair: it answers what is no message
         return False
-    kind = said.WhichOneof("type")
+    kind = request.WhichOneof("type")
     if kind == "backend_operation_request":
-        kind = said.backend_operation_request.WhichOneof("payload")
+        kind = request.backend_operation_request.WhichOneof("payload")
     return kind is not None and kind not in REQUESTS
 
 

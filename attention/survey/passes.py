@@ -99,8 +99,8 @@ class Worker:
             passes = [self._forward(part) for part in batch.split(size)]
         except torch.OutOfMemoryError as error:
             if size == 1:
-                said = f"The memory of the device does not hold one picture's pass: {_first_sentence(error)}"
-                raise SurveyError(said) from None
+                message = f"The memory of the device does not hold one picture's pass: {_first_sentence(error)}"
+                raise SurveyError(message) from None
         else:
             gates = passes[0][0]
             if any(each[0] != gates for each in passes):
