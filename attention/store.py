@@ -38,7 +38,7 @@ class Store:
         self._users: Counter[int] = Counter()
         self._counts: Counter[str] = Counter()
         self._bytes = 0
-        self._at_work: dict[tuple[str, Hashable], tuple[threading.Lock, int]] = {}
+        self._locks: dict[tuple[str, Hashable], tuple[threading.Lock, int]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -99,18 +99,18 @@ class Store:
     def _waiting(self, kind: str, key: Hashable) -> Iterator[None]:
         """One lock for each result that somebody asks for at the moment."""
         with self._lock:
-            lock, users = self._at_work.get((kind, key), (threading.Lock(), 0))
-            self._at_work[kind, key] = lock, users + 1
+            lock, users = self._locks.get((kind, key), (threading.Lock(), 0))
+            self._locks[kind, key] = lock, users + 1
         try:
             with lock:
                 yield
         finally:
             with self._lock:
-                lock, users = self._at_work[kind, key]
+                lock, users = self._locks[kind, key]
                 if users == 1:
-                    del self._at_work[kind, key]
+                    del self._locks[kind, key]
                 else:
-                    self._at_work[kind, key] = lock, users - 1
+                    self._locks[kind, key] = lock, users - 1
 
 
 def memory_of(result: object) -> dict[int, int]:

@@ -87,23 +87,23 @@ class AgainstUsual:
         return (every - every.mean(0)) * (len(every) / (len(every) - 1))
 
     @property
-    def nearer(self) -> int:
+    def nearer_count(self) -> int:
         """How many of the other pictures are nearer to their usual gate than this one."""
         own, *others = self.distances
         return int((np.asarray(others) < own).sum())
 
     @property
-    def alike(self) -> int:
+    def same_place(self) -> int:
         """For how many of the other pictures the gate is most open where it is for this one."""
         return sum(most_open(other) == most_open(self.values) for other in self.others)
 
     @property
-    def grey_alike(self) -> bool:
+    def grey_same_place(self) -> bool:
         """Whether it is most open there for a grey card too."""
         return most_open(self.grey) == most_open(self.values)
 
     @property
-    def opened(self) -> tuple[str, float]:
+    def most_opened(self) -> tuple[str, float]:
         """Where it is most above the usual gate, in words, and by how much: a channel, or the mean of a ninth."""
         return _highest(self.difference)
 

@@ -238,14 +238,14 @@ class Checkpoint:
         try:
             with open_plain(self.path) as file, np.load(file, allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
-                self._insist_same(header["provenance"])
+                self._check_same(header["provenance"])
                 return _unpack(header, arrays), header["batches"]
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             if isinstance(error, SurveyError):
                 raise
             raise SurveyError(f"{self.path} is no unfinished survey; delete it, and start again.") from error
 
-    def _insist_same(self, before: dict[str, Any]) -> None:
+    def _check_same(self, before: dict[str, Any]) -> None:
         now = json.loads(json.dumps(self._provenance))
         if differs := [name for name in now if now[name] != before.get(name)]:
             raise SurveyError(
