@@ -56,10 +56,8 @@ def _message_and_status(error: Exception) -> tuple[str, int]:
     if isinstance(error, GatescopeError):
         return f"Error: {in_line(str(error))}", STOPPED if isinstance(error, StoppedError) else 1
     if isinstance(error, OSError):
-        return (
-            f"Error: {in_line(str(error.filename or 'A file'))} cannot be read or written: {error.strerror or error}.",
-            1,
-        )
+        file = in_line(str(error.filename or "A file"))
+        return f"Error: {file} cannot be read or written: {error.strerror or error}.", 1
     first = (str(error).splitlines() or [""])[0]
     return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
 

@@ -170,9 +170,8 @@ def check_names(asked: Iterable[str], names: Iterable[str], what: str) -> None:
         if name not in names:
             inside = [other for other in names if other.startswith(str(name))]
             near = inside[:4] or difflib.get_close_matches(str(name), names, n=4, cutoff=0.0)
-            allowed = (
-                f"the nearest of its {len(names)} gates are {', '.join(map(repr, near))}" if names else "it has none"
-            )
+            nearest = f"the nearest of its {len(names)} gates are {', '.join(map(repr, near))}"
+            allowed = nearest if names else "it has none"
             raise TraceError(f"{what} {name!r}, which names no gate that this pass applied: {allowed}")
 
 

@@ -239,13 +239,10 @@ class ReplayMode(DiscoveryMode):
             return self._references[expected.slot]() is given
         if type(expected) is Items:
             items = (given.start, given.stop, given.step) if isinstance(given, slice) else given
-            return (
-                isinstance(items, tuple | list)
-                and len(items) == len(expected.items)
-                and all(
-                    one is other or self._matches(one, other) for one, other in zip(items, expected.items, strict=True)
-                )
-            )
+            if not isinstance(items, tuple | list) or len(items) != len(expected.items):
+                return False
+            pairs = zip(items, expected.items, strict=True)
+            return all(one is other or self._matches(one, other) for one, other in pairs)
         if type(expected) is OutsideTensor:
             if isinstance(given, np.ndarray):
                 return _outside_array(given) == expected

@@ -444,9 +444,9 @@ def _labels(path: Path | None) -> dict[str, str]:
 
 
 def _report(card: ModelCard) -> None:
-    top = (
-        "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
-    )
+    top = "no accuracy"
+    if card.accuracy is not None:
+        top = f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
     click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
         click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {fixed(gate.deviation)}")

@@ -415,11 +415,9 @@ def _callables_in_words(module: Any) -> str:
         for name, value in vars(module).items()
         if callable(value) and not name.startswith("_") and value.__module__ == getattr(module, "__name__", None)
     ]
-    return (
-        f"there is {', '.join(own[:6])}{' and others' * (len(own) > 6)}"
-        if own
-        else "nothing is defined there that could be called"
-    )
+    if not own:
+        return "nothing is defined there that could be called"
+    return f"there is {', '.join(own[:6])}{' and others' * (len(own) > 6)}"
 
 
 def load_weights(module: "nn.Module", model: str, weights: Path) -> None:

@@ -113,9 +113,8 @@ def _output_at(returned: Any, path: str) -> Any:
 def _outputs_in_words(returned: Any) -> str:
     """Which outputs there are to be named, in words."""
     named = ", ".join(path for path, _ in output_shapes(returned))
-    return named or (
-        "a tensor alone" if hasattr(returned, "shape") else f"an object of the type {type(returned).__name__}"
-    )
+    alone = "a tensor alone" if hasattr(returned, "shape") else f"an object of the type {type(returned).__name__}"
+    return named or alone
 
 
 def _region_mean(answer: Any, region: Box) -> "Tensor":

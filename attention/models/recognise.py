@@ -51,9 +51,8 @@ class Head:
                 layers.append(nn.Linear(linear[place][1], linear[place][0], bias=f"{place}.bias" in self.shapes))
                 wanted = place != max(linear)
             elif shape is not None:
-                layers.append(
-                    nn.BatchNorm1d(shape[0]) if f"{place}.running_mean" in self.shapes else nn.LayerNorm(shape)
-                )
+                by_batch = f"{place}.running_mean" in self.shapes
+                layers.append(nn.BatchNorm1d(shape[0]) if by_batch else nn.LayerNorm(shape))
             else:
                 layers.append(nn.ReLU() if wanted else nn.Identity())
                 wanted = False

@@ -255,11 +255,9 @@ def _part_names(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
     """The name of each of so many equal parts of a column of names; None where a part has several."""
     whole = column.combine_chunks()
     codes = whole.indices.to_numpy(zero_copy_only=False).reshape(parts, -1)
-    return (
-        [readable(whole.dictionary[int(code)].as_py()) for code in codes[:, 0]]
-        if (codes == codes[:, :1]).all()
-        else None
-    )
+    if (codes != codes[:, :1]).any():
+        return None
+    return [readable(whole.dictionary[int(code)].as_py()) for code in codes[:, 0]]
 
 
 def _gate(

@@ -109,16 +109,14 @@ def _import_ray() -> Any:
     try:
         import ray.data
     except ImportError:
-        sentence = (
-            "Ray is not installed; `pip install -r requirements-ray.txt` installs it, and --engine local does without."
-        )
-        raise SurveyError(sentence) from None
+        way = "`pip install -r requirements-ray.txt` installs it, and --engine local does without"
+        raise SurveyError(f"Ray is not installed; {way}.") from None
     return ray
 
 
-def _check_gpus(there: float, wanted: float) -> None:
-    if wanted > there:
-        raise SurveyError(f"Each worker is to have {wanted:g} GPUs, and Ray has {there:g}; none is asked for by 0.")
+def _check_gpus(available: float, wanted: float) -> None:
+    if wanted > available:
+        raise SurveyError(f"Each worker is to have {wanted:g} GPUs, and Ray has {available:g}; none is asked for by 0.")
 
 
 def _dataset(plan: BatchPlan, numbers: range, workers: int | None, gpus: float) -> Any:
@@ -345,13 +343,10 @@ def run(
             if progress:
                 progress(clock.read(partial))
             if cancel and cancel.is_set() and batches < len(plan):
+                kept = "nothing is kept without a result file"
                 if store:
                     store.save(partial, batches)
-                kept = (
-                    f"{store.path} holds them, and --resume goes on"
-                    if store
-                    else "nothing is kept without a result file"
-                )
+                    kept = f"{store.path} holds them, and --resume goes on"
                 done = f"{partial.pictures:,} of {amount(len(pictures), 'picture')}"
                 raise CancelledError(f"The survey was stopped after {done}; {kept}.")
     run = clock.run(settings) | ({"batches_halved": partial.halved} if partial.halved else {})
