@@ -132,7 +132,7 @@ def memory_of(result: object) -> dict[int, int]:
             storage = each.untyped_storage()
             memory |= {storage.data_ptr(): storage.nbytes()} if each.device.type != "meta" else {}
         elif hasattr(each, "nbytes"):
-            base = each
+            base = each  # a view lies in the memory of the array that it looks at
             while getattr(base, "base", None) is not None and hasattr(base.base, "nbytes"):
                 base = base.base
             memory[id(base)] = base.nbytes

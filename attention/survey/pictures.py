@@ -94,6 +94,7 @@ class PictureList:
         return lambda path: open_plain(self.root.parent / path)
 
     def __getstate__(self) -> dict:
+        # An open zip file cannot go to another process, which opens it anew.
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
 
@@ -121,6 +122,7 @@ def _folder_files(root: Path) -> Iterator[tuple[str, int | None]]:
     unread: list[OSError] = []
     for folder, below, files in os.walk(root, onerror=unread.append):
         visible = [name for name in below if not name.startswith(".")]
+        # In place, since os.walk goes on into what this list holds.
         below[:] = [name for name in visible if not Path(folder, name).is_symlink()]
         for path in (Path(folder, name) for name in (*files, *(set(visible) - set(below)))):
             yield path.relative_to(root).as_posix(), _plain_size(root, path)
@@ -186,6 +188,7 @@ def is_hidden(path: str) -> bool:
 def _class_names(root: Path, paths: list[str]) -> list[str]:
     """The class of each path: its folder below those that all share, or the innermost shared one."""
     folders = [PurePosixPath(path).parts[:-1] for path in paths]
+    # What the first and the last in order have in common, all between them have.
     ends = zip(min(folders), max(folders), strict=False)
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
     innermost = folders[0][shared - 1] if shared else root.resolve().stem
