@@ -247,7 +247,7 @@ def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureL
         if zipped and len(written) > 1:
             count = len(written)
             raise SurveyError(f"There are {count} files, a zip file among them; one zip file, or pictures alone.")
-        pictures = replace(list_pictures(zipped[0] if zipped else folder).limited(most))
+        pictures = list_pictures(zipped[0] if zipped else folder).limited(most)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
