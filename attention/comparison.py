@@ -43,7 +43,7 @@ class Compared:
     heatmap: Heatmap | None
     """None where the class is not known, or not computed."""
     seconds: float
-    """Seconds of one pass of the picture, as `times` has it."""
+    """Seconds of one pass of the picture, as `pass_seconds` has it."""
     others: Sequence[Picture] = ()
     """Pictures of something else, whose gates and heatmaps this one's are ranked among."""
 
