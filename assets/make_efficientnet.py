@@ -63,7 +63,7 @@ def main(package: Path) -> None:
     state = converted(*read_graph(package))
     module = networks.build(NAME, 1000).eval()
     module.load_state_dict(state)
-    weights = own.packed(module.state_dict())
+    weights = own.pack(module.state_dict())
     own.save(card(module, own.digest(weights)), weights)
     apache = next(path for path in files("timm") or () if path.name == "LICENSE")
     own.weights_file(NAME).with_suffix(".LICENSE").write_text(apache.read_text())

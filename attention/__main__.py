@@ -29,11 +29,11 @@ def run() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        status = _end(*_said(error))
+        status = _end(*_message_and_status(error))
     sys.exit(status)
 
 
-def _said(error: Exception) -> tuple[str, int]:
+def _message_and_status(error: Exception) -> tuple[str, int]:
     """What is said of an error, and the exit status. The libraries may be missing that have the classes of errors."""
     if isinstance(error, ModuleNotFoundError):
         way = "`pip install 'gatescope[dashboard,zoo]'` brings what the commands need"
@@ -50,29 +50,27 @@ def _said(error: Exception) -> tuple[str, int]:
     if isinstance(error, click.Abort):
         return "Stopped.", STOPPED
     if isinstance(error, click.ClickException):
-        said = io.StringIO()
-        error.show(said)
-        return readable(said.getvalue().rstrip()), error.exit_code
+        text = io.StringIO()
+        error.show(text)
+        return readable(text.getvalue().rstrip()), error.exit_code
     if isinstance(error, GatescopeError):
         return f"Error: {in_line(str(error))}", STOPPED if isinstance(error, StoppedError) else 1
     if isinstance(error, OSError):
-        return (
-            f"Error: {in_line(str(error.filename or 'A file'))} cannot be read or written: {error.strerror or error}.",
-            1,
-        )
+        file = in_line(str(error.filename or "A file"))
+        return f"Error: {file} cannot be read or written: {error.strerror or error}.", 1
     first = (str(error).splitlines() or [""])[0]
     return f"Error: {type(error).__name__}: {first} (with {DEBUG}=1 in the environment, it is said where).", 1
 
 
-def _short(said: str) -> str:
+def _shortened(message: str) -> str:
     """A message may hold whatever a person typed."""
-    return said if len(said) <= LONGEST else f"{said[: LONGEST - 500]} ... {said[-500:]}"
+    return message if len(message) <= LONGEST else f"{message[: LONGEST - 500]} ... {message[-500:]}"
 
 
 def _end(sentence: str, status: int) -> int:
     """Says the sentence; nothing that comes after is a traceback of the interpreter's."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{_short(sentence)}\n" * bool(sentence))):
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{_shortened(sentence)}\n" * bool(sentence))):
         try:
             print(text, end="", file=stream, flush=True)
         except OSError:  # a full disk, a pipe that nobody reads: what waits would be tried once more at the end

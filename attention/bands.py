@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, TiffImagePlugin
+from PIL.ExifTags import Base as Tag
 
-from attention import numbers as said
+from attention.numbers import number as in_digits
 from attention.records import Band, GatescopeError
 
 RGB: tuple[Band, ...] = ("red", "green", "blue")
@@ -28,12 +29,17 @@ STRIP = 4_000_000
 """Values that are converted at a time."""
 _LAYERS = "gatescope_layers"
 """An attribute, which no operation of Pillow's copies: in `info`, a mirrored picture would keep bands that are not."""
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS = 256, 257, 258, 259, 262, 277, 278
-_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT, _GDAL = 284, 317, 322, 323, 338, 339, 42112
-_PLACES = {273: 279, 324: 325}
+_GDAL = 42112
+"""The tag in which GDAL describes the bands."""
+_PLACES = {Tag.StripOffsets: Tag.StripByteCounts, Tag.TileOffsets: Tag.TileByteCounts}
 """The tags of where the strips or the tiles are, and of how long they are."""
-_WANTED = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PLANAR, _PREDICTOR, _TILE_WIDTH}
-_WANTED |= {_TILE_HEIGHT, _EXTRA, _FORMAT, *_PLACES, *_PLACES.values()}
+_NEEDED = {Tag.ImageWidth, Tag.ImageLength, Tag.BitsPerSample, Tag.PhotometricInterpretation}
+_USUAL: dict[int, tuple[int, ...]] = dict.fromkeys(
+    (Tag.Compression, Tag.SamplesPerPixel, Tag.PlanarConfiguration, Tag.Predictor, Tag.SampleFormat), (1,)
+)
+"""What a tag that is not there means."""
+_WANTED = {*_NEEDED, *_USUAL, Tag.ExtraSamples, Tag.RowsPerStrip, Tag.TileWidth, Tag.TileLength}
+_WANTED |= {*_PLACES, *_PLACES.values()}
 _READ = {(1, 8), (1, 16), (1, 32), (2, 16), (2, 32), (3, 32)}
 """Sample formats (whole, signed, floating-point) and bits that Pillow has of one band."""
 _DESCRIBED = re.compile(r'<Item name="DESCRIPTION" sample="(\d{1,3})"[^<>]*>([^<>]{1,200})</Item>')
@@ -52,7 +58,7 @@ class BandLayer(NamedTuple):
     """8-bit grey, of the size of the picture that it is kept with."""
 
 
-def bands_of(text: str) -> tuple[Band, ...]:
+def parse_bands(text: str) -> tuple[Band, ...]:
     """ "red, grey, 5, B8A" -> the bands, one for each input channel. Raises PictureError where it names none, or too
     many; whether a picture has them is known when there is one."""
     named: list[Band] = []
@@ -70,7 +76,7 @@ def layers_of(picture: Image.Image) -> tuple[BandLayer, ...]:
     return getattr(picture, _LAYERS, ())
 
 
-def kept(picture: Image.Image, layers: Sequence[BandLayer]) -> Image.Image:
+def with_layers(picture: Image.Image, layers: Sequence[BandLayer]) -> Image.Image:
     """The picture, with the bands beside it from now on."""
     setattr(picture, _LAYERS, tuple(layers))
     return picture
@@ -81,7 +87,7 @@ def plane(picture: Image.Image, band: Band) -> Image.Image:
 
     Raises PictureError where the picture has no such band.
     """
-    insist(picture, [band])
+    check_bands(picture, [band])
     layers = layers_of(picture)
     named = [layer.image for layer in layers if layer.name.casefold() == band.casefold()]
     if named:
@@ -93,26 +99,26 @@ def plane(picture: Image.Image, band: Band) -> Image.Image:
     return layers[int(band) - 1].image if layers else picture.getchannel(int(band) - 1)
 
 
-def there(picture: Image.Image, wanted: Sequence[Band]) -> bool:
+def has_bands(picture: Image.Image, wanted: Sequence[Band]) -> bool:
     """Whether a picture has all of these bands."""
     try:
-        insist(picture, wanted)
+        check_bands(picture, wanted)
     except PictureError:
         return False
     return True
 
 
-def insist(picture: Image.Image, wanted: Sequence[Band]) -> None:
+def check_bands(picture: Image.Image, wanted: Sequence[Band]) -> None:
     """Raises PictureError where a picture lacks one of these bands."""
     layers = layers_of(picture)
     named = {layer.name.casefold() for layer in layers if layer.name}
     numbers = {str(number) for number in range(1, len(layers or RGB) + 1)}
     for band in wanted:
         if band not in {*BANDS} | numbers and band.casefold() not in named:
-            raise PictureError(f"The network reads the band {band!r}, and the picture has {has(picture)}.")
+            raise PictureError(f"The network reads the band {band!r}, and the picture has {bands_in_words(picture)}.")
 
 
-def has(picture: Image.Image) -> str:
+def bands_in_words(picture: Image.Image) -> str:
     """The bands of a picture, in words."""
     layers = layers_of(picture)
     if not layers:
@@ -134,17 +140,17 @@ class Tiff:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.tags[_WIDTH][0], self.tags[_HEIGHT][0]
+        return self.tags[Tag.ImageWidth][0], self.tags[Tag.ImageLength][0]
 
     @property
     def count(self) -> int:
         """How many bands there are."""
-        return self.tags[_COUNT][0]
+        return self.tags[Tag.SamplesPerPixel][0]
 
     @property
     def itemsize(self) -> int:
         """Bytes of a value, decoded."""
-        return self.tags[_BITS][0] // 8
+        return self.tags[Tag.BitsPerSample][0] // 8
 
     @property
     def colours(self) -> tuple[int, int, int]:
@@ -162,14 +168,14 @@ def tiff(data: bytes) -> Tiff | None:
         return None
     try:
         directory = next(directories(data))
-        found = {tag: tuple(map(int, _listed(directory[tag]))) for tag in _WANTED if tag in directory}
+        found = {tag: tuple(map(int, _as_sequence(directory[tag]))) for tag in _WANTED if tag in directory}
         described = str(directory.get(_GDAL, ""))
     except Exception:  # on damaged data Pillow raises nearly every type there is, and will say so
         return None
-    tags = {_COMPRESSION: (1,), _COUNT: (1,), _PLANAR: (1,), _PREDICTOR: (1,), _EXTRA: (), _FORMAT: (1,)} | found
-    if not {_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC} <= {*tags} or not _is_read(tags):
+    tags = _USUAL | found
+    if not tags.keys() >= _NEEDED or not _is_supported(tags):
         return None
-    names = [""] * tags[_COUNT][0]
+    names = [""] * tags[Tag.SamplesPerPixel][0]
     for number, name in _DESCRIBED.findall(described):
         if int(number) < len(names):
             names[int(number)] = " ".join(unescape(name).split())[:LONGEST]
@@ -186,23 +192,25 @@ def directories(data: bytes) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
         yield directory
 
 
-def _listed(value: Any) -> Sequence[Any]:
+def _as_sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, tuple | list) else (value,)
 
 
-def _is_read(tags: dict[int, tuple[int, ...]]) -> bool:
+def _is_supported(tags: dict[int, tuple[int, ...]]) -> bool:
     """Whether the bands are what this module reads, whole bytes, alike, no JPEG; and Pillow does not give them all."""
-    kinds = {(number, bits) for number in tags[_FORMAT] for bits in tags[_BITS]}
-    grey, count = tags[_PHOTOMETRIC] == (1,), tags[_COUNT][0]
-    if tags[_PHOTOMETRIC] not in ((1,), (2,)) or tags[_COMPRESSION][0] in (6, 7) or not 2 <= count <= 512:
+    kinds = {(number, bits) for number in tags[Tag.SampleFormat] for bits in tags[Tag.BitsPerSample]}
+    photometric, count = tags[Tag.PhotometricInterpretation], tags[Tag.SamplesPerPixel][0]
+    if photometric not in ((1,), (2,)) or tags[Tag.Compression][0] in (6, 7) or not 2 <= count <= 512:
         return False
-    if len(kinds) != 1 or not kinds <= _READ or tags[_PREDICTOR][0] not in (1, 2) or tags[_PLANAR][0] not in (1, 2):
+    ways = {tags[Tag.Predictor][0], tags[Tag.PlanarConfiguration][0]}
+    if len(kinds) != 1 or not kinds <= _READ or not ways <= {1, 2}:
         return False
-    with_alpha = count == (2 if grey else 4) and {*tags[_EXTRA]} & {1, 2}
+    grey = photometric == (1,)
+    with_alpha = count == (2 if grey else 4) and {*tags.get(Tag.ExtraSamples, ())} & {1, 2}
     return not with_alpha and not (not grey and count == 3 and kinds == {(1, 8)})
 
 
-def values(file: Tiff) -> list[NDArray[Any]]:
+def band_values(file: Tiff) -> list[NDArray[Any]]:
     """The values of every band, (height, width) each.
 
     Pillow decodes one band, and so is given one: of bands pixel by pixel a picture that is as many times as wide, of
@@ -213,36 +221,45 @@ def values(file: Tiff) -> list[NDArray[Any]]:
     if at is None:
         raise PictureError("The TIFF file does not say where its values are; it is damaged.")
     places, lengths = file.tags[at], file.tags[_PLACES[at]]
-    if file.tags[_PLANAR][0] == 1:
-        whole = _decoded(file, places, lengths, count, at).reshape(height, width, count)
-        return list(np.moveaxis(_undone(whole, file), 2, 0))
+    if file.tags[Tag.PlanarConfiguration][0] == 1:
+        whole = _decode_as_one_band(file, places, lengths, count, at).reshape(height, width, count)
+        return list(np.moveaxis(_without_predictor(whole, file), 2, 0))
     each = len(places) // count
     parts = [slice(number * each, (number + 1) * each) for number in range(count)]
-    single = (_decoded(file, places[part], lengths[part], 1, at).reshape(height, width, 1) for part in parts)
-    return [_undone(one, file)[..., 0] for one in single]
+    single = (_decode_as_one_band(file, places[part], lengths[part], 1, at).reshape(height, width, 1) for part in parts)
+    return [_without_predictor(one, file)[..., 0] for one in single]
 
 
-def _decoded(file: Tiff, places: Sequence[int], lengths: Sequence[int], times: int, at: int) -> NDArray[Any]:
+def _decode_as_one_band(file: Tiff, places: Sequence[int], lengths: Sequence[int], times: int, at: Tag) -> NDArray[Any]:
     """(height, width * times): the strips or tiles at these places as one band."""
     tags, (width, height) = file.tags, file.size
-    wanted = {_WIDTH: [width * times], _HEIGHT: [height], _BITS: [tags[_BITS][0]], _COMPRESSION: tags[_COMPRESSION]}
-    wanted |= {_PHOTOMETRIC: [1], at: places, _COUNT: [1], _PLACES[at]: lengths, _FORMAT: [tags[_FORMAT][0]]}
-    if at == 273:
-        wanted[_ROWS] = [min(tags.get(_ROWS, (height,))[0], height)]
+    wanted: dict[int, Sequence[int]] = {
+        Tag.ImageWidth: [width * times],
+        Tag.ImageLength: [height],
+        Tag.BitsPerSample: [tags[Tag.BitsPerSample][0]],
+        Tag.Compression: tags[Tag.Compression],
+        Tag.PhotometricInterpretation: [1],
+        Tag.SamplesPerPixel: [1],
+        Tag.SampleFormat: [tags[Tag.SampleFormat][0]],
+        at: places,
+        _PLACES[at]: lengths,
+    }
+    if at == Tag.StripOffsets:
+        wanted[Tag.RowsPerStrip] = [min(tags.get(Tag.RowsPerStrip, (height,))[0], height)]
     else:
-        wanted |= {_TILE_WIDTH: [tags[_TILE_WIDTH][0] * times], _TILE_HEIGHT: tags[_TILE_HEIGHT]}
-    with Image.open(BytesIO(_directed(file.data, wanted)), formats=["TIFF"]) as picture:
+        wanted |= {Tag.TileWidth: [tags[Tag.TileWidth][0] * times], Tag.TileLength: tags[Tag.TileLength]}
+    with Image.open(BytesIO(_with_directory(file.data, wanted)), formats=["TIFF"]) as picture:
         decoded = np.array(picture)
     return decoded.astype(decoded.dtype.newbyteorder("="), copy=False)
 
 
-def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
+def _with_directory(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
     """The file with another directory, which is put behind it."""
     order = "<" if data.startswith(b"II") else ">"
     lists, behind = b"", len(data) + 2 + 12 * len(wanted) + 4
     table = struct.pack(f"{order}H", len(wanted))
     for tag, numbers in sorted(wanted.items()):
-        short = max(numbers) < 2**16 and tag in (_BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _FORMAT)
+        short = max(numbers) < 2**16
         packed = struct.pack(f"{order}{len(numbers)}{'H' if short else 'I'}", *numbers)
         table += struct.pack(f"{order}HHI", tag, 3 if short else 4, len(numbers))
         if len(packed) > 4:
@@ -253,17 +270,17 @@ def _directed(data: bytes, wanted: dict[int, Sequence[int]]) -> bytes:
     return data[:4] + struct.pack(f"{order}I", len(data)) + data[8:] + table + bytes(4) + lists
 
 
-def _undone(pixels: NDArray[Any], file: Tiff) -> NDArray[Any]:
+def _without_predictor(pixels: NDArray[Any], file: Tiff) -> NDArray[Any]:
     """Without the horizontal differences of predictor 2, which begin anew in each tile; (height, width, bands)."""
-    if file.tags[_PREDICTOR] == (2,):
-        across = file.tags.get(_TILE_WIDTH, file.size[:1])[0]
+    if file.tags[Tag.Predictor] == (2,):
+        across = file.tags.get(Tag.TileWidth, file.size[:1])[0]
         for left in range(0, pixels.shape[1], across):
             part = pixels[:, left : left + across]
-            np.add.accumulate(part, axis=1, out=part)
+            np.add.accumulate(part, axis=1, out=part)  # in the values' own type, where the sums are meant to overflow
     return pixels
 
 
-def in_greys(found: Sequence[NDArray[Any]]) -> tuple[list[Image.Image], str]:
+def to_greys(found: Sequence[NDArray[Any]]) -> tuple[list[Image.Image], str]:
     """Every band as 8-bit grey, all by one scale, and what that does, in words: 16 bits, or the 10, 12 or 14 that are
     used of them, keep their black and white; other numbers are stretched from the least to the greatest.
 
@@ -272,12 +289,13 @@ def in_greys(found: Sequence[NDArray[Any]]) -> tuple[list[Image.Image], str]:
     if found[0].dtype == np.uint8:
         return [Image.fromarray(np.ascontiguousarray(band)) for band in found], ""
     parts = [(band, slice(top, bottom)) for band in found for _, top, _, bottom in strips(band.shape[::-1])]
-    low, high, said = span(*ends(band[rows] for band, rows in parts), sixteen=found[0].dtype == np.uint16)
+    sixteen_bit = found[0].dtype == np.uint16
+    low, high, note = black_and_white(*extremes(band[rows] for band, rows in parts), sixteen_bit=sixteen_bit)
     greys = {id(band): np.empty(band.shape, np.uint8) for band in found}
     for band, rows in parts:
         levels = (band[rows].astype(np.float32) - np.float32(low)) * np.float32(255 / ((high - low) or 1))
         greys[id(band)][rows] = np.clip(levels, 0, 255)
-    return [Image.fromarray(greys[id(band)]) for band in found], said
+    return [Image.fromarray(greys[id(band)]) for band in found], note
 
 
 def strips(size: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
@@ -288,7 +306,7 @@ def strips(size: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
         yield 0, top, width, min(top + rows, height)
 
 
-def ends(parts: Iterable[NDArray[Any]]) -> tuple[float, float]:
+def extremes(parts: Iterable[NDArray[Any]]) -> tuple[float, float]:
     """The least and the greatest of all values. Raises PictureError where one is no finite number."""
     low, high, wrong, count = inf, -inf, 0, 0
     for values in parts:
@@ -300,55 +318,51 @@ def ends(parts: Iterable[NDArray[Any]]) -> tuple[float, float]:
     return low, high
 
 
-def span(low: float, high: float, *, sixteen: bool) -> tuple[float, float, str]:
-    """What becomes black and white, of values from `low` to `high`, and that in words; `sixteen` where they are whole
-    numbers of 16 bits."""
-    if not sixteen:
-        run = f"{said.number(low, 6)} to {said.number(high, 6)}"
+def black_and_white(low: float, high: float, *, sixteen_bit: bool) -> tuple[float, float, str]:
+    """What becomes black and white, of values from `low` to `high`, and that in words; `sixteen_bit` where they are
+    whole numbers of 16 bits."""
+    if not sixteen_bit:
+        run = f"{in_digits(low, 6)} to {in_digits(high, 6)}"
         return low, high, f"its values of {run} are stretched over all greys"
     bits = next(bits for bits in (10, 12, 14, 16) if high < 2**bits)
     return 0.0, 2.0**bits - 1, f"its values are of {bits} bits in 16, and stretched so" if bits < 16 else ""
 
 
-SAMPLE_FORMAT, SIGNED = 339, (2,)
-"""A tag of TIFF, and what it says of whole numbers with a sign."""
-
-
 def is_signed(picture: Image.Image) -> bool:
     """Whether the bytes of a grey TIFF stand for -128 to 127."""
-    return picture.mode == "L" and getattr(picture, "tag_v2", {}).get(SAMPLE_FORMAT) == SIGNED
+    return picture.mode == "L" and getattr(picture, "tag_v2", {}).get(Tag.SampleFormat) == (2,)
 
 
-def spread(picture: Image.Image) -> str:
+def stretch_signed(picture: Image.Image) -> str:
     """Stretches whole numbers from -128 to 127, which Pillow takes for 0 to 255, over all greys, in place; in words."""
     values = [level - 256 * (level > 127) for level in range(256)]
     used = [value for value, count in zip(values, picture.histogram(), strict=True) if count]
-    low, high, said = span(min(used), max(used), sixteen=False)
+    low, high, note = black_and_white(min(used), max(used), sixteen_bit=False)
     levels = np.clip((np.array(values) - low) * 255 / ((high - low) or 1), 0, 255).round().astype(int)
     picture.paste(picture.point(levels.tolist()))
-    return said
+    return note
 
 
-def sixteen(picture: Image.Image) -> str:
+def sixteen_bit_raw_mode(picture: Image.Image) -> str:
     """Pillow's name for how it unpacks colours of 16 bits, of which it keeps the upper 8; empty of other pictures."""
     names = [tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0] for tile in getattr(picture, "tile", ())]
     return next((name for name in names if re.fullmatch(r"(RGB|RGBA|LA);16[BLN]", str(name))), "")
 
 
-def widened(picture: Image.Image, unpacked: str, data: bytes) -> str:
+def stretch_sixteen_bit(picture: Image.Image, unpacked: str, data: bytes) -> str:
     """Stretches colours of 10, 12 or 14 bits in 16 over all levels, in place, and says so; of 16 bits it says nothing.
 
     The lower 8 of them are what Pillow keeps when it takes the bytes in the other order.
     """
     colours = 1 if unpacked.startswith("LA") else 3
     highest = int(np.max(picture.getextrema()[:colours]))
-    _, white, said = span(0, 256 * highest + 255, sixteen=True)
-    if not said:
+    _, white, note = black_and_white(0, 256 * highest + 255, sixteen_bit=True)
+    if not note:
         return ""
     upper, lower = ([min(255, round(level * step * 255 / white)) for level in range(256)] for step in (256, 1))
     with Image.open(BytesIO(data), formats=[str(picture.format)]) as rest:
         if colours == 3:  # of grey with transparency Pillow has one order alone
-            rest.tile = [tile._replace(args=_reordered(tile[3])) for tile in rest.tile]
+            rest.tile = [tile._replace(args=_in_other_byte_order(tile[3])) for tile in rest.tile]
         rest.load()
         for box in strips(picture.size):
             parts = list(picture.crop(box).split())
@@ -356,10 +370,10 @@ def widened(picture: Image.Image, unpacked: str, data: bytes) -> str:
                 stretched = parts[place].point(upper)
                 parts[place] = ImageChops.add(stretched, more.point(lower)) if colours == 3 else stretched
             picture.paste(Image.merge(picture.mode, parts), box)
-    return said
+    return note
 
 
-def _reordered(arguments: Any) -> Any:
+def _in_other_byte_order(arguments: Any) -> Any:
     """What Pillow's decoder is told, with the bytes of each 16 bits in the other order."""
     name = arguments if isinstance(arguments, str) else arguments[0]
     big = name.endswith("B") or (name.endswith("N") and sys.byteorder == "big")

@@ -43,7 +43,7 @@ class Compared:
     heatmap: Heatmap | None
     """None where the class is not known, or not computed."""
     seconds: float
-    """Seconds of one pass of the picture, as `times` has it."""
+    """Seconds of one pass of the picture, as `pass_seconds` has it."""
     others: Sequence[Picture] = ()
     """Pictures of something else, whose gates and heatmaps this one's are ranked among."""
 
@@ -68,7 +68,7 @@ class Compared:
         return None if self.target is None or self.probabilities is None else float(self.probabilities[self.target])
 
     @property
-    def speaks(self) -> bool:
+    def speaks_for_class(self) -> bool:
         """Whether there is a heatmap, and a place of it that speaks for the class."""
         return self.heatmap is not None and self.heatmap.maximum > 0
 
@@ -88,35 +88,35 @@ class Compared:
         return [gate for gate in self.observation.trace.gates if KINDS[gate.kind].is_vector]
 
 
-def meaning(label: str) -> str:
+def short_label(label: str) -> str:
     """A label's first name in lower case: what the libraries' lists of ImageNet's classes agree in."""
     return label.partition(",")[0].strip().lower()
 
 
-def place(labels: Sequence[str], wanted: str) -> int | None:
+def class_index(labels: Sequence[str], wanted: str) -> int | None:
     """Where a class stands in a network's labels; None where it has no such label, or more than one."""
-    found = [index for index, label in enumerate(labels) if meaning(label) == meaning(wanted)]
+    found = [index for index, label in enumerate(labels) if short_label(label) == short_label(wanted)]
     return found[0] if len(found) == 1 else None
 
 
-def by_stage(gates: Sequence[Gate]) -> list[Gate]:
+def last_of_stages(gates: Sequence[Gate]) -> list[Gate]:
     """From spatial gates the last of each size, in depth order."""
     last = {gate.values.shape[1:]: gate for gate in gates}
     return [gate for gate in gates if gate is last[gate.values.shape[1:]]]
 
 
-def shared(columns: Sequence[Compared]) -> tuple[float, float] | None:
+def mean_overlaps(columns: Sequence[Compared]) -> tuple[float, float] | None:
     """Mean overlap of the heatmaps' top fifths over the pairs of networks, and of each with a blob in the middle.
 
     Where the networks see different squares, of the part that both see. A map in which nothing speaks for the class has
     no top, and is left out; None for fewer than two others.
     """
-    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap and column.speaks]
+    drawn = [(column, column.heatmap.values) for column in columns if column.heatmap and column.speaks_for_class]
     if len(drawn) < 2:
         return None
     pairs = [agreement.overlap(*_common_parts(one, other)) for (one, _), (other, _) in combinations(drawn, 2)]
     blob = agreement.centre_blob(GRID)
-    middle = [agreement.overlap(blob, agreement.sampled(values, GRID)) for _, values in drawn]
+    middle = [agreement.overlap(blob, agreement.resampled(values, GRID)) for _, values in drawn]
     return float(np.mean(pairs)), float(np.mean(middle))
 
 
@@ -150,25 +150,25 @@ def heatmap_agreements(first: Compared, second: Compared, report: Report) -> Dou
     maps = [_common_parts(first, second)]
     for number, picture in enumerate(first.others):
         report(6 * number, 6 * len(first.others))
-        maps.append(_common_parts(_first_guess(first, picture), _first_guess(second, picture)))
+        maps.append(_common_parts(_with_first_guess(first, picture), _with_first_guess(second, picture)))
     return np.array([[agreement.rank_correlation(row, column) or 0.0 for _, column in maps] for row, _ in maps])
 
 
 def shifted_heatmaps(first: Compared, second: Compared) -> Doubles:
     """The same of this picture alone, the second network's heatmap shifted on its own grid in all ways but none."""
     (one, other), (window, other_window) = _maps_and_windows(first, second)
-    fixed = agreement.sampled(one, GRID, window)
-    moved = (agreement.sampled(each, GRID, other_window) for each in agreement.shifts(other))
+    fixed = agreement.resampled(one, GRID, window)
+    moved = (agreement.resampled(each, GRID, other_window) for each in agreement.shifts(other))
     return np.array([agreement.rank_correlation(fixed, each) or 0.0 for each in moved])
 
 
 def _common_parts(first: Compared, second: Compared) -> tuple[Doubles, Doubles]:
     """The heatmaps of two networks of one picture, of the part that both see, on one grid."""
     (one, other), (window, other_window) = _maps_and_windows(first, second)
-    return agreement.sampled(one, GRID, window), agreement.sampled(other, GRID, other_window)
+    return agreement.resampled(one, GRID, window), agreement.resampled(other, GRID, other_window)
 
 
-def _first_guess(column: Compared, picture: Picture) -> Compared:
+def _with_first_guess(column: Compared, picture: Picture) -> Compared:
     """The network on another picture, with the heatmap of its first guess."""
     seen = column.observation.of(picture)
     target = seen.first_target
@@ -179,9 +179,9 @@ def _maps_and_windows(first: Compared, second: Compared) -> tuple[list[Floats], 
     """The heatmaps of two networks of one picture, and of each the part that both networks see, in shares of it."""
     assert first.heatmap is not None and second.heatmap is not None
     boxes = [first.observation.box, second.observation.box]
-    part = agreement.common(*boxes)
+    part = agreement.intersection(*boxes)
     assert part is not None  # both hold the picture's centre
-    return [first.heatmap.values, second.heatmap.values], [agreement.inside(part, box) for box in boxes]
+    return [first.heatmap.values, second.heatmap.values], [agreement.relative_box(part, box) for box in boxes]
 
 
 class GateAgreement(NamedTuple):
@@ -197,7 +197,7 @@ class GateAgreement(NamedTuple):
     pictures: int
 
 
-def tested_agreement(found: Mapping[str, Doubles]) -> list[GateAgreement]:
+def agreement_tests(found: Mapping[str, Doubles]) -> list[GateAgreement]:
     """What `agreements_of` gives, tested: the picture at hand first. The p-values are Holm's over the gates."""
     draws = evidence.draws_for(len(found))
     here = evidence.tests([each[0, 0] for each in found.values()], [each[0, 1:] for each in found.values()])
@@ -208,18 +208,18 @@ def tested_agreement(found: Mapping[str, Doubles]) -> list[GateAgreement]:
     return [GateAgreement(*row) for row in zip(found, here, ranks, over, counts, strict=True)]
 
 
-def differences(cards: Sequence[ModelCard]) -> list[str]:
+def card_notes(cards: Sequence[ModelCard]) -> list[str]:
     """What a person has to know before two networks' numbers are compared, a sentence each."""
     notes = []
     if random := [card.name for card in cards if card.random]:
         notes.append(f"{' and '.join(random)}: random weights, which have learned nothing.")
-    made = {card.name: str(card.training.get("by", "")).removeprefix("distillation from ") for card in cards}
+    origins = {card.name: str(card.training.get("by", "")).removeprefix("distillation from ") for card in cards}
     for card in cards:
         notes += [
             f"{other.name} is {card.title} with gates added, taught to answer as it does: that the two look alike is "
             "to be expected."
             for other in cards
-            if made[other.name] == card.title
+            if origins[other.name] == card.title
         ]
     if all(card.source == "own" for card in cards):
         notes.append("All were trained by one recipe, with one seed each: a small difference may be chance.")
@@ -232,7 +232,7 @@ def differences(cards: Sequence[ModelCard]) -> list[str]:
     return notes
 
 
-def classes(columns: Sequence[Compared]) -> list[str]:
+def class_notes(columns: Sequence[Compared]) -> list[str]:
     """What has to be known of the networks' classes before they are compared, a sentence each."""
     notes = []
     if without := [column.card.name for column in columns if column.probabilities is None]:
@@ -240,7 +240,7 @@ def classes(columns: Sequence[Compared]) -> list[str]:
             f"{' and '.join(without)}: no score for each class, so no class heatmap, no P and no best guesses; "
             "gates, size and time are compared all the same."
         )
-    known = [frozenset(map(meaning, column.labels)) for column in columns if column.labels]
+    known = [frozenset(map(short_label, column.labels)) for column in columns if column.labels]
     if len(set(known)) > 1:
         each = ", ".join(f"{len(column.labels):,} in {column.card.name}" for column in columns if column.labels)
         notes.append(
@@ -250,7 +250,7 @@ def classes(columns: Sequence[Compared]) -> list[str]:
     return notes
 
 
-def times(observations: Sequence[Observation]) -> list[float]:
+def pass_seconds(observations: Sequence[Observation]) -> list[float]:
     """Seconds of each network's shortest pass of the picture; in turns, so that a busy machine slows all alike."""
     import torch
 
@@ -284,10 +284,10 @@ def compare(
     chosen = given * len(observations) if len(given) == 1 else given
     compared: list[Compared] = []
     own_guess = label is None
-    for observation, seconds, method in zip(observations, times(observations), chosen, strict=True):
+    for observation, seconds, method in zip(observations, pass_seconds(observations), chosen, strict=True):
         target = None
         if observation.targets:
-            target = None if label is None else place(observation.targets, label)
+            target = None if label is None else class_index(observation.targets, label)
             target = observation.first_target if target is None and own_guess else target
         heatmap = None if target is None else observation.heatmap(target, method)
         compared.append(Compared(observation, target, heatmap, seconds, others))
@@ -308,6 +308,7 @@ class MapTest:
 
 def passes_to_test(maps: int, draws: int, beside: int = 0) -> int:
     """How many pictures `test_maps` has the network look at, for so many maps."""
+    # Two curves for each map, and a curve has both of its ends.
     return 2 * (faithfulness.STEPS + 1) * (maps * (1 + draws) + beside)
 
 
@@ -366,13 +367,13 @@ def _unknown(label: str, columns: Sequence[Compared]) -> str:
 
 def to_dict(columns: Sequence[Compared]) -> dict[str, Any]:
     """The comparison as plain numbers and lists, for a file."""
-    found = shared(columns)
+    found = mean_overlaps(columns)
     overlaps = {"pairs of heatmaps": found[0], "blob in the middle": found[1]} if found else None
     cards = [each.card for each in columns]
     return {
         "overlap of the top fifths": overlaps,
         "by chance": agreement.TOP,
-        "notes": [*differences(cards), *classes(columns)],
+        "notes": [*card_notes(cards), *class_notes(columns)],
         "time": TIMED,
         "heatmaps against heatmaps": list(_heatmaps_to_dict(columns)),
         "networks": [_to_dict(each) for each in columns],
@@ -384,7 +385,7 @@ def _heatmaps_to_dict(columns: Sequence[Compared]) -> Iterator[dict[str, Any]]:
     drawn = [column for column in columns if column.heatmap and column.others]
     for first, second in ((drawn[0], other) for other in drawn[1:]):
         found = {second.card.name: heatmap_agreements(first, second, lambda done, total: None)}
-        (agreed,) = map(_agreement_to_dict, tested_agreement(found))
+        (agreed,) = map(_agreement_to_dict, agreement_tests(found))
         agreed["here"]["shifted"] = list(evidence.null_range(shifted_heatmaps(first, second)))
         yield {"networks": [first.card.name, second.card.name]} | agreed
 
@@ -396,7 +397,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         every = [column.observation, *map(column.observation.of, column.others)]
         targets = [target, *(each.first_target for each in every[1:])]
         agreements = agreements_of(every, targets, lambda done, total: None)
-        tested = {each.name: each for each in tested_agreement(agreements)}
+        tested = {each.name: each for each in agreement_tests(agreements)}
     return {
         "name": column.card.name,
         "random weights": column.card.random,
@@ -418,7 +419,7 @@ def _gate_to_dict(gate: Gate, column: Compared, tested: Mapping[str, GateAgreeme
         "name": gate.name,
         "minimum": gate.minimum,
         "maximum": gate.maximum,
-        "nearly constant": analysis.look(gate.values[0]).nearly_constant,
+        "nearly constant": analysis.map_stats(gate.values[0]).nearly_constant,
     }
     if column.heatmap:
         found["agreement"] = asdict(agreement.agreement(gate.values[0], column.heatmap.values))

@@ -26,7 +26,7 @@ class CostError(GatescopeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class PassCost:
     """What one picture takes, by the dotted paths of the modules."""
 
     macs: dict[str, int]
@@ -52,51 +52,51 @@ class Measured:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _counting(function: F) -> F:
+def _with_gradients(function: F) -> F:
     """Runs it with gradients. Inference mode would let operations through that are made of others, which have no
     formula of their own, and without gradients attention layers take a path of such."""
     return torch.inference_mode(mode=False)(torch.enable_grad()(function))
 
 
-@_counting
-def measure(module: nn.Module, shape: Sequence[int]) -> Measured:
+@_with_gradients
+def measure(module: nn.Module, shape: Sequence[int]) -> PassCost:
     """Counts one pass in eval mode over an input of this shape, (N, ...). The module is copied, never run or changed.
 
     Raises CostError where neither a copy without numbers nor a full one can be run on this shape.
     """
     try:
-        return measure_unallocated(shadow(module), shape)
+        return measure_unallocated(meta_copy(module), shape)
     except Exception as error:  # whatever a module raises that looks at its numbers
         note = f"It cannot be counted without computing ({type(error).__name__}), so a copy of it was run."
     try:
-        return _measured(copy.deepcopy(module), torch.zeros(tuple(shape)), note)
+        return _count_pass(copy.deepcopy(module), torch.zeros(tuple(shape)), note)
     except Exception as error:
         size = " × ".join(map(str, shape))
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise CostError(f"{type(module).__name__} cannot be counted on an input of {size}: {reason}") from error
 
 
-@_counting
-def measure_unallocated(module: nn.Module, shape: Sequence[int]) -> Measured:
+@_with_gradients
+def measure_unallocated(module: nn.Module, shape: Sequence[int]) -> PassCost:
     """Counts one pass of a network without numbers that nobody else has: a small file can name a large one.
 
     Raises RuntimeError where it cannot see an input of this shape.
     """
-    return _measured(module, torch.empty(tuple(shape), device="meta"))
+    return _count_pass(module, torch.empty(tuple(shape), device="meta"))
 
 
-@_counting
+@_with_gradients
 def unallocated(build: Callable[[], nn.Module]) -> nn.Module:
     """A network on the meta device: all shapes, and none of the numbers. Raises what the building raises."""
     with torch.device("meta"):
         try:
             return build()
         except NotImplementedError:  # it works out its widths with tensors, whose numbers it then asks for
-            with _Reckoning():
+            with _ValuesOnCPU():
                 return build().to("meta")
 
 
-class _Reckoning(TorchFunctionMode):
+class _ValuesOnCPU(TorchFunctionMode):
     """Ranges, and numbers that are given, are there, whatever the device of the other tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -117,9 +117,9 @@ def own_parameters(module: nn.Module) -> dict[str, int]:
     return own
 
 
-def shadow(module: nn.Module) -> nn.Module:
+def meta_copy(module: nn.Module) -> nn.Module:
     """A copy of the module on the meta device; its numbers are never copied."""
-    known: dict[int, Any] = {}
+    known: dict[int, Any] = {}  # deepcopy's memo: what is in it is taken for a copy that is there already
     for parameter in module.parameters():
         known[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), parameter.requires_grad)
     for buffer in module.buffers():
@@ -127,21 +127,21 @@ def shadow(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, known)
 
 
-def _measured(own: nn.Module, batch: Tensor, note: str = "") -> Measured:
+def _count_pass(own: nn.Module, batch: Tensor, note: str = "") -> PassCost:
     """One pass of a module that nobody else has."""
     outputs: dict[str, tuple[int, ...]] = {}
     watch = _Watch({id(weight): name.removesuffix(".weight") for name, weight in own.named_parameters()})
     for name, part in own.eval().named_modules():
         part.register_forward_pre_hook(lambda _part, _inputs, name=name: watch.running.append(name))
-        part.register_forward_hook(_leaving(watch, outputs, name))
+        part.register_forward_hook(_exit_hook(watch, outputs, name))
     with watch:
         own(batch)
     macs = {name: flops // 2 for name, flops in watch.flops.items()}
     held = sum(tensor.numel() * tensor.element_size() for tensor in own.state_dict().values())
-    return Measured(macs, outputs, tuple(watch.convolutions), watch.largest, note, held)
+    return PassCost(macs, outputs, tuple(watch.convolutions), watch.largest, note, held)
 
 
-def _leaving(watch: "_Watch", outputs: dict[str, tuple[int, ...]], name: str) -> Callable[..., None]:
+def _exit_hook(watch: "_Watch", outputs: dict[str, tuple[int, ...]], name: str) -> Callable[..., None]:
     def leave(_part: nn.Module, _inputs: Any, output: Any) -> None:
         watch.running.pop()
         tensor = _first(output)

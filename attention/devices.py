@@ -22,12 +22,12 @@ def device_of(name: str) -> "torch.device":
 
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
         raise DeviceError(f"The device is {name[:40]!r}; {ALLOWED} are allowed.")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(kind for kind, found in there.items() if found)
+        name = next(kind for kind, found in available.items() if found)
     kind, _, number = name.partition(":")
-    if not there[kind]:
-        found = ", ".join(each for each, found in there.items() if found)
+    if not available[kind]:
+        found = ", ".join(each for each, found in available.items() if found)
         raise DeviceError(f"This machine has no {kind} that its torch can use; there is {found}.")
     if number and int(number) >= torch.cuda.device_count():
         raise DeviceError(f"There is no {name}; this machine has {torch.cuda.device_count()} of them, from cuda:0 on.")

@@ -73,7 +73,7 @@ def train(
     """
     torch.manual_seed(recipe.seed)
     teacher = cast(EfficientNetB0, own.load(TEACHER).module.requires_grad_(False).to(device))
-    student = cast(EfficientNetB0, started_from(teacher).to(device))
+    student = cast(EfficientNetB0, initial_student(teacher).to(device))
     parts = trainable(student)
     groups = [{"params": parts.spatial, "share": 1.0}, {"params": parts.others, "share": recipe.others}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
@@ -103,7 +103,7 @@ def train(
     return student
 
 
-def started_from(teacher: EfficientNetB0) -> EfficientNetB0:
+def initial_student(teacher: EfficientNetB0) -> EfficientNetB0:
     """CBAM-B0 in eval mode with the teacher's weights, the spatial gates nearly open and nearly flat."""
     student = cast(EfficientNetB0, networks.build(NAME, teacher.classifier.out_features)).eval()
     weights = {key.replace(".se.", ".se.channel."): value for key, value in teacher.state_dict().items()}
@@ -193,7 +193,7 @@ def export(checkpoint: Path, data: str) -> tuple[ModelCard, bytes]:
     if state["epochs"] < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {NAME} after {state['epochs']} of {len(recipe.sizes)} epochs")
     how = {"data": data, "by": "distillation from EfficientNet-B0", "seed": recipe.seed, "recipe": asdict(recipe)}
-    weights = own.packed(state["module"])
+    weights = own.pack(state["module"])
     origin = own.card(TEACHER)
     network = networks.build(NAME, len(origin.classes)).eval()
     parameters, count = count_parameters(network), len(attention_of(network))

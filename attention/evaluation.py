@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from attention import survey
-from attention.files import open_plain, why
+from attention.files import open_plain, reason_of
 from attention.models import Network
 from attention.numbers import amount
 from attention.records import GateHealth, GatescopeError, ModelCard
@@ -20,7 +20,7 @@ from attention.survey.statistics import gate_health
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Path]:
+def data_folder(path: Path) -> Iterator[Path]:
     """The directory itself, or a tar archive's content in a temporary directory."""
     if path.is_dir():
         yield path
@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[Path]:
             with open_plain(path) as file, tarfile.open(fileobj=file) as archive:
                 archive.extractall(folder, filter="data")
         except OSError as error:
-            raise GatescopeError(f"{path} cannot be unpacked into {folder}: {why(error)}.") from None
+            raise GatescopeError(f"{path} cannot be unpacked into {folder}: {reason_of(error)}.") from None
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise GatescopeError(
                 f"{path} cannot be unpacked: {error}; a whole tar of plain files is allowed."
@@ -40,34 +40,30 @@ def opened(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def measured(network: Network, folder: Path) -> ModelCard:
+def card_with_accuracy(network: Network, folder: Path) -> ModelCard:
     """The network's card with what every picture of a directory of class folders gives: accuracy and gate health.
 
     Raises GatescopeError where the network names no class folders, one of them is missing from the directory, or a
     picture in them cannot be used.
     """
-    result = _surveyed(network, _class_pictures(network, folder))
+    result = _survey_all(network, _class_pictures(network, folder))
     return replace(
-        network.card,
-        accuracy=result.accuracy,
-        validation_pictures=result.pictures,
-        gate_health=_health(result),
+        network.card, accuracy=result.accuracy, validation_pictures=result.pictures, gate_health=_gate_health(result)
     )
 
 
-def with_health(network: Network, folder: Path, over: str, limit: int | None = None) -> ModelCard:
+def card_with_health(network: Network, folder: Path, over: str, limit: int | None = None) -> ModelCard:
     """The network's card with the health of its gates over the pictures below a directory, whatever they show.
 
     `over` names the pictures, of which at most `limit` are taken, spread evenly. Raises GatescopeError where there is
     none, or one of them cannot be used.
     """
-    result = _surveyed(network, survey.list_pictures(folder).limited(limit))
-    return replace(
-        network.card, gate_health=_health(result), gate_health_over=f"{amount(result.pictures, 'picture')} of {over}"
-    )
+    result = _survey_all(network, survey.list_pictures(folder).limited(limit))
+    over = f"{amount(result.pictures, 'picture')} of {over}"
+    return replace(network.card, gate_health=_gate_health(result), gate_health_over=over)
 
 
-def _surveyed(network: Network, pictures: survey.PictureList) -> survey.Result:
+def _survey_all(network: Network, pictures: survey.PictureList) -> survey.Result:
     result = survey.run(network, pictures, progress=print_progress())
     if result.failures:
         path, reason = result.failures[0]
@@ -77,7 +73,7 @@ def _surveyed(network: Network, pictures: survey.PictureList) -> survey.Result:
     return result
 
 
-def _health(result: survey.Result) -> tuple[GateHealth, ...]:
+def _gate_health(result: survey.Result) -> tuple[GateHealth, ...]:
     checked = (gate_health(gate) for gate in result.gates)
     return tuple(GateHealth(each.name, each.kind, each.low, each.high, each.deviation) for each in checked)
 
@@ -91,4 +87,4 @@ def _class_pictures(network: Network, folder: Path) -> survey.PictureList:
         raise GatescopeError(f"{folder} lacks class folders of {network.card.name}: {', '.join(missing)}")
     pictures = survey.list_pictures(folder)
     known = [number for number, name in enumerate(pictures.classes) if name in classes]
-    return pictures.chosen(np.flatnonzero(np.isin(pictures.labels, known)).tolist())
+    return pictures.select(np.flatnonzero(np.isin(pictures.labels, known)).tolist())

@@ -20,7 +20,7 @@ class FileError(GatescopeError):
     """A file that cannot be read or written; the message says why."""
 
 
-def why(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What went wrong, in the words of the system where it said something."""
     return str(getattr(error, "strerror", None) or error)
 
@@ -36,7 +36,7 @@ def open_plain(path: Path) -> io.BufferedReader:
     if not stat.S_ISREG(facts.st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no plain file", str(path))
-    return io.BufferedReader(_Ending(descriptor, path, facts.st_size), 128 * 1024)
+    return io.BufferedReader(_FixedSizeFile(descriptor, path, facts.st_size), 128 * 1024)
 
 
 def open_inside(folder: Path, path: str) -> io.BufferedReader:
@@ -50,7 +50,7 @@ def open_inside(folder: Path, path: str) -> io.BufferedReader:
     raise OSError(errno.EPERM, "it leads out of the folder", str(folder / path))
 
 
-class _Ending(io.RawIOBase):
+class _FixedSizeFile(io.RawIOBase):
     """An open file of so many bytes; one that grows would be read for as long as it does."""
 
     def __init__(self, descriptor: int, path: Path, size: int) -> None:
@@ -88,12 +88,12 @@ def read(path: Path) -> bytes:
             if size <= most:
                 return file.read()
     except OSError as error:
-        raise FileError(f"{path} cannot be read: {why(error)}.") from None
+        raise FileError(f"{path} cannot be read: {reason_of(error)}.") from None
     raise FileError(f"{path} cannot be read: it has {size / MIB:,.0f} MiB; at most {most / MIB:,.0f} MiB are allowed.")
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
+def errors_naming(path: Path) -> Iterator[None]:
     """What is found to be wrong with a file within is said with its path before it."""
     try:
         yield
@@ -103,7 +103,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def shipped(path: Path) -> Iterator[str]:
+def shipped_text(path: Path) -> Iterator[str]:
     """The text of a file that comes with the package. Raises FileError where it, or what is made of it within, is not
     as it should be."""
     try:
@@ -121,25 +121,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises FileError where it cannot be written, as when the disk is full, or where a pipe, a socket or a device would
     be lost.
     """
-    insist_replaceable(path)
+    check_replaceable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{path.parent} cannot be made: {why(error)}.") from None
-    writing = _beside(path)
+        raise FileError(f"{path.parent} cannot be made: {reason_of(error)}.") from None
+    writing = _temporary_path(path)
     try:
         writing.unlink(missing_ok=True)  # of a process that was killed, or a pipe or a link that somebody laid there
         with writing.open("xb") as file:
             yield file
         writing.replace(path)
     except OSError as error:
-        raise FileError(f"{path} cannot be written: {why(error)}; what was there stays.") from error
+        raise FileError(f"{path} cannot be written: {reason_of(error)}; what was there stays.") from error
     finally:
         with contextlib.suppress(OSError):
             writing.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     """Where a file is written that is to take this place."""
     return path.with_name(f"{path.name}.writing")
 
@@ -150,23 +150,23 @@ def write(path: Path, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def insist_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Raises FileError where no file can be written to the folder, or, where it is not there, to the one above, or
     where a name in it is too long."""
-    whole = there = folder.absolute()
+    absolute = existing = folder.absolute()
     try:
-        there = next(each for each in (whole, *whole.parents) if each.exists())
-        tempfile.TemporaryFile(dir=there).close()
+        existing = next(each for each in (absolute, *absolute.parents) if each.exists())
+        tempfile.TemporaryFile(dir=existing).close()
     except OSError:
-        raise FileError(f"{there} is no folder that can be written to; one that can be made is allowed.") from None
-    for name in whole.parts[len(there.parts) :]:
-        _insist_short(there / name, folder)
+        raise FileError(f"{existing} is no folder that can be written to; one that can be made is allowed.") from None
+    for name in absolute.parts[len(existing.parts) :]:
+        _check_length(existing / name, folder)
 
 
-def insist_replaceable(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
     """Raises FileError where something else than a plain file is there: it would be replaced; and where its name is too
     long to be written."""
-    _insist_short(_beside(path), path)
+    _check_length(_temporary_path(path), path)
     try:
         kind = path.stat().st_mode
     except OSError:  # nothing is there, or a link that leads nowhere
@@ -175,7 +175,7 @@ def insist_replaceable(path: Path) -> None:
         raise FileError(f"{path} cannot be written: it is no plain file; one, or a name that is free, is allowed.")
 
 
-def _insist_short(place: Path, path: Path) -> None:
+def _check_length(place: Path, path: Path) -> None:
     try:
         place.lstat()
     except OSError as error:
@@ -183,7 +183,7 @@ def _insist_short(place: Path, path: Path) -> None:
             raise FileError(f"{path} cannot be written: {error.strerror}; a shorter name is allowed.") from None
 
 
-BEGINNINGS = {
+SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
     b"\x89PNG": "a PNG picture",
     b"GIF8": "a GIF picture",
@@ -217,7 +217,7 @@ BEGINNINGS = {
     b"GGUF": "a GGUF file, of a language model",
     b"version https://git-lfs": "a pointer of git-lfs, in place of the file itself: fetch that with git lfs pull",
 }
-LATER = {
+SIGNATURES_WITHIN = {
     (4, b"TFL3"): "a TensorFlow Lite model",
     (8, b"WEBP"): "a WebP picture",
     (8, b"CR\2\0"): "a camera's raw file",
@@ -230,26 +230,27 @@ BRANDS = {b"avif": "an AVIF picture", b"avis": "an AVIF picture", b"crx ": "a ca
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC picture"
 )
 """What files in boxes (ISO/IEC 14496-12) call themselves; most others are videos."""
-NEEDED = 512
+SIGNATURE_BYTES = 512
 """Bytes of a file's beginning that `kind` looks at."""
 
 
 def kind(start: bytes) -> str | None:
     """What a file that begins with these bytes is, in words, or None where they say nothing."""
-    for (place, mark), name in LATER.items():
+    # These first: a camera's raw file begins as a TIFF picture does.
+    for (place, mark), name in SIGNATURES_WITHIN.items():
         if start[place : place + len(mark)] == mark:
             return name
-    for beginning, name in BEGINNINGS.items():
+    for beginning, name in SIGNATURES.items():
         if start.startswith(beginning):
             return name
     if start[4:8] == b"ftyp":
         return BRANDS.get(start[8:12], "a video file")
     if start[:1] == b"\x08" and start[2:3] == b"\x12":  # its version, then who wrote it
         return "an ONNX graph"
-    return _text(start[:NEEDED].lstrip(b"\xef\xbb\xbf \t\r\n"))
+    return _kind_of_text(start[:SIGNATURE_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n"))
 
 
-def _text(start: bytes) -> str | None:
+def _kind_of_text(start: bytes) -> str | None:
     """The same of a text."""
     if start.lower().startswith((b"<!doctype html", b"<html")):
         return "a saved web page, in place of the file that it speaks of"

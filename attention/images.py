@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL.ExifTags import Base as Tag
 
 from attention import bands, files
 from attention.bands import BANDS, RGB, PictureError
@@ -32,11 +33,11 @@ HEIC = find_spec("pillow_heif") is not None
 AVIF = find_spec("PIL.AvifImagePlugin") is not None and features.check("avif")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIF"] if HEIC else []))
 """AVIF where Pillow was built with it, as its wheels from 11.3 on are; HEIC, a phone's, where pillow-heif is there."""
-_NAMES = ["JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else []), *(["HEIC"] if HEIC else [])]
+_NAMES = [{"WEBP": "WebP", "HEIF": "HEIC"}.get(form, form) for form in FORMATS]
 ALLOWED = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
-LARGEST = 1024
+LARGEST_SIDE = 1024
 """Side of the picture that a network sees, in pixels, at most."""
-MOST = 1_000_000
+MAX_MEAN = 1_000_000
 """What a mean or a deviation may be at most; colours are from 0 to 1; the networks compute in float32."""
 MAX_SIDE = 1600
 """What `read` keeps, in pixels: above this a picture is scaled down, and a JPEG already while it is decoded."""
@@ -52,7 +53,6 @@ REACH = 2
 """Rows of the result that a bicubic kernel reaches over, on either side."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Those of ImageNet's colours, from 0 to 1, which most networks have learned with."""
-ORIENTATION = 0x0112
 MOST_FRAMES = 10_000
 """Pictures of a TIFF file that are counted."""
 
@@ -113,8 +113,8 @@ class Preprocessing:
         if min(sides(self.size)) < 1 or not 0 < self.crop <= 1:
             raise GatescopeError(f"Size {self.size} and crop {self.crop}: at least 1 and in (0, 1] are allowed.")
         spread = zip(self.mean, self.std, strict=True)
-        if not all(abs(middle) <= MOST and 1 / MOST <= width <= MOST for middle, width in spread):
-            allowed = f"finite numbers up to {MOST:,}, and a deviation above 0, a millionth at least"
+        if not all(abs(middle) <= MAX_MEAN and 1 / MAX_MEAN <= width <= MAX_MEAN for middle, width in spread):
+            allowed = f"finite numbers up to {MAX_MEAN:,}, and a deviation above 0, a millionth at least"
             raise GatescopeError(f"Mean {self.mean} and standard deviation {self.std}: {allowed}, are allowed.")
         if not self.bands:
             raise GatescopeError(f"The bands are none; {bands.FORM} is allowed for each input channel.")
@@ -182,18 +182,18 @@ def sides(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def written(size: Size) -> str:
+def size_in_words(size: Size) -> str:
     """In words, height first: "224 × 224"."""
     return " × ".join(map(str, sides(size)))
 
 
-def size_of(text: str) -> Size:
+def parse_size(text: str) -> Size:
     """ "224" -> a square, "256x128" -> height and width. Raises PictureError where it is neither."""
     parts = re.fullmatch(r"\s*(\d{1,4})\s*(?:[x×]\s*(\d{1,4})\s*)?", text)
     height, width = (int(parts[1]), int(parts[2] or parts[1])) if parts else (0, 0)
-    if not (1 <= height <= LARGEST and 1 <= width <= LARGEST):
-        given = f"The image size is {text[:40]!r}"
-        raise PictureError(f"{given}; 1 to {LARGEST} pixels, or a height and a width, as in 256x128, are allowed.")
+    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
+        allowed = f"1 to {LARGEST_SIDE} pixels, or a height and a width, as in 256x128, are allowed"
+        raise PictureError(f"The image size is {text[:40]!r}; {allowed}.")
     return height if height == width else (height, width)
 
 
@@ -218,7 +218,7 @@ def read(data: bytes) -> Image.Image:
 def samples() -> tuple[Sample, ...]:
     """The pictures in assets/samples, in the order of its samples.json. Raises FileError where that is damaged."""
     folder = ASSETS / "samples"
-    with files.shipped(folder / "samples.json") as text:
+    with files.shipped_text(folder / "samples.json") as text:
         return tuple(
             Sample(name=Path(file).stem, path=folder / file, **record | {"shows": tuple(record["shows"])})
             for file, record in json.loads(text).items()
@@ -248,13 +248,13 @@ def _decode(data: bytes) -> Image.Image:
     limits = Limits.of_environment()
     try:
         if file := bands.tiff(data):
-            return _of_bands(file, limits)
+            return _read_bands(file, limits)
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
-            taken = _decoder_bytes(picture, limits)
-            picture.draft(None, _fitted(picture.size))
+            taken = _decoder_bytes(picture, limits)  # before `draft`, which makes the size another than the file's
+            picture.draft(None, _fitted_size(picture.size))
             own = picture.width * picture.height * OWN_BYTES.get(picture.mode, 4)
-            if bands.sixteen(picture):
-                own *= 2
+            if bands.sixteen_bit_raw_mode(picture):
+                own *= 2  # the lower bytes are decoded as a second picture
             with _decoding.taking(taken + own):
                 return _upright(picture, data)
     except GatescopeError:
@@ -262,7 +262,7 @@ def _decode(data: bytes) -> Image.Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise PictureError(f"The picture is too large; at most {limits.picture_pixels:,} pixels are allowed.") from None
     except UnidentifiedImageError:
-        raise PictureError(f"The file is {_kind(data)}; choose a {ALLOWED} picture.") from None
+        raise PictureError(f"The file is {_kind_in_words(data)}; choose a {ALLOWED} picture.") from None
     except Exception as error:  # on damaged data Pillow raises nearly every type there is
         reason = "The file cannot be decoded: it is damaged, cut off, or of a rare variant"
         raise PictureError(f"{reason}; choose another {ALLOWED} picture.") from error
@@ -273,11 +273,12 @@ def _decoder_bytes(picture: Image.Image, limits: Limits) -> int:
 
     Raises PictureError where the picture is too long or too large, or that is too much.
     """
+    form = picture.format or ""
     coefficients = 2 * len(picture.getbands()) if "progressive" in picture.info else 0  # all of a JPEG's at once
-    return _checked(picture.size, DECODER_BYTES.get(picture.format or "", coefficients), picture.format or "", limits)
+    return _decoding_bytes(picture.size, DECODER_BYTES.get(form, coefficients), form, limits)
 
 
-def _checked(size: tuple[int, int], each: int, form: str, limits: Limits) -> int:
+def _decoding_bytes(size: tuple[int, int], each: int, form: str, limits: Limits) -> int:
     """What decoding so many pixels takes, `each` bytes for one. Raises PictureError as `_decoder_bytes` does."""
     pixels, given = size[0] * size[1], f"The picture has {size[0]:,} x {size[1]:,}"
     if pixels > limits.picture_pixels:
@@ -291,60 +292,60 @@ def _checked(size: tuple[int, int], each: int, form: str, limits: Limits) -> int
     return taken + STRIPS
 
 
-def _of_bands(file: bands.Tiff, limits: Limits) -> Image.Image:
+def _read_bands(file: bands.Tiff, limits: Limits) -> Image.Image:
     """A TIFF file of many bands: three of them as the picture, and all of them beside it."""
     values, allowed = file.size[0] * file.size[1] * file.count, Image.MAX_IMAGE_PIXELS or 0
-    taken = _checked(file.size, file.count * max(file.itemsize, 2), f"TIFF of {file.count} bands", limits)
+    taken = _decoding_bytes(file.size, file.count * max(file.itemsize, 2), f"TIFF of {file.count} bands", limits)
     if values > allowed:
         raise PictureError(f"The picture has {values:,} values in {file.count} bands; at most {allowed:,} are allowed.")
     with _decoding.taking(taken):
-        greys, said = bands.in_greys(bands.values(file))
+        greys, note = bands.to_greys(bands.band_values(file))
         kept = [_scaled_down(grey, lambda strip: strip, "L") for grey in greys]
     frames, orientation = _frames(file.data)
-    layers = [bands.BandLayer(name, _turned(one, orientation)) for name, one in zip(file.names, kept, strict=True)]
+    layers = [bands.BandLayer(name, _rotated(one, orientation)) for name, one in zip(file.names, kept, strict=True)]
     shown = Image.merge("RGB", [layers[place].image for place in file.colours])
     numbers = ", ".join(str(place + 1) for place in dict.fromkeys(file.colours))
     which = "first 3 bands" if file.colours == (0, 1, 2) else f"bands {numbers}" if numbers != "1" else "first band"
     first = "" if file.count == 3 == len({*file.colours}) else f"its {which} of {file.count}"
-    shown.info = {"note": "; ".join(filter(None, [frames, first, said]))}
-    return bands.kept(shown, layers)
+    shown.info = {"note": "; ".join(filter(None, [frames, first, note]))}
+    return bands.with_layers(shown, layers)
 
 
 def _frames(data: bytes) -> tuple[str, int]:
     """What is said of a TIFF file's further pictures, and how it is to be turned."""
     count, turn = 0, 1
     for count, directory in enumerate(islice(bands.directories(data), MOST_FRAMES), start=1):
-        turn = int(directory.get(ORIENTATION, 1)) if count == 1 else turn
+        turn = int(directory.get(Tag.Orientation, 1)) if count == 1 else turn
     return f"the first of its {count:,} pictures" if count > 1 else "", turn
 
 
-def _turned(picture: Image.Image, orientation: int) -> Image.Image:
+def _rotated(picture: Image.Image, orientation: int) -> Image.Image:
     """Upright, by EXIF's number."""
-    picture.getexif()[ORIENTATION] = orientation
+    picture.getexif()[Tag.Orientation] = orientation
     ImageOps.exif_transpose(picture, in_place=True)
     return picture
 
 
 def _upright(picture: Image.Image, data: bytes) -> Image.Image:
     """The first frame, 8-bit RGB, at most MAX_SIDE on the longer side, with what was left aside in `info`."""
-    notes = list(_left_aside(picture))
-    unpacked = bands.sixteen(picture)
+    notes = list(_unread_parts(picture))
+    unpacked = bands.sixteen_bit_raw_mode(picture)
     picture.load()
     if unpacked:
-        notes.append(bands.widened(picture, unpacked, data))
+        notes.append(bands.stretch_sixteen_bit(picture, unpacked, data))
     if bands.is_signed(picture):
-        notes.append(bands.spread(picture))
+        notes.append(bands.stretch_signed(picture))
     convert: Callable[[Image.Image], Image.Image] = _rgb
     if picture.mode.startswith(("I", "F")):
-        convert, said = _stretching(picture)
-        notes.append(said)
+        convert, note = _grey_stretch(picture)
+        notes.append(note)
     shown = _scaled_down(picture, convert)
-    shown = _turned(shown, picture.getexif().get(ORIENTATION, 1))
+    shown = _rotated(shown, picture.getexif().get(Tag.Orientation, 1))
     shown.info = {"note": "; ".join(filter(None, notes))}
     return shown
 
 
-def _fitted(size: tuple[int, int]) -> tuple[int, int]:
+def _fitted_size(size: tuple[int, int]) -> tuple[int, int]:
     """The (width, height) that a picture is kept at."""
     scale = min(1, MAX_SIDE / max(size))
     width, height = (max(1, round(side * scale)) for side in size)
@@ -354,7 +355,7 @@ def _fitted(size: tuple[int, int]) -> tuple[int, int]:
 def _scaled_down(picture: Image.Image, convert: Callable[[Image.Image], Image.Image], mode: str = "RGB") -> Image.Image:
     """Converted to the mode and at most MAX_SIDE on the longer side, strip by strip: a conversion of the whole picture
     would take its memory again, up to four times. A strip comes with the rows around it that its outermost need."""
-    width, height = _fitted(picture.size)
+    width, height = _fitted_size(picture.size)
     scale, shown = picture.height / height, Image.new(mode, (width, height))
     rows = max(1, int(bands.STRIP / (picture.width * scale)))
     for top in range(0, height, rows):
@@ -375,54 +376,54 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _stretching(picture: Image.Image) -> tuple[Callable[[Image.Image], Image.Image], str]:
+def _grey_stretch(picture: Image.Image) -> tuple[Callable[[Image.Image], Image.Image], str]:
     """From grey of 16 or 32 bits to RGB, and what that does; Pillow's own conversion would clip all above 255 to white.
 
     Raises PictureError where a value is no finite number.
     """
-    sixteen = picture.mode.startswith("I;16")
+    sixteen_bit = picture.mode.startswith("I;16")
 
     def values(strip: Image.Image) -> Image.Image:
-        return strip.convert("I" if sixteen else strip.mode).convert("F")
+        return strip.convert("I" if sixteen_bit else strip.mode).convert("F")
 
     parts = (np.asarray(values(picture.crop(box))) for box in bands.strips(picture.size))
-    low, high, said = bands.span(*bands.ends(parts), sixteen=sixteen)
+    low, high, note = bands.black_and_white(*bands.extremes(parts), sixteen_bit=sixteen_bit)
     scale = 255 / ((high - low) or 1)
 
     def stretched(strip: Image.Image) -> Image.Image:
         # Of numbers of 32 bits Pillow takes a function of this form alone: a factor, and something added.
         return values(strip).point(lambda value: value * scale - low * scale).convert("L").convert("RGB")
 
-    return stretched, said
+    return stretched, note
 
 
-def _left_aside(picture: Image.Image) -> Iterator[str]:
+def _unread_parts(picture: Image.Image) -> Iterator[str]:
     """What of a file is not read, a phrase each."""
     if (frames := getattr(picture, "n_frames", 1)) > 1:
         yield f"the first of its {frames:,} pictures"
-    if picture.mode == "RGB" and (count := getattr(picture, "tag_v2", {}).get(277, 1)) > 3:
+    if picture.mode == "RGB" and (count := getattr(picture, "tag_v2", {}).get(Tag.SamplesPerPixel, 1)) > 3:
         yield f"its first 3 bands of {count}"
 
 
-def _tiff(data: bytes) -> str:
+def _tiff_in_words(data: bytes) -> str:
     """What a TIFF file that is not read holds, by its own header."""
     try:
         tags = next(bands.directories(data))
-        bits = max(tags.get(258, (1,)))
+        bits = max(tags.get(Tag.BitsPerSample, (1,)))
         kinds = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-        number = kinds.get(max(tags.get(339, (1,))), "unsigned")
-        count = tags.get(277, 1)
+        number = kinds.get(max(tags.get(Tag.SampleFormat, (1,))), "unsigned")
+        count = tags.get(Tag.SamplesPerPixel, 1)
         held = f"{count} band{'s' * (count != 1)} of {bits} {number} bits"
     except Exception:  # on damaged data Pillow raises nearly every type there is
         return "a damaged TIFF picture"
     return f"a TIFF picture of {held}, or compressed, in a way that is not read"
 
 
-def _kind(data: bytes) -> str:
+def _kind_in_words(data: bytes) -> str:
     """What a file that Pillow did not recognise may be, in words."""
-    found = files.kind(data[: files.NEEDED])
-    if found == files.BEGINNINGS[b"II*\0"]:
-        return _tiff(data)
+    found = files.kind(data[: files.SIGNATURE_BYTES])
+    if found == files.SIGNATURES[b"II*\0"]:
+        return _tiff_in_words(data)
     if found in {f"{article} {name} picture" for article in ("a", "an") for name in _NAMES}:
         return f"{found} that is cut off or damaged"
     return found or "not a picture in an allowed format, or its beginning is damaged"

@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from attention.records import Gate, Inventory, Known, Part, Unlisted, owner_of
+from attention.records import Gate, Inventory, KnownBlock, Part, UnlistedGate, owner_of, within
 
 if TYPE_CHECKING:  # a page reads the rows before torch is loaded
     from torch import nn
 
-    from attention.cost import Measured
+    from attention.cost import PassCost
 
 FORMS: dict[str, dict[str, tuple[str, ...]]] = {
     "attention": {
@@ -92,14 +92,7 @@ def known_form(kind: type) -> str:
     return next((form for form, names in forms.items() if kind.__name__ in names), "")
 
 
-COUNTS = (
-    "parameters",
-    "macs",
-    "ungrouped_parameters",
-    "ungrouped_macs",
-    "attention_parameters",
-    "attention_macs",
-)
+COUNTS = ("parameters", "macs", "ungrouped_parameters", "ungrouped_macs", "attention_parameters", "attention_macs")
 """The counts of a part, which add up over parts."""
 
 
@@ -128,14 +121,14 @@ class Row:
         return sum(getattr(part, count) for part in self.parts)
 
 
-def every(part: Part, depth: int = 0, holder: str = "") -> Iterator[Row]:
+def all_rows(part: Part, depth: int = 0, holder: str = "") -> Iterator[Row]:
     """Every part of the tree, in depth-first order, each in a row of its own."""
     yield Row(depth, (part,), _label([part], holder))
     for inner in part.parts:
-        yield from every(inner, depth + 1, part.name)
+        yield from all_rows(inner, depth + 1, part.name)
 
 
-def folded(part: Part, *, deepest: int, depth: int = 0, holder: str = "") -> Iterator[Row]:
+def folded_rows(part: Part, *, deepest: int, depth: int = 0, holder: str = "") -> Iterator[Row]:
     """The tree down to a depth, with neighbours that hold the same in one row, and that row not unfolded further."""
     yield Row(depth, (part,), _label([part], holder))
     if depth < deepest:
@@ -146,15 +139,11 @@ def folded(part: Part, *, deepest: int, depth: int = 0, holder: str = "") -> Ite
             if len(alike) > 1:
                 yield Row(depth + 1, alike, _label(alike, part.name))
             else:
-                yield from folded(alike[0], deepest=deepest, depth=depth + 1, holder=part.name)
-
-
-def alike(one: Part, other: Part) -> bool:
-    """Whether two parts differ in nothing but their place: class, numbers, shapes, and all that is in them."""
-    return _signature(one, one.name) == _signature(other, other.name)
+                yield from folded_rows(alike[0], deepest=deepest, depth=depth + 1, holder=part.name)
 
 
 def _signature(part: Part, root: str) -> tuple[object, ...]:
+    """Equal for parts that differ in nothing but their place: class, numbers, shapes, and all that is in them."""
     own = tuple(getattr(part, field.name) for field in fields(part) if field.name not in ("name", "gates", "parts"))
     gates = tuple(gate.removeprefix(root) for gate in part.gates)
     return (part.name.removeprefix(root), *own, gates, *(_signature(inner, root) for inner in part.parts))
@@ -168,7 +157,7 @@ def _label(parts: Sequence[Part], holder: str) -> str:
     return names[0] if len(parts) == 1 else f"{names[0]} to {names[1]}"
 
 
-def inventory(module: "nn.Module", measured: "Measured", gates: Sequence[Gate]) -> Inventory:
+def inventory(module: "nn.Module", measured: "PassCost", gates: Sequence[Gate]) -> Inventory:
     """What stands in a network, by its measure and the gates that a pass found in it."""
     attention = Attention(module, gates)
     network = _Tree(attention, measured).part("", module, attends=False)
@@ -184,7 +173,7 @@ class Attention:
         forms = {name: form for name, part in self.modules.items() if (form := known_form(type(part)))}
         outermost = [name for name in forms if not any(other != name and within(name, other) for other in forms)]
         self.blocks = {name: forms[name] for name in outermost}
-        self.homes = _homes(gates, self.blocks)
+        self.homes = _gate_modules(gates, self.blocks)
 
     def inside(self, name: str) -> tuple[str, ...]:
         """Names of the gates in a module, in the order of execution."""
@@ -197,28 +186,28 @@ class Attention:
         listed = any(within(name, block) for block in self.blocks)
         return type(self.modules[name]).__name__ if name and not listed and name in self.homes.values() else ""
 
-    def known_blocks(self) -> tuple[Known, ...]:
+    def known_blocks(self) -> tuple[KnownBlock, ...]:
         """Every known block with its gates, in the order of definition; two halves side by side are one block."""
-        blocks: list[Known] = []
+        blocks: list[KnownBlock] = []
         for name, form in self.blocks.items():
-            block = Known(name, type(self.modules[name]).__name__, form, self.inside(name))
+            block = KnownBlock(name, type(self.modules[name]).__name__, form, self.inside(name))
             if blocks and _are_halves(blocks[-1], block):
                 other = blocks.pop()
                 names, classes = f"{other.name} + {name.rpartition('.')[2]}", f"{other.module} + {block.module}"
-                block = Known(names, classes, form, (*other.gates, *block.gates))
+                block = KnownBlock(names, classes, form, (*other.gates, *block.gates))
             blocks.append(block)
         return tuple(blocks)
 
-    def unlisted(self) -> tuple[Unlisted, ...]:
+    def unlisted(self) -> tuple[UnlistedGate, ...]:
         """The gates that are in no known block."""
         return tuple(
-            Unlisted(gate, type(self.modules[home]).__name__)
+            UnlistedGate(gate, type(self.modules[home]).__name__)
             for gate, home in self.homes.items()
             if not any(within(home, block) for block in self.blocks)
         )
 
 
-def _are_halves(one: Known, other: Known) -> bool:
+def _are_halves(one: KnownBlock, other: KnownBlock) -> bool:
     """Whether they are the two gates of one block. (Where a gate was found in one alone, that is to be seen.)"""
     beside = one.name.rpartition(".")[0] == other.name.rpartition(".")[0]
     classes = {(one.module, other.module), (other.module, one.module)}
@@ -228,7 +217,7 @@ def _are_halves(one: Known, other: Known) -> bool:
 class _Tree:
     """Makes the parts of one network. A module or a parameter that has two names is counted at the first."""
 
-    def __init__(self, attention: Attention, measured: "Measured") -> None:
+    def __init__(self, attention: Attention, measured: "PassCost") -> None:
         self._attention = attention
         self._measured = measured
         from attention.cost import own_parameters
@@ -238,7 +227,9 @@ class _Tree:
     def part(self, name: str, module: "nn.Module", *, attends: bool) -> Part:
         """A module and all that is in it; `attends` where it is part of an attention block."""
         form = self._attention.form(name)
-        attends = attends or self._counts_whole(name, form)
+        holds_blocks = any(other != name and within(other, name) for other in self._attention.blocks)
+        # What holds known blocks is not attention through and through: they are.
+        attends = attends or (bool(form) and not holds_blocks)
         features = FEATURES.get(type(module).__name__, ()) if form else ()
         inner = [
             self.part(path, child, attends=attends and key not in features)
@@ -248,13 +239,8 @@ class _Tree:
         whole = self._alone(name, module, attends=attends)
         whole = replace(whole, **{key: sum(getattr(each, key) for each in (whole, *inner)) for key in COUNTS})
         closed = form and not features
-        shown = () if closed else tuple(_unwrapped(each) for each in inner if each.kernel or each.form or each.parts)
+        shown = () if closed else tuple(_unwrap(each) for each in inner if each.kernel or each.form or each.parts)
         return replace(whole, form=form, gates=self._attention.inside(name), parts=shown)
-
-    def _counts_whole(self, name: str, form: str) -> bool:
-        """Whether a module is attention through and through: one that holds known blocks is not, they are."""
-        holds = any(other != name and within(other, name) for other in self._attention.blocks)
-        return bool(form) and not holds
 
     def _alone(self, name: str, module: "nn.Module", *, attends: bool) -> Part:
         """What a module is and has itself, without the modules in it."""
@@ -295,7 +281,7 @@ def _convolution(module: Any) -> _ConvolutionRow:
     return _ConvolutionRow((module.in_channels, module.out_channels), kernel, module.groups, module.weight.numel())
 
 
-def _unwrapped(part: Part) -> Part:
+def _unwrap(part: Part) -> Part:
     """A module that only wraps one convolution is that convolution; one that wraps a holder holds its parts."""
     if part.form or len(part.parts) != 1:
         return part
@@ -306,12 +292,7 @@ def _unwrapped(part: Part) -> Part:
     return part if inner.form else replace(part, parts=inner.parts)
 
 
-def within(name: str, outer: str) -> bool:
-    """Whether a module is another one or stands in it; everything stands in the network, whose name is empty."""
-    return not outer or name == outer or name.startswith(f"{outer}.")
-
-
-def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
+def _gate_modules(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
     """The module that each gate belongs to: the one that applies it, or the known block in it that only makes it.
 
     Published code often writes `x = self.se(x) * x`: the residual block applies the gate, its part `se` made it.
@@ -319,12 +300,8 @@ def _homes(gates: Sequence[Gate], blocks: dict[str, str]) -> dict[str, str]:
     homes = {gate.name: owner_of(gate.name) for gate in gates}
     for applier in dict.fromkeys(homes.values()):
         applied = [gate for gate, home in homes.items() if home == applier]
-        makers = [block for block in blocks if _parent(block) == applier and block not in homes.values()]
+        inside = (block for block in blocks if block and block.rpartition(".")[0] == applier)
+        makers = [block for block in inside if block not in homes.values()]
         if len(makers) == len(applied):
             homes.update(zip(applied, makers, strict=True))
     return homes
-
-
-def _parent(name: str) -> str | None:
-    """The module that holds another directly; the network itself is held by none."""
-    return name.rpartition(".")[0] if name else None

@@ -50,9 +50,9 @@ class Job(Generic[P, R]):
         """
         if lane:
             lane.enter()
-        self._inside: _Inside[P, R] = _Inside(name, seconds)
-        weakref.finalize(self, self._inside.stop.set)
-        run = threading.Thread(target=self._inside.run, args=(work, lane), name=f"job: {name}", daemon=True)
+        self._state: _JobState[P, R] = _JobState(name, seconds)
+        weakref.finalize(self, self._state.stop.set)
+        run = threading.Thread(target=self._state.run, args=(work, lane), name=f"job: {name}", daemon=True)
         try:
             run.start()
         except RuntimeError as error:  # no more threads
@@ -63,32 +63,32 @@ class Job(Generic[P, R]):
     @property
     def progress(self) -> P | None:
         """What was reported last; None before the first time."""
-        return self._inside.progress
+        return self._state.progress
 
     @property
     def finished(self) -> bool:
         """Whether `result` returns at once, or raises."""
-        return self._inside.future.done()
+        return self._state.future.done()
 
     @property
     def stopping(self) -> bool:
         """Whether it was asked to stop."""
-        return self._inside.stop.is_set()
+        return self._state.stop.is_set()
 
     def stop(self) -> None:
         """Ask it to stop at its next report: `result` raises StoppedError then."""
-        self._inside.stop.set()
+        self._state.stop.set()
 
     def wait(self, seconds: float) -> bool:
         """Whether it is finished, after waiting for that so many seconds at most."""
-        return bool(futures.wait([self._inside.future], seconds).done)
+        return bool(futures.wait([self._state.future], seconds).done)
 
     def result(self, seconds: float | None = None) -> R:
         """Waits for the result. Raises what the work raised, and TimeoutError after so many seconds."""
-        return self._inside.future.result(seconds)
+        return self._state.future.result(seconds)
 
 
-class _Inside(Generic[P, R]):
+class _JobState(Generic[P, R]):
     """What the thread holds: not its owner, so that the owner can go."""
 
     def __init__(self, name: str, seconds: float) -> None:

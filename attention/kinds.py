@@ -39,7 +39,7 @@ class GateKind:
     sequence (L)."""
     number_for: str
     """What the gate has a number for: `"each channel"`."""
-    shown: str = ""
+    display: str = ""
     """How the pages show it, where it is neither of the two that they are made for."""
     edits: tuple[Action, ...] = AMONG_VALUES
     shares_block: bool = True
@@ -61,7 +61,7 @@ class GateKind:
         return self.axes == "HW"
 
     @property
-    def called(self) -> str:
+    def plural(self) -> str:
         """What such gates are called on the pages, which are made for two kinds of them."""
         return "channel gates" if self.is_vector else "spatial gates" if self.is_map else "gates of other kinds"
 

@@ -58,7 +58,7 @@ def imagenet() -> dict[str, str]:
 
     Raises FileError where the file of them is damaged.
     """
-    with files.shipped(ASSETS / "labels" / "imagenet.json") as text:
+    with files.shipped_text(ASSETS / "labels" / "imagenet.json") as text:
         return json.loads(text)
 
 

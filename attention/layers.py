@@ -64,12 +64,7 @@ class SpatialGate(nn.Module):
     """
 
     def __init__(
-        self,
-        kernel: int = 7,
-        squeeze: Squeeze = "both",
-        *,
-        normalise: Norm | None = "batch",
-        border: Border = "zeros",
+        self, kernel: int = 7, squeeze: Squeeze = "both", *, normalise: Norm | None = "batch", border: Border = "zeros"
     ) -> None:
         super().__init__()
         _check("kernel", kernel, (1, 3, 7))

@@ -127,7 +127,7 @@ SMALL = 64 * MIB
 """What takes no more waits for nobody: the networks that come with Gatescope, and passes of them."""
 BUILDING = Budget(lambda: Limits.of_environment().building_bytes, SMALL)
 PASSES = Budget(lambda: Limits.of_environment().passes_bytes, SMALL)
-FEATURES = 4
+LIVE_TENSORS = 4
 """Tensors as large as the largest that a pass without gradients has at a time, its gates' included; 3.3 were measured
 of an SE-ResNet at full resolution."""
 

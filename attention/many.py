@@ -16,7 +16,7 @@ import numpy as np
 from attention import comparison, images, interventions
 from attention.analysis import agreement, evidence
 from attention.analysis.evidence import OverPictures
-from attention.files import why
+from attention.files import reason_of
 from attention.interventions import Given
 from attention.kinds import SPATIAL
 from attention.numbers import signed
@@ -67,20 +67,20 @@ PictureRow = dict[str, Any]
 
 def check(first: Observation, measure: Name) -> None:
     """Raises GatescopeError where the network, here on any picture, has nothing to measure."""
-    _ = first.probabilities
+    _ = first.probabilities  # raises where the network has no classes
     if (measure == "ablation" and not first.blocks) or (measure == "agreement" and not _maps(first)):
         lacks = "applies no gates" if measure == "ablation" else "has no spatial gates"
         raise GatescopeError(f"{first.card.name} {lacks}; choose a network that does, such as cbam.")
 
 
-def rows(
+def measure_pictures(
     first: Observation, pictures: PictureList, measure: Name, *, off: Off = "neutral", start: int = 0, cancel: Event
 ) -> Iterator[PictureRow]:
     """The pictures from number `start` on, one by one; ends early where `cancel` is set.
 
     `first` is the network on any picture, `off` what "off" means.
     """
-    measured = _measuring(first, measure, off)
+    measured = _measure_function(first, measure, off)
     for number in range(start, len(pictures)):
         if cancel.is_set():
             return
@@ -90,12 +90,12 @@ def rows(
             target = int(one.probabilities.argmax())
             change = measured(one, target)
         except (OSError, zipfile.BadZipFile, GatescopeError) as error:
-            yield {"picture": path, "error": why(error)}
+            yield {"picture": path, "error": reason_of(error)}
             continue
         yield {"picture": path, "class": one.labels[target], "probability": one.probabilities[target], "change": change}
 
 
-def concluded(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
+def summarise(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
     """What holds over the pictures that have a row, by row, in the order of the first picture."""
     values: dict[str, list[float]] = {}
     for each in measured:
@@ -107,11 +107,11 @@ def concluded(measured: Iterable[PictureRow]) -> dict[str, OverPictures]:
 def in_words(measure: Name, row: str, found: OverPictures, output: str) -> str:
     """What one row comes to, in a sentence; `output` is what the network returns for a class."""
     begins = MEASURES[measure].begins.format(row=row, measure=output)
-    said = f"{signed(found.median)} in the median ({found.interval})"
-    return f"{begins} {said}, the same sign in {found.alike} of {found.count}"
+    summary = f"{signed(found.median)} in the median ({found.interval})"
+    return f"{begins} {summary}, the same sign in {found.alike} of {found.count}"
 
 
-def _measuring(first: Observation, measure: Name, off: Off) -> Callable[[Observation, int], dict[str, float]]:
+def _measure_function(first: Observation, measure: Name, off: Off) -> Callable[[Observation, int], dict[str, float]]:
     """What measures one picture and class."""
     if measure == "agreement":
         return _agreement

@@ -188,7 +188,7 @@ class MobileBlock(nn.Module):
             self.conv_dw, self.bn1 = _tf_conv(wide, wide, kernel, stride, groups=wide), ActivatedNorm(wide)
             self.se = attention(wide, inputs // 4)
             self.conv_pw = _tf_conv(wide, outputs, 1)
-            self.add_module("bn2", nn.BatchNorm2d(outputs, TF_EPSILON))
+            self.add_module("bn2", nn.BatchNorm2d(outputs, TF_EPSILON))  # to mypy `bn2` has an activation behind it
         self.adds = stride == 1 and inputs == outputs
 
     def forward(self, features: Tensor) -> Tensor:

@@ -11,23 +11,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from attention import analysis, bands, files, images
 from attention.analysis import predictions
 from attention.analysis.usual import AgainstUsual, UsualGates, View, Views, views
 from attention.foreign import readable
-from attention.limits import FEATURES, PASSES
+from attention.limits import LIVE_TENSORS, PASSES
 from attention.models import zoo
-from attention.models.code import RAISED, CodeError, failure
+from attention.models.code import OWN_CODE_ERRORS, CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
 from attention.numbers import number
 from attention.records import (
     Band,
     Box,
+    Doubles,
     Floats,
     GatescopeError,
     Heatmap,
@@ -45,7 +44,7 @@ if TYPE_CHECKING:  # a page reads this before torch is loaded
 
     from attention.attribution import Attributor, Layers, Method
     from attention.capture import Tracer
-    from attention.cost import Measured
+    from attention.cost import PassCost
 
 Kept = TypeVar("Kept")
 
@@ -154,7 +153,7 @@ class Observation:
     @property
     def trace(self) -> Trace:
         """The forward pass of this picture, N = 1, its output on the CPU."""
-        return self.keep("trace", (), self._traced)
+        return self.keep("trace", (), self._run_trace)
 
     @cached_property
     def blocks(self) -> tuple[analysis.Block, ...]:
@@ -189,12 +188,12 @@ class Observation:
         return predictions.logits(self.trace.output, self.outputs)[0]
 
     @property
-    def probabilities(self) -> NDArray[np.float64]:
+    def probabilities(self) -> Doubles:
         """The probability of each class, (classes,). Raises PredictionError where there is no score for each class."""
         return analysis.probabilities(self.logits, self.outputs)
 
     @property
-    def probabilities_or_none(self) -> NDArray[np.float64] | None:
+    def probabilities_or_none(self) -> Doubles | None:
         """The probability of each class; None where the network gives no score for each class."""
         try:
             return self.probabilities
@@ -208,7 +207,7 @@ class Observation:
         if self.probabilities_or_none is not None:
             return self.labels
         try:
-            count = predictions.table(self.trace.output).shape[1] if self.outputs == "values" else 0
+            count = predictions.score_table(self.trace.output).shape[1] if self.outputs == "values" else 0
         except predictions.PredictionError:
             count = 0
         return tuple(f"number {place}" for place in range(count))
@@ -224,7 +223,7 @@ class Observation:
         found = self.probabilities_or_none
         if found is not None:
             return f"{found[target]:.1%}"
-        return number(predictions.table(self.trace.output)[0, target])
+        return number(predictions.score_table(self.trace.output)[0, target])
 
     @property
     def inventory(self) -> Inventory:
@@ -235,9 +234,9 @@ class Observation:
         return self.keep("inventory", (), lambda: inventory(self.network.module, self.cost, gates))
 
     @property
-    def cost(self) -> "Measured":
+    def cost(self) -> "PassCost":
         """What every module of the network computes and gives for one picture."""
-        return self.store.get("cost", self.choice.key, self._measured)
+        return self.store.get("cost", self.choice.key, self._count_cost)
 
     def steps(self, gate: str) -> Steps | None:
         """The inner steps of one gate; None where it has neither SE's nor CBAM's form."""
@@ -277,7 +276,7 @@ class Observation:
         return self.store.get("usual", self.choice.key, lambda: self._usual_gates(follow))
 
     @property
-    def usual_known(self) -> bool:
+    def has_usual_gates(self) -> bool:
         """Whether these have been computed."""
         return self.store.find("usual", self.choice.key) is not None
 
@@ -302,11 +301,11 @@ class Observation:
             follow(done, len(samples) + 1)
             one = self.of(read_picture(sample.path))
             with contextlib.suppress(GatescopeError):
-                pictures[one.picture.key] = views(analysis.blocks(one._traced().gates))
+                pictures[one.picture.key] = views(analysis.blocks(one._run_trace().gates))
         follow(len(samples), len(samples) + 1)
-        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._traced().gates)))
+        return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._run_trace().gates)))
 
-    def _traced(self) -> Trace:
+    def _run_trace(self) -> Trace:
         def whole(tracer: "Tracer", batch: "Tensor") -> Trace:
             trace = tracer(batch)
             return replace(trace, output=on_host(trace.output))
@@ -318,10 +317,10 @@ class Observation:
 
         with guarded(self.card):
             tracer, batch = self.tracer, self.batch  # outside, or its weights would allow no gradient
-            with PASSES.taking(FEATURES * self.network.largest), torch.inference_mode():
+            with PASSES.taking(LIVE_TENSORS * self.network.largest), torch.inference_mode():
                 return run(tracer, batch)
 
-    def _measured(self) -> "Measured":
+    def _count_cost(self) -> "PassCost":
         from attention.cost import measure
 
         with guarded(self.card):
@@ -334,10 +333,10 @@ class Observation:
 
 def observe(network: zoo.Network, picture: Picture, store: Store | None = None) -> Observation:
     """A network that is loaded already, on a picture."""
-    return Observation(chosen(network), picture, store or Store())
+    return Observation(choice_of(network), picture, store or Store())
 
 
-def chosen(network: zoo.Network) -> NetworkChoice:
+def choice_of(network: zoo.Network) -> NetworkChoice:
     """A network that is loaded already, as a choice; its key is that of the module in memory and of its bands."""
     key = f"{network.card.name} {id(network.module)} {network.card.bands}"
     return NetworkChoice(network.card, key, lambda: network)
@@ -352,7 +351,7 @@ def load_network(model: str, *, random: bool = False) -> zoo.Network:
 def read_picture(path: Path) -> Picture:
     """The picture in a file. Raises PictureError where it is none."""
     data = files.read(path)
-    with files.naming(path):
+    with files.errors_naming(path):
         return picture_of(readable(path.name), data)
 
 
@@ -365,7 +364,9 @@ def grey_card(further: Sequence[Band] = ()) -> Picture:
     """A picture of nothing: the same grey everywhere, in these bands too."""
     grey = Image.new("RGB", (256, 256), (128, 128, 128))
     layers = [bands.BandLayer(band, grey.getchannel(0)) for band in further if band not in bands.BANDS]
-    return Picture("grey card", bands.kept(grey, layers), " ".join(["grey card", *(layer.name for layer in layers)]))
+    return Picture(
+        "grey card", bands.with_layers(grey, layers), " ".join(["grey card", *(layer.name for layer in layers)])
+    )
 
 
 @contextlib.contextmanager
@@ -375,7 +376,7 @@ def guarded(card: ModelCard) -> Iterator[None]:
         yield
     except GatescopeError:
         raise
-    except RAISED as error:
+    except OWN_CODE_ERRORS as error:
         if card.source != "code":
             raise
         raise CodeError(f"{card.name} failed: {failure(error)}.") from error

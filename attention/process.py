@@ -18,10 +18,10 @@ from typing import Literal, NamedTuple, TypeVar
 T = TypeVar("T")
 
 _changing = threading.Lock()
-# The number before the first of those who are within, once for each.
-_before: list[int] = []
-# What the first of those who are within has opened, once for each of them.
-_within: list[warnings.catch_warnings] = []
+_thread_counts: list[int] = []
+"""The number before the first of those who are within, once for each."""
+_scopes: list[warnings.catch_warnings] = []
+"""What the first of those who are within has opened, once for each of them."""
 
 
 def share_the_processors() -> None:
@@ -45,14 +45,14 @@ def one_thread_each() -> Iterator[Callable[[], object]]:
 
     torch.get_num_threads()  # a thread that has not asked yet would be given the 1 that is for others
     with _changing:
-        _before.append(_before[0] if _before else _in_a_new_thread(torch.get_num_threads))
+        _thread_counts.append(_thread_counts[0] if _thread_counts else _in_a_new_thread(torch.get_num_threads))
         _in_a_new_thread(lambda: torch.set_num_threads(1))
     try:
         yield torch.get_num_threads
     finally:
         with _changing:
-            before = _before.pop()
-            if not _before:
+            before = _thread_counts.pop()
+            if not _thread_counts:
                 _in_a_new_thread(lambda: torch.set_num_threads(before))
 
 
@@ -77,16 +77,16 @@ def filtered(*filters: Filter) -> Iterator[None]:
     They go until nobody is within any more: so that each must name what it alone causes.
     """
     with _changing:
-        scope = _within[0] if _within else warnings.catch_warnings()
-        if not _within:
+        scope = _scopes[0] if _scopes else warnings.catch_warnings()
+        if not _scopes:
             scope.__enter__()
-        _within.append(scope)
+        _scopes.append(scope)
         for each in filters:
             warnings.filterwarnings(*each)
     try:
         yield
     finally:
         with _changing:
-            _within.pop()
-            if not _within:
+            _scopes.pop()
+            if not _scopes:
                 scope.__exit__(None, None, None)

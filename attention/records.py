@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +36,13 @@ class GatescopeError(ValueError):
 
 class StoppedError(GatescopeError):
     """Somebody asked the work to stop, or its owner is gone; the message says what is kept."""
+
+
+def non_defaults(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults, by name: what a file has to hold of it."""
+    usual = {each.name: each.default for each in fields(record)}
+    usual |= {each.name: each.default_factory() for each in fields(record) if each.default_factory is not MISSING}
+    return {name: value for name, value in asdict(record).items() if value != usual[name]}
 
 
 def in_rows(returned: Any, given: tuple[Any, ...]) -> Any:
@@ -72,6 +79,11 @@ class Gate:
 def owner_of(gate: str) -> str:
     """The module that applies a gate, by the gate's name."""
     return gate.partition("#")[0]
+
+
+def within(name: str, outer: str) -> bool:
+    """Whether a module is another one or stands in it; everything stands in the network, whose name is empty."""
+    return not outer or name == outer or name.startswith(f"{outer}.")
 
 
 @dataclass(frozen=True)
@@ -297,7 +309,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownBlock:
     """An attention block whose class is a known one."""
 
     name: str
@@ -308,7 +320,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Unlisted:
+class UnlistedGate:
     """A gate in a module whose class is not known as attention."""
 
     gate: str
@@ -320,7 +332,7 @@ class Inventory:
     """What stands in a network: its layers, its known attention blocks, and the gates found elsewhere."""
 
     network: Part
-    known: tuple[Known, ...]
-    unlisted: tuple[Unlisted, ...]
+    known: tuple[KnownBlock, ...]
+    unlisted: tuple[UnlistedGate, ...]
     note: str
     """Said where the network had to be run to be counted; empty elsewhere."""

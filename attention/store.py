@@ -38,7 +38,7 @@ class Store:
         self._users: Counter[int] = Counter()
         self._counts: Counter[str] = Counter()
         self._bytes = 0
-        self._at_work: dict[tuple[str, Hashable], tuple[threading.Lock, int]] = {}
+        self._locks: dict[tuple[str, Hashable], tuple[threading.Lock, int]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -51,6 +51,7 @@ class Store:
         if (kept := self._entry(kind, key)) is not None:
             return kept.result
         with self._making(kind), self._waiting(kind, key):
+            # Somebody else may have made it while this one waited.
             if (kept := self._entry(kind, key)) is not None:
                 return kept.result
             result = make()
@@ -98,18 +99,18 @@ class Store:
     def _waiting(self, kind: str, key: Hashable) -> Iterator[None]:
         """One lock for each result that somebody asks for at the moment."""
         with self._lock:
-            lock, users = self._at_work.get((kind, key), (threading.Lock(), 0))
-            self._at_work[kind, key] = lock, users + 1
+            lock, users = self._locks.get((kind, key), (threading.Lock(), 0))
+            self._locks[kind, key] = lock, users + 1
         try:
             with lock:
                 yield
         finally:
             with self._lock:
-                lock, users = self._at_work[kind, key]
+                lock, users = self._locks[kind, key]
                 if users == 1:
-                    del self._at_work[kind, key]
+                    del self._locks[kind, key]
                 else:
-                    self._at_work[kind, key] = lock, users - 1
+                    self._locks[kind, key] = lock, users - 1
 
 
 def memory_of(result: object) -> dict[int, int]:
@@ -131,7 +132,7 @@ def memory_of(result: object) -> dict[int, int]:
             storage = each.untyped_storage()
             memory |= {storage.data_ptr(): storage.nbytes()} if each.device.type != "meta" else {}
         elif hasattr(each, "nbytes"):
-            base = each
+            base = each  # a view lies in the memory of the array that it looks at
             while getattr(base, "base", None) is not None and hasattr(base.base, "nbytes"):
                 base = base.base
             memory[id(base)] = base.nbytes

@@ -79,12 +79,7 @@ def load_pictures(folder: Path, size: int = 176) -> Pictures:
 
 
 def train(
-    variant: str,
-    pictures: Pictures,
-    checkpoint: Path,
-    recipe: Recipe = Recipe(),
-    *,
-    device: torch.device | None = None,
+    variant: str, pictures: Pictures, checkpoint: Path, recipe: Recipe = Recipe(), *, device: torch.device | None = None
 ) -> nn.Module:
     """Train a variant, from its checkpoint if there is one, and leave the checkpoint behind; on the CPU unless said.
 
@@ -114,7 +109,7 @@ def export(variant: str, checkpoint: Path, data: str, input_size: int) -> tuple[
     if state["variant"] != variant or epochs < len(recipe.sizes):
         raise GatescopeError(f"{checkpoint} holds {state['variant']} after {epochs} of {len(recipe.sizes)} epochs")
     module = networks.build(variant, len(state["classes"]))
-    weights = own.packed(state["module"])
+    weights = own.pack(state["module"])
     title, description = networks.DESCRIPTIONS[variant]
     card = ModelCard(
         name=variant,

@@ -5,7 +5,7 @@ import importlib.util
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -45,18 +45,18 @@ class Watching(TorchFunctionMode):
 
 def layers(module: nn.Module) -> dict[str, nn.Module]:
     """The submodules that return a gate, by path, where their class is known."""
-    return dict(_layers(module))
-
-
-def _layers(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    found = {}
     for name, part in module.named_modules():
         inside = GATES.get(f"{type(part).__module__}.{type(part).__qualname__}")
         if inside is not None:
-            yield f"{name}.{inside}".strip("."), part.get_submodule(inside)
+            found[f"{name}.{inside}".strip(".")] = part.get_submodule(inside)
+    return found
 
 
 def ways(module: nn.Module) -> dict[str, Run]:
     """The plain pass, and the ways to get gates out of one; those below the trace are told where the gates are."""
+    from captum.attr import LayerActivation
+
     known, tracer = layers(module), Tracer(module)
     runs: dict[str, Run] = {
         "plain": module,
@@ -66,7 +66,7 @@ def ways(module: nn.Module) -> dict[str, Run]:
     }
     if known:
         runs["hooks"] = lambda batch: hooked(module, known, batch)
-        runs["LayerActivation"] = _captum(module, known)
+        runs["LayerActivation"] = LayerActivation(module, list(known.values())).attribute
         if (extractor := _extractor(module, known)) is not None:
             runs["feature extractor"] = extractor
     return runs | _peers(module, known)
@@ -113,12 +113,6 @@ def hooked(module: nn.Module, known: dict[str, nn.Module], batch: Tensor) -> tup
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _captum(module: nn.Module, known: dict[str, nn.Module]) -> Run:
-    from captum.attr import LayerActivation
-
-    return LayerActivation(module, list(known.values())).attribute
 
 
 def _extractor(module: nn.Module, known: dict[str, nn.Module]) -> Run | None:

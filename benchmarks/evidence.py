@@ -60,8 +60,8 @@ def main(kinds: tuple[str, ...], cases: int, draws: int, size: int) -> None:
             built = enumerate(_built_in(passes, kind, cases // POWER))
             found = null, [_p(one, edit, draws, seed) for seed, (one, edit) in built]
         shares = [f"{np.mean(np.array(p) <= evidence.LEVEL):.1%} of {len(p)}" for p in found]
-        said = [f"{shares[0]} that mean nothing", f"{shares[1]} with an effect built in"]
-        click.echo(f"  {kind}: {', '.join([*said, *(f'{each} of maps by occlusion' for each in shares[2:])])}")
+        parts = [f"{shares[0]} that mean nothing", f"{shares[1]} with an effect built in"]
+        click.echo(f"  {kind}: {', '.join([*parts, *(f'{each} of maps by occlusion' for each in shares[2:])])}")
 
 
 Found = tuple[list[float], ...]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from attention.attribution import Attributor, GradCam, Method
+from attention.attribution import Attributor, GradCam
 from attention.models import zoo
 from benchmarks.capture import paired, ratios
 
@@ -84,8 +84,8 @@ def _report(name: str, module: nn.Module, picture: Tensor, rounds: int) -> None:
     attribute, method = Attributor(module), GradCam()
     whole = Whole(module, method.place(attribute.layers(picture.shape)))
     runs = {
-        "plain": _plain(module, picture),
-        "ours": _ours(attribute, picture, method),
+        "plain": torch.no_grad()(lambda: module(picture)),
+        "ours": lambda: attribute(picture, 0, method=method),
         "whole": lambda: whole(picture),
     }
     for run in runs.values():
@@ -97,18 +97,6 @@ def _report(name: str, module: nn.Module, picture: Tensor, rounds: int) -> None:
     for key in ("ours", "whole"):
         both = f"x {seconds[key]:.2f}, x {size[key] / size['plain']:.2f}"
         click.echo(f"{both:>22}", nl=key == "whole")
-
-
-def _plain(module: nn.Module, picture: Tensor) -> Callable[[], object]:
-    def run() -> Tensor:
-        with torch.no_grad():
-            return module(picture)
-
-    return run
-
-
-def _ours(attribute: Attributor, picture: Tensor, method: Method) -> Callable[[], object]:
-    return lambda: attribute(picture, 0, method=method)
 
 
 if __name__ == "__main__":

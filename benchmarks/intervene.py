@@ -1,6 +1,5 @@
 """What an edited pass costs, whole and from the edited block on: python -m benchmarks.intervene [NAME ...]."""
 
-import time
 from collections.abc import Callable
 
 import click
@@ -11,19 +10,14 @@ from attention.capture import Tracer
 from attention.interventions import Edit, EditedPasses
 from attention.interventions.modules import SequentialResume
 from attention.models import own, zoo
+from benchmarks.capture import paired
 
 NAMES = ("se", "cbam", "timm/seresnet50", "torchvision/efficientnet_b0", "torchvision/mobilenet_v3_small")
 
 
 def interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The shortest time of each, in seconds of this thread; they take turns, so that a busy machine slows all alike."""
-    best = dict.fromkeys(runs, float("inf"))
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.thread_time()
-            run()
-            best[name] = min(best[name], time.thread_time() - start)
-    return best
+    """The shortest time of each, in seconds of this thread."""
+    return {name: min(times) for name, times in paired(runs, 0, rounds).items()}
 
 
 @click.command()
@@ -44,7 +38,7 @@ def main(names: tuple[str, ...], rounds: int) -> None:
             plain = interleaved({"plain": lambda n=network, p=picture: n.module(p)}, rounds)["plain"]
             whole = EditedPasses(tracer, picture, tracer(picture))
         resumed = EditedPasses(tracer, picture, whole.before, SequentialResume(network.module, picture))
-        resumed.settle()
+        resumed.check_resume()
         assert resumed.resume is not None
         click.echo(f"{name}, {side} px, plain pass {plain * 1e3:.1f} ms{'' if resumed.resume.holds else ', no chain'}")
         _time_blocks(whole, resumed, rounds)

@@ -67,17 +67,17 @@ def measure(file: Path) -> None:
     """Print the peak and the picture's own pixels in MB, the seconds, and what came of it."""
     images.read(images.samples()[0].path.read_bytes())
     with Image.open(file) as picture:
-        picture.draft(None, images._fitted(picture.size))
+        picture.draft(None, images._fitted_size(picture.size))
         own = picture.width * picture.height * images.OWN_BYTES.get(picture.mode, 4)
     data, before = file.read_bytes(), _forget_peak()
     start = time.perf_counter()
     try:
-        said = " x ".join(map(str, images.read(data).size))
+        outcome = " x ".join(map(str, images.read(data).size))
     except GatescopeError as error:
-        said, own = str(error), 0
+        outcome, own = str(error), 0
     seconds = time.perf_counter() - start
     above = (peak() - before - own) / 1e6
-    print(f"own {own / 1e6:5.0f} MB, above them {above:5.0f} MB, {seconds:4.1f} s: {said}")
+    print(f"own {own / 1e6:5.0f} MB, above them {above:5.0f} MB, {seconds:4.1f} s: {outcome}")
 
 
 def _forget_peak() -> int:

@@ -115,23 +115,23 @@ def main(minutes: float, port: int) -> None:
             for number in itertools.count():
                 visitors = asyncio.run(rounds(address, number))
                 left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
-                said = {"round": number, **memory(*pids), "temporary files": len(left)}
-                said["started"] = [f"{each.own_page}, {each.ending}: {' '.join(each.started)}" for each in visitors]
-                said["errors"] = [error for each in visitors for error in each.errors]
-                print(json.dumps(said), flush=True)
-                held.append(said["MiB"])
+                report = {"round": number, **memory(*pids), "temporary files": len(left)}
+                report["started"] = [f"{each.own_page}, {each.ending}: {' '.join(each.started)}" for each in visitors]
+                report["errors"] = [error for each in visitors for error in each.errors]
+                print(json.dumps(report), flush=True)
+                held.append(report["MiB"])
                 if time.monotonic() > end:
                     break
             time.sleep(100)  # until those who left are forgotten
             quarter = max(len(held) // 4, 1)
             second, last = (float(np.median(part)) for part in (held[quarter : 2 * quarter] or held, held[-quarter:]))
-            said = {"rounds": len(held), "MiB, second quarter": second, "MiB, last quarter": last}
-            said["MiB, the least of each quarter"] = [
+            report = {"rounds": len(held), "MiB, second quarter": second, "MiB, last quarter": last}
+            report["MiB, the least of each quarter"] = [
                 min(held[at : at + quarter]) for at in range(0, len(held), quarter)
             ]
             left = [str(path.relative_to(folder)) for path in Path(folder).rglob("*")]
-            said |= {"growth": round(last / second - 1, 3), "after": memory(*pids), "temporary files after": left}
-            print(json.dumps(said), flush=True)
+            report |= {"growth": round(last / second - 1, 3), "after": memory(*pids), "temporary files after": left}
+            print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from attention import capture, images, survey
 from attention.analysis import agreement
-from attention.evaluation import opened
+from attention.evaluation import data_folder
 from attention.models import Network, zoo
 from attention.records import Trace
 
@@ -43,16 +43,16 @@ Array = NDArray[np.floating]
 def main(name: str, teacher: str, data: Path, one_each: Path | None, limit: int | None, hidden: int) -> None:
     """Print what the gates of the network NAME do over DATA/val."""
     network, origin = zoo.load(name), zoo.load(teacher)
-    with opened(data) as folder:
-        pictures = listed(folder / "val", limit)
+    with data_folder(data) as folder:
+        pictures = survey.list_pictures(folder / "val").limited(limit)
         report_answers(network, origin, pictures, data.stem)
         maps = report_gates(network, pictures)
         report_habit(network, maps)
         report_cause(network)
         report_hiding(network, pictures.limited(hidden))
     if one_each:
-        with opened(one_each) as folder:
-            report_answers(network, origin, listed(folder, limit), one_each.stem)
+        with data_folder(one_each) as folder:
+            report_answers(network, origin, survey.list_pictures(folder).limited(limit), one_each.stem)
 
 
 def report_answers(network: Network, origin: Network, pictures: survey.PictureList, data: str) -> None:
@@ -167,11 +167,6 @@ def report_hiding(network: Network, pictures: survey.PictureList) -> None:
     click.echo(f"  more than either for {proportion(over_blob & over_others)}")
 
 
-def listed(folder: Path, limit: int | None) -> survey.PictureList:
-    pictures = survey.list_pictures(folder)
-    return pictures.limited(limit) if limit else pictures
-
-
 def batches(network: Network, pictures: survey.PictureList) -> Iterator[Tensor]:
     """Pictures as the network sees them, float32 (N, 3, S, S)."""
     for start in range(0, len(pictures), BATCH):
@@ -183,7 +178,7 @@ def last_map(trace: Trace, side: int) -> Array:
     """The mean of the last spatial gates on the picture's grid, (N, side, side)."""
     gates = [gate.values for gate in trace.gates if gate.kind == "spatial"][-LAST:]
     rows = range(len(gates[0]))
-    return np.stack([np.mean([agreement.sampled(values[row], (side, side)) for values in gates], 0) for row in rows])
+    return np.stack([np.mean([agreement.resampled(values[row], (side, side)) for values in gates], 0) for row in rows])
 
 
 def hide(batch: Tensor, maps: Array) -> Tensor:

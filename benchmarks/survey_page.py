@@ -87,13 +87,13 @@ def main(channels: int, classes: int) -> None:
     loaded = LoadedSurvey(generated(channels, classes), "large")
     opened(LoadedSurvey(generated(8, 2), "small"), PARTS[0])  # loads the network and what draws
     for part in PARTS:
-        took = []
+        seconds = []
         for _ in range(2):
             start = time.perf_counter()
             app = opened(loaded, part)
-            took.append(time.perf_counter() - start)
+            seconds.append(time.perf_counter() - start)
         sent = sum(len(chart.proto.spec) for chart in app.get("plotly_chart"))
-        click.echo(f"{part:22} {took[0]:5.2f} s, again {took[1]:5.2f} s; charts of {sent / 1024:,.0f} kB")
+        click.echo(f"{part:22} {seconds[0]:5.2f} s, again {seconds[1]:5.2f} s; charts of {sent / 1024:,.0f} kB")
 
 
 if __name__ == "__main__":

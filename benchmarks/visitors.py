@@ -226,24 +226,24 @@ def main(counts: tuple[int, ...], port: int, rest: int, reading: float, two: boo
             asyncio.run(crowd(address, 1))  # torch is loaded, and the first network
             before, start = memory(*pids), time.perf_counter()
             visitors = asyncio.run(crowd(address, count, reading))
-            took, full = time.perf_counter() - start, memory(*pids)
+            elapsed, full = time.perf_counter() - start, memory(*pids)
             time.sleep(rest)
             asyncio.run(crowd(address, 1))  # Streamlit forgets those who left when somebody comes or goes
             seconds = {
                 what: [round(float(np.percentile([each.seconds[what] for each in visitors], q)), 2) for q in (50, 95)]
                 for what in visitors[0].seconds
             }
-            said = {
+            report = {
                 "visitors": count,
                 "servers": 2 if two else 1,
                 "reading, s": reading,
                 "median and 95th percentile, s": seconds,
-                "whole, s": round(took, 1),
+                "whole, s": round(elapsed, 1),
             }
-            said |= {"told to wait": sum(each.waited > 0 for each in visitors)}
-            said |= {"errors": [error for each in visitors for error in each.errors]}
-            said |= {"before": before, "full": full, "after": memory(*pids)}
-            print(json.dumps(said), flush=True)
+            report |= {"told to wait": sum(each.waited > 0 for each in visitors)}
+            report |= {"errors": [error for each in visitors for error in each.errors]}
+            report |= {"before": before, "full": full, "after": memory(*pids)}
+            print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def main(network: str, seconds: float) -> None:
     processors = os.cpu_count() or 1
     for count in (1, processors, 3 * processors):
         for policy in ("ACTIVE", "default", "PASSIVE"):
-            took = statistics.median(at_once(count, policy, network, seconds))
-            print(json.dumps({"processes": count, "policy": policy, "median pass, s": round(took, 4)}), flush=True)
+            median = statistics.median(at_once(count, policy, network, seconds))
+            print(json.dumps({"processes": count, "policy": policy, "median pass, s": round(median, 4)}), flush=True)
 
 
 def at_once(count: int, policy: str, network: str, seconds: float) -> list[float]:

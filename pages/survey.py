@@ -27,7 +27,7 @@ def explore(loaded: loading.LoadedSurvey) -> None:
         with views:
             missing = gates.missing(loaded)
             shown = [part for part in PARTS if part not in missing]
-            if not len(loaded.told_apart):
+            if not len(loaded.distinct_classes):
                 shown.sort(key="Role of excitation".__eq__)  # last what has less to say without classes
             ui.tabs("part", {part: PARTS[part] for part in shown}, chosen)
             gates.say_missing(missing)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from attention.analysis import agreement, faithfulness
-from attention.analysis.agreement import centre_blob, overlap, rank_correlation, sampled, top
+from attention.analysis.agreement import centre_blob, overlap, rank_correlation, resampled, top
 from tests import references
 
 MAPS = arrays.arrays(np.float32, (4, 5), elements=st.integers(0, 6).map(float))
@@ -37,7 +37,7 @@ def test_a_map_agrees_with_itself_and_disagrees_with_its_opposite(one):
 
 def test_a_map_agrees_with_its_shifts_as_far_as_a_loop_says():
     one, other = np.random.default_rng(0).random((2, 3, 4)).astype(np.float32)
-    found = agreement.shifted(one, other)
+    found = agreement.shift_correlations(one, other)
     assert len(found) == 11
     for number, (down, right) in enumerate([(d, r) for d in range(3) for r in range(4)][1:]):
         moved = np.array([[other[(row - down) % 3, (column - right) % 4] for column in range(4)] for row in range(3)])
@@ -93,23 +93,23 @@ def test_a_constant_map_has_no_rank_correlation_and_the_overlap_of_chance():
 @given(SMOOTH, st.integers(1, 9), st.integers(1, 9))
 def test_a_map_is_enlarged_between_the_centres_of_its_places(values, height, width):
     wanted = references.enlarged(values.astype(np.float64), height, width)
-    np.testing.assert_allclose(sampled(values, (height, width)), wanted, atol=1e-9)
+    np.testing.assert_allclose(resampled(values, (height, width)), wanted, atol=1e-9)
 
 
 @given(SMOOTH)
 def test_a_window_of_a_map_is_that_part_of_it(values):
-    whole = sampled(values, (6, 8))
-    np.testing.assert_allclose(sampled(values, (3, 4), (0.5, 0, 1, 0.5)), whole[:3, 4:], atol=1e-9)
+    whole = resampled(values, (6, 8))
+    np.testing.assert_allclose(resampled(values, (3, 4), (0.5, 0, 1, 0.5)), whole[:3, 4:], atol=1e-9)
 
 
 def test_what_two_windows_share_is_told_in_shares_of_each():
     one, other = (0.0, 0.0, 100.0, 100.0), (50.0, -10.0, 150.0, 90.0)
-    shared = agreement.common(one, other)
+    shared = agreement.intersection(one, other)
     assert shared == (50, 0, 100, 90)
-    assert agreement.inside(shared, one) == (0.5, 0, 1, 0.9)
-    assert agreement.inside(shared, other) == (0, 0.1, 0.5, 1)
-    assert agreement.inside((1.0, 3.0, 3.0, 7.0), (0.0, 1.0, 4.0, 9.0)) == (0.25, 0.25, 0.75, 0.75)
-    assert agreement.common(one, (100.0, 0.0, 200.0, 100.0)) is None
+    assert agreement.relative_box(shared, one) == (0.5, 0, 1, 0.9)
+    assert agreement.relative_box(shared, other) == (0, 0.1, 0.5, 1)
+    assert agreement.relative_box((1.0, 3.0, 3.0, 7.0), (0.0, 1.0, 4.0, 9.0)) == (0.25, 0.25, 0.75, 0.75)
+    assert agreement.intersection(one, (100.0, 0.0, 200.0, 100.0)) is None
 
 
 def test_the_blob_is_highest_in_the_middle_and_symmetric():
@@ -237,10 +237,10 @@ def test_a_blurred_picture_is_the_mean_under_a_gaussian_of_its_place():
 
 def test_pixels_of_equal_value_come_in_an_order_that_says_nothing_of_their_place():
     """Row by row, a map that is the same everywhere would remove the picture from the top down."""
-    order = faithfulness.order(np.zeros((4, 4), np.float32), (40, 40))
+    order = faithfulness.pixel_order(np.zeros((4, 4), np.float32), (40, 40))
     assert sorted(order) == list(range(1600))
     rows = order // 40
     upper = (rows[:800] < 20).mean()
     assert 0.4 < upper < 0.6
     assert abs(np.corrcoef(order, np.arange(1600))[0, 1]) < 0.1
-    np.testing.assert_array_equal(order, faithfulness.order(np.zeros((4, 4), np.float32), (40, 40)))
+    np.testing.assert_array_equal(order, faithfulness.pixel_order(np.zeros((4, 4), np.float32), (40, 40)))

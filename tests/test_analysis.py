@@ -85,7 +85,7 @@ def test_top_is_the_head_of_a_stable_sort(probability, count):
 
 @given(gates)
 def test_passing_counts_channel_by_channel(values):
-    found, listed = analysis.passing(values), values.tolist()
+    found, listed = analysis.channel_stats(values), values.tolist()
     assert found.channels == len(listed)
     assert found.open == sum(value > np.float32(0.9) for value in values)
     assert found.held == sum(value < np.float32(0.1) for value in values)
@@ -99,7 +99,7 @@ def test_by_strength_is_pythons_stable_sort(values):
 
 @given(gates)
 def test_the_most_open_channel_is_the_strongest_everywhere(values):
-    assert analysis.by_strength(values)[0] == analysis.passing(values).strongest
+    assert analysis.by_strength(values)[0] == analysis.channel_stats(values).strongest
 
 
 @given(st.lists(st.integers(2, 64), min_size=1, max_size=6), st.integers(1, 2), st.booleans())
@@ -140,7 +140,7 @@ def test_in_the_published_table_a_larger_ratio_costs_less_and_no_se_errs_most():
 
 @given(maps)
 def test_a_look_holds_the_extremes_and_the_mean_of_its_map(spatial):
-    look = analysis.look(spatial)
+    look = analysis.map_stats(spatial)
     assert (look.minimum, look.maximum) == (spatial.min(), spatial.max())
     assert look.mean == pytest.approx(float(spatial.mean()), abs=1e-6)
 
@@ -150,9 +150,9 @@ def test_a_look_holds_the_extremes_and_the_mean_of_its_map(spatial):
 def test_a_look_finds_the_ninth_that_is_open(row, column):
     spatial = np.zeros((9, 6), np.float32)
     spatial[3 * row : 3 * row + 3, 2 * column : 2 * column + 2] = 1
-    assert analysis.look(spatial).place == analysis.NINTHS[row][column]
+    assert analysis.map_stats(spatial).place == analysis.NINTHS[row][column]
 
 
 @pytest.mark.parametrize(("highest", "constant"), [(0.5, True), (0.59, True), (0.61, False)])
 def test_a_look_says_where_a_map_is_nearly_constant(highest, constant):
-    assert analysis.look(np.linspace(0.5, highest, 9, dtype=np.float32).reshape(3, 3)).nearly_constant is constant
+    assert analysis.map_stats(np.linspace(0.5, highest, 9, dtype=np.float32).reshape(3, 3)).nearly_constant is constant

@@ -106,7 +106,7 @@ def test_a_full_gate_joins_no_neighbour():
 @pytest.mark.parametrize("wanted", SHAPES)
 def test_an_average_is_a_slow_loop_over_what_falls_away(kind, wanted):
     own = gate("a", kind)
-    found = analysis.averaged(own, wanted)
+    found = analysis.averaged_gate(own, wanted)
     axes, kept = KINDS[kind].axes, KINDS[wanted].axes
     if not set(kept) <= set(axes):
         assert found is None
@@ -124,8 +124,8 @@ def test_an_average_is_a_slow_loop_over_what_falls_away(kind, wanted):
 def test_a_full_gate_of_tokens_has_channels_and_no_map():
     values = np.random.default_rng(0).random((1, 4, 6), np.float32)
     own = Gate("a", "full", "sigmoid", values, (1, 6, 4), 0.0, 1.0)
-    np.testing.assert_allclose(analysis.averaged(own, "channel").values, values.mean(2), rtol=1e-6)
-    assert analysis.averaged(own, "spatial") is None
+    np.testing.assert_allclose(analysis.averaged_gate(own, "channel").values, values.mean(2), rtol=1e-6)
+    assert analysis.averaged_gate(own, "spatial") is None
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -157,16 +157,16 @@ def test_the_blocks_of_a_zoo_network_are_those_it_is_known_for(name, monkeypatch
 )
 def test_branches_are_those_whose_numbers_add_up_to_1(values, shape, found):
     own = Gate("a", "channel", "softmax", np.asarray(values, np.float32), shape, 0.25, 0.75)
-    assert analysis.branches(own) == found
+    assert analysis.branch_count(own) == found
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_branches_in_16_bits_are_branches_and_are_off_at_their_share(dtype):
     weights = torch.randn(4, 3, 64, generator=torch.manual_seed(0)).to(dtype).softmax(1).float().reshape(4, -1).numpy()
     own = Gate("a", "channel", "softmax", weights, (4, 3, 64, 5, 5), float(weights.min()), float(weights.max()))
-    assert (analysis.branches(own), analysis.neutral(own, [own])) == (3, 1 / 3)
+    assert (analysis.branch_count(own), analysis.neutral_value(own, [own])) == (3, 1 / 3)
     beside = replace(own, activation="sigmoid")  # whose numbers add up to 1 by chance
-    assert (analysis.branches(beside), analysis.neutral(beside, [beside])) == (1, 1)
+    assert (analysis.branch_count(beside), analysis.neutral_value(beside, [beside])) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention.analysis import NINTHS, look
+from attention.analysis import NINTHS, map_stats
 
 WORDS = [word for row in NINTHS for word in row]
 
@@ -29,8 +29,8 @@ def mean_of(spatial, word):
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))
 def test_no_part_has_a_higher_mean_than_the_one_named(height, width, seed):
     spatial = np.random.default_rng(seed).random((height, width))
-    assert mean_of(spatial, look(spatial).place) == pytest.approx(max(mean_of(spatial, word) for word in WORDS))
+    assert mean_of(spatial, map_stats(spatial).place) == pytest.approx(max(mean_of(spatial, word) for word in WORDS))
 
 
 def test_a_map_of_one_place_has_its_centre():
-    assert look(np.array([[0.3]], np.float32)).place == "centre"
+    assert map_stats(np.array([[0.3]], np.float32)).place == "centre"

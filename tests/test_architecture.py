@@ -63,7 +63,7 @@ ROOMS = {
     "grouped": door("numpy torch", "records numbers process layers cost"),
     "store": door(),
     "observe": door(
-        "numpy PIL",
+        "PIL",
         "foreign records numbers bands limits files analysis images models store",
         inside="torch",
         inside_house="capture cost inventory attribution",

@@ -16,9 +16,9 @@ from attention.attribution import (
     GuidedGradCam,
     IntegratedGradients,
     Occlusion,
-    randomised,
+    shuffled_copies,
 )
-from attention.attribution.heatmaps import groups, shadow
+from attention.attribution.heatmaps import shared_copy, weight_groups
 from tests import own
 from tests.attributed import SHAPE, Small, picture, seeded
 
@@ -31,7 +31,7 @@ def network():
 
 
 def test_a_shadow_shares_the_memory_of_every_weight_and_asks_for_no_gradient(network):
-    copy = shadow(network)
+    copy = shared_copy(network)
     mine, its = network.state_dict(keep_vars=True), copy.state_dict(keep_vars=True)
     assert list(mine) == list(its)
     for name, tensor in mine.items():
@@ -49,7 +49,7 @@ def test_a_network_that_cannot_be_copied_is_refused_in_one_sentence():
 
 def test_a_shadow_is_in_eval_mode_and_leaves_the_module_in_its_own():
     module = seeded(Small).train()
-    assert not shadow(module).training and module.training
+    assert not shared_copy(module).training and module.training
 
 
 def test_no_method_registers_a_hook_on_the_module_itself(network, monkeypatch):
@@ -103,7 +103,7 @@ def test_weights_are_shuffled_from_the_head_down_in_a_copy_alone(network):
     layers = Attributor(network).layers((1, 3, 64, 64))
     before = {name: tensor.clone() for name, tensor in network.named_parameters()}
     names, expected = [], ["head", *reversed(layers.blocks)]
-    for group, copy in randomised(network, layers):
+    for group, copy in shuffled_copies(network, layers):
         names.append(group)
         for name, tensor in copy.named_parameters():
             touched = any(name.startswith(f"{each}.") for each in names)
@@ -116,8 +116,8 @@ def test_weights_are_shuffled_from_the_head_down_in_a_copy_alone(network):
 def test_shuffled_weights_are_the_same_numbers_and_the_same_for_the_same_seed():
     module = seeded(Small)
     layers = Attributor(module).layers(SHAPE)
-    (*_, (_, one)), (*_, (_, same)) = randomised(module, layers), randomised(module, layers)
-    *_, (_, other) = randomised(module, layers, seed=1)
+    (*_, (_, one)), (*_, (_, same)) = shuffled_copies(module, layers), shuffled_copies(module, layers)
+    *_, (_, other) = shuffled_copies(module, layers, seed=1)
     for name, tensor in module.named_parameters():
         a, b, c = (each.get_parameter(name) for each in (one, same, other))
         assert torch.equal(a, b)
@@ -129,7 +129,7 @@ def test_what_stands_beside_the_blocks_is_shuffled_with_the_one_before_it():
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(192, 4))
     layers = Attributor(module.eval()).layers(SHAPE)
     assert layers.blocks == ("0", "2")
-    assert groups(module, layers) == {"head": ["4"], "2": ["2"], "0": ["0", "1"]}
+    assert weight_groups(module, layers) == {"head": ["4"], "2": ["2"], "0": ["0", "1"]}
 
 
 def test_a_picture_of_another_size_is_looked_at_anew():

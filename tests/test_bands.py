@@ -54,7 +54,9 @@ def test_bands_are_named_by_the_file_and_chosen_by_name_number_and_colour() -> N
     assert [layer.name for layer in bands.layers_of(picture)] == list(NAMES)
     tensor = plain("NEAR infrared", "b11 & <b12>", "6", "red", "1")(picture).numpy() * 255
     assert np.array_equal(tensor.round().transpose(1, 2, 0), values[..., [3, 4, 5, 0, 0]])
-    assert bands.has(picture) == "the bands 1 to 6: 1 (B2), 2 (B3), 3 (B4), 4 (near infrared), 5 (B11 & <B12>)"
+    assert (
+        bands.bands_in_words(picture) == "the bands 1 to 6: 1 (B2), 2 (B3), 3 (B4), 4 (near infrared), 5 (B11 & <B12>)"
+    )
 
 
 def test_what_the_file_calls_red_green_and_blue_is_shown_so() -> None:
@@ -136,17 +138,17 @@ def test_transparency_is_no_band_and_colours_of_16_bits_have_no_note() -> None:
 
 
 def test_bands_are_read_from_words() -> None:
-    assert bands.bands_of("red grey,grey") == ("red", "grey", "grey")
-    assert bands.bands_of(" 4 3, near  infrared,B8A ") == ("4", "3", "near infrared", "B8A")
+    assert bands.parse_bands("red grey,grey") == ("red", "grey", "grey")
+    assert bands.parse_bands(" 4 3, near  infrared,B8A ") == ("4", "3", "near infrared", "B8A")
     for wrong in ("", " ", ",".join(["1"] * 65), "x" * 61):
         with pytest.raises(PictureError, match="a number from 1 on, or a name that the file gives"):
-            bands.bands_of(wrong)
+            bands.parse_bands(wrong)
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 def test_white_is_the_last_of_as_few_bits_as_hold_the_highest_value(bits):
     for highest in (2 ** (bits - 2) if bits > 10 else 1, 2**bits - 1):
-        assert bands.span(0, highest, sixteen=True)[:2] == (0, 2**bits - 1)
+        assert bands.black_and_white(0, highest, sixteen_bit=True)[:2] == (0, 2**bits - 1)
 
 
 @pytest.mark.parametrize(("compression", "read"), [(1, True), (6, False), (7, False)])

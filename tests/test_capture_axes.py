@@ -27,12 +27,12 @@ def followed(steps):
     The moves end where a reshape cuts across an axis: nothing is known of the pieces.
     """
     coordinates = torch.stack(torch.meshgrid(*map(torch.arange, SHAPE), indexing="ij"), dim=-1)
-    meaning = axes.standard(SHAPE)
+    meaning = axes.standard_axes(SHAPE)
     for order, target in steps:
         if len(order) == coordinates.dim() - 1:
             coordinates = coordinates.permute(*order, -1)
             meaning = tuple(meaning[d] for d in order)
-        meaning = axes.regrouped(meaning, coordinates.shape[:-1], target)
+        meaning = axes.reshape_axes(meaning, coordinates.shape[:-1], target)
         coordinates = coordinates.reshape(*target, 4)
         if any(not axis and size > 1 for axis, size in zip(meaning, target, strict=True)):
             break
@@ -70,13 +70,13 @@ def test_what_is_said_to_repeat_one_value_after_a_reshape_does_so(repeated, targ
 @given(moves(), moves())
 def test_reshapes_there_and_back_lose_nothing(there, further):
     _, meaning = followed([((), there), ((), further), ((), SHAPE)])
-    assert meaning == axes.standard(SHAPE)
+    assert meaning == axes.standard_axes(SHAPE)
 
 
 def test_a_reshape_across_the_axes_is_read_as_layers_lay_axes_out():
-    across = axes.regrouped(None, SHAPE, (8, 18))
+    across = axes.reshape_axes(None, SHAPE, (8, 18))
     assert across == ((), ())
-    assert axes.fitted(((),) * 4, SHAPE) == axes.standard(SHAPE)
+    assert axes.fit_axes(((),) * 4, SHAPE) == axes.standard_axes(SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +87,20 @@ def test_values_and_gate_are_inverse_in_every_layout(kept, dims, order):
     """The values of a gate do not depend on how the product lays its axes out."""
     expected = torch.rand([SHAPE[d] for d in dims])
     gate = expected.reshape([size if d in dims else 1 for d, size in enumerate(SHAPE)]).permute(order)
-    layout = Layout(tuple(axes.standard(SHAPE)[d] for d in order), frozenset(kept))
+    layout = Layout(tuple(axes.standard_axes(SHAPE)[d] for d in order), frozenset(kept))
     assert layout.shape == expected.shape
     assert torch.equal(layout.values(gate), expected)
     assert torch.equal(layout.gate(expected), gate)
 
 
 def test_a_gate_that_is_the_same_for_all_samples_has_a_row_for_each():
-    layout = Layout(axes.standard(SHAPE), frozenset("C"))
+    layout = Layout(axes.standard_axes(SHAPE), frozenset("C"))
     values = layout.values(torch.arange(6.0).reshape(1, 6, 1, 1))
     np.testing.assert_array_equal(values, np.tile(np.arange(6), (2, 1)))
 
 
 def test_groups_folded_into_the_batch_unfold():
-    folded = axes.regrouped(None, SHAPE, (4, 3, 4, 3))
+    folded = axes.reshape_axes(None, SHAPE, (4, 3, 4, 3))
     assert folded == ((("N", 2), ("C", 2)), (("C", 3),), (("H", 4),), (("W", 3),))
     layout = Layout(folded, frozenset("C"))
     gate = torch.rand(4, 3, 1, 1)
@@ -109,14 +109,14 @@ def test_groups_folded_into_the_batch_unfold():
 
 
 def test_windows_there_and_back_do_not_grow_the_axes():
-    meaning, shape = axes.standard((2, 8, 4, 4)), (2, 8, 4, 4)
+    meaning, shape = axes.standard_axes((2, 8, 4, 4)), (2, 8, 4, 4)
     for _ in range(10):
-        split = axes.regrouped(meaning, shape, (2, 8, 2, 2, 2, 2))
+        split = axes.reshape_axes(meaning, shape, (2, 8, 2, 2, 2, 2))
         windows = tuple(split[d] for d in (0, 2, 4, 3, 5, 1))
-        flat = axes.regrouped(windows, (2, 2, 2, 2, 2, 8), (8, 4, 8))
-        back = axes.regrouped(flat, (8, 4, 8), (2, 2, 2, 2, 2, 8))
-        meaning = axes.regrouped(tuple(back[d] for d in (0, 5, 1, 3, 2, 4)), (2, 8, 2, 2, 2, 2), shape)
-    assert meaning == axes.standard(shape)
+        flat = axes.reshape_axes(windows, (2, 2, 2, 2, 2, 8), (8, 4, 8))
+        back = axes.reshape_axes(flat, (8, 4, 8), (2, 2, 2, 2, 2, 8))
+        meaning = axes.reshape_axes(tuple(back[d] for d in (0, 5, 1, 3, 2, 4)), (2, 8, 2, 2, 2, 2), shape)
+    assert meaning == axes.standard_axes(shape)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_windows_there_and_back_do_not_grow_the_axes():
     [("C", "channel"), ("HW", "spatial"), ("CHW", "full"), ("CH", "channel-height"), ("L", "token"), ("CL", "full")],
 )
 def test_the_kind_says_what_the_gate_varies_over(letters, kind):
-    assert axes.kind(frozenset(letters)) == kind
+    assert axes.kind_of(frozenset(letters)) == kind
 
 
 @given(
@@ -143,17 +143,17 @@ def test_windows_are_beside_the_channels_and_where_they_begin_are_the_places(
         for extent in size
     ]
     expected = ((("N", 2),), (("C", 6), ("K", kernel**2)), (("H", begin[0]), ("W", begin[1])))
-    assert axes.unfolded(axes.standard((2, 6, *size)), shape, args, kwargs) == expected
+    assert axes.axes_after_unfold(axes.standard_axes((2, 6, *size)), shape, args, kwargs) == expected
 
 
 def test_what_is_not_said_of_windows_is_torch_s_default():
     shape = F.unfold(torch.zeros(2, 6, 4, 5), 3).shape
-    assert axes.unfolded(axes.standard((2, 6, 4, 5)), shape, (None, 3), {})[2] == (("H", 2), ("W", 3))
+    assert axes.axes_after_unfold(axes.standard_axes((2, 6, 4, 5)), shape, (None, 3), {})[2] == (("H", 2), ("W", 3))
 
 
 def test_windows_of_a_picture_without_the_axis_of_samples_are_not_followed():
     shape = F.unfold(torch.zeros(6, 4, 5), 3).shape
-    assert axes.unfolded(axes.standard((2, 6, 4, 5))[1:], shape, (None, 3), {}) is None
+    assert axes.axes_after_unfold(axes.standard_axes((2, 6, 4, 5))[1:], shape, (None, 3), {}) is None
 
 
 @pytest.mark.parametrize("how", [{"dim": 1}, {"dim": -3}, {"dim": (1,)}, {"dim": [-2]}, {"axis": 2}])

@@ -216,7 +216,7 @@ def test_ctrl_c_is_one_sentence_and_130(said, monkeypatch, stranger):
         assert said("cards") == (130, "", "Stopped.\n") or said("cards")[2].strip() == "Stopped."
     stopped = Event()
     stopped.set()
-    monkeypatch.setattr(ablation, "ctrl_c", lambda: contextlib.nullcontext(stopped))
+    monkeypatch.setattr(ablation, "stop_on_ctrl_c", lambda: contextlib.nullcontext(stopped))
     status, _, error = said("many", folder(stranger / "p", {"a": 2}), "--model", "se", "--out", stranger / "out")
     assert status == 130 and error == "Error: Stopped after 0 of 2 pictures; the same command goes on.\n"
 
@@ -282,7 +282,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half(said, tmp_path, arg
 
 
 def test_what_a_survey_has_counted_survives_a_full_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(survey.running, "EVERY", 0)
+    monkeypatch.setattr(survey.running, "SAVE_SECONDS", 0)
     pictures, stopped = survey.list_pictures(folder(tmp_path / "p", {"a": 3, "b": 3})), Event()
     stopped.set()
     settings = survey.Settings(out=tmp_path / "r.parquet", batch_size=1, workers=1)

@@ -74,20 +74,20 @@ def columns():
 )
 def test_a_class_is_found_by_the_first_name_of_its_label_where_only_one_has_it(label, found):
     labels = ("tench, Tinca tinca", "church, church building", "crane", "crane, a machine")
-    assert comparison.place(labels, label) == found
+    assert comparison.class_index(labels, label) == found
 
 
 def test_equal_heatmaps_overlap_in_full_and_apart_ones_not_at_all():
-    same, _ = comparison.shared([column(bar(0)), column(bar(0))])
-    apart, _ = comparison.shared([column(bar(0)), column(bar(8))])
+    same, _ = comparison.mean_overlaps([column(bar(0)), column(bar(0))])
+    apart, _ = comparison.mean_overlaps([column(bar(0)), column(bar(8))])
     assert same == pytest.approx(1, abs=0.02) and apart == pytest.approx(0, abs=0.02)
-    three, _ = comparison.shared([column(bar(0)), column(bar(0)), column(bar(8))])
+    three, _ = comparison.mean_overlaps([column(bar(0)), column(bar(0)), column(bar(8))])
     assert three == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_a_blob_in_the_middle_overlaps_with_what_is_in_the_middle():
-    _, middle = comparison.shared([column(bar(4)), column(bar(4))])
-    _, edge = comparison.shared([column(bar(0)), column(bar(0))])
+    _, middle = comparison.mean_overlaps([column(bar(4)), column(bar(4))])
+    _, edge = comparison.mean_overlaps([column(bar(0)), column(bar(0))])
     assert middle > 0.3 > edge
 
 
@@ -95,28 +95,28 @@ def test_different_squares_are_compared_where_both_look():
     """The second network sees the left half alone; the bar lies at the same place of the picture."""
     wide, narrow = np.zeros((20, 20)), np.zeros((20, 20))
     wide[:, 4:6], narrow[:, 8:12] = 1, 1
-    found, _ = comparison.shared([column(wide), column(narrow, box=(0.0, 0.0, 50.0, 100.0))])
+    found, _ = comparison.mean_overlaps([column(wide), column(narrow, box=(0.0, 0.0, 50.0, 100.0))])
     assert found > 0.9
-    wrong, _ = comparison.shared([column(wide), column(narrow)])
+    wrong, _ = comparison.mean_overlaps([column(wide), column(narrow)])
     assert wrong < 0.3
 
 
 def test_fewer_than_two_heatmaps_have_nothing_in_common():
-    assert comparison.shared([column(bar(0)), column()]) is None
+    assert comparison.mean_overlaps([column(bar(0)), column()]) is None
 
 
 @pytest.mark.parametrize("mute", [np.zeros((10, 10)), -bar(4)])
 def test_a_heatmap_in_which_nothing_speaks_for_the_class_is_left_out(mute):
     """All its places are equal to one another, or to nothing: by ties it would share with any map what chance does."""
-    assert comparison.shared([column(bar(0)), column(mute)]) is None
-    whole = comparison.shared([column(bar(0)), column(bar(0))])
-    assert comparison.shared([column(bar(0)), column(mute), column(bar(0))]) == whole
+    assert comparison.mean_overlaps([column(bar(0)), column(mute)]) is None
+    whole = comparison.mean_overlaps([column(bar(0)), column(bar(0))])
+    assert comparison.mean_overlaps([column(bar(0)), column(mute), column(bar(0))]) == whole
 
 
 def test_the_last_gate_of_each_size_stands_for_its_stage(columns):
-    names = [gate.name for gate in comparison.by_stage(columns[1].spatial)]
+    names = [gate.name for gate in comparison.last_of_stages(columns[1].spatial)]
     assert names == [f"layer{stage}.1.attention.spatial" for stage in range(1, 5)]
-    assert comparison.by_stage(columns[0].spatial) == []
+    assert comparison.last_of_stages(columns[0].spatial) == []
 
 
 def test_a_column_is_what_a_trace_and_an_attributor_say(columns, picture):
@@ -146,26 +146,29 @@ def test_a_network_that_does_not_know_the_class_has_no_heatmap():
     one, other = comparison.compare(on_picture("plain", mobile), None)
     assert one.target == one.observation.first_target
     known = one.labels[one.target]
-    assert other.heatmap and (comparison.place(other.labels, known) or other.observation.first_target) == other.target
-    (said,) = comparison.classes([one, other])
+    assert (
+        other.heatmap
+        and (comparison.class_index(other.labels, known) or other.observation.first_target) == other.target
+    )
+    (said,) = comparison.class_notes([one, other])
     assert "10 in plain, 1,000 in torchvision/mobilenet_v3_small; 10 in all of them" in said
 
 
 def test_what_has_to_be_known_before_a_comparison_is_said():
-    (alike,) = comparison.differences([CARD, zoo.card("se")])
+    (alike,) = comparison.card_notes([CARD, zoo.card("se")])
     assert "one recipe, with one seed" in alike
-    taught, _ = comparison.differences([zoo.card("cbam-b0"), zoo.card("efficientnet-b0")])
+    taught, _ = comparison.card_notes([zoo.card("cbam-b0"), zoo.card("efficientnet-b0")])
     assert taught.startswith("cbam-b0 is EfficientNet-B0 with gates added")
-    assert len(comparison.differences([zoo.card("cbam-b0"), CARD])) == 1
+    assert len(comparison.card_notes([zoo.card("cbam-b0"), CARD])) == 1
     zoos = zoo.card("timm/seresnet50")
-    random, differ = comparison.differences([CARD, replace(zoos, random=True)])
+    random, differ = comparison.card_notes([CARD, replace(zoos, random=True)])
     assert "timm/seresnet50: random weights" in random
     assert "recipes differ" in differ and "cbam here on" in differ and "is not trained" in differ
-    (differ,) = comparison.differences([CARD, zoos])
+    (differ,) = comparison.card_notes([CARD, zoos])
     assert "timm/seresnet50 by timm's publisher" in differ
-    assert comparison.classes([column(), column()]) == []
+    assert comparison.class_notes([column(), column()]) == []
     other = column(labels=("church", "cat"))
-    assert "different classes (10 in cbam, 2 in cbam; 1 in" in comparison.classes([column(), other])[0]
+    assert "different classes (10 in cbam, 2 in cbam; 1 in" in comparison.class_notes([column(), other])[0]
 
 
 def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
@@ -173,7 +176,7 @@ def test_the_agreement_is_that_of_each_gate_and_of_the_blob(columns):
     for gate, one in zip(found.spatial, written["spatial gates"], strict=True):
         assert one["agreement"] == asdict(agreement.agreement(gate.values[0], found.heatmap.values))
     assert written["blob in the middle"]["overlap"] == pytest.approx(
-        agreement.overlap(agreement.centre_blob((32, 32)), agreement.sampled(found.heatmap.values, (32, 32)))
+        agreement.overlap(agreement.centre_blob((32, 32)), agreement.resampled(found.heatmap.values, (32, 32)))
     )
 
 
@@ -189,7 +192,7 @@ def test_heatmaps_are_held_against_the_other_networks_of_every_picture(columns):
         seen = [each.observation.of(other) for each in (first, second)]
         maps.append([each.heatmap(int(each.probabilities.argmax())).values for each in seen])
     for row, column_ in np.ndindex(*found.shape):
-        one, other = (agreement.sampled(each, comparison.GRID) for each in (maps[row][0], maps[column_][1]))
+        one, other = (agreement.resampled(each, comparison.GRID) for each in (maps[row][0], maps[column_][1]))
         assert found[row, column_] == pytest.approx(agreement.rank_correlation(one, other))
 
 
@@ -197,8 +200,8 @@ def test_a_shifted_heatmap_comes_in_again_on_the_other_side():
     one, other = column(bar(2)), column(bar(2))
     shifts = comparison.shifted_heatmaps(one, other)
     assert shifts.shape == (99,)
-    turned = agreement.sampled(np.roll(bar(2), (0, 3), (0, 1)).astype(np.float32), comparison.GRID)
-    fixed = agreement.sampled(bar(2).astype(np.float32), comparison.GRID)
+    turned = agreement.resampled(np.roll(bar(2), (0, 3), (0, 1)).astype(np.float32), comparison.GRID)
+    fixed = agreement.resampled(bar(2).astype(np.float32), comparison.GRID)
     assert shifts[2] == pytest.approx(agreement.rank_correlation(fixed, turned))
     assert comparison.shifted_heatmaps(one, column(bar(2), box=(0.0, 0.0, 50.0, 100.0))).shape == (99,)
 
@@ -210,7 +213,7 @@ def test_the_sheet_has_a_column_for_each_network_in_the_heatmaps_colours(columns
     assert alone.width < drawn.width and alone.height < drawn.height  # without spatial gates below
     other = [columns[0], replace(columns[1], heatmap=heatmap(np.eye(5)))]
     assert printed.networks(picture, other) != printed.networks(picture, columns)
-    for gate in comparison.by_stage(columns[1].spatial):  # each is drawn as it lies in the picture
+    for gate in comparison.last_of_stages(columns[1].spatial):  # each is drawn as it lies in the picture
         turned = [replace(each, values=each.values[:, ::-1]) if each is gate else each for each in columns[1].spatial]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(comparison.Compared, "spatial", property(lambda own, new=turned: new * (own is columns[1])))
@@ -234,7 +237,7 @@ def test_the_command_writes_what_the_comparison_says(tmp_path, columns):
     assert done.exit_code == 0, done.output
     told = json.loads((tmp_path / "new" / "compare.json").read_text())
     assert told["picture"] == SAMPLE.path.name and SAMPLE.title not in told["other pictures"]
-    assert told["overlap of the top fifths"]["pairs of heatmaps"] == pytest.approx(comparison.shared(columns)[0])
+    assert told["overlap of the top fifths"]["pairs of heatmaps"] == pytest.approx(comparison.mean_overlaps(columns)[0])
     for one, each in zip(told["networks"], columns, strict=True):
         assert one["name"] == each.card.name and one["probability"] == pytest.approx(each.probabilities[each.target])
         np.testing.assert_allclose(one["heatmap"]["values"], each.heatmap.values, rtol=1e-5)
@@ -277,7 +280,7 @@ def test_the_time_of_a_network_is_its_shortest_pass_and_no_other_ones(monkeypatc
             now += next(self.passes)
 
     least = (0.25, 0.5)
-    found = comparison.times(on_picture(*(zoo.Network(CARD, Taking(seconds)) for seconds in least)))
+    found = comparison.pass_seconds(on_picture(*(zoo.Network(CARD, Taking(seconds)) for seconds in least)))
     assert found == pytest.approx(least)
 
 

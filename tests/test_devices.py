@@ -38,7 +38,7 @@ def test_each_command_that_runs_a_network_takes_a_device(command):
 
 def test_a_device_that_there_is_not_is_one_sentence():
     with pytest.raises(serving.ServingError, match="'tpu'; auto, cpu, cuda"):
-        serving.current.parsed(["--model", "nets:net", "--device", "tpu"])
+        serving.current.parse_arguments(["--model", "nets:net", "--device", "tpu"])
 
 
 class Elsewhere(torch.Tensor):

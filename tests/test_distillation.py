@@ -16,8 +16,8 @@ from attention.distillation import (
     attention_of,
     correlation,
     evidence_of,
+    initial_student,
     loss_of,
-    started_from,
     trainable,
 )
 from attention.models import own
@@ -40,7 +40,7 @@ def pictures() -> Pictures:
 
 
 def test_it_starts_with_every_weight_of_the_teacher_and_spatial_gates_that_are_nearly_open(teacher):
-    student = started_from(teacher)
+    student = initial_student(teacher)
     state = student.state_dict()
     for key, value in teacher.state_dict().items():
         assert torch.equal(state[key.replace(".se.", ".se.channel.")], value), key
@@ -50,7 +50,7 @@ def test_it_starts_with_every_weight_of_the_teacher_and_spatial_gates_that_are_n
 
 
 def test_what_is_trained_are_the_gates_and_the_layer_behind_each(teacher):
-    student = started_from(teacher)
+    student = initial_student(teacher)
     parts = trainable(student)
     names = {name for name, parameter in student.named_parameters() if parameter.requires_grad}
     behind = (".conv_pwl.", ".bn3.", "blocks.0.0.conv_pw.", "blocks.0.0.bn2.")
@@ -123,7 +123,7 @@ TWINS = {
 
 
 def test_fitting_brings_the_channel_gates_to_ses(teacher, pictures):
-    student = started_from(teacher)
+    student = initial_student(teacher)
     distillation.fit_channel_gates(
         teacher, student, pictures, DistillationRecipe(phases=((128, 1),), batch_size=4, fitted=60)
     )
@@ -189,7 +189,7 @@ def test_the_rate_of_the_fit_falls_in_a_line_from_its_largest_nearly_to_nothing(
             return super().step(closure)
 
     monkeypatch.setattr(distillation.torch.optim, "Adam", Watched)
-    se, cbam = attention_of(teacher)[0], attention_of(started_from(teacher))[0]
+    se, cbam = attention_of(teacher)[0], attention_of(initial_student(teacher))[0]
     channels = se.conv_reduce.in_channels
     distillation._fit(se, cbam.channel, torch.rand(8, channels, 1, 1), torch.rand(8, channels, 1, 1), 5)
     assert rates == pytest.approx([2e-3, 1.6e-3, 1.2e-3, 0.8e-3, 0.4e-3])

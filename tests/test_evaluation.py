@@ -76,7 +76,7 @@ def test_training_goes_on_from_a_checkpoint_of_its_own_run_alone(folder, tmp_pat
 
 
 def test_an_export_that_fails_leaves_the_weights_and_the_card_that_were_there(folder, tmp_path, weights):
-    made = own.packed({"a": torch.zeros(2)})
+    made = own.pack({"a": torch.zeros(2)})
     known = replace(CARD, sha256=own.digest(made))
     own.save(known, made)
     (weights / "cbam.json").mkdir()
@@ -97,7 +97,7 @@ def test_an_export_that_fails_leaves_the_weights_and_the_card_that_were_there(fo
 def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
     checkpoint = trained(folder, tmp_path, "se")
     network = own.assemble(*training.export("se", checkpoint, "noise", 48))
-    card = evaluation.measured(network, folder / "val")
+    card = evaluation.card_with_accuracy(network, folder / "val")
     right, values = [], {}
     for index, name in enumerate(("n1", "n2")):
         for path in sorted((folder / "val" / name).iterdir()):
@@ -117,7 +117,7 @@ def test_accuracy_and_health_equal_a_slow_loop(folder, tmp_path, weights):
 def test_a_tar_archive_is_as_good_as_its_directory(folder, tmp_path):
     with tarfile.open(tmp_path / "data.tar", "w") as archive:
         archive.add(folder / "val", "val")
-    with evaluation.opened(tmp_path / "data.tar") as opened:
+    with evaluation.data_folder(tmp_path / "data.tar") as opened:
         assert sorted(path.name for path in (opened / "val").iterdir()) == ["n1", "n2"]
     assert not opened.exists()
 
@@ -131,44 +131,47 @@ def test_a_tar_that_is_cut_off_or_leads_elsewhere_is_refused(name, kept, tmp_pat
     path = tmp_path / "data.tar"
     path.write_bytes(whole.getvalue()[:kept])
     refused = r"data\.tar cannot be unpacked: .*; a whole tar of plain files is allowed\.$"
-    with pytest.raises(GatescopeError, match=refused), evaluation.opened(path):
+    with pytest.raises(GatescopeError, match=refused), evaluation.data_folder(path):
         pass
     assert not (tmp_path / "0.png").exists()
 
 
 def test_what_is_neither_a_directory_nor_an_archive_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no archive")
-    with pytest.raises(GatescopeError, match="neither a directory"), evaluation.opened(tmp_path / "notes.txt"):
+    with pytest.raises(GatescopeError, match="neither a directory"), evaluation.data_folder(tmp_path / "notes.txt"):
         pass
 
 
 def test_missing_class_folders_are_named(tmp_path):
     with pytest.raises(GatescopeError, match="lacks class folders of se: n01440764, n02102040"):
-        evaluation.measured(zoo.load("se"), tmp_path)
+        evaluation.card_with_accuracy(zoo.load("se"), tmp_path)
 
 
 def test_a_network_that_names_no_class_folders_is_refused(tmp_path):
     network = zoo.load("torchvision/shufflenet_v2_x0_5", random=True)
     with pytest.raises(GatescopeError, match="shufflenet_v2_x0_5 names no class folders"):
-        evaluation.measured(network, tmp_path)
+        evaluation.card_with_accuracy(network, tmp_path)
 
 
 def test_other_folders_are_left_out_and_a_broken_picture_is_refused(folder, tmp_path, weights):
     network = zoo.own.assemble(*training.export("se", trained(folder, tmp_path, "se"), "noise", 48))
-    before = evaluation.measured(network, folder / "val")
+    before = evaluation.card_with_accuracy(network, folder / "val")
     (folder / "val" / "others").mkdir()
     (folder / "val" / "n1" / "0.png").rename(folder / "val" / "others" / "0.png")
     (folder / "val" / "n1" / "notes.txt").touch()
-    assert (before.validation_pictures, evaluation.measured(network, folder / "val").validation_pictures) == (8, 7)
+    assert (before.validation_pictures, evaluation.card_with_accuracy(network, folder / "val").validation_pictures) == (
+        8,
+        7,
+    )
     (folder / "val" / "n1" / "1.png").write_bytes(b"broken")
     with pytest.raises(GatescopeError, match=r"1 picture of .* cannot be used; n1/1.png: The file is not a picture"):
-        evaluation.measured(network, folder / "val")
+        evaluation.card_with_accuracy(network, folder / "val")
 
 
 def test_torch_is_left_as_it_was(folder, tmp_path, weights):
     before = torch.get_num_threads(), torch.is_grad_enabled()
     made = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
-    evaluation.measured(own.assemble(*made), folder / "val")
+    evaluation.card_with_accuracy(own.assemble(*made), folder / "val")
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == before
 
 
@@ -190,6 +193,6 @@ def test_a_network_of_other_classes_gets_the_health_of_its_gates_on_its_card_and
 
 def test_a_card_with_an_accuracy_is_not_written_over(folder, tmp_path, weights):
     card, data = training.export("se", trained(folder, tmp_path, "se"), "noise", 48)
-    own.save(evaluation.measured(own.assemble(card, data), folder / "val"), data)
+    own.save(evaluation.card_with_accuracy(own.assemble(card, data), folder / "val"), data)
     refused = CliRunner().invoke(main, ["evaluate", "se", "--data", str(folder), "--save"])
     assert refused.exit_code and "without accuracy" in refused.output

@@ -12,7 +12,7 @@ from torch import nn
 from attention import images, report
 from attention.charts import explorable
 from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURES, SPATIAL_GATE
-from attention.grouped.experiments import observe
+from attention.grouped.experiments import convolution_at
 from attention.models import zoo
 from attention.observe import observe as look
 from attention.observe import read_picture
@@ -119,7 +119,7 @@ def test_a_kernels_products_in_its_group_give_its_answer(groups, options):
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 12, 3, groups=groups, **options)).eval()
     batch = torch.randn(1, 3, 9, 11)
-    found = observe(module, "1", batch)
+    found = convolution_at(module, "1", batch)
     data = explorable.kernels(found, "1").figure
     reads, window = 8 // groups, unpacked(data["window"], 8, 3, 3)
     weights, biases, output = (
@@ -143,7 +143,7 @@ def test_a_kernels_products_in_its_group_give_its_answer(groups, options):
 @pytest.mark.parametrize("kernel", [(1, 5), (5, 3)])
 def test_an_oblong_kernel_with_the_padding_same_reads_the_window_of_its_answer(kernel):
     torch.manual_seed(0)
-    seen = observe(nn.Sequential(nn.Conv2d(2, 3, kernel, padding="same")), "0", torch.randn(1, 2, 6, 7))
+    seen = convolution_at(nn.Sequential(nn.Conv2d(2, 3, kernel, padding="same")), "0", torch.randn(1, 2, 6, 7))
     answer = np.einsum("kcij,cij->k", seen.weights, seen.window) + seen.biases
     np.testing.assert_allclose(answer, seen.output[:, *seen.place], atol=1e-5)
 
@@ -153,7 +153,7 @@ def test_a_convolution_that_does_not_run_is_not_made_up():
     module.idle = nn.Conv2d(3, 4, 1)
     module.forward = lambda pictures: module[0](pictures)
     with pytest.raises(LookupError, match="runs no convolution idle"):
-        observe(module, "idle", torch.randn(1, 3, 4, 4))
+        convolution_at(module, "idle", torch.randn(1, 3, 4, 4))
 
 
 def test_of_many_maps_some_are_sent_until_all_are_asked_for(seen, block, monkeypatch):

@@ -58,7 +58,7 @@ def test_every_number_in_the_words_of_an_agreement_is_one_of_the_measurement(cou
     found = np.random.default_rng(count).uniform(-0.2, 0.2, (count, count))
     found[np.arange(count), np.arange(count)] += 0.5
     shifts = np.linspace(-1, 1, 25)
-    (tested,) = comparison.tested_agreement({"gate": found})
+    (tested,) = comparison.agreement_tests({"gate": found})
     observed, here = tested.over.observed, found[0, 0]
     rank = 1 + sum(other > here for other in found[0, 1:])
     least = float(f"{1 / count:.3g}")

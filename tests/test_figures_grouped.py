@@ -12,7 +12,7 @@ from attention.charts import partition
 from attention.charts.colours import OKABE_ITO
 from attention.charts.partition import CELLS, LANES, Panel, colour, diagram, drawn_groups
 from attention.charts.partition import chart as partition_chart
-from attention.cost import Measured
+from attention.cost import PassCost
 from attention.grouped import Convolution, convolutions, cost_of
 from attention.grouped.experiments import Times
 
@@ -184,7 +184,7 @@ def test_the_table_of_a_partition_has_a_row_for_each_group_with_its_own_channels
         assert row == (number, read[0], read[-1], made[0], made[-1], own, own * groups)
 
 
-LAYERS = convolutions(Measured({}, {}, tuple((f"g{g}", replace(CONVOLUTION, groups=g)) for g in (1, 2, 32)), 0))
+LAYERS = convolutions(PassCost({}, {}, tuple((f"g{g}", replace(CONVOLUTION, groups=g)) for g in (1, 2, 32)), 0))
 
 
 def test_the_curves_hold_the_costs_and_ring_the_one_in_use():

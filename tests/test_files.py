@@ -35,7 +35,8 @@ def test_what_fails_in_the_middle_leaves_what_was_there_and_nothing_else(tmp_pat
 
 def test_why_is_said_in_the_words_of_the_system_or_of_whoever_raised_it(tmp_path):
     said = [
-        files.why(error) for error in (OSError(28, "No space left", "f"), OSError("it is odd"), EOFError("it ends"))
+        files.reason_of(error)
+        for error in (OSError(28, "No space left", "f"), OSError("it is odd"), EOFError("it ends"))
     ]
     assert said == ["No space left", "it is odd", "it ends"]
     (tmp_path / "file").touch()
@@ -108,7 +109,7 @@ def test_whatever_reads_a_file_stops_where_it_grows(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="it grew while it was read"):
         hash_of(grown("t.csv"), "sha256")
     unpacked = pytest.raises(files.GatescopeError, match=r"cannot be unpacked into .*: it grew while it was read")
-    with unpacked, evaluation.opened(grown("t.tar")):
+    with unpacked, evaluation.data_folder(grown("t.tar")):
         pass
     listed = survey.list_pictures(pictures)
     grown("p/a/00001.png")
@@ -146,23 +147,23 @@ def test_what_lies_where_a_file_is_written_first_is_neither_waited_for_nor_follo
 
 def test_a_folder_below_a_file_cannot_be_written_to(tmp_path):
     (tmp_path / "file").touch()
-    files.insist_writable(tmp_path / "no" / "such")
+    files.check_writable(tmp_path / "no" / "such")
     with pytest.raises(FileError, match="is no folder that can be written to"):
-        files.insist_writable(tmp_path / "file" / "below")
+        files.check_writable(tmp_path / "file" / "below")
 
 
 @pytest.mark.parametrize("name", ["n" * 300, "none/" + "n" * 300, "é" * 150])
 def test_a_name_that_is_too_long_is_said_before_it_is_written(tmp_path, name):
     with pytest.raises(FileError, match=r"is no folder that can be written to|too long; a shorter name is allowed"):
-        files.insist_writable(tmp_path / name)
-    files.insist_writable(tmp_path / "none" / ("n" * 200))
+        files.check_writable(tmp_path / name)
+    files.check_writable(tmp_path / "none" / ("n" * 200))
     assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("length", [250, 300])
 def test_a_file_s_name_has_room_for_what_it_is_called_while_it_is_written(tmp_path, length):
     with pytest.raises(FileError, match="too long; a shorter name is allowed"):
-        files.insist_replaceable(tmp_path / ("n" * length))
+        files.check_replaceable(tmp_path / ("n" * length))
     files.write(tmp_path / ("n" * 240), "text")
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from attention import grouped
 from attention.grouped import Convolution, GroupingError, experiments
-from attention.grouped.experiments import excerpt, expected, response, stack
+from attention.grouped.experiments import excerpt, expected_response, response, stack
 from tests.grouping import GOOD, group_of, settings_of_a_convolution
 
 
@@ -41,7 +41,7 @@ PATHS = [(1, False), (2, False), (2, True), (3, True)]
 def test_the_expected_answers_are_those_followed_by_hand(convolution, path):
     layers, shuffle = path
     by_hand = reached_by_hand(convolution, layers, shuffle)
-    assert np.array_equal(expected(convolution, layers=layers, shuffle=shuffle), by_hand)
+    assert np.array_equal(expected_response(convolution, layers=layers, shuffle=shuffle), by_hand)
 
 
 @settings(max_examples=25)
@@ -64,7 +64,7 @@ def test_the_experiment_sees_a_weight_that_is_not_there():
 def test_one_shuffle_reaches_every_group_where_a_group_has_as_many_channels_as_there_are_groups():
     for groups, per_group in [(3, 3), (3, 5), (4, 2), (8, 1)]:
         convolution = Convolution(groups, groups * per_group, (1, 1), groups, 1, 1, False)
-        answers = expected(convolution, layers=2, shuffle=True)
+        answers = expected_response(convolution, layers=2, shuffle=True)
         assert answers.reshape(groups, per_group, groups).any(1).sum(0).tolist() == [min(groups, per_group)] * groups
 
 

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from attention.limits import MIB
-from attention.serving.guard import FILES, LEAST, OURS, POLICY, FigureScripts, Guard, LinksKept
+from attention.serving.guard import FILES, FIRST_PAGE, LEAST_BYTES, POLICY, FigureScripts, Guard, LinkKeeper
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
 
@@ -94,7 +94,7 @@ def test_a_first_page_has_room_for_the_sidebar_and_the_length_that_it_says(kind,
     start, *parts = asked(Guard(beneath, {}), scope(accept=accepted, accept_encoding="gzip"))
     body = b"".join(part["body"] for part in parts)
     roomy = accepted == "text/html" and kind.startswith(b"text/html")
-    assert (OURS in body) == roomy and body.replace(OURS, b"</head>") == b"<head></head><body></body>"
+    assert (FIRST_PAGE in body) == roomy and body.replace(FIRST_PAGE, b"</head>") == b"<head></head><body></body>"
     if roomy:
         assert [value for name, value in start["headers"] if name == b"content-length"] == [str(len(body)).encode()]
     assert (beneath.packed is None) == (accepted == "text/html")
@@ -161,7 +161,7 @@ def test_a_visitor_and_all_of_them_have_a_bound_that_counts_what_is_held(monkeyp
 
 def test_many_small_files_count_as_more(monkeypatch):
     monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_BYTES", str(MIB))
-    files = {str(number): SimpleNamespace(data=b"x") for number in range(MIB // LEAST)}
+    files = {str(number): SimpleNamespace(data=b"x") for number in range(MIB // LEAST_BYTES)}
     assert status(Guard(Beneath(), {"one": files}), put(1)) == 413
 
 
@@ -236,7 +236,7 @@ class Signing:
 
 def signed_in(page, *, cookie=None):
     """Where a visitor is led who asked to sign in on this page, and what is kept in the end."""
-    server = LinksKept(Signing())
+    server = LinkKeeper(Signing())
     (kept,) = (
         value.decode()
         for name, value in asked(server, scope("/auth/login", referer=page))[0]["headers"]
@@ -302,7 +302,7 @@ import sys
 from attention import serving
 from attention.serving import server
 from streamlit.web.server import server as streamlit_server
-server.EVERY = 0.2
+server.FORGET_SECONDS = 0.2
 storage = streamlit_server.MemorySessionStorage
 streamlit_server.MemorySessionStorage = lambda *, ttl_seconds: storage(ttl_seconds=1)
 serving.show(None, port=int(sys.argv[1]), headless=True)

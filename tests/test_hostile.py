@@ -103,8 +103,8 @@ def network() -> Network:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current, "_put", [])
-    serving.put(network())
+    monkeypatch.setattr(current, "_current", [])
+    serving.set_network(network())
 
 
 def texts(message: Message, path: str = "") -> Iterator[tuple[str, str]]:
@@ -267,8 +267,8 @@ class Broken(nn.Module):
 @pytest.mark.parametrize("page", ui.PAGES)
 def test_no_page_names_a_folder_of_the_server_whatever_goes_wrong(page, tmp_path, monkeypatch):
     card = ModelCard("package.module:factory", "Mine", "", "code", "", 0, 64, (0.5,) * 3, (0.2,) * 3)
-    monkeypatch.setattr(current, "_put", [])
-    serving.put(Network(card, Broken(tmp_path / "Zq lies here.pt").eval()))
+    monkeypatch.setattr(current, "_current", [])
+    serving.set_network(Network(card, Broken(tmp_path / "Zq lies here.pt").eval()))
     monkeypatch.setattr(current, "_allowed", [folder(tmp_path / "holidays", {"a": 2}), tmp_path / "gone" / "away"])
     app = AppTest.from_file(serving.APP, default_timeout=180)
     app.session_state["survey_from"], app.session_state["survey_pictures"] = "Start one", "holidays"

@@ -25,14 +25,14 @@ def photo() -> Image.Image:
     return pictures.photo()
 
 
-@pytest.mark.parametrize("size", [1, 2, images.LARGEST - 1, images.LARGEST])
+@pytest.mark.parametrize("size", [1, 2, images.LARGEST_SIDE - 1, images.LARGEST_SIDE])
 def test_an_image_size_is_allowed_up_to_its_bounds(size):
-    assert images.size_of(str(size)) == size and images.size_of(f"{size}x7") == (size, 7)
-    assert images.size_of(f"7x{size}") == (7, size)
-    for beyond in (0, images.LARGEST + 1):
+    assert images.parse_size(str(size)) == size and images.parse_size(f"{size}x7") == (size, 7)
+    assert images.parse_size(f"7x{size}") == (7, size)
+    for beyond in (0, images.LARGEST_SIDE + 1):
         for text in (str(beyond), f"{beyond}x7", f"7x{beyond}"):
-            with pytest.raises(PictureError, match=f"1 to {images.LARGEST} pixels"):
-                images.size_of(text)
+            with pytest.raises(PictureError, match=f"1 to {images.LARGEST_SIDE} pixels"):
+                images.parse_size(text)
 
 
 sizes = st.tuples(st.integers(1, 400), st.integers(1, 400))
@@ -105,11 +105,13 @@ def test_each_channel_reads_its_band_with_its_mean_and_deviation(photo: Image.Im
 
 
 def test_sizes_are_read_from_words() -> None:
-    assert images.size_of("224") == 224 and images.size_of(" 256 × 128") == (256, 128) == images.size_of("256x128")
-    assert images.written(224) == "224 × 224" and images.size_of(images.written((2, 3))) == (2, 3)
+    assert images.parse_size("224") == 224 and images.parse_size(" 256 × 128") == (256, 128) == images.parse_size(
+        "256x128"
+    )
+    assert images.size_in_words(224) == "224 × 224" and images.parse_size(images.size_in_words((2, 3))) == (2, 3)
     for wrong in ("", "0", "-3", "2000", "1x2x3", "9x0"):
         with pytest.raises(PictureError, match="as in 256x128"):
-            images.size_of(wrong)
+            images.parse_size(wrong)
     with pytest.raises(GatescopeError, match="The bands are none"):
         Preprocessing(8, mean=MEAN, std=STD, bands=())
 

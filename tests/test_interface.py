@@ -14,10 +14,10 @@ from attention.interventions import Edit, applied, changes, passes_of
 from attention.models import code
 from attention.models import network as models_network
 from attention.models.code import CodeError, ModelOptions
-from attention.models.network import AdaptError, answers, region_of
+from attention.models.network import AdaptError, output_shapes, parse_region
 from attention.numbers import number
 from attention.observe import guarded, observe, read_picture
-from attention.serving.current import network_of, parsed
+from attention.serving.current import network_of, parse_arguments
 from tests import factories
 from tests.test_page_serving import SMALL, start, texts
 
@@ -37,10 +37,10 @@ def plain():
 
 def test_every_tensor_of_what_is_returned_has_a_path():
     returned = {"a": torch.zeros(1, 2), "b": [torch.zeros(3), {"c": torch.zeros(4)}], "d": 5}
-    assert dict(answers(returned)) == {"a": (1, 2), "b.0": (3,), "b.1.c": (4,)}
+    assert dict(output_shapes(returned)) == {"a": (1, 2), "b.0": (3,), "b.1.c": (4,)}
     answer = factories.Answer(torch.zeros(1, 5), (torch.zeros(1, 2, 3, 3),))
-    assert dict(answers(answer)) == {"logits": (1, 5), "hidden_states.0": (1, 2, 3, 3)}
-    assert dict(answers(torch.zeros(2))) == {"": (2,)}
+    assert dict(output_shapes(answer)) == {"logits": (1, 5), "hidden_states.0": (1, 2, 3, 3)}
+    assert dict(output_shapes(torch.zeros(2))) == {"": (2,)}
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def slow_mean(scores, region):
 )
 def test_a_region_has_one_place_at_least_however_small_it_is(region):
     module, scores = torch.nn.Identity(), torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
-    models_network.adapt(module, region=region_of(region))
-    torch.testing.assert_close(module(scores), slow_mean(scores, region_of(region)))
+    models_network.adapt(module, region=parse_region(region))
+    torch.testing.assert_close(module(scores), slow_mean(scores, parse_region(region)))
 
 
 def test_a_map_of_scores_is_averaged_over_a_region_for_answer_and_heatmap():
@@ -128,13 +128,13 @@ def test_a_network_that_computes_in_16_bits_by_its_own_code_is_served_so():
     ("text", "region"), [("whole", (0, 0, 1, 1)), ("0,0.5,0.25,1", (0, 0.5, 0.25, 1)), (" whole ", (0, 0, 1, 1))]
 )
 def test_a_region_is_read(text, region):
-    assert region_of(text) == region
+    assert parse_region(text) == region
 
 
 @pytest.mark.parametrize("text", ["half", "0,0,1", "0.5,0,0.5,1", "0,0,2,1", "a,b,c,d"])
 def test_what_is_no_region_is_one_sentence(text):
     with pytest.raises(AdaptError, match="The region is"):
-        region_of(text)
+        parse_region(text)
 
 
 class Lossy(factories.Gated):
@@ -219,20 +219,20 @@ def test_labels_may_be_given_as_they_are():
 
 
 def test_the_command_line_names_folders_that_are_there(tmp_path):
-    assert parsed(["--data", str(tmp_path)])["data"] == (tmp_path,)
+    assert parse_arguments(["--data", str(tmp_path)])["data"] == (tmp_path,)
     (tmp_path / "file").touch()
     with pytest.raises(serving.ServingError, match="is no folder; one with pictures is allowed"):
-        parsed(["--data", str(tmp_path / "file")])
+        parse_arguments(["--data", str(tmp_path / "file")])
 
 
 def test_the_command_line_names_them():
     options = ["--model", "tests.factories:Named", "--adapter", "tests.factories:by_name", "--output", "logits", *SMALL]
-    assert len(network_of(parsed(options)).labels) == factories.CLASSES
+    assert len(network_of(parse_arguments(options)).labels) == factories.CLASSES
     assert {"--adapter", "--output", "--region"} <= {
         option for parameter in main.commands["serve"].params for option in parameter.opts
     }
     with pytest.raises(AdaptError, match="The region is"):
-        network_of(parsed([*options, "--region", "nowhere"]))
+        network_of(parse_arguments([*options, "--region", "nowhere"]))
 
 
 def test_the_page_lets_a_person_choose_the_answer(start):

@@ -96,7 +96,7 @@ def test_all_gates_off_are_the_plain_network_with_the_same_weights(variant):
 @torch.no_grad()
 def test_the_neutral_value_is_one_but_of_softmax_branches_and_of_residual_gates(name):
     gates = capture.trace(made(name), features()).gates
-    assert analysis.neutral(gates[0], gates) == {
+    assert analysis.neutral_value(gates[0], gates) == {
         "selective kernels": 0.5,
         "selective kernels by view": 0.5,
         "one number a branch": 0.5,
@@ -122,7 +122,7 @@ def test_a_softmax_over_branches_that_are_multiplied_one_by_one_is_neutral_at_on
         Gate(f"sk#{number + 1}", "channel", "softmax", one, (2, 8, 4, 4), float(one.min()), float(one.max()))
         for number, one in enumerate(values)
     ]
-    assert [analysis.neutral(gate, gates) for gate in gates] == pytest.approx([1 / 3] * 3)
+    assert [analysis.neutral_value(gate, gates) for gate in gates] == pytest.approx([1 / 3] * 3)
 
 
 def test_the_mean_stands_in_every_place():

@@ -40,15 +40,15 @@ def test_what_is_written_is_read_again():
 
 
 def test_a_link_holds_the_edits_in_letters_that_every_address_may_have():
-    code = files.compact(EDITS)
-    assert files.expanded(code) == EDITS
+    code = files.to_code(EDITS)
+    assert files.from_code(code) == EDITS
     assert set(code) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.floats(-2, 2)), min_size=1, unique_by=lambda point: point[0]))
 def test_numbers_come_through_a_link_to_the_last_bit(points):
     edit = Edit("set", "channel", points=tuple(points))
-    assert files.expanded(files.compact([edit])) == (edit,)
+    assert files.from_code(files.to_code([edit])) == (edit,)
 
 
 @torch.no_grad()
@@ -140,7 +140,7 @@ def test_what_is_no_file_of_edits_is_refused_in_one_sentence(text, said):
         (linked("["), "cannot be read"),
         (linked("[" * 10_000), "cannot be read"),
         (linked(" " * 10_000_000 + "[]"), "cannot be read"),
-        (files.compact(EDITS)[:-20], "cannot be read"),
+        (files.to_code(EDITS)[:-20], "cannot be read"),
         (linked("{}"), "holds no edits"),
         (linked('[{"action": "sing"}]'), "no action 'sing'"),
         (linked('[{"action": "set", "kind": "channel", "points": [[1, NaN]]}]'), "the number NaN"),
@@ -148,4 +148,4 @@ def test_what_is_no_file_of_edits_is_refused_in_one_sentence(text, said):
 )
 def test_a_link_that_was_changed_on_its_way_is_refused_in_one_sentence(code, said):
     with pytest.raises(EditError, match=said):
-        files.expanded(code)
+        files.from_code(code)

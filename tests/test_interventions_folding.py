@@ -164,7 +164,7 @@ def test_the_check_counts_first_guesses_and_the_largest_change():
 
     pictures = [torch.full((1, 1, 1, 1), number) for number in range(2)]
     found = folding.check(Fixed([[0.0, 3.0], [1.0, 2.0]]), Fixed([[0.5, 3.0], [2.5, 2.0]]), pictures)
-    assert (found.change, found.outputs, found.alike, found.pictures) == (1.5, 3.0, 1, 2)
+    assert (found.change, found.outputs, found.same_guess, found.pictures) == (1.5, 3.0, 1, 2)
 
 
 def test_the_command_writes_weights_that_open_and_says_what_they_change(tmp_path):
@@ -218,4 +218,4 @@ def test_the_page_offers_the_folded_weights():
 def test_the_check_takes_a_change_of_either_sign():
     pictures = [torch.tensor([[1.0, 5.0]]), torch.tensor([[4.0, 3.0]])]
     checked = folding.check(nn.Identity(), nn.Hardtanh(-1, 3.5), pictures)
-    assert (checked.change, checked.outputs, checked.alike, checked.pictures) == (1.5, 4.0, 2, 2)
+    assert (checked.change, checked.outputs, checked.same_guess, checked.pictures) == (1.5, 4.0, 2, 2)

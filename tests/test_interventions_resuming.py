@@ -30,7 +30,7 @@ def assert_alike(one, other):
 def test_every_block_off_is_the_same_whole_and_from_that_block_on(variant):
     module, picture = network(variant), pictures()[:1]
     resumed, whole = subject(module, picture), subject(module, picture, chain=False)
-    resumed.settle()
+    resumed.check_resume()
     assert resumed.resume.holds
     for block in (*BLOCKS, BLOCKS[2], ""):
         edits = interventions.applied([Edit("off", block=block)], whole.before.gates)
@@ -47,7 +47,7 @@ def test_networks_of_the_libraries_are_chains_too(name):
     side = loaded.card.input_size
     picture = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     resumed, whole = subject(loaded.module, picture), subject(loaded.module, picture, chain=False)
-    resumed.settle()
+    resumed.check_resume()
     assert resumed.resume.holds
     last = whole.before.gates[-1].name
     edits = interventions.applied([Edit("off", block=last)], whole.before.gates)

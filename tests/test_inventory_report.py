@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from attention import capture, layers
 from attention.cost import measure
-from attention.inventory import every, inventory
+from attention.inventory import all_rows, inventory
 from attention.records import Inventory
 
 SIDE = 16
@@ -73,7 +73,7 @@ def test_known_blocks_are_set_against_the_gates_found():
 
 def test_only_what_makes_the_gate_of_a_residual_block_is_attention():
     own = Mixed().eval()
-    parts = {row.part.name: row.part for row in every(taken(own).network)}
+    parts = {row.part.name: row.part for row in all_rows(taken(own).network)}
     assert parts["block"].attention_parameters == parts["block.se"].parameters < parts["block"].parameters
     assert parts["new"].form == "Invented"
     assert parts["new"].attention_parameters == parts["new"].parameters

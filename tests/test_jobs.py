@@ -93,7 +93,7 @@ def test_a_job_whose_time_is_over_says_so_and_ends(monkeypatch):
 def test_exactly_at_its_time_a_job_still_goes_on(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
-    inside = jobs._Inside("The job", 60)
+    inside = jobs._JobState("The job", 60)
     now[0] = 160.0
     inside.report("there")
     assert inside.progress == "there"

@@ -21,7 +21,7 @@ def test_every_kind_has_its_row():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pages_say_how_they_show_what_they_are_not_made_for(kind):
     made_for = KINDS[kind].is_vector or KINDS[kind].is_map
-    assert bool(KINDS[kind].shown) == (not made_for)
+    assert bool(KINDS[kind].display) == (not made_for)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -34,8 +34,8 @@ def test_what_is_said_of_an_average_is_what_is_drawn(kind):
     axes = KINDS[kind].axes
     values = np.random.default_rng(0).random((1, *range(2, 2 + len(axes)))).astype(np.float32)
     gate = Gate("block", kind, "sigmoid", values, (1, 4, 5, 6), float(values.min()), float(values.max()))
-    assert (analysis.averaged(gate, "channel") is not None) == KINDS[kind].by_channel
-    assert (analysis.averaged(gate, "spatial") is not None) == ({*"HW"} <= {*KINDS[kind].axes})
+    assert (analysis.averaged_gate(gate, "channel") is not None) == KINDS[kind].by_channel
+    assert (analysis.averaged_gate(gate, "spatial") is not None) == ({*"HW"} <= {*KINDS[kind].axes})
 
 
 def test_no_other_room_compares_with_the_name_of_a_kind():
@@ -52,7 +52,7 @@ def test_no_other_room_compares_with_the_name_of_a_kind():
 
 
 def test_the_pages_call_gates_by_what_they_can_draw():
-    called = {kind: KINDS[kind].called for kind in KINDS}
+    called = {kind: KINDS[kind].plural for kind in KINDS}
     assert (called["channel"], called["spatial"]) == ("channel gates", "spatial gates")
     assert {kind for kind, name in called.items() if name == "gates of other kinds"} == {
         kind for kind in KINDS if not (KINDS[kind].is_vector or KINDS[kind].is_map)

@@ -81,7 +81,7 @@ def by_name():
 
 
 def looked_up():
-    libraries.counted(libraries.LIBRARIES["timm"], "test_vit")
+    libraries.full_card(libraries.LIBRARIES["timm"], "test_vit")
 
 
 def by_code():

@@ -73,7 +73,7 @@ def test_it_goes_on_where_it_was_left_and_not_with_another_network(folder, tmp_p
     assert isinstance(refused.exception, GatescopeError) and "of another run (other off)" in str(refused.exception)
     (out / "pictures.jsonl").write_text("{")
     with pytest.raises(GatescopeError, match="no file of this command"):
-        ablation._begun(out / "pictures.jsonl", {})
+        ablation._begin(out / "pictures.jsonl", {})
 
 
 @pytest.mark.parametrize(("model", "said"), [("plain", "applies no gates")])
@@ -150,8 +150,8 @@ def test_the_page_measures_the_samples_and_shows_the_medians(measure):
     assert not app.exception and not app.error
     network, pictures = zoo.load("cbam"), list_pictures(ROOT / "assets" / "samples").limited(3)
     first = observe(network, read_picture(images.samples()[0].path))
-    rows = list(over.rows(first, pictures, measure, cancel=Event()))
-    wanted = [each.median for each in over.concluded(rows).values()]
+    rows = list(over.measure_pictures(first, pictures, measure, cancel=Event()))
+    wanted = [each.median for each in over.summarise(rows).values()]
     assert numbers(sent_chart(app, "many")["data"][0]["x"]) == pytest.approx(wanted, abs=1e-3)
     app.session_state["many_most"] = 2
     assert [each.key for each in app.run().button if each.key == "start_many"]  # of other pictures nothing is known
@@ -162,7 +162,7 @@ def test_the_page_measures_the_samples_and_shows_the_medians(measure):
 def test_it_stops_where_it_is_told_to():
     cancel = Event()
     first = observe(zoo.load("se"), read_picture(images.samples()[0].path))
-    rows = over.rows(first, list_pictures(ROOT / "assets" / "samples"), "ablation", cancel=cancel)
+    rows = over.measure_pictures(first, list_pictures(ROOT / "assets" / "samples"), "ablation", cancel=cancel)
     assert "change" in next(rows)
     cancel.set()
     assert list(rows) == []
@@ -172,14 +172,14 @@ def test_a_line_that_was_cut_off_is_gone_before_others_follow(tmp_path):
     file, whole = tmp_path / "pictures.jsonl", b'{"measure": "ablation"}\n{"picture": "a.png"}\n'
     for cut in (b'{"pict', b""):
         file.write_bytes(whole + cut)
-        assert ablation._begun(file, {"measure": "ablation"}) == [{"picture": "a.png"}]
+        assert ablation._begin(file, {"measure": "ablation"}) == [{"picture": "a.png"}]
         assert file.read_bytes() == whole
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     refused = r"cannot be written: Is a directory; what is in it stays, and is gone on with\.$"
     with pytest.raises(GatescopeError, match=refused):
-        ablation._add(tmp_path, {"picture": "a.png"})
+        ablation._append_row(tmp_path, {"picture": "a.png"})
 
 
 def test_the_chart_says_how_many_pictures_could_not_be_used():

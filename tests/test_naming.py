@@ -133,7 +133,7 @@ def test_every_command_takes_code_of_ones_own_in_the_words_of_serve(command, sai
 
 def test_a_survey_of_code_is_that_of_the_network_that_serve_shows(said):
     assert run(*SURVEY, "--model", CODE, *said).exit_code == 0
-    network = serving.network_of(serving.current.parsed(list(map(str, ("--model", CODE, *said)))))
+    network = serving.network_of(serving.current.parse_arguments(list(map(str, ("--model", CODE, *said)))))
     expected = survey.run(network, survey.list_pictures(SURVEY[1]).limited(2))
     read = survey.read(Path("out.parquet"))
     assert read.provenance["network"]["name"] == CODE and list(read.labels) == list("ABCDE")

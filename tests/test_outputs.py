@@ -15,7 +15,7 @@ from attention.analysis import predictions
 from attention.cli import main
 from attention.models import code, zoo
 from attention.models.code import CodeError, ModelOptions
-from attention.observe import Observation, chosen, observe, read_picture
+from attention.observe import Observation, choice_of, observe, read_picture
 from attention.report.observation import report_of
 from attention.serving import current
 
@@ -52,7 +52,7 @@ def shown(ending: nn.Module, **settings) -> Observation:
 
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_outputs_are_recognised_by_their_values(kind):
-    assert predictions.recognised(ANSWERS[kind].numpy()) == kind
+    assert predictions.recognise_outputs(ANSWERS[kind].numpy()) == kind
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_outputs_are_recognised_by_their_values(kind):
     ],
 )
 def test_lone_and_even_outputs_are_recognised_too(answers, kind):
-    assert predictions.recognised(np.array(answers)) == kind
+    assert predictions.recognise_outputs(np.array(answers)) == kind
 
 
 @pytest.mark.parametrize(("kind", "slow"), [("probabilities", lambda one: one), ("scores", lambda one: one)])
@@ -124,7 +124,7 @@ def test_what_a_person_says_stands_above_what_is_recognised():
     assert values.probabilities_or_none is None
     assert not any("outputs" in phrase for phrase in values.card.assumed)
     network = zoo.load("cbam")
-    said = Observation(replace(chosen(network), outputs="values"), PICTURE)
+    said = Observation(replace(choice_of(network), outputs="values"), PICTURE)
     assert said.labels == ()
     assert "It gives no number for each class." in str(report_of(said).sections[0].items)
 

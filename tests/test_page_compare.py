@@ -72,12 +72,12 @@ def test_three_networks_stand_side_by_side_on_one_scale():
         assert f"Grad-CAM, at layer4.1, 5 × 5: {span}; colours run from 0 to {number(top)}" in captions(app)
     metrics = {metric.value for metric in app.metric}
     assert metrics == {f"{column.probabilities[column.target]:.1%}" for column in found}
-    pairs, middle = comparison.shared(found)
+    pairs, middle = comparison.mean_overlaps(found)
     words = "nearly all" if pairs >= 0.75 else "much" if pairs >= 0.5 else "some" if pairs >= 0.25 else "little"
     assert answer(app).startswith(f"The 3 heatmaps of “{found[0].labels[found[0].target]}” share {words}")
     assert answer(app).endswith(f": {pairs:.0%}, by chance 20%.")
     assert f"would share {middle:.0%} with them" in said(app)
-    for gate in comparison.by_stage(found[0].spatial):
+    for gate in comparison.last_of_stages(found[0].spatial):
         rows, across = gate.values.shape[1:]
         assert f"{rows} × {across}: {fixed(gate.minimum)} to {fixed(gate.maximum)}" in captions(app)
     assert "0 to 1** · plain and se: none" in said(app) and "each block** · plain: none" in said(app)
@@ -155,7 +155,7 @@ def test_agreement_is_that_of_the_gates_with_other_pictures_beside_it():
         means += [agreement.agreement(gate, heatmap).correlation / len(observations) for gate in gates]
     assert numbers(dots[1]["x"]) == pytest.approx(means, abs=1e-6)
     names = analysis.short_names([gate.name for gate in column.spatial])
-    looks = [analysis.look(gate.values[0]) for gate in column.spatial]
+    looks = [analysis.map_stats(gate.values[0]) for gate in column.spatial]
     flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
     told = said(app).replace("\\", "")
     assert flat and f"Nearly constant here, and so saying little: {', '.join(flat)}." in told
@@ -166,7 +166,7 @@ def test_heatmaps_of_two_networks_are_held_against_those_of_other_pictures():
     sound(finished(app.button(key="start_heatmap_agreement").click().run()))
     first, second = columns("cbam", "plain")
     here = agreement.rank_correlation(
-        *(agreement.sampled(each.heatmap.values, comparison.GRID) for each in (first, second))
+        *(agreement.resampled(each.heatmap.values, comparison.GRID) for each in (first, second))
     )
     others, own = sent_chart(app, "heatmap_agreement")["data"][:2]
     assert numbers(own["x"]) == pytest.approx([here], abs=1e-6)

@@ -29,7 +29,7 @@ TABS = {"excitation": "part", "cbam": "tab", "compare": "about", "intervene": "s
 TABS |= {"survey": "part"}
 """What a link calls the open tab of a page; the others have none."""
 BLOCK = "layer4.0.attention"
-EDITS = {kind: files.compact([Edit("mean", kind, BLOCK)]) for kind in ("channel", "spatial")}
+EDITS = {kind: files.to_code([Edit("mean", kind, BLOCK)]) for kind in ("channel", "spatial")}
 OPENED = [
     *((page, {"network": network}) for page in ui.PAGES if page != "compare" for network in ("se", "cbam")),
     *((page, {"network": "timm/resnest14d", "weights": "Random"}) for page in ("overview", "excitation", "intervene")),

@@ -85,11 +85,11 @@ def choose(app: AppTest, word: str) -> AppTest:
 def standing(app: AppTest) -> tuple[Edit, ...]:
     """The edits of the page's address."""
     code = app.query_params["edits"]
-    return files.expanded(code if isinstance(code, str) else code[-1])
+    return files.from_code(code if isinstance(code, str) else code[-1])
 
 
 def link(*edits: Edit) -> str:
-    return files.compact(edits)
+    return files.to_code(edits)
 
 
 def test_nothing_is_edited_at_first_and_each_block_is_off_in_turn():
@@ -255,7 +255,7 @@ def test_the_seeds_of_a_shuffle_are_those_that_a_file_may_hold():
     (largest,) = standing(app)
     assert largest.seed == seed.max
     with pytest.raises(interventions.EditError, match="whole numbers from 0"):
-        files.expanded(link(replace(largest, seed=largest.seed + 1)))
+        files.from_code(link(replace(largest, seed=largest.seed + 1)))
 
 
 def test_gates_of_a_second_picture_take_the_place():

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from attention import capture, inventory, numbers
 from attention.models import own, zoo
 from attention.observe import NetworkChoice, Observation
-from attention.records import Gate, Known, Part
+from attention.records import Gate, KnownBlock, Part
 from attention.ui import cache, models, widgets
 from tests import coordinate
 
@@ -96,7 +96,7 @@ def test_a_network_of_a_zoo_is_reported_with_what_does_not_apply(network, headli
 def test_the_table_of_a_zoo_network_is_the_folded_tree():
     app = sound(opened(network=SE_50, depth="2"))
     network = of(SE_50)
-    wanted = list(inventory.folded(network, deepest=2))
+    wanted = list(inventory.folded_rows(network, deepest=2))
     table = rows(app)
     assert [text.strip(models.INDENT) for text in table["layer"]] == [row.label or "ResNet" for row in wanted]
     assert table["parameters"] == [row.total("parameters") for row in wanted]
@@ -106,7 +106,7 @@ def test_the_table_of_a_zoo_network_is_the_folded_tree():
 
 def test_without_folding_every_layer_has_a_row():
     app = sound(opened(network=SE_50, depth="3", fold="false"))
-    assert len(rows(app)["layer"]) == len([row for row in inventory.every(of(SE_50)) if row.depth <= 3])
+    assert len(rows(app)["layer"]) == len([row for row in inventory.all_rows(of(SE_50)) if row.depth <= 3])
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_without_folding_every_layer_has_a_row():
 def test_a_search_finds_by_name_and_form_and_gives_whole_names(wanted, found):
     table = rows(sound(opened(network=SE_50, find=wanted)))
     assert table["layer"] == found
-    parameters = {row.part.name: row.part.parameters for row in inventory.every(of(SE_50))}
+    parameters = {row.part.name: row.part.parameters for row in inventory.all_rows(of(SE_50))}
     assert table["parameters"] == [parameters[name] for name in found]
 
 
@@ -133,7 +133,7 @@ def test_a_search_without_a_hit_says_so():
 def test_the_csv_has_every_row_of_the_tree_with_its_numbers():
     network = of("se-resnext")
     gates = {name: Gate(name, "channel", "sigmoid", np.zeros((1, 1), np.float32), (), 0, 1) for name in network.gates}
-    everything = list(inventory.every(network))
+    everything = list(inventory.all_rows(network))
     text = widgets.as_csv(models.columns(everything, gates))
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["layer"] for line in lines] == [row.part.name for row in everything]
@@ -235,8 +235,8 @@ def test_random_weights_are_said_in_the_name_of_the_file(network, name, monkeypa
 
 
 def test_the_known_blocks_are_counted_by_form_and_the_silent_ones_named():
-    blocks = [Known(f"a{number}", "SEModule", "SE", ("g",) * (number < 2)) for number in range(9)]
-    blocks.append(Known("c", "GlobalContext", "global context", ()))
+    blocks = [KnownBlock(f"a{number}", "SEModule", "SE", ("g",) * (number < 2)) for number in range(9)]
+    blocks.append(KnownBlock("c", "GlobalContext", "global context", ()))
     assert models.report_headline(blocks, 2) == "Found 2 of 9 SE blocks and 0 of 1 global context block"
     silent = models.missing(blocks)
     assert "a2, a3, a4, a5, a6, a7 and 1 more (SE)" in silent[0]

@@ -6,7 +6,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from attention import serving, ui
-from attention.bands import bands_of
+from attention.bands import parse_bands
 from attention.interventions import Edit, files
 from attention.models import code
 from attention.serving import current
@@ -69,7 +69,7 @@ def test_its_gates_are_on_the_overview_and_its_grouped_convolution_is_counted(st
 @pytest.mark.parametrize("section", ["Later gates", "All edits"])
 def test_the_gates_of_a_network_without_classes_are_edited_too(start, section):
     edit = Edit("off", "channel", "channel", name="no excitation")
-    link = {"edits": files.compact([edit]), "section": section}
+    link = {"edits": files.to_code([edit]), "section": section}
     app = start("--model", "tests.factories:Segmenting", *SMALL, page="intervene", **link)
     assert not app.exception and not app.error
     assert "a dict of out" in texts(app) and "needs classes" in texts(app) and not app.header
@@ -166,7 +166,7 @@ def test_the_bands_of_an_uploaded_picture_are_chosen_by_number_and_name(start):
     assert app.session_state["_view"].image.info["note"] == "its first 3 bands of 6"
     app.text_input(key="bands").set_value(ALL_SIX).run()
     assert not app.exception and not app.error
-    network = code.network(factories.six(), "six", code.ModelOptions(image_size=64, bands=bands_of(ALL_SIX)))
+    network = code.network(factories.six(), "six", code.ModelOptions(image_size=64, bands=parse_bands(ALL_SIX)))
     module = app.session_state["_view"].network.module
     seen = six_bands()[0][4:68, 4:68]  # the central 64 of 73 pixels, so that none is resized
     picture = torch.from_numpy(seen / np.float32(255)).permute(2, 0, 1)

@@ -14,7 +14,7 @@ from attention.models import checkpoints, code, weight_files
 from attention.models.code import CodeError
 from attention.records import GatescopeError
 from attention.serving import current, server
-from attention.serving.current import parsed
+from attention.serving.current import parse_arguments
 from tests import attacks, factories
 
 NAME = "tests.factories:"
@@ -23,7 +23,7 @@ BATCH = torch.zeros(1, 3, 32, 32)
 
 
 def network_of(*arguments):
-    return serving.network_of(parsed(arguments))
+    return serving.network_of(parse_arguments(arguments))
 
 
 @pytest.mark.parametrize("name", ["classifier", "Gated", "ready"])
@@ -293,22 +293,22 @@ def test_a_module_that_cannot_be_traced_is_refused():
 
 
 def test_what_is_put_here_is_served_under_a_new_key(monkeypatch):
-    monkeypatch.setattr(current, "_put", [])
+    monkeypatch.setattr(current, "_current", [])
     network = network_of("--model", NAME + "classifier", *SMALL)
-    serving.put(network)
-    first = serving.served()
-    serving.put(network)
-    second = serving.served()
+    serving.set_network(network)
+    first = serving.current_network()
+    serving.set_network(network)
+    second = serving.current_network()
     assert first.network is second.network is network and first.key != second.key
 
 
 def test_arguments_build_the_network_once(monkeypatch):
     monkeypatch.setattr(current, "ARGUMENTS", ("--model", NAME + "classifier", *SMALL))
-    assert serving.served() is serving.served() is not None
+    assert serving.current_network() is serving.current_network() is not None
 
 
 def test_arguments_of_another_program_are_not_those_of_the_dashboard():
-    assert current.ARGUMENTS == () and serving.served() is None
+    assert current.ARGUMENTS == () and serving.current_network() is None
 
 
 def test_a_server_without_a_folder_for_temporary_files_does_not_start(monkeypatch):

@@ -23,11 +23,11 @@ from tests import factories
 async def cell():  # the code of a notebook's cells runs inside its event loop
     module = factories.classifier()
     first = attention.serve(module, image_size=64, labels=list("abcde"), port=int(sys.argv[1]))
-    key = serving.served().key
-    assert serving.served().network.labels == tuple("abcde")
-    assert serving.served().network.module is not module and module.training
+    key = serving.current_network().key
+    assert serving.current_network().network.labels == tuple("abcde")
+    assert serving.current_network().network.module is not module and module.training
     second = attention.serve(factories.Segmenting(), image_size=64)
-    assert first == second and serving.served().key != key
+    assert first == second and serving.current_network().key != key
     return first
 
 print(urllib.request.urlopen(asyncio.run(cell()) + "/_stcore/health").read())

@@ -11,7 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from attention.serving.guard import LinksKept
+from attention.serving.guard import LinkKeeper
 from tests import provider
 from tests.test_serving_processes import ROOT, SERVE, free_port, healthy
 
@@ -129,6 +129,6 @@ def test_only_a_link_of_this_server_is_kept(page, kept):
         sent.append(message)
 
     scope = {"type": "http", "path": "/auth/login", "headers": [(b"host", b"here:1"), (b"referer", page.encode())]}
-    asyncio.run(LinksKept(app)(scope, None, send))
+    asyncio.run(LinkKeeper(app)(scope, None, send))
     ((_, cookie),) = sent[0]["headers"]
     assert (b"Max-Age=0;" not in cookie) == (b"excitation" in cookie) == kept

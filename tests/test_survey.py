@@ -177,7 +177,7 @@ def test_a_damaged_unfinished_survey_is_refused(tiny, pictures, tmp_path, held):
 
 
 def test_a_survey_saves_itself_now_and_then(tiny, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "EVERY", 0)
+    monkeypatch.setattr(running, "SAVE_SECONDS", 0)
     found = []
     settings = survey.Settings(batch_size=4, out=tmp_path / "r.parquet")
     survey.run(tiny, pictures, settings=settings, progress=lambda _: found.append([*tmp_path.iterdir()]))

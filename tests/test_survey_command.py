@@ -120,7 +120,7 @@ def test_the_command_prints_what_the_charts_say(tmp_path):
 
 def test_the_command_puts_the_handler_of_ctrl_c_back():
     before = signal.getsignal(signal.SIGINT)
-    with command_line.ctrl_c() as asked:
+    with command_line.stop_on_ctrl_c() as asked:
         signal.raise_signal(signal.SIGINT)
         assert asked.is_set() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is before

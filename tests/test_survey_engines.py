@@ -45,7 +45,7 @@ def finished(process, within=300):
 SLOW = """
 import time
 from attention.survey import running
-running.EVERY = 0
+running.SAVE_SECONDS = 0
 source, out, seconds = sys.argv[1:]
 settings = survey.Settings(batch_size=4, out=Path(out), resume=True)
 def progress(at):

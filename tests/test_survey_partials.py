@@ -1,6 +1,7 @@
 """Statistics of parts that merge: against numpy over all values at once, for any split, order and grouping."""
 
 from collections import Counter
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from attention.survey import SurveyError
-from attention.survey.partials import BINS, KEPT, GateColumns, Means, Moments, Partial, TopK, histogram, merge_all
+from attention.survey.partials import BINS, EXEMPLARS, GateColumns, Means, Moments, Partial, TopK, histogram
 
 COLUMNS = 4
 BLOCKS = (GateColumns("channels", "channel", "sigmoid", (COLUMNS,), "", ()),)
@@ -71,10 +72,10 @@ def test_histograms_and_exemplars_are_exact_under_any_split_order_and_grouping(v
     found = merged(values, np.zeros(len(values), int), cuts, random)
     for column in range(COLUMNS):
         assert found.histogram[column].tolist() == slow_histogram(values[:, column])
-        ranked = sorted(range(len(values)), key=lambda row: (-values[row, column], row))[:KEPT]
+        ranked = sorted(range(len(values)), key=lambda row: (-values[row, column], row))[:EXEMPLARS]
         assert sorted(found.top.pictures[:, column]) == sorted(ranked)
         assert sorted(found.top.values[:, column]) == sorted(values[ranked, column])
-        ranked = sorted(range(len(values)), key=lambda row: (values[row, column], row))[:KEPT]
+        ranked = sorted(range(len(values)), key=lambda row: (values[row, column], row))[:EXEMPLARS]
         assert sorted(found.bottom.pictures[:, column]) == sorted(ranked)
 
 
@@ -95,7 +96,7 @@ def test_the_same_parts_in_the_same_order_give_the_same_bits(values, one, two):
 
 def test_small_deviations_about_a_large_mean_survive_merging():
     values = 1 + np.random.default_rng(0).normal(0, 1e-6, (1000, 1))
-    found = merge_all(Moments.from_rows(values[start : start + 7]) for start in range(0, 1000, 7))
+    found = reduce(Moments.merged, (Moments.from_rows(values[start : start + 7]) for start in range(0, 1000, 7)))
     assert np.sqrt(found.m2 / found.count) == pytest.approx(values.std(0), rel=1e-9)
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attention import files, images, survey
-from attention.survey.pictures import inside
+from attention.survey.pictures import picture_file
 from attention.ui.survey import gates
 from tests.surveys import folder, network
 
@@ -329,7 +329,7 @@ ASKED += ["notes.txt", "pipe.png", "a", "", "a\0.png", "x" * 5000 + ".png", "/et
 @pytest.mark.parametrize("asked", [*ASKED, None], ids=lambda asked: str(asked)[:20])
 def test_no_other_file_is_ever_read(root, result, outside, asked):
     asked = outside if asked is None else asked
-    assert inside(root, asked) is None
+    assert picture_file(root, asked) is None
     number = next(iter(result.paths))
     hostile = replace(result, paths=result.paths | {number: asked})
     assert survey.locate_pictures(hostile, root) is None
@@ -341,7 +341,7 @@ def test_a_folder_may_itself_be_a_link_and_links_inside_it_may_stay_inside(root,
     (tmp_path / "data").symlink_to(root, target_is_directory=True)
     (root / "again.png").symlink_to(root / "a" / "00000.png")
     assert survey.locate_pictures(result, tmp_path / "data") is not None
-    assert inside(tmp_path / "data", "again.png") == root / "a" / "00000.png"
+    assert picture_file(tmp_path / "data", "again.png") == root / "a" / "00000.png"
 
 
 def opened(result: survey.Result, tmp_path: Path) -> AppTest:

@@ -132,10 +132,10 @@ def test_what_is_usual_is_learned_unasked_up_to_a_bound_of_all_passes(monkeypatc
     passes = len(images.samples()) + 1
     monkeypatch.setattr(usual, "AT_ONCE", 1000 * passes)
     network = SimpleNamespace(macs=1000 + over)
-    seen = SimpleNamespace(inventory=SimpleNamespace(network=network), usual_known=False, against_usual={"view": 1})
+    seen = SimpleNamespace(inventory=SimpleNamespace(network=network), has_usual_gates=False, against_usual={"view": 1})
     assert usual.find(seen, make=True) == ({"view": 1} if at_once else {})
     assert usual.find(seen) == {}
-    seen.usual_known = True
+    seen.has_usual_gates = True
     assert usual.find(seen) == {"view": 1}
 
 

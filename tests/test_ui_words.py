@@ -13,7 +13,7 @@ from attention.analysis.evidence import OverPictures, Test
 from attention.charts import gates
 from attention.grouped import Convolution, cost_of
 from attention.interventions import Edit
-from attention.records import Gate, Known, Part
+from attention.records import Gate, KnownBlock, Part
 from attention.report import observation
 from attention.ui import cbam, excitation, fetching, models, overview, widgets
 from attention.ui import grouped as grouped_page
@@ -253,7 +253,7 @@ def test_what_a_change_did_is_said_with_the_gate_that_moved_most(monkeypatch, gu
 
 
 def test_the_report_counts_the_gates_found_by_form():
-    found, silent = Known("a", "SE", "SE", ("a.gate",)), Known("b", "SE", "SE", ())
+    found, silent = KnownBlock("a", "SE", "SE", ("a.gate",)), KnownBlock("b", "SE", "SE", ())
     assert models.report_headline([found, silent, replace(found, form="CBAM")], 9) == (
         "Found 1 of 2 SE blocks and 1 of 1 CBAM block"
     )

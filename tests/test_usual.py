@@ -43,23 +43,25 @@ def test_each_pictures_distance_is_that_from_the_mean_of_all_the_others(shape):
         rest = [other for place, other in enumerate(every) if place != index]
         squares = [(one[at] - sum(other[at] for other in rest) / len(rest)) ** 2 for at in np.ndindex(*shape)]
         assert case.distances[index] == pytest.approx((sum(squares) / len(squares)) ** 0.5)
-    assert case.nearer == sum(other < case.distances[0] for other in case.distances[1:])
+    assert case.nearer_count == sum(other < case.distances[0] for other in case.distances[1:])
 
 
 def test_a_picture_like_all_others_is_nearer_than_none_and_another_one_than_all():
     habit = np.linspace(0, 1, 9)
     others = habit + np.random.default_rng(0).normal(0, 0.05, (8, 9))
-    assert found(others.mean(0), others, habit).nearer == 0
-    assert found(1 - habit, others, habit).nearer == 8
+    assert found(others.mean(0), others, habit).nearer_count == 0
+    assert found(1 - habit, others, habit).nearer_count == 8
     pair = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert found(pair[0], pair[1:], pair[0]).distances.tolist() == [1, 1]
-    assert found(pair[0], pair[1:], pair[0]).nearer == 0  # as far is not nearer
+    assert found(pair[0], pair[1:], pair[0]).nearer_count == 0  # as far is not nearer
 
 
 def test_where_a_map_is_most_open_is_counted_over_the_others():
     case = random_case((5, 5), seed=2)
-    assert case.alike == sum(analysis.look(other).place == analysis.look(case.values).place for other in case.others)
-    assert case.opened[0] == analysis.look(case.difference.astype(np.float32)).place
+    assert case.same_place == sum(
+        analysis.map_stats(other).place == analysis.map_stats(case.values).place for other in case.others
+    )
+    assert case.most_opened[0] == analysis.map_stats(case.difference.astype(np.float32)).place
 
 
 def test_a_habit_of_position_is_called_one():
@@ -179,9 +181,9 @@ def test_the_networks_usual_gates_are_those_of_a_trace_of_every_sample():
     network, store = zoo.load("se"), Store()
     sample, *rest = images.samples()
     observation = observe(network, read_picture(sample.path), store)
-    assert not observation.usual_known
+    assert not observation.has_usual_gates
     against = observation.against_usual
-    assert observation.usual_known
+    assert observation.has_usual_gates
     assert list(against) == list(views(observation.blocks))
     others = [read_picture(each.path) for each in rest]
     gates = [observation.of(other).trace.gates[-1].values[0] for other in others]
@@ -201,6 +203,6 @@ def test_who_learns_what_is_usual_hears_of_every_pass_and_can_stop_them(monkeypa
 
     with pytest.raises(StoppedError):
         observation.learn_usual(stop)
-    assert not observation.usual_known
+    assert not observation.has_usual_gates
     observation.learn_usual(lambda *said: heard.append(said))
     assert heard == [(0, 4), (1, 4), (2, 4), (3, 4)]

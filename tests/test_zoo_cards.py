@@ -168,10 +168,10 @@ def test_what_cannot_be_shown_is_refused_with_what_can(name, said):
 
 @pytest.mark.parametrize("shape", [(3, 224, 160), (1, 224, 224)])
 def test_pictures_that_are_not_square_or_not_in_colour_are_refused(shape):
-    from attention.models.libraries import square
+    from attention.models.libraries import square_side
 
     with pytest.raises(zoo.ZooError, match="3 channels and square pictures are allowed"):
-        square("a network", shape)
+        square_side("a network", shape)
 
 
 def test_a_network_that_gives_no_score_for_each_class_is_refused():

@@ -27,14 +27,14 @@ class Agreement:
 def agreement(one: Floats, other: Floats) -> Agreement:
     """The agreement of two maps (H, W) of the same part of a picture, on whatever grids they are."""
     shape = (max(one.shape[0], other.shape[0]), max(one.shape[1], other.shape[1]))
-    first, second = sampled(one, shape), sampled(other, shape)
+    first, second = resampled(one, shape), resampled(other, shape)
     highest = first == first.max()
     return Agreement(
         rank_correlation(first, second), overlap(first, second), float((top(second) * highest).sum() / highest.sum())
     )
 
 
-def shifted(one: Floats, other: Floats) -> Doubles:
+def shift_correlations(one: Floats, other: Floats) -> Doubles:
     """The rank correlation of a map with another that is shifted on its own grid: (H W - 1,), all shifts but none.
 
     What leaves on one side comes in on the other, so the values and most of the smoothness stay. A map that is the
@@ -72,7 +72,7 @@ def similarity(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, IEEE Transactions on Image
     Processing 13 (2004), eq. 13, with K1 = 0.01 and K2 = 0.03; a map that is the same everywhere is 0 everywhere.
     """
-    first, second = (_scaled(values) for values in (one, other))
+    first, second = (_min_max_scaled(values) for values in (one, other))
     means, spreads = (first.mean(), second.mean()), (first.var(), second.var())
     covariance = (first * second).mean() - means[0] * means[1]
     brightness = (2 * means[0] * means[1] + 0.01**2) / (means[0] ** 2 + means[1] ** 2 + 0.01**2)
@@ -96,26 +96,28 @@ def top(values: NDArray[np.floating], share: float = TOP) -> Doubles:
     return above + ties * ((count - above.sum()) / ties.sum())
 
 
-def sampled(values: Floats, shape: tuple[int, int], window: Box = WHOLE) -> Doubles:
+def resampled(values: Floats, shape: tuple[int, int], window: Box = WHOLE) -> Doubles:
     """A part of a map (H, W) on another grid, by bilinear interpolation between the centres of its places."""
     left, above, right, below = window
-    rows, columns = _between(values.shape[0], shape[0], above, below), _between(values.shape[1], shape[1], left, right)
+    rows = _weights(values.shape[0], shape[0], above, below)
+    columns = _weights(values.shape[1], shape[1], left, right)
     return rows @ values.astype(np.float64) @ columns.T
 
 
 def centre_blob(shape: tuple[int, int]) -> Floats:
     """A map that knows only that photographers put things in the middle: a Gaussian, its deviation a quarter side."""
     rows, columns = ((np.arange(extent) + 0.5) / extent - 0.5 for extent in shape)
+    # -x^2 / (2 d^2) with the deviation d = 1/4.
     return np.exp(-8 * (rows[:, None] ** 2 + columns[None] ** 2)).astype(np.float32)
 
 
-def common(one: Box, other: Box) -> Box | None:
+def intersection(one: Box, other: Box) -> Box | None:
     """The part of a picture that both windows show, None where there is none."""
     window = (max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3]))
     return window if window[0] < window[2] and window[1] < window[3] else None
 
 
-def inside(part: Box, whole: Box) -> Box:
+def relative_box(part: Box, whole: Box) -> Box:
     """A part of a picture, told in shares of a window that holds it."""
     left, above, right, below = whole
     across, down = right - left, below - above
@@ -127,14 +129,14 @@ def inside(part: Box, whole: Box) -> Box:
     )
 
 
-def _between(extent: int, samples: int, start: float, end: float) -> Doubles:
+def _weights(extent: int, samples: int, start: float, end: float) -> Doubles:
     """The weights (samples, extent) with which the old places enter the new ones; beyond the outermost it is flat."""
     places = (start + (np.arange(samples) + 0.5) / samples * (end - start)) * extent - 0.5
     places = np.clip(places, 0, extent - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(extent)[None]))
 
 
-def _scaled(values: NDArray[np.floating]) -> Doubles:
+def _min_max_scaled(values: NDArray[np.floating]) -> Doubles:
     low, high = float(values.min()), float(values.max())
     return (values.astype(np.float64) - low) / ((high - low) or 1.0)
 

@@ -124,4 +124,5 @@ def over_pictures(effects: ArrayLike) -> OverPictures:
 
 def draws_for(number: int) -> int:
     """How many draws a figure of so many tests needs for each, so that one alone can be evidence: 99 at least."""
+    # The smallest p is 1 / (draws + 1), and Holm's correction multiplies it by the number of tests.
     return max(FEWEST_DRAWS, math.ceil(number / LEVEL) - 1)

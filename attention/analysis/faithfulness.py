@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.analysis.agreement import sampled
+from attention.analysis.agreement import resampled
 from attention.records import Doubles, Floats
 
 Predict = Callable[[Floats], NDArray[np.floating]]
@@ -62,13 +62,13 @@ def faithfulness(
     seed.
     """
     base = np.zeros_like(picture) if missing is None else missing
-    run = partial(_curve, picture, base, order(values, picture.shape[1:]), predict, steps)
+    run = partial(_curve, picture, base, pixel_order(values, picture.shape[1:]), predict, steps)
     return Faithfulness(run(insert=False), run(insert=True))
 
 
 def deletion(picture: Floats, values: Floats, predict: Predict, *, steps: int = STEPS) -> Curve:
     """The first of both curves alone, what is gone being the mean colour."""
-    return _curve(picture, np.zeros_like(picture), order(values, picture.shape[1:]), predict, steps, insert=False)
+    return _curve(picture, np.zeros_like(picture), pixel_order(values, picture.shape[1:]), predict, steps, insert=False)
 
 
 def blurred(picture: Floats) -> Floats:
@@ -77,10 +77,10 @@ def blurred(picture: Floats) -> Floats:
     return (rows @ picture.astype(np.float64) @ columns.T).astype(np.float32)
 
 
-def order(values: Floats, shape: tuple[int, ...]) -> NDArray[np.intp]:
+def pixel_order(values: Floats, shape: tuple[int, ...]) -> NDArray[np.intp]:
     """The pixels of a picture (H, W), counted row by row, the highest value of the map first."""
     height, width = shape
-    pixels = sampled(values, (height, width)).ravel()
+    pixels = resampled(values, (height, width)).ravel()
     return np.lexsort((np.random.default_rng(0).random(pixels.size), -pixels))
 
 
@@ -97,9 +97,9 @@ def random_maps(values: Floats, draws: int, seed: int = 0) -> tuple[Floats, ...]
     for _ in range(draws):
         noise = np.fft.rfft2(generator.standard_normal(values.shape))
         field = np.fft.irfft2(strength * noise / np.abs(noise), s=values.shape)
-        made = np.empty_like(own)
-        made[np.argsort(field, axis=None, kind="stable")] = own
-        maps.append(made.reshape(values.shape))
+        surrogate = np.empty_like(own)
+        surrogate[np.argsort(field, axis=None, kind="stable")] = own
+        maps.append(surrogate.reshape(values.shape))
     return tuple(maps)
 
 

@@ -44,7 +44,7 @@ def blocks(gates: Sequence[Gate]) -> tuple[Block, ...]:
     """
     found: list[list[Gate]] = []
     for gate in gates:
-        if found and _belongs(gate, found[-1]):
+        if found and _belongs_to(gate, found[-1]):
             found[-1].append(gate)
         else:
             found.append([gate])
@@ -68,7 +68,7 @@ def most_varied(blocks: Mapping[str, Sequence[Gate]], health: Sequence[GateHealt
     return max(blocks, key=varied)
 
 
-def _belongs(gate: Gate, group: Sequence[Gate]) -> bool:
+def _belongs_to(gate: Gate, group: Sequence[Gate]) -> bool:
     kinds = {other.kind for other in group}
     if gate.kind in kinds or gate.feature_shape != group[-1].feature_shape:
         return False
@@ -108,11 +108,12 @@ def block_called(name: str, *, first: bool = False) -> str:
 
 def gate_titles(gates: Sequence[Gate]) -> list[str]:
     """What the gates are called where they are read: after what made them, where their names are mere numbers."""
-    made = [gate.maker or gate.name for gate in gates]
-    return short_names([gate.name if made.count(title) > 1 else title for gate, title in zip(gates, made, strict=True)])
+    makers = [gate.maker or gate.name for gate in gates]
+    titles = (gate.name if makers.count(maker) > 1 else maker for gate, maker in zip(gates, makers, strict=True))
+    return short_names(list(titles))
 
 
-def averaged(gate: Gate, kind: Kind) -> Gate | None:
+def averaged_gate(gate: Gate, kind: Kind) -> Gate | None:
     """The gate as one of another kind, averaged over all else; None where it does not vary over what those do."""
     axes, kept = KINDS[gate.kind].axes_of(gate.values.ndim), set(KINDS[kind].axes)
     if not kept <= set(axes) or gate.values.ndim != len(axes) + 1:
@@ -139,7 +140,7 @@ def profiles(block: Block) -> dict[str, Gate]:
 
 
 def _first_averaged(block: Block, kind: Kind) -> Gate | None:
-    return next((view for gate in block.others if (view := averaged(gate, kind))), None)
+    return next((view for gate in block.others if (view := averaged_gate(gate, kind))), None)
 
 
 def features(gate: Gate) -> str:
@@ -158,7 +159,7 @@ ROUNDED = 2**-8
 """By how much positive numbers that add up to 1 can miss it where each is a bfloat16, the coarsest of the types."""
 
 
-def branches(gate: Gate) -> int:
+def branch_count(gate: Gate) -> int:
     """How many branches a softmax of a channel gate weighs against each other, adding up to 1 over them; else 1."""
     count, channels = gate.feature_shape[1:3] if len(gate.feature_shape) == 5 else (1, 0)
     if gate.activation != "softmax" or not KINDS[gate.kind].is_vector or gate.values.shape[1] != count * channels:
@@ -167,7 +168,7 @@ def branches(gate: Gate) -> int:
     return count if np.abs(sums - 1).max() <= ROUNDED else 1
 
 
-def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
+def neutral_value(gate: Gate, gates: Sequence[Gate]) -> float:
     """The value with which the gate does nothing: 1, or 1/K for a softmax over K branches, which are averaged then.
 
     `gates` are all of the pass: branches that are multiplied one by one are gates of one module. A softmax over places
@@ -178,7 +179,7 @@ def neutral(gate: Gate, gates: Sequence[Gate]) -> float:
         return 0.0
     owner = owner_of(gate.name)
     alike = [other for other in gates if owner_of(other.name) == owner and other.activation == "softmax"]
-    of_branches = len(alike) > 1 or "B" in KINDS[gate.kind].axes or branches(gate) > 1
+    of_branches = len(alike) > 1 or "B" in KINDS[gate.kind].axes or branch_count(gate) > 1
     if gate.activation != "softmax" or not of_branches:
         return 1.0
     return 1 / round(1 / float(np.mean([other.values.mean() for other in alike])))
@@ -193,7 +194,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def spread(groups: Sequence[NDArray[np.floating]]) -> dict[str, list[float]]:
+def five_numbers(groups: Sequence[NDArray[np.floating]]) -> dict[str, list[float]]:
     """The ends, the quartiles and the median of each group of numbers; NaN is no number."""
     names = ("minimum", "lower quartile", "median", "upper quartile", "maximum")
     found = [
@@ -210,7 +211,7 @@ NINTHS = (
 
 
 @dataclass(frozen=True)
-class Look:
+class MapStats:
     """Where one spatial gate is open: the map's extremes and mean, and the ninth of it that is most open."""
 
     minimum: float
@@ -230,9 +231,9 @@ class Look:
         return self.maximum - self.minimum < 0.1
 
 
-def look(spatial: Floats) -> Look:
+def map_stats(spatial: Floats) -> MapStats:
     """The summary of one picture's spatial gate, (H, W)."""
-    return Look(float(spatial.min()), float(spatial.max()), float(spatial.mean()), highest_ninth(spatial)[0])
+    return MapStats(float(spatial.min()), float(spatial.max()), float(spatial.mean()), highest_ninth(spatial)[0])
 
 
 def highest_ninth(values: NDArray[np.floating]) -> tuple[str, float]:
@@ -253,7 +254,7 @@ def ninths(values: NDArray[np.floating]) -> dict[tuple[int, int], float]:
 
 
 @dataclass(frozen=True)
-class Passing:
+class ChannelStats:
     """What one channel gate lets through: how many channels stand above 0.9 and below 0.1, and the strongest."""
 
     channels: int
@@ -262,10 +263,10 @@ class Passing:
     strongest: int
 
 
-def passing(gate: Floats) -> Passing:
+def channel_stats(gate: Floats) -> ChannelStats:
     """The summary of one picture's channel gate, (C,); of equal channels the first is named."""
     opened, held = int((gate > 0.9).sum()), int((gate < 0.1).sum())
-    return Passing(len(gate), opened, held, int(gate.argmax()))
+    return ChannelStats(len(gate), opened, held, int(gate.argmax()))
 
 
 def by_strength(values: Floats) -> NDArray[np.intp]:

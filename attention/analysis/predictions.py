@@ -29,7 +29,7 @@ class PredictionError(GatescopeError):
     """A network that does not answer with a score for each class; the message says with what."""
 
 
-def recognised(outputs: NDArray[np.floating]) -> Outputs:
+def recognise_outputs(outputs: NDArray[np.floating]) -> Outputs:
     """What the outputs of a network for several pictures, (N, classes), are, by their values alone.
 
     Two or more that are never negative and sum to one are probabilities; what always lies from 0 to 1 besides are
@@ -42,11 +42,11 @@ def recognised(outputs: NDArray[np.floating]) -> Outputs:
     return "probabilities" if sums_to_one else "scores"
 
 
-def table(output: Any) -> Floats:
+def score_table(output: Any) -> Floats:
     """A network's answers, (N, classes), one class at least. Raises PredictionError where it returns anything else."""
     shape: Sequence[int] = getattr(output, "shape", ())
     if len(shape) != 2 or shape[1] < 1:
-        raise PredictionError(f"The network returns {returned(output)}, not a score for each class: it predicts none.")
+        raise PredictionError(f"The network returns {describe(output)}, not a score for each class: it predicts none.")
     if hasattr(output, "cpu"):  # a tensor, which may lie on another device, in a precision that numpy lacks
         output = output.detach().float().cpu()
     return np.asarray(output, np.float32)
@@ -58,7 +58,7 @@ def logits(output: Any, outputs: Outputs = "logits") -> Floats:
     Of probabilities their logarithms, of scores log(p / (1 - p)), both of numbers held within float32's reach of 0 and
     1. Raises PredictionError where the answers are not finite numbers, or not what `outputs` says they are.
     """
-    values = table(output)
+    values = score_table(output)
     if not np.isfinite(values).all():
         raise PredictionError("The network's scores are not all finite numbers, so it predicts no class.")
     if outputs == "values":
@@ -68,20 +68,21 @@ def logits(output: Any, outputs: Outputs = "logits") -> Floats:
     if ((values < -SUM_ERROR) | (values > 1 + SUM_ERROR)).any():
         run = span(values.min(), values.max())
         raise PredictionError(f"The network's outputs are taken for {outputs}, and run from {run}; 0 to 1 is allowed.")
+    # 1 - 2^-24 is the last float32 below 1: of a score of 1 the odds would be infinite.
     inside = np.clip(values.astype(np.float64), SMALLEST, 1 if outputs == "probabilities" else 1 - 2**-24)
     odds = inside if outputs == "probabilities" else inside / (1 - inside)
     return np.log(odds).astype(np.float32)
 
 
-def returned(output: Any, most: int = 3) -> str:
+def describe(output: Any, most: int = 3) -> str:
     """What a network returns, in words: `a dict of out (a tensor of 1 × 21 × 56 × 56)`."""
     if hasattr(output, "shape"):
         return f"a tensor of {' × '.join(map(str, output.shape))}" if output.shape else "one number"
     kind = "dict" if isinstance(output, Mapping) else "list" if isinstance(output, list) else "tuple"
     if isinstance(output, Mapping):
-        parts = [f"{key} ({returned(value, 0)})" for key, value in list(output.items())[:most]]
+        parts = [f"{key} ({describe(value, 0)})" for key, value in list(output.items())[:most]]
     elif isinstance(output, list | tuple):
-        parts = [returned(value, 0) for value in output[:most]]
+        parts = [describe(value, 0) for value in output[:most]]
     else:
         return f"an object of the type {type(output).__name__}"
     if not parts:
@@ -106,7 +107,7 @@ def is_independent(outputs: Outputs, classes: int) -> bool:
     return outputs == "scores" or classes == 1
 
 
-def choosing(outputs: Outputs, classes: int) -> str:
+def choice_in_words(outputs: Outputs, classes: int) -> str:
     """What the probabilities of so many classes have to do with one another, in words."""
     return "each has a probability of its own" if is_independent(outputs, classes) else "it must choose among them"
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from attention.analysis.gates import Block, channel_view, highest_ninth, look, profiles, spatial_view
+from attention.analysis.gates import Block, channel_view, highest_ninth, map_stats, profiles, spatial_view
 from attention.kinds import Kind
-from attention.records import Floats
+from attention.records import Doubles, Floats
 
 View = tuple[str, Kind]
 """One simple view of a block's gates: the name of the block, and what its values vary over."""
@@ -64,17 +63,17 @@ class AgainstUsual:
         return len(self.others)
 
     @property
-    def usual(self) -> NDArray[np.float64]:
+    def usual(self) -> Doubles:
         """The mean over the other pictures."""
         return self.others.mean(0, dtype=np.float64)
 
     @property
-    def difference(self) -> NDArray[np.float64]:
+    def difference(self) -> Doubles:
         """This picture's less the usual."""
         return self.values - self.usual
 
     @cached_property
-    def distances(self) -> NDArray[np.float64]:
+    def distances(self) -> Doubles:
         """The root mean square distance of each picture's gate from the mean over all the others': (n + 1,).
 
         This picture's is the first. Each is measured alike, so that its rank among them is a fair one.
@@ -82,29 +81,29 @@ class AgainstUsual:
         return np.sqrt((self._from_rest**2).reshape(self.count + 1, -1).mean(1))
 
     @cached_property
-    def _from_rest(self) -> NDArray[np.float64]:
+    def _from_rest(self) -> Doubles:
         """Each picture's gate less the mean over all the others': (n + 1, ...), this picture's first."""
         every = np.concatenate([self.values[None], self.others]).astype(np.float64)
         return (every - every.mean(0)) * (len(every) / (len(every) - 1))
 
     @property
-    def nearer(self) -> int:
+    def nearer_count(self) -> int:
         """How many of the other pictures are nearer to their usual gate than this one."""
         own, *others = self.distances
         return int((np.asarray(others) < own).sum())
 
     @property
-    def alike(self) -> int:
+    def same_place(self) -> int:
         """For how many of the other pictures the gate is most open where it is for this one."""
         return sum(most_open(other) == most_open(self.values) for other in self.others)
 
     @property
-    def grey_alike(self) -> bool:
+    def grey_same_place(self) -> bool:
         """Whether it is most open there for a grey card too."""
         return most_open(self.grey) == most_open(self.values)
 
     @property
-    def opened(self) -> tuple[str, float]:
+    def most_opened(self) -> tuple[str, float]:
         """Where it is most above the usual gate, in words, and by how much: a channel, or the mean of a ninth."""
         return _highest(self.difference)
 
@@ -116,7 +115,7 @@ class AgainstUsual:
         return sum(other >= own for other in others)
 
 
-def _highest(difference: NDArray[np.float64]) -> tuple[str, float]:
+def _highest(difference: Doubles) -> tuple[str, float]:
     if difference.ndim == 2:
         return highest_ninth(difference)
     most = int(difference.argmax())
@@ -125,4 +124,4 @@ def _highest(difference: NDArray[np.float64]) -> tuple[str, float]:
 
 def most_open(values: Floats) -> str:
     """Where a gate is most open: the ninth of a map (H, W), one of `NINTHS`, or the number of a channel."""
-    return look(values).place if values.ndim == 2 else str(int(values.argmax()))
+    return map_stats(values).place if values.ndim == 2 else str(int(values.argmax()))

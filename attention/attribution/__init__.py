@@ -5,7 +5,7 @@ layers   which blocks put out a map, and what the network computes besides
 methods  the methods: what each costs, where it is valid, and how it is run
 """
 
-from attention.attribution.heatmaps import Attributor, randomised
+from attention.attribution.heatmaps import Attributor, shuffled_copies
 from attention.attribution.layers import AttributionError, Layers
 from attention.attribution.methods import (
     METHODS,

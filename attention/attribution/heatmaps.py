@@ -15,20 +15,21 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from attention.attribution.layers import AttributionError, Layers, look
+from attention.attribution.layers import AttributionError, Layers, inspect_layers
 from attention.attribution.methods import AT_ONCE, GradCam, Method
 from attention.limits import PASSES, Limits, at_once
-from attention.records import Heatmap, Report, in_rows
+from attention.records import Heatmap, Report, in_rows, within
 
 HEAD = "head"
 
 
-def shadow(module: nn.Module) -> nn.Module:
+def shared_copy(module: nn.Module) -> nn.Module:
     """A copy in eval mode whose parameters and buffers are the module's own memory, and ask for no gradient.
 
     In eval mode nothing writes into that memory, so any number of copies can run beside the module itself.
     Raises AttributionError where the module cannot be copied.
     """
+    # What deepcopy finds in its memo it takes for a copy that is there already.
     shared: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in module.parameters()}
     shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}
     try:
@@ -53,17 +54,17 @@ class Shadows:
         self._free: deque[nn.Module] = deque()
 
     @contextmanager
-    def lent(self) -> Iterator[nn.Module]:
+    def borrowed(self) -> Iterator[nn.Module]:
         """A copy that nobody else has. After an error it may still carry hooks, and is thrown away."""
         try:
             one = self._free.pop()
         except IndexError:
-            one = self._made()
+            one = self._new_copy()
         yield one
         self._free.append(one)
 
-    def _made(self) -> nn.Module:
-        one, score = shadow(self._module), self._score
+    def _new_copy(self) -> nn.Module:
+        one, score = shared_copy(self._module), self._score
 
         def scored(module: nn.Module, inputs: Any, output: Any) -> Any:
             return in_rows(output if score is None else score(output), inputs)
@@ -72,7 +73,7 @@ class Shadows:
         return one
 
 
-def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
+def weight_groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
     """The modules with parameters of their own by block, from the head (all after the last block) down to the input.
 
     What stands between two blocks goes with the one before it, what stands before the first with that.
@@ -80,8 +81,7 @@ def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {name: [] for name in layers.blocks}
     block, last = next(iter(layers.blocks), HEAD), layers.blocks[-1:]
     for name in layers.finished:
-        inside = next((each for each in layers.blocks if name == each or name.startswith(f"{each}.")), None)
-        block = inside or block
+        block = next((each for each in layers.blocks if within(name, each)), block)
         if next(module.get_submodule(name).parameters(recurse=False), None) is not None:
             found.setdefault(block, []).append(name)
         if (name,) == tuple(last):
@@ -90,13 +90,13 @@ def groups(module: nn.Module, layers: Layers) -> dict[str, list[str]]:
     return {name: found[name] for name in order if found.get(name)}
 
 
-def randomised(module: nn.Module, layers: Layers, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
+def shuffled_copies(module: nn.Module, layers: Layers, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
     """For each group from the head down: its name, and a copy whose weights are shuffled in it and all above it.
 
     It is one copy, which goes on changing as the next is asked for; the module's own weights stay.
     """
-    copy, generator = shadow(module), Generator().manual_seed(seed)
-    for group, names in groups(module, layers).items():
+    copy, generator = shared_copy(module), Generator().manual_seed(seed)
+    for group, names in weight_groups(module, layers).items():
         for name in names:
             for parameter in copy.get_submodule(name).parameters(recurse=False):
                 order = torch.randperm(parameter.numel(), generator=generator)
@@ -125,8 +125,8 @@ class Attributor:
         """What can be read of a picture of this shape (1, C, H, W); costs one pass the first time."""
         key = tuple(shape)
         if key not in self._layers:
-            with torch.inference_mode(False), self._shadows.lent() as copy:
-                self._layers[key] = look(copy, key)
+            with torch.inference_mode(False), self._shadows.borrowed() as copy:
+                self._layers[key] = inspect_layers(copy, key)
         return self._layers[key]
 
     def __call__(
@@ -143,13 +143,14 @@ class Attributor:
         layers = self.layers(picture.shape)
         total = method.passes(picture.shape, layers).forward
         taken = PASSES.taking(layers.bytes * min(total, at_once(layers.bytes, AT_ONCE)))
-        with taken, torch.inference_mode(False), torch.enable_grad(), self._shadows.lent() as copy:
+        with taken, torch.inference_mode(False), torch.enable_grad(), self._shadows.borrowed() as copy:
             hook = copy.register_forward_pre_hook(_Counter(progress, total)) if progress else None
             try:
+                # A clone, since some methods have the picture itself ask for a gradient.
                 values = method.run(copy, picture.clone(), target, layers).detach().float().cpu().numpy()
                 promised = method.promised(copy, picture, target)
             except RuntimeError as error:
-                if not any(said in str(error) for said in CUT_OFF):
+                if not any(phrase in str(error) for phrase in CUT_OFF):
                     raise
                 cut = "This network cuts its gradients off, by no_grad or detach"
                 raise AttributionError(f"{cut}, and {method.title} needs them; Occlusion goes without.") from error

@@ -12,9 +12,9 @@ from torch.overrides import TorchFunctionMode
 from attention.records import GatescopeError
 
 ACTIVATIONS = {"relu", "relu6", "hardtanh", "silu", "gelu", "hardswish", "elu", "celu", "selu", "leaky_relu"}
+ACTIVATIONS |= {"prelu", "rrelu", "mish", "softplus"}
 MOST_OTHERS = 8
 """Tokens that may stand before those of the places: a class token, one for distillation, registers."""
-ACTIVATIONS |= {"prelu", "rrelu", "mish", "softplus"}
 
 
 class AttributionError(GatescopeError):
@@ -100,7 +100,7 @@ class _Activations(TorchFunctionMode):
 
 
 @torch.no_grad()
-def look(copy: nn.Module, shape: Sequence[int]) -> Layers:
+def inspect_layers(copy: nn.Module, shape: Sequence[int]) -> Layers:
     """One pass of an input of this shape (1, C, H, W) over a copy that nobody else uses.
 
     Raises AttributionError where the output is not (1, classes).
@@ -154,21 +154,21 @@ def _places(output: Sequence[int], picture: Sequence[int]) -> Places | None:
     """Where an output of this shape has a map in the proportions of the picture; None where it has none."""
     if len(output) == 4:
         _, *sizes = output
-        if _alike(sizes[1], sizes[2], picture):
+        if _is_map(sizes[1], sizes[2], picture):
             return Places(sizes[1], sizes[2], channels=sizes[0])
-        return Places(sizes[0], sizes[1], "last", channels=sizes[2]) if _alike(sizes[0], sizes[1], picture) else None
+        return Places(sizes[0], sizes[1], "last", channels=sizes[2]) if _is_map(sizes[0], sizes[1], picture) else None
     if len(output) != 3:
         return None
     tall, wide = picture[2:]
     for others in range(min(MOST_OTHERS, output[1]) + 1):
         height = round(math.sqrt((output[1] - others) * tall / wide))
         width = (output[1] - others) // max(height, 1)
-        if height * width == output[1] - others and _alike(height, width, picture):
+        if height * width == output[1] - others and _is_map(height, width, picture):
             return Places(height, width, "tokens", others, channels=output[2])
     return None
 
 
-def _alike(height: int, width: int, picture: Sequence[int]) -> bool:
+def _is_map(height: int, width: int, picture: Sequence[int]) -> bool:
     """Whether a map of this height and width has more than one place, in the proportions of a picture (1, C, H, W)."""
     tall, wide = picture[2:]
     return height * width > 1 and abs(height * wide - width * tall) <= max(tall, wide)

@@ -198,6 +198,7 @@ class ScoreCam(GradCam):
         """Maps (N, 1, h, w) in the picture's size, from 0 to 1 each."""
         masks = nn.functional.interpolate(maps, picture.shape[2:], mode="bilinear")
         low, high = (end(masks, (2, 3), keepdim=True) for end in (torch.amin, torch.amax))
+        # Divided by the least positive number, a map that is the same everywhere is 0, and not NaN.
         return ((masks - low) / (high - low).clamp_min(torch.finfo(masks.dtype).tiny)).to(picture.dtype)
 
 

@@ -23,30 +23,30 @@ _ORDER = "NBCKDHWL"
 _KINDS: dict[frozenset[str], Kind] = {frozenset(row.axes): kind for kind, row in KINDS.items()}
 
 
-def standard(shape: Sequence[int]) -> Axes:
+def standard_axes(shape: Sequence[int]) -> Axes:
     """The axes as PyTorch's layers lay them out, by the number of dimensions."""
     letters = _LAYOUTS.get(len(shape), "N" + "L" * (len(shape) - 1))
     return tuple(((letter, size),) for letter, size in zip(letters, shape, strict=False))
 
 
-def volumes(shape: Sequence[int]) -> Axes:
+def volume_axes(shape: Sequence[int]) -> Axes:
     """The axes of 3-D features, which their number would take for stacked branches."""
     return tuple(((letter, size),) for letter, size in zip("NCDHW", shape, strict=True))
 
 
-def fitted(axes: Axes | None, shape: Sequence[int]) -> Axes:
+def fit_axes(axes: Axes | None, shape: Sequence[int]) -> Axes:
     """The axes followed so far, with the extents of this shape; the standard one where nothing is known."""
     if axes is None or len(axes) != len(shape):
-        return standard(shape)
-    return tuple(map(_resized, axes, shape, standard(shape)))
+        return standard_axes(shape)
+    return tuple(map(_resized, axes, shape, standard_axes(shape)))
 
 
 def _resized(axis: tuple[Factor, ...], size: int, default: tuple[Factor, ...]) -> tuple[Factor, ...]:
     if math.prod(extent for _, extent in axis) == size:
         return axis
     letters = frozenset(letter for letter, _ in axis)
-    if len(merged(letters)) == 1:
-        return (((*merged(letters),)[0], size),)
+    if len(merge_branches(letters)) == 1:
+        return (((*merge_branches(letters),)[0], size),)
     return (("L", size),) if letters else default
 
 
@@ -66,16 +66,16 @@ def runs(old: Sequence[int], new: Sequence[int]) -> list[tuple[range, range]]:
     return pairs
 
 
-def regrouped(axes: Axes | None, old: Sequence[int], new: Sequence[int]) -> Axes:
+def reshape_axes(axes: Axes | None, old: Sequence[int], new: Sequence[int]) -> Axes:
     """The axes after a reshape from the old shape to the new one."""
-    before = fitted(axes, old)
+    before = fit_axes(axes, old)
     after: list[tuple[Factor, ...]] = []
     for left, right in runs(old, new):
-        after += _dealt([factor for i in left for factor in before[i]], [new[j] for j in right])
+        after += _deal_factors([factor for i in left for factor in before[i]], [new[j] for j in right])
     return tuple(after)
 
 
-def _dealt(factors: Iterable[Factor], sizes: Sequence[int]) -> list[tuple[Factor, ...]]:
+def _deal_factors(factors: Iterable[Factor], sizes: Sequence[int]) -> list[tuple[Factor, ...]]:
     rest = [factor for factor in factors if factor[1] > 1]
     dealt = []
     for size in sizes:
@@ -89,11 +89,11 @@ def _dealt(factors: Iterable[Factor], sizes: Sequence[int]) -> list[tuple[Factor
                 rest.insert(0, (letter, extent // taken))
             size //= taken
             axis.append((letter, taken))
-        dealt.append(_joined(axis))
+        dealt.append(_join_neighbours(axis))
     return dealt
 
 
-def _joined(axis: list[Factor]) -> tuple[Factor, ...]:
+def _join_neighbours(axis: list[Factor]) -> tuple[Factor, ...]:
     """Neighbours of one letter are one factor again; without this, windowed attention grows its axes without end."""
     joined: list[Factor] = []
     for letter, extent in axis:
@@ -103,25 +103,25 @@ def _joined(axis: list[Factor]) -> tuple[Factor, ...]:
     return tuple(joined)
 
 
-def letters(axes: Axes, dimensions: Iterable[int]) -> frozenset[str]:
+def letters_of(axes: Axes, dimensions: Iterable[int]) -> frozenset[str]:
     """What these dimensions mean, the samples aside."""
     return frozenset(letter for d in dimensions for letter, _ in axes[d]) - {"N"}
 
 
-def kind(letters: frozenset[str]) -> Kind:
+def kind_of(letters: frozenset[str]) -> Kind:
     """The kind of a gate that varies over these axes: with channels and several axes of places it is a full one."""
-    letters = merged(letters)
+    letters = merge_branches(letters)
     if "L" in letters:
         return "full" if "C" in letters else "token"
     return _KINDS.get(letters, "full")
 
 
-def merged(letters: frozenset[str]) -> frozenset[str]:
+def merge_branches(letters: frozenset[str]) -> frozenset[str]:
     """Channels of branches are channels: only a gate over the branches alone has the axis of branches."""
     return letters - {"B"} | {"C"} if "B" in letters and letters - {"N", "B"} else letters
 
 
-def unfolded(axes: Axes, shape: Sequence[int], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Axes | None:
+def axes_after_unfold(axes: Axes, shape: Sequence[int], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Axes | None:
     """The axes after `Tensor.unfold`, which puts windows last, or `F.unfold`, which puts them beside the channels."""
     if len(shape) == len(axes) + 1:
         return (*axes, (("K", shape[-1]),))
@@ -139,7 +139,7 @@ def unfolded(axes: Axes, shape: Sequence[int], args: Sequence[Any], kwargs: Mapp
     return (axes[0], (("C", shape[1] // window), ("K", window)), places)
 
 
-def widened(letters: frozenset[str], axes: Axes, shape: Sequence[int]) -> frozenset[str]:
+def with_narrow_places(letters: frozenset[str], axes: Axes, shape: Sequence[int]) -> frozenset[str]:
     """A gate over all places of a map is one over its height and width too where the map is one pixel high or wide."""
     narrow = {letter for axis, size in zip(axes, shape, strict=True) if size == 1 for letter, _ in axis} & _PLACES
     wide = {letter for axis, size in zip(axes, shape, strict=True) if size > 1 for letter, _ in axis} & _PLACES
@@ -156,9 +156,9 @@ class Layout:
 
     def __init__(self, axes: Axes, kept: frozenset[str]) -> None:
         in_order = [letter for axis in axes for letter, _ in axis]
-        if merged(kept) != kept:  # the channels of one branch after those of another
+        if merge_branches(kept) != kept:  # the channels of one branch after those of another
             axes = tuple(tuple(("C" if letter == "B" else letter, size) for letter, size in axis) for axis in axes)
-        self._kept = merged(kept) | {"N"}
+        self._kept = merge_branches(kept) | {"N"}
         self._axes = axes
         factors = [factor for axis in axes for factor in axis]
         self._letters = [letter for letter, _ in factors]
@@ -195,7 +195,7 @@ class Layout:
         return math.prod(extent for own, extent in zip(self._letters, self._extents, strict=True) if own == letter)
 
 
-def narrowed(gate: Tensor, varying: frozenset[int], rank: int) -> Tensor:
+def narrow_to(gate: Tensor, varying: frozenset[int], rank: int) -> Tensor:
     """A view of the gate with `rank` dimensions and extent 1 in all that it does not vary over."""
     gate = gate.reshape((1,) * (rank - gate.dim()) + tuple(gate.shape)) if gate.dim() < rank else gate
     for d in range(rank):
@@ -204,7 +204,7 @@ def narrowed(gate: Tensor, varying: frozenset[int], rank: int) -> Tensor:
     return gate
 
 
-def broadcast(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...] | None:
+def broadcast_shape(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...] | None:
     """The shape of a product; None where the two do not go together."""
     rank = max(len(left), len(right))
     pairs = list(zip((1,) * (rank - len(left)) + tuple(left), (1,) * (rank - len(right)) + tuple(right), strict=True))
@@ -213,7 +213,7 @@ def broadcast(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...] | No
     return tuple(other if one == 1 else one for one, other in pairs)
 
 
-def varying(tensor: Tensor, constant: frozenset[int], shape: Sequence[int]) -> frozenset[int]:
+def varying_dimensions(tensor: Tensor, constant: frozenset[int], shape: Sequence[int]) -> frozenset[int]:
     """The dimensions of a product of this shape over which the operand varies."""
     offset = len(shape) - tensor.dim()
     return frozenset(

@@ -145,7 +145,7 @@ def operation(function: Callable[..., Any]) -> str:
     return name
 
 
-def in_place(function: Callable[..., Any]) -> bool:
+def writes_in_place(function: Callable[..., Any]) -> bool:
     """Whether the call writes its result into its first argument."""
     spelled = getattr(function, "__name__", "").split(".")[0]
     return spelled == "__imul__" or (spelled.endswith("_") and not spelled.endswith("__"))
@@ -168,7 +168,7 @@ def in_one_storage(one: Tensor, other: Tensor) -> bool:
         return False
 
 
-def written(target: Tensor, living: Iterable[Tensor]) -> list[Tensor]:
+def tensors_written(target: Tensor, living: Iterable[Tensor]) -> list[Tensor]:
     """A tensor that is written into, and the one of which it is a part: in inference mode the largest that lives."""
     whole = target._base
     if whole is None and target.is_inference():

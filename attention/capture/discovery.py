@@ -14,11 +14,11 @@ from attention.capture.calls import (
     Call,
     TensorInfo,
     TensorInfos,
-    in_place,
     new_preactivation,
     operation,
     tensors_in,
-    written,
+    tensors_written,
+    writes_in_place,
 )  # fmt: skip
 from attention.capture.gates import Gates, TraceError, fused_attention
 from attention.capture.matching import (
@@ -30,7 +30,7 @@ from attention.capture.matching import (
     match_gate,
     multiplies_inside,
 )  # fmt: skip
-from attention.capture.propagation import gated, info_of_output, makes_new_numbers
+from attention.capture.propagation import info_of_output, info_of_product, makes_new_numbers
 from attention.capture.steps import StepRecorder, features
 
 Function = Callable[..., Any]
@@ -60,7 +60,7 @@ class DiscoveryMode(TorchFunctionMode):
             if isinstance(outcome, GateMatch):
                 return self._gate(func, product, infos, outcome)
             self._reject(outcome)
-        output = run(name, func, args, kwargs)
+        output = call_unwatched(name, func, args, kwargs)
         self._follow_call(name, args, kwargs, output)
         return output
 
@@ -101,7 +101,7 @@ class DiscoveryMode(TorchFunctionMode):
         info = self._infos.info_of(source)
         if not info.depends or source is target:
             return
-        for buffer in written(target, self._infos.living()):
+        for buffer in tensors_written(target, self._infos.living()):
             if buffer.is_floating_point():
                 old = self._infos.info_of(buffer)
                 known = old.depends and old.preactivations
@@ -118,26 +118,26 @@ class DiscoveryMode(TorchFunctionMode):
         owner, number, edited = self._gates.add(product.aligned[which], match)
         asked = recorder.asked(owner, number) if recorder is not None else ()
         before = features(feature, match.axes) if asked else None
-        output = multiplied(func, product, match, edited)
-        self._infos.put(output, gated(infos[1 - which], infos[which], match.samples))
+        output = multiply(func, product, match, edited)
+        self._infos.put(output, info_of_product(infos[1 - which], infos[which], match.samples))
         if recorder is not None and asked:
             recorder.keep(asked, gate, before, features(output, match.axes), turn=match.samples is not None)
         return output
 
 
-def run(name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_unwatched(name: str, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the call gives when nobody watches."""
     attended = fused_attention() if name == "multi_head_attention_forward" else None
     return func(*args, **kwargs) if attended is None else attended
 
 
-def multiplied(func: Function, product: Product, match: GateMatch, edited: Tensor | None) -> Tensor:
+def multiply(func: Function, product: Product, match: GateMatch, edited: Tensor | None) -> Tensor:
     """The product as the module wrote it, of the same operands in the same order, but for an edited gate."""
     if edited is None:
         return func(*product.args, **product.kwargs)
     if not product.operands[match.which].is_floating_point():  # a mask, which multiplies in the features' precision
         edited = edited.to(product.operands[1 - match.which].dtype)
-    if in_place(func) and product.positions[match.which] == 0:
+    if writes_in_place(func) and product.positions[match.which] == 0:
         args, kwargs = product.replaced(match.which, edited.expand(match.shape).clone())
         return product.operands[match.which].copy_(func(*args, **kwargs))
     args, kwargs = product.replaced(match.which, edited)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from attention.capture.axes import narrowed
+from attention.capture.axes import narrow_to
 from attention.capture.matching import GateMatch, Rejection
 from attention.records import Floats, Gate, GatescopeError, Rejected, owner_of
 
@@ -59,12 +59,12 @@ class Gates:
         """Writes one gate down -> its owner, its number there, and the edited gate where it has an edit."""
         owner, layout = self._owners.running(), match.layout
         number = self._number(owner, match.samples)
-        narrow = gate if gate.shape == layout.sizes else narrowed(gate, match.varying, len(match.shape))
+        narrow = gate if gate.shape == layout.sizes else narrow_to(gate, match.varying, len(match.shape))
         self._applied.append(_AppliedGate(owner, number, own_copy(narrow), match))
         for name in possible_names(owner, number) if self._edits else ():
             if name in self._edits:
                 edited = self._edited(name, layout.values(narrow), match.samples)
-                return owner, number, _alike(layout.gate(edited), gate)
+                return owner, number, _laid_out_like(layout.gate(edited), gate)
         return owner, number, None
 
     def _number(self, owner: str, samples: tuple[int, int] | None) -> int:
@@ -91,7 +91,7 @@ class Gates:
         dtype = values.dtype if values.is_floating_point() else torch.float32
         return edited.to(dtype=dtype, device=values.device)
 
-    def named(self) -> dict[str, Gate]:
+    def by_name(self) -> dict[str, Gate]:
         """The gates by name: `#1`, `#2` ... where a module applied several, or is the network, which has no name. The
         turns of a loop over the pictures are put together in the order of the pictures."""
         values = to_host([each.match.layout.values(each.narrow, shaped=False) for each in self._applied])
@@ -170,9 +170,8 @@ def check_names(asked: Iterable[str], names: Iterable[str], what: str) -> None:
         if name not in names:
             inside = [other for other in names if other.startswith(str(name))]
             near = inside[:4] or difflib.get_close_matches(str(name), names, n=4, cutoff=0.0)
-            allowed = (
-                f"the nearest of its {len(names)} gates are {', '.join(map(repr, near))}" if names else "it has none"
-            )
+            nearest = f"the nearest of its {len(names)} gates are {', '.join(map(repr, near))}"
+            allowed = nearest if names else "it has none"
             raise TraceError(f"{what} {name!r}, which names no gate that this pass applied: {allowed}")
 
 
@@ -193,7 +192,7 @@ def own_copy(tensor: Tensor) -> Tensor:
     return (tensor.detach() if tensor.requires_grad else tensor).clone(memory_format=torch.contiguous_format)
 
 
-def _alike(edited: Tensor, gate: Tensor) -> Tensor:
+def _laid_out_like(edited: Tensor, gate: Tensor) -> Tensor:
     """The edited gate, laid out in memory like the original, so that the product is laid out the same."""
     if edited.shape == gate.shape:
         return torch.empty_like(gate, dtype=edited.dtype).copy_(edited)

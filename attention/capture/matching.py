@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -36,29 +37,21 @@ class Product(NamedTuple):
         return (*self.args[:position], gate, *self.args[position + 1 :]), self.kwargs
 
 
-def _plain(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
-    positions = ("input" if not args else 0, "other" if len(args) < 2 else 1)
-    return _pair(args, kwargs, positions)
-
-
-def _addition(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
-    positions = ("tensor1" if len(args) < 2 else 1, "tensor2" if len(args) < 3 else 2)
-    return _pair(args, kwargs, positions)
-
-
-def _pair(args: tuple[Any, ...], kwargs: dict[str, Any], positions: tuple[int | str, int | str]) -> Product | None:
+def _parse_pair(args: tuple[Any, ...], kwargs: dict[str, Any], *, first: int, names: tuple[str, str]) -> Product | None:
+    """The operands stand at the position `first` and the next one, or under these names."""
+    positions = (first if len(args) > first else names[0], first + 1 if len(args) > first + 1 else names[1])
     left, right = (args[each] if isinstance(each, int) else kwargs.get(each) for each in positions)
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return Product(args, kwargs, positions, (left, right), (left, right))
     return None
 
 
-def _einsum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
+def _parse_einsum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
     """`nchw,nc->nchw`: no index is summed, one operand has all of them."""
     if len(args) != 3 or not isinstance(args[0], str) or args[0].count("->") != 1 or args[0].count(",") != 1:
         return None
-    *subscripts, output = _spelled(args[0], args[1:])
-    if output not in subscripts or any(not _within(given, output) for given in subscripts):
+    *subscripts, output = _subscripts(args[0], args[1:])
+    if output not in subscripts or any(not _is_gate_subscript(given, output) for given in subscripts):
         return None
 
     def align(given: str, operand: Tensor) -> Tensor:
@@ -75,7 +68,7 @@ def _einsum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Product | None:
     return Product(args, kwargs, (1, 2), (args[1], args[2]), aligned, restore)
 
 
-def _spelled(equation: str, operands: Sequence[Tensor]) -> list[str]:
+def _subscripts(equation: str, operands: Sequence[Tensor]) -> list[str]:
     """The subscripts of the operands and of the output, with letters for the dots."""
     inputs, output = equation.replace(" ", "").split("->")
     named = inputs.replace("...", "").split(",")
@@ -88,15 +81,15 @@ def _spelled(equation: str, operands: Sequence[Tensor]) -> list[str]:
     ]
 
 
-def _within(given: str, output: str) -> bool:
+def _is_gate_subscript(given: str, output: str) -> bool:
     """Whether an operand has the samples' index and none that is repeated or summed."""
     return output[:1] in given and len(set(given)) == len(given) and set(given) <= set(output)
 
 
 PRODUCTS: dict[str, Callable[[tuple[Any, ...], dict[str, Any]], Product | None]] = {
-    "mul": _plain,
-    "addcmul": _addition,
-    "einsum": _einsum,
+    "mul": partial(_parse_pair, first=0, names=("input", "other")),
+    "addcmul": partial(_parse_pair, first=1, names=("tensor1", "tensor2")),
+    "einsum": _parse_einsum,
 }
 
 
@@ -165,12 +158,12 @@ def match_gate(product: Product, infos: tuple[TensorInfo, TensorInfo]) -> GateMa
     left, right = product.aligned
     if not (infos[0].depends and infos[1].depends and (left.is_floating_point() or right.is_floating_point())):
         return None
-    shape = axes.broadcast(left.shape, right.shape)
+    shape = axes.broadcast_shape(left.shape, right.shape)
     if shape is None or len(shape) < 2:
         return None
     reordered = product.restore is not None
     sides = [
-        Operand(info, axes.varying(tensor, frozenset() if reordered else info.constant, shape))
+        Operand(info, axes.varying_dimensions(tensor, frozenset() if reordered else info.constant, shape))
         for tensor, info in zip(product.aligned, infos, strict=True)
     ]
     first = _match(product, 0, sides, shape)
@@ -186,15 +179,16 @@ def match_gate(product: Product, infos: tuple[TensorInfo, TensorInfo]) -> GateMa
 
 def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int, ...]) -> GateMatch | Rejection | None:
     gate, feature = sides[which], sides[1 - which]
-    meaning = axes.fitted(feature.info.axes, shape)
+    meaning = axes.fit_axes(feature.info.axes, shape)
     everywhere = frozenset(d for d, size in enumerate(shape) if size > 1)
-    letters = axes.letters(meaning, gate.varying)
+    letters = axes.letters_of(meaning, gate.varying)
     new = gate.varying - feature.varying
-    if new and gate.info.activation and feature.varying | new == everywhere and _several(meaning, gate.varying, new):
+    spans = new and feature.varying | new == everywhere and _is_repeated(meaning, gate.varying, new)
+    if spans and gate.info.activation:
         meaning = tuple((("B", shape[d]),) if d in new else axis for d, axis in enumerate(meaning))
-        letters, reason = axes.letters(meaning, gate.varying), None
+        letters, reason = axes.letters_of(meaning, gate.varying), None
     elif gate.varying < feature.varying == everywhere:
-        letters = axes.widened(letters, meaning, shape)
+        letters = axes.with_narrow_places(letters, meaning, shape)
         reason = _broadcast(gate.info, feature.info, letters, len(shape))
     elif gate.varying == feature.varying:
         inside = [size for d, size in enumerate(shape) if "N" not in dict(meaning[d]) or len(meaning[d]) > 1]
@@ -208,17 +202,17 @@ def _match(product: Product, which: int, sides: list[Operand], shape: tuple[int,
         return Rejection(activation, reason) if reason else None
     position = product.positions[which]
     plain = position if isinstance(position, int) and product.restore is None else None
-    kind, layout = axes.kind(letters), Layout(meaning, letters)
+    kind, layout = axes.kind_of(letters), Layout(meaning, letters)
     samples = gate.info.samples or feature.info.samples
     return GateMatch(which, kind, activation, meaning, gate.varying, shape, layout, plain, samples, gate.info.layers)
 
 
-def _several(meaning: axes.Axes, varying: frozenset[int], new: frozenset[int]) -> bool:
+def _is_repeated(meaning: axes.Axes, varying: frozenset[int], new: frozenset[int]) -> bool:
     """Whether a side that spans new axes gates the channels several times over, as the lines of a dynamic relu do.
 
     One over the places is a weight of attention, summed afterwards.
     """
-    return axes.letters(meaning, varying - new) == {"C"} and len(varying) < len(meaning)
+    return axes.letters_of(meaning, varying - new) == {"C"} and len(varying) < len(meaning)
 
 
 def _broadcast(gate: TensorInfo, feature: TensorInfo, letters: frozenset[str], rank: int) -> str | None:
@@ -234,7 +228,7 @@ def _broadcast(gate: TensorInfo, feature: TensorInfo, letters: frozenset[str], r
         return BOTH_POOLED
     if not letters:
         return UNLEARNED
-    kind = axes.kind(letters)
+    kind = axes.kind_of(letters)
     learned = kind in _LEARNED_KINDS if gate.pooled == 2 else gate.projected_from and kind == "spatial"
     return None if learned else UNLEARNED
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from attention.capture.axes import Axes, fitted, regrouped, runs
+from attention.capture.axes import Axes, fit_axes, reshape_axes, runs
 from attention.capture.calls import Call, TensorInfo, in_one_storage, new_preactivation
 
 Rule = Callable[[Call], TensorInfo]
@@ -22,7 +22,7 @@ def reshaped(call: Call) -> TensorInfo:
     constant = [
         d for left, right in runs(old, new) if all(i in info.constant or old[i] == 1 for i in left) for d in right
     ]
-    axes = regrouped(info.axes, old, new)
+    axes = reshape_axes(info.axes, old, new)
     return info._replace(axes=axes, constant=frozenset(constant) if info.constant else info.constant)
 
 
@@ -36,7 +36,7 @@ def expanded(call: Call) -> TensorInfo:
 
 def permuted(call: Call) -> TensorInfo:
     order = _ORDERS[call.name](call)
-    info, axes = call.info, fitted(call.info.axes, call.tensor.shape)
+    info, axes = call.info, fit_axes(call.info.axes, call.tensor.shape)
     constant = frozenset(i for i, d in enumerate(order) if d in info.constant)
     return info._replace(axes=tuple(axes[d] for d in order), constant=constant)
 
@@ -45,7 +45,7 @@ def attribute(call: Call) -> TensorInfo:
     """`x.T`, `x.mT`, `x.H` and `x.mH` permute; `x.data` does not."""
     if call.tensor.dim() < 2 or call.output.stride() == call.tensor.stride():
         return unchanged(call)
-    axes, rank = fitted(call.info.axes, call.tensor.shape), call.tensor.dim()
+    axes, rank = fit_axes(call.info.axes, call.tensor.shape), call.tensor.dim()
     order = [*range(rank - 2), rank - 1, rank - 2]
     return call.info._replace(axes=tuple(axes[d] for d in order), constant=frozenset())
 
@@ -75,7 +75,7 @@ def _identity(call: Call) -> tuple[Any, ...]:
 
 def _axes_of_part(call: Call) -> Axes | None:
     """An index drops an axis, None adds one, a slice and a list of indices keep it."""
-    axes, rank = list(fitted(call.info.axes, call.tensor.shape)), call.tensor.dim()
+    axes, rank = list(fit_axes(call.info.axes, call.tensor.shape)), call.tensor.dim()
     if call.name in ("select", "unbind"):
         del axes[call.argument(1, "dim", 0) % rank]
         return tuple(axes)
@@ -100,7 +100,7 @@ def _axes_of_part(call: Call) -> Axes | None:
 
 def _pictures(call: Call, axes: Axes | None) -> tuple[int, int] | None:
     """Which pictures of the batch a part holds: the first, and how many; None where it holds them all."""
-    before = fitted(call.info.axes, call.tensor.shape)
+    before = fit_axes(call.info.axes, call.tensor.shape)
     dims = [d for d, axis in enumerate(before) if axis == (("N", call.tensor.shape[d]),) and len(axis) == 1]
     if len(dims) != 1 or axes is None or not in_one_storage(call.output, call.tensor):
         return call.info.samples

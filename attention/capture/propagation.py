@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from attention.capture import moves
-from attention.capture.axes import Axes, fitted, unfolded
+from attention.capture.axes import Axes, axes_after_unfold, fit_axes
 from attention.capture.calls import Call, TensorInfo, new_preactivation
 
 Rule = Callable[[Call], TensorInfo]
@@ -51,12 +51,12 @@ _POSITIVE = frozenset(("exp", "sigmoid", "hardsigmoid", "softmax", "softplus", "
 _FACTORY = re.compile(r"new_|zeros|ones|empty|rand|full|arange|eye|linspace|bernoulli|normal|tensor$|as_tensor$|scalar")
 
 
-def made(call: Call, axes: Axes | None = None, *, activation: str = "", pooled: int = 0) -> TensorInfo:
+def new_tensor_info(call: Call, axes: Axes | None = None, *, activation: str = "", pooled: int = 0) -> TensorInfo:
     """A tensor that is no elementwise function of what it was made of."""
     return TensorInfo(new_preactivation(), axes, activation=activation, pooled=pooled)
 
 
-def keeping(activation: str) -> str:
+def kept_bounds(activation: str) -> str:
     """The activation after an average or a selection, which keeps the bounds of what is bounded on both sides."""
     return "" if activation in PARTIAL else activation
 
@@ -74,7 +74,7 @@ def clamped(call: Call) -> TensorInfo:
         low, high = 0.0, 6.0
     else:
         low, high = _bounds(call)
-    kept = keeping(call.info.activation)
+    kept = kept_bounds(call.info.activation)
     activation = kept or ("clamp" if low >= -1 and high <= 1 else "relu6" if (low, high) == (0, 6) else "")
     return call.info._replace(activation=activation, positive=low >= 0)
 
@@ -90,17 +90,16 @@ def _bounds(call: Call) -> tuple[float, float]:
 def affine(call: Call) -> TensorInfo:
     """Sums, differences and quotients: a bounded tensor stays bounded, if all that depends on the batch is."""
     if len(call.dependent) == 1:
-        activation = _by_hand(call, call.info.activation)
+        activation = _activation_by_hand(call, call.info.activation)
         number = call.scalar() if len(call.inputs) == 1 else -1
-        positive = call.info.positive and (number or 0) >= 0 and call.name in ("add", "mul", "div")
-        return call.info._replace(
-            activation=activation, axes=_axes(call), constant=joint(call), positive=positive or call.name == "square"
-        )
+        stays = call.info.positive and (number or 0) >= 0 and call.name in ("add", "mul", "div")
+        positive, constant = stays or call.name == "square", constant_dims(call)
+        return call.info._replace(activation=activation, axes=_axes(call), constant=constant, positive=positive)
     info = combined(call)
-    return info._replace(activation=_quotient(call)) if call.name == "div" else info
+    return info._replace(activation=_activation_of_quotient(call)) if call.name == "div" else info
 
 
-def _by_hand(call: Call, activation: str) -> str:
+def _activation_by_hand(call: Call, activation: str) -> str:
     """exp, then 1 / (1 + .) is a sigmoid; relu6, then . / 6 a hardsigmoid."""
     if activation == "relu6" and call.name in ("div", "mul"):
         factor = call.scalar()
@@ -112,14 +111,14 @@ def _by_hand(call: Call, activation: str) -> str:
     return activation
 
 
-def _quotient(call: Call) -> str:
+def _activation_of_quotient(call: Call) -> str:
     """A quotient is bounded by what it is divided by: its own sum, if it has one sign, or its own span."""
     above, below = call.infos[0], call.infos[-1]
     if not below.reduced_from or not below.reduced_from <= above.preactivations:
         return ""
     if above.activation == "exp":
         return "softmax"
-    return keeping(above.activation) or (NORMALISED if above.positive or below.spans else "")
+    return kept_bounds(above.activation) or (NORMALISED if above.positive or below.spans else "")
 
 
 def combined(call: Call) -> TensorInfo:
@@ -130,7 +129,7 @@ def combined(call: Call) -> TensorInfo:
     return TensorInfo(
         preactivations=_union(info.preactivations for info in dependent),
         axes=next((info.axes for info in shaped if info.axes), None),
-        constant=joint(call),
+        constant=constant_dims(call),
         activation=dependent[0].activation if every else "",
         pooled=min(info.pooled for info in dependent),
         projected_from=_union_if_all([info.projected_from for info in dependent]),
@@ -141,9 +140,11 @@ def combined(call: Call) -> TensorInfo:
     )
 
 
-def _of_all(call: Call) -> TensorInfo:
+def _info_of_all(call: Call) -> TensorInfo:
     """What is known of all that depends on the batch together, one tensor or several."""
-    return combined(call) if len(call.dependent) > 1 else call.info._replace(axes=_axes(call), constant=joint(call))
+    if len(call.dependent) > 1:
+        return combined(call)
+    return call.info._replace(axes=_axes(call), constant=constant_dims(call))
 
 
 def _union(sets: Iterable[frozenset[int]]) -> frozenset[int]:
@@ -155,7 +156,7 @@ def _union_if_all(sets: list[frozenset[int]]) -> frozenset[int]:
     return _union(sets) if all(sets) else frozenset()
 
 
-def joint(call: Call) -> frozenset[int]:
+def constant_dims(call: Call) -> frozenset[int]:
     """The dimensions over which no input varies."""
     rank = call.output.dim()
     constant = {d for d, size in enumerate(call.output.shape) if size > 1}
@@ -173,8 +174,8 @@ def elementwise(call: Call) -> TensorInfo:
 
 def monotonic(call: Call) -> TensorInfo:
     """relu, rounding and cuts keep the bounds of what is bounded, and so do the greater and lesser of such."""
-    info = _of_all(call)
-    return info._replace(activation=keeping(info.activation), positive=call.name == "relu" or info.positive)
+    info = _info_of_all(call)
+    return info._replace(activation=kept_bounds(info.activation), positive=call.name == "relu" or info.positive)
 
 
 def chosen(call: Call) -> TensorInfo:
@@ -182,15 +183,15 @@ def chosen(call: Call) -> TensorInfo:
     offered = [info for tensor, info in zip(call.inputs, call.infos, strict=True) if tensor.is_floating_point()]
     numbers = [value for value in (*call.args, *call.kwargs.values()) if isinstance(value, int | float)]
     info, dependent = combined(call), [info for info in offered if info.depends]
-    every = dependent and all(keeping(info.activation) for info in dependent) and all(abs(n) <= 1 for n in numbers)
+    every = dependent and all(kept_bounds(info.activation) for info in dependent) and all(abs(n) <= 1 for n in numbers)
     masked = call.name == "where" and not dependent and all(abs(n) <= 1 for n in numbers)
     return info._replace(activation=dependent[0].activation if every else info.activation if masked else "")
 
 
 def compared(call: Call) -> TensorInfo:
     """A comparison is 0 or 1: a gate where what it compares is bounded, and else perhaps the half of a relu."""
-    every = all(keeping(each.activation) for each in call.dependent)
-    return _of_all(call)._replace(activation="step" if every else "threshold", positive=True)
+    every = all(kept_bounds(each.activation) for each in call.dependent)
+    return _info_of_all(call)._replace(activation="step" if every else "threshold", positive=True)
 
 
 def logical(call: Call) -> TensorInfo:
@@ -200,20 +201,20 @@ def logical(call: Call) -> TensorInfo:
 
 def marked(call: Call) -> TensorInfo:
     """Ones written where the greatest numbers stand, such as a top-k mask: 0 or 1."""
-    every = all(keeping(info.activation) for info in call.dependent)
-    return made(call, activation="step" if every else "threshold", pooled=call.info.pooled)
+    every = all(kept_bounds(info.activation) for info in call.dependent)
+    return new_tensor_info(call, activation="step" if every else "threshold", pooled=call.info.pooled)
 
 
 def root(call: Call) -> TensorInfo:
     """A division by a standard deviation is a normalisation, whatever it was pooled from."""
-    kept = keeping(call.info.activation) if call.name == "sqrt" else ""
+    kept = kept_bounds(call.info.activation) if call.name == "sqrt" else ""
     return elementwise(call)._replace(pooled=min(call.info.pooled, 1), activation=kept, positive=True)
 
 
 def power(call: Call) -> TensorInfo:
     exponent = call.argument(1, "exponent")
     if isinstance(exponent, float) and not exponent.is_integer():
-        kept = keeping(call.info.activation) if exponent > 0 else ""
+        kept = kept_bounds(call.info.activation) if exponent > 0 else ""
         return root(call)._replace(activation=kept)
     even = isinstance(exponent, int | float) and exponent % 2 == 0
     return affine(call)._replace(positive=even or call.info.positive)
@@ -226,13 +227,13 @@ def extreme(call: Call) -> TensorInfo:
 
 def reduced(call: Call) -> TensorInfo:
     """The greatest, least, middle and mean of bounded numbers are bounded."""
-    activation = keeping(call.info.activation) if call.name in _SELECTIONS else ""
-    info = made(call, _left_by(call), activation=activation, pooled=max(1, call.info.pooled))
+    activation = kept_bounds(call.info.activation) if call.name in _SELECTIONS else ""
+    info = new_tensor_info(call, _remaining_axes(call), activation=activation, pooled=max(1, call.info.pooled))
     divisor = call.info.preactivations if call.name in _EXTREMES else frozenset()
     return info._replace(reduced_from=divisor, positive=call.info.positive or "norm" in call.name)
 
 
-def _left_by(call: Call) -> Axes | None:
+def _remaining_axes(call: Call) -> Axes | None:
     """The axes that a reduction leaves, where it says over which it goes."""
     rank, given = call.tensor.dim(), call.argument(1, "dim", call.kwargs.get("axis"))
     if call.output.dim() == rank:
@@ -240,7 +241,7 @@ def _left_by(call: Call) -> Axes | None:
     gone = {given} if isinstance(given, int) else set(given) if isinstance(given, tuple | list) else set()
     if not all(isinstance(d, int) for d in gone) or call.output.dim() != rank - len(gone) or call.name in _NO_DIM:
         return None
-    axes = fitted(call.info.axes, call.tensor.shape)
+    axes = fit_axes(call.info.axes, call.tensor.shape)
     return tuple(axis for d, axis in enumerate(axes) if d not in {each % rank for each in gone})
 
 
@@ -253,7 +254,7 @@ def convolved(call: Call) -> TensorInfo:
 
 def projected(call: Call) -> TensorInfo:
     """A linear layer makes channels of whatever its last axis was, where that had to do with channels."""
-    axes = fitted(call.info.axes, call.tensor.shape)
+    axes = fit_axes(call.info.axes, call.tensor.shape)
     if call.output.dim() > 2 and {"C", "B"} & dict(axes[-1]).keys():
         axes = (*axes[:-1], (("C", call.output.shape[-1]),))
     return _layer(call, axes if call.output.dim() > 2 else None)
@@ -264,14 +265,14 @@ def _layer(call: Call, axes: Axes | None) -> TensorInfo:
     weight = call.inputs[1] if len(call.inputs) > 1 else None
     learned = weight is not None and call.is_learned(weight)
     layers = frozenset((id(weight),)) if learned else new_preactivation()
-    info = made(call, axes, pooled=2 if call.info.pooled else 0)
+    info = new_tensor_info(call, axes, pooled=2 if call.info.pooled else 0)
     return info._replace(projected_from=call.info.preactivations, layers=layers)
 
 
 def pooled(call: Call) -> TensorInfo:
     whole = "adaptive" in call.name or all(size == 1 for size in call.output.shape[2:])
-    kept = keeping(call.info.activation)
-    return made(call, call.info.axes, activation=kept, pooled=call.info.pooled or int(whole))
+    kept = kept_bounds(call.info.activation)
+    return new_tensor_info(call, call.info.axes, activation=kept, pooled=call.info.pooled or int(whole))
 
 
 def _new_channels(call: Call) -> Axes | None:
@@ -290,14 +291,14 @@ def contracted(call: Call) -> TensorInfo:
     """The rows of the first and the columns of the last: attention's weights times its values are tokens again."""
     first, last = call.inputs[0], call.inputs[-1]
     if len(call.dependent) < 2 or first.dim() != last.dim() or call.output.dim() != first.dim():
-        return other(call)
-    axes = (*fitted(call.infos[0].axes, first.shape)[:-1], fitted(call.infos[-1].axes, last.shape)[-1])
-    return made(call, axes, activation=_mixed(call), pooled=call.info.pooled)
+        return without_rule(call)
+    axes = (*fit_axes(call.infos[0].axes, first.shape)[:-1], fit_axes(call.infos[-1].axes, last.shape)[-1])
+    return new_tensor_info(call, axes, activation=_mixed_activation(call), pooled=call.info.pooled)
 
 
-def _mixed(call: Call) -> str:
+def _mixed_activation(call: Call) -> str:
     """A softmax's weights mix what is bounded to what is bounded."""
-    activations = [keeping(info.activation) for info in call.dependent]
+    activations = [kept_bounds(info.activation) for info in call.dependent]
     if not all(activations) or "softmax" not in activations:
         return ""
     return next((activation for activation in activations if activation != "softmax"), "softmax")
@@ -306,7 +307,7 @@ def _mixed(call: Call) -> str:
 def normalised(call: Call) -> TensorInfo:
     """F.normalize divides by a norm, which keeps the bounds of what is bounded; other normalisations do not."""
     constant = call.info.constant if call.same_shape else frozenset()
-    activation = keeping(call.info.activation) if call.name == "normalize" else ""
+    activation = kept_bounds(call.info.activation) if call.name == "normalize" else ""
     return call.info._replace(
         preactivations=new_preactivation(), axes=_axes(call), constant=constant, activation=activation, positive=False
     )
@@ -315,8 +316,8 @@ def normalised(call: Call) -> TensorInfo:
 def moved(call: Call) -> TensorInfo:
     """Shifted or padded places are other numbers on the same axes."""
     same = call.output.dim() == call.tensor.dim()
-    kept = keeping(call.info.activation)
-    return made(call, call.info.axes if same else None, activation=kept, pooled=call.info.pooled)
+    kept = kept_bounds(call.info.activation)
+    return new_tensor_info(call, call.info.axes if same else None, activation=kept, pooled=call.info.pooled)
 
 
 def resampled(call: Call) -> TensorInfo:
@@ -330,30 +331,30 @@ def resampled(call: Call) -> TensorInfo:
 def sampled(call: Call) -> TensorInfo:
     """Pixel shuffle, grid sampling, gathering: other places of the same map, or the same ones several times."""
     if call.main:
-        return other(call)
+        return without_rule(call)
     old, new = call.tensor.shape, call.output.shape
     same = len(old) == len(new)
-    info = made(call, call.info.axes if same else None, activation=keeping(call.info.activation))
+    info = new_tensor_info(call, call.info.axes if same else None, activation=kept_bounds(call.info.activation))
     constant = frozenset(d for d in range(len(new)) if same and (old[d] == 1 < new[d] or d in call.info.constant))
     return info._replace(constant=constant, pooled=call.info.pooled)
 
 
 def neighbourhoods(call: Call) -> TensorInfo:
     """The places around each place, side by side: an axis K of their own."""
-    axes = unfolded(fitted(call.info.axes, call.tensor.shape), call.output.shape, call.args, call.kwargs)
-    return made(call, axes, activation=keeping(call.info.activation), pooled=call.info.pooled)
+    axes = axes_after_unfold(fit_axes(call.info.axes, call.tensor.shape), call.output.shape, call.args, call.kwargs)
+    return new_tensor_info(call, axes, activation=kept_bounds(call.info.activation), pooled=call.info.pooled)
 
 
 def joined(call: Call) -> TensorInfo:
     activation = call.info.activation if all(info.activation for info in call.dependent) else ""
     pooled = min(info.pooled for info in call.dependent)
-    together = made(call, call.info.axes, activation=activation, pooled=pooled)
+    together = new_tensor_info(call, call.info.axes, activation=activation, pooled=pooled)
     rank = call.output.dim()
     dim = call.argument(1, "dim", call.kwargs.get("axis", 0)) % rank
     once = call.name == "stack" or call.tensor.shape[dim] == 1
     if once and len({id(tensor) for tensor in call.inputs}) == 1:  # the same map again and again
         together = together._replace(constant=frozenset((dim,)))
-    axes = fitted(call.info.axes, call.tensor.shape)
+    axes = fit_axes(call.info.axes, call.tensor.shape)
     if call.name == "stack":
         letter = "B" if "N" in dict(factor for axis in axes for factor in axis) else "N"  # branches, or the samples
         return together._replace(axes=(*axes[:dim], ((letter, call.output.shape[dim]),), *axes[dim:]))
@@ -367,51 +368,47 @@ def joined(call: Call) -> TensorInfo:
 
 
 def diagonal(call: Call) -> TensorInfo:
-    return made(call, activation=call.info.activation, pooled=call.info.pooled)
+    return new_tensor_info(call, activation=call.info.activation, pooled=call.info.pooled)
 
 
-def other(call: Call) -> TensorInfo:
+def without_rule(call: Call) -> TensorInfo:
     """Whatever has no rule makes something new, which is bounded by nothing."""
-    return made(call, _axes(call), pooled=call.info.pooled)
+    return new_tensor_info(call, _axes(call), pooled=call.info.pooled)
 
 
 def _axes(call: Call) -> Axes | None:
     return call.info.axes if call.same_shape else None
 
 
-def _table() -> dict[str, Rule]:
-    families: list[tuple[Rule, str]] = [
-        (bounded, " ".join(ACTIVATIONS)),
-        (clamped, "clamp hardtanh relu6"),
-        (affine, "add sub rsub div rdiv mul square reciprocal addcmul addcdiv"),
-        (power, "pow"),
-        (root, "sqrt rsqrt"),
-        (elementwise, "leaky_relu elu selu celu gelu silu mish hardswish softplus prelu log log1p sin cos nan_to_num"),
-        (monotonic, "relu threshold sign floor ceil round clamp_min clamp_max maximum minimum fmax fmin"),
-        (chosen, "where masked_fill"),
-        (compared, "gt lt ge le eq ne greater less greater_equal less_equal heaviside"),
-        (logical, "logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not"),
-        (marked, "scatter scatter_add index_fill index_put one_hot"),
-        (extreme, "max min"),
-        (reduced, "mean sum amax amin std var norm logsumexp median nanmean nansum prod aminmax std_mean var_mean"),
-        (reduced, "vector_norm linalg_vector_norm topk kthvalue argmax argmin"),
-        (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
-        (pooled, " ".join(f"{kind}_pool{rank}d" for kind in _POOLINGS for rank in (1, 2, 3))),
-        (projected, "linear"),
-        (contracted, "matmul bmm mm mv scaled_dot_product_attention"),
-        (normalised, "batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize"),
-        (moved, "pad constant_pad_nd roll flip sort argsort cumsum"),
-        (resampled, "interpolate upsample"),
-        (sampled, "pixel_shuffle pixel_unshuffle grid_sample channel_shuffle repeat_interleave gather take_along_dim"),
-        (neighbourhoods, "unfold im2col"),
-        (joined, "cat stack"),
-        (diagonal, "diag diag_embed"),
-        *moves.FAMILIES,
-    ]
-    return {name: rule for rule, names in families for name in names.split()}
-
-
-RULES = _table()
+FAMILIES: list[tuple[Rule, str]] = [
+    (bounded, " ".join(ACTIVATIONS)),
+    (clamped, "clamp hardtanh relu6"),
+    (affine, "add sub rsub div rdiv mul square reciprocal addcmul addcdiv"),
+    (power, "pow"),
+    (root, "sqrt rsqrt"),
+    (elementwise, "leaky_relu elu selu celu gelu silu mish hardswish softplus prelu log log1p sin cos nan_to_num"),
+    (monotonic, "relu threshold sign floor ceil round clamp_min clamp_max maximum minimum fmax fmin"),
+    (chosen, "where masked_fill"),
+    (compared, "gt lt ge le eq ne greater less greater_equal less_equal heaviside"),
+    (logical, "logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not"),
+    (marked, "scatter scatter_add index_fill index_put one_hot"),
+    (extreme, "max min"),
+    (reduced, "mean sum amax amin std var norm logsumexp median nanmean nansum prod aminmax std_mean var_mean"),
+    (reduced, "vector_norm linalg_vector_norm topk kthvalue argmax argmin"),
+    (convolved, "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
+    (pooled, " ".join(f"{kind}_pool{rank}d" for kind in _POOLINGS for rank in (1, 2, 3))),
+    (projected, "linear"),
+    (contracted, "matmul bmm mm mv scaled_dot_product_attention"),
+    (normalised, "batch_norm group_norm instance_norm layer_norm rms_norm local_response_norm normalize"),
+    (moved, "pad constant_pad_nd roll flip sort argsort cumsum"),
+    (resampled, "interpolate upsample"),
+    (sampled, "pixel_shuffle pixel_unshuffle grid_sample channel_shuffle repeat_interleave gather take_along_dim"),
+    (neighbourhoods, "unfold im2col"),
+    (joined, "cat stack"),
+    (diagonal, "diag diag_embed"),
+    *moves.FAMILIES,
+]
+RULES = {name: rule for rule, names in FAMILIES for name in names.split()}
 LAYERS: tuple[Rule, ...] = (convolved, projected)
 NORMS: tuple[Rule, ...] = (normalised,)
 _factories: dict[str, bool] = {}
@@ -427,7 +424,7 @@ def makes_new_numbers(name: str) -> bool:
 
 def info_of_output(call: Call) -> TensorInfo:
     """What is known of the output of a call that read something that depends on the batch."""
-    rule = RULES.get(call.name, other)
+    rule = RULES.get(call.name, without_rule)
     info = rule(call)
     samples = info.samples or _samples(call)
     if info.preactivations is call.info.preactivations and len(call.dependent) == 1:
@@ -443,13 +440,14 @@ def _samples(call: Call) -> tuple[int, int] | None:
     return parts.pop() if len(parts) == 1 else None
 
 
-_DEPTH = 8
+_MOST_LEVELS = 8
+"""Layers that are looked back over: the sets of a deep network would grow with each of its layers."""
 
 
 def _ancestors(call: Call, info: TensorInfo, *, learned: bool) -> tuple[frozenset[int], ...]:
     levels = _levels(call.dependent)
     if learned:
-        return (info.preactivations, *levels[: _DEPTH - 1])
+        return (info.preactivations, *levels[: _MOST_LEVELS - 1])
     return (levels[0] | info.preactivations, *levels[1:])
 
 
@@ -462,7 +460,7 @@ def _levels(infos: list[TensorInfo]) -> tuple[frozenset[int], ...]:
     return tuple(_union(each[i] for each in above if i < len(each)) for i in range(longest))
 
 
-def gated(feature: TensorInfo, gate: TensorInfo, samples: tuple[int, int] | None) -> TensorInfo:
+def info_of_product(feature: TensorInfo, gate: TensorInfo, samples: tuple[int, int] | None) -> TensorInfo:
     """What is known of the product of features and their gate."""
     first, *further = _levels([feature, gate])
     info = TensorInfo(new_preactivation(), feature.axes, pooled=feature.pooled, samples=samples)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from attention.capture.axes import volumes
+from attention.capture.axes import volume_axes
 from attention.capture.calls import (
     CONSTANT,
     TensorInfo,
@@ -24,9 +24,9 @@ from attention.capture.calls import (
     new_preactivation,
     operation,
     tensors_in,
-    written,
+    tensors_written,
 )
-from attention.capture.discovery import WRITING, DiscoveryMode, Function, multiplied, run
+from attention.capture.discovery import WRITING, DiscoveryMode, Function, call_unwatched, multiply
 from attention.capture.gates import Gates
 from attention.capture.matching import PRODUCTS, GateMatch, Product, Rejection
 from attention.capture.moves import CASTS
@@ -97,7 +97,7 @@ class Plan(NamedTuple):
     shapes: tuple[torch.Size, ...] = ()
     slots: int = 1
 
-    def holds(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether none of them has got another shape, which the calls would not show."""
         return tuple(map(_SHAPE, self.read)) == self.shapes
 
@@ -129,7 +129,7 @@ def plan_of(batch: PlanTensor, learned: Mapping[int, LearnedTensor], calls: Iter
 
 def empty_plan(batch: Tensor) -> Plan:
     """The plan of a pass of which nothing is known."""
-    axes = volumes(batch.shape) if batch.dim() == 5 else None
+    axes = volume_axes(batch.shape) if batch.dim() == 5 else None
     return Plan(PlanTensor(TensorInfo(new_preactivation(), axes), batch.shape, 0), {})
 
 
@@ -161,7 +161,7 @@ class Constants(Protocol):
 
     def learned(self) -> Iterable[Tensor]: ...
 
-    def held(self) -> Iterable[Tensor]: ...
+    def attribute_tensors(self) -> Iterable[Tensor]: ...
 
 
 _SPECIAL, _NOWHERE = -1, -2
@@ -170,7 +170,7 @@ _END = PlannedCall(object, (), (), _SPECIAL, None, None, None, "")
 _NONE: dict[str, Any] = {}
 
 
-def _gone() -> None:
+def _no_tensor() -> None:
     """The reference of a slot that is not filled yet."""
 
 
@@ -187,7 +187,7 @@ class ReplayMode(DiscoveryMode):
         self._plan = plan
         self._constants = constants
         self._learned = plan.learned
-        self._references: list[Callable[[], Tensor | None]] = [_gone] * plan.slots
+        self._references: list[Callable[[], Tensor | None]] = [_no_tensor] * plan.slots
         self._coming: tuple[PlannedCall, ...] = (*plan.calls, _END)
         self._position = 0
         self._departed = False
@@ -198,7 +198,7 @@ class ReplayMode(DiscoveryMode):
     def start(self, batch: Tensor) -> None:
         self._references[0] = weakref.ref(batch)
 
-    def departed(self) -> Plan | None:
+    def new_plan(self) -> Plan | None:
         """The plan of this pass, where it has another than it was given."""
         return plan_of(self._plan.batch, self._learned, self._calls, self._slots) if self._departed else None
 
@@ -214,7 +214,7 @@ class ReplayMode(DiscoveryMode):
         references = self._references
         for given, expected in zip(every, arguments):  # noqa: B905 - a strict one costs more, and their lengths agree
             if given is not expected and not (
-                references[expected.slot]() is given if type(expected) is PlanTensor else self._alike(given, expected)
+                references[expected.slot]() is given if type(expected) is PlanTensor else self._matches(given, expected)
             ):
                 return self._follow(func, types, args, kwargs or _NONE)
         if slot == _SPECIAL:
@@ -227,25 +227,22 @@ class ReplayMode(DiscoveryMode):
             self._position += 1
             return output
         if shape is not None and output.shape != shape:
-            self._differ(args, kwargs or _NONE, output)
+            self._depart_after(args, kwargs or _NONE, output)
             return output
         references[slot] = weakref.ref(output)
         self._position += 1
         return output
 
-    def _alike(self, given: Any, expected: Any) -> bool:
+    def _matches(self, given: Any, expected: Any) -> bool:
         """Whether an argument that is not the plan's very own is the same to the rules."""
         if type(expected) is PlanTensor:
             return self._references[expected.slot]() is given
         if type(expected) is Items:
             items = (given.start, given.stop, given.step) if isinstance(given, slice) else given
-            return (
-                isinstance(items, tuple | list)
-                and len(items) == len(expected.items)
-                and all(
-                    one is other or self._alike(one, other) for one, other in zip(items, expected.items, strict=True)
-                )
-            )
+            if not isinstance(items, tuple | list) or len(items) != len(expected.items):
+                return False
+            pairs = zip(items, expected.items, strict=True)
+            return all(one is other or self._matches(one, other) for one, other in pairs)
         if type(expected) is OutsideTensor:
             if isinstance(given, np.ndarray):
                 return _outside_array(given) == expected
@@ -264,11 +261,11 @@ class ReplayMode(DiscoveryMode):
         """Runs a call of the plan that gives several tensors, or perhaps the very one that it got."""
         call = self._coming[self._position]
         if call.outcome is None:
-            output = run(call.name, call.function, args, kwargs)
+            output = call_unwatched(call.name, call.function, args, kwargs)
         else:
             output = self._run_product(args, kwargs)
-        if call.results is not None and not self._enter_results(call.results, self._touched(call.name, args, output)):
-            self._differ(args, kwargs, output)
+        if call.results is not None and not self._enter_results(call.results, self._outputs(call.name, args, output)):
+            self._depart_after(args, kwargs, output)
             return output
         self._position += 1
         return output
@@ -280,13 +277,13 @@ class ReplayMode(DiscoveryMode):
         if not isinstance(match, GateMatch):
             assert match is not None
             self._gates.reject(match)
-            return run(call.name, call.function, args, kwargs)
+            return call_unwatched(call.name, call.function, args, kwargs)
         position = match.position
         gate = _product(call, args, kwargs).aligned[match.which] if position is None else args[position]
         *_, edited = self._gates.add(gate, match)
         if edited is None:
             return call.function(*args, **kwargs) if kwargs else call.function(*args)
-        return multiplied(call.function, _product(call, args, kwargs), match, edited)
+        return multiply(call.function, _product(call, args, kwargs), match, edited)
 
     def _enter_results(self, results: Results, touched: list[Tensor]) -> bool:
         """Enters what the call made or wrote into; False where its number or shapes are not the plan's."""
@@ -300,7 +297,7 @@ class ReplayMode(DiscoveryMode):
             self._references[entry.slot] = weakref.ref(tensor)
         return True
 
-    def _differ(self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _depart_after(self, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """Departs after a call that is the plan's, but made something of another shape."""
         call = self._coming[self._position]
         self._depart()
@@ -314,21 +311,21 @@ class ReplayMode(DiscoveryMode):
         self._coming, self._position = (_END,), 0
         parameters = list(self._constants.learned())
         self._learned = _learned(parameters, self._plan.learned)
-        self._infos = TensorInfos([*parameters, *self._constants.held()])
-        made = [self._plan.batch, *(entry for call in self._calls for entry in _entries(call.results))]
-        for entry in made:  # in the order of the pass: what was written into is what it is since then
+        self._infos = TensorInfos([*parameters, *self._constants.attribute_tensors()])
+        entries = [self._plan.batch, *(entry for call in self._calls for entry in _entries(call.results))]
+        for entry in entries:  # in the order of the pass: what was written into is what it is since then
             tensor = self._references[entry.slot]()
             if tensor is not None:
                 self._entries.put(tensor, entry)
                 self._infos.put(tensor, entry.info)
-        self._slots = 1 + max(entry.slot for entry in made)
+        self._slots = 1 + max(entry.slot for entry in entries)
 
     def _follow(self, func: Function, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call as discovery does, and plans it."""
         name = operation(func)
         if not self._departed:
             self._depart()
-        arguments = tuple(self._planned(argument) for argument in (*args, *kwargs.values()))
+        arguments = tuple(self._plan_argument(argument) for argument in (*args, *kwargs.values()))
         output = super().__torch_function__(func, types, args, kwargs)
         head = (func, tuple(kwargs), arguments)
         self._calls.append(self._planned_call(head, name, args, output, self._outcome))
@@ -349,7 +346,7 @@ class ReplayMode(DiscoveryMode):
         function, keywords, arguments = head
         return PlannedCall(function, keywords, arguments, _SPECIAL if special else slot, shape, outcome, results, name)
 
-    def _planned(self, argument: Any) -> Any:
+    def _plan_argument(self, argument: Any) -> Any:
         """An argument as a planned call keeps it: a parameter or buffer that no call wrote into stands for itself."""
         if type(argument) in _NUMBERS:
             return argument
@@ -357,9 +354,9 @@ class ReplayMode(DiscoveryMode):
             entry, learned = self._entries.get(argument), self._learned.get(id(argument))
             return entry or (argument if learned is not None else _outside(argument))
         if isinstance(argument, slice):
-            return Items(tuple(map(self._planned, (argument.start, argument.stop, argument.step))))
+            return Items(tuple(map(self._plan_argument, (argument.start, argument.stop, argument.step))))
         if isinstance(argument, tuple | list):
-            items = tuple(map(self._planned, argument))
+            items = tuple(map(self._plan_argument, argument))
             plain = isinstance(argument, tuple) and all(isinstance(each, _PLAIN) for each in argument)
             return argument if plain else Items(items)
         if isinstance(argument, np.ndarray):
@@ -367,19 +364,19 @@ class ReplayMode(DiscoveryMode):
         return argument if isinstance(argument, _PLAIN) else object()  # what cannot be compared equals nothing
 
     def _results(self, name: str, args: tuple[Any, ...], output: Any) -> Results:
-        entries = tuple(map(self._entered, self._touched(name, args, output)))
+        entries = tuple(map(self._enter, self._outputs(name, args, output)))
         if not any(entries):
             return None
         return entries[0] if len(entries) == 1 and isinstance(output, Tensor) else entries
 
-    def _touched(self, name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
+    def _outputs(self, name: str, args: tuple[Any, ...], output: Any) -> list[Tensor]:
         """What a call returns, or writes into."""
         if name not in WRITING:
             return list(tensors_in((output,)))
-        made = (tensor for reference in self._references if (tensor := reference()) is not None)
-        return [*tensors_in((output,)), *written(args[0], self._infos.living() if self._departed else made)]
+        living = (tensor for reference in self._references if (tensor := reference()) is not None)
+        return [*tensors_in((output,)), *tensors_written(args[0], self._infos.living() if self._departed else living)]
 
-    def _entered(self, tensor: Tensor) -> PlanTensor | None:
+    def _enter(self, tensor: Tensor) -> PlanTensor | None:
         info = self._infos.get(tensor)
         if info is None:
             return None

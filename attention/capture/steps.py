@@ -104,7 +104,7 @@ class StepRecorder:
     ) -> None:
         """Keeps how the gate came about, beside the feature map before and after it; a `turn` of a loop over the
         pictures may not be its last."""
-        coarse = gate.dtype in (torch.float16, torch.bfloat16)
+        coarse = gate.dtype in (torch.float16, torch.bfloat16)  # below 1 a bfloat16 is up to 2^-8 from the next
         for name in names:
             self._kept[name] = _GateSteps(self._lineages.get(gate), before, after, 2e-2 if coarse else 1e-4)
         if self._until_kept and not turn and self._asked == self._kept.keys():
@@ -118,9 +118,9 @@ class StepRecorder:
 
 def features(tensor: Tensor, meaning: axes.Axes) -> Tensor | None:
     """A feature map as (N, C, H, W), however the module lays it out; None where it has other axes."""
-    if axes.letters(meaning, range(len(meaning))) != {"C", "H", "W"}:
+    if axes.letters_of(meaning, range(len(meaning))) != {"C", "H", "W"}:
         return None
-    return _kept(axes.Layout(meaning, frozenset("CHW")).values(tensor))
+    return _float_copy(axes.Layout(meaning, frozenset("CHW")).values(tensor))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ class _GateSteps:
             form = lineage.normalised, summed, logits, lineage.own_eps
             return SpatialSteps(_arrays(lineage.squeezed), kernel, host[0], host[1], *form)
         squeezed, hidden, output = map(_arrays, (lineage.squeezed, lineage.hidden, lineage.output))
-        first, second = [_learned(*layer) for layer in lineage.layers] or (None, None)
+        first, second = [_layer_record(*layer) for layer in lineage.layers] or (None, None)
         how = lineage.activation, lineage.normalised
         return ChannelSteps(squeezed, hidden, output, host[0], host[1], *how, first, second)
 
@@ -159,10 +159,10 @@ def _squeezed(call: Call, serial: int) -> Lineage | None:
     shape, dimensions = call.tensor.shape, _reduced(call)
     if not dimensions or len(call.inputs) > 1 or 0 in dimensions:
         return None
-    meaning = axes.fitted(call.info.axes, shape)
+    meaning = axes.fit_axes(call.info.axes, shape)
     rest = [d for d in range(1, len(shape)) if d not in dimensions]
-    gone, left = axes.letters(meaning, dimensions), axes.letters(meaning, rest)
-    pooling, pooled = _POOLINGS[call.name], _kept(call.output)
+    gone, left = axes.letters_of(meaning, dimensions), axes.letters_of(meaning, rest)
+    pooling, pooled = _POOLINGS[call.name], _float_copy(call.output)
     if left == {"C"} and gone and gone <= {"H", "W", "L"}:
         return Lineage("channel", "squeezed", serial, {pooling: pooled.reshape(shape[0], -1)})
     if gone == {"C"} and left == {"H", "W"} and len(rest) == 2:
@@ -185,7 +185,7 @@ def _reduced(call: Call) -> set[int]:
     return {d % rank for d in ((given,) if isinstance(given, int) else given)}
 
 
-def _same(call: Call, known: list[Lineage]) -> Lineage | None:
+def _moved(call: Call, known: list[Lineage]) -> Lineage | None:
     """Moved, not changed: the arrays are copied already."""
     return known[0] if call.tensor.numel() <= call.output.numel() else None
 
@@ -211,8 +211,8 @@ def _convolution(call: Call, lineage: Lineage, weight: Tensor) -> Lineage | None
     maps = list(lineage.squeezed.values())
     if tuple(weight.shape[:2]) != (1, len(maps)) or tuple(call.output.shape[2:]) != maps[0].shape[1:]:
         return None
-    summed = _kept(call.output[:, 0])
-    return replace(lineage, stage="restored", kernel=_kept(weight[0]), summed=summed, logits=summed)
+    summed = _float_copy(call.output[:, 0])
+    return replace(lineage, stage="restored", kernel=_float_copy(weight[0]), summed=summed, logits=summed)
 
 
 def _activation(call: Call, known: list[Lineage]) -> Lineage | None:
@@ -230,7 +230,7 @@ def _norm(call: Call, known: list[Lineage]) -> Lineage | None:
     if lineage.is_at("spatial", "restored"):
         own, usual = ("training", False) if call.name == "batch_norm" else ("use_input_stats", True)
         own_eps = call.argument(7, "eps", 1e-5) if call.argument(5, own, usual) else None
-        return replace(lineage, logits=_kept(call.output[:, 0]), normalised=True, own_eps=own_eps)
+        return replace(lineage, logits=_float_copy(call.output[:, 0]), normalised=True, own_eps=own_eps)
     return replace(lineage, normalised=True) if lineage.is_at("channel", "reduced") else None
 
 
@@ -240,16 +240,16 @@ def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
         return None
     if len(known) == 1:
         return known[0]
-    if call.name != "add" or not _distinct(known) or any(lineage.form != "channel" for lineage in known):
+    if call.name != "add" or not _is_distinct(known) or any(lineage.form != "channel" for lineage in known):
         return None
     known = sorted(known, key=lambda lineage: lineage.serial)
-    output = _united([lineage.output for lineage in known])
+    output = _merge([lineage.output for lineage in known])
     weights = {tuple(id(weight) for weight, _ in lineage.layers) for lineage in known}
     return replace(
         known[0],
         layers=known[0].layers if len(weights) == 1 else (),
-        squeezed=_united([lineage.squeezed for lineage in known]),
-        hidden=_united([lineage.hidden for lineage in known]),
+        squeezed=_merge([lineage.squeezed for lineage in known]),
+        hidden=_merge([lineage.hidden for lineage in known]),
         output=output,
         logits=torch.stack(list(output.values())).sum(0),
     )
@@ -258,9 +258,9 @@ def _arithmetic(call: Call, known: list[Lineage]) -> Lineage | None:
 def _stacked(call: Call, known: list[Lineage]) -> Lineage | None:
     """The pooled maps side by side, as the convolution reads them."""
     maps = all(lineage.is_at("spatial", "squeezed") for lineage in known)
-    if not maps or not _distinct(known) or call.argument(1, "dim", 0) not in (1, -3):
+    if not maps or not _is_distinct(known) or call.argument(1, "dim", 0) not in (1, -3):
         return None
-    return replace(known[0], squeezed=_united([lineage.squeezed for lineage in known]))
+    return replace(known[0], squeezed=_merge([lineage.squeezed for lineage in known]))
 
 
 def _padded(call: Call, known: list[Lineage]) -> Lineage | None:
@@ -268,7 +268,7 @@ def _padded(call: Call, known: list[Lineage]) -> Lineage | None:
     return known[0] if known[0].is_at("spatial", "squeezed") else None
 
 
-def _kept(tensor: Tensor) -> Tensor:
+def _float_copy(tensor: Tensor) -> Tensor:
     return own_copy(tensor).float()
 
 
@@ -276,21 +276,21 @@ def _arrays(tensors: dict[str, Tensor]) -> dict[str, Floats]:
     return dict(zip(tensors, to_host(list(tensors.values())), strict=True))
 
 
-def _learned(weight: Tensor, bias: Tensor | None) -> Layer:
+def _layer_record(weight: Tensor, bias: Tensor | None) -> Layer:
     biases = weight.new_zeros(len(weight)) if bias is None else bias
     return Layer(*to_host([weight.detach().flatten(1), biases.detach()]))
 
 
 def _vector(call: Call) -> Tensor:
-    return _kept(call.output).reshape(call.output.shape[0], -1)
+    return _float_copy(call.output).reshape(call.output.shape[0], -1)
 
 
-def _distinct(known: list[Lineage]) -> bool:
+def _is_distinct(known: list[Lineage]) -> bool:
     """Whether no pooling occurs twice."""
-    return len(_united([lineage.squeezed for lineage in known])) == sum(len(lineage.squeezed) for lineage in known)
+    return len(_merge([lineage.squeezed for lineage in known])) == sum(len(lineage.squeezed) for lineage in known)
 
 
-def _united(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def _merge(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {pooling: array for part in parts for pooling, array in part.items()}
 
 
@@ -298,7 +298,7 @@ _Transition = Callable[[Call, list[Lineage]], Lineage | None]
 _ACTIVATIONS = "relu leaky_relu elu gelu silu mish hardswish prelu relu6 sigmoid hardsigmoid tanh clamp hardtanh exp"
 _MOVES = f"{RESHAPES} {EXPANSIONS} {PERMUTATIONS} {CASTS} __getitem__ __get__ interpolate"
 _TRANSITIONS: dict[str, _Transition] = {
-    **dict.fromkeys(_MOVES.split(), _same),
+    **dict.fromkeys(_MOVES.split(), _moved),
     **dict.fromkeys(("linear", "conv1d", "conv2d"), _layer),
     **dict.fromkeys(_ACTIVATIONS.split(), _activation),
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "rdiv", "neg", "reciprocal"), _arithmetic),

@@ -65,7 +65,7 @@ class Tracer:
         recorder = StepRecorder(steps)
         structure, gates = self._start(batch, edits)
         output = self._run(batch, structure, gates, recorder if steps else None)
-        named = gates.named()
+        named = gates.by_name()
         check_names(edits, named, "an edit was given for")
         check_names(steps, named, "steps were asked for")
         kept = {name: recorder.steps(name, named[name]) for name in steps}
@@ -82,16 +82,16 @@ class Tracer:
         try:
             self._run(batch, structure, gates, recorder)
         except AllKept:
-            named = gates.named()
+            named = gates.by_name()
         else:
-            named = gates.named()
+            named = gates.by_name()
             check_names(names, named, "steps were asked for")
         # A pass that ends at a module's first gate does not see that there is a second.
         return {name: recorder.steps(name, named.get(name) or named[name.removesuffix("#1")]) for name in names}
 
     def _start(self, batch: Tensor, edits: Mapping[str, Edit]) -> tuple["_Structure", Gates]:
         structure = self._structure
-        if not structure.stands():
+        if not structure.is_current():
             structure = self._structure = _Structure(self._module)
         _check(batch)
         return structure, Gates(structure.owners, edits, len(batch))
@@ -107,7 +107,7 @@ class Tracer:
         replay.start(batch)
         with replay:
             output = self._module(batch)
-        structure.keep(batch, replay.departed())
+        structure.keep(batch, replay.new_plan())
         return output
 
 
@@ -129,14 +129,14 @@ class _Structure:
         self._seen = [dict(children) for children in self._children]
         self._plans: dict[tuple[Any, ...], Plan] = {}
 
-    def stands(self) -> bool:
+    def is_current(self) -> bool:
         """Whether the module has the same parts, and none has been compiled since."""
         return self._children == self._seen and not any(map(_COMPILED, self._parts))
 
     def learned(self) -> Iterator[Tensor]:
         return (tensor for part in self._parts for tensor in _learned(part))
 
-    def held(self) -> Iterator[Tensor]:
+    def attribute_tensors(self) -> Iterator[Tensor]:
         """The tensors that are plain attributes of a part, or stand in a list or dictionary there."""
         for part in self._parts:
             for name, value in part.__dict__.items():
@@ -145,7 +145,7 @@ class _Structure:
 
     def plan(self, batch: Tensor) -> Plan | None:
         plan = self._plans.get(self._key(batch))
-        return plan if plan is not None and plan.holds() else None
+        return plan if plan is not None and plan.is_valid() else None
 
     def keep(self, batch: Tensor, plan: Plan | None) -> None:
         """Keeps the newest plans; those that read other parameters are gone with these."""
@@ -164,13 +164,13 @@ def _parts(module: Any) -> dict[str, nn.Module]:
     parts = dict(module.named_modules())
     for name, part in parts.items():
         if isinstance(part, torch.jit.ScriptModule):
-            raise TraceError(f"{_named(name)} is scripted, and its operations cannot be seen: trace the eager module")
+            raise TraceError(f"{_label(name)} is scripted, and its operations cannot be seen: trace the eager module")
         if "_orig_mod" in part._modules or part._compiled_call_impl is not None:
-            raise TraceError(f"{_named(name)} is compiled, and its operations cannot be seen: trace the eager module")
+            raise TraceError(f"{_label(name)} is compiled, and its operations cannot be seen: trace the eager module")
         if isinstance(part, nn.DataParallel) and part.device_ids:
-            raise TraceError(f"{_named(name)} is DataParallel, which runs in other threads: trace its `.module`")
+            raise TraceError(f"{_label(name)} is DataParallel, which runs in other threads: trace its `.module`")
         if any(tensor.is_meta for tensor in _learned(part)):
-            raise TraceError(f"{_named(name)} is on the device meta, where weights have no values: load them first")
+            raise TraceError(f"{_label(name)} is on the device meta, where weights have no values: load them first")
     return parts
 
 
@@ -185,7 +185,7 @@ def _check(batch: Any) -> None:
     features = isinstance(batch, Tensor) and batch.is_floating_point() and batch.dim() in (3, 4, 5)
     if not features or not batch.numel():
         raise TraceError(
-            f"the batch is {_described(batch)}, and must be a float tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W)"
+            f"the batch is {_describe(batch)}, and must be a float tensor (N, C, H, W), (N, C, L) or (N, C, D, H, W)"
             " that is not empty"
         )
 
@@ -195,16 +195,16 @@ def _check_form(module: nn.Module, batch: Tensor) -> None:
     kernel = next((weight for weight in module.parameters() if weight.dim() > 2), None)
     if kernel is not None and kernel.dim() == batch.dim() + 1 and 1 < kernel.shape[1] == len(batch):
         raise TraceError(
-            f"the batch is {_described(batch)}, and the module's first layer takes {kernel.dim()} axes: put the axis N"
+            f"the batch is {_describe(batch)}, and the module's first layer takes {kernel.dim()} axes: put the axis N"
             " of the samples first"
         )
 
 
-def _named(name: str) -> str:
+def _label(name: str) -> str:
     return f"the submodule {name!r}" if name else "the module"
 
 
-def _described(batch: Any) -> str:
+def _describe(batch: Any) -> str:
     if isinstance(batch, Tensor):
         return f"a tensor of {str(batch.dtype).removeprefix('torch.')} and shape {tuple(batch.shape)}"
     return f"of type {type(batch).__name__}"

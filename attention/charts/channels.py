@@ -136,7 +136,7 @@ def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str,
     ticks = [f"{name}\n{share if ends else ''}" for name, share, ends in zip(names, shares, known, strict=True)]
     table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
     finding = f"The gates spread most in {analysis.block_called(names[widest])}, from {extent(values[widest])}."
-    table |= {"mean": [float(each.mean()) for each in values], **analysis.spread(values)}
+    table |= {"mean": [float(each.mean()) for each in values], **analysis.five_numbers(values)}
     return Chart(
         "depth",
         network.boxes(ticks, values, list(gates).index(chosen)),

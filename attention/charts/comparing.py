@@ -48,7 +48,7 @@ def agreement(found: Mapping[str, Doubles], shifts: Mapping[str, Doubles], flat:
     first; `shifts` that of this picture's gate with its heatmap shifted; `flat` names the gates that are nearly
     constant here.
     """
-    tested = comparison.tested_agreement(found)
+    tested = comparison.agreement_tests(found)
     names, count = [each.name for each in tested], tested[0].pictures
     here, over, draws = [each.here for each in tested], [each.over for each in tested], tested[0].over.draws
     caption = (
@@ -86,7 +86,7 @@ def heatmap_agreement(found: Doubles, shifts: Doubles, names: tuple[str, str]) -
     (a column), the picture at hand first; `shifts` that of this picture's two, the second shifted.
     """
     what = f"{names[0]} and {names[1]}"
-    ((_, here, rank, over, count),) = comparison.tested_agreement({what: found})
+    ((_, here, rank, over, count),) = comparison.agreement_tests({what: found})
     verdict = (
         f"agree {'more' if over.observed > over.low else 'less'} on the same picture than on different ones"
         if over.holds

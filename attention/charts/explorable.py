@@ -20,7 +20,7 @@ from attention.numbers import extent
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
 if TYPE_CHECKING:  # it needs torch
-    from attention.grouped.experiments import Observed
+    from attention.grouped.experiments import ObservedConvolution
 
 HERE = Path(__file__).parent
 FIRST_VALUES = 2**17
@@ -127,7 +127,7 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
     )
 
 
-def kernels(seen: "Observed", name: str, *, whole: bool = False) -> Chart:
+def kernels(seen: "ObservedConvolution", name: str, *, whole: bool = False) -> Chart:
     """Every kernel of a convolution by the input channels that it reads, and its products at one place."""
     outputs, per_group, *size = seen.weights.shape
     (row, column), inputs = seen.place, len(seen.window)

@@ -54,7 +54,7 @@ def map_on_picture(
     laid = overlay.overlay(
         picture, values, box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
     )
-    place, (height, width) = analysis.look(values).place, values.shape
+    place, (height, width) = analysis.map_stats(values).place, values.shape
     return Chart(
         key,
         laid,
@@ -78,7 +78,7 @@ def map_alone(gate: Gate, key: str, what: str, *, numbers: str = "") -> Chart:
 
 def colour_scale(gate: Gate, key: str, style: MapStyle = USUAL, *, numbers: str = "") -> Chart:
     """The colours of a map as a bar, with the share of its places that have each."""
-    values, summary = gate.values[0], analysis.look(gate.values[0])
+    values, summary = gate.values[0], analysis.map_stats(gate.values[0])
     return Chart(
         key,
         spatial.histogram(values, style.colour_map, style.scale(values)),
@@ -133,7 +133,7 @@ def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note:
 
 def passing_in_words(gate: Gate, name: str) -> str:
     """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
-    found = analysis.passing(gate.values[0])
+    found = analysis.channel_stats(gate.values[0])
     if np.ptp(gate.values) == 0:
         called = analysis.block_called(name, first=True)
         return f"{called} has the same gate for {amount(found.channels, 'channel')}, {fixed(gate.minimum)}."

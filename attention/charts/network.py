@@ -73,7 +73,7 @@ def prediction(probabilities: Doubles, labels: Sequence[str], outputs: Outputs) 
         "prediction",
         class_bars(*zip(*top[: analysis.TOP_CLASSES], strict=True)),
         f"The most probable class is {best}, {share:.1%}.",
-        f"{of}; {predictions.choosing(outputs, len(probabilities))}.",
+        f"{of}; {predictions.choice_in_words(outputs, len(probabilities))}.",
         table={"class": [label for label, _ in top], "probability": [share for _, share in top]},
     )
 

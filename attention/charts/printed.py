@@ -89,7 +89,7 @@ def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Groun
 
     with _on_ground(ground):
         scale = comparing.one_scale([each.heatmap.values for each in columns if each.heatmap])
-        stages = max(len(comparison.by_stage(each.spatial)) for each in columns)
+        stages = max(len(comparison.last_of_stages(each.spatial)) for each in columns)
         share = picture.height / picture.width
         heights = [COLUMN * share, 1.5, *[COLUMN / 2 * share + 0.3] * ((stages + 1) // 2)]
         figure = Figure((len(columns) * COLUMN, sum(heights) + 1.2), layout="constrained")
@@ -101,7 +101,7 @@ def networks(picture: Image.Image, columns: Sequence[Compared], *, ground: Groun
             heatmap, guesses, *gates = part.subfigures(len(heights), 1, height_ratios=heights)
             _draw_heatmap(heatmap.subplots(), picture, column, scale)
             _write_guesses(guesses.subplots(), column)
-            by_size = comparison.by_stage(column.spatial)
+            by_size = comparison.last_of_stages(column.spatial)
             titles = dict(zip(column.spatial, analysis.gate_titles(column.spatial), strict=True))
             for row, place in enumerate(gates):
                 few = [(gate, titles[gate]) for gate in by_size[2 * row : 2 * row + 2]]

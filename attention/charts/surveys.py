@@ -106,7 +106,7 @@ def role(
     blocks = role_blocks(selection, few=few)
     panels = [_role_panel(selection, block, most) for block in blocks]
     headline = _role_headline(selection, blocks)
-    classes = len(selection.survey.told_apart)
+    classes = len(selection.survey.distinct_classes)
     caption = f"Dashed: the mean gate of all pictures, n = {selection.pictures:,}. "
     if classes:
         caption = (
@@ -152,7 +152,7 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
         if np.isfinite(share.index).any():
             name = selection.survey.block_names[block]
             shares.append((name, float(np.nanmean(share.index))))
-    if not shares and len(selection.survey.told_apart):
+    if not shares and len(selection.survey.distinct_classes):
         return "No class has a second picture here, or no gate varies, so nothing can be said of classes."
     if not shares:
         return "All pictures are of one class here, so nothing can be said of classes."
@@ -218,8 +218,8 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     )
     if (fewest := statistics.fewest_of_a_class(survey.gates[0])) < FEW:
         caption += f" The smallest class has {amount(fewest, 'picture')}: below {FEW}, its mean is hardly known."
-    columns = {"mean": measured, **analysis.spread([each.index for each in indices]), "mean, shuffled": null}
-    shuffled = analysis.spread([each.shuffled for each in indices])
+    columns = {"mean": measured, **analysis.five_numbers([each.index for each in indices]), "mean, shuffled": null}
+    shuffled = analysis.five_numbers([each.shuffled for each in indices])
     columns |= {f"{name}, shuffled": each for name, each in shuffled.items()}
     figure = figures.index_boxes(names, indices, selection.gate_number, index.lower())
     table: Columns = {"gate": [gate.name for gate in survey.gates], **columns}
@@ -293,7 +293,7 @@ def mean_maps(selection: Selection) -> list[Chart]:
     average, by_class = statistics.mean_over_classes(gate), gate.classes.mean[list(selection.classes)]
     close = statistics.closeness((gate.shape[0], gate.shape[1]))
     grey = figures.TitledMap("closeness to the centre", close, "Greys_r", (0.0, 1.0))  # since it is no measurement
-    whole = "all classes" if len(selection.survey.told_apart) else "all pictures"
+    whole = "all classes" if len(selection.survey.distinct_classes) else "all pictures"
     maps = [figures.gate_map(whole, average), grey]
     maps += map(figures.gate_map, selection.class_names, by_class)
     headline = _map_headline(selection, average, by_class)

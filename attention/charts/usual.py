@@ -20,18 +20,18 @@ from attention.numbers import amount, fixed, small
 
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     """What the gate does with this picture that it does not do with any other; `name` is what its block is called."""
-    place, above = found.opened
+    place, above = found.most_opened
     called = block_called(name, first=True)
     if np.ptp(found.values) == 0:
         return f"{called} has the same gate everywhere, {fixed(found.values.flat[0])}."
     if found.values.ndim == 2:
         own = most_open(found.values)
-        if 2 * found.alike > found.count:
-            mostly = "mostly " * (found.alike < found.count)
-            others = f"as for {found.alike} of {found.count} other pictures: that is {mostly}a habit."
+        if 2 * found.same_place > found.count:
+            mostly = "mostly " * (found.same_place < found.count)
+            others = f"as for {found.same_place} of {found.count} other pictures: that is {mostly}a habit."
         else:
-            others = f"which is not its habit: of {found.count} other pictures, {found.alike or 'none'} "
-            others += "has it there." if found.alike < 2 else "have it there."
+            others = f"which is not its habit: of {found.count} other pictures, {found.same_place or 'none'} "
+            others += "has it there." if found.same_place < 2 else "have it there."
         where = "there, too" if place == own else f"at the {place}"
         more = f"it opens more than usual {where}" if above >= CONSTANT else "it opens nowhere more than usual"
         return f"{called} is most open at the {own}, {others} With this picture {more}."
@@ -45,10 +45,10 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
 
 def details(found: AgainstUsual, kind: Kind) -> str:
     """What the headline leaves out: by how much, what a grey card has, how far from usual the whole gate is."""
-    place, above = found.opened
+    place, above = found.most_opened
     far = (
         f"As a whole it lies {small(found.distances[0])} from what is usual (root mean square), farther than for "
-        f"{found.nearer} of {found.count} other pictures."
+        f"{found.nearer_count} of {found.count} other pictures."
     )
     if np.ptp(found.values) == 0:
         return far
@@ -57,13 +57,13 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     where = "ninth" if found.values.ndim == 2 else word
     rank = f" {some} a {where} as far above its usual gate." * (above > 0)
     if found.values.ndim == 2:
-        card = "is most open there too" if found.grey_alike else f"is most open at the {grey}"
+        card = "is most open there too" if found.grey_same_place else f"is most open at the {grey}"
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
         return f"For a grey card it {card}.{more} {far}"
-    card = "it is too" if found.grey_alike else f"{word} {grey} is"
+    card = "it is too" if found.grey_same_place else f"{word} {grey} is"
     least = f"{fixed(found.values[shut])}, usually {fixed(found.usual[shut])}"
     below = f"Most below its usual gate is {word} {shut}: {least}. " * bool(found.difference[shut] < 0)
-    others = f"{found.alike or 'none'} of {found.count} other pictures"
+    others = f"{found.same_place or 'none'} of {found.count} other pictures"
     strongest = f"Its strongest {word} is the strongest with {others}; with a grey card {card}."
     return f"{rank} {below}{strongest} {far}".strip()
 
@@ -102,7 +102,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
     words = [names[block] + f".{kind}" * (kinds[block] > 1) for block, kind in found]
     own = [float(each.distances[0]) for each in found.values()]
     low, high = zip(*(evidence.null_range(each.distances[1:]) for each in found.values()), strict=True)
-    nearer, counts = zip(*((each.nearer, each.count) for each in found.values()), strict=True)
+    nearer, counts = zip(*((each.nearer_count, each.count) for each in found.values()), strict=True)
     ranks = [_unusualness(each) for each in found.values()]
     most = ranks.index(max(ranks))
     block, kind = list(found)[most]
@@ -145,7 +145,7 @@ def through_depth(found: Mapping[View, AgainstUsual], names: Mapping[str, str]) 
 def _unusualness(found: AgainstUsual) -> tuple[float, float]:
     """How unusual a gate is: the share of pictures that are nearer; where that is equal, its distance beside theirs."""
     own, *others = found.distances
-    return found.nearer / found.count, own / max(float(np.median(others)), 1e-9)  # others may all be the same
+    return found.nearer_count / found.count, own / max(float(np.median(others)), 1e-9)  # others may all be the same
 
 
 def _element(kind: Kind) -> str:

@@ -11,7 +11,7 @@ import click
 
 from attention import files, images, interventions, process, serving
 from attention.analysis import predictions
-from attention.cli.naming import BANDS, MODEL, Own, is_code, load, takes_code
+from attention.cli.naming import BANDS, MODEL, OwnCode, is_code, load, takes_code
 from attention.devices import ALLOWED, device_of
 from attention.numbers import amount, fixed, magnitude, span
 from attention.records import Band, GatescopeError, Ground, ModelCard
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from attention.models import Network
 
 
-class Place(click.Path):
+class AnyPath(click.Path):
     """A path that may lead nowhere yet. (An empty one would be the working directory.)"""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -37,28 +37,28 @@ class Place(click.Path):
 DATA = click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="A directory or a tar.")
 
 
-@serving.read_by
-def _folder(path: Path) -> Path:
+@serving.click_callback
+def _out_folder(path: Path) -> Path:
     """Raises FileError, before anything is computed, where no such folder can be made."""
-    files.insist_writable(path)
+    files.check_writable(path)
     return path
 
 
-@serving.read_by
-def _file(path: Path) -> Path:
+@serving.click_callback
+def _out_file(path: Path) -> Path:
     """Raises FileError, before anything is computed, where no such file can be written."""
-    files.insist_writable(path.parent)
-    files.insist_replaceable(path)
+    files.check_writable(path.parent)
+    files.check_replaceable(path)
     return path
 
 
 CHECKPOINT = click.option(
-    "--checkpoint", type=Place(path_type=Path), required=True, callback=_file, help="Where the run is kept."
+    "--checkpoint", type=AnyPath(path_type=Path), required=True, callback=_out_file, help="Where the run is kept."
 )
 OUTPUTS = click.option(
     "--outputs", type=click.Choice(predictions.OUTPUTS), help="What the network returns; logits, or as recognised."
 )
-DEVICE = click.option("--device", callback=serving.read_by(device_of), help=f"{ALLOWED}; the CPU by default.")
+DEVICE = click.option("--device", callback=serving.click_callback(device_of), help=f"{ALLOWED}; the CPU by default.")
 GROUND = click.option(
     "--ground", type=click.Choice(get_args(Ground)), default="light", show_default=True, help="What the figure is on."
 )
@@ -66,11 +66,12 @@ RANDOM = click.option("--random", is_flag=True, help="With random weights in pla
 LIMIT = click.option(
     "--limit", type=click.IntRange(1), help="At most so many pictures, spread evenly over all of them."
 )
-FOLDER = click.option("--out", type=Place(path_type=Path), required=True, callback=_folder, help="A folder.")
+FOLDER = click.option("--out", type=AnyPath(path_type=Path), required=True, callback=_out_folder, help="A folder.")
 
 
 def _one_file(what: str) -> Any:
-    return click.option("--out", required=True, type=Place(path_type=Path, dir_okay=False), callback=_file, help=what)
+    kind = AnyPath(path_type=Path, dir_okay=False)
+    return click.option("--out", required=True, type=kind, callback=_out_file, help=what)
 
 
 HOST = re.compile(r"[\w-]+([.][\w-]+)*[.]?", re.ASCII)
@@ -121,7 +122,7 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None, devic
 
     if threads:
         torch.set_num_threads(threads)
-    with evaluation.opened(data) as folder:
+    with evaluation.data_folder(data) as folder:
         pictures = training.load_pictures(folder / "train")
         if variant == distillation.NAME:
             distillation.train(pictures, checkpoint, device=device)
@@ -135,7 +136,7 @@ def train(variant: str, data: Path, checkpoint: Path, threads: int | None, devic
 @CHECKPOINT
 @click.option("--labels", type=click.Path(exists=True, path_type=Path), help="JSON: class folder to label.")
 @click.option(
-    "--input-size", type=click.IntRange(1, images.LARGEST), default=160, show_default=True,
+    "--input-size", type=click.IntRange(1, images.LARGEST_SIDE), default=160, show_default=True,
     help="Side of the picture the network sees, in pixels.",
 )  # fmt: skip
 def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, input_size: int) -> None:
@@ -146,15 +147,15 @@ def export(variant: str, data: Path, checkpoint: Path, labels: Path | None, inpu
     from attention import distillation, evaluation, training
     from attention.models import own
 
-    files.insist_writable(own.WEIGHTS)
+    files.check_writable(own.WEIGHTS)
     if variant == distillation.NAME:
         own.save(*distillation.export(checkpoint, data.stem))
         return
     called = _labels(labels)
-    with evaluation.opened(data) as folder:
+    with evaluation.data_folder(data) as folder:
         card, weights = training.export(variant, checkpoint, data.stem, input_size)
         card = replace(card, labels=tuple(called.get(name, name) for name in card.classes))
-        card = evaluation.measured(own.assemble(card, weights), folder / "val")
+        card = evaluation.card_with_accuracy(own.assemble(card, weights), folder / "val")
     own.save(card, weights)
     _report(card)
 
@@ -178,12 +179,12 @@ def evaluate(name: str, data: Path, save: bool, limit: int | None, device: "torc
     if save:
         if known is not None or name not in own.names():
             raise click.UsageError(f"{name}: only the card of a network without accuracy that comes with Gatescope.")
-        files.insist_writable(own.WEIGHTS)
-    with evaluation.opened(data) as folder:
+        files.check_writable(own.WEIGHTS)
+    with evaluation.data_folder(data) as folder:
         if known is None:
-            card = evaluation.with_health(network, folder / "val", data.stem, limit)
+            card = evaluation.card_with_health(network, folder / "val", data.stem, limit)
         else:
-            card = evaluation.measured(network, folder / "val")
+            card = evaluation.card_with_accuracy(network, folder / "val")
     _report(card)
     if known not in (None, card.accuracy):
         click.echo(f"The card says {known:.2%}.")
@@ -196,7 +197,7 @@ def cards() -> None:
     """Make the cards of the torchvision, timm and pytorchcv networks on offer anew: assets/zoo/cards.json."""
     from attention.models import zoo
 
-    files.insist_writable(zoo.FILE.parent)
+    files.check_writable(zoo.FILE.parent)
     for card in zoo.save_cards():
         gates = ", ".join(f"{count} {kind}" for kind, count in (card.gates or {}).items()) or "none"
         click.echo(f"{card.name}: {magnitude(card.parameters)} parameters, {card.input_size} px, gates: {gates}")
@@ -222,7 +223,7 @@ def compare(
     device: "torch.device | None",
     out: Path,
     ground: Ground,
-    own: Own,
+    own: OwnCode,
     **how: Any,
 ) -> None:
     """Set two to four networks side by side on PICTURE: OUT/compare.json and OUT/compare.png.
@@ -234,9 +235,9 @@ def compare(
     import torch
 
     from attention import comparison, images
-    from attention.bands import there
+    from attention.bands import has_bands
     from attention.charts import printed
-    from attention.observe import Observation, chosen, read_picture
+    from attention.observe import Observation, choice_of, read_picture
 
     if not 2 <= len(models) <= 4:
         named = amount(len(models), "network was", "networks were")
@@ -249,8 +250,8 @@ def compare(
         for name in models
     ]
     others = [other for each in images.samples() if (other := read_picture(each.path)).key != seen.key]
-    others = [other for other in others if all(there(other.image, network.card.bands) for network in networks)]
-    observations = [Observation(replace(chosen(network), outputs=outputs), seen) for network in networks]
+    others = [other for other in others if all(has_bands(other.image, network.card.bands) for network in networks)]
+    observations = [Observation(replace(choice_of(network), outputs=outputs), seen) for network in networks]
     columns = comparison.compare(observations, label, methods=methods, others=others)
     about = {
         "picture": picture.name,
@@ -289,11 +290,11 @@ def _describe(column: "Compared") -> None:
     from attention import analysis
 
     mark = " (random weights)" if column.card.random else ""
-    said = "no score for each class"
+    guess = "no score for each class"
     if column.probabilities is not None:
         label, probability = analysis.top(column.probabilities, column.labels, 1)[0]
-        said = f"{label} {probability:.1%}"
-    click.echo(f"{column.card.name}{mark}: {said}")
+        guess = f"{label} {probability:.1%}"
+    click.echo(f"{column.card.name}{mark}: {guess}")
     if column.target is not None and column.heatmap:
         heatmap, asked = column.heatmap, column.observation.targets[column.target]
         asked = asked if column.probabilities is None else f"P({asked})"
@@ -302,7 +303,7 @@ def _describe(column: "Compared") -> None:
 
 
 @main.command()
-@click.argument("source", metavar="FOLDER", type=Place(path_type=Path))
+@click.argument("source", metavar="FOLDER", type=AnyPath(path_type=Path))
 @click.option("--model", required=True, metavar="NAME", help=MODEL)
 @_one_file("The result, a Parquet file.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
@@ -320,7 +321,7 @@ def survey(
     limit: int | None,
     bands: tuple[Band, ...] | None,
     device: "torch.device | None",
-    own: Own,
+    own: OwnCode,
     **settings: Any,
 ) -> None:
     """What every gate does over the pictures of FOLDER, by class.
@@ -335,7 +336,7 @@ def survey(
 
 
 @main.command()
-@click.argument("source", metavar="PICTURE|RESULT.parquet", type=Place(path_type=Path))
+@click.argument("source", metavar="PICTURE|RESULT.parquet", type=AnyPath(path_type=Path))
 @click.option("--model", metavar="NAME", help=f"Of a picture. {MODEL}")
 @RANDOM
 @OUTPUTS
@@ -353,7 +354,7 @@ def report(source: Path, out: Path, model: str | None, **how: Any) -> None:
 @main.command("ablate")
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
-@click.option("--edits", type=Place(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
+@click.option("--edits", type=AnyPath(path_type=Path), help="A JSON file of edits; without, each block off in turn.")
 @RANDOM
 @OUTPUTS
 @BANDS
@@ -381,7 +382,7 @@ def ablate_command(out: Path, **request: Any) -> None:
 
 
 @main.command("many")
-@click.argument("source", metavar="FOLDER", type=Place(path_type=Path))
+@click.argument("source", metavar="FOLDER", type=AnyPath(path_type=Path))
 @click.option("--model", default="cbam", show_default=True, help=MODEL)
 @click.option(
     "--measure", type=click.Choice(["ablation", "agreement", "deletion"]), default="ablation", show_default=True,
@@ -415,11 +416,11 @@ def ablate_many_command(context: click.Context, **request: Any) -> None:
 
 
 @main.command()
-@click.argument("result", type=Place(path_type=Path, dir_okay=False))
+@click.argument("result", type=AnyPath(path_type=Path, dir_okay=False))
 @click.option("--model", help="The network, where it is not one that the result can name: a weight file, or code.")
 @_one_file("A safetensors file.")
 @takes_code
-def fold(result: Path, model: str | None, out: Path, own: Own) -> None:
+def fold(result: Path, model: str | None, out: Path, own: OwnCode) -> None:
     """Fold the channels that are constant over a survey's pictures into the weights beside their gates.
 
     RESULT is the survey's file. Each step is checked to be exact; what the network answers then is compared over the
@@ -434,18 +435,18 @@ def _labels(path: Path | None) -> dict[str, str]:
     """What class folders are called, from a file. Raises FileError and GatescopeError."""
     data = files.read(path) if path else "{}"
     try:
-        called = json.loads(data)
+        labels = json.loads(data)
     except ValueError:
-        called = None
-    if not isinstance(called, dict) or not all(isinstance(label, str) for label in called.values()):
+        labels = None
+    if not isinstance(labels, dict) or not all(isinstance(label, str) for label in labels.values()):
         raise GatescopeError(f"{path} is no table of labels; a JSON object from class folder to label is allowed.")
-    return called
+    return labels
 
 
 def _report(card: ModelCard) -> None:
-    top = (
-        "no accuracy" if card.accuracy is None else f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
-    )
+    top = "no accuracy"
+    if card.accuracy is not None:
+        top = f"top-1 {card.accuracy:.2%} of {card.validation_pictures} pictures"
     click.echo(f"{card.name}: {top} at {card.input_size} px")
     for gate in card.gate_health:
         click.echo(f"  {gate.name}: {gate.low:.1%} < 0.05, {gate.high:.1%} >= 0.95, deviation {fixed(gate.deviation)}")

@@ -14,12 +14,12 @@ import click
 from attention import files, images, interventions, many
 from attention.analysis import evidence
 from attention.charts import printed
-from attention.cli.naming import Own, load, observe
-from attention.cli.surveys import ctrl_c
+from attention.cli.naming import OwnCode, load, observe
+from attention.cli.surveys import stop_on_ctrl_c
 from attention.interventions import Effect
 from attention.interventions import files as edit_files
 from attention.numbers import amount, p_value, signed
-from attention.observe import Observation, Picture, chosen, grey_card, read_picture
+from attention.observe import Observation, Picture, choice_of, grey_card, read_picture
 from attention.records import Band, GatescopeError, Ground, Outputs, StoppedError
 from attention.store import Store
 from attention.survey import list_pictures
@@ -50,7 +50,7 @@ class AblationRequest:
     device: "torch.device | None" = None
     draws: int | None = None
     ground: Ground = "light"
-    own: Own | None = None
+    own: OwnCode | None = None
 
 
 def ablate(request: AblationRequest, out: Path) -> None:
@@ -58,7 +58,7 @@ def ablate(request: AblationRequest, out: Path) -> None:
 
     Raises GatescopeError where the picture, the network, or the edits are not what they should be.
     """
-    _insist_used(request)
+    _check_options(request)
     how = {"random": request.random, "bands": request.bands, "device": request.device, "own": request.own}
     observation = observe(request.picture, request.model, outputs=request.outputs, **how)
     if not observation.trace.gates:
@@ -71,7 +71,7 @@ def ablate(request: AblationRequest, out: Path) -> None:
     tests = evidence.tests([one.change[number] for one in effects], [one.null[:, number] for one in effects])
     rows = [printed.EditRow(one.name, test, *one.probability(number)) for one, test in zip(effects, tests, strict=True)]
     label = observation.labels[number]
-    _say(label, rows, observation.measure, off="" if request.edits else interventions.off_in_words(pictures))
+    _print_effects(label, rows, observation.measure, off="" if request.edits else interventions.off_in_words(pictures))
     report = {
         "network": observation.card.name,
         "random_weights": observation.card.random,
@@ -90,7 +90,7 @@ def ablate(request: AblationRequest, out: Path) -> None:
     _write(report, rows, out, observation.measure, request.ground)
 
 
-def _insist_used(request: AblationRequest) -> None:
+def _check_options(request: AblationRequest) -> None:
     """Raises click.UsageError where something is asked for that another option leaves no room for."""
     if request.edits and (request.off != "neutral" or request.other):
         raise click.UsageError("A file of edits says itself what its gates are put to; --off and --other go without.")
@@ -114,9 +114,8 @@ def _effects(observation: Observation, request: AblationRequest, donors: Sequenc
     passes = interventions.passes_of(observation)
     if request.edits:
         file = edit_files.load(request.edits)
-        file = edit_files.load(request.edits)
-        if said := file.foreign_to(observation.card.name):
-            click.echo(f"{request.edits}: {said}", err=True)
+        if warning := file.foreign_to(observation.card.name):
+            click.echo(f"{request.edits}: {warning}", err=True)
         asked, given, label = {request.edits.name: file.edits}, file.given, "edits"
     else:
         names = tuple(picture.name for picture in donors)
@@ -133,7 +132,7 @@ def _to_dict(row: printed.EditRow) -> dict[str, Any]:
     return {"name": row.name, "change": test.pop("observed"), "before": row.before, "after": row.after, **test}
 
 
-def _say(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str) -> None:
+def _print_effects(label: str, rows: Sequence[printed.EditRow], measure: str, *, off: str) -> None:
     """Each edit; `off` is what the gates of a block that is off are put to, and empty for a file of edits."""
     click.echo(f"{label} {rows[0].before:.1%}. {QUESTION}{f' Off: the gates are put to {off}.' * bool(off)}")
     for row in rows:
@@ -157,7 +156,7 @@ def _write(report: dict[str, Any], rows: Sequence[printed.EditRow], out: Path, m
     click.echo(f"Written: {out / 'ablation.json'}, {out / 'ablation.png'}")
 
 
-KEPT = {"trace": 4, "resume": 1, "heatmap": 8}
+KEPT_RESULTS = {"trace": 4, "resume": 1, "heatmap": 8}
 """Results of pictures that are kept while others follow."""
 
 
@@ -173,7 +172,7 @@ class ManyRequest:
     limit: int | None
     outputs: Outputs | None = None
     bands: tuple[Band, ...] | None = None
-    own: Own | None = None
+    own: OwnCode | None = None
 
 
 def over_many(request: ManyRequest, out: Path) -> None:
@@ -185,8 +184,8 @@ def over_many(request: ManyRequest, out: Path) -> None:
         raise click.UsageError(f"--measure {request.measure} switches no block off; --off goes with ablation.")
     pictures = list_pictures(request.source).limited(request.limit)
     loaded = load(request.model, random=request.random, bands=request.bands, own=request.own)
-    network = replace(chosen(loaded), outputs=request.outputs)
-    first = Observation(network, grey_card(network.card.bands), Store(KEPT))
+    network = replace(choice_of(loaded), outputs=request.outputs)
+    first = Observation(network, grey_card(network.card.bands), Store(KEPT_RESULTS))
     what = {"network": first.card.name, "random_weights": first.network.card.random, "measure": request.measure}
     what |= {"off": request.off} if request.measure == "ablation" else {}
     what |= {"outputs": first.outputs, "output": first.measure, "pictures": pictures.fingerprint}
@@ -194,24 +193,24 @@ def over_many(request: ManyRequest, out: Path) -> None:
     if loaded.card.source in ("file", "code"):  # their names say less of them than those of the zoo
         what |= {"weights": weights_sha256(loaded.module)}
     many.check(first, request.measure)
-    with ctrl_c() as cancel:
+    with stop_on_ctrl_c() as cancel:
         file = out / "pictures.jsonl"
-        done = _begun(file, what)
-        rows = many.rows(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
+        done = _begin(file, what)
+        rows = many.measure_pictures(first, pictures, request.measure, off=request.off, start=len(done), cancel=cancel)
         with click.progressbar(length=len(pictures), label="pictures") as bar:
             bar.update(len(done))
             for row in rows:
-                _add(file, row)
+                _append_row(file, row)
                 done.append(row)
                 bar.update(1)
-    _conclude(done, what | {"of": len(pictures)}, request.measure, out)
+    _write_summary(done, what | {"of": len(pictures)}, request.measure, out)
     if cancel.is_set() and len(done) < len(pictures):
         raise StoppedError(
             f"Stopped after {len(done):,} of {amount(len(pictures), 'picture')}; the same command goes on."
         )
 
 
-def _begun(file: Path, what: dict[str, Any]) -> list[many.PictureRow]:
+def _begin(file: Path, what: dict[str, Any]) -> list[many.PictureRow]:
     """The pictures that were measured before; a new file where there is none. Raises GatescopeError."""
     if not file.exists():
         files.write(file, json.dumps(what) + "\n")
@@ -222,32 +221,32 @@ def _begun(file: Path, what: dict[str, Any]) -> list[many.PictureRow]:
     except ValueError:
         raise GatescopeError(f"{file} is no file of this command; another folder for --out is allowed.") from None
     if before != what:
-        said = ", ".join(key for key in what if not isinstance(before, dict) or before.get(key) != what[key])
-        raise GatescopeError(f"{file} is of another run (other {said}); another folder for --out is allowed.")
+        differing = ", ".join(key for key in what if not isinstance(before, dict) or before.get(key) != what[key])
+        raise GatescopeError(f"{file} is of another run (other {differing}); another folder for --out is allowed.")
     if cut:  # the disk was full, or the process killed, in the middle of a line
         files.write(file, whole + b"\n")
     return rows
 
 
-def _add(file: Path, row: many.PictureRow) -> None:
+def _append_row(file: Path, row: many.PictureRow) -> None:
     """Raises GatescopeError where it cannot be written."""
     try:
         with file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(row) + "\n")
     except OSError as error:
-        why = files.why(error)
-        raise GatescopeError(f"{file} cannot be written: {why}; what is in it stays, and is gone on with.") from None
+        reason = files.reason_of(error)
+        raise GatescopeError(f"{file} cannot be written: {reason}; what is in it stays, and is gone on with.") from None
 
 
-def _conclude(rows: list[many.PictureRow], about: dict[str, Any], measure: many.Name, out: Path) -> None:
+def _write_summary(rows: list[many.PictureRow], about: dict[str, Any], measure: many.Name, out: Path) -> None:
     used = sum("change" in row for row in rows)
     note = f" {interventions.WITHOUT}" if measure == "ablation" else ""
     click.echo(f"{used} of {amount(about['of'], 'picture')}, {len(rows) - used} could not be used.{note}")
-    found = many.concluded(rows)
+    found = many.summarise(rows)
     for row, one in found.items():
         click.echo(f"  {many.in_words(measure, row, one, about['output'])}")
     results = [{"name": row, **asdict(one)} for row, one in found.items()]
     explained = many.MEASURES[measure].explained.format(measure=about["output"])
-    said = {**about, "explained": explained, "used": used, "results": results}
-    files.write(out / f"{measure}.json", json.dumps(said, indent=1) + "\n")
+    summary = {**about, "explained": explained, "used": used, "results": results}
+    files.write(out / f"{measure}.json", json.dumps(summary, indent=1) + "\n")
     click.echo(f"Written: {out / 'pictures.jsonl'}, {out / f'{measure}.json'}")

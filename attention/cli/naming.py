@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from attention import serving
-from attention.bands import bands_of
+from attention.bands import parse_bands
 from attention.models import zoo
 from attention.models.code import FORM
 from attention.models.libraries import LIBRARIES
 from attention.models.states import SeveralNetworksError
-from attention.observe import Observation, chosen, load_network, read_picture
+from attention.observe import Observation, choice_of, load_network, read_picture
 from attention.records import Band, GatescopeError, Outputs
-from attention.serving import read_by
+from attention.serving import click_callback
 
 if TYPE_CHECKING:
     import torch
@@ -28,13 +28,13 @@ MODEL = (
 )
 BANDS: Any = click.option(
     "--bands",
-    callback=read_by(bands_of),
+    callback=click_callback(parse_bands),
     help="What its input channels read: red,green,blue,grey, numbers or names of bands.",
 )
 
 
-Own = Mapping[str, Any]
-"""What was said of code, by the names of `serving.OWN`; None where it was not."""
+OwnCode = Mapping[str, Any]
+"""What was said of code, by the names of `serving.CODE_OPTIONS`; None where it was not."""
 
 
 def takes_code(command: Callable[..., None]) -> Callable[..., None]:
@@ -42,10 +42,10 @@ def takes_code(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def collected(**given: Any) -> None:
-        own = {str(option.name): given.pop(str(option.name)) for option in serving.OWN}
+        own = {str(option.name): given.pop(str(option.name)) for option in serving.CODE_OPTIONS}
         command(**given, own=own)
 
-    collected.__dict__.setdefault("__click_params__", []).extend(reversed(serving.OWN))
+    collected.__dict__.setdefault("__click_params__", []).extend(reversed(serving.CODE_OPTIONS))
     return collected
 
 
@@ -60,26 +60,26 @@ def load(
     random: bool = False,
     bands: tuple[Band, ...] | None = None,
     device: "torch.device | None" = None,
-    own: Own | None = None,
+    own: OwnCode | None = None,
 ) -> zoo.Network:
     """The network of these words, on this device. Raises GatescopeError."""
-    said = {name: value for name, value in (own or {}).items() if value is not None}
+    stated = {name: value for name, value in (own or {}).items() if value is not None}
     if is_code(model):
         if random:
             raise click.UsageError(f"{model} is code, which makes its weights itself; --random goes with a name.")
-        network = serving.network_of({"model": model, "bands": bands, "device": device} | said)
+        network = serving.network_of({"model": model, "bands": bands, "device": device} | stated)
         if network.card.assumed:
             click.echo(f"{model}: assumed, since nobody says it: {'; '.join(network.card.assumed)}.", err=True)
         return network
-    if said:
-        options = ", ".join(option.opts[0] for option in serving.OWN if option.name in said)
+    if stated:
+        options = ", ".join(option.opts[0] for option in serving.CODE_OPTIONS if option.name in stated)
         raise click.UsageError(f"{options}: what is said of code; --model {FORM} names some, and {model} is none.")
     try:
         network = load_network(model, random=random)
     except SeveralNetworksError as error:
         raise GatescopeError(f"{str(error).rstrip('.')}, as in '{zoo.named(model).source}:{error.parts[0]}'.") from None
     if bands:
-        network = network.reading(bands)
+        network = network.with_bands(bands)
     card = network.card
     if card.source == "file":
         click.echo(f"{card.name}: assumed, since the file does not say it: {'; '.join(card.assumed)}.", err=True)
@@ -93,4 +93,4 @@ def load(
 def observe(picture: Path, model: str, *, outputs: Outputs | None = None, **how: Any) -> Observation:
     """That network on the picture in a file; `how` is what `load` takes. Raises GatescopeError."""
     read = read_picture(picture)
-    return Observation(replace(chosen(load(model, **how)), outputs=outputs), read)
+    return Observation(replace(choice_of(load(model, **how)), outputs=outputs), read)

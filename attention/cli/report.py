@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attention import files, survey
-from attention.cli.naming import Own, observe
+from attention.cli.naming import OwnCode, observe
 from attention.records import GatescopeError
-from attention.report.document import Document, html
+from attention.report.document import html
 from attention.report.observation import report_of
 from attention.report.surveys import survey_report
 
@@ -15,40 +15,25 @@ if TYPE_CHECKING:
 
 
 def report(
-    source: Path,
-    out: Path,
-    *,
-    model: str | None,
-    device: "torch.device | None",
-    own: Own | None = None,
-    **how: Any,
+    source: Path, out: Path, *, model: str | None, device: "torch.device | None", own: OwnCode | None = None, **how: Any
 ) -> str:
     """Write the report of a picture or of a survey's result; says what came of it. `how` is what `naming.observe` takes
     besides. Raises GatescopeError."""
     if not source.is_file():
         raise GatescopeError(f"There is no file {source}; a picture, or the Parquet file of a survey, is allowed.")
-    document = (
-        _of_survey(source, refused=model or any(how.values()) or any(each is not None for each in (own or {}).values()))
-        if source.suffix == ".parquet"
-        else _of_picture(source, model, device=device, own=own, **how)
-    )
+    if source.suffix == ".parquet":
+        if model or any(how.values()) or any(each is not None for each in (own or {}).values()):
+            raise GatescopeError(
+                "The result of a survey names its network; --model and what goes with it are for a picture."
+            )
+        document = survey_report(survey.LoadedSurvey(survey.read(source)))
+    else:
+        if not model:
+            raise GatescopeError(
+                "A picture needs a network; --model is allowed to be a name of the zoo, a weight file, or code."
+            )
+        observation = observe(source, model, device=device, own=own, **how)
+        _ = observation.usual_gates  # the report has them where they are known
+        document = report_of(observation)
     files.write(out, html(document))
     return f"The report is in {out}."
-
-
-def _of_survey(source: Path, *, refused: object) -> Document:
-    if refused:
-        raise GatescopeError(
-            "The result of a survey names its network; --model and what goes with it are for a picture."
-        )
-    return survey_report(survey.LoadedSurvey(survey.read(source)))
-
-
-def _of_picture(source: Path, model: str | None, **how: Any) -> Document:
-    if not model:
-        raise GatescopeError(
-            "A picture needs a network; --model is allowed to be a name of the zoo, a weight file, or code."
-        )
-    observation = observe(source, model, **how)
-    _ = observation.usual_gates  # the report has them where they are known
-    return report_of(observation)

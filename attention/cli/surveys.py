@@ -11,7 +11,7 @@ from typing import Any
 from attention import files, images
 from attention.charts import surveys
 from attention.charts.surveys import Selection
-from attention.cli.naming import Own, is_code, load
+from attention.cli.naming import OwnCode, is_code, load
 from attention.foreign import in_line
 from attention.models.code import FORM
 from attention.numbers import amount
@@ -20,7 +20,7 @@ from attention.records import GatescopeError
 from attention.survey import LoadedSurvey, Result, Settings, list_pictures, read, run
 from attention.survey.running import print_progress
 
-SHOWN = 10
+MOST_FAILURES = 10
 """How many of the pictures that could not be read are named."""
 
 
@@ -28,7 +28,7 @@ def survey(source: Path, model: str, limit: int | None, settings: Settings, **ho
     """Run a survey and print what came of it; `how` is what `naming.load` takes. Raises GatescopeError."""
     pictures = list_pictures(source).limited(limit)
     network = load(model, **how)
-    with ctrl_c() as cancel, guarded(network.card):
+    with stop_on_ctrl_c() as cancel, guarded(network.card):
         result = run(network, pictures, settings=settings, progress=print_progress(), cancel=cancel)
     print(*map(in_line, [*summary(result), *headlines(result), f"The result is in {settings.out}."]), sep="\n")
 
@@ -56,13 +56,13 @@ def summary(result: Result) -> list[str]:
         lines.append(left_out)
     if result.failures:
         lines.append(f"{amount(len(result.failures), 'picture')} could not be used:")
-        lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:SHOWN]]
-    if len(result.failures) > SHOWN:
-        lines.append(f"  and {len(result.failures) - SHOWN:,} more, which the result names.")
+        lines += [f"  {failure.path}: {failure.reason}" for failure in result.failures[:MOST_FAILURES]]
+    if len(result.failures) > MOST_FAILURES:
+        lines.append(f"  and {len(result.failures) - MOST_FAILURES:,} more, which the result names.")
     return lines
 
 
-def fold(result: Path, model: str | None, out: Path, own: Own | None = None) -> str:
+def fold(result: Path, model: str | None, out: Path, own: OwnCode | None = None) -> str:
     """Write the folded weights of the network that a survey's result is of; what was done. Raises GatescopeError."""
     from attention.interventions import folding
 
@@ -81,7 +81,7 @@ def fold(result: Path, model: str | None, out: Path, own: Own | None = None) -> 
 
 
 @contextlib.contextmanager
-def ctrl_c() -> Iterator[Event]:
+def stop_on_ctrl_c() -> Iterator[Event]:
     """Set at the first Ctrl-C; the second one ends the process at once, and what was saved before stays."""
     asked = Event()
 

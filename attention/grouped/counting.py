@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attention.records import Convolution, GatescopeError
 
 if TYPE_CHECKING:  # counting needs no torch
-    from attention.cost import Measured
+    from attention.cost import PassCost
 
 
 class GroupingError(GatescopeError):
@@ -83,7 +83,7 @@ class GroupedLayer:
     ungrouped: Cost
 
 
-def convolutions(measured: "Measured") -> tuple[GroupedLayer, ...]:
+def convolutions(measured: "PassCost") -> tuple[GroupedLayer, ...]:
     """Every two-dimensional convolution that a picture passes, in the order of execution; one that runs several times,
     as in CBAM's shared MLP, once, with the MACs of all its runs."""
     found: dict[object, GroupedLayer] = {}

@@ -77,15 +77,11 @@ def _race(convolution: Convolution) -> Times:
     while runs < FEWEST_RUNS or time.perf_counter() < end:
         random.shuffle(order)
         for groups in order:
-            seconds[groups] = min(seconds[groups], _run(picture, *variants[groups], groups))
+            start = time.thread_time()
+            F.conv2d(picture, *variants[groups], groups=groups)
+            seconds[groups] = min(seconds[groups], time.thread_time() - start)
         runs += 1
     return Times(replace(convolution, groups=1), seconds, runs, torch.get_num_threads())
-
-
-def _run(picture: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> float:
-    start = time.thread_time()
-    F.conv2d(picture, weight, bias, groups=groups)
-    return time.thread_time() - start
 
 
 def _tensors(convolution: Convolution) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor | None]]]:
@@ -128,7 +124,7 @@ def stack(convolution: Convolution, *, layers: int, shuffle: bool, seed: int = 0
 
     Raises GroupingError where the groups do not divide both channel counts.
     """
-    cost_of(convolution)
+    cost_of(convolution)  # for its check alone
     widths = [convolution.in_channels] + [convolution.out_channels] * layers
     modules: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
@@ -159,7 +155,7 @@ def response(module: nn.Module, in_channels: int) -> Answers:
     return torch.stack(columns, dim=1).numpy()
 
 
-def expected(convolution: Convolution, *, layers: int, shuffle: bool) -> Answers:
+def expected_response(convolution: Convolution, *, layers: int, shuffle: bool) -> Answers:
     """(outputs, inputs): the answer in theory, a product of block-diagonal matrices and the shuffle's permutation."""
     g, c1, c2 = convolution.groups, convolution.in_channels, convolution.out_channels
     reached = _blocks(c1, c2, g)
@@ -176,11 +172,11 @@ def _blocks(inputs: int, outputs: int, groups: int) -> Answers:
 
 PARAMETERS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 """What a convolution is given, in torch's order."""
-USUAL = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+DEFAULTS = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class ObservedConvolution:
     """A two-dimensional convolution of a pass, N = 1."""
 
     features: Floats
@@ -198,7 +194,7 @@ class Observed:
     """What all kernels read there, (C1, h1, w1): 0 beyond the border."""
 
 
-class _Seen(TorchFunctionMode):
+class _ConvolutionWatch(TorchFunctionMode):
     """Sees the calls of the calling thread, and keeps that of the convolution with one weight."""
 
     def __init__(self, weight: Tensor) -> None:
@@ -209,19 +205,19 @@ class _Seen(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func in (F.conv2d, torch.conv2d):
-            call = {**USUAL, **dict(zip(PARAMETERS, args, strict=False)), **(kwargs or {})}
+            call = {**DEFAULTS, **dict(zip(PARAMETERS, args, strict=False)), **(kwargs or {})}
             if call["weight"] is self.weight:
                 self.call = call | {"input": call["input"].clone(), "output": result.clone()}
         return result
 
 
-def observe(module: nn.Module, name: str, batch: Tensor) -> Observed:
+def convolution_at(module: nn.Module, name: str, batch: Tensor) -> ObservedConvolution:
     """What the convolution of this dotted name reads and gives in one pass of a batch of one picture.
 
     It sees the calling thread alone, and leaves nothing on the module. Raises LookupError where the pass runs no
     convolution with that weight.
     """
-    seen = _Seen(module.get_submodule(name).weight)  # type: ignore[arg-type]
+    seen = _ConvolutionWatch(module.get_submodule(name).weight)  # type: ignore[arg-type]
     with torch.no_grad(), seen:
         module(batch)
     if not seen.call:
@@ -238,11 +234,10 @@ def observe(module: nn.Module, name: str, batch: Tensor) -> Observed:
         slice(at * step, at * step + far + 1, gap)
         for at, step, far, gap in zip((row, column), stride, reach, dilation, strict=True)
     )
-    bias = call["bias"]
-    biases = weight.new_zeros(len(weight)) if bias is None else bias
+    biases = weight.new_zeros(len(weight)) if call["bias"] is None else call["bias"]
     window = bordered[:, rows, columns]
     read, weights, offsets, given, seen_there = map(_array, (features, weight, biases, output, window))
-    return Observed(read, weights, offsets, given, call["groups"], (row, column), seen_there)
+    return ObservedConvolution(read, weights, offsets, given, call["groups"], (row, column), seen_there)
 
 
 def _pair(given: Any) -> tuple[int, int]:
@@ -250,4 +245,4 @@ def _pair(given: Any) -> tuple[int, int]:
 
 
 def _array(tensor: Tensor) -> Floats:
-    return np.asarray(tensor.detach().float().cpu().numpy())
+    return tensor.detach().float().cpu().numpy()

@@ -9,7 +9,7 @@ files     edits as JSON, and as a short code for a link
 The others need no torch before a pass is run.
 """
 
-from attention.interventions.applying import Given, applied, null_changes, of_chosen_values, random_control
+from attention.interventions.applying import Given, applied, chooses_values, null_changes, random_control
 from attention.interventions.edits import (
     ANY,
     NEEDS,
@@ -23,7 +23,7 @@ from attention.interventions.edits import (
     off_in_words,
     parse_ranges,
     targets,
-    unnamed,
+    without_names,
 )
 from attention.interventions.files import EditFile, load_edits
 from attention.interventions.passes import EditedPasses, Effect, changes, effect, mean_gates, passes_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.analysis import neutral
+from attention.analysis import neutral_value
 from attention.interventions.edits import Edit, EditError, check, number_of_values
 from attention.kinds import KINDS
 from attention.records import Floats, Gate
@@ -58,10 +58,10 @@ def _chained(first: Function, second: Function) -> Function:
 def function_of(edit: Edit, gate: Gate, gates: Sequence[Gate], *, given: Given) -> Function:
     """What the edit does to one of its gates."""
     if edit.action == "off":
-        value = neutral(gate, gates)
+        value = neutral_value(gate, gates)
         return lambda values: values.new_full(values.shape, value)
     if edit.action == "replace":
-        return _replacing(edit, gate, given)
+        return _replace(edit, gate, given)
     return _FUNCTIONS[edit.action](edit)
 
 
@@ -75,26 +75,26 @@ def strongest(values: "Tensor", count: int | None) -> "Tensor":
     return flat(values).argsort(dim=1, descending=True, stable=True)[:, :count]
 
 
-def dealt(values: "Tensor", order: Sequence[int] | np.ndarray) -> "Tensor":
+def permute_values(values: "Tensor", order: Sequence[int] | np.ndarray) -> "Tensor":
     """Each place takes the value of another: `order` has the other's number for each of the places."""
     return flat(values)[:, np.array(order)].reshape(values.shape)
 
 
-def opened(values: "Tensor", points: Sequence[tuple[int, float]]) -> "Tensor":
+def set_values(values: "Tensor", points: Sequence[tuple[int, float]]) -> "Tensor":
     """The values with those of some places set."""
     edited = flat(values).clone()
     edited[:, [point for point, _ in points]] = values.new_tensor([value for _, value in points])
     return edited.reshape(values.shape)
 
 
-def shut(values: "Tensor", chosen: "Tensor", *, others: bool) -> "Tensor":
+def zero_values(values: "Tensor", chosen: "Tensor", *, others: bool) -> "Tensor":
     """Zero at the chosen places, (N, k) numbers of them, or at all the others."""
     rows = flat(values)
     mask = rows.new_zeros(rows.shape).scatter(1, chosen, 1.0)
     return rows.masked_fill(mask == (0.0 if others else 1.0), 0.0).reshape(values.shape)
 
 
-def _replacing(edit: Edit, gate: Gate, given: Given) -> Function:
+def _replace(edit: Edit, gate: Gate, given: Given) -> Function:
     array = given.get(edit.pictures, {}).get(gate.name)
     if array is None:
         raise EditError(
@@ -110,26 +110,26 @@ def _mean(edit: Edit) -> Function:
     return lambda values: flat(values).mean(1).reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
 
 
-def _shuffled(edit: Edit) -> Function:
+def _shuffle(edit: Edit) -> Function:
     def shuffle(values: "Tensor") -> "Tensor":
-        return dealt(values, np.random.default_rng(edit.seed).permutation(values[0].numel()))
+        return permute_values(values, np.random.default_rng(edit.seed).permutation(values[0].numel()))
 
     return shuffle
 
 
 def _top(edit: Edit) -> Function:
     def keep(values: "Tensor") -> "Tensor":
-        return shut(values, strongest(values, edit.count), others=edit.action == "top")
+        return zero_values(values, strongest(values, edit.count), others=edit.action == "top")
 
     return keep
 
 
 _FUNCTIONS: dict[str, Callable[[Edit], Function]] = {
     "mean": _mean,
-    "shuffle": _shuffled,
+    "shuffle": _shuffle,
     "top": _top,
     "top-off": _top,
-    "set": lambda edit: lambda values: opened(values, edit.points),
+    "set": lambda edit: lambda values: set_values(values, edit.points),
     "invert": lambda edit: lambda values: 1 - values,
     "move": lambda edit: lambda values: values.roll(edit.shift[::-1], (-2, -1)),  # (right, down) -> (down, right)
 }
@@ -146,10 +146,10 @@ def random_control(
     def make(edit: Edit, gate: Gate) -> Function:
         order = _order(gate, seed, draw)
         if edit.action in CHOSEN:
-            return _elsewhere(edit, order)
-        if of_chosen_values(edits):
+            return _at_random_places(edit, order)
+        if chooses_values(edits):
             return function_of(edit, gate, gates, given=given or {})
-        return lambda values: dealt(values, order)
+        return lambda values: permute_values(values, order)
 
     return by_gate(edits, gates, make)
 
@@ -157,16 +157,17 @@ def random_control(
 def null_changes(edits: Sequence[Edit], change: Floats, controls: Floats) -> Floats:
     """What the edits would change under the null, (draws, classes), of what they change, (classes,), and what the
     controls do, (draws, classes): the controls' own changes, or the way from each dealt gate to the edited one."""
-    return controls if of_chosen_values(edits) else change - controls
+    return controls if chooses_values(edits) else change - controls
 
 
-def of_chosen_values(edits: Sequence[Edit]) -> bool:
+def chooses_values(edits: Sequence[Edit]) -> bool:
     """Whether these edits tell some channels or places from others, so that chance can do the same to others."""
     return any(edit.action in CHOSEN for edit in edits)
 
 
 def _order(gate: Gate, *seeds: int) -> NDArray[np.intp]:
     """For each value the number of another one, at random; values of a map are moved together."""
+    # A draw of its own for each gate, the same in every process: Python's own hash of text is another in each.
     random = np.random.default_rng([*seeds, zlib.crc32(gate.name.encode())])
     if not KINDS[gate.kind].is_map:
         return random.permutation(number_of_values(gate))
@@ -179,15 +180,15 @@ def _order(gate: Gate, *seeds: int) -> NDArray[np.intp]:
     return np.rot90(places, turns if height == width else 2 * (turns // 2)).ravel()
 
 
-def _elsewhere(edit: Edit, order: NDArray[np.intp]) -> Function:
+def _at_random_places(edit: Edit, order: NDArray[np.intp]) -> Function:
     if edit.action == "set":
         points = [(int(order[place]), value) for place, value in edit.points]
-        return lambda values: opened(values, points)
+        return lambda values: set_values(values, points)
 
     def elsewhere(values: "Tensor") -> "Tensor":
         import torch
 
-        moved = torch.as_tensor(order.copy(), device=values.device)[strongest(values, edit.count)]
-        return shut(values, moved, others=edit.action == "top")
+        moved = torch.as_tensor(order, device=values.device)[strongest(values, edit.count)]
+        return zero_values(values, moved, others=edit.action == "top")
 
     return elsewhere

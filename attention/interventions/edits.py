@@ -81,14 +81,14 @@ def off_in_words(pictures: Sequence[str]) -> str:
     return f"those of “{pictures[0]}”" if len(pictures) == 1 else f"their mean over {len(pictures)} pictures"
 
 
-def possible(kind: str) -> tuple[Action, ...]:
+def allowed_actions(kind: str) -> tuple[Action, ...]:
     """The actions that gates of this kind allow; "any" is what all of them do."""
     return tuple(action for action in NEEDS if action in (ANYWHERE if kind == ANY else KINDS[cast(Kind, kind)].edits))
 
 
 def targets(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
     """The gates that the edit is for, in depth order."""
-    return tuple(gate for gate in _at(edit, gates) if edit.kind in (ANY, gate.kind))
+    return tuple(gate for gate in _gates_at(edit, gates) if edit.kind in (ANY, gate.kind))
 
 
 def check(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
@@ -96,7 +96,8 @@ def check(edit: Edit, gates: Sequence[Gate]) -> tuple[Gate, ...]:
     check_form(edit)
     found = targets(edit, gates)
     if not found:
-        raise EditError(f"An edit is for {place(edit)}, and the network has no such gate; {_near(edit, gates)}.")
+        near = _nearest(edit, gates)
+        raise EditError(f"An edit is for {place_in_words(edit)}, and the network has no such gate; {near}.")
     for gate in found:
         _check_fit(edit, gate)
     return found
@@ -108,7 +109,7 @@ def check_form(edit: Edit) -> None:
         raise EditError(f"There is no action {edit.action!r}; there are {', '.join(NEEDS)}.")
     if edit.kind not in (ANY, *KINDS):
         raise EditError(f"There is no kind of gates {edit.kind!r}; there are any, {', '.join(KINDS)}.")
-    if edit.action not in possible(edit.kind):
+    if edit.action not in allowed_actions(edit.kind):
         kinds = " or ".join(kind for kind, known in KINDS.items() if edit.action in known.edits)
         raise EditError(f"The action {edit.action!r} is for gates of the kind {kinds}, not {edit.kind}.")
     needs = NEEDS[edit.action]
@@ -122,12 +123,12 @@ def check_form(edit: Edit) -> None:
         raise EditError(f"The action {edit.action!r} needs {needs!r}, and none is given.")
 
 
-def unnamed(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+def without_names(edits: Sequence[Edit]) -> tuple[Edit, ...]:
     """The same edits without what the person calls them."""
     return tuple(replace(edit, name="") for edit in edits)
 
 
-def place(edit: Edit) -> str:
+def place_in_words(edit: Edit) -> str:
     """Where the edit is, in words."""
     kind = "any" if edit.kind == ANY else f"a {edit.kind}"
     where = f" in {edit.block!r}" if edit.block else f" over {size_in_words(edit.size)} features" if edit.size else ""
@@ -144,15 +145,15 @@ def number_of_values(gate: Gate) -> int:
     return math.prod(gate.values.shape[1:])
 
 
-def size(gate: Gate) -> tuple[int, ...]:
+def stage_size(gate: Gate) -> tuple[int, ...]:
     """(height, width) of the feature map that the gate multiplies; gates of one size are of one stage."""
     return gate.feature_shape[2:]
 
 
-def _at(edit: Edit, gates: Sequence[Gate]) -> list[Gate]:
+def _gates_at(edit: Edit, gates: Sequence[Gate]) -> list[Gate]:
     """A block or a gate that has the name is meant alone: a module of that name may hold others besides."""
     if edit.size:
-        return [gate for gate in gates if size(gate) == edit.size]
+        return [gate for gate in gates if stage_size(gate) == edit.size]
     blocks = {block.name: block.gates for block in analysis.blocks(gates)} if edit.block else {"": gates}
     named = blocks.get(edit.block) or [gate for gate in gates if gate.name == edit.block]
     inside = (f"{edit.block}.", f"{edit.block}#")
@@ -172,7 +173,7 @@ def _check_fit(edit: Edit, gate: Gate) -> None:
         )
 
 
-def _near(edit: Edit, gates: Sequence[Gate]) -> str:
+def _nearest(edit: Edit, gates: Sequence[Gate]) -> str:
     if not gates:
         return "it has none at all"
     names = [gate.name for gate in gates]

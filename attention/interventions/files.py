@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from attention import files
 from attention.foreign import load_json, quote
 from attention.interventions.applying import Function, Given, applied
 from attention.interventions.edits import NEEDS, Edit, EditError, check_form
-from attention.records import Floats, Trace
+from attention.records import Floats, Trace, non_defaults
 
 FORMAT = "gatescope edits 1"
 MAX_BYTES = 4 * 2**20
@@ -55,7 +55,7 @@ def load(file: Path | str) -> EditFile:
         data = files.read(Path(file))
     except files.FileError as error:
         raise EditError(str(error)) from None
-    with files.naming(Path(file)):
+    with files.errors_naming(Path(file)):
         return read(data)
 
 
@@ -65,7 +65,7 @@ def write(sheet: EditFile) -> str:
     for edit in sheet.edits:
         values = sheet.given.get(edit.pictures, {}) if edit.pictures else {}
         kept = {name: np.asarray(array).tolist() for name, array in values.items()}
-        edits.append(_plain(edit) | ({"values": kept} if kept else {}))
+        edits.append(non_defaults(edit) | ({"values": kept} if kept else {}))
     return json.dumps({"format": FORMAT, "network": sheet.network, "edits": edits}, indent=1)
 
 
@@ -91,14 +91,14 @@ def read(data: bytes | str) -> EditFile:
     return EditFile(tuple(edits), _text(content.get("network", "")), given)
 
 
-def compact(edits: Sequence[Edit]) -> str:
+def to_code(edits: Sequence[Edit]) -> str:
     """The edits for a link: letters, digits, - and _; the values of other pictures' gates are left out."""
-    text = json.dumps([_plain(edit) for edit in edits], separators=(",", ":"))
+    text = json.dumps([non_defaults(edit) for edit in edits], separators=(",", ":"))
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
 
-def expanded(code: str) -> tuple[Edit, ...]:
-    """The edits of a link. Raises EditError where it is anything but what `compact` gives."""
+def from_code(code: str) -> tuple[Edit, ...]:
+    """The edits of a link. Raises EditError where it is anything but what `to_code` gives."""
     try:
         packed = base64.urlsafe_b64decode(code.encode("ascii") + b"=" * (-len(code) % 4))
         text = zlib.decompressobj().decompress(packed, MAX_BYTES).decode()
@@ -106,12 +106,6 @@ def expanded(code: str) -> tuple[Edit, ...]:
     except (ValueError, RecursionError, zlib.error, binascii.Error):
         raise EditError("The link's edits cannot be read: it was cut off or changed on its way.") from None
     return read(json.dumps({"format": FORMAT, "edits": records})).edits
-
-
-def _plain(edit: Edit) -> dict[str, Any]:
-    """The fields that say something."""
-    defaults = {each.name: each.default for each in fields(Edit)}
-    return {name: value for name, value in asdict(edit).items() if value != defaults[name]}
 
 
 def _edit(record: Any) -> tuple[Edit, dict[str, Floats]]:
@@ -149,7 +143,7 @@ def _text(value: Any) -> str:
     return value
 
 
-def _whole(value: Any) -> int:
+def _whole_number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise EditError(
             f"A count, seed or place in the edits is {quote(value)}; whole numbers from 0 to 2^31 - 1 are allowed."
@@ -173,7 +167,7 @@ def _list(value: Any, length: int | None, what: str) -> list[Any]:
 def _points(value: Any) -> tuple[tuple[int, float], ...]:
     what = f"a list of at most {MAX_POINTS:,} pairs (place, value)"
     pairs = [_list(pair, 2, "a pair (place, value)") for pair in _list(value, None, what)]
-    points = tuple((_whole(place), _number(number)) for place, number in pairs)
+    points = tuple((_whole_number(place), _number(number)) for place, number in pairs)
     if len({place for place, _ in points}) < len(points):
         raise EditError("An edit sets one place twice; each place may have one value.")
     return points
@@ -182,7 +176,7 @@ def _points(value: Any) -> tuple[tuple[int, float], ...]:
 def _shift(value: Any) -> tuple[int, int]:
     right, down = _list(value, 2, "a pair of whole numbers (right, down)")
     for cells in (right, down):
-        _whole(abs(cells) if isinstance(cells, int) and not isinstance(cells, bool) else cells)
+        _whole_number(abs(cells) if isinstance(cells, int) and not isinstance(cells, bool) else cells)
     return right, down
 
 
@@ -190,7 +184,7 @@ def _size(value: Any) -> tuple[int, ...]:
     sides = _list(value, None, "a list of at most 3 sides")
     if len(sides) > 3:
         raise EditError(f"The edits have a size of {len(sides)} sides; at most 3 are allowed.")
-    return tuple(map(_whole, sides))
+    return tuple(map(_whole_number, sides))
 
 
 def _pictures(value: Any) -> tuple[str, ...]:
@@ -207,8 +201,8 @@ _FIELDS: dict[str, Callable[[Any], Any]] = {
     "block": _text,
     "size": _size,
     "name": _text,
-    "count": _whole,
-    "seed": _whole,
+    "count": _whole_number,
+    "seed": _whole_number,
     "points": _points,
     "shift": _shift,
     "pictures": _pictures,

@@ -52,7 +52,7 @@ class FoldCheck:
     """The largest change of an output."""
     outputs: float
     """The range of the outputs, to set it beside."""
-    alike: int
+    same_guess: int
     """For how many pictures the largest output is the same."""
     pictures: int
 
@@ -84,8 +84,8 @@ def fold(
 def check(module: nn.Module, folded: nn.Module, pictures: Sequence[Tensor]) -> FoldCheck:
     """The two networks on each of these pictures, (1, C, H, W)."""
     before, after = (torch.cat([_output(each(picture)) for picture in pictures]).float() for each in (module, folded))
-    alike = int((before.argmax(1) == after.argmax(1)).sum())
-    return FoldCheck(float((after - before).abs().max()), float(before.max() - before.min()), alike, len(pictures))
+    same_guess = int((before.argmax(1) == after.argmax(1)).sum())
+    return FoldCheck(float((after - before).abs().max()), float(before.max() - before.min()), same_guess, len(pictures))
 
 
 def in_words(done: Sequence[Folding], checked: FoldCheck) -> str:
@@ -97,11 +97,10 @@ def in_words(done: Sequence[Folding], checked: FoldCheck) -> str:
     rest = f" Nothing could be folded in {', '.join(left)}." if left else ""
     return (
         f"{amount(sum(each.channels for each in done), 'constant channel')} of "
-        f"{amount(len(done) - len(left), 'gate')} are folded, "
-        f"{where}; each was checked to be exact where the gate is its mean. What is called constant varies a little: "
-        f"over {amount(checked.pictures, 'picture')} the folded network changes an output by "
-        f"{number(checked.change)} at most, "
-        f"where outputs range over {number(checked.outputs)}, and has the same first guess for {checked.alike}.{rest}"
+        f"{amount(len(done) - len(left), 'gate')} are folded, {where}; each was checked to be exact where the gate is "
+        f"its mean. What is called constant varies a little: over {amount(checked.pictures, 'picture')} the folded "
+        f"network changes an output by {number(checked.change)} at most, where outputs range over "
+        f"{number(checked.outputs)}, and has the same first guess for {checked.same_guess}.{rest}"
     )
 
 
@@ -118,10 +117,10 @@ def _fold_gate(network: nn.Module, picture: Tensor, gate: str, mean: Floats, con
     if not len(chosen) or not (layers := _layers(network, picture, gate, len(mean))):
         return Folding(gate, 0, "", "")
     factors = torch.from_numpy(mean).double()[chosen]
-    wanted = _output(capture.trace(network, picture, edits={gate: _set(chosen, factors)}).output)
+    wanted = _output(capture.trace(network, picture, edits={gate: _set_channels(chosen, factors)}).output)
     before = copy.deepcopy(network.state_dict())
     for where, name in layers.candidates:
-        _open(layers, chosen)
+        _leave_open(layers, chosen)
         if where == "before":
             layers.first.weight[:, chosen] /= _along_inputs(factors, layers.first.weight)
             norm = network.get_submodule(name)
@@ -184,7 +183,7 @@ def _reads(part: nn.Module, channels: int) -> bool:
     return isinstance(part, nn.Conv2d) and part.groups == 1 and part.in_channels == channels
 
 
-def _open(layers: _FoldedLayers, chosen: Tensor) -> None:
+def _leave_open(layers: _FoldedLayers, chosen: Tensor) -> None:
     """Leaves the gate of these channels at 1, whatever the picture."""
     assert layers.last.bias is not None
     layers.last.weight[chosen] = 0
@@ -196,7 +195,7 @@ def _along_inputs(factors: Tensor, weight: Tensor) -> Tensor:
     return factors.reshape(1, -1, *[1] * (weight.dim() - 2))
 
 
-def _set(chosen: Tensor, factors: Tensor) -> Callable[[Tensor], Tensor]:
+def _set_channels(chosen: Tensor, factors: Tensor) -> Callable[[Tensor], Tensor]:
     def edit(values: Tensor) -> Tensor:
         values = values.clone()
         values[:, chosen] = factors.to(values)

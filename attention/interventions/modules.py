@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from attention.capture import Tracer, trace
 from attention.interventions.applying import Function
-from attention.records import Gate
+from attention.records import Gate, owner_of, within
 
 
 class SequentialResume:
@@ -15,7 +15,7 @@ class SequentialResume:
 
     def __init__(self, module: nn.Module, picture: Tensor) -> None:
         self._module, self._picture = module, picture
-        self._parts = tuple(_unfolded(module, ""))
+        self._parts = tuple(_flat_children(module, ""))
         self.holds: bool | None = None
         """Whether the module is nothing else than its parts, one after another; None until that was checked."""
         self._tracers: dict[int, Tracer] = {}
@@ -25,7 +25,7 @@ class SequentialResume:
         """Whether the parts, one after another, give the module's own output to the last bit; costs one pass."""
         if self.holds is None:
             try:
-                found = _run([part for _, part in self._parts], self._picture.clone())
+                found = _run_parts([part for _, part in self._parts], self._picture.clone())
                 self.holds = isinstance(found, Tensor) and torch.equal(found, output.to(found.device))
             except Exception:  # a part on what it was not made for can raise anything: this is no chain then
                 self.holds = False
@@ -44,19 +44,18 @@ class SequentialResume:
         kept = self._kept
         if kept is None or kept[0] != start:
             parts = [part for _, part in self._parts[:start]]
-            kept = self._kept = (start, _run(parts, self._picture.clone()))
+            kept = self._kept = (start, _run_parts(parts, self._picture.clone()))
         if start not in self._tracers:
-            self._tracers[start] = Tracer(_Rest(self._module, [part for _, part in self._parts[start:]]))
+            self._tracers[start] = Tracer(_RemainingParts(self._module, [part for _, part in self._parts[start:]]))
         trace = self._tracers[start](kept[1].expand(count, *kept[1].shape[1:]), edits=edits)
         return trace.output, trace.gates
 
     def _part(self, gate: str) -> int:
-        inside = f"{gate.partition('#')[0]}."
-        found = (number for number, (name, _) in enumerate(self._parts) if inside.startswith(f"{name}."))
-        return next(found, 0)
+        owner = owner_of(gate)
+        return next((number for number, (name, _) in enumerate(self._parts) if within(owner, name)), 0)
 
 
-class _Rest(nn.Module):
+class _RemainingParts(nn.Module):
     """The last parts of a chain; gates have the names that they have in the whole module."""
 
     def __init__(self, whole: nn.Module, parts: Sequence[nn.Module]) -> None:
@@ -66,21 +65,21 @@ class _Rest(nn.Module):
         self.training = whole.training
 
     def forward(self, features: Tensor) -> Tensor:
-        return _run(self._chain, features)
+        return _run_parts(self._chain, features)
 
 
-def _run(parts: Sequence[nn.Module], features: Tensor) -> Tensor:
+def _run_parts(parts: Sequence[nn.Module], features: Tensor) -> Tensor:
     """The parts one after another; a linear layer after a pooling gets its features flattened, as networks do."""
     for part in parts:
         features = part(features.flatten(1) if isinstance(part, nn.Linear) and features.dim() > 2 else features)
     return features
 
 
-def _unfolded(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+def _flat_children(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
     """The children by their paths, and of plain sequences theirs."""
     for name, part in module._modules.items():
         if part is not None and type(part).forward is nn.Sequential.forward:
-            yield from _unfolded(part, f"{path}{name}.")
+            yield from _flat_children(part, f"{path}{name}.")
         elif part is not None:
             yield f"{path}{name}", part
 

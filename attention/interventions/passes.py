@@ -9,7 +9,7 @@ import numpy as np
 from attention.analysis import predictions, probabilities
 from attention.interventions.applying import Function, Given, applied, null_changes, random_control
 from attention.interventions.edits import Edit
-from attention.limits import FEATURES, PASSES, at_once
+from attention.limits import LIVE_TENSORS, PASSES, at_once
 from attention.observe import Observation
 from attention.records import Floats, Outputs, Trace
 
@@ -54,7 +54,7 @@ class EditedPasses:
             output, gates = self.resume.run(start, edits, count)
             return Trace(output, (*self.resume.before(start, self.before.gates), *gates))
 
-    def settle(self) -> None:
+    def check_resume(self) -> None:
         """Find out whether passes can begin in the middle; costs a pass, once."""
         import torch
 
@@ -72,7 +72,7 @@ def passes_of(observation: Observation) -> EditedPasses:
         return SequentialResume(observation.network.module, observation.batch)
 
     kept = observation.keep("resume", (), resume)
-    each = FEATURES * observation.network.largest
+    each = LIVE_TENSORS * observation.network.largest
     return EditedPasses(observation.tracer, observation.batch, observation.trace, kept, observation.outputs, each)
 
 
@@ -85,7 +85,7 @@ def changes(
     `follow` is called before each batch with how many edits are done, and may raise to stop.
     """
     classes = passes.logits(passes.before).shape[1]
-    passes.settle()
+    passes.check_resume()
     size = at_once(passes.bytes, BATCH)
     batches = []
     for start in range(0, len(edits), size):

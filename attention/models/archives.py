@@ -69,7 +69,7 @@ def read(file: BinaryIO, limits: Limits, choose: Choose) -> tuple[dict[str, Tens
     return _tensors(file, wanted, claims, stored), notes
 
 
-def unpacked(file: BinaryIO, limits: Limits) -> BytesIO | None:
+def unpack_inner(file: BinaryIO, limits: Limits) -> BytesIO | None:
     """The one weight file that a zip file holds, as pytorchcv's store has them; None where it holds none, or several.
 
     Raises CheckpointError where the file inside is damaged, or many times larger than the zip.
@@ -117,12 +117,12 @@ def _dtype(name: str, claim: TensorClaim) -> torch.dtype:
     return given
 
 
-def _check_stored(name: str, lies: TensorClaim, claim: Claim, entry: zipfile.ZipInfo | None) -> None:
+def _check_stored(name: str, layout: TensorClaim, claim: Claim, entry: zipfile.ZipInfo | None) -> None:
     """Raises CheckpointError where a tensor's numbers are not all in the file, each once."""
-    last = lies.offset + sum((size - 1) * stride for size, stride in zip(lies.shape, lies.strides, strict=True))
-    there = min(lies.storage.numel * STORAGES[lies.storage.kind].itemsize, entry.file_size if entry else 0)
-    if claim.numel and (there < claim.bytes or (last + 1) * claim.dtype.itemsize > there):
-        given = f"claims {claim.numel:,} numbers, {claim.bytes:,} bytes, and {there:,} are stored"
+    last = layout.offset + sum((size - 1) * stride for size, stride in zip(layout.shape, layout.strides, strict=True))
+    available = min(layout.storage.numel * STORAGES[layout.storage.kind].itemsize, entry.file_size if entry else 0)
+    if claim.numel and (available < claim.bytes or (last + 1) * claim.dtype.itemsize > available):
+        given = f"claims {claim.numel:,} numbers, {claim.bytes:,} bytes, and {available:,} are stored"
         raise CheckpointError(f"{quote(name)} {given}; tensors whose numbers are all in the file are allowed.")
 
 
@@ -135,7 +135,7 @@ def _tensors(
     """Each storage is read once: tensors that share their numbers in the file share them here."""
     numbers: dict[str, bytearray] = {}
     tensors = {}
-    for name, lies in wanted.items():
+    for name, layout in wanted.items():
         claim, entry = claims[name], stored[name]
         if not claim.numel or entry is None:
             tensors[name] = torch.empty(claim.shape, dtype=claim.dtype)
@@ -144,7 +144,7 @@ def _tensors(
             numbers[entry.filename] = bytearray(_content(file, entry))
         held = numbers[entry.filename]
         whole = torch.frombuffer(held, dtype=claim.dtype, count=len(held) // claim.dtype.itemsize)
-        tensors[name] = whole.as_strided(lies.shape, lies.strides, lies.offset)
+        tensors[name] = whole.as_strided(layout.shape, layout.strides, layout.offset)
     return tensors
 
 

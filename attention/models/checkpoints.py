@@ -18,19 +18,11 @@ import torch
 from torch import Tensor
 
 from attention import files
-from attention.files import naming, open_plain, why
+from attention.files import errors_naming, open_plain, reason_of
 from attention.foreign import load_json, quote
 from attention.limits import BUILDING
 from attention.models import archives, states
-from attention.models.limits import (
-    DTYPES,
-    CheckpointError,
-    Claim,
-    Limits,
-    check_claims,
-    check_header,
-    check_size,
-)
+from attention.models.limits import DTYPES, CheckpointError, Claim, Limits, check_claims, check_header, check_size
 from attention.models.states import Choose, SeveralNetworksError
 
 __all__ = ["CheckpointError", "Contents", "Limits", "SeveralNetworksError", "contents", "read"]
@@ -63,22 +55,25 @@ def contents(
 
     Wrappers such as {"state_dict": ...} and prefixes that every key has (`module.`, `_orig_mod.`, `model.`) are
     removed, and the tensors of whole modules are taken out; `part` says which, where a file holds several networks, and
-    `apart` whether those of one mapping are several, as `states.chosen` has it. No code in the file is run. Raises
-    SeveralNetworksError where that is left open, and CheckpointError where the file is none of these, is damaged,
-    claims more than the limits allow (the environment's, where none are given), or holds weights that are no numbers.
+    `apart` whether those of one mapping are several, as `states.choose_state` has it. No code in the file is run.
+
+    Raises SeveralNetworksError where that is left open, and CheckpointError where the file is none of these, is
+    damaged, claims more than the limits allow (the environment's, where none are given), or holds weights that are no
+    numbers.
     """
-    limits, choose = limits or Limits.of_environment(), partial(states.chosen, part=part, apart=apart)
+    limits, choose = limits or Limits.of_environment(), partial(states.choose_state, part=part, apart=apart)
     if isinstance(source, bytes):
         return _contents(BytesIO(source), limits, choose)
     try:
-        with open_plain(source) as file, naming(source):
+        with open_plain(source) as file, errors_naming(source):
             return _contents(file, limits, choose)
     except OSError as error:
-        raise CheckpointError(f"{source.name} cannot be read: {why(error)}.") from None
+        raise CheckpointError(f"{source.name} cannot be read: {reason_of(error)}.") from None
 
 
 def _contents(file: BinaryIO, limits: Limits, choose: Choose) -> Contents:
     kind = _kind(file, limits)
+    # The most that the tensors can come to: only the reading tells how much it is.
     with BUILDING.taking(min(limits.tensor_bytes, limits.inflation * _end(file))):
         state, notes = _read(file, kind, limits, choose)
     _check_numbers(state)
@@ -90,7 +85,7 @@ def _read(
     file: BinaryIO, kind: Literal["safetensors", "zip"], limits: Limits, choose: Choose
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a file, and what is said of them."""
-    if kind == "zip" and (inner := archives.unpacked(file, limits)):
+    if kind == "zip" and (inner := archives.unpack_inner(file, limits)):
         file, kind = inner, _kind(inner, limits)
     return (archives.read if kind == "zip" else _safetensors)(file, limits, choose)
 
@@ -99,7 +94,7 @@ def _kind(file: BinaryIO, limits: Limits) -> Literal["safetensors", "zip"]:
     """Which reader a file is for. Raises CheckpointError where it is empty, too large, or nothing that is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    start = file.read(files.NEEDED)
+    start = file.read(files.SIGNATURE_BYTES)
     if not size:
         raise CheckpointError(f"The file is empty; {ALLOWED}.")
     check_size(size, limits)

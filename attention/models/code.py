@@ -17,8 +17,8 @@ import numpy as np
 
 from attention import files, labels
 from attention.analysis import predictions
-from attention.bands import bands_of
-from attention.images import RGB, Preprocessing, size_of, written
+from attention.bands import parse_bands
+from attention.images import RGB, Preprocessing, parse_size, size_in_words
 from attention.models.network import (
     DRAWING,
     SEED,
@@ -27,25 +27,25 @@ from attention.models.network import (
     Output,
     ZooError,
     adapt,
-    answers,
     card_of,
     check_numbers,
     check_pass,
     gate_counts,
     noise_for,
+    output_shapes,
+    parse_region,
     preprocessing,
-    region_of,
-    sharing,
+    shared_copy,
 )
-from attention.models.weight_files import IMAGENET, USUAL, unsaid, usual_bands, usual_labels
+from attention.models.weight_files import IMAGENET, USUAL, assumptions, usual_bands, usual_labels
 from attention.numbers import amount
-from attention.records import WHOLE, Band, Box, GatescopeError, ModelCard, Outputs, Size, Trace
+from attention.records import WHOLE, Band, Box, GatescopeError, ModelCard, Outputs, Size, Trace, within
 
 if TYPE_CHECKING:  # options are read without torch
     from torch import Tensor, nn
 
 FORM = "package.module:factory"
-HOUSE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[1]
 PICTURES = 5
 """Pictures of noise over which a module's outputs are recognised."""
 
@@ -58,7 +58,7 @@ picture."""
 Colours = tuple[float, float, float]
 
 
-RAISED = (Exception, SystemExit)
+OWN_CODE_ERRORS = (Exception, SystemExit)
 """What a person's own code may raise; a script that reads its arguments when it is imported ends the program."""
 
 
@@ -95,8 +95,8 @@ class ModelOptions:
 
     def __post_init__(self) -> None:
         if isinstance(words := getattr(self, "bands"), str):  # noqa: B009 - to mypy they are no words
-            object.__setattr__(self, "bands", bands_of(words))
-        for name, between, read in (("image_size", "x", size_of), ("region", ",", region_of)):
+            object.__setattr__(self, "bands", parse_bands(words))
+        for name, between, read in (("image_size", "x", parse_size), ("region", ",", parse_region)):
             given = getattr(self, name)
             if given is not None:
                 parts = given if isinstance(given, tuple | list) else (given,)
@@ -116,7 +116,7 @@ class ModelOptions:
     def assumed(self, seen: Preprocessing) -> Iterator[str]:
         """A phrase for each thing that nobody said."""
         parts = {"size": self.image_size, "mean": self.mean, "std": self.std, "bands": self.bands}
-        return unsaid(seen, [name for name, value in parts.items() if value is not None])
+        return assumptions(seen, [name for name, value in parts.items() if value is not None])
 
 
 def _three(values: Any) -> bool:
@@ -152,10 +152,10 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
     adapt(module, adapter=adapter, output=settings.output, region=settings.region)
     check_numbers(name, module)
     largest = _check_pass(name, module, seen)
-    trace, again, returned = _tried(module, card, 1 if settings.outputs else PICTURES)
+    trace, again, returned = _try_pass(module, card, 1 if settings.outputs else PICTURES)
     card = replace(card, outputs=settings.outputs) if settings.outputs else _recognised(card, returned)
-    assumed = (*card.assumed, *_averaged(settings.region), *_repeated(trace, again))
-    card = replace(card, answers=dict(answers(trace.output)), assumed=assumed)
+    assumed = (*card.assumed, *_region_notes(settings.region), *_repeat_notes(trace, again))
+    card = replace(card, answers=dict(output_shapes(trace.output)), assumed=assumed)
     parameters = count_parameters(module)  # a lazy module has them from now on
     names = _labels(trace, card, settings)
     if settings.labels is None and len(names) == 1000:
@@ -166,17 +166,17 @@ def network(module: "nn.Module", name: str, settings: ModelOptions) -> Network:
 def _check_pass(name: str, module: "nn.Module", seen: Preprocessing) -> int:
     """Bytes of the largest tensor of a pass; 0 where that cannot be told without computing. Raises ZooError where the
     pass would be too large."""
-    from attention.cost import shadow
+    from attention.cost import meta_copy
 
     try:
-        return check_pass(name, shadow(module), seen)
+        return check_pass(name, meta_copy(module), seen)
     except ZooError:
         raise
-    except RAISED:  # whatever it is, the pass itself will say so
+    except OWN_CODE_ERRORS:  # whatever it is, the pass itself will say so
         return 0
 
 
-def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, Trace, list[Any]]:
+def _try_pass(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, Trace, list[Any]]:
     """The traced pass over a picture of noise, twice, and what the module answers to so many, that one among them; to
     more than one also what it answers to some whose noise is louder."""
     import torch
@@ -188,30 +188,29 @@ def _tried(module: "nn.Module", card: ModelCard, pictures: int) -> tuple[Trace, 
         module.to(torch.float32).eval()
         network = Network(card, module)
         try:
-            return _answered(network, pictures)
+            return _run_noise(network, pictures)
         except RuntimeError:
             if not own:
                 raise
-            _put_back(module, own)  # it computes in 16 or 64 bits by its own code, perhaps in parts
-            return _answered(network, pictures)
+            _restore(module, own)  # it computes in 16 or 64 bits by its own code, perhaps in parts
+            return _run_noise(network, pictures)
     except GatescopeError:
         raise
-    except RAISED as error:
+    except OWN_CODE_ERRORS as error:
         channels = len(seen.bands)
-        tried = (
-            f"{card.name} does not run on a picture of {amount(channels, 'channel')} and {written(seen.size)} pixels"
-        )
-        raise CodeError(f"{tried}: {failure(error)}; {_hint(module, error, channels)}.") from error
+        picture = f"a picture of {amount(channels, 'channel')} and {size_in_words(seen.size)} pixels"
+        hint = _hint(module, error, channels)
+        raise CodeError(f"{card.name} does not run on {picture}: {failure(error)}; {hint}.") from error
 
 
-def _put_back(module: "nn.Module", values: "Mapping[str, Tensor]") -> None:
+def _restore(module: "nn.Module", values: "Mapping[str, Tensor]") -> None:
     """Give parameters and buffers these values, in their own precision."""
     for name, value in values.items():
         holder, _, last = name.rpartition(".")
         getattr(module.get_submodule(holder), last).data = value
 
 
-def _answered(network: Network, pictures: int) -> tuple[Trace, Trace, list[Any]]:
+def _run_noise(network: Network, pictures: int) -> tuple[Trace, Trace, list[Any]]:
     import torch
 
     from attention import capture
@@ -226,12 +225,12 @@ def _answered(network: Network, pictures: int) -> tuple[Trace, Trace, list[Any]]
         trace, again = (capture.trace(module, noise) for _ in range(2))
         returned = [trace.output, *map(module, others)]
         for picture in louder:
-            with contextlib.suppress(*RAISED):  # a person's own code may refuse such a picture
+            with contextlib.suppress(*OWN_CODE_ERRORS):  # a person's own code may refuse such a picture
                 returned.append(module(picture))
     return trace, again, returned
 
 
-def _repeated(trace: Trace, again: Trace) -> Iterator[str]:
+def _repeat_notes(trace: Trace, again: Trace) -> Iterator[str]:
     """What is assumed of a network whose second pass over a picture gives other numbers, in a phrase."""
     first, second = map(_numbers, (trace, again))
     alike = [
@@ -249,12 +248,12 @@ def _numbers(trace: Trace) -> list[np.ndarray]:
     """What can differ from pass to pass: the gates, and the answer of a classifier."""
     gates = [gate.values for gate in trace.gates]
     try:
-        return [*gates, predictions.table(trace.output)]
+        return [*gates, predictions.score_table(trace.output)]
     except predictions.PredictionError:
         return gates
 
 
-def _averaged(region: Box | None) -> Iterator[str]:
+def _region_notes(region: Box | None) -> Iterator[str]:
     """What is assumed of a map of scores, in a phrase."""
     if region is not None:
         part = "the map" if region == WHOLE else f"the part of the map from {region[:2]} to {region[2:]}, in shares"
@@ -263,7 +262,7 @@ def _averaged(region: Box | None) -> Iterator[str]:
 
 def _function(spec: str) -> Adapter:
     """The function of this name. Raises CodeError."""
-    named = _named(spec)
+    named = _import_object(spec)
     if not callable(named):
         raise CodeError(f"{spec} is of the type {type(named).__name__}; a function of a batch of pictures is allowed.")
     return named
@@ -276,21 +275,21 @@ def varied(served: Network, output: str, region: Box | None) -> Network:
     """
     seen = preprocessing(served.card)
     known = ModelOptions(None, seen.size, seen.mean, seen.std, None, seen.bands, None, output, region)
-    return network(sharing(served.module), served.card.name, known)
+    return network(shared_copy(served.module), served.card.name, known)
 
 
 def _recognised(card: ModelCard, returned: Sequence[Any]) -> ModelCard:
     """The card with what these answers are, which is an assumption."""
     try:
-        table = np.concatenate([predictions.table(answer) for answer in returned])
+        table = np.concatenate([predictions.score_table(answer) for answer in returned])
         table = table[np.isfinite(table).all(1)]
     except predictions.PredictionError:  # it is no classifier, which is said where its answer is asked for
         return card
     if not len(table):  # none of its numbers says anything
         return card
-    outputs = predictions.recognised(table)
-    said = predictions.in_words(outputs, table.shape[1])
-    return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {said}"))
+    outputs = predictions.recognise_outputs(table)
+    meaning = predictions.in_words(outputs, table.shape[1])
+    return replace(card, outputs=outputs, assumed=(*card.assumed, f"that its outputs are {meaning}"))
 
 
 def _channels(module: "nn.Module") -> int:
@@ -331,7 +330,7 @@ def _labels(trace: Trace, card: ModelCard, settings: ModelOptions) -> tuple[str,
     return tuple(map(str, settings.labels))
 
 
-def make(spec: str) -> "nn.Module":
+def make_module(spec: str) -> "nn.Module":
     """The module of this name, or what the function or class of this name gives when it is called without arguments.
 
     The working directory is looked in first, as by `python -m`. Random weights are those of a fixed seed.
@@ -340,25 +339,26 @@ def make(spec: str) -> "nn.Module":
     import torch
     from torch import nn
 
-    named = _named(spec)
+    named = _import_object(spec)
     if isinstance(named, nn.Module):
         return named
     if not callable(named):
         raise CodeError(f"{spec} is of the type {type(named).__name__}; a torch module, or what makes one, is allowed.")
     with DRAWING, torch.random.fork_rng(devices=[]):  # it may draw in its own way, and seed itself
         torch.manual_seed(SEED)
-        return _called(spec, named).eval()
+        return _call_factory(spec, named).eval()
 
 
 def failure(error: BaseException) -> str:
     """What a person's own code raised, and where in it, on one line."""
-    others = {"site-packages", str(HOUSE), str(Path(os.__file__).parent)}
+    others = {"site-packages", str(PACKAGE), str(Path(os.__file__).parent)}
+    # "<frozen importlib._bootstrap>" and "<string>" are no files that a person could open.
     own = [frame for frame in extract_tb(error.__traceback__) if frame.filename[0] != "<"]
     own = [frame for frame in own if not others & {*_folders(frame.filename)}]
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    message = " ".join(f"{type(error).__name__}: {error}".split())
     ends = "it ends the program, " if isinstance(error, SystemExit) else ""
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    return f"{ends}{said[:300]}{place}"
+    return f"{ends}{message[:300]}{place}"
 
 
 def _folders(file: str) -> Iterator[str]:
@@ -367,39 +367,39 @@ def _folders(file: str) -> Iterator[str]:
         yield from (folder.name, str(folder))
 
 
-def _named(spec: str) -> Any:
+def _import_object(spec: str) -> Any:
     path, _, name = spec.partition(":")
     if not path or not all(part.isidentifier() for part in [*path.split("."), *name.split(".")]):
         example = ".".join(Path(path).with_suffix("").parts) if path.endswith(".py") else "nets"
         raise CodeError(f"The model {spec!r} names nothing; {FORM} is allowed, such as {example}:{name or 'small'}.")
-    named = _imported(path)
+    named = _import_module(path)
     for part in name.split("."):
         if not hasattr(named, part):
-            raise CodeError(f"There is no {name} in {path}; {_names(named)}.")
+            raise CodeError(f"There is no {name} in {path}; {_callables_in_words(named)}.")
         named = getattr(named, part)
     return named
 
 
-def _imported(path: str) -> Any:
+def _import_module(path: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    importlib.invalidate_caches()
+    importlib.invalidate_caches()  # the module may have been written since its folder was looked through
     try:
         return importlib.import_module(path)
-    except RAISED as error:
+    except OWN_CODE_ERRORS as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and f"{path}.".startswith(f"{missing}."):
+        if missing and within(path, missing):
             where = "in the working directory or among what is installed"
             raise CodeError(f"There is no module {missing!r} {where}.") from error
         raise CodeError(f"{path} cannot be imported: {failure(error)}.") from error
 
 
-def _called(spec: str, factory: Any) -> "nn.Module":
+def _call_factory(spec: str, factory: Any) -> "nn.Module":
     from torch import nn
 
     try:
         module = factory()
-    except RAISED as error:
+    except OWN_CODE_ERRORS as error:
         at_the_call = error.__traceback__ is not None and error.__traceback__.tb_next is None
         how = "; it is called without arguments" if at_the_call and isinstance(error, TypeError) else ""
         raise CodeError(f"{spec} failed: {failure(error)}{how}.") from error
@@ -408,21 +408,19 @@ def _called(spec: str, factory: Any) -> "nn.Module":
     return module
 
 
-def _names(module: Any) -> str:
+def _callables_in_words(module: Any) -> str:
     """What could have been meant."""
     own = [
         name
         for name, value in vars(module).items()
         if callable(value) and not name.startswith("_") and value.__module__ == getattr(module, "__name__", None)
     ]
-    return (
-        f"there is {', '.join(own[:6])}{' and others' * (len(own) > 6)}"
-        if own
-        else "nothing is defined there that could be called"
-    )
+    if not own:
+        return "nothing is defined there that could be called"
+    return f"there is {', '.join(own[:6])}{' and others' * (len(own) > 6)}"
 
 
-def fill(module: "nn.Module", model: str, weights: Path) -> None:
+def load_weights(module: "nn.Module", model: str, weights: Path) -> None:
     """Every weight of a module out of a file; what is left over may be no network's by its name, or without the prefix
     that the others have, and of several networks the first that fits is taken. Raises CodeError where they do not fit,
     and what the reading of the file raises."""

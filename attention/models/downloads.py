@@ -30,7 +30,7 @@ PATIENCE = 20.0
 POLL = 0.5
 """Seconds between two reports of who waits for another's download."""
 CHUNK = 2**20
-WRONG = "what came has another checksum than the file should have"
+WRONG_CHECKSUM = "what came has another checksum than the file should have"
 
 
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -74,7 +74,7 @@ class OnServer:
         return self.path
 
     def _download_once(self, progress: Progress) -> None:
-        with _alone(self.path, progress, url=self.url, path=self.path) as timed:
+        with _locked(self.path, progress, url=self.url, path=self.path) as timed:
             if not self.path.exists():
                 self._download(timed)
 
@@ -97,7 +97,7 @@ class OnServer:
             raise failure(self.url, error, self.path) from error
         if not self._is_right(part):
             part.unlink()
-            raise failure(self.url, ValueError(WRONG), self.path)
+            raise failure(self.url, ValueError(WRONG_CHECKSUM), self.path)
         part.replace(self.path)
 
     def _is_right(self, path: Path) -> bool:
@@ -105,7 +105,7 @@ class OnServer:
 
 
 @contextlib.contextmanager
-def _alone(locked: Path, progress: Progress, *, url: str, path: Path) -> Iterator[Progress]:
+def _locked(locked: Path, progress: Progress, *, url: str, path: Path) -> Iterator[Progress]:
     """One download of a file at a time, in all processes; whoever comes meanwhile waits for it, and reports. What the
     download reports by ends it where it takes too long.
 
@@ -113,7 +113,7 @@ def _alone(locked: Path, progress: Progress, *, url: str, path: Path) -> Iterato
     """
     from filelock import FileLock, Timeout
 
-    timed = _timed(progress, url, path)
+    timed = _with_time_limit(progress, url, path)
     try:
         locked.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{locked}.lock")
@@ -131,7 +131,7 @@ def _alone(locked: Path, progress: Progress, *, url: str, path: Path) -> Iterato
         raise failure(url, error, path) from error
 
 
-def _timed(progress: Progress, url: str, path: Path) -> Progress:
+def _with_time_limit(progress: Progress, url: str, path: Path) -> Progress:
     """The same, which ends a download that takes longer than `Limits` allow."""
     most = Limits.of_environment().download_seconds
     end = time.monotonic() + most
@@ -161,6 +161,7 @@ def receive(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
     import httpx2
 
     start = part.stat().st_size if resume and part.exists() else 0
+    # Packed on the way, the length and the range would not be those of the file.
     asked = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with httpx2.stream("GET", url, headers=asked, timeout=PATIENCE, follow_redirects=True) as response:
         if response.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
@@ -252,7 +253,7 @@ class OnHub:
                 raise DownloadError(f"{path} is damaged; delete {path.resolve()}, and it is fetched anew.")
             path.resolve().unlink()
             path.unlink()
-            raise failure(self._url(path.name), ValueError(WRONG), path)
+            raise failure(self._url(path.name), ValueError(WRONG_CHECKSUM), path)
         return path
 
     def _download_once(self, progress: Progress) -> Path:
@@ -260,7 +261,7 @@ class OnHub:
 
         constants.HF_HUB_DISABLE_XET = True  # its own way of downloading cannot be ended
         name = self._names()[0]
-        with _alone(self.ours, progress, url=self._url(name), path=self._place(name)) as timed:
+        with _locked(self.ours, progress, url=self._url(name), path=self._place(name)) as timed:
             return self.here() or self._download(timed)
 
     def _download(self, progress: Progress) -> Path:

@@ -329,11 +329,7 @@ PYTORCHCV = (
     _pytorchcv_family("SE-ResNeXt, pytorchcv's layout", SE, "SEResNeXt", options=GROUPED),
     _pytorchcv_family("CBAM-ResNet, pytorchcv's layout", CBAM, "CbamResNet", options={"bottleneck": None}),
     _pytorchcv_family(
-        "BAM-ResNet, pytorchcv's layout",
-        BAM,
-        "BamResNet",
-        options={"bottleneck": None},
-        inside="res_unit.",
+        "BAM-ResNet, pytorchcv's layout", BAM, "BamResNet", options={"bottleneck": None}, inside="res_unit."
     ),
     _pytorchcv_family("ResNet, pytorchcv's layout", PLAIN, "ResNet", options=STRIDE_FIRST),
     _pytorchcv_family("ResNet, pytorchcv's layout, stride in the 3x3", PLAIN, "ResNet", options=STRIDE_SECOND),

@@ -45,13 +45,13 @@ class Library(Protocol):
         """The network with random weights."""
 
     def trained(self, name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
-        """The network with the weights of a file, and what had to be assumed. What it raises `trained` below knows."""
+        """The network with the weights of a file, and what had to be assumed. What it raises `load_trained` knows."""
 
     def labels(self, name: str) -> tuple[str, ...]:
         """What a person calls the classes, in the order of the outputs."""
 
 
-def trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
+def load_trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, tuple[str, ...]]":
     """A network in eval mode, with the weights of a file. Raises ZooError where they are not this network's."""
     from pickle import UnpicklingError
 
@@ -67,11 +67,11 @@ def trained(library: Library, name: str, file: Path) -> "tuple[nn.Module, tuple[
     try:
         return seeded(make), tuple(assumed)
     except (RuntimeError, EOFError, KeyError, UnpicklingError, SafetensorError) as error:
-        said = f"{file} does not hold the weights of {name}, or more than weights"
-        raise ZooError(f"{said}; delete it, and it is fetched anew.") from error
+        reason = f"{file} does not hold the weights of {name}, or more than weights"
+        raise ZooError(f"{reason}; delete it, and it is fetched anew.") from error
 
 
-def counted(library: Library, name: str) -> ModelCard:
+def full_card(library: Library, name: str) -> ModelCard:
     """The full card of a network: its metadata, and what one real forward pass with random weights shows."""
     from attention.cost import count_parameters
 
@@ -99,7 +99,7 @@ def _as_sentence(name: str) -> Iterator[None]:
         raise ZooError(f"{name} cannot be built here: {type(error).__name__}: {error}") from error
 
 
-def square(name: str, shape: Sequence[int]) -> int:
+def square_side(name: str, shape: Sequence[int]) -> int:
     """The side of the picture. Raises ZooError where the network does not see square pictures in colour."""
     channels, height, width = shape
     if channels != 3 or height != width:
@@ -135,7 +135,7 @@ class Torchvision:
 
     def describe(self, name: str) -> ModelCard:
         best, seen = _best_weights(name), _best_weights(name).transforms()
-        side = square(name, (3, *seen.crop_size * 2))
+        side = square_side(name, (3, *seen.crop_size * 2))
         licence = best.meta.get("license") or f"{metadata('torchvision')['License']} (code); weights: not stated"
         return ModelCard(
             name=f"torchvision/{name}",
@@ -210,7 +210,7 @@ class Timm:
         if not config.num_classes:
             raise ZooError(f"timm's {name} gives features and no classes; only classifiers are allowed.")
         seen = resolve_data_config(pretrained_cfg=config.to_dict())
-        side = square(name, seen["input_size"])
+        side = square_side(name, seen["input_size"])
         return ModelCard(
             name=f"timm/{name}",
             title=name.partition(".")[0],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from attention.images import Preprocessing, written
+from attention.images import Preprocessing, size_in_words
 from attention.limits import Limits
 from attention.numbers import amount, duration
 from attention.records import WHOLE, Band, Box, GatescopeError, Kind, ModelCard, Trace, in_rows
@@ -28,7 +28,7 @@ class AdaptError(GatescopeError):
     """What an adapter, an output or a region cannot do with a module."""
 
 
-def region_of(text: str) -> Box:
+def parse_region(text: str) -> Box:
     """`whole`, or left, top, right, bottom in shares: `0.25,0.25,0.75,0.75`. Raises AdaptError."""
     if text.strip() == "whole":
         return WHOLE
@@ -43,12 +43,12 @@ def region_of(text: str) -> Box:
     return left, top, right, bottom
 
 
-def answers(output: Any, path: str = "") -> Iterator[tuple[str, tuple[int, ...]]]:
+def output_shapes(output: Any, path: str = "") -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every tensor in what a module returns: where it stands, as an `Output`, and its shape."""
     if hasattr(output, "shape"):
         yield path, tuple(output.shape)
     for key, value in _parts(output).items():
-        yield from answers(value, f"{path}.{key}" if path else key)
+        yield from output_shapes(value, f"{path}.{key}" if path else key)
 
 
 def adapt(
@@ -60,27 +60,28 @@ def adapt(
     lone number of each picture is a table (N, 1). What cannot be done is an AdaptError of the pass.
     """
     if adapter is not None:
-        module.register_forward_pre_hook(_adapting(adapter), with_kwargs=True)
+        module.register_forward_pre_hook(_adapter_hook(adapter), with_kwargs=True)
     if output is not None or region is not None:
-        module.register_forward_hook(_choosing(output, region))
+        module.register_forward_hook(_output_hook(output, region))
     module.register_forward_hook(_in_rows)
 
 
-def sharing(module: "nn.Module") -> "nn.Module":
+def shared_copy(module: "nn.Module") -> "nn.Module":
     """A copy of the module with hooks of its own, whose parameters and buffers are the module's."""
+    # What deepcopy finds in its memo it takes for a copy that is there already.
     tensors = (*module.parameters(), *module.buffers())
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
 
 
-def _adapting(adapter: Adapter) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+def _adapter_hook(adapter: Adapter) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
     def adapted(
         _: "nn.Module", given: tuple[Any, ...], named: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         try:
             taken = adapter(*given, **named)
         except Exception as error:  # it is a person's own code, and may raise anything
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise AdaptError(f"The adapter fails on a batch of pictures: {said}.") from error
+            message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise AdaptError(f"The adapter fails on a batch of pictures: {message}.") from error
         if isinstance(taken, Mapping):
             return (), dict(taken)
         return (tuple(taken) if isinstance(taken, tuple | list) else (taken,)), {}
@@ -88,10 +89,10 @@ def _adapting(adapter: Adapter) -> Callable[..., tuple[tuple[Any, ...], dict[str
     return adapted
 
 
-def _choosing(output: Output | None, region: Box | None) -> Callable[..., "Tensor"]:
+def _output_hook(output: Output | None, region: Box | None) -> Callable[..., "Tensor"]:
     def chosen(_: "nn.Module", given: tuple[Any, ...], returned: Any) -> "Tensor":
-        answer = output(returned) if callable(output) else _at(returned, output or "")
-        return answer if region is None else _mean(answer, region)
+        answer = output(returned) if callable(output) else _output_at(returned, output or "")
+        return answer if region is None else _region_mean(answer, region)
 
     return chosen
 
@@ -100,37 +101,35 @@ def _in_rows(_: "nn.Module", given: tuple[Any, ...], returned: Any) -> Any:
     return in_rows(returned, given)
 
 
-def _at(returned: Any, path: str) -> Any:
+def _output_at(returned: Any, path: str) -> Any:
     found = returned
     for key in path.split(".") if path else ():
         found = _parts(found).get(key)
     if found is None:
-        raise AdaptError(f"There is no output {path!r}; the network returns {_there(returned)}.")
+        raise AdaptError(f"There is no output {path!r}; the network returns {_outputs_in_words(returned)}.")
     return found
 
 
-def _there(returned: Any) -> str:
+def _outputs_in_words(returned: Any) -> str:
     """Which outputs there are to be named, in words."""
-    named = ", ".join(path for path, _ in answers(returned))
-    return named or (
-        "a tensor alone" if hasattr(returned, "shape") else f"an object of the type {type(returned).__name__}"
-    )
+    named = ", ".join(path for path, _ in output_shapes(returned))
+    alone = "a tensor alone" if hasattr(returned, "shape") else f"an object of the type {type(returned).__name__}"
+    return named or alone
 
 
-def _mean(answer: Any, region: Box) -> "Tensor":
+def _region_mean(answer: Any, region: Box) -> "Tensor":
     if getattr(answer, "ndim", 0) != 4:
         shape = " × ".join(map(str, getattr(answer, "shape", ()))) or type(answer).__name__
         several = f", of which one is to be chosen: {named}" if (named := ", ".join(_parts(answer))) else ""
         wanted = "A region is of a score for each class and place, (N, classes, H, W)"
         raise AdaptError(f"{wanted}, and this is {shape}{several}.")
-    (top, bottom), (left, right) = (
-        _span(start, end, size) for start, end, size in zip(region[1::-1], region[:1:-1], answer.shape[2:], strict=True)
-    )
+    ends = zip(region[1::-1], region[:1:-1], answer.shape[2:], strict=True)
+    (top, bottom), (left, right) = (_index_range(start, end, size) for start, end, size in ends)
     part: Tensor = answer[:, :, top:bottom, left:right]
     return part.mean((2, 3))
 
 
-def _span(start: float, end: float, size: int) -> tuple[int, int]:
+def _index_range(start: float, end: float, size: int) -> tuple[int, int]:
     """From which place to which, one at least."""
     first = min(round(start * size), size - 1)
     return first, max(round(end * size), first + 1)
@@ -198,9 +197,9 @@ class Network:
             self.module.to(device)
         return self
 
-    def reading(self, bands: tuple[Band, ...]) -> "Network":
+    def with_bands(self, bands: tuple[Band, ...]) -> "Network":
         """The same network, whose input channels read these bands. Raises ZooError where there is not one for each."""
-        return replace(self, card=reading(self.card, bands))
+        return replace(self, card=with_bands(self.card, bands))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -208,13 +207,13 @@ class Network:
         return self.card.labels
 
 
-SEEN = ("crop", "mean", "std", "interpolation", "bands")
+SHARED_FIELDS = ("crop", "mean", "std", "interpolation", "bands")
 """What a card and a preprocessing both have, besides the size."""
 
 
 def card_of(seen: Preprocessing, **known: Any) -> ModelCard:
     """The card of a network that sees pictures so; `known` is what else its fields are."""
-    return ModelCard(input_size=seen.size, **{name: getattr(seen, name) for name in SEEN}, **known)
+    return ModelCard(input_size=seen.size, **{name: getattr(seen, name) for name in SHARED_FIELDS}, **known)
 
 
 def stored_card(fields: dict[str, Any]) -> ModelCard:
@@ -223,11 +222,12 @@ def stored_card(fields: dict[str, Any]) -> ModelCard:
     return ModelCard(**fields | lists)
 
 
-def reading(card: ModelCard, bands: tuple[Band, ...]) -> ModelCard:
+def with_bands(card: ModelCard, bands: tuple[Band, ...]) -> ModelCard:
     """The card of the same network, whose input channels read these bands. Raises ZooError where there is not one for
     each."""
     check_bands(card.name, bands, len(card.bands))
-    return replace(card, bands=bands, assumed=tuple(phrase for phrase in card.assumed if phrase != reads(card.bands)))
+    assumed = tuple(phrase for phrase in card.assumed if phrase != reads(card.bands))
+    return replace(card, bands=bands, assumed=assumed)
 
 
 def reads(bands: tuple[Band, ...]) -> str:
@@ -247,7 +247,7 @@ def preprocessing(card: ModelCard) -> Preprocessing:
     """From a picture to what the network of this card sees."""
     return Preprocessing(
         card.input_size,
-        **{name: getattr(card, name) for name in SEEN},
+        **{name: getattr(card, name) for name in SHARED_FIELDS},
         whole_pixels=card.source != "own",  # the own networks' accuracy was measured on the exact square
     )
 
@@ -306,7 +306,7 @@ def check_size(name: str, build: "Callable[[], nn.Module]", seen: Preprocessing)
         return Size(numbers, check_pass(name, module, seen))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0].rstrip(".")
-        raise ZooError(f"{name} cannot see pictures of {written(seen.size)} px ({reason}); try 224.") from error
+        raise ZooError(f"{name} cannot see pictures of {size_in_words(seen.size)} px ({reason}); try 224.") from error
 
 
 def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> int:
@@ -315,9 +315,9 @@ def check_pass(name: str, shadow: "nn.Module", seen: Preprocessing) -> int:
     from attention.cost import measure_unallocated
 
     limits, cost = Limits.of_environment(), measure_unallocated(shadow, seen.shape)
-    given = f"One pass of {name} at {written(seen.size)} px takes"
-    _insist(f"{given} {cost.largest:,} bytes for its largest tensor", cost.largest, limits.feature_bytes)
-    _insist(f"{given} {cost.total_macs:,} multiply-accumulates", cost.total_macs, limits.macs)
+    given = f"One pass of {name} at {size_in_words(seen.size)} px takes"
+    _check_allowed(f"{given} {cost.largest:,} bytes for its largest tensor", cost.largest, limits.feature_bytes)
+    _check_allowed(f"{given} {cost.total_macs:,} multiply-accumulates", cost.total_macs, limits.macs)
     return cost.largest
 
 
@@ -327,11 +327,11 @@ def check_numbers(name: str, module: "nn.Module") -> int:
 
     tensors = [tensor for tensor in (*module.parameters(), *module.buffers()) if not is_lazy(tensor)]
     stored = sum(tensor.numel() * max(tensor.element_size(), 4) for tensor in tensors)
-    _insist(f"The numbers of {name} take {stored:,} bytes", stored, Limits.of_environment().tensor_bytes)
+    _check_allowed(f"The numbers of {name} take {stored:,} bytes", stored, Limits.of_environment().tensor_bytes)
     return stored
 
 
-def _insist(given: str, taken: int, allowed: int) -> None:
+def _check_allowed(given: str, taken: int, allowed: int) -> None:
     if taken > allowed:
         raise ZooError(f"{given}; at most {allowed:,} are allowed.")
 

@@ -14,7 +14,7 @@ from attention.records import GateHealth, ModelCard
 if TYPE_CHECKING:  # a card is read without torch, so that a page can show it at once
     from torch import Tensor, nn
 
-    from attention.cost import Measured
+    from attention.cost import PassCost
 
 WEIGHTS = ASSETS / "weights"
 NAMES = ("plain", "se", "cbam", "se-resnext", "efficientnet-b0", "cbam-b0")
@@ -29,7 +29,7 @@ def card(name: str) -> ModelCard:
     """The card of a network. Raises ZooError where there is no such network, FileError where its file is damaged."""
     if name not in names():
         raise ZooError(f"There is no network {name!r} in assets/weights; there are {', '.join(names()) or 'none yet'}.")
-    with files.shipped(_card_file(name)) as text:
+    with files.shipped_text(_card_file(name)) as text:
         fields = json.loads(text)
         if not fields["labels"]:  # ImageNet's stand in one place
             fields |= {"classes": tuple(labels.imagenet()), "labels": tuple(labels.imagenet().values())}
@@ -69,7 +69,7 @@ def build(known: ModelCard) -> "nn.Module":
     return networks.build(known.name, len(known.classes))
 
 
-def packed(state: "dict[str, Tensor]") -> bytes:
+def pack(state: "dict[str, Tensor]") -> bytes:
     """A state dict as a weight file, its floats in half precision."""
     from safetensors.torch import save as save_tensors
 
@@ -82,7 +82,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def memory_note(parameters: int, cost: "Measured") -> str:
+def memory_note(parameters: int, cost: "PassCost") -> str:
     """What a network takes in memory and for a picture, as its card says it."""
     return (
         f"In memory its weights take {4 * parameters / 1e6:.0f} MB as 32-bit floats, and the largest tensor of a pass "

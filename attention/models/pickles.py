@@ -159,7 +159,7 @@ class _Machine:
         return Name(path)
 
     def _mark(self, _: Any) -> None:
-        self.spend(40)
+        self.spend(40)  # an integer, and its place
         self.marks.append(len(self.stack))
 
     def _pop(self, _: Any) -> None:
@@ -230,7 +230,7 @@ class _Machine:
             if isinstance(key, str) and key != OTHERS:
                 target[key] = value
             else:  # what else could be a key may take for ever to be hashed or compared, or crash Python
-                self.spend(80)
+                self.spend(80)  # a pair, its place, and what the garbage collector needs
                 target.setdefault(OTHERS, []).append((key, value))
         self.spend(sys.getsizeof(target) - before)
 
@@ -245,7 +245,7 @@ class _Machine:
 
     def _reduce(self, _: Any) -> None:
         arguments, called = self.pop(), self.pop()
-        self.push(_called(called, arguments))
+        self.push(_call_result(called, arguments))
 
     def _newobj(self, _: Any) -> None:
         arguments, kind = self.pop(), self.pop()
@@ -276,7 +276,7 @@ def _storage(identity: Any) -> Any:
     return Standin("a persistent object")
 
 
-def _called(called: Any, arguments: Any) -> Any:
+def _call_result(called: Any, arguments: Any) -> Any:
     """What the calls that make tensors and their dictionaries would give; of every other call, a stand-in."""
     match _path(called), arguments:
         case "collections.OrderedDict", ():
@@ -287,7 +287,7 @@ def _called(called: Any, arguments: Any) -> Any:
         ):
             return claim
         case "torch._tensor._rebuild_from_type_v2", (Name() as inner, _, tuple(given), *_) if inner != called:
-            return _called(inner, given)
+            return _call_result(inner, given)
         case "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor", (
             Storage() as storage,
             offset,

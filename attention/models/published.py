@@ -210,10 +210,8 @@ def _se(shapes: Shapes) -> Iterator[Candidate]:
 
 
 def _cbam(shapes: Shapes) -> Iterator[Candidate]:
-    sizes, reduction = (
-        families.read_residual(shapes),
-        families.reduction(shapes, "layer1.0.cbam.ChannelGate.mlp.1.weight"),
-    )
+    sizes = families.read_residual(shapes)
+    reduction = families.reduction(shapes, "layer1.0.cbam.ChannelGate.mlp.1.weight")
     kernel = shapes.get("layer1.0.cbam.SpatialGate.spatial.conv.weight", (None,))[-1]
     attention = {"cbam": lambda channels: CBAM(channels, channels // reduction, kernel)}
     settings = sizes.settings | {"reduction": reduction, "spatial kernel": kernel}
@@ -233,10 +231,8 @@ def _ca_sa(shapes: Shapes) -> Iterator[Candidate]:
 
 
 def _bam(shapes: Shapes) -> Iterator[Candidate]:
-    sizes, reduction = (
-        families.read_residual(shapes),
-        families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight"),
-    )
+    sizes = families.read_residual(shapes)
+    reduction = families.reduction(shapes, "bam1.channel_att.gate_c.gate_c_fc_0.weight")
     build = partial(ResNet, sizes, {}, lambda channels: BAM(channels, channels // reduction))
     yield Candidate(sizes.settings | {"reduction": reduction}, build)
 

@@ -14,15 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from attention.models import layouts, published
-from attention.models.families import (
-    Architecture,
-    Candidate,
-    Differences,
-    Family,
-    RecognitionError,
-    Shapes,
-    first,
-)
+from attention.models.families import Architecture, Candidate, Differences, Family, RecognitionError, Shapes, first
 from attention.models.network import needing_libraries
 from attention.numbers import amount
 
@@ -59,9 +51,8 @@ class Head:
                 layers.append(nn.Linear(linear[place][1], linear[place][0], bias=f"{place}.bias" in self.shapes))
                 wanted = place != max(linear)
             elif shape is not None:
-                layers.append(
-                    nn.BatchNorm1d(shape[0]) if f"{place}.running_mean" in self.shapes else nn.LayerNorm(shape)
-                )
+                by_batch = f"{place}.running_mean" in self.shapes
+                layers.append(nn.BatchNorm1d(shape[0]) if by_batch else nn.LayerNorm(shape))
             else:
                 layers.append(nn.ReLU() if wanted else nn.Identity())
                 wanted = False
@@ -108,11 +99,11 @@ def adapt(candidate: Candidate, shapes: Shapes, head: Head | None, *, pooled: bo
         module = candidate.build()
         name, first = next((each for each in module.named_modules() if isinstance(each[1], nn.Conv2d)), ("", None))
         given = shapes.get(f"{name}.weight", ())
-        changes: list[Change] = [lambda module: _set(module, head.path, head.build())] if head else []
+        changes: list[Change] = [lambda module: _set_part(module, head.path, head.build())] if head else []
         settings, assumed = dict(candidate.settings), list[str]()
         if head:
             classes = [*head.linear.values()][-1][0] if head.linear else head.shapes["weight"][0]
-            settings |= {"classes": classes, "head": _described(head)}
+            settings |= {"classes": classes, "head": _head_in_words(head)}
             assumed += ["ReLU between the linear layers of the head"] * (len(head.linear) > 1)
         small = first is not None and len(given) == 4 and given[2:] == (3, 3) != first.kernel_size
         small = small and isinstance(getattr(module, "maxpool", None), nn.Module)
@@ -127,21 +118,21 @@ def adapt(candidate: Candidate, shapes: Shapes, head: Head | None, *, pooled: bo
             change(module)
 
     def build() -> nn.Module:
-        made = candidate.build()
+        network = candidate.build()
         for change in changes:
-            change(made)
-        return made
+            change(network)
+        return network
 
     own = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     return Adapted(Candidate(settings, build, tuple(assumed)), own, small)
 
 
-def _set(module: nn.Module, path: str, part: nn.Module) -> None:
+def _set_part(module: nn.Module, path: str, part: nn.Module) -> None:
     holder, _, last = path.rpartition(".")
     setattr(module.get_submodule(holder), last, part)
 
 
-def _described(head: Head) -> str:
+def _head_in_words(head: Head) -> str:
     layers = [f"{place} ({shape[1]} to {shape[0]})" for place, shape in head.linear.items()]
     return f"{head.path} of linear layers {', '.join(layers)}" if layers else f"{head.path} without biases"
 
@@ -265,12 +256,12 @@ def fit(state: Mapping[str, Tensor], family: str | None = None) -> Fit:
 
 def variants(state: Mapping[str, Tensor]) -> Iterator[tuple[dict[str, Tensor], tuple[str, ...]]]:
     """The tensors as they are, then those under each prefix that most have, and both without what is no network's."""
-    prefixed = [(dict(state), ())] + [_under(state, prefix) for prefix in common_prefixes(state)]
+    prefixed = [(dict(state), ())] + [_under_prefix(state, prefix) for prefix in common_prefixes(state)]
     for inside, notes in prefixed:
         yield inside, notes
         if spare := [name for name in inside if _is_spare(name)]:
             rest = {name: value for name, value in inside.items() if name not in spare}
-            yield rest, (*notes, f"left aside, since they are no weights of a network: {_listed(spare)}")
+            yield rest, (*notes, f"left aside, since they are no weights of a network: {_count_and_names(spare)}")
 
 
 def common_prefixes(keys: Collection[str]) -> list[str]:
@@ -280,11 +271,11 @@ def common_prefixes(keys: Collection[str]) -> list[str]:
     return sorted(most, key=len, reverse=True)
 
 
-def _under(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def _under_prefix(state: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     aside = [name for name in state if not name.startswith(prefix)]
     notes = (f"{prefix!r} taken off {amount(len(inside), 'key') if aside else 'every key'}",)
-    return inside, (*notes, f"left aside, since they are not under it: {_listed(aside)}") if aside else notes
+    return inside, (*notes, f"left aside, since they are not under it: {_count_and_names(aside)}") if aside else notes
 
 
 def _is_spare(name: str) -> bool:
@@ -293,7 +284,7 @@ def _is_spare(name: str) -> bool:
     return first_part in SPARE or last_part in SPARE
 
 
-def _listed(names: Sequence[str]) -> str:
+def _count_and_names(names: Sequence[str]) -> str:
     return f"{len(names):,} of them, {first(names)}" if len(names) > 1 else first(names)
 
 
@@ -375,7 +366,7 @@ def _evidence(
 ) -> tuple[str, ...]:
     """A phrase for each clue, for the settings read off the shapes, and for how the keys compare."""
     clues = (f"{key} {list(shapes[key])}: {meaning}" for key, meaning in family.clues.items() if key in shapes)
-    return (*clues, *_settings(candidate.settings), *_keys(shapes, differences, others))
+    return (*clues, *_setting_notes(candidate.settings), *_key_notes(shapes, differences, others))
 
 
 def _refusal(shapes: Shapes, nearest: Attempt | None, family: str | None, notes: Sequence[str]) -> str:
@@ -390,7 +381,7 @@ def _refusal(shapes: Shapes, nearest: Attempt | None, family: str | None, notes:
     return f"{given} come closest to {nearest[0].name}, but do not fit it: {nearest[2]}; {way}."
 
 
-def _settings(settings: Mapping[str, object]) -> Iterator[str]:
+def _setting_notes(settings: Mapping[str, object]) -> Iterator[str]:
     stages = settings.get("stages")
     if isinstance(stages, tuple):
         layers = f": {settings['depth']} layers" if "depth" in settings else ""
@@ -402,7 +393,7 @@ def _settings(settings: Mapping[str, object]) -> Iterator[str]:
     yield f"{settings['classes']:,} class{'es' * (settings['classes'] != 1)}"
 
 
-def _keys(shapes: Shapes, differences: Differences, others: tuple[str, ...]) -> Iterator[str]:
+def _key_notes(shapes: Shapes, differences: Differences, others: tuple[str, ...]) -> Iterator[str]:
     if differences:
         yield f"chosen by hand, and the keys differ: {differences}"
         return

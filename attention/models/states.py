@@ -16,7 +16,7 @@ MOST = 20_000
 """Modules and tensors of one network that are looked at: a pickle may put a module into others again and again."""
 LONGEST = 1_000
 """Characters of a tensor's name."""
-CLEARLY = 10
+DOMINANCE = 10
 """How many times more tensors than all others together the one has that is taken without asking."""
 FEWEST = 10
 """Tensors of a network that stands beside others under a prefix of its own: fewer are a stem."""
@@ -33,7 +33,7 @@ Claims = dict[str, Any]
 Keys = tuple[str, ...]
 """The keys on the way to a network."""
 Choose = Callable[[Any], tuple[Claims, tuple[str, ...]]]
-"""What `chosen` does, once it is known which part is wanted."""
+"""What `choose_state` does, once it is known which part is wanted."""
 
 
 class SeveralNetworksError(CheckpointError):
@@ -54,7 +54,7 @@ class State(NamedTuple):
     """The class, where they were taken out of a whole module."""
 
 
-def chosen(content: Any, part: str | None = None, *, apart: bool = True) -> tuple[Claims, tuple[str, ...]]:
+def choose_state(content: Any, part: str | None = None, *, apart: bool = True) -> tuple[Claims, tuple[str, ...]]:
     """The tensors of the network in what was saved, and what was taken out of what, a phrase each.
 
     `part`, the keys on the way joined by full stops, says which where there are several. Those whose tensors stand side
@@ -62,10 +62,10 @@ def chosen(content: Any, part: str | None = None, *, apart: bool = True) -> tupl
     Raises SeveralNetworksError where it is left open which and none has by far the most tensors, and CheckpointError
     where there are none.
     """
-    found = ((path, state) for path, state in _states(_numbered(content)) if state.claims)
-    states = {path: state for each in found for path, state in (_apart(*each) if apart else [each])}
+    found = ((path, state) for path, state in _states(_by_number(content)) if state.claims)
+    states = {path: state for each in found for path, state in (_separate(*each) if apart else [each])}
     if not states:
-        raise CheckpointError(_nothing(content))
+        raise CheckpointError(_no_tensor_message(content))
     if part is not None:
         named = [_part(path) for path in states]
         states = {path: state for path, state in states.items() if _part(path) == part}
@@ -75,29 +75,29 @@ def chosen(content: Any, part: str | None = None, *, apart: bool = True) -> tupl
             raise CheckpointError(f"The file holds no network {quote(part)}; {way}.")
     notes: tuple[str, ...] = ()
     path: Keys = ()
-    while there := _wrapped(states, path):
-        besides = f", not those under {', '.join(map(quote, there[1:]))}" if there[1:] else ""
-        notes = (*notes, f"the weights under {there[0]!r}{besides}")
-        path = (*path, there[0])
+    while wrappers := _wrapper_keys(states, path):
+        besides = f", not those under {', '.join(map(quote, wrappers[1:]))}" if wrappers[1:] else ""
+        notes = (*notes, f"the weights under {wrappers[0]!r}{besides}")
+        path = (*path, wrappers[0])
     inside = {each: state for each, state in states.items() if each[: len(path)] == path}
     last = _clearest(inside)
     notes += tuple(f"the weights under {quote(key)}" for key in last[len(path) :])
     if inside[last].of:
         notes += (f"the tensors of a whole {quote(inside[last].of)}, whose code was not read",)
     if aside := inside[last].left_aside:
-        notes += (f"left aside, since they are no tensors: {_first(aside)}",)
+        notes += (f"left aside, since they are no tensors: {_first_names(aside)}",)
     return inside[last].claims, notes
 
 
-def _wrapped(states: Mapping[Keys, State], path: Keys) -> list[str]:
+def _wrapper_keys(states: Mapping[Keys, State], path: Keys) -> list[str]:
     """The wrappers at this place, the one to take first, and then whatever else there is a network's; none where there
     is no wrapper."""
     here = {each[len(path)]: state for each, state in states.items() if each[: len(path)] == path != each}
-    there = [key for key in WRAPPERS if key in here]
-    return there and [*there, *(key for key in here if key not in there and _is_network(here[key].claims))]
+    wrappers = [key for key in WRAPPERS if key in here]
+    return wrappers and [*wrappers, *(key for key in here if key not in wrappers and _is_network(here[key].claims))]
 
 
-def _apart(path: Keys, state: State) -> Iterator[tuple[Keys, State]]:
+def _separate(path: Keys, state: State) -> Iterator[tuple[Keys, State]]:
     """The networks whose tensors stand side by side, each under a prefix; or all in one, where they are not several."""
     inside, below = state.claims, path
     while len(groups := _groups(inside)) == 1 and len(below) - len(path) < DEEPEST:
@@ -122,7 +122,7 @@ def _is_network(claims: Claims) -> bool:
     return len(claims) >= FEWEST and reads and any("." in name for name in claims)
 
 
-def _numbered(content: Any) -> Any:
+def _by_number(content: Any) -> Any:
     """A list or tuple of mappings, as `torch.save((model.state_dict(), epoch), file)` leaves it, by their places."""
     if not isinstance(content, list | tuple):
         return content
@@ -138,7 +138,7 @@ def _clearest(states: Mapping[Keys, State]) -> Keys:
     trained = {path: state for path, state in states.items() if not any("optim" in key for key in path)} or states
     largest = max(trained, key=lambda path: len(trained[path].claims))
     others = sum(len(state.claims) for path, state in trained.items() if path != largest)
-    if CLEARLY * others > len(trained[largest].claims):
+    if DOMINANCE * others > len(trained[largest].claims):
         raise SeveralNetworksError(tuple(map(_part, trained)))
     return largest
 
@@ -216,7 +216,7 @@ def _names(value: Any) -> set[str]:
     return {each for each in value if isinstance(each, str)} if isinstance(value, list | tuple) else set()
 
 
-def _nothing(content: Any) -> str:
+def _no_tensor_message(content: Any) -> str:
     """The sentence for a file without a tensor by name."""
     kind = _kind(content)
     mapping = _mapping(content)
@@ -233,5 +233,5 @@ def _kind(value: Any) -> str:
     return "tensor" if isinstance(value, TensorClaim) else type(value).__name__
 
 
-def _first(names: tuple[str, ...]) -> str:
+def _first_names(names: tuple[str, ...]) -> str:
     return ", ".join(map(quote, names[:3])) + " ..." * (len(names) > 3)

@@ -7,8 +7,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, cast
 
 from attention import labels as class_names
-from attention.files import naming
-from attention.images import IMAGENET_MEAN, IMAGENET_STD, RGB, Preprocessing, written
+from attention.files import errors_naming
+from attention.images import IMAGENET_MEAN, IMAGENET_STD, RGB, Preprocessing, size_in_words
 from attention.limits import BUILDING, Limits
 from attention.models import own
 from attention.models.downloads import hash_of
@@ -23,12 +23,7 @@ if TYPE_CHECKING:  # a page takes this module's defaults without torch
     from attention.models.families import Architecture
 
 USUAL = Preprocessing(
-    224,
-    crop=0.875,
-    mean=IMAGENET_MEAN,
-    std=IMAGENET_STD,
-    interpolation="bilinear",
-    whole_pixels=True,
+    224, crop=0.875, mean=IMAGENET_MEAN, std=IMAGENET_STD, interpolation="bilinear", whole_pixels=True
 )
 """How pictures of ImageNet are mostly prepared: 256 px on the shorter side, and the central 224 of them."""
 PARTS = ("size", "crop", "interpolation", "mean", "std", "bands")
@@ -71,12 +66,12 @@ def opened(source: Path | bytes, name: str = "", *, family: str | None = None, p
 
     read = checkpoints.contents(source, part=part)
     if isinstance(source, bytes):
-        return recognised(name, hashlib.sha256(source).hexdigest(), read, family)
-    with naming(source):
-        return recognised(name or source.name, hash_of(source, "sha256"), read, family)
+        return recognise_file(name, hashlib.sha256(source).hexdigest(), read, family)
+    with errors_naming(source):
+        return recognise_file(name or source.name, hash_of(source, "sha256"), read, family)
 
 
-def recognised(name: str, sha256: str, read: "Contents", family: str | None = None) -> WeightFile:
+def recognise_file(name: str, sha256: str, read: "Contents", family: str | None = None) -> WeightFile:
     """What was read of a file of this name and checksum, with the network that it belongs to.
 
     Raises RecognitionError as `opened` does.
@@ -97,7 +92,7 @@ def _family_of(sha256: str) -> str | None:
     return next((family for family, name in OWN.items() if own.card(name).sha256 == sha256), None)
 
 
-def usual(architecture: "Architecture") -> Preprocessing:
+def usual_preprocessing(architecture: "Architecture") -> Preprocessing:
     """How the pictures of such a network are mostly prepared: this project's own see what `train` shows them."""
     from attention.models.published import OWN
 
@@ -115,18 +110,18 @@ def usual_bands(channels: int) -> tuple[Band, ...]:
     return (*colours, *grey)
 
 
-def unsaid(taken: Preprocessing, said: Container[str]) -> Iterator[str]:
+def assumptions(taken: Preprocessing, stated: Container[str]) -> Iterator[str]:
     """A phrase for each part of the preparation that nobody said; `said` holds the names of the parts that are."""
-    if "size" not in said:
-        yield f"pictures of {taken.size if isinstance(taken.size, int) else written(taken.size)} px"
-    if "crop" not in said:
+    if "size" not in stated:
+        yield f"pictures of {taken.size if isinstance(taken.size, int) else size_in_words(taken.size)} px"
+    if "crop" not in stated:
         yield f"the central {taken.crop:.1%} of a picture"
-    if "bands" not in said and taken.bands != RGB:
+    if "bands" not in stated and taken.bands != RGB:
         yield reads(taken.bands)
-    if "interpolation" not in said:
+    if "interpolation" not in stated:
         yield f"{taken.interpolation} interpolation"
     colours = {"mean": "mean", "std": "standard deviation"}
-    if missing := [word for name, word in colours.items() if name not in said]:
+    if missing := [word for name, word in colours.items() if name not in stated]:
         yield f"ImageNet's {' and '.join(missing)}"
 
 
@@ -145,8 +140,8 @@ def assemble(file: WeightFile, *, seen: Preprocessing | None = None, labels: Seq
             f"{amount(len(labels), 'label is', 'labels are')} given, and {file.name} has "
             f"{amount(file.classes, 'class', 'classes')}."
         )
-    seen = seen or usual(file.architecture)
-    check_bands(file.name, seen.bands, len(usual(file.architecture).bands))
+    seen = seen or usual_preprocessing(file.architecture)
+    check_bands(file.name, seen.bands, len(usual_preprocessing(file.architecture).bands))
     if file.classes > (allowed := Limits.of_environment().classes):
         raise ZooError(f"{file.name} has {amount(file.classes, 'class', 'classes')}; at most {allowed:,} are allowed.")
     size = check_size(file.name, file.architecture.build, seen)
@@ -165,16 +160,16 @@ def load(path: Path, *, part: str | None = None, family: str | None = None) -> N
     """The network of a weight file, with everything assumed that weights do not say; `part` and `family` as `opened`
     takes them, a family in small letters or large ones. Raises as the two before it."""
     chosen = family and next((known for known in families() if known.casefold() == family.casefold()), family)
-    made = assemble(opened(path, part=part, family=chosen))
+    network = assemble(opened(path, part=part, family=chosen))
     name = f"{path.name}{f':{part}' if part else ''}{f' as {chosen}' if chosen else ''}"
-    return replace(made, card=replace(made.card, name=name))
+    return replace(network, card=replace(network.card, name=name))
 
 
 def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
     """What is known before a pass, and what is assumed: each part of `seen` that is the usual one."""
     architecture = file.architecture
-    expected = usual(architecture)
-    said = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
+    expected = usual_preprocessing(architecture)
+    stated = [name for name in PARTS if getattr(seen, name) != getattr(expected, name)]
     known = "taken for" if architecture.alternatives else "recognised as"
     alike = f"the family: {architecture.family}; the same keys and shapes have {'; '.join(architecture.alternatives)}"
     return card_of(
@@ -185,7 +180,7 @@ def _card(file: WeightFile, seen: Preprocessing) -> ModelCard:
         source="file",
         licence="not stated: a file of your own",
         parameters=0,
-        assumed=(*unsaid(seen, said), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
+        assumed=(*assumptions(seen, stated), *architecture.assumed, *((alike,) if architecture.alternatives else ())),
         sha256=file.sha256,
     )
 

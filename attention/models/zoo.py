@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from attention.images import ASSETS
 from attention.limits import BUILDING
 from attention.models import own, weight_files
 from attention.models.downloads import DownloadError, OnHub, OnServer, Progress, Weights, hash_of
-from attention.models.libraries import LIBRARIES, counted, trained
+from attention.models.libraries import LIBRARIES, full_card, load_trained
 from attention.models.network import (
     Network,
     Size,
@@ -25,7 +25,7 @@ from attention.models.network import (
     seeded,
     stored_card,
 )
-from attention.records import ModelCard
+from attention.records import ModelCard, non_defaults
 
 __all__ = ["DownloadError", "Network", "Progress", "ZooError", "card", "here", "load", "names", "preprocessing"]
 
@@ -158,9 +158,10 @@ def save_cards() -> Iterator[ModelCard]:
     """Make the cards anew, one by one, and write them when all are there."""
     stored = {}
     for name in curated_names():
-        made = computed_entry(name)
-        stored[name] = {"card": _stated(made.card), "weights": _stated(made.weights)}
-        yield made.card
+        entry = computed_entry(name)
+        weights = non_defaults(entry.weights) if entry.weights else {}
+        stored[name] = {"card": non_defaults(entry.card), "weights": weights}
+        yield entry.card
     files.write(FILE, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -171,7 +172,7 @@ def _trained(known: ModelCard, name: str, size: Size, progress: Progress) -> Net
         raise DownloadError(f"{source} publishes no weights for {short}; random weights are the only ones to be had.")
     file = weights.fetch(progress)
     with BUILDING.taking(size.numbers):
-        module, assumed = trained(LIBRARIES[source], short, file)
+        module, assumed = load_trained(LIBRARIES[source], short, file)
     if not weights.checksum():
         assumed = (*assumed, "that the weight file is whole and unchanged: nobody states its checksum")
     labels = LIBRARIES[source].labels(short)
@@ -195,11 +196,11 @@ def _entry(name: str) -> Entry:
     known = set(LIBRARIES[source].names()) if source in LIBRARIES else set()
     if short not in known:
         code = " (Code of your own is opened by serve --model.)" if ":" in name else ""
-        raise ZooError(f"There is no classifier {quote(name)}; {_close(name, known)}.{code}")
+        raise ZooError(f"There is no classifier {quote(name)}; {_close_names(name, known)}.{code}")
     return computed_entry(name)
 
 
-def _close(name: str, known: set[str]) -> str:
+def _close_names(name: str, known: set[str]) -> str:
     """Which names may have been meant: of the library that was named, or else of those on offer."""
     source, short = name.partition("/")[0], name.rpartition("/")[2]
     candidates = [f"{source}/{each}" for each in sorted(known)] or names()
@@ -211,7 +212,7 @@ def _close(name: str, known: set[str]) -> str:
 @cache
 def curated_entries() -> dict[str, Entry]:
     """Every network on offer by name, as the file has them. Raises FileError where it is damaged."""
-    with files.shipped(FILE) as text:
+    with files.shipped_text(FILE) as text:
         return {name: _stored_entry(stored) for name, stored in json.loads(text).items()}
 
 
@@ -219,19 +220,10 @@ def curated_entries() -> dict[str, Entry]:
 def computed_entry(name: str) -> Entry:
     """Computed with the library: "timm/seresnet50" takes seconds. Raises ZooError."""
     library, _, rest = name.partition("/")
-    return Entry(counted(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
-
-
-def _stated(record: Any) -> dict[str, Any]:
-    """The fields of a record that differ from their defaults."""
-    if record is None:
-        return {}
-    usual = {field.name: field.default for field in fields(record)}
-    usual |= {field.name: field.default_factory() for field in fields(record) if field.default_factory is not MISSING}
-    return {key: value for key, value in asdict(record).items() if value != usual[key]}
+    return Entry(full_card(LIBRARIES[library], rest), LIBRARIES[library].weights(rest))
 
 
 def _stored_entry(stored: dict[str, Any]) -> Entry:
     weights = stored["weights"]
-    made = (OnServer(**weights) if "url" in weights else OnHub(**weights)) if weights else None
-    return Entry(stored_card(stored["card"]), made)
+    source = (OnServer(**weights) if "url" in weights else OnHub(**weights)) if weights else None
+    return Entry(stored_card(stored["card"]), source)

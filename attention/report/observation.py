@@ -33,7 +33,7 @@ def report_of(observation: Observation, *first: Section) -> Document:
     """
     blocks, trace = observation.blocks, observation.trace
     depth = [Section("How open is each gate?", [network.openness(blocks), SCALE])] if blocks else []
-    found = observation.against_usual if observation.usual_known else {}
+    found = observation.against_usual if observation.has_usual_gates else {}
     if found:
         unusual = usual.through_depth(found, observation.names)
         depth.append(Section("How unlike other pictures is this one?", [unusual]))
@@ -59,7 +59,7 @@ def _answer(blocks: tuple[Block, ...]) -> str:
         return "This pass applied no gates."
     means = [float(gate.values.mean()) for gate in every]
     low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
-    neutral = "; 1 would be no gate at all" * all(analysis.neutral(gate, every) == 1 for gate in every)
+    neutral = "; 1 would be no gate at all" * all(analysis.neutral_value(gate, every) == 1 for gate in every)
     return (
         f"{amount(len(every), 'gate')} in {amount(len(blocks), 'block')} {'has' if len(every) == 1 else 'have'} a mean "
         f"of {fixed(np.mean(means))} over the gates; their values run from {span(low, high)}{neutral}."
@@ -69,7 +69,7 @@ def _answer(blocks: tuple[Block, ...]) -> str:
 def _picture(observation: Observation) -> Section:
     picture, box = overlay.reduce(observation.image, observation.box, 2 * gates.SIDE)
     alt = f"{observation.picture.name}, with the part that the network sees lit."
-    caption = f"The network sees the lit part, at {images.written(observation.card.input_size)} px."
+    caption = f"The network sees the lit part, at {images.size_in_words(observation.card.input_size)} px."
     photo = Chart("picture", overlay.dim_unseen(picture, box), alt, caption)
     probabilities = observation.probabilities_or_none
     if probabilities is None:

@@ -21,7 +21,7 @@ MOST_POINTS = 256
 def survey_report(survey: LoadedSurvey) -> Document:
     """The report of a survey: the charts of its page, with no block selected and classes spread evenly over all."""
     result = survey.result
-    used = survey.told_apart
+    used = survey.distinct_classes
     selection = Selection(survey, classes=tuple(used[evenly_spaced(len(used), MOST_CLASSES)].tolist()))
     return Document(
         f"What do the gates of {survey.title} do over {amount(result.pictures, 'picture')}?",

@@ -7,16 +7,16 @@ guard    what stands around Streamlit's own server: who is let in, links kept, f
 
 from attention.serving.current import (
     APP,
+    CODE_OPTIONS,
     OPTIONS,
-    OWN,
     Served,
     ServingError,
     allow,
+    click_callback,
+    current_network,
     folders,
     names_network,
     network_of,
-    put,
-    read_by,
-    served,
+    set_network,
 )
 from attention.serving.server import serve, show

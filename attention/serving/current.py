@@ -18,7 +18,7 @@ from attention.devices import ALLOWED, device_of
 from attention.foreign import readable
 from attention.images import ROOT
 from attention.models import Network
-from attention.models.code import FORM, CodeError, ModelOptions, fill, make, network
+from attention.models.code import FORM, CodeError, ModelOptions, load_weights, make_module, network
 from attention.records import GatescopeError
 
 
@@ -26,7 +26,7 @@ class ServingError(GatescopeError):
     """The dashboard cannot be started, or not with these arguments."""
 
 
-def read_by(read: Callable[[Any], Any]) -> Callable[..., Any]:
+def click_callback(read: Callable[[Any], Any]) -> Callable[..., Any]:
     """What click makes of a word or a path by a function of the package, whose sentence it gives."""
 
     def parse(_context: click.Context, _parameter: click.Parameter, given: Any) -> Any:
@@ -53,7 +53,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = _Folder(exists=True, path_type=Path)
 OUTPUTS = click.Option(["--outputs"], type=click.Choice(predictions.OUTPUTS), help="What it returns [recognised].")
 MODEL = click.Option(["--model"], metavar=FORM.upper(), help="Your network, or what makes it.")
-OWN = (
+CODE_OPTIONS = (
     click.Option(["--weights"], type=FILE, help="The weights of your code: .safetensors, .pt or .pth."),
     click.Option(["--labels"], type=FILE, help="Its classes: a name a line, or JSON."),
     click.Option(["--image-size"], help="Side of its pictures in pixels, or 256x128 (height first) [224]."),
@@ -66,18 +66,17 @@ OWN = (
 """What is said of a network of a person's own code alone."""
 OPTIONS = (
     MODEL,
-    *OWN,
+    *CODE_OPTIONS,
     OUTPUTS,
     click.Option(
-        ["--bands"],
-        help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many].",
+        ["--bands"], help="What each input channel reads: red,green,blue,grey, numbers or names of bands [by how many]."
     ),
-    click.Option(["--device"], callback=read_by(device_of), help=f"{ALLOWED} [where the module is]."),
+    click.Option(["--device"], callback=click_callback(device_of), help=f"{ALLOWED} [where the module is]."),
     click.Option(["--data"], type=FOLDER, multiple=True, help="A folder that visitors may survey; may be repeated."),
 )
 
 
-def parsed(arguments: Sequence[str]) -> dict[str, Any]:
+def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     """The options in arguments. Raises ServingError where they are not as OPTIONS has them."""
     command = click.Command("app.py", params=list(OPTIONS), add_help_option=False)
     try:
@@ -88,9 +87,9 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
         ) from error
     except click.ClickException as error:
         allowed = ", ".join(option.opts[0] for option in OPTIONS)
-        said = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".")
         raise ServingError(
-            f"The dashboard was started with arguments that it does not know: {said}; {allowed} are allowed."
+            f"The dashboard was started with arguments that it does not know: {message}; {allowed} are allowed."
         ) from error
 
 
@@ -105,9 +104,9 @@ def network_of(options: Mapping[str, Any]) -> Network:
     if options["model"] is None:
         raise CodeError(f"No network is named; --model {FORM} is what names one.")
     settings = ModelOptions(**{field.name: options.get(field.name) for field in fields(ModelOptions)})
-    module = make(options["model"])
+    module = make_module(options["model"])
     if options.get("weights"):
-        fill(module, options["model"], options["weights"])
+        load_weights(module, options["model"], options["weights"])
     if options.get("device"):
         module.to(options["device"])
     return network(module, options["model"], settings)
@@ -128,16 +127,16 @@ class Served(NamedTuple):
     """New whenever a network is put here or built anew."""
 
 
-_put: list[Served] = []
+_current: list[Served] = []
 _allowed: list[Path] = []
-_parsed = lru_cache(maxsize=1)(parsed)
+_parsed = lru_cache(maxsize=1)(parse_arguments)
 # Two visitors who come first at the same time must not run a person's code twice.
 _building = threading.Lock()
 
 
-def put(network: Network) -> None:
+def set_network(network: Network) -> None:
     """Serve this network from now on."""
-    _put[:] = [Served(network, secrets.token_hex(8))]
+    _current[:] = [Served(network, secrets.token_hex(8))]
 
 
 def allow(folders: Iterable[Path]) -> None:
@@ -157,18 +156,18 @@ def folders() -> dict[str, Path]:
     return named
 
 
-def served() -> Served | None:
+def current_network() -> Served | None:
     """The network that was put here, or the one that the dashboard's own arguments name; None where there is none.
 
     The latter is built when it is first asked for. Raises GatescopeError where that fails, and tries again next time.
     """
-    if _put:
-        return _put[0]
+    if _current:
+        return _current[0]
     with _building:
-        return _built(ARGUMENTS)
+        return _build_network(ARGUMENTS)
 
 
 @lru_cache(maxsize=1)
-def _built(given: tuple[str, ...]) -> Served | None:
+def _build_network(given: tuple[str, ...]) -> Served | None:
     options = _parsed(given)
     return Served(network_of(options), secrets.token_hex(8)) if names_network(options) else None

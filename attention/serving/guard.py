@@ -1,6 +1,6 @@
 """What stands around Streamlit's own server, in layers of ASGI that know nothing of the pages.
 
-`Guard` says who is let in, `LinksKept` keeps the link that a visitor came by while they sign in elsewhere, and
+`Guard` says who is let in, `LinkKeeper` keeps the link that a visitor came by while they sign in elsewhere, and
 `FigureScripts` has what a browser fetches once it is to make a file of a figure.
 """
 
@@ -35,19 +35,19 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 )
-OURS = b"<style>%b</style><script>%b</script></head>" % tuple(
+FIRST_PAGE = b"<style>%b</style><script>%b</script></head>" % tuple(
     Path(__file__).with_name(f"first_page.{kind}").read_bytes() for kind in ("css", "js")
 )
 """Goes into Streamlit's first page: room for what is to come, and a history in which Back leads to the page before."""
 HTML = (b"content-type", b"text/html; charset=utf-8")
-CLOSED = "/_stcore/metrics"
+METRICS = "/_stcore/metrics"
 UPLOADS = "/_stcore/upload_file/"
 REQUESTS = frozenset(
     {"rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "deferred_file", "dataframe_chunk"}
 )
 """What a visitor's browser asks of Streamlit. What else it can ask is not for visitors: to empty what all of them
 share, to write files of Streamlit's own into this folder, to end the server."""
-LEAST = 4096
+LEAST_BYTES = 4096
 """Bytes that a file counts for at least."""
 
 
@@ -71,11 +71,11 @@ class Guard:
         if refusal := self._refused(scope, headers):
             return await _refuse(scope, send, *refusal)
         if scope["type"] == "websocket":
-            return await self._app(scope, _requests_alone(receive), send)
+            return await self._app(scope, _requests_only(receive), send)
         if scope["method"] != "PUT" or UPLOADS not in scope["path"]:
             if "text/html" in headers.get(b"accept", ""):  # of a page that is to be read here, and so is not packed
                 named = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-                return await self._app({**scope, "headers": named}, receive, _with_ours(with_headers(send)))
+                return await self._app({**scope, "headers": named}, receive, _with_first_page(with_headers(send)))
             return await self._app(scope, receive, with_headers(send))
         return await self._take(scope, receive, send, headers.get(b"content-length", ""))
 
@@ -85,7 +85,7 @@ class Guard:
             return 421, "This server does not go by that name; whoever starts it allows one with --host."
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             return 403, "Another site's page cannot ask this server."
-        return (404, "Not found.") if scope["path"].endswith(CLOSED) else None
+        return (404, "Not found.") if scope["path"].endswith(METRICS) else None
 
     def _is_here(self, host: str) -> bool:
         try:
@@ -96,9 +96,10 @@ class Guard:
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, length: str) -> None:
         """An upload, counted while it comes in. Its length is stated, and no more than that is read."""
+        # Python refuses to read a number of thousands of digits, by an error that is no answer.
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             return await _refuse(scope, send, 411, "An upload states its length.")
-        visitor, size = scope["path"].rstrip("/").split("/")[-2], max(int(length), LEAST)
+        visitor, size = scope["path"].rstrip("/").split("/")[-2], max(int(length), LEAST_BYTES)
         limits = Limits.of_environment()
         if self._held(visitor) + self._coming[visitor] + size > limits.uploads_bytes:
             return await _refuse(
@@ -116,7 +117,7 @@ class Guard:
                 del self._coming[visitor]
 
     def _held(self, visitor: str) -> int:
-        return sum(max(len(file.data), LEAST) for file in list(self._uploads.get(visitor, {}).values()))
+        return sum(max(len(file.data), LEAST_BYTES) for file in list(self._uploads.get(visitor, {}).values()))
 
 
 async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
@@ -138,8 +139,8 @@ def with_headers(send: Send, more: Iterable[tuple[bytes, bytes]] = HEADERS) -> S
     return sent
 
 
-def _with_ours(send: Send) -> Send:
-    """A first page with `OURS` in it; anything else as it is."""
+def _with_first_page(send: Send) -> Send:
+    """A first page with `FIRST_PAGE` in it; anything else as it is."""
     held: list[Message] = []
 
     async def sent(message: Message) -> None:
@@ -150,7 +151,7 @@ def _with_ours(send: Send) -> Send:
         held.append(message)
         if not starts and not message.get("more_body"):
             start, *parts = held
-            body = b"".join(part.get("body", b"") for part in parts).replace(b"</head>", OURS, 1)
+            body = b"".join(part.get("body", b"") for part in parts).replace(b"</head>", FIRST_PAGE, 1)
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
@@ -158,7 +159,7 @@ def _with_ours(send: Send) -> Send:
     return sent
 
 
-def _requests_alone(receive: Receive) -> Receive:
+def _requests_only(receive: Receive) -> Receive:
     """What a browser says, as far as it is of REQUESTS."""
 
     async def received() -> Message:
@@ -173,12 +174,12 @@ def _is_order(message: Message) -> bool:
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     try:
-        said = BackMsg.FromString(message.get("bytes") or b"")
+        request = BackMsg.FromString(message.get("bytes") or b"")
     except Exception:  # of protobuf, which is Streamlit's own affair: it answers what is no message
         return False
-    kind = said.WhichOneof("type")
+    kind = request.WhichOneof("type")
     if kind == "backend_operation_request":
-        kind = said.backend_operation_request.WhichOneof("payload")
+        kind = request.backend_operation_request.WhichOneof("payload")
     return kind is not None and kind not in REQUESTS
 
 
@@ -189,10 +190,10 @@ SECONDS = 600
 """That somebody may take to sign in."""
 LONGEST = 3500
 """Bytes of a link that is kept; browsers keep cookies of 4096."""
-_HERE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_LOCAL_LINK = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
-class LinksKept:
+class LinkKeeper:
     """Streamlit's server, whose sign-in leads on to the page that was asked for.
 
     The browser keeps the link in a cookie. Only a place on this server is ever led to.
@@ -206,11 +207,11 @@ class LinksKept:
         if scope["type"] == "http" and scope["path"].endswith((LOGIN, CALLBACK)):
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             keeps = scope["path"].endswith(LOGIN)
-            send = _keeping(send, _asked_for(headers)) if keeps else _leading(send, _kept(headers))
+            send = _with_cookie(send, _referer_link(headers)) if keeps else _with_redirect(send, _cookie_link(headers))
         await self._app(scope, receive, send)
 
 
-def _asked_for(headers: dict[bytes, str]) -> str:
+def _referer_link(headers: dict[bytes, str]) -> str:
     """The page that the sign-in was asked for on, without its host; "" where it is not known."""
     page = urlsplit(headers.get(b"referer", ""))
     link = page.path + (f"?{page.query}" if page.query else "")
@@ -218,7 +219,7 @@ def _asked_for(headers: dict[bytes, str]) -> str:
     return link if own and _is_link(link) else ""
 
 
-def _kept(headers: dict[bytes, str]) -> str:
+def _cookie_link(headers: dict[bytes, str]) -> str:
     """The link in the cookie; "" where there is none."""
     cookies = (cookie.strip().partition("=") for cookie in headers.get(b"cookie", "").split(";"))
     link = unquote(next((value for name, _, value in cookies if name == COOKIE), ""))
@@ -226,22 +227,22 @@ def _kept(headers: dict[bytes, str]) -> str:
 
 
 def _is_link(link: str) -> bool:
-    return bool(_HERE.fullmatch(link)) and len(quote(link)) <= LONGEST
+    return bool(_LOCAL_LINK.fullmatch(link)) and len(quote(link)) <= LONGEST
 
 
-def _keeping(send: Send, link: str) -> Send:
+def _with_cookie(send: Send, link: str) -> Send:
     cookie = f"{COOKIE}={quote(link, safe='')}; Path=/; Max-Age={SECONDS if link else 0}; HttpOnly; SameSite=Lax"
     return with_headers(send, [(b"set-cookie", cookie.encode())])
 
 
-def _leading(send: Send, link: str) -> Send:
+def _with_redirect(send: Send, link: str) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start" and link and 300 <= message["status"] < 400:
             others = [each for each in message.get("headers", ()) if each[0].lower() != b"location"]
             message["headers"] = [*others, (b"location", link.encode())]
         await send(message)
 
-    return _keeping(sent, "")
+    return _with_cookie(sent, "")
 
 
 FOLDER = "/figure_files/"

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attention.models import Network
 from attention.models.code import ModelOptions, network
-from attention.serving.current import APP, ServingError, put
-from attention.serving.guard import FigureScripts, Guard, LinksKept
+from attention.serving.current import APP, ServingError, set_network
+from attention.serving.guard import FigureScripts, Guard, LinkKeeper
 
 if TYPE_CHECKING:
     from streamlit.web.server import Server
     from torch import nn
 
-HERE = "localhost"
+LOCALHOST = "localhost"
 """Only this machine can reach it."""
-EVERY = 30.0
+FORGET_SECONDS = 30.0
 """Seconds between two looks for visitors who have left."""
 ARENAS = 2
 """Heaps that threads share. Each run of a page is a thread of its own, and glibc gives threads eight heaps a processor,
@@ -71,24 +71,31 @@ def show(
     shown: Network | None,
     *,
     port: int | None = None,
-    address: str = HERE,
+    address: str = LOCALHOST,
     hosts: Collection[str] = (),
     headless: bool = False,
 ) -> str:
     """Opens the dashboard, on a network where one is given, and returns its address: at once where an event loop
     runs, as in a notebook, or in another thread than the main one; else when it is stopped. `hosts` are further names
     by which visitors reach it. Raises ServingError where the port is taken."""
+    from streamlit import cli_util, config
+
     if not _running:
         _running.append(_start(port, address, hosts))
     running = _running[0]
     if shown:
-        put(shown)
+        set_network(shown)
     if _in_background():
         return running.url
     print(f"{shown.card.name if shown else 'Gatescope'} is at {running.url} (Ctrl-C to stop)", flush=True)
-    if not headless:
-        _open(running.url)
-    _wait(running)
+    if not headless and not config.get_option("server.headless"):
+        cli_util.open_browser(running.url)
+    try:
+        running.thread.join()
+    except KeyboardInterrupt:
+        running.loop.call_soon_threadsafe(running.server.stop)
+        running.thread.join()
+    _running.remove(running)
     return running.url
 
 
@@ -128,23 +135,23 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
         return
     here = Running(server_util.get_url(address), threading.current_thread(), server, asyncio.get_running_loop())
     up.set_result(here)
-    forgetting = asyncio.create_task(_forget())
+    forgetting = asyncio.create_task(_forget_visitors())
     await server.stopped
     forgetting.cancel()
 
 
-async def _forget() -> None:
+async def _forget_visitors() -> None:
     """Lets go of visitors whose time is over. Streamlit looks for them when somebody comes or goes, and leaves what
     they had to a collection of garbage, which may be long in coming."""
     from streamlit.runtime import Runtime
 
     while True:
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(FORGET_SECONDS)
         Runtime.instance()._session_mgr._session_storage._cache.expire()  # type: ignore[attr-defined]
-        await asyncio.to_thread(_give_back)
+        await asyncio.to_thread(_return_memory)
 
 
-def _give_back() -> None:
+def _return_memory() -> None:
     """What nobody uses any more goes back to the machine, as far as the C library has a way."""
     gc.collect()
     _c_library("malloc_trim", 0)
@@ -163,7 +170,7 @@ def _guard(hosts: Collection[str]) -> None:
     make = starlette_server.create_starlette_app
 
     def guarded(runtime: Any) -> Any:
-        return Guard(FigureScripts(LinksKept(make(runtime))), runtime.uploaded_file_mgr.file_storage, hosts)
+        return Guard(FigureScripts(LinkKeeper(make(runtime))), runtime.uploaded_file_mgr.file_storage, hosts)
 
     starlette_server.create_starlette_app = guarded
 
@@ -199,21 +206,3 @@ def _in_background() -> bool:
     except RuntimeError:
         return threading.current_thread() is not threading.main_thread()
     return True
-
-
-def _open(url: str) -> None:
-    """In a browser, where there is a screen for one."""
-    from streamlit import cli_util, config
-
-    if not config.get_option("server.headless"):
-        cli_util.open_browser(url)
-
-
-def _wait(running: Running) -> None:
-    """Until it is stopped."""
-    try:
-        running.thread.join()
-    except KeyboardInterrupt:
-        running.loop.call_soon_threadsafe(running.server.stop)
-        running.thread.join()
-    _running.remove(running)

@@ -13,12 +13,6 @@ loaded      a result with all that is said of it
 from attention.survey import statistics
 from attention.survey.files import read, read_upload, write
 from attention.survey.loaded import LoadedSurvey
-from attention.survey.pictures import (
-    LocatedPictures,
-    PictureList,
-    list_pictures,
-    locate_pictures,
-    uploaded_pictures,
-)
+from attention.survey.pictures import LocatedPictures, PictureList, list_pictures, locate_pictures, uploaded_pictures
 from attention.survey.result import CancelledError, GateSurvey, Result, Summary, SurveyError, with_root
 from attention.survey.running import Progress, Settings, run

@@ -53,7 +53,7 @@ def at_most(what: str, number: int, allowed: int) -> None:
         raise SurveyError(f"The file has {number:,} {what}; at most {allowed:,} are allowed.")
 
 
-def insist(condition: Any) -> None:
+def require(condition: Any) -> None:
     """Raises ValueError where the condition does not hold."""
     if not condition:
         raise ValueError("the parts of the file do not fit each other")
@@ -70,7 +70,7 @@ def weigh_table(raw: BinaryIO, facts: Any, limits: FileLimits) -> None:
     at_most("rows", sum(facts.row_group(number).num_rows for number in range(facts.num_row_groups)), limits.rows)
     end, total = raw.seek(0, io.SEEK_END), 0
     for start, size in column_chunks(raw):
-        insist(0 < start < start + size <= end)
+        require(0 < start < start + size <= end)
         for unpacked in page_sizes(raw, start, start + size):
             total += unpacked
             at_most("bytes without compression", total, limits.unpacked)
@@ -86,7 +86,7 @@ def column_chunks(raw: BinaryIO) -> Iterator[tuple[int, int]]:
     end = raw.seek(0, io.SEEK_END)
     raw.seek(max(end - 8, 0))
     length, ending = struct.unpack("<I4s", raw.read(8))
-    insist(ending == b"PAR1" and length + 8 <= end)
+    require(ending == b"PAR1" and length + 8 <= end)
     raw.seek(end - 8 - length)
     footer = _Thrift(raw.read(length))
     for _ in footer.structs(4):
@@ -101,11 +101,11 @@ def page_sizes(raw: BinaryIO, start: int, end: int) -> Iterator[int]:
     compression, 3 the size as it lies there), and so many bytes after it. Raises ValueError where it is none.
     """
     while start != end:
-        insist(start < end)
+        require(start < end)
         raw.seek(start)
         header = _Thrift(raw.read(min(HEADER, end - start)))
         sizes = header.integers()
-        insist(all(0 <= sizes.get(field, -1) < 2**31 for field in (2, 3)))
+        require(all(0 <= sizes.get(field, -1) < 2**31 for field in (2, 3)))
         yield sizes[2]
         start += header.at + sizes[3]
 
@@ -136,7 +136,7 @@ class _Thrift:
         for field, kind in self.fields():
             if field == wanted and kind == 9:
                 inner, count = self._list()
-                insist(inner == 12)
+                require(inner == 12)
                 for _ in range(count):
                     yield
             else:
@@ -158,7 +158,7 @@ class _Thrift:
         facts: dict[int, int] = {}
         for field, kind in self.fields():
             if field in (self.FIRST_PAGE, self.DICTIONARY, self.SIZE):
-                insist(kind == 6)  # or another reader would pass it over
+                require(kind == 6)  # or another reader would pass it over
                 facts[field] = self._zigzag()
             else:
                 self.skip(kind)
@@ -171,13 +171,13 @@ class _Thrift:
         while head := self._byte():
             kind, step = head & 15, head >> 4
             field = field + step if step else self._zigzag()
-            insist(field not in seen and -(2**15) <= field < 2**15)  # or another reader might take another one
+            require(field not in seen and -(2**15) <= field < 2**15)  # or another reader might take another one
             seen.add(field)
             yield field, kind
 
     def skip(self, kind: int, depth: int = 0) -> None:
         """Passes a value over."""
-        insist(depth < 8)
+        require(depth < 8)  # a level is a call of Python's, and a file may claim any number of them
         if kind in (1, 2):  # true and false are kinds of their own
             return
         if kind == 3:
@@ -192,7 +192,7 @@ class _Thrift:
         elif kind in (9, 10):
             inner, count = self._list()
             for _ in range(count):
-                insist(self.at < len(self.data))
+                require(self.at < len(self.data))
                 self.skip(inner, depth + 1)
         elif kind == 12:
             for _, inner in self.fields():
@@ -221,7 +221,7 @@ class _Thrift:
             shift += 7
             if byte < 128:
                 return value
-            insist(shift < 64)
+            require(shift < 64)
 
 
 def weigh_arrays(packed: BinaryIO, limits: FileLimits) -> None:
@@ -234,14 +234,14 @@ def weigh_arrays(packed: BinaryIO, limits: FileLimits) -> None:
     packed.seek(0)
     with zipfile.ZipFile(packed) as archive:
         members = archive.infolist()
-        insist(len({member.filename for member in members}) == len(members))
-        insist(sum(member.file_size for member in members) <= size)
+        require(len({member.filename for member in members}) == len(members))
+        require(sum(member.file_size for member in members) <= size)
         for member in members:
             with archive.open(member) as file:
                 first = np.lib.format.read_magic(file) == (1, 0)
                 read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
                 shape, _, kind = read(file)
-                insist(kind.kind in "iuf" and math.prod(shape) * kind.itemsize + file.tell() == member.file_size)
+                require(kind.kind in "iuf" and math.prod(shape) * kind.itemsize + file.tell() == member.file_size)
                 if member.filename == "survey.npy":
                     at_most("bytes of text", math.prod(shape), limits.text)
     packed.seek(0)
@@ -256,51 +256,47 @@ def weigh_text(text: dict[str, Any], limits: FileLimits) -> None:
 def judge(result: Result) -> None:
     """Whether all parts fit each other, so that whoever draws them need not ask. Raises ValueError where they don't."""
     classes = len(result.classes)
-    insist(len(result.outputs) == classes and all(-1 <= number < len(result.labels) for number in result.outputs))
-    insist(all(isinstance(name, str) for name in (*result.classes, *result.labels, *result.paths.values())))
-    insist(all(isinstance(text, str) for failure in result.failures for text in failure))
-    insist(len({gate.name for gate in result.gates}) == len(result.gates))
-    _judge_predictions(result)
+    require(len(result.outputs) == classes and all(-1 <= number < len(result.labels) for number in result.outputs))
+    require(all(isinstance(name, str) for name in (*result.classes, *result.labels, *result.paths.values())))
+    require(all(isinstance(text, str) for failure in result.failures for text in failure))
+    require(len({gate.name for gate in result.gates}) == len(result.gates))
+    rows, ends = result.predictions, (classes, len(result.labels), 2**40)
+    require(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
+    require((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
     _judge_provenance(result.provenance)
     for gate in result.gates:
         _judge_gate(gate, classes)
         for kept in (gate.top, gate.bottom):
-            insist(kept is None or set(np.unique(kept.pictures).tolist()) <= result.paths.keys())
-
-
-def _judge_predictions(result: Result) -> None:
-    rows, ends = result.predictions, (len(result.classes), len(result.labels), 2**40)
-    insist(rows.dtype.kind == "i" and rows.ndim == 2 and rows.shape[1] == 3)
-    insist((rows >= 0).all() and all((column < end).all() for column, end in zip(rows.T, ends, strict=True)))
+            require(kept is None or set(np.unique(kept.pictures).tolist()) <= result.paths.keys())
 
 
 def _judge_provenance(facts: dict[str, Any]) -> None:
     network, pictures = facts["network"], facts["pictures"]
-    insist(all(isinstance(network[name], str) for name in ("name", "title", "weights_sha256")))
-    insist(isinstance(network["random"], bool) and isinstance(pictures["root"], str))
-    insist(all(isinstance(pictures[name], int) for name in ("count", "classes", "left_out")))
-    insist(all(isinstance(facts[name], dict) for name in ("preprocessing", "versions", "run")))
+    require(all(isinstance(network[name], str) for name in ("name", "title", "weights_sha256")))
+    require(isinstance(network["random"], bool) and isinstance(pictures["root"], str))
+    require(all(isinstance(pictures[name], int) for name in ("count", "classes", "left_out")))
+    require(all(isinstance(facts[name], dict) for name in ("preprocessing", "versions", "run")))
 
 
 def _judge_gate(gate: GateSurvey, classes: int) -> None:
-    insist(gate.kind in KINDS and gate.by_channel <= (len(gate.shape) == 1))
-    insist(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
-    insist(math.prod(gate.shape) > 0 and all(isinstance(size, int) for size in gate.feature_shape))
+    require(gate.kind in KINDS and gate.by_channel <= (len(gate.shape) == 1))
+    require(all(isinstance(text, str) for text in (gate.name, gate.activation, gate.averaged)))
+    require(math.prod(gate.shape) > 0 and all(isinstance(size, int) for size in gate.feature_shape))
     _judge_summary(gate.classes, (classes,), gate.shape)
     for summary in (gate.overall, gate.correct, gate.wrong):
         _judge_summary(summary, (), gate.shape)
     counts, means = gate.shuffled
-    insist(counts.shape == (classes,) and means.shape == (classes, *gate.shape))
-    insist(gate.histogram.shape == (*gate.shape, BINS + 2) and gate.histogram.dtype.kind in "iu")
+    require(counts.shape == (classes,) and means.shape == (classes, *gate.shape))
+    require(gate.histogram.shape == (*gate.shape, BINS + 2) and gate.histogram.dtype.kind in "iu")
     for kept in filter(None, (gate.top, gate.bottom)):
-        insist(len(kept.values) and kept.values.ndim == 2 and kept.values.shape[1:] == gate.shape)
-        insist(kept.pictures.shape == kept.values.shape and kept.pictures.dtype.kind == "i")
+        require(len(kept.values) and kept.values.ndim == 2 and kept.values.shape[1:] == gate.shape)
+        require(kept.pictures.shape == kept.values.shape and kept.pictures.dtype.kind == "i")
 
 
 def _judge_summary(summary: Summary, rows: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    insist(np.shape(summary.count) == rows and np.asarray(summary.count).dtype.kind == "i")
-    insist(np.min(summary.count, initial=0) >= 0)
+    require(np.shape(summary.count) == rows and np.asarray(summary.count).dtype.kind == "i")
+    require(np.min(summary.count, initial=0) >= 0)
     for numbers in (summary.mean, summary.std, summary.minimum, summary.maximum):
-        insist(numbers.shape == (*rows, *shape) and numbers.dtype.kind == "f")
+        require(numbers.shape == (*rows, *shape) and numbers.dtype.kind == "f")
         known = numbers[np.asarray(summary.count) > 0]
-        insist(np.isfinite(known).all())
+        require(np.isfinite(known).all())

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_plain, replacing, why
+from attention.files import open_plain, reason_of, replacing
 from attention.foreign import load_json, readable
 from attention.survey import checks
 from attention.survey.result import Exemplars, Failure, GateSurvey, Result, Summary, SurveyError
@@ -64,7 +64,7 @@ def read(path: Path) -> Result:
         with open_plain(path) as raw:
             return _read(raw, path.name, checks.OWN)
     except OSError as error:
-        raise SurveyError(f"{path} cannot be read: {why(error)}.") from None
+        raise SurveyError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
 def read_upload(data: bytes, name: str) -> Result:
@@ -168,7 +168,7 @@ def _rest_of_first_form(
     text = load_json(stored)
     start, length, size = text["arrays"]
     checks.at_most("bytes of arrays", size, limits.arrays)
-    checks.insist(0 <= start <= start + length)
+    checks.require(0 <= start <= start + length)
     try:
         raw.seek(start)
         packed = io.BytesIO(pa.decompress(raw.read(length), size, "zstd", asbytes=True))
@@ -219,7 +219,7 @@ def _record_arrays(name: str, record: Summary | Exemplars) -> Iterator[tuple[str
 
 def _result(form: int, text: dict[str, Any], arrays: Any, table: "pa.Table") -> Result:
     classes, start, gates = text["classes"], 0, []
-    checks.insist(classes)
+    checks.require(classes)
     rows = sum(facts["shape"][0] * len(classes) for facts in text["gates"] if facts["by_channel"])
     if len(table) != (max(rows, 1) if form == FORMAT else rows):
         raise SurveyError("The file lacks rows of its survey's table: another program has left some out.")
@@ -244,22 +244,20 @@ def _result(form: int, text: dict[str, Any], arrays: Any, table: "pa.Table") -> 
 
 def _class_summary(rows: "pa.Table", gate: str, classes: list[str]) -> Summary:
     """The summary by class of the rows of one gate, which are in the order of classes and channels."""
-    names, channels = _named(rows["class"], len(classes)), rows["channel"].to_numpy().reshape(len(classes), -1)
-    if _named(rows["gate"], 1) != [gate] or names != classes or (channels != np.arange(channels.shape[1])).any():
+    names, channels = _part_names(rows["class"], len(classes)), rows["channel"].to_numpy().reshape(len(classes), -1)
+    if _part_names(rows["gate"], 1) != [gate] or names != classes or (channels != np.arange(channels.shape[1])).any():
         raise SurveyError("The rows of the file are not in the order in which the survey wrote them.")
     count, *numbers = (rows[name].to_numpy().reshape(len(classes), -1) for name in ("count", *NUMBERS))
     return Summary(count[:, 0], *numbers)
 
 
-def _named(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
+def _part_names(column: "pa.ChunkedArray", parts: int) -> list[str] | None:
     """The name of each of so many equal parts of a column of names; None where a part has several."""
     whole = column.combine_chunks()
     codes = whole.indices.to_numpy(zero_copy_only=False).reshape(parts, -1)
-    return (
-        [readable(whole.dictionary[int(code)].as_py()) for code in codes[:, 0]]
-        if (codes == codes[:, :1]).all()
-        else None
-    )
+    if (codes != codes[:, :1]).any():
+        return None
+    return [readable(whole.dictionary[int(code)].as_py()) for code in codes[:, 0]]
 
 
 def _gate(

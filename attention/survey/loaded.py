@@ -55,7 +55,7 @@ class LoadedSurvey:
         return np.bincount(classes, pictures, len(self.result.classes)).astype(np.int64)
 
     @cached_property
-    def told_apart(self) -> NDArray[np.int64]:
+    def distinct_classes(self) -> NDArray[np.int64]:
         """The numbers of the classes with pictures; none where that is one class, which is all pictures."""
         used = np.flatnonzero(self.counts)
         return used if len(used) > 1 else used[:0]
@@ -103,7 +103,7 @@ class LoadedSurvey:
             yield (
                 f"A picture is of the class that its folder is named after, and “{unknown[0]}”{more} names none of the "
                 "network's outputs: those pictures count everywhere but in right and wrong."
-                if len(self.told_apart)
+                if len(self.distinct_classes)
                 else f"The pictures lie in one folder, “{unknown[0]}”, and not in a folder for each class: nothing is "
                 "said of classes, nor of right and wrong."
             )

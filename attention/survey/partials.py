@@ -5,8 +5,9 @@ for the rounding of float64, and exact to the last bit where the same parts are 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from attention.survey.result import (
 )
 
 OTHER_GATES = "The network applies other gates to some pictures; only the same ones for all are allowed."
-KEPT = 9
+EXEMPLARS = 9
 """Pictures that each channel keeps, those of its highest gates and as many of its lowest."""
 
 
@@ -99,14 +100,6 @@ class Moments:
         return Moments(count, mean, m2, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
 
-def merge_all(parts: Iterable[Moments]) -> Moments | None:
-    """All parts as one; None where there is none."""
-    merged: Moments | None = None
-    for part in parts:
-        merged = part if merged is None else merged.merged(part)
-    return merged
-
-
 @dataclass(eq=False)
 class TopK:
     """The KEPT highest values of each column so far, and the pictures they are of; unordered until there are more.
@@ -120,11 +113,11 @@ class TopK:
     @classmethod
     def from_rows(cls, values: Floats, pictures: Integers) -> "TopK":
         numbers = np.broadcast_to(pictures[:, None], values.shape)
-        return cls(*_largest(values, numbers) if len(values) > KEPT else (values, numbers))
+        return cls(*_largest(values, numbers) if len(values) > EXEMPLARS else (values, numbers))
 
     def merged(self, other: "TopK") -> "TopK":
         """The columns in which the other has nothing to add are left as they are."""
-        if len(self.values) < KEPT:
+        if len(self.values) < EXEMPLARS:
             return TopK(*_largest(*_joined(self, other, slice(None))))
         later = other.pictures.size and other.pictures.min() > self.pictures.max(initial=-1)
         beats = np.greater if later else np.greater_equal  # of equal values those of later pictures change nothing
@@ -143,7 +136,7 @@ def _joined(one: TopK, other: TopK, columns: NDArray[np.intp] | slice) -> tuple[
 
 def _largest(values: Floats, pictures: Integers) -> tuple[Floats, Integers]:
     """The KEPT largest of each column, the largest first; of equal ones those of earlier pictures."""
-    order = np.lexsort((pictures, -values), axis=0)[:KEPT]
+    order = np.lexsort((pictures, -values), axis=0)[:EXEMPLARS]
     return np.take_along_axis(values, order, 0), np.take_along_axis(pictures, order, 0)
 
 
@@ -157,6 +150,7 @@ def histogram(values: Doubles) -> NDArray[np.integer]:
     width = BINS + 2
     flat = (bins + np.arange(values.shape[1]) * width).ravel()
     counts = np.bincount(flat, minlength=values.shape[1] * width).reshape(-1, width)
+    # No count of a batch is larger than the batch; `Partial.add` makes room for those of all.
     return counts.astype(np.min_scalar_type(len(values)))
 
 
@@ -193,20 +187,16 @@ class Partial:
         if self.gates is None:
             self.gates, self.top, self.bottom = other.gates, other.top, other.bottom
             self.histogram = other.histogram.astype(np.int64)
+        elif self.gates != other.gates:
+            raise SurveyError(OTHER_GATES)
         else:
-            self._merge_gates(other)
+            assert self.top and self.bottom and other.top and other.bottom
+            self.histogram += other.histogram
+            self.top, self.bottom = self.top.merged(other.top), self.bottom.merged(other.bottom)
         _merge(self.classes, other.classes)
         _merge(self.correctness, other.correctness)
         _merge(self.shuffled, other.shuffled)
         self.predictions.update(other.predictions)
-
-    def _merge_gates(self, other: "Partial") -> None:
-        if self.gates != other.gates:
-            raise SurveyError(OTHER_GATES)
-        assert self.top and self.bottom and other.top and other.bottom
-        self.histogram += other.histogram
-        self.top = self.top.merged(other.top)
-        self.bottom = self.bottom.merged(other.bottom)
 
 
 def _merge(mine: dict[Any, Any], others: Mapping[Any, Moments | Means]) -> None:
@@ -231,7 +221,7 @@ def exemplar_numbers(partial: Partial) -> list[int]:
 def _gate_surveys(partial: Partial, classes: int) -> Iterator[GateSurvey]:
     gates = partial.gates or ()
     by_class = [partial.classes.get(number) for number in range(classes)]
-    overall = merge_all(part for part in by_class if part)
+    overall = reduce(Moments.merged, filter(None, by_class)) if any(by_class) else None
     ranks = np.cumsum(ranked(gates)) - 1
     start = 0
     for gate in gates:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attention import images, labels
-from attention.files import why
+from attention.files import reason_of
 from attention.kinds import KINDS
-from attention.limits import FEATURES, PASSES, at_once
+from attention.limits import LIVE_TENSORS, PASSES, at_once
 from attention.models import Network
 from attention.records import Floats, Gate
 from attention.survey.partials import OTHER_GATES, GateColumns, Means, Moments, Partial, TopK, histogram, ranked
@@ -34,7 +34,7 @@ SEED = 0
 """Seed of the shuffle of the classes."""
 LARGEST = 64
 """Side of a map that is kept place by place; a larger one is averaged over tiles."""
-BY_CLASS = 2**12
+MOST_COLUMNS = 2**12
 """Columns that a gate over neither channels nor places alone may have; where there are more, their mean is kept."""
 
 
@@ -66,7 +66,7 @@ class Worker:
 
         self._plan = plan
         self._trace = capture.Tracer(plan.network.module, copy=False)
-        room = at_once(FEATURES * plan.network.largest, plan.batch_size)
+        room = at_once(LIVE_TENSORS * plan.network.largest, plan.batch_size)
         self._halvings = math.ceil(math.log2(plan.batch_size / room))
         on_host = all(tensor.device.type == "cpu" for tensor in plan.network.module.parameters())
         # Threads that decode go on meanwhile; two passes at once would need the memory of both.
@@ -84,12 +84,12 @@ class Worker:
 
     def _count(self, numbers: Integers, batch: "Tensor", failed: dict[int, str]) -> Partial:
         """The statistics of the pictures in the batch; those that come to no finite numbers go to `failed`."""
-        gates, values, logits = self._fitting(batch)
+        gates, values, logits = self._forward_in_parts(batch)
         finite = np.isfinite(values).all(1) & np.isfinite(logits).all(1)
         failed.update({int(number): "the network's numbers for it are not finite" for number in numbers[~finite]})
         return self._summarise(gates, numbers[finite], values[finite], logits[finite].argmax(1))
 
-    def _fitting(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
+    def _forward_in_parts(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
         """The pass in so few parts that the device's memory holds each; what one picture does not fit is an error."""
         import torch
 
@@ -99,28 +99,28 @@ class Worker:
             passes = [self._forward(part) for part in batch.split(size)]
         except torch.OutOfMemoryError as error:
             if size == 1:
-                said = f"The memory of the device does not hold one picture's pass: {_first(error)}"
-                raise SurveyError(said) from None
+                message = f"The memory of the device does not hold one picture's pass: {_first_sentence(error)}"
+                raise SurveyError(message) from None
         else:
             gates = passes[0][0]
             if any(each[0] != gates for each in passes):
                 raise SurveyError(OTHER_GATES)
             return gates, np.concatenate([each[1] for each in passes]), np.concatenate([each[2] for each in passes])
         self._halvings = max(self._halvings, halvings + 1)  # outside, where the failed pass's tensors are let go
-        return self._fitting(batch)
+        return self._forward_in_parts(batch)
 
     def _forward(self, batch: "Tensor") -> tuple[tuple[GateColumns, ...], Floats, Floats]:
         """The gates, the table of their values, and the logits. Raises SurveyError where there are none."""
         import torch
 
-        taken = PASSES.taking(FEATURES * self._plan.network.largest * len(batch))
+        taken = PASSES.taking(LIVE_TENSORS * self._plan.network.largest * len(batch))
         with self._turn, taken, torch.inference_mode():
             trace = self._trace(self._plan.network.batch(batch))
         if getattr(trace.output, "ndim", 0) != 2:
             raise SurveyError(
                 "The network does not answer with one score for each class; only classifiers are allowed."
             )
-        return *table(trace.gates, len(batch)), trace.output.float().cpu().numpy()
+        return *gate_table(trace.gates, len(batch)), trace.output.float().cpu().numpy()
 
     def _summarise(
         self, gates: tuple[GateColumns, ...], numbers: Integers, values: Floats, predicted: NDArray[np.intp]
@@ -156,7 +156,7 @@ def read_batch(plan: BatchPlan, numbers: range) -> "tuple[Tensor, dict[int, str]
     return torch.stack(tensors).contiguous(memory_format=torch.channels_last), failed
 
 
-def _first(error: Exception) -> str:
+def _first_sentence(error: Exception) -> str:
     """Its first sentence."""
     return str(error).partition(". ")[0].rstrip(".") + "."
 
@@ -166,10 +166,10 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return f"the file cannot be read: {why(error)}"
+    return f"the file cannot be read: {reason_of(error)}"
 
 
-def table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:
+def gate_table(gates: tuple[Gate, ...], pictures: int) -> tuple[tuple[GateColumns, ...], Floats]:
     """The gates of a pass -> their columns and the table of their values, (pictures, columns), side by side."""
     columns, parts = [], []
     for gate in gates:
@@ -187,7 +187,7 @@ def _reduce(gate: Gate) -> tuple[Floats, str]:
         return (values.mean(tuple(range(2, values.ndim))), "the places") if values.ndim > 2 else (values, "")
     if KINDS[gate.kind].is_map and values.ndim == 3 and max(values.shape[1:]) > LARGEST:
         return _average_tiles(values)
-    if not KINDS[gate.kind].is_map and values[0].size > BY_CLASS:
+    if not KINDS[gate.kind].is_map and values[0].size > MOST_COLUMNS:
         return values.reshape(len(values), -1).mean(1, keepdims=True), "all of it"
     return values.reshape(len(values), -1) if values.ndim == 1 else values, ""
 

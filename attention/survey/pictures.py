@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import open_inside, open_plain, read, why
+from attention.files import open_inside, open_plain, read, reason_of
 from attention.foreign import readable
 from attention.limits import Limits
 from attention.numbers import amount
@@ -77,9 +77,9 @@ class PictureList:
         them for None."""
         if count is None or count >= len(self):
             return self
-        return self.chosen([number * len(self) // count for number in range(count)])
+        return self.select([number * len(self) // count for number in range(count)])
 
-    def chosen(self, numbers: Sequence[int]) -> "PictureList":
+    def select(self, numbers: Sequence[int]) -> "PictureList":
         """The pictures of these numbers, in their order."""
         paths = tuple(self.paths[number] for number in numbers)
         sizes = tuple(self.sizes[number] for number in numbers)
@@ -94,6 +94,7 @@ class PictureList:
         return lambda path: open_plain(self.root.parent / path)
 
     def __getstate__(self) -> dict:
+        # An open zip file cannot go to another process, which opens it anew.
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
 
@@ -121,12 +122,13 @@ def _folder_files(root: Path) -> Iterator[tuple[str, int | None]]:
     unread: list[OSError] = []
     for folder, below, files in os.walk(root, onerror=unread.append):
         visible = [name for name in below if not name.startswith(".")]
+        # In place, since os.walk goes on into what this list holds.
         below[:] = [name for name in visible if not Path(folder, name).is_symlink()]
         for path in (Path(folder, name) for name in (*files, *(set(visible) - set(below)))):
             yield path.relative_to(root).as_posix(), _plain_size(root, path)
     for error in unread:
         if Path(error.filename) == root:
-            raise SurveyError(f"{root} cannot be read: {why(error)}.")
+            raise SurveyError(f"{root} cannot be read: {reason_of(error)}.")
         yield Path(error.filename).relative_to(root).as_posix(), None
 
 
@@ -167,7 +169,7 @@ def _is_plain(member: zipfile.ZipInfo) -> bool:
 
 
 def _from_names(root: Path, files: Iterable[tuple[str, int | None]]) -> PictureList:
-    visible = [(path, size) for path, size in files if not hidden(path)]
+    visible = [(path, size) for path, size in files if not is_hidden(path)]
     named = ((path, size) for path, size in visible if path.lower().endswith(ENDINGS))
     pictures = sorted((path, size) for path, size in named if size is not None)
     if not pictures:
@@ -178,7 +180,7 @@ def _from_names(root: Path, files: Iterable[tuple[str, int | None]]) -> PictureL
     return _with_classes(root, rows, len(visible) - len(pictures))
 
 
-def hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
     """Whether a picture of this path below a folder is passed over."""
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)
 
@@ -186,6 +188,7 @@ def hidden(path: str) -> bool:
 def _class_names(root: Path, paths: list[str]) -> list[str]:
     """The class of each path: its folder below those that all share, or the innermost shared one."""
     folders = [PurePosixPath(path).parts[:-1] for path in paths]
+    # What the first and the last in order have in common, all between them have.
     ends = zip(min(folders), max(folders), strict=False)
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
     innermost = folders[0][shared - 1] if shared else root.resolve().stem
@@ -237,24 +240,24 @@ def uploaded_pictures(files: Iterable[tuple[str, bytes]], most: int) -> PictureL
     try:
         folder = Path(tempfile.mkdtemp(prefix="gatescope-"))
     except OSError as error:
-        raise _no_room(error) from error
+        raise _no_room_error(error) from error
     try:
         written = [_write(folder, name, data) for name, data in files]
         zipped = [path for path in written if path.suffix.lower() == ".zip"]
         if zipped and len(written) > 1:
             count = len(written)
             raise SurveyError(f"There are {count} files, a zip file among them; one zip file, or pictures alone.")
-        pictures = replace(list_pictures(zipped[0] if zipped else folder).limited(most))
+        pictures = list_pictures(zipped[0] if zipped else folder).limited(most)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise _no_room(error) from error
+            raise _no_room_error(error) from error
         raise
     weakref.finalize(pictures, shutil.rmtree, folder, ignore_errors=True)
     return pictures
 
 
-def _no_room(error: OSError) -> SurveyError:
+def _no_room_error(error: OSError) -> SurveyError:
     return SurveyError(f"The server cannot keep these pictures: {error.strerror}; try fewer, or later.")
 
 
@@ -280,7 +283,7 @@ class LocatedPictures(NamedTuple):
 
     def read(self, number: int) -> bytes:
         """The bytes of a picture, at most one more than a picture may have. Raises OSError where it is not there."""
-        if inside(self.root, self.paths[number]) is None:
+        if picture_file(self.root, self.paths[number]) is None:
             raise FileNotFoundError(self.paths[number])
         with open_inside(self.root, self.paths[number]) as file:
             return file.read(Limits.of_environment().picture_bytes + 1)
@@ -288,7 +291,7 @@ class LocatedPictures(NamedTuple):
 
 def locate_pictures(result: Result, folder: Path) -> LocatedPictures | None:
     """The pictures that the result names, in the folder; None where it does not have all of them."""
-    if not result.paths or not all(inside(folder, path) for path in result.paths.values()):
+    if not result.paths or not all(picture_file(folder, path) for path in result.paths.values()):
         return None
     facts = result.provenance["pictures"]
     count = facts.get("count")
@@ -296,14 +299,14 @@ def locate_pictures(result: Result, folder: Path) -> LocatedPictures | None:
     return LocatedPictures(folder, result.paths, same)
 
 
-def inside(folder: Path, path: str) -> Path | None:
+def picture_file(folder: Path, path: str) -> Path | None:
     """The file of a picture below the folder, by a path that a result names.
 
     None where there is no such file, and for whatever a survey of the folder would not list or that lies outside of it:
     an absolute path, one with `..`, a hidden one, a link that leads out.
     """
     named = PurePosixPath(path)
-    if named.is_absolute() or ".." in named.parts or hidden(path) or not path.lower().endswith(ENDINGS):
+    if named.is_absolute() or ".." in named.parts or is_hidden(path) or not path.lower().endswith(ENDINGS):
         return None
     try:
         file = (folder / named).resolve()

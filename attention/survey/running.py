@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attention.files import insist_replaceable, insist_writable, open_plain, replacing
+from attention.files import check_replaceable, check_writable, open_plain, replacing
 from attention.models import Network
 from attention.numbers import amount, fixed
 from attention.process import one_thread_each
@@ -53,7 +53,7 @@ def map_ordered(work: Callable[[int], T], numbers: Iterable[int], threads: int) 
             while ahead:
                 yield ahead.popleft().result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # whoever stops early would wait for all that is queued
 
 
 BATCHES = 8
@@ -90,7 +90,7 @@ def ray_partials(plan: BatchPlan, start: int, workers: int | None, gpus: float =
     ray = _import_ray()
     started_here = not ray.is_initialized()
     if started_here:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send its makers how it is used
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         if gpus:
@@ -109,16 +109,14 @@ def _import_ray() -> Any:
     try:
         import ray.data
     except ImportError:
-        sentence = (
-            "Ray is not installed; `pip install -r requirements-ray.txt` installs it, and --engine local does without."
-        )
-        raise SurveyError(sentence) from None
+        way = "`pip install -r requirements-ray.txt` installs it, and --engine local does without"
+        raise SurveyError(f"Ray is not installed; {way}.") from None
     return ray
 
 
-def _check_gpus(there: float, wanted: float) -> None:
-    if wanted > there:
-        raise SurveyError(f"Each worker is to have {wanted:g} GPUs, and Ray has {there:g}; none is asked for by 0.")
+def _check_gpus(available: float, wanted: float) -> None:
+    if wanted > available:
+        raise SurveyError(f"Each worker is to have {wanted:g} GPUs, and Ray has {available:g}; none is asked for by 0.")
 
 
 def _dataset(plan: BatchPlan, numbers: range, workers: int | None, gpus: float) -> Any:
@@ -140,7 +138,7 @@ def _dataset(plan: BatchPlan, numbers: range, workers: int | None, gpus: float) 
 
 Engine = Literal["local", "ray"]
 LARGEST_BATCH, WORKERS = 255, 1024
-EVERY = 10.0
+SAVE_SECONDS = 10.0
 """Seconds between two savings, or twenty times what the last one took: at most a twentieth of the time."""
 
 
@@ -170,8 +168,8 @@ class Settings:
         if not 0 <= self.gpus < math.inf or (self.gpus and self.engine != "ray"):
             raise SurveyError(f"Each worker is to have {self.gpus:g} GPUs; 0 or more are allowed, with --engine ray.")
         if self.out is not None:
-            insist_writable(self.out.parent)
-            insist_replaceable(_unfinished(self.out))
+            check_writable(self.out.parent)
+            check_replaceable(_checkpoint_path(self.out))
 
 
 @dataclass(frozen=True)
@@ -209,11 +207,7 @@ def print_progress() -> Callable[[Progress], None]:
         tenth = 10 * progress.done // progress.total
         if terminal or tenth > shown:
             shown = tenth
-            print(
-                str(progress),
-                end="\r" if terminal and progress.done < progress.total else "\n",
-                file=sys.stderr,
-            )
+            print(str(progress), end="\r" if terminal and progress.done < progress.total else "\n", file=sys.stderr)
 
     return show
 
@@ -226,9 +220,9 @@ class Checkpoint:
     """The file beside a result that is not finished, its name with `.partial` after it."""
 
     def __init__(self, result: Path, provenance: dict[str, Any]) -> None:
-        self.path = _unfinished(result)
+        self.path = _checkpoint_path(result)
         self._provenance = provenance
-        self._due = time.monotonic() + EVERY
+        self._due = time.monotonic() + SAVE_SECONDS
 
     def begin(self, resume: bool) -> tuple[Partial, int]:
         """What was counted before, and the batches of it; nothing where there is no file.
@@ -242,14 +236,14 @@ class Checkpoint:
         try:
             with open_plain(self.path) as file, np.load(file, allow_pickle=False) as arrays:
                 header = json.loads(str(arrays["header"]))
-                self._insist_same(header["provenance"])
+                self._check_same(header["provenance"])
                 return _unpack(header, arrays), header["batches"]
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             if isinstance(error, SurveyError):
                 raise
             raise SurveyError(f"{self.path} is no unfinished survey; delete it, and start again.") from error
 
-    def _insist_same(self, before: dict[str, Any]) -> None:
+    def _check_same(self, before: dict[str, Any]) -> None:
         now = json.loads(json.dumps(self._provenance))
         if differs := [name for name in now if now[name] != before.get(name)]:
             raise SurveyError(
@@ -269,14 +263,14 @@ class Checkpoint:
         np.savez(packed, **_arrays(partial, json.dumps(header)))  # type: ignore[arg-type] # its stub takes them for allow_pickle
         with replacing(self.path) as file:
             file.write(packed.getbuffer())
-        self._due = time.monotonic() + max(EVERY, 20 * (time.monotonic() - start))
+        self._due = time.monotonic() + max(SAVE_SECONDS, 20 * (time.monotonic() - start))
 
     def remove(self) -> None:
         """The survey is finished."""
         self.path.unlink(missing_ok=True)
 
 
-def _unfinished(result: Path) -> Path:
+def _checkpoint_path(result: Path) -> Path:
     return result.with_name(f"{result.name}.partial")
 
 
@@ -341,7 +335,7 @@ def run(
     store = Checkpoint(settings.out, facts) if settings.out else None
     partial, start = store.begin(settings.resume) if store else (Partial(), 0)
     clock = _Clock(partial.pictures, len(pictures))
-    with contextlib.closing(_parts(plan, start, settings)) as parts:
+    with contextlib.closing(_partials(plan, start, settings)) as parts:
         for batches, part in enumerate(parts, start=start + 1):
             partial.add(part)
             if store:
@@ -349,13 +343,10 @@ def run(
             if progress:
                 progress(clock.read(partial))
             if cancel and cancel.is_set() and batches < len(plan):
+                kept = "nothing is kept without a result file"
                 if store:
                     store.save(partial, batches)
-                kept = (
-                    f"{store.path} holds them, and --resume goes on"
-                    if store
-                    else "nothing is kept without a result file"
-                )
+                    kept = f"{store.path} holds them, and --resume goes on"
                 done = f"{partial.pictures:,} of {amount(len(pictures), 'picture')}"
                 raise CancelledError(f"The survey was stopped after {done}; {kept}.")
     run = clock.run(settings) | ({"batches_halved": partial.halved} if partial.halved else {})
@@ -366,7 +357,7 @@ def run(
     return result
 
 
-def _parts(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
+def _partials(plan: BatchPlan, start: int, settings: Settings) -> Generator[Partial]:
     if settings.engine == "ray":
         return ray_partials(plan, start, settings.workers, settings.gpus)
     return map_ordered(Worker(plan), range(start, len(plan)), settings.workers or processors())

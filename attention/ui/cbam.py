@@ -52,7 +52,7 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{extent(gate.values)} along the {side}" for side, gate in sides.items())
         return f"{called} has gates of {passed}, on average over its channels.", ""
-    seen = analysis.look(spatial_gate(block).values[0])
+    seen = analysis.map_stats(spatial_gate(block).values[0])
     numbers = f"Its gates run from {fixed(seen.minimum)} to {fixed(seen.maximum)}, {fixed(seen.mean)} on average."
     against = found.get((block.name, SPATIAL))
     more = f" {charts.details(against, SPATIAL)}" if against else ""
@@ -152,7 +152,7 @@ def _draw_overlay(observation: Observation, block: Block, style: MapStyle) -> No
 
 
 def _draw_legend(gate: Gate, style: MapStyle) -> None:
-    summary = analysis.look(gate.values[0])
+    summary = analysis.map_stats(gate.values[0])
     numbers = {"Minimum": summary.minimum, "Mean": summary.mean, "Maximum": summary.maximum}
     for place, (name, value) in zip(st.columns(3), numbers.items(), strict=True):
         place.metric(name, fixed(value))

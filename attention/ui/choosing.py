@@ -12,10 +12,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from attention import labels, serving
 from attention.analysis import predictions
-from attention.bands import FORM, RGB, bands_of, has, layers_of
-from attention.images import Preprocessing, size_of, written
+from attention.bands import FORM, RGB, bands_in_words, layers_of, parse_bands
+from attention.images import Preprocessing, parse_size, size_in_words
 from attention.models import code, libraries, weight_files, zoo
-from attention.models.network import reading, region_of
+from attention.models.network import parse_region, with_bands
 from attention.models.weight_files import WeightFile
 from attention.numbers import amount, magnitude
 from attention.observe import NetworkChoice, Picture
@@ -91,7 +91,7 @@ def choose_answer(choice: NetworkChoice) -> NetworkChoice:
     region = None
     if len(answers[path]) == 4:
         given = st.text_input("Scores averaged over", "whole", key="region", bind="query-params", help=REGION_HELP)
-        region = region_of(given)
+        region = parse_region(given)
     return replace(choice, key=f"{choice.key} {path} {region}", load=lambda: code.varied(choice.load(), path, region))
 
 
@@ -102,17 +102,17 @@ def choose_bands(choice: NetworkChoice, picture: Picture) -> NetworkChoice:
     asked = layers_of(picture.image) or usual != RGB or _BANDS in st.query_params
     if choice.card.source == "file" or not asked:
         return choice
-    wanted = _ask_bands(usual, f"This picture has {literal(has(picture.image))}.")
+    wanted = _ask_bands(usual, f"This picture has {literal(bands_in_words(picture.image))}.")
     if wanted == usual:
         return choice
-    card, key = reading(choice.card, wanted), f"{choice.key} {wanted}"
-    return replace(choice, card=card, key=key, load=lambda: choice.load().reading(wanted))
+    card, key = with_bands(choice.card, wanted), f"{choice.key} {wanted}"
+    return replace(choice, card=card, key=key, load=lambda: choice.load().with_bands(wanted))
 
 
 def _ask_bands(usual: tuple[Band, ...], about: str = "") -> tuple[Band, ...]:
     """What each input channel reads, which stands in the address. Raises PictureError."""
     label, explained = f"What the {len(usual)} input channels read", f"{BAND_HELP} {about}".strip()
-    return bands_of(st.text_input(label, ", ".join(usual), key=_BANDS, bind="query-params", help=explained))
+    return parse_bands(st.text_input(label, ", ".join(usual), key=_BANDS, bind="query-params", help=explained))
 
 
 def _mark_named() -> None:
@@ -165,7 +165,7 @@ def own_choices() -> list[NetworkChoice]:
     """A person's own networks, chosen in the sidebar or not: the one of their code, and the one uploaded last."""
     found = uploaded_choices()
     with contextlib.suppress(GatescopeError):  # the sidebar has said it
-        if served := serving.served():
+        if served := serving.current_network():
             found.insert(0, _served_choice(served))
     return found
 
@@ -178,7 +178,7 @@ def _served() -> serving.Served | None:
     """The network of a person's own code that this server was started on."""
     try:
         with st.spinner("Building your network", show_time=True):
-            return serving.served()
+            return serving.current_network()
     except GatescopeError as error:
         with notes():
             st.error(f"{sentence(error)} Until that is put right and this page opened anew, your network is not here.")
@@ -258,7 +258,7 @@ def choose_weight_file() -> NetworkChoice | None:
             file = _choose_family(upload, part)
         found = file.architecture
         with st.expander("Its pictures and classes", icon=":material/tune:"):
-            seen = _choose_pictures(weight_files.usual(found))
+            seen = _choose_pictures(weight_files.usual_preprocessing(found))
             names = _choose_labels(cast(int, found.settings["classes"]))
         key = hashlib.sha256(repr((upload, part, found.family, seen, names)).encode()).hexdigest()
         network = _assemble(key, file, prepared=(seen, names))
@@ -346,7 +346,7 @@ def _choose_family(upload: Upload, part: str | None) -> WeightFile:
 
 
 def _choose_pictures(usual: Preprocessing) -> Preprocessing:
-    size = size_of(st.text_input("Image size in pixels", written(usual.size), key="size", help=SIZES))
+    size = parse_size(st.text_input("Image size in pixels", size_in_words(usual.size), key="size", help=SIZES))
     bands = _ask_bands(usual.bands)
     mean, std = _choose_colours("Mean", usual.mean), _choose_colours("Std", usual.std)
     return replace(usual, size=size, bands=bands, mean=mean, std=std)
@@ -409,7 +409,7 @@ def _contents(sha256: str, part: str | None, data: bytes | None) -> "Contents":
 def _recognise(sha256: str, part: str | None, family: str | None, *, name: str) -> WeightFile:
     key = (sha256, part, family, name)
     return STORE.get(
-        "recognised", key, lambda: weight_files.recognised(name, sha256, _contents(sha256, part, None), family)
+        "recognised", key, lambda: weight_files.recognise_file(name, sha256, _contents(sha256, part, None), family)
     )
 
 

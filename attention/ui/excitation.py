@@ -324,7 +324,7 @@ def draw_second(selection: ChannelSelection) -> None:
     name = widgets.choose("Second picture", frame.other_pictures(selection.observation), key="second")
     second = selection.observation.of(frame.named_picture(name))
     same = next(gate for gate in second.trace.gates if gate.name == selection.gate.name)
-    averaged = analysis.averaged(same, "channel")
+    averaged = analysis.averaged_gate(same, "channel")
     assert averaged is not None
     gate = averaged.values[0]
     change = gate - selection.values

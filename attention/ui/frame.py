@@ -82,7 +82,7 @@ def draw_frame(title: str) -> None:
 def _insist_bands(observation: Observation) -> None:
     """Where the picture lacks what the network reads, the page ends in a sentence that says so."""
     with errors():
-        bands.insist(observation.image, observation.card.bands)
+        bands.check_bands(observation.image, observation.card.bands)
         return
     st.stop()
 
@@ -176,7 +176,7 @@ def _show_picture(observation: Observation) -> None:
         width="stretch",
         alt=f"{observation.picture.name}, {look}.",
         caption=f"{literal(observation.picture.name)}: the network sees {'this' if as_seen else 'the lit part'}, at "
-        f"{images.written(observation.card.input_size)} px{reads}."
+        f"{images.size_in_words(observation.card.input_size)} px{reads}."
         + (f" Of the file: {note}." if (note := observation.image.info.get("note")) else ""),
     )
     if observation.picture.name in cache.samples():
@@ -193,5 +193,5 @@ def _show_prediction(observation: Observation) -> None:
     for label, probability in found:
         st.progress(probability, f"{literal(label)} {probability:.1%}")
     outputs, classes = observation.outputs, len(observation.labels)
-    choosing = predictions.choosing(outputs, classes)
+    choosing = predictions.choice_in_words(outputs, classes)
     st.caption(f"Classes it knows: {classes:,}; {choosing}. Its outputs are {predictions.in_words(outputs, classes)}.")

@@ -34,7 +34,7 @@ def say_notes(observation: Observation, shown: Gate) -> None:
             f"This gate has a number for {KINDS[gate.kind].number_for}. Shown is the average: a number for "
             f"{KINDS[shown.kind].number_for}."
         )
-    if (branches := analysis.branches(gate)) > 1:
+    if (branches := analysis.branch_count(gate)) > 1:
         widgets.info(
             f"This gate weighs {branches} branches of {gate.feature_shape[2]} channels against each other. They stand "
             "one after the other, and the numbers of a channel add up to 1 over them."

@@ -279,7 +279,7 @@ def draw_network(observation: Observation) -> None:
         "model",
     )
     widgets.show(figures.savings(layers))
-    st.caption(f"The picture has {images.written(observation.card.input_size)} px as the network sees it.")
+    st.caption(f"The picture has {images.size_in_words(observation.card.input_size)} px as the network sees it.")
 
 
 @st.cache_data(max_entries=32, show_spinner="Disturbing one channel after the other")
@@ -289,7 +289,7 @@ def proof(convolution: Convolution, layers: int, shuffle: bool) -> "tuple[Answer
 
     part = experiments.excerpt(convolution, MOST_DISTURBED)
     response = experiments.response(experiments.stack(part, layers=layers, shuffle=shuffle), part.in_channels)
-    return response, bool((response == experiments.expected(part, layers=layers, shuffle=shuffle)).all()), part
+    return response, bool((response == experiments.expected_response(part, layers=layers, shuffle=shuffle)).all()), part
 
 
 def _why(convolution: Convolution, layers: int, shuffle: bool) -> str:

@@ -10,11 +10,11 @@ import streamlit as st
 from attention import analysis, images
 from attention.analysis import Block
 from attention.charts import network
-from attention.inventory import COUNTS, WITHOUT_GATE, Row, every, folded
+from attention.inventory import COUNTS, WITHOUT_GATE, Row, all_rows, folded_rows
 from attention.kinds import KINDS
 from attention.numbers import amount, attention_share, magnitude
 from attention.observe import Observation
-from attention.records import Gate, Known, Part, Rejected
+from attention.records import Gate, KnownBlock, Part, Rejected
 from attention.ui import downloads, widgets
 from attention.ui.pages import PAGES, open_block, pages_of
 
@@ -60,10 +60,10 @@ def draw_totals(observation: Observation) -> None:
     for place, (label, (value, second)) in zip(st.columns(4), figures.items(), strict=True):
         place.metric(label, value, second, border=True, height="stretch", delta_color="off", delta_arrow="off")
     widgets.say(
-        f"For one picture of {images.written(observation.card.input_size)} px. MACs are the multiply-accumulates of "
-        "convolutions and matrix products. Groups save against the same network with every convolution in one group: "
-        f"that one would have {magnitude(whole.ungrouped_parameters)} parameters, {magnitude(whole.ungrouped_macs)} "
-        "MACs.",
+        f"For one picture of {images.size_in_words(observation.card.input_size)} px. MACs are the multiply-accumulates "
+        "of convolutions and matrix products. Groups save against the same network with every convolution in one "
+        f"group: that one would have {magnitude(whole.ungrouped_parameters)} parameters, "
+        f"{magnitude(whole.ungrouped_macs)} MACs.",
         "totals",
         "caption",
     )
@@ -104,7 +104,7 @@ def draw_layers(observation: Observation) -> None:
     )
     downloads.offer(
         "All layers, CSV",
-        lambda: widgets.as_csv(columns(list(every(whole)), gates)),
+        lambda: widgets.as_csv(columns(list(all_rows(whole)), gates)),
         f"{observation.card.name.replace('/', '_')}_layers{widgets.file_mark()}.csv",
         "text/csv",
         key="layers_csv",
@@ -155,7 +155,7 @@ def describe(row: Row) -> str:
 
 def _choose_rows(whole: Part) -> list[Row]:
     """What is searched for, or the tree down to the depth that is chosen."""
-    everything = list(every(whole))
+    everything = list(all_rows(whole))
     deepest = max(row.depth for row in everything)
     search, depth, alike = st.columns([3, 2, 2], vertical_alignment="bottom", gap="medium")
     wanted = search.text_input("Search", key="find", bind="query-params", placeholder="conv, se, layer3 ...").strip()
@@ -166,7 +166,7 @@ def _choose_rows(whole: Part) -> list[Row]:
     fold = alike.toggle("Fold alike blocks", True, key="fold", bind="query-params", disabled=bool(wanted))
     if wanted:
         return [replace(row, depth=0, label=row.part.name) for row in everything if _matches(row, wanted.casefold())]
-    return list(folded(whole, deepest=level)) if fold else [row for row in everything if row.depth <= level]
+    return list(folded_rows(whole, deepest=level)) if fold else [row for row in everything if row.depth <= level]
 
 
 def _matches(row: Row, wanted: str) -> bool:
@@ -263,7 +263,7 @@ def draw_report(observation: Observation) -> None:
     _draw_rejected(observation)
 
 
-def report_headline(known: Sequence[Known], gates: int) -> str:
+def report_headline(known: Sequence[KnownBlock], gates: int) -> str:
     """Found 16 of 16 SE blocks."""
     total, found = Counter(block.form for block in known), Counter(block.form for block in known if block.gates)
     counts = [f"{found[form]} of {amount(number, f'{form} block')}" for form, number in total.items()]
@@ -276,7 +276,7 @@ def report_headline(known: Sequence[Known], gates: int) -> str:
     )
 
 
-def missing(known: Sequence[Known]) -> list[str]:
+def missing(known: Sequence[KnownBlock]) -> list[str]:
     """The known blocks without a gate, by form, and why that may be."""
     silent: dict[str, list[str]] = {}
     for block in known:
@@ -311,14 +311,14 @@ def differences(observation: Observation) -> list[str]:
         if form not in STEPPED
     ]
     kinds = dict.fromkeys(gate.kind for gate in observation.trace.gates)
-    return sentences + [f"A **{kind}** gate is shown {KINDS[kind].shown}." for kind in kinds if KINDS[kind].shown]
+    return sentences + [f"A **{kind}** gate is shown {KINDS[kind].display}." for kind in kinds if KINDS[kind].display]
 
 
 def _draw_forms(observation: Observation) -> None:
     if not observation.inventory.known:
         return
     gates = {gate.name: gate for gate in observation.trace.gates}
-    groups: dict[tuple[str, str], list[Known]] = {}
+    groups: dict[tuple[str, str], list[KnownBlock]] = {}
     for block in observation.inventory.known:
         groups.setdefault((block.form, block.module), []).append(block)
     inside = [[gates[name] for block in blocks for name in block.gates] for blocks in groups.values()]

@@ -59,7 +59,7 @@ def draw_gate(observation: Observation) -> None:
 def draw_rest(observation: Observation) -> None:
     """What takes passes of its own, once somebody is near: how unlike other pictures this one is, and the cost."""
     with widgets.errors():
-        if observation.usual_known or widgets.is_near("rest", observation.key):
+        if observation.has_usual_gates or widgets.is_near("rest", observation.key):
             if observation.blocks:
                 st.subheader("How unlike other pictures is this one?", anchor=False)
                 usual.draw_depth(observation)
@@ -82,7 +82,7 @@ def _draw_cost(observation: Observation) -> None:
     )
     for place, (label, value) in zip(places, figures.items(), strict=True):
         place.metric(label, value, border=True)
-    seen_at = images.written(observation.card.input_size)
+    seen_at = images.size_in_words(observation.card.input_size)
     widgets.say(
         f"For the picture as the network sees it, {seen_at} px. MACs are the multiply-accumulates of "
         "convolutions and matrix products; the products with the gates are not counted.",
@@ -94,12 +94,12 @@ def _draw_cost(observation: Observation) -> None:
 def headline(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
     means: list[str] = []
-    for name in dict.fromkeys(kind.called for kind in KINDS.values()):
-        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].called == name]:
+    for name in dict.fromkeys(kind.plural for kind in KINDS.values()):
+        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].plural == name]:
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
     every = observation.trace.gates
-    one = all(analysis.neutral(gate, every) == 1 for gate in every)
+    one = all(analysis.neutral_value(gate, every) == 1 for gate in every)
     return f"With this picture, {' and '.join(means)}{'; 1 would be no gate at all' * one}."
 
 

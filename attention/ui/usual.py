@@ -24,7 +24,7 @@ def _passes() -> int:
 def find(observation: Observation, *, make: bool = False) -> Found:
     """Each view of the gates against the usual one; nothing where it is not known. `make` computes it, if cheap."""
     cheap = make and observation.inventory.network.macs * _passes() <= AT_ONCE
-    return observation.against_usual if observation.usual_known or cheap else {}
+    return observation.against_usual if observation.has_usual_gates or cheap else {}
 
 
 @contextmanager

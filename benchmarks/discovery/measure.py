@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attention.capture import trace
+from attention.records import owner_of
 from benchmarks.discovery import networks, reference
 
 
@@ -37,7 +38,7 @@ def measure(name: str) -> Row:
         expected, plain = _seeded(reference.expected, module, batch)
         traced = _seeded(trace, module, batch)
     wanted = Counter((gate.owner, gate.kind) for gate in expected)
-    found = Counter((gate.name.split("#")[0], gate.kind) for gate in traced.gates)
+    found = Counter((owner_of(gate.name), gate.kind) for gate in traced.gates)
     types = {(gate.owner, gate.kind): gate.type for gate in expected}
     return Row(
         name,

@@ -5,6 +5,7 @@ over which axes the gate varies, and in whose `forward` the product stands.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -134,17 +135,12 @@ the table because its code multiplies features by what it computes from them, wi
 def expected(module: nn.Module, batch: Tensor) -> tuple[list[Expected], Any]:
     """The gates that one pass applies, by class, in the order in which their modules return; and its output."""
     found: list[Expected] = []
-    handles = [
-        part.register_forward_hook(lambda _m, _i, _o, gates=gates: found.extend(gates))
-        for name, part in module.named_modules()
-        if (gates := _applied(name, part))
-    ]
-    try:
-        output = module(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found, output
+    with ExitStack() as hooks:
+        for name, part in module.named_modules():
+            if gates := _applied(name, part):
+                hook = part.register_forward_hook(lambda _m, _i, _o, gates=gates: found.extend(gates))
+                hooks.enter_context(hook)
+        return found, module(batch)
 
 
 def _applied(name: str, part: nn.Module) -> list[Expected]:

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from attention.interventions import Edit, files
 from tests.browser.dashboard import PAGES
 
-EDITS = files.compact([Edit("off", "channel", "layer2.0.attention"), Edit("shuffle", size=(5, 5), seed=1)])
+EDITS = files.to_code([Edit("off", "channel", "layer2.0.attention"), Edit("shuffle", size=(5, 5), seed=1)])
 
 
 def asked(page: Page) -> dict[str, str]:

@@ -11,7 +11,7 @@ from attention.analysis.agreement import TOP
 from attention.charts import comparing, overlay
 from attention.charts.chart import Chart
 from attention.charts.overlay import Scale
-from attention.comparison import Compared, times
+from attention.comparison import Compared, pass_seconds
 from attention.models import zoo
 from attention.numbers import amount, extent, fixed, magnitude, span
 from attention.observe import NetworkChoice, Observation, guarded
@@ -66,7 +66,7 @@ def choose(observation: Observation) -> list[Observation]:
 def seconds(observations: Sequence[Observation]) -> list[float]:
     """Seconds of one pass of the picture on this machine, of each network."""
     keys = " ".join(each.choice.key for each in observations)
-    return cache.STORE.get("seconds", keys, lambda: times(observations))
+    return cache.STORE.get("seconds", keys, lambda: pass_seconds(observations))
 
 
 def _card(name: str) -> ModelCard | None:
@@ -120,7 +120,7 @@ class Asked(NamedTuple):
         """The class that a network is asked about; None where it does not know it."""
         if not observation.targets:
             return None
-        found = comparison.place(observation.targets, self.label)
+        found = comparison.class_index(observation.targets, self.label)
         return observation.first_target if found is None and self.own_guess else found
 
 
@@ -140,7 +140,7 @@ def ask(views: Sequence[Observation]) -> Asked:
     first = views[0]
     guess = first.targets[first.first_target].partition(",")[0]
     named = {
-        comparison.meaning(label): label.partition(",")[0] for observation in views for label in observation.targets
+        comparison.short_label(label): label.partition(",")[0] for observation in views for label in observation.targets
     }
     labels = [FIRST_GUESS, *named.values()]
     controls = st.container(horizontal=True, vertical_alignment="bottom")
@@ -285,7 +285,7 @@ def draw(observation: Observation) -> None:
         widgets.say(literal(found), "headline", "header")
         widgets.say(literal(more), "more")
     _draw_rows(columns, asked)
-    for note in [*comparison.differences([each.card for each in columns]), *comparison.classes(columns)]:
+    for note in [*comparison.card_notes([each.card for each in columns]), *comparison.class_notes(columns)]:
         widgets.say(widgets.literal(note), note, "caption")
     tabs.explain(columns)
     widgets.tabs("about", TABS, columns)
@@ -298,14 +298,14 @@ def headline(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
         return "Choose another network to compare with.", ""
     if label is None:
         return "None of these networks gives a score for each class: here are their gates, sizes and times.", ""
-    found = comparison.shared(columns)
-    mute = " and ".join(column.card.name for column in columns if column.heatmap and not column.speaks)
+    found = comparison.mean_overlaps(columns)
+    mute = " and ".join(column.card.name for column in columns if column.heatmap and not column.speaks_for_class)
     without = f" Nothing in the heatmap of {mute} speaks for the class: it is left out." * bool(mute)
     if found is None:
         return f"Fewer than two of these networks have a heatmap of “{label}” so far.", without.strip()
     pairs, middle = found
-    speaking = [column for column in columns if column.speaks and column.target is not None]
-    classes = {comparison.meaning(column.observation.targets[column.target or 0]) for column in speaking}
+    speaking = [column for column in columns if column.speaks_for_class and column.target is not None]
+    classes = {comparison.short_label(column.observation.targets[column.target or 0]) for column in speaking}
     what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
     average = ", on average" * (len(speaking) > 2)
@@ -372,7 +372,7 @@ def _draw_heatmap(observation: Observation, column: Compared, asked: Asked, scal
             f"heatmap_{column.card.name}",
             _overlay(observation, column.heatmap.values, "inferno", scale),
             f"{asked.method} of {asked.label} in {column.card.name}: highest at the "
-            f"{analysis.look(column.heatmap.values).place}, values {run}.",
+            f"{analysis.map_stats(column.heatmap.values).place}, values {run}.",
             f"{asked.method}{where}: {run}; colours run from {span(*scale)}" + comparing.completeness(column.heatmap),
             numbers="class_heatmaps",
         )
@@ -388,7 +388,7 @@ def _draw_guesses(column: Compared) -> None:
 
 def _draw_spatial(column: Compared) -> None:
     with st.container(horizontal=True, gap="small"):
-        for gate in comparison.by_stage(column.spatial):
+        for gate in comparison.last_of_stages(column.spatial):
             _draw_gate(column.observation, gate)
 
 

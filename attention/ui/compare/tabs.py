@@ -41,7 +41,7 @@ def explain(columns: Sequence[Compared]) -> None:
     gates = {
         f"{column.card.name}: {gate.name}": gate.values[0]
         for column in columns
-        for gate in comparison.by_stage(column.spatial)
+        for gate in comparison.last_of_stages(column.spatial)
     }
     means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.channel]
     widgets.data(
@@ -104,10 +104,10 @@ def draw_agreement(columns: Sequence[Compared]) -> None:
     agreements = jobs.result_of("agreement", (first.key, column.target, *others), cost, measure)
     if agreements is not None:
         names = analysis.gate_titles(column.spatial)
-        looks = [analysis.look(gate.values[0]) for gate in column.spatial]
+        looks = [analysis.map_stats(gate.values[0]) for gate in column.spatial]
         flat = [name for name, look in zip(names, looks, strict=True) if look.nearly_constant]
         assert column.heatmap is not None
-        shifts = [agreement.shifted(gate.values[0], column.heatmap.values) for gate in column.spatial]
+        shifts = [agreement.shift_correlations(gate.values[0], column.heatmap.values) for gate in column.spatial]
         found, moved = (dict(zip(names, each, strict=True)) for each in (agreements.values(), shifts))
         widgets.show(comparing.agreement(found, moved, flat))
 
@@ -169,7 +169,7 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     widgets.show(Chart("profiles", comparing.profiles(gated), alt, numbers="profiles"))
     st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
-    spread = analysis.spread([gate for gates in gated.values() for gate in gates])
+    spread = analysis.five_numbers([gate for gates in gated.values() for gate in gates])
     widgets.data(profiles={**by_row(("network", "block", "mean"), rows), **spread})
 
 
@@ -182,7 +182,7 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "parameters in attention": [attention_share(inventory, "parameters") for inventory in inventories],
         "MACs in attention": [attention_share(inventory, "macs") for inventory in inventories],
         "time here, ms": [numbers.number(1000 * column.seconds) for column in columns],
-        "input, px": [images.written(column.card.input_size) for column in columns],
+        "input, px": [images.size_in_words(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
         "weights": ["random" if column.card.random else "trained" for column in columns],
@@ -321,7 +321,7 @@ def _shuffle(observation: Observation, column: Compared, report: jobs.Report) ->
     found: list[list[Shuffled]] = []
     for seed in range(SEEDS):
         found.append([])
-        for down_to, copy in attribution.randomised(observation.network.module, layers, seed):
+        for down_to, copy in attribution.shuffled_copies(observation.network.module, layers, seed):
             report(PASSES * (seed * steps + len(found[-1])), PASSES * SEEDS * steps)
             found[-1].append(_shuffled_maps(column, down_to, copy, batch))
     return found

@@ -10,7 +10,7 @@ import streamlit as st
 
 from attention import analysis
 from attention.interventions import ANY, NEEDS, Action, Edit, EditError, EditFile, files, format_ranges, parse_ranges
-from attention.interventions.edits import check, number_of_values, possible, size, size_in_words, targets
+from attention.interventions.edits import allowed_actions, check, number_of_values, size_in_words, stage_size, targets
 from attention.kinds import KINDS
 from attention.observe import Observation
 from attention.records import Floats, Gate
@@ -55,7 +55,7 @@ def choose(observation: Observation) -> EditSession:
     label = "the mean gate after the edits" if history.now else "the mean gate"
     block = widgets.depth_strip(observation.names, means, usual, label=label)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        features = size(blocks[block][0])
+        features = stage_size(blocks[block][0])
         places = {"This block": Target(block), "Its stage": Target(size=features), "All blocks": Target()}
         stage = f"Its stage: all gates on features of {size_in_words(features)}, the same height and width."
         where = places[widgets.choose("Where", places, key="reach", look="row", help=stage)]
@@ -67,7 +67,7 @@ def choose(observation: Observation) -> EditSession:
 
 def choose_edit(session: EditSession) -> None:
     """What to do with the gates of the place, and how much of it."""
-    actions = [action for action in possible(session.target.kind) if action != "set" or len(session.gates) == 1]
+    actions = [action for action in allowed_actions(session.target.kind) if action != "set" or len(session.gates) == 1]
     edit = session.edit
     st.session_state.action = WORDS[edit.action] if edit else NOTHING
 
@@ -128,7 +128,7 @@ def _first_edit(session: EditSession, action: Action) -> Edit:
     """An edit to begin with: whatever is chosen, something happens at once."""
     block, stage, kind = session.target
     fewest = min(map(number_of_values, session.gates))
-    width = size(session.gate)[-1]
+    width = stage_size(session.gate)[-1]
     first = next(iter(frame.other_pictures(session.observation)))
     start: dict[str, Any] = {
         "count": max(1, fewest // 4),
@@ -184,7 +184,7 @@ def _choose_pictures(session: EditSession, edit: Edit) -> None:
 
 
 def _choose_shift(session: EditSession, edit: Edit) -> None:
-    height, width = size(session.gate)[-2:]
+    height, width = stage_size(session.gate)[-2:]
     st.session_state.shift_right, st.session_state.shift_down = edit.shift
 
     def change() -> None:

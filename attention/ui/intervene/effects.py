@@ -147,7 +147,7 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
     (test,) = evidence.tests([outcome.change], [draws])
     by_chance = (
         "the same values at other channels or places"
-        if interventions.of_chosen_values(edits)
+        if interventions.chooses_values(edits)
         else "what these edits change of a gate whose own values were dealt out anew to channels or places"
     )
     numbers = ["these edits", *[f"draw {number}" for number in range(len(draws))]]
@@ -248,7 +248,7 @@ def _work(
         own.store.get("network", observation.choice.key, lambda: network)
         found: list[many.PictureRow] = []
         report(0, len(pictures))
-        for row in many.rows(own, pictures, measure, off=off, cancel=Event()):
+        for row in many.measure_pictures(own, pictures, measure, off=off, cancel=Event()):
             found.append(row)
             report(len(found), len(pictures))
         return found
@@ -257,7 +257,7 @@ def _work(
 
 
 def _show(observation: Observation, measure: many.Name, explained: str, measured: list[many.PictureRow]) -> None:
-    found, left_out = many.concluded(measured), [row for row in measured if "error" in row]
+    found, left_out = many.summarise(measured), [row for row in measured if "error" in row]
     if not found:
         st.info(f"None of the pictures could be used; the first: {widgets.literal(left_out[0]['error'])}")
         return

@@ -139,7 +139,7 @@ def _draw_heatmap(observation: Observation, title: str, one: Heatmap, scale: Sca
     picture, box = overlay.close_up(*observation.view, SIDE)
     span = f"{number(one.minimum)} to {number(one.maximum)}"
     laid = overlay.overlay(picture, one.values, box, colour_map="inferno", scale=scale, opacity=0.6)
-    alt = f"{title} the edits, the class depends most on the {analysis.look(one.values).place}; values {span}."
+    alt = f"{title} the edits, the class depends most on the {analysis.map_stats(one.values).place}; values {span}."
     widgets.show(Chart(f"heatmap_{title}", laid, alt, f"{title}: {span}", numbers="heatmaps"))
     if not one.maximum:
         st.caption(":material/block: Nothing in this map speaks for the class.")

@@ -116,4 +116,4 @@ def _pictures(edit: Edit) -> list[Picture]:
 def _code(edits: Sequence[Edit]) -> tuple[str, ...]:
     """The same for the same edits with the same pictures, and for no others; names say nothing about the pass."""
     pictures = [picture.key for edit in edits if edit.pictures for picture in _pictures(edit)]
-    return (files.compact(interventions.unnamed(edits)), *pictures)
+    return (files.to_code(interventions.without_names(edits)), *pictures)

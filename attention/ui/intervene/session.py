@@ -144,7 +144,7 @@ def put_into_link(edits: Sequence[Edit]) -> None:
 
 
 def _code(edits: Sequence[Edit]) -> str:
-    return files.compact(edits) if edits else NONE
+    return files.to_code(edits) if edits else NONE
 
 
 def _edits_of_link(observation: Observation) -> tuple[Edit, ...] | None:
@@ -153,7 +153,7 @@ def _edits_of_link(observation: Observation) -> tuple[Edit, ...] | None:
     if code == NONE:
         return ()
     try:
-        edits = files.expanded(code)
+        edits = files.from_code(code)
         for edit in edits:
             check(edit, observation.trace.gates)
     except EditError as error:

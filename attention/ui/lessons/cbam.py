@@ -73,7 +73,7 @@ def _gate_name(lesson: Gated) -> str:
 
 
 def _guess(lesson: Gated) -> Step:
-    found, seen, gate = analysis.look(lesson.map), lesson.observation, lesson.block.spatial
+    found, seen, gate = analysis.map_stats(lesson.map), lesson.observation, lesson.block.spatial
     assert gate
     near = PLACES.index(found.place)
     options = tuple(PLACES[place] for place in sorted({near, (near + 2) % 9, (near + 4) % 9, (near + 7) % 9}))
@@ -217,7 +217,7 @@ def _against_se(lesson: Gated) -> Step:
     rows = [(title, depth, gate) for title, found in channel_gates.items() for depth, gate in enumerate(found, start=1)]
     titles, depths, values = zip(*rows, strict=True)
     caption = "Each block's channel gates in depth order: the line is the median, the band the middle half."
-    table = {"network": titles, "block": depths, **analysis.spread(values)}
+    table = {"network": titles, "block": depths, **analysis.five_numbers(values)}
     chart = Chart("se_and_cbam", comparing.profiles(channel_gates), caption, caption, table=table)
     return Step(
         "Two networks of this project were trained alike: one with SE, one with CBAM. CBAM has channel gates too, and "

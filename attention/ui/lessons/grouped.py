@@ -23,7 +23,7 @@ from attention.ui.grouped import as_derivation, proof
 from attention.ui.lessons.steps import Prediction, Step
 
 if TYPE_CHECKING:  # these need torch
-    from attention.grouped.experiments import Observed
+    from attention.grouped.experiments import ObservedConvolution
 
 USUAL_GROUPS = 4
 TIMED = ("fewer", "about as many", "more")
@@ -64,13 +64,15 @@ class Lesson:
         return grouped.cost_of(self.convolution)
 
     @cached_property
-    def seen(self) -> "Observed":
+    def seen(self) -> "ObservedConvolution":
         """What the layer reads and gives for this picture."""
-        from attention.grouped.experiments import observe
+        from attention.grouped.experiments import convolution_at
 
         seen = self.observation
         return seen.keep(
-            "convolution", (self.layer.name,), lambda: observe(seen.network.module, self.layer.name, seen.batch)
+            "convolution",
+            (self.layer.name,),
+            lambda: convolution_at(seen.network.module, self.layer.name, seen.batch),
         )
 
     @property

@@ -194,7 +194,7 @@ def draw_channel(selection: Selection) -> None:
 
     with left:
         widgets.show(surveys.channel_values(gate, channel))
-    if not len(selection.survey.told_apart):
+    if not len(selection.survey.distinct_classes):
         return
     with right:
         widgets.show(surveys.channel_classes(selection, gate, channel), on_select=click)

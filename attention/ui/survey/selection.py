@@ -39,7 +39,7 @@ def choose(survey: LoadedSurvey) -> Selection:
 
 
 def _choose_classes(survey: LoadedSurvey) -> tuple[int, ...]:
-    usable = {survey.names[number]: int(number) for number in survey.told_apart}
+    usable = {survey.names[number]: int(number) for number in survey.distinct_classes}
     if not usable:
         return ()
     names = list(usable)
