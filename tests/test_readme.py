@@ -1,11 +1,15 @@
 """What the documents say is so: Python runs, tables are what the cards say, pictures, links and commands exist."""
 
+import importlib
 import json
+import operator
+import pkgutil
 import re
 
 import pytest
 from click.testing import CliRunner
 
+import attention
 from attention import images, survey
 from attention.cli import main
 from attention.models import own, zoo
@@ -127,3 +131,18 @@ def test_the_example_of_a_comparison_is_what_the_command_says(tmp_path):
     assert f"{best} agrees the most, by {here['observed']:.2f}: number {here['rank']} of" in example
     last = cbam["spatial gates"][-1]
     assert last["nearly constant"] and f"passes {last['minimum']:.2f} to {last['maximum']:.2f}" in example
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_it_names_of_the_package_is_there(name):
+    rooms = {module.name for module in pkgutil.iter_modules(attention.__path__)}
+    named = re.findall(r"`(?:attention\.)?([a-z_]+)\.([A-Za-z_.]+)[`(]", document(name))
+    ends = {"py", "html", "css", "js", "parquet"}
+    absent = []
+    for room, rest in named:
+        if room in rooms and rest not in ends:
+            try:
+                operator.attrgetter(rest)(importlib.import_module(f"attention.{room}"))
+            except AttributeError:
+                absent.append(f"{room}.{rest}")
+    assert absent == []
