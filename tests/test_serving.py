@@ -4,6 +4,7 @@ import json
 import sys
 import tempfile
 import warnings
+from itertools import chain
 
 import pytest
 import torch
@@ -40,6 +41,29 @@ def test_random_weights_are_the_same_every_time_and_the_generator_stays_as_it_wa
     first, second = (network_of("--model", NAME + "classifier", *SMALL).module.state_dict() for _ in range(2))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_every_option_is_read_as_it_was_said_and_one_that_is_left_out_says_nothing(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    said = {
+        "model": (["a:b"], "a:b"),
+        "weights": ([file], file),
+        "labels": ([file], file),
+        "image_size": (["256x128"], "256x128"),
+        "mean": ([0.1, 0.2, 0.3], (0.1, 0.2, 0.3)),
+        "std": ([1, 2, 3], (1.0, 2.0, 3.0)),
+        "adapter": (["a.b:c"], "a.b:c"),
+        "output": (["0"], "0"),
+        "region": (["whole"], "whole"),
+        "outputs": (["values"], "values"),
+        "bands": (["red,2"], "red,2"),
+        "device": (["cpu"], torch.device("cpu")),
+        "data": ([tmp_path, "--data", tmp_path.parent], (tmp_path, tmp_path.parent)),
+    }
+    words = [(f"--{name.replace('_', '-')}", *map(str, given)) for name, (given, _) in said.items()]
+    assert parsed([*chain.from_iterable(words)]) == {name: read for name, (_, read) in said.items()}
+    assert parsed([]) == dict.fromkeys(said) | {"data": ()}
 
 
 def test_a_thousand_classes_are_taken_for_imagenets_and_that_is_said():
