@@ -224,6 +224,31 @@ def read(word: str) -> float:
     return float(digits.removesuffix(unit)) * UNITS[unit] * 10.0 ** int(power or 0)
 
 
+@each_figure
+def test_the_first_of_several_rows_lies_at_the_top(name):
+    figure = figure_of(name)
+    for trace in figure.data:
+        axis = axis_of(figure, trace, "y")
+        names = axis.ticktext or words(trace.y)
+        if len(names) > 2 and axis.type != "log" and axis.visible is not False:
+            assert axis.autorange == "reversed" or axis.range[0] > axis.range[1]
+
+
+@each_figure
+def test_an_axis_with_numbers_says_of_what(name):
+    figure = figure_of(name)
+    named = {id(axis_of(figure, trace, side)) for trace in figure.data for side in "xy" if words(trace[side])}
+    titled = [note for note in figure.layout.annotations if (note.yref or "").endswith(("paper", "domain"))]
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        bare = axis.visible is False or axis.showticklabels is False or id(axis) in named
+        if not bare and (axis.type == "log" or not axis.ticktext) and axis.tickformat != ".0%":
+            assert axis.title.text or titled, axis.plotly_name
+
+
+def words(values) -> list[str]:
+    return [value for value in ([] if values is None else values) if isinstance(value, str)]
+
+
 def panels(figure: go.Figure):
     """The parts of a figure that its pairs of axes take: left, right, bottom, top."""
     pairs = {(trace.xaxis or "x", trace.yaxis or "y") for trace in figure.data}

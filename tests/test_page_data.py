@@ -46,6 +46,9 @@ OPENED = [
 NUMBER = r"(−?[\d.,]*\d(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
 DRESSED = re.compile(r"[≤<]?\s*[−+]?[\d.,]+\s?(?:[kMGT%]|× 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)|−[\d.,]+|\d{1,3}(?:,\d{3})+")
 """A number as `attention.numbers` writes it for a person, and no spreadsheet reads it."""
+CHOICES = re.compile("selectbox|toggle|number_input|(?:select_)?slider|button_group|multiselect|pagination|text_input")
+HERE_ALONE = re.compile("origin|source|action|survey_from|of|with|along|many_most|many_pictures|name_.*")
+"""Choices of files of one's own, of what is done next, and of how much a job takes: nothing that a link could hold."""
 DERIVED = {
     "legend": "counts of the values by bin",
     "partition": "a drawing",
@@ -97,6 +100,7 @@ def check_progress(told: list[tuple[int, int]], cost: list[str]) -> None:
 
 
 def check(app: AppTest) -> None:
+    check_elements(app)
     items = app.session_state["_recorder"].items
     charts = {chart.proto.id.rsplit("-", 1)[1]: chart for chart in app.get("plotly_chart")}
     own = {part.proto.id.rsplit("-", 1)[1] for part in app.get("bidi_component")}
@@ -120,6 +124,26 @@ def check(app: AppTest) -> None:
             assert named, item.caption
             written = {form(value) for value in values(tables[item.table_name]) for form in (fixed, number)}
             assert {end for ends in named for end in ends} <= written, item.caption
+
+
+def check_elements(app: AppTest) -> None:
+    """Headings have no anchors, which would stand for no page; a link holds each choice but those of HERE_ALONE; a
+    number has two ends and lies between; a bar is as long as the share that is written on it."""
+    for node in app._tree:
+        proto, kind = getattr(node, "proto", None), getattr(node, "type", "")
+        if kind in ("title", "header", "subheader"):
+            assert proto.hide_anchor, proto.body
+        elif CHOICES.fullmatch(kind):
+            name = proto.id.rpartition("-")[2]
+            assert bool(proto.query_param_key) != bool(HERE_ALONE.fullmatch(name)), name
+            assert proto.query_param_key in ("", name)
+        if kind == "number_input":
+            assert proto.has_min and proto.has_max and proto.min <= proto.default <= proto.max and proto.step == 1
+        if kind == "button_group" and proto.style != proto.Style.PILLS:
+            assert proto.required  # or a second click would leave nothing chosen
+        if kind == "progress":
+            share = float(proto.text.rstrip("%").rpartition(" ")[2])
+            assert share - 1.05 <= proto.value <= share + 0.05, proto.text
 
 
 def is_figure(item):
