@@ -10,12 +10,23 @@ from functools import cache
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.colors import hex_to_rgb
 
 from attention import comparison
 from attention.analysis.evidence import OverPictures, Test
 from attention.analysis.faithfulness import Curve, Faithfulness
 from attention.analysis.usual import AgainstUsual
-from attention.charts import channels, comparing, grouped, interventions, network, partition, spatial, usual
+from attention.charts import (
+    channels,
+    comparing,
+    grouped,
+    interventions,
+    network,
+    partition,
+    spatial,
+    survey_figures,
+    usual,
+)
 from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT
 from attention.charts.overlay import Scale, Tile, sheet
@@ -26,6 +37,7 @@ from tests.charts import check_look
 from tests.test_figures_grouped import convolution
 from tests.test_figures_spatial import channel_steps, gate_map, spatial_steps
 from tests.test_figures_surveys import FIGURES as OF_SURVEYS
+from tests.test_figures_surveys import panel
 from tests.test_figures_to_scale import HALF
 
 BLOCKS = [f"b{number}" for number in range(5)]
@@ -111,6 +123,9 @@ FIGURES: dict[str, Callable[[], go.Figure]] = {
     "usual map": lambda: usual.chart(against_usual(5, 6), "a", SPATIAL).figure,
     "usual channels": lambda: usual.chart(against_usual(9), "a", CHANNEL).figure,
     "unusual": lambda: unusual(BLOCKS).figure,
+    "classes of a survey": lambda: survey_figures.excitation_role(
+        [panel(7, chosen=3)], list("abcdefg"), band=True, own_scale=False
+    ),
     **{f"{name} of a survey": make for name, make in OF_SURVEYS.items()},
 }
 each_figure = pytest.mark.parametrize("name", FIGURES)
@@ -302,6 +317,24 @@ def look(trace) -> str:
     return str([trace.type, of_line, of_marker, getattr(trace, "fillcolor", None), trace.opacity])
 
 
+def hues(figure: go.Figure) -> set[tuple[int, int, int]]:
+    """The colours of whole traces, and of the points of those that have several but no scale."""
+    found = set()
+    for trace in figure.data:
+        for part in (getattr(trace, "marker", None), getattr(trace, "line", None)):
+            colour = getattr(part, "color", None)
+            some = [colour] if isinstance(colour, str) else {*(colour if colour is not None else ())}
+            if len(some) <= 2:
+                found |= {hex_to_rgb(each) for each in some if isinstance(each, str) and each.startswith("#")}
+    return found
+
+
+@each_figure
+def test_what_has_a_colour_of_its_own_can_be_told_from_all_else(name):
+    for one, other in itertools.combinations(hues(figure_of(name)), 2):
+        assert np.linalg.norm(np.subtract(one, other)) > 60, (one, other)
+
+
 @each_figure
 def test_what_stands_above_the_plot_has_room_there(name):
     layout = figure_of(name).layout
@@ -313,6 +346,8 @@ def test_what_stands_above_the_plot_has_room_there(name):
     if layout.legend.yanchor == "bottom" and layout.showlegend is not False:
         inside = layout.height - margin - (80 if layout.margin.b is None else layout.margin.b)
         assert (layout.legend.y - 1) * inside + layout.legend.font.size <= margin
+    if layout.legend.orientation == "h":
+        assert layout.legend.x in (None, 0)  # it begins at the left edge
 
 
 @each_figure
