@@ -176,6 +176,15 @@ def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_
     assert surveys.maps_by_depth(single) is None
 
 
+@pytest.mark.parametrize("unknown", [0, 1, 2, 3])
+def test_of_the_classes_that_the_network_does_not_know_the_first_is_named_and_the_others_are_counted(loaded, unknown):
+    outputs = tuple(-1 if number < unknown else number for number in range(3))
+    said = " ".join(survey.LoadedSurvey(replace(loaded.result, outputs=outputs)).warnings("below"))
+    first, *others = loaded.result.classes
+    assert (f"“{first}”" in said) == (unknown > 0) and not any(f"“{name}”" in said for name in others)
+    assert (f"and {unknown - 1} more name none" in said) == ("more" in said) == (unknown > 1)
+
+
 @pytest.mark.parametrize(("group", "said"), [("wrong", ", 0 wrong)"), ("correct", "(here")])
 def test_where_one_of_right_and_wrong_is_missing_it_is_said_what_it_needs(loaded, group, said):
     first = loaded.gates[0]

@@ -161,6 +161,16 @@ def test_through_depth_the_most_unusual_gate_is_named():
     assert usual.through_depth(both, {"a": "first"}).headline.startswith("The spatial gate of block first is the most")
 
 
+@pytest.mark.parametrize("kinds", [(CHANNEL,), (SPATIAL, CHANNEL)])
+def test_the_kind_of_a_gate_is_said_where_its_block_has_another_and_nowhere_else(kinds):
+    cases = {("a", kind): found([1, 0], [[0, 1]] * (4 + place), [0, 1]) for place, kind in enumerate(kinds)}
+    chart = usual.through_depth(cases | {("b", CHANNEL): found([0, 1], [[0, 1]] * 4, [0, 1])}, {"a": "a", "b": "b"})
+    several = len(kinds) > 1
+    assert any(f"The {kind} gate of" in chart.headline for kind in kinds) == several
+    assert list(chart.table["gate"]) == [*(f"a.{kind}" if several else "a" for kind in kinds), "b"]
+    assert list(chart.figure.layout.xaxis.ticktext) == list(chart.table["gate"])
+
+
 def test_gates_that_are_as_unusual_as_the_first_are_counted():
     far = found([1, 0], [[0, 1]] * 4, [0, 1])
     cases = {(name, CHANNEL): far for name in "abc"} | {("d", CHANNEL): found([0, 1], [[0, 1]] * 4, [0, 1])}

@@ -101,8 +101,9 @@ class LoadedSurvey:
         if unknown := [readable(name) for name, output, count in classes if count and output < 0]:
             more = f" and {len(unknown) - 1:,} more" * (len(unknown) > 1)
             yield (
-                f"A picture is of the class that its folder is named after, and “{unknown[0]}”{more} names none of the "
-                "network's outputs: those pictures count everywhere but in right and wrong."
+                f"A picture is of the class that its folder is named after, and “{unknown[0]}”{more} "
+                f"{'name' if more else 'names'} none of the network's outputs: those pictures count everywhere but in "
+                "right and wrong."
                 if len(self.distinct_classes)
                 else f"The pictures lie in one folder, “{unknown[0]}”, and not in a folder for each class: nothing is "
                 "said of classes, nor of right and wrong."
