@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
+from plotly.colors import hex_to_rgb
 
 from attention.analysis.evidence import Test
 from attention.charts import interventions as figures
@@ -143,6 +144,17 @@ def test_a_printed_edit_is_a_diamond_over_its_null_range():
     line = pixels[round(upper[:, 0].mean())]
     grey = np.flatnonzero((line == 0x8C).all(-1))  # from -0.5 to 0.5, on the line of the diamond at 1
     assert len(grey) > 50 and grey.max() < upper[:, 1].min()
+
+
+@pytest.mark.parametrize("ground", printed.INKS)
+def test_a_printed_figure_is_written_in_ink_on_the_paper_of_its_ground_without_a_frame(ground):
+    rows = [printed.EditRow(name, a_test(1.0, -0.5, 0.5, 0.01), 0.2, 0.4) for name in ("first", "second")]
+    pixels = np.asarray(Image.open(io.BytesIO(printed.edits(rows, "title", "note", ground=ground))).convert("RGB"))
+    paper, ink = ((pixels == hex_to_rgb(colour)).all(-1) for colour in printed.INKS[ground])
+    assert paper.mean() > 0.8 and ink.any()
+    for edge in (paper[0], paper[-1], paper[:, 0], paper[:, -1]):
+        assert edge.all()
+    assert max(ink.mean(0).max(), ink.mean(1).max()) < 0.3  # text, and no line from side to side
 
 
 def test_a_printed_figure_of_no_change_is_drawn():
