@@ -187,6 +187,21 @@ def test_every_block_has_a_section_and_what_it_rests_on_is_said(subject, page):
         assert fact in page.text
 
 
+def test_every_gate_of_a_block_is_drawn_in_its_section_by_its_kind_with_all_its_values(subject):
+    for block, section in zip(subject.blocks, _by_block(subject, {}), strict=True):
+        drawn = [item for item in section.items if isinstance(item, Chart)]
+        by_values = {tuple(np.ravel(chart.table["gate"])): chart for chart in drawn if "gate" in chart.table}
+        for gate in block.gates:
+            chart = by_values[tuple(np.ravel(gate.values[0]))]
+            if gate.kind == "channel":
+                assert sorted(chart.figure.data[0].y) == sorted(gate.values[0])
+            else:
+                assert isinstance(chart.figure, bytes)
+                assert [other.key for other in drawn if other.numbers == chart.key] == [
+                    f"{part}-{gate.name}" for part in ("alone", "scale")
+                ]
+
+
 def test_random_weights_are_marked():
     read = Reader(html(report_of(observation("se", random=True))))
     assert "The weights are random ones" in read.text
