@@ -351,6 +351,14 @@ def test_what_stands_above_the_plot_has_room_there(name):
 
 
 @each_figure
+def test_what_is_written_beside_a_bar_or_a_dot_is_not_cut_off_at_the_edge_of_the_plot(name):
+    for trace in figure_of(name).data:
+        place = getattr(trace, "textposition", None)
+        if getattr(trace, "text", None) is not None and place not in ("inside", "none", None):
+            assert trace.cliponaxis is False
+
+
+@each_figure
 def test_a_frame_lies_round_whole_cells_and_can_be_seen(name):
     for shape in figure_of(name).layout.shapes:
         if shape.type == "rect" and name != "framed":
