@@ -8,6 +8,7 @@ from attention.charts.chart import Chart
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, NULL, SPATIAL_GATE
 from attention.charts.survey_figures import ALL, CLASSES, FINDING
 from attention.survey.statistics import Selectivity
+from attention.ui.survey import selection
 from tests.charts import check_colours, check_look, colours, texts
 
 NAMES = ("a", "b", "c")
@@ -98,6 +99,10 @@ def test_the_role_of_excitation_is_a_line_a_class_and_their_mean_in_each_panel()
     assert {axis.range for axis in figure.select_yaxes()} == {(-0.02, 1.02)}
     (chosen,) = figure.layout.shapes
     assert (chosen.x0, chosen.x1, chosen.line.color, chosen.xref) == (3, 3, ACCENT, figure.data[5].xaxis)
+
+
+def test_as_many_classes_as_can_be_chosen_have_a_line_of_their_own_colour():
+    assert len({*CLASSES}) >= selection.MOST_CLASSES and ACCENT not in CLASSES and ALL not in CLASSES
 
 
 def test_the_scale_of_the_role_of_excitation_is_the_figures_own_where_that_is_asked_for():
