@@ -78,7 +78,7 @@ def maps() -> dict[str, np.ndarray]:
 
 
 FIGURES: dict[str, Callable[[], go.Figure]] = {
-    "bars": lambda: channels.gate_bars(numbers(40), channels.shown(numbers(40), by_size=True), 3),
+    "bars": lambda: channels.gate_bars(numbers(40), channels.drawn_channels(numbers(40), by_size=True), 3),
     "strip of a gate": lambda: channels.gate_strip(numbers(300), 70),
     "vector": lambda: channels.vector(numbers(9), 3, "mean"),
     "long vector": lambda: channels.vector(numbers(300), 3, "mean"),
@@ -87,8 +87,8 @@ FIGURES: dict[str, Callable[[], go.Figure]] = {
     "depth": lambda: channels.through_depth(spreads(), "b1", dict(zip(BLOCKS, BLOCKS, strict=True))).figure,
     "ratio": lambda: channels.ratio_curve([32, 64], 8).figure,
     "reweighted": lambda: sheet({"": [Tile("a", b"\x89PNG", (maps()["one"],))] * 3, "b": []}),
-    "strip": lambda: network.strip(BLOCKS, numbers(5), "b2"),
-    "likely": lambda: network.likely(BLOCKS, [0.5, 0.3, 0.1, 0.05, 0.01]),
+    "strip": lambda: network.strip_figure(BLOCKS, numbers(5), "b2"),
+    "likely": lambda: network.class_bars(BLOCKS, [0.5, 0.3, 0.1, 0.05, 0.01]),
     "to scale": lambda: network.to_scale(HALF).figure,
     "colours": lambda: spatial.histogram(gate_map(), "viridis", Scale(0.3, 0.8)),
     "rows": lambda: spatial.profile(numbers(9), "height"),
@@ -98,23 +98,23 @@ FIGURES: dict[str, Callable[[], go.Figure]] = {
     "features": lambda: spatial.features(maps(), "what").figure,
     "many features": lambda: spatial.features({f"{n}": each for n in range(3) for each in maps().values()}, "a").figure,
     "dials": lambda: spatial.dials(spatial_steps().before[0], numbers(12), gate_map(), "a").figure,
-    "poolings": lambda: spatial.poolings(channel_steps(), 3).figure,
+    "poolings": lambda: spatial.channel_pooling(channel_steps(), 3).figure,
     "branches": lambda: spatial.branches(channel_steps(), numbers(12), 3).figure,
-    "pooled": lambda: spatial.pooled(spatial_steps()).figure,
+    "pooled": lambda: spatial.spatial_pooling(spatial_steps()).figure,
     "edited": lambda: interventions.channels(numbers(9), numbers(9, 1), np.arange(9), (3, 5)),
     "painted": lambda: interventions.map_to_paint(gate_map(), (7, 29)),
     "classes": lambda: interventions.probabilities(BLOCKS, numbers(5), numbers(5, 1)),
     "chance": lambda: interventions.against_chance(-2.0, [0.5, 1.0, 0.7]),
-    "in turn": lambda: interventions.in_turn(BLOCKS, numbers(15).reshape(5, 3) - 0.5, by_chance(5)),
-    "moved gates": lambda: interventions.moved_gates(BLOCKS, numbers(5), [True] + [False] * 4),
+    "in turn": lambda: interventions.turns(BLOCKS, numbers(15).reshape(5, 3) - 0.5, by_chance(5)),
+    "moved gates": lambda: interventions.move_bars(BLOCKS, numbers(5), [True] + [False] * 4),
     "medians": lambda: medians(4),
     "agreement": lambda: comparing.agreement({"a": square(0), "b": square(1)}, shifts("ab"), []).figure,
     "agreement of heatmaps": lambda: comparing.heatmap_agreement(square(0), square(1)[0], ("a", "b")).figure,
     "deletion": deleted,
     "shuffled": lambda: shuffled().figure,
-    "moved": lambda: comparing.moved(BLOCKS, numbers(5), [0.5] * 5, "another"),
+    "moved": lambda: comparing.move_bars(BLOCKS, numbers(5), [0.5] * 5, "another"),
     "profiles": lambda: comparing.profiles({"a": [numbers(9)] * 4, "b": [numbers(9, 1)] * 7}),
-    "framed": lambda: comparing.framed(b"\xff\xd8", (10, 20, 40, 60)),
+    "framed": lambda: comparing.picture_with_frame(b"\xff\xd8", (10, 20, 40, 60)),
     "groups": lambda: grouped.curves(convolution(64, 64, 4)).figure,
     "times": lambda: grouped.times(Times(convolution(64, 64, 4), {1: 4e-3, 2: 9e-4, 4: 7e-5}, 5, 1), 4).figure,
     "answers": lambda: grouped.answers(np.kron(np.eye(4, dtype=bool), np.ones((2, 2), bool)), groups=4).figure,
@@ -142,7 +142,7 @@ def shifts(names: str) -> dict[str, np.ndarray]:
 
 def shuffled() -> Chart:
     found = {"heatmap": square(0)[:, :3], "gate": square(1)[:, :3]}
-    return comparing.shuffled(found, found, ["head", "middle", "stem"], 1, (0.9, [0.1, 0.3]))
+    return comparing.shuffling(found, found, ["head", "middle", "stem"], 1, (0.9, [0.1, 0.3]))
 
 
 def medians(count: int) -> go.Figure:
@@ -369,12 +369,12 @@ def test_a_frame_lies_round_whole_cells_and_can_be_seen(name):
 
 
 GROWING = {
-    "likely": lambda count: network.likely([f"{n}" for n in range(count)], numbers(count)),
+    "likely": lambda count: network.class_bars([f"{n}" for n in range(count)], numbers(count)),
     "classes": lambda count: interventions.probabilities(
         [f"{n}" for n in range(count)], numbers(count), numbers(count)
     ),
     "medians": medians,
-    "moved": lambda count: comparing.moved([f"{n}" for n in range(count)], numbers(count), [], ""),
+    "moved": lambda count: comparing.move_bars([f"{n}" for n in range(count)], numbers(count), [], ""),
 }
 
 

@@ -188,7 +188,7 @@ def test_every_block_has_a_section_and_what_it_rests_on_is_said(subject, page):
 
 
 def test_every_gate_of_a_block_is_drawn_in_its_section_by_its_kind_with_all_its_values(subject):
-    for block, section in zip(subject.blocks, _by_block(subject, {}), strict=True):
+    for block, section in zip(subject.blocks, _blocks(subject, {}), strict=True):
         drawn = [item for item in section.items if isinstance(item, Chart)]
         by_values = {tuple(np.ravel(chart.table["gate"])): chart for chart in drawn if "gate" in chart.table}
         for gate in block.gates:

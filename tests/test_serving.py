@@ -62,8 +62,8 @@ def test_every_option_is_read_as_it_was_said_and_one_that_is_left_out_says_nothi
         "data": ([tmp_path, "--data", tmp_path.parent], (tmp_path, tmp_path.parent)),
     }
     words = [(f"--{name.replace('_', '-')}", *map(str, given)) for name, (given, _) in said.items()]
-    assert parsed([*chain.from_iterable(words)]) == {name: read for name, (_, read) in said.items()}
-    assert parsed([]) == dict.fromkeys(said) | {"data": ()}
+    assert parse_arguments([*chain.from_iterable(words)]) == {name: read for name, (_, read) in said.items()}
+    assert parse_arguments([]) == dict.fromkeys(said) | {"data": ()}
 
 
 def test_a_thousand_classes_are_taken_for_imagenets_and_that_is_said():
