@@ -42,7 +42,7 @@ def test_every_page_can_be_presented_and_left(page):
 
 
 def hides_controls(app: AppTest) -> bool:
-    return any('[data-testid="stHeader"]' in each.proto.body for each in app.get("html"))
+    return any(presenting.STYLE.read_text(encoding="utf-8") in each.proto.body for each in app.get("html"))
 
 
 def test_figures_are_larger_when_presented():

@@ -200,15 +200,17 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
 @pytest.mark.parametrize("count", [2, 3])
 def test_what_heatmaps_share_is_called_by_how_much_it_is(monkeypatch, share, words, count):
     seen = SimpleNamespace(targets=["a cat", "a dog"])
-    some = [SimpleNamespace(heatmap=1, speaks=True, target=0, observation=seen) for _ in range(count)]
-    monkeypatch.setattr(columns.comparison, "shared", lambda columns: (share, 0.4))
+    some = [SimpleNamespace(heatmap=1, speaks_for_class=True, target=0, observation=seen) for _ in range(count)]
+    monkeypatch.setattr(columns.comparison, "mean_overlaps", lambda columns: (share, 0.4))
     answer, more = columns.headline(some, "cat")
     assert answer == f"The {count} heatmaps of “cat” share {words}: {share:.0%}, by chance 20%."
     assert ("is the same, on average." in more) is (count > 2) and "would share 40% with them" in more
     some[1].target = 1
     assert columns.headline(some, "cat")[0].startswith(f"The {count} heatmaps of their own first guesses share")
     card = SimpleNamespace(name="mute")
-    answer, more = columns.headline([*some, SimpleNamespace(heatmap=1, speaks=False, target=0, card=card)], "cat")
+    answer, more = columns.headline(
+        [*some, SimpleNamespace(heatmap=1, speaks_for_class=False, target=0, card=card)], "cat"
+    )
     assert answer.startswith(f"The {count} heatmaps") and "heatmap of mute speaks for the class" in more
 
 
@@ -216,7 +218,7 @@ NONE_YET = SimpleNamespace(heatmap=None)
 
 
 def test_where_there_is_nothing_to_compare_it_is_said(monkeypatch):
-    monkeypatch.setattr(columns.comparison, "shared", lambda columns: None)
+    monkeypatch.setattr(columns.comparison, "mean_overlaps", lambda columns: None)
     assert columns.headline([1], "cat")[0] == "Choose another network to compare with."
     assert columns.headline([1, 2], None)[0].startswith("None of these networks gives a score")
     assert "Fewer than two of these networks have a heatmap of “cat”" in columns.headline([NONE_YET] * 2, "cat")[0]
