@@ -90,14 +90,14 @@ def test_a_habit_of_position_is_called_one():
 
 def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
     case = found(np.eye(3) / 4, np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
-    assert "it opens nowhere more than usual" in usual.headline(case, "a", SPATIAL)
+    assert "it opens nowhere more than is usual from picture to picture" in usual.headline(case, "a", SPATIAL)
     none = found([0.1, 0.2], [[0.4, 0.5]] * 2, [0, 0])
-    assert usual.headline(none, "a", CHANNEL) == "Block a lets no channel through more than usual."
+    assert usual.headline(none, "a", CHANNEL) == "Block a lets no channel through " + usual.MORE_THAN_ANY + "."
 
 
 @pytest.mark.parametrize(("shape", "kind"), [((24,), CHANNEL), ((9, 9), SPATIAL)])
 def test_what_hardly_differs_from_usual_is_not_said_to_and_it_is_counted_how_many_pictures_differ_as_far(shape, kind):
-    """Gates that are noise are somewhere above their mean with every picture."""
+    """Gates that are noise are somewhere above their mean with every picture, and farther than usual with half."""
     told = set()
     for seed in range(40):
         case = random_case(shape, seed, count=9)
@@ -111,7 +111,7 @@ def test_what_hardly_differs_from_usual_is_not_said_to_and_it_is_counted_how_man
         assert case.as_far == sum(other >= highest[0] for other in highest[1:])
         text = usual.headline(case, "a", kind)
         more = re.search("lets channel .* through more than usual|it opens more than usual", text) is not None
-        assert more == (highest[0] >= CONSTANT)
+        assert more == (highest[0] >= CONSTANT and np.median([other >= highest[0] for other in highest[1:]]) == 0)
         assert f"{case.as_far or 'None'} of 9 other pictures" in usual.details(case, kind)
         told.add(more)
     assert kind == SPATIAL or told == {True, False}

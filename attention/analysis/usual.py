@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from attention.analysis.gates import Block, channel_view, highest_ninth, map_stats, profiles, spatial_view
+from attention.analysis.health import CONSTANT
 from attention.kinds import Kind
 from attention.records import Doubles, Floats
 
@@ -113,6 +114,12 @@ class AgainstUsual:
         is seldom 0 or below."""
         own, *others = (_highest(difference)[1] for difference in self._from_rest)
         return sum(other >= own for other in others)
+
+    @property
+    def opens_more(self) -> bool:
+        """Whether it is somewhere above usual by no less than what is called constant, and farther than most of the
+        other pictures are anywhere."""
+        return self.most_opened[1] >= CONSTANT and 2 * self.as_far < self.count
 
 
 def _highest(difference: Doubles) -> tuple[str, float]:

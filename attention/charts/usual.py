@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from attention.analysis import block_called, evidence
 from attention.analysis.agreement import rank_correlation
-from attention.analysis.health import CONSTANT
 from attention.analysis.usual import AgainstUsual, View, most_open
 from attention.charts import channels, network
 from attention.charts.chart import Chart, Columns, by_place
@@ -16,6 +15,8 @@ from attention.charts.colours import GATE, HUE, NULL
 from attention.charts.survey_figures import change_map, gate_map, map_grid
 from attention.kinds import KINDS, Kind
 from attention.numbers import amount, fixed, small
+
+MORE_THAN_ANY = "more than is usual from picture to picture"
 
 
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
@@ -33,14 +34,14 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
             others = f"which is not its habit: of {found.count} other pictures, {found.same_place or 'none'} "
             others += "has it there." if found.same_place < 2 else "have it there."
         where = "there, too" if place == own else f"at the {place}"
-        more = f"it opens more than usual {where}" if above >= CONSTANT else "it opens nowhere more than usual"
+        more = f"it opens more than usual {where}" if found.opens_more else f"it opens nowhere {MORE_THAN_ANY}"
         return f"{called} is most open at the {own}, {others} With this picture {more}."
     own, usual = (fixed(gate[int(place)]) for gate in (found.values, found.usual))
     word, gates = _element(kind), f"{own} with this picture, {usual} on average with others"
-    if above >= CONSTANT:
+    if found.opens_more:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
-    farthest = f"; farthest above that is {word} {place}, {gates}" * (above > 0)
-    return f"{called} lets no {word} through more than usual{farthest}."
+    farthest = f"; farthest above its mean is {word} {place}, {gates}" * (above > 0)
+    return f"{called} lets no {word} through {MORE_THAN_ANY}{farthest}."
 
 
 def details(found: AgainstUsual, kind: Kind) -> str:
