@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import numpy as np
 from PIL import Image
 
 from attention import analysis, bands, files, images
@@ -22,7 +23,7 @@ from attention.models import zoo
 from attention.models.code import OWN_CODE_ERRORS, CodeError, failure
 from attention.models.network import on_host
 from attention.models.weight_files import usual_labels
-from attention.numbers import number
+from attention.numbers import amount, number
 from attention.records import (
     Band,
     Box,
@@ -152,7 +153,7 @@ class Observation:
 
     @property
     def trace(self) -> Trace:
-        """The forward pass of this picture, N = 1, its output on the CPU."""
+        """The forward pass of this picture, N = 1, its output on the CPU. Raises TraceError where a gate is not finite."""
         return self.keep("trace", (), self._run_trace)
 
     @cached_property
@@ -306,8 +307,17 @@ class Observation:
         return UsualGates(pictures, views(analysis.blocks(self.of(grey_card(self.card.bands))._run_trace().gates)))
 
     def _run_trace(self) -> Trace:
+        from attention.capture.gates import TraceError
+
         def whole(tracer: "Tracer", batch: "Tensor") -> Trace:
             trace = tracer(batch)
+            broken = [gate.name for gate in trace.gates if not np.isfinite(gate.values).all()]
+            if broken:  # no figure, mean or rank can be made of them
+                more = f", as are those of {amount(len(broken) - 1, 'gate')} after it" * (len(broken) > 1)
+                raise TraceError(
+                    f"Values of gate {broken[0]} are NaN or infinite with this picture{more}; "
+                    "finite ones alone can be shown."
+                )
             return replace(trace, output=on_host(trace.output))
 
         return self._pass(whole)

@@ -118,6 +118,14 @@ def six() -> Gated:
     return Gated(seen=6)
 
 
+def with_nan() -> Gated:
+    """Its channel gate has a NaN, and so all that comes after it."""
+    network = Gated()
+    with torch.no_grad():
+        network.channel.up.weight[1] = torch.nan
+    return network
+
+
 def clips() -> nn.Module:
     return nn.Sequential(nn.Conv3d(3, 4, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3))
 

@@ -215,6 +215,15 @@ def test_code_that_fails_on_the_picture_alone_is_one_sentence_where_the_result_w
     }
 
 
+@EVERY_PAGE
+def test_gates_that_are_not_finite_are_one_sentence_that_names_them(start, page):
+    app = start("--model", "tests.factories:with_nan", *SMALL, page=page)
+    assert not app.exception
+    told = "Values of gate channel are NaN or infinite with this picture, as are those of 1 gate after it"
+    assert all(told in error.value.replace("\\", "") for error in app.error)
+    assert len(app.error) >= 1 or page in ("grouped", "lesson_grouped", "models", "survey")
+
+
 @pytest.mark.parametrize("typed", ["tests.factories:classifier", "assets/weights/cbam.safetensors"])
 def test_code_and_files_cannot_be_named_on_the_page(start, typed, monkeypatch):
     monkeypatch.setattr(factories, "classifier", lambda: pytest.fail("a visitor has run code by its name"))
