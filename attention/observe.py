@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
 from PIL import Image
 
 from attention import analysis, bands, files, images
@@ -153,7 +152,10 @@ class Observation:
 
     @property
     def trace(self) -> Trace:
-        """The forward pass of this picture, N = 1, its output on the CPU. Raises TraceError where a gate is not finite."""
+        """The forward pass of this picture, N = 1, its output on the CPU.
+
+        Raises TraceError where a gate is not finite.
+        """
         return self.keep("trace", (), self._run_trace)
 
     @cached_property
@@ -311,8 +313,7 @@ class Observation:
 
         def whole(tracer: "Tracer", batch: "Tensor") -> Trace:
             trace = tracer(batch)
-            broken = [gate.name for gate in trace.gates if not np.isfinite(gate.values).all()]
-            if broken:  # no figure, mean or rank can be made of them
+            if broken := analysis.gates_not_finite(trace.gates):  # no figure, mean or rank can be made of them
                 more = f", as are those of {amount(len(broken) - 1, 'gate')} after it" * (len(broken) > 1)
                 raise TraceError(
                     f"Values of gate {broken[0]} are NaN or infinite with this picture{more}; "

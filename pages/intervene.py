@@ -22,7 +22,7 @@ def edit() -> None:
     here = controls.choose(observation)
     history = here.history
     controls.choose_edit(here)
-    session.say_complaints()
+    session.say_complaints(history.now)
     session.put_into_link(history.now)
     with ui.errors():
         trace = passes.edited_trace(observation, history.now)

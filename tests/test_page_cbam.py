@@ -171,7 +171,6 @@ def test_a_report_of_the_page_has_the_map_and_the_legend_in_the_colours_of_the_l
     bars = items["legend"].figure.data[0]
     check_colours(bars.marker.color, bars.x, COLOUR_MAPS["magma"], values.min(), values.max())
     picture = images.read(next(sample for sample in images.samples() if sample.title == TITLE).path.read_bytes())
-    picture.thumbnail((cache.LONGEST_SIDE, cache.LONGEST_SIDE))
     box = zoo.preprocessing(zoo.card("cbam")).box(picture.size)
     own = overlay.own_range(values)
     laid = overlay.overlay(picture, values, box, colour_map="magma", scale=own, opacity=0.3)

@@ -360,6 +360,9 @@ def test_a_link_with_edits_that_cannot_be_says_so_and_opens_without_them(code, t
     error = app.error[0].value.replace("\\", "")
     assert error.startswith("The link's edits are left out") and told in error
     assert app.header[0].value.startswith("Nothing is edited")
+    assert [each.value for each in app.run().error] == [app.error[0].value], "a page runs more than once by itself"
+    app.pills(key="action").set_value("Switch off").run()
+    assert not app.exception and not app.error
 
 
 @pytest.mark.parametrize(

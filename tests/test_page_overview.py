@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attention import capture, images, numbers
+from attention import capture, images, numbers, observe
 from attention.models import own, zoo
 from attention.records import Trace
 from attention.ui import cache
@@ -97,6 +97,18 @@ def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     sound(app.file_uploader(key="upload").set_value(files).run())
     assert app.error[0].value.startswith(r"broken\.png: ")  # as markdown, so that a name cannot be a picture
     assert [caption for caption in app.caption if "Classes it knows: 10;" in caption.value]
+
+
+@pytest.mark.parametrize("size", [(2048, 256), (300, 2000)])
+def test_a_large_picture_has_the_answer_on_the_page_that_it_has_in_python(size):
+    noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    app = sound(opened(network="se"))
+    sound(app.segmented_control(key="source").set_value("Upload").run())
+    sound(app.file_uploader(key="upload").set_value([("large.png", file.getvalue(), "image/png")]).run())
+    same = observe.observe(zoo.load("se"), observe.picture_of("large.png", file.getvalue()))
+    np.testing.assert_array_equal(app.session_state["_view"].probabilities, same.probabilities)
 
 
 def test_the_last_upload_is_the_one_that_is_shown_and_what_is_no_picture_gets_the_sentence_with_the_formats():

@@ -23,6 +23,7 @@ from attention.analysis.gates import (
     features,
     five_numbers,
     gate_titles,
+    gates_not_finite,
     map_stats,
     most_varied,
     neutral_value,

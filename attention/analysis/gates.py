@@ -143,6 +143,11 @@ def _first_averaged(block: Block, kind: Kind) -> Gate | None:
     return next((view for gate in block.others if (view := averaged_gate(gate, kind))), None)
 
 
+def gates_not_finite(gates: Sequence[Gate]) -> list[str]:
+    """The names of those with a value that is NaN or infinite."""
+    return [gate.name for gate in gates if not np.isfinite(gate.values).all()]
+
+
 def features(gate: Gate) -> str:
     """What the gate multiplies, in words: `64 channels at 40 × 40`."""
     shape = gate.feature_shape[1:]

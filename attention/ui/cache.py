@@ -8,12 +8,10 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention import images
-from attention.bands import layers_of
 from attention.limits import Limits
 from attention.observe import NetworkChoice, Observation, Picture, picture_of
 from attention.store import Store
 
-LONGEST_SIDE = 1024
 MAKING = {
     "network": "Loading the network",
     "weights": "Reading the weights",
@@ -70,8 +68,8 @@ def observe(choice: NetworkChoice, picture: Picture) -> Observation:
 
 
 def picture(name: str, data: bytes) -> Picture:
-    """A person's picture, at most 1024 px on its longer side. Raises PictureError where the bytes are not one."""
-    return STORE.get("picture", (name, hashlib.sha256(data).digest()), lambda: _shrink(picture_of(name, data)))
+    """A person's picture. Raises PictureError where the bytes are not one."""
+    return STORE.get("picture", (name, hashlib.sha256(data).digest()), lambda: picture_of(name, data))
 
 
 @cache
@@ -83,9 +81,3 @@ def samples() -> dict[str, images.Sample]:
 def sample(title: str) -> Picture:
     """One of the pictures that come with the project."""
     return picture(title, samples()[title].path.read_bytes())
-
-
-def _shrink(picture: Picture) -> Picture:
-    for one in (picture.image, *(layer.image for layer in layers_of(picture.image))):
-        one.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    return picture

@@ -122,13 +122,18 @@ def history_of(observation: Observation, block: str) -> History:
 
 def complain(sentence: str) -> None:
     """Keep what went wrong before the page is drawn, so that it can be said there."""
-    st.session_state.setdefault(_COMPLAINTS, []).append(sentence)
+    st.session_state.setdefault(_COMPLAINTS, {})[sentence] = None
 
 
-def say_complaints() -> None:
-    """Say, once, what went wrong."""
-    for sentence in st.session_state.pop(_COMPLAINTS, []):
-        st.error(widgets.sentence(sentence), icon=":material/error:")
+def say_complaints(edits: Sequence[Edit]) -> None:
+    """Say what went wrong until the edits change: a page may run more than once before anybody has read it."""
+    first_said: dict[str, tuple[Edit, ...] | None] = st.session_state.get(_COMPLAINTS, {})
+    for sentence, then in tuple(first_said.items()):
+        first_said[sentence] = now = tuple(edits)
+        if then in (None, now):
+            st.error(widgets.sentence(sentence), icon=":material/error:")
+        else:
+            del first_said[sentence]
 
 
 def put_into_link(edits: Sequence[Edit]) -> None:
