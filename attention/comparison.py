@@ -13,6 +13,7 @@ from attention.analysis import agreement, evidence, faithfulness, predictions
 from attention.analysis.evidence import Test
 from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
+from attention.labels import default as default_labels
 from attention.models.network import on_host
 from attention.observe import Observation, Picture, guarded
 from attention.records import Box, Doubles, Floats, Gate, GatescopeError, Heatmap, ModelCard, Report
@@ -223,12 +224,17 @@ def card_notes(cards: Sequence[ModelCard]) -> list[str]:
         ]
     if all(card.source == "own" for card in cards):
         notes.append("All were trained by one recipe, with one seed each: a small difference may be chance.")
-    else:
+        return notes
+    recipes = {card.name: _recipe(card) for card in cards}
+    known = "; ".join(f"{name} {recipe}" for name, recipe in recipes.items() if recipe)
+    known = f": {known}." * bool(known) or "."
+    if unknown := [name for name, recipe in recipes.items() if not recipe]:
         notes.append(
-            "Their training recipes differ, and may make more of a difference than their gates do: "
-            + "; ".join(f"{card.name} {_recipe(card)}" for card in cards)
-            + "."
+            f"How {' and '.join(unknown)} {'were' if unknown[1:] else 'was'} trained is not known here, and may make "
+            f"more of a difference than the gates do{known}"
         )
+    else:
+        notes.append(f"Their training recipes differ, and may make more of a difference than their gates do{known}")
     return notes
 
 
@@ -240,12 +246,18 @@ def class_notes(columns: Sequence[Compared]) -> list[str]:
             f"{' and '.join(without)}: no score for each class, so no class heatmap, no P and no best guesses; "
             "gates, size and time are compared all the same."
         )
-    known = [frozenset(map(short_label, column.labels)) for column in columns if column.labels]
+    named = [column for column in columns if column.labels]
+    unnamed = [column for column in named if tuple(column.labels) == default_labels(len(column.labels))]
+    if unnamed and len(named) > 1:
+        names = " and ".join(column.card.name for column in unnamed)
+        notes.append(f"The classes of {names} have no names, so which of them the others know too cannot be told.")
+    named = [column for column in named if column not in unnamed]
+    known = [frozenset(map(short_label, column.labels)) for column in named]
     if len(set(known)) > 1:
-        each = ", ".join(f"{len(column.labels):,} in {column.card.name}" for column in columns if column.labels)
+        each = ", ".join(f"{len(column.labels):,} in {column.card.name}" for column in named)
         notes.append(
-            f"They know different classes ({each}; {len(frozenset.intersection(*known)):,} in all of them): P is "
-            "shared out over a network's own classes, and it is easier to be sure among few."
+            f"They know different classes ({each}; {len(frozenset.intersection(*known)):,} in all of them): it is "
+            "easier to be sure among few."
         )
     return notes
 
@@ -437,10 +449,11 @@ def _agreement_to_dict(found: GateAgreement) -> dict[str, Any]:
 
 
 def _recipe(card: ModelCard) -> str:
+    """By whom and on what a network was trained; empty where that is not known here."""
     if card.random:
         return "is not trained"
     if card.source == "own":
         return f"here on {card.training['data']}"
     if card.source == "converted":
         return f"by {card.training['by']} on {card.training['data']}"
-    return "elsewhere" if card.source in ("file", "code") else f"by {card.source}'s publisher"
+    return "" if card.source in ("file", "code") else f"by {card.source}'s publisher"

@@ -166,6 +166,11 @@ def test_what_has_to_be_known_before_a_comparison_is_said():
     assert "recipes differ" in differ and "cbam here on" in differ and "is not trained" in differ
     (differ,) = comparison.card_notes([CARD, zoos])
     assert "timm/seresnet50 by timm's publisher" in differ
+    own = replace(CARD, name="own.pt", source="file", training={})
+    (unknown,) = comparison.card_notes([CARD, own])
+    assert unknown.startswith("How own.pt was trained is not known here") and f"{CARD.name} here on" in unknown
+    (unknown,) = comparison.card_notes([own, replace(own, name="b.pt")])
+    assert unknown.startswith("How own.pt and b.pt were trained is not known here") and unknown.endswith("gates do.")
     assert comparison.class_notes([column(), column()]) == []
     other = column(labels=("church", "cat"))
     assert "different classes (10 in cbam, 2 in cbam; 1 in" in comparison.class_notes([column(), other])[0]

@@ -240,7 +240,7 @@ def test_a_network_of_the_zoo_stands_beside_with_random_weights_that_are_called_
     app.pills(key="random").set_value([SMALL]).run()
     told = said(sound(app))
     assert f"**{SMALL} (random weights)**" in told and f"{SMALL}: random weights, which have learned nothing." in told
-    assert f"They know different classes (10 in cbam, 1,000 in {SMALL}; 10 in all of them): P is shared out" in told
+    assert f"They know different classes (10 in cbam, 1,000 in {SMALL}; 10 in all of them): it is easier to" in told
     assert len(app.metric) == 2  # both know a church
 
 

@@ -413,7 +413,9 @@ def _draw_channel(column: Compared) -> None:
 def _draw_size(column: Compared, first: Compared) -> None:
     duration = f"{numbers.number(1000 * column.seconds)} ms a picture on this machine"
     if column is not first:
-        duration += f", {fixed(column.seconds / first.seconds, 2)} times as long as {network_name(first.card)}"
+        ratio = column.seconds / first.seconds
+        times = "about" if 0.8 <= ratio <= 1.25 else f"about {fixed(ratio, 1)} times"  # what a busy machine can move
+        duration += f", {times} as long as {network_name(first.card)}"
     size = f"{magnitude(column.card.parameters)} parameters, {magnitude(column.macs)} MACs"
     widgets.say(f"{size}; {duration}", f"size {column.card.name}")
 
