@@ -161,6 +161,11 @@ class View {
     this.write(0.85);
     return texts.find(text => this.pen.measureText(text).width <= room) ?? texts.at(-1);
   }
+  // Names in one line, or one below the other where there is no room for that.
+  listed(names, x, y, room) {
+    const whole = names.join(", "), lines = this.fitting(room, whole, "") ? [whole] : names;
+    lines.forEach((line, at) => this.label(line, x, y + (at - (lines.length - 1) / 2) * 0.9 * this.em));
+  }
   // A map of values in cells; its place answers with `hit(row, column)`.
   map(values, [rows, columns], x, y, width, height, scale, [low, high], hit) {
     const {pen} = this, sheet = new OffscreenCanvas(columns, rows), ink = sheet.getContext("2d");

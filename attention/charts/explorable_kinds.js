@@ -71,8 +71,9 @@ class Channel {
     const y = at => top + at * row, middle = at => y(at) + row / 2;
     const unitHeight = Math.min((height - top) / units, 1.6 * em), unitTop = top + (list.length * row - units * unitHeight) / 2;
     const unitY = unit => unitTop + (unit + 0.5) * unitHeight, half = 0.6 * em * this.branches.length;
-    const heads = [["map", x.map], [this.branches.map(each => each.name).join(", "), x.squeeze], ["hidden", x.unit, "center"], ["gate", x.gate], ["× gate", width - 1, "right"]];
+    const heads = [["map", x.map], ["hidden", x.unit, "center"], ["gate", x.gate], ["× gate", width - 1, "right"]];
     for (const [text, at, align] of heads) v.label(text, at, 0.9 * em, align);
+    v.listed(this.branches.map(each => each.name), x.squeeze, 0.9 * em, x.unit - 1.8 * em - x.squeeze); // up to “hidden”
     this.strip(v, top, strip, list.length * row, list);
     if (this.layers) this.links(v, list, state, x, barsLeft, half, unitY, middle);
     const hidden = this.branches.map(each => each.hidden), most = greatest(hidden.flatMap(each => [...each]));

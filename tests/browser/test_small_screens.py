@@ -11,6 +11,13 @@ from tests.browser.test_presented import TABS
 SIZES = {"phone": (390, 844), "tablet": (820, 1180)}
 LEAST = 80
 """Pixels of a figure that are seen at least."""
+BLOCKS = [
+    "/lesson_cbam?network=cbam&step=4",
+    "/lesson_cbam?network=cbam&step=12",
+    "/lesson_se?network=se&step=12",
+    "/lesson_grouped?network=se-resnext&step=11",
+]
+"""Blocks to explore, of each kind."""
 LOOK = """figures => {
   const main = document.querySelector("[data-testid=stMain]"), title = main.querySelector("h1");
   const style = getComputedStyle(title), [above, below, line] =
@@ -69,6 +76,41 @@ def wrong(visitor: Visitor, widths: Iterable[int]) -> dict[int, list[str]]:
     return {width: cut for width, cut in found.items() if cut}
 
 
+WRITTEN = """
+  window.written = [];
+  const own = CanvasRenderingContext2D.prototype, {scale, fillText, clearRect} = own;
+  const placed = (pen, left, top, right, bottom) => {
+    const corners = [[left, top], [right, bottom]].map(([x, y]) => pen.getTransform().transformPoint({x, y}));
+    const [across, down] = ["x", "y"].map(axis => corners.map(corner => corner[axis]));
+    return {left: Math.min(...across), right: Math.max(...across), top: Math.min(...down), bottom: Math.max(...down)};
+  };
+  own.scale = function (...by) { window.written = []; scale.apply(this, by); };
+  own.clearRect = function (x, y, width, height) {
+    const gone = placed(this, x, y, x + width, y + height);
+    const across = box => box.left >= gone.left && box.right <= gone.right;
+    const down = box => box.top >= gone.top && box.bottom <= gone.bottom;
+    window.written = window.written.filter(box => !across(box) || !down(box));
+    clearRect.call(this, x, y, width, height);
+  };
+  own.fillText = function (text, x, y) {
+    const size = this.measureText(text);
+    const [left, top] = [x - size.actualBoundingBoxLeft, y - size.actualBoundingBoxAscent];
+    const [right, bottom] = [x + size.actualBoundingBoxRight, y + size.actualBoundingBoxDescent];
+    window.written.push({text, ...placed(this, left, top, right, bottom)});
+    fillText.call(this, text, x, y);
+  };
+"""
+"""Keeps the boxes of what a block to explore has written since it was last drawn."""
+WRITTEN_OVER = """canvas => {
+  const texts = window.written;
+  return [
+    ...texts.filter(box => box.left < -1 || box.right > canvas.width + 1).map(box => `${box.text} leaves it`),
+    ...texts.flatMap((a, at) => texts.slice(at + 1).filter(b => Math.min(a.right, b.right) > Math.max(a.left, b.left)
+      && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top)).map(b => `${a.text} / ${b.text}`)),
+  ];
+}"""
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("size", SIZES)
 def test_each_page_shows_its_title_and_a_figure_at_once_and_nothing_is_cut(contexts, server, name, size):
@@ -99,5 +141,34 @@ def test_a_diagram_keeps_letters_that_can_be_read_and_says_that_it_goes_on(conte
     )
     assert shown / drawn > 0.65 and goes_on and float(hint.removesuffix("px")) > 100
     assert visitor.page.evaluate(LOOK, FIGURES)[-1] == 0
+    visitor.check()
+    visitor.page.close()
+
+
+@pytest.mark.parametrize("link", BLOCKS)
+def test_a_block_to_explore_writes_nothing_over_anything_else(contexts, server, link):
+    visitor = Visitor(contexts["light"], server, width=390, height=844)
+    visitor.page.add_init_script(WRITTEN)
+    visitor.open(link)
+    canvas, found = visitor.page.locator(".explorable canvas"), {}
+    for level in range(4):
+        visitor.page.wait_for_function("window.written.length")
+        found[level] = canvas.evaluate(WRITTEN_OVER)
+        canvas.press("Enter")
+        visitor.page.wait_for_timeout(100)
+    visitor.check()
+    visitor.page.close()
+    assert {level: over for level, over in found.items() if over} == {}
+
+
+@pytest.mark.parametrize("link", ["/lesson_se?network=se&step=10", "/cbam?network=cbam&tab=Code"])
+def test_what_says_that_a_diagram_goes_on_stands_above_its_boxes(contexts, server, link):
+    visitor = Visitor(contexts["light"], server, width=390, height=844)
+    visitor.open(link)
+    place = visitor.page.locator("[class*='st-key-wide_']:has([data-testid=stMermaidChart])")
+    picture = place.get_by_test_id("stMermaidChart").locator("img")
+    top, above = (part.evaluate("part => part.getBoundingClientRect().top") for part in (picture, place))
+    letters = place.evaluate("place => parseFloat(getComputedStyle(place.firstElementChild, '::before').fontSize)")
+    assert top - above >= 1.5 * letters
     visitor.check()
     visitor.page.close()

@@ -189,6 +189,6 @@ def _draw_published() -> None:
     rows = [(one.gates, f"{fixed(one.top1, 2)}%") for one in excitation.SE_BY_STAGE]
     widgets.say(widgets.as_table(("SE gates in", "top-1 error"), rows), "published")
     st.caption(
-        f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the ones on the left did not, and "
-        "miss a gate that their other layers count on. The two are not to be compared number by number."
+        f"{excitation.SE_SOURCE}, on ImageNet. These networks learned to do without; the one of the curve did not, and "
+        "misses a gate that its other layers count on. The two are not to be compared number by number."
     )

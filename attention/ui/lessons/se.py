@@ -158,7 +158,7 @@ def _reweight(lesson: Gated) -> Step:
     count, height, width = inner.before.shape[1:]
     return Step(
         f"Each of the {height} × {width} values of a map is multiplied by the one gate of its channel: the gate is "
-        "broadcast over the places. Left the most open channel, right the most shut.",
+        "broadcast over the places. First the most open channel, then the most shut.",
         lambda: widgets.show(spatial.features(maps, f"Channels {first} and {last}")),
         f"`{lesson.gate.name}`: shapes (1, {count}, {height}, {width}) × (1, {count}, 1, 1) = (1, {count}, {height}, "
         f"{width}); $x_c = s_c u_c$.",
@@ -179,9 +179,9 @@ def _code(lesson: Gated) -> Step:
             place.code("\n".join(dedent(inspect.getsource(part)) for part in parts), wrap_lines=True)
 
     return Step(
-        "Left, `view` makes a vector of a map and `expand_as` copies the gate over the places. Right, the same by "
-        f"means and broadcasting, with biases. With the biases at 0 both give the same: the largest difference on "
-        f"this picture is {numbers.number(plain_difference(lesson), 1)}.",
+        "In the fewest words, `view` makes a vector of a map and `expand_as` copies the gate over the places. The "
+        "networks here do the same by means and broadcasting, with biases. With the biases at 0 both give the same: "
+        f"the largest difference on this picture is {numbers.number(plain_difference(lesson), 1)}.",
         draw,
         f"Measured on what reaches `{lesson.gate.name}`, with random weights. The code is `attention/layers.py`; "
         "`PlainSE(64)` and `SE(64)` both run.",
