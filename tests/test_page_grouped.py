@@ -74,8 +74,18 @@ def test_a_link_that_asks_for_what_cannot_be_says_so(asked, shown, sentence):
 
 
 @pytest.mark.parametrize("wish", ["-4", "0", "none", "²", "4.5"])
-def test_a_number_of_groups_that_is_none_opens_with_the_first(wish):
-    assert groups(opened(g=wish)) == 4
+def test_a_number_of_groups_that_is_none_opens_with_the_first_and_says_so(wish):
+    app = opened(g=wish)
+    assert groups(app) == 4
+    sentence = f"The link asks for g = {wish}; it can be what divides both C₁ and C₂, and is 4 here."
+    assert app.info[0].value.replace("\\", "") == sentence
+
+
+@pytest.mark.parametrize(("key", "asked", "allowed"), [("light", "5", "all, 1, 2, 3, 4"), ("layers", "3", "1, 2")])
+def test_what_a_link_asks_for_in_a_part_of_the_page_and_cannot_have_is_said(key, asked, allowed):
+    app = opened(section="The proof", **{key: asked})
+    said = everything(app).replace("\\", "")
+    assert f"The link asks for {key} “{asked}”; there is {allowed}. This is shown instead." in said
 
 
 def test_groups_move_to_the_nearest_that_divides_and_come_back():

@@ -74,6 +74,8 @@ def choose() -> Convolution:
             )
     with place_of_groups:
         groups = _choose_groups(numbers["c1"], numbers["c2"])
+    if refused := st.session_state.pop("_refused_groups", ""):
+        notes.append(f"{_asked('g', refused)}; it can be what divides both C₁ and C₂, and is {groups} here.")
     if groups != (wish := st.session_state["_wished_groups"]):
         notes.append(f"g = {wish} does not divide both C₁ and C₂; this is g = {groups}, the nearest that does.")
     if notes:
@@ -111,7 +113,10 @@ def _read_link() -> list[str]:
     if "g" in st.session_state:
         return []
     asked = st.query_params.to_dict()
-    st.session_state["_wished_groups"] = int(asked["g"]) if _is_count(asked.get("g", "")) else FIRST_GROUPS
+    wish = asked.get("g", str(FIRST_GROUPS))
+    st.session_state["_wished_groups"] = int(wish) if _is_count(wish) else FIRST_GROUPS
+    if not _is_count(wish):
+        st.session_state["_refused_groups"] = wish or "nothing"
     given = {key: text for key, text in asked.items() if key in NUMBERS}
     wrong = {key: text for key, text in given.items() if not _is_count(text) or int(text) > NUMBERS[key].most}
     if wrong:
@@ -123,8 +128,11 @@ def _read_link() -> list[str]:
 
 
 def _refusal(text: str, number: Number) -> str:
-    asked = f"The link asks for {number.label} = {widgets.literal(text[:20])}"
-    return f"{asked}; it can be 1 to {number.most:,}, and is {number.first} here."
+    return f"{_asked(number.label, text)}; it can be 1 to {number.most:,}, and is {number.first} here."
+
+
+def _asked(label: str, text: str) -> str:
+    return f"The link asks for {label} = {widgets.literal(text[:20])}"
 
 
 def _is_count(text: str) -> bool:
@@ -158,8 +166,6 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
     """The diagram; a click on it, or the slider below it, lights the path of one group."""
     g = convolution.groups
     options = ["all", *map(str, range(1, g + 1))]
-    if st.session_state.get("light") not in options and st.query_params.get("light") not in options:
-        st.session_state.light = "all"
 
     def light() -> None:
         if point := widgets.clicked("partition"):
@@ -168,7 +174,7 @@ def draw_partition(convolution: Convolution, cost: Cost) -> None:
 
     place = widgets.room("partition")
     if g > 1:
-        st.select_slider("Light the path of one group", options, key="light", bind="query-params")
+        widgets.choose("Light the path of one group", options, key="light", look="slider")
     lit = None if g == 1 or st.session_state.light == "all" else int(st.session_state.light) - 1
     with place:
         chart = partition.chart(convolution, cost, lit)
@@ -221,7 +227,7 @@ def draw_proof(convolution: Convolution) -> None:
     """Which outputs answer when one input channel is disturbed."""
     left, right = st.columns([2, 3], gap="large")
     with left:
-        layers = st.segmented_control("Layers", [1, 2], default=1, required=True, key="layers", bind="query-params")
+        layers = widgets.choose("Layers", [1, 2], key="layers", look="row")
         shuffle = st.toggle("Shuffle channels in between", key="shuffle", bind="query-params", disabled=layers == 1)
         response, matches, part = proof(convolution, layers, shuffle and layers > 1)
         g, outputs = part.groups, part.out_channels
