@@ -113,6 +113,8 @@ def named_picture(name: str) -> Picture:
 
 
 def _choose_picture() -> Picture:
+    if going_back.has_gone_back() and gallery.KEY in st.query_params:
+        st.session_state.source = "Sample"  # what is shown is what the address names
     source = st.segmented_control(
         "Picture",
         ["Sample", "Upload", "Camera"],

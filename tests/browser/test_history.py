@@ -5,10 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from attention import views
+from attention import images, views
 from tests.browser.dashboard import PAGES
 from tests.browser.test_journey import asked, main, sidebar
 
+SAMPLE = images.samples()[0].path
 TWO = ("overview", "cbam")
 
 
@@ -198,6 +199,31 @@ def test_what_a_part_of_a_page_asks_for_after_a_click_that_leaves_the_page_does_
     page.wait_for_timeout(1000)
     visitor.settle()
     expect(main(page).get_by_role("heading", level=2).first).to_be_visible()
+
+
+def test_back_shows_the_picture_that_its_address_names_and_keeps_what_was_uploaded(visit, server):
+    visitor = visit(server)
+    page, heading = visitor.page, main(visitor.page).get_by_role("heading", level=1)
+    source, seen = sidebar(page).locator(".st-key-source"), sidebar(page).get_by_test_id("stImage").last
+    file = {"name": "my own.png", "mimeType": "image/png", "buffer": SAMPLE.read_bytes()}
+    visitor.open("/cbam?network=cbam&picture=Cat")
+    title = heading.inner_text()
+    page.get_by_test_id("stSidebarNav").locator(f"a[href$='{PAGES['models']}']").click()
+    expect(heading).not_to_have_text(title)
+    visitor.settle()
+    source.get_by_text("Upload", exact=True).click()
+    sidebar(page).locator(".st-key-upload input[type=file]").set_input_files(file)
+    expect(seen).to_contain_text("my own.png")
+    visitor.settle()
+    while "/cbam" not in page.url:
+        page.go_back()
+        visitor.settle()
+    expect(heading).to_have_text(title)
+    expect(seen).to_contain_text("Cat")
+    visitor.settle()
+    assert asked(page)["picture"] == "Cat"
+    source.get_by_text("Upload", exact=True).click()
+    expect(seen).to_contain_text("my own.png")
 
 
 def test_each_step_of_a_lesson_is_a_step_of_the_history(visit, server):
