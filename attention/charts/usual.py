@@ -44,8 +44,12 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     return f"{called} lets no {word} through {MORE_THAN_ANY}{farthest}."
 
 
-def details(found: AgainstUsual, kind: Kind) -> str:
-    """What the headline leaves out: by how much, what a grey card has, how far from usual the whole gate is."""
+def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
+    """What the headline leaves out: by how much, what a grey card has, how far from usual the whole gate is.
+
+    Where a map is not `placed`, its headline names no place that it is most open at, and a grey card is not held
+    against one.
+    """
     place, above = found.most_opened
     far = (
         f"As a whole it lies {small(found.distances[0])} from what is usual (root mean square), farther than for "
@@ -60,7 +64,7 @@ def details(found: AgainstUsual, kind: Kind) -> str:
     if found.values.ndim == 2:
         card = "is most open there too" if found.grey_same_place else f"is most open at the {grey}"
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
-        return f"For a grey card it {card}.{more} {far}"
+        return f"{f'For a grey card it {card}.' * placed}{more} {far}".strip()
     card = "it is too" if found.grey_same_place else f"{word} {grey} is"
     least = f"{fixed(found.values[shut])}, usually {fixed(found.usual[shut])}"
     below = f"Most below its usual gate is {word} {shut}: {least}. " * bool(found.difference[shut] < 0)

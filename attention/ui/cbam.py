@@ -55,7 +55,8 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     seen = analysis.map_stats(spatial_gate(block).values[0])
     numbers = f"Its gates run from {fixed(seen.minimum)} to {fixed(seen.maximum)}, {fixed(seen.mean)} on average."
     against = found.get((block.name, SPATIAL))
-    more = f" {charts.details(against, SPATIAL)}" if against else ""
+    placed = not seen.nearly_shut and not seen.nearly_constant
+    more = f" {charts.details(against, SPATIAL, placed=placed)}" if against else ""
     if seen.nearly_shut:
         return f"{called} is nearly shut everywhere: little of the features gets through.", numbers + more
     if seen.nearly_constant:

@@ -30,6 +30,7 @@ PLACES = tuple(name for row in NINTHS for name in row)
 BESIDE = ("se", "cbam")
 """Networks that were trained alike, but for their gates."""
 SEVEN, ONE = "7 × 7, as it was trained", "1 × 1, of the same weights"
+ALIKE = "neither, they are alike"
 
 
 def _poolings(lesson: Gated) -> Step:
@@ -136,9 +137,10 @@ def _equation(lesson: Gated) -> str:
 def _sizes(lesson: Gated) -> Step:
     maps = both_sizes(lesson.spatial_steps)
     rough = {name: float(np.abs(np.diff(values)).mean()) for name, values in maps.items()}
-    smooth = min(rough, key=lambda name: rough[name])
+    alike = len({fixed(value, 4) for value in rough.values()}) == 1
+    smooth = ALIKE if alike else min(rough, key=lambda name: rough[name])
     figure = map_grid([gate_map(name, values.astype(np.float64)) for name, values in maps.items()])
-    changes = "; ".join(f"{name}: {fixed(value, 4)}" for name, value in rough.items())
+    changes, told = "; ".join(f"{name}: {fixed(value, 4)}" for name, value in rough.items()), ", so alike" * alike
     chart = Chart("sizes", figure, f"Neighbours in a row differ by {changes}.", table=by_place(maps))
     return Step(
         "The paper found 7 × 7 best; some write 1 × 1, which judges each place alone. No 1 × 1 was trained here: this "
@@ -148,9 +150,9 @@ def _sizes(lesson: Gated) -> Step:
         f"`{_gate_name(lesson)}`" + "; each is normalised as in that block" * lesson.spatial_steps.normalised + ".",
         Prediction(
             "Which map is smoother, with smaller steps from a place to the next?",
-            (SEVEN, ONE),
+            (SEVEN, ONE, ALIKE),
             smooth,
-            f"From a place to the next in its row the gate changes on average by: {changes}.",
+            f"From a place to the next in its row the gate changes on average by: {changes}{told}.",
         ),
         lambda: widgets.show(spatial.spatial_pooling(lesson.spatial_steps)),
     )
