@@ -12,7 +12,7 @@ from attention.analysis import Block
 from attention.charts import explorable, spatial
 from attention.charts.chart import Chart
 from attention.observe import Observation
-from attention.records import ChannelSteps, Floats, Gate, SpatialSteps
+from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, owner_of
 from attention.ui import widgets
 from attention.ui.exploring import explore
 from attention.ui.lessons.steps import OtherFormError, Prediction, Step, go_through
@@ -25,6 +25,8 @@ flowchart LR
 OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Choose another block below."
 EASY_SIDES, MOST_CHANNELS = range(14, 41), 256
 """A lesson opens on a block whose maps show the picture, by their shorter side, and whose cells can be told apart."""
+MOST_ASKED = 8
+"""Each costs a pass."""
 BEFORE, AFTER = "before the shortcut is added", "after the shortcut is added"
 
 
@@ -126,9 +128,43 @@ def choose(observation: Observation, blocks: Sequence[Block], page: str, label: 
 
 
 def usual_block(observation: Observation, blocks: Sequence[Block]) -> Block:
-    """The block to explain first: of those that are easy to read, the one whose gates vary most."""
-    easy = {block.name: block for block in blocks if _is_easy(block)} or {block.name: block for block in blocks}
-    return easy[analysis.most_varied({name: easy[name].gates for name in easy}, observation.card.gate_health)]
+    """The block to explain first, one whose inner steps can be shown: of those that are easy to read the one whose
+    gates vary most, or the next. Blocks of a form that has failed are not asked, and no more than `MOST_ASKED`."""
+    ranked, failed = _ranked(observation, blocks), list[object]()
+    for block in ranked:
+        form = _form(observation, block)
+        if form in failed:
+            continue
+        if _is_shown(observation, block):
+            return block
+        failed.append(form)
+        if len(failed) == MOST_ASKED:
+            break
+    return ranked[0]
+
+
+def _ranked(observation: Observation, blocks: Sequence[Block]) -> list[Block]:
+    """Those that are easy to read before the others, and of each the more varied before the less."""
+    left, ranked = list(blocks), list[Block]()
+    while left:
+        gates = {block.name: block.gates for block in filter(_is_easy, left)}
+        most = analysis.most_varied(gates or {block.name: block.gates for block in left}, observation.card.gate_health)
+        ranked.append(next(block for block in left if block.name == most))
+        left.remove(ranked[-1])
+    return ranked
+
+
+def _form(observation: Observation, block: Block) -> object:
+    """The same for blocks that are built alike; where one module applies several gates, its own for each."""
+    modules = dict(observation.network.module.named_modules())
+    kinds = [type(modules.get(owner_of(gate.name))) for gate in block.gates if "#" not in gate.name]
+    return [(gate.kind, gate.activation) for gate in block.gates], kinds or block.name
+
+
+def _is_shown(observation: Observation, block: Block) -> bool:
+    """Whether the inner steps of its channel gate, and of its spatial gate where it has one, can be shown."""
+    channel, spatial = (gate and observation.steps(gate.name) for gate in (block.channel, block.spatial))
+    return isinstance(channel, ChannelSteps) and (block.spatial is None or isinstance(spatial, SpatialSteps))
 
 
 def _is_easy(block: Block) -> bool:
