@@ -27,7 +27,7 @@ class Turning(Twice):
     """One of a hyperbolic tangent, which turns signs."""
 
     def forward(self, features: Tensor) -> Tensor:
-        return features * torch.tanh(3 * self.gate(features))[:, :, None, None]
+        return features * torch.tanh(self.gate(features))[:, :, None, None]
 
 
 class Chain(nn.Module):

@@ -1,21 +1,26 @@
 """What is said of gates that leave 0 to 1, and of CBAM's gates in every order."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from attention import analysis
 from attention.analysis import Block
 from attention.analysis.usual import AgainstUsual
+from attention.charts import gates, signs, spatial
 from attention.kinds import SPATIAL
 from attention.layers import CBAM, SE
 from attention.records import Gate
-from attention.ui import cbam
+from attention.report import observation
+from attention.ui import cbam, overview
 from attention.ui.lessons import cbam as lesson_cbam
 from attention.ui.lessons import gated
-from tests.signed import Twice, seen
+from attention.ui.lessons import se as lesson_se
+from tests.signed import Turning, Twice, seen
 
 
 def gate(values, kind="channel", activation="sigmoid", name="a"):
@@ -62,3 +67,88 @@ def test_a_lesson_opens_on_a_block_that_it_can_show(other):
     assert shown.name == "blocks.1" and gated.Gated(one, shown).steps
     none = seen(Twice(16), Twice(16))
     assert gated.usual_block(none, none.blocks) in none.blocks
+
+
+SIGNED = [0.489, -0.527, 0.05, -0.08, 0.2, -0.3]
+
+
+@pytest.mark.parametrize(
+    ("activation", "values", "said"),
+    [
+        ("tanh", [-0.5, 0.4], "between −1 and 1"),
+        ("tanh", [0.1, 0.4], "between −1 and 1"),
+        ("sigmoid", [0.1, 0.4], "between 0 and 1"),
+        ("hardsigmoid", [0, 1], "between 0 and 1"),
+        ("sigmoid", [0.1, 1.4], "from 0.100 to 1.400"),
+        ("none", [-3, 0.5], "from −3.000 to 0.500"),
+    ],
+)
+def test_a_gate_is_said_to_lie_between_the_bounds_of_its_activation(activation, values, said):
+    assert signs.bounds(gate(values, activation=activation)) == said
+
+
+def test_of_negative_gates_the_one_farthest_from_0_is_the_most_open():
+    values = np.array(SIGNED, np.float32)
+    assert analysis.by_openness(values).tolist() == sorted(range(6), key=lambda channel: -abs(SIGNED[channel]))
+    assert gates.passing_in_words(gate(SIGNED, activation="tanh"), "b") == (
+        "Block b: 0 of 6 channels are let through above 0.9 in size, 2 are held below 0.1 in size; the strongest is "
+        "channel 1 at −0.527, which turns signs."
+    )
+    assert analysis.most_open_ninth(np.diag([-0.9, 0.1, 0.3])) == "upper left"
+    assert not analysis.map_stats(np.float32([[-0.5, 0.05]])).nearly_shut
+    assert analysis.map_stats(np.float32([[-0.09, 0.05]])).nearly_shut
+
+
+@pytest.mark.parametrize(
+    ("values", "what", "ends", "moves"),
+    [
+        ([0, 1], "a dial from 0 to 1", "at 0 they are shut off", "and a gate only moves them towards 0"),
+        ([-0.5, 1], "a number", "below 0 their sign is turned", "and a gate below 0 turns their sign"),
+        ([0.5, 1.5], "a number", "above 1 they grow", "and a gate above 1 moves them away from 0"),
+        (
+            [-0.5, 1.5],
+            "a number",
+            "below 0 their sign is turned, above 1 they grow",
+            "and a gate below 0 turns their sign and one above 1 moves them away from 0",
+        ),
+    ],
+)
+def test_what_a_gate_does_to_features_is_said_of_the_values_that_it_has(values, what, ends, moves):
+    told = signs.dial([np.float32([0.5]), np.float32(values)])
+    assert told[0] == what and told[1].endswith(ends)
+    assert signs.moves([np.float32(values)]) == moves
+    maps = {"a": np.eye(3, dtype=np.float32)}
+    assert f" {moves}." in spatial.features(maps, "Maps", gates=[np.float32(values)]).caption
+
+
+def test_gates_that_leave_0_to_1_are_in_no_mean_and_are_named():
+    some = [gate([0.25, 0.75], name="a"), gate([-0.5, 0.4], activation="tanh", name="b"), gate([0.5, 1.5], name="c")]
+    blocks = [SimpleNamespace(gates=[each]) for each in some]
+    one = SimpleNamespace(blocks=blocks, trace=SimpleNamespace(gates=some))
+    outside = "since they leave 0 to 1: b, −0.500 to 0.400; c, 0.500 to 1.500."
+    assert overview.headline(one) == (
+        "With this picture, 1 channel gate has a mean of 0.500; 1 would be no gate at all. Not in a mean, " + outside
+    )
+    assert observation._answer(tuple(blocks)) == (
+        "1 gate in 1 block has a mean of 0.500 over the gates; their values run from 0.25 to 0.75; 1 would be no gate "
+        "at all. Not among them, " + outside
+    )
+    one.blocks = blocks[1:2]
+    assert overview.headline(one) == "With this picture, all gates leave 0 to 1: b, −0.500 to 0.400."
+    assert signs.leaving(some[1:] * 3).endswith("; and 3 others")
+
+
+def test_the_lesson_and_the_page_say_the_bounds_and_the_openness_of_a_tanh():
+    one = seen(Turning(16))
+    lesson = gated.Gated(one, one.blocks[0])
+    assert lesson.values.min() < 0
+    sizes = np.abs(lesson.values[lesson.order])
+    assert (np.diff(sizes) <= 0).all()
+    steps = [make(lesson) for make in lesson_se.STEPS.values()]
+    told = " ".join(step.sentence for step in steps)
+    assert "between −1 and 1 by a hyperbolic tangent" in told and "between 0 and 1" not in told
+    assert "from 0 to 1" not in told and "below 0 their sign is turned" in told
+    assert "the farther from 0, the more open" in told
+    asked = steps[2].prediction
+    some = [int(option.split()[1]) for option in asked.options]
+    assert asked.right == f"channel {max(some, key=lambda channel: abs(lesson.values[channel]))}"

@@ -227,8 +227,8 @@ class MapStats:
 
     @property
     def nearly_shut(self) -> bool:
-        """Whether it lets little through anywhere: all of the map is below 0.1."""
-        return self.maximum < 0.1
+        """Whether it lets little through anywhere: all of the map is nearer to 0 than 0.1."""
+        return max(self.maximum, -self.minimum) < 0.1
 
     @property
     def nearly_constant(self) -> bool:
@@ -260,7 +260,8 @@ def ninths(values: NDArray[np.floating]) -> dict[tuple[int, int], float]:
 
 @dataclass(frozen=True)
 class ChannelStats:
-    """What one channel gate lets through: how many channels stand above 0.9 and below 0.1, and the strongest."""
+    """What one channel gate lets through: how many channels stand above 0.9 and below 0.1 in size, and the strongest:
+    a gate of −0.5 lets as much through as one of 0.5, turned round."""
 
     channels: int
     open: int
@@ -270,13 +271,23 @@ class ChannelStats:
 
 def channel_stats(gate: Floats) -> ChannelStats:
     """The summary of one picture's channel gate, (C,); of equal channels the first is named."""
-    opened, held = int((gate > 0.9).sum()), int((gate < 0.1).sum())
-    return ChannelStats(len(gate), opened, held, int(gate.argmax()))
+    size = np.abs(gate)
+    return ChannelStats(len(gate), int((size > 0.9).sum()), int((size < 0.1).sum()), int(size.argmax()))
 
 
 def by_strength(values: Floats) -> NDArray[np.intp]:
     """The channels of (C,) values, the largest first; equal ones in the order of the channels."""
     return np.argsort(-values, kind="stable")
+
+
+def by_openness(gate: Floats) -> NDArray[np.intp]:
+    """The channels of a gate (C,), the most open first: those farthest from 0, whatever their sign."""
+    return by_strength(np.abs(gate))
+
+
+def most_open_ninth(gate: NDArray[np.floating]) -> str:
+    """The ninth of a spatial gate (H, W), one of `NINTHS`, where it is farthest from 0 on average."""
+    return highest_ninth(np.abs(gate))[0]
 
 
 def _parent(gate: Gate) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from attention.analysis.gates import Block, channel_view, highest_ninth, map_stats, profiles, spatial_view
+from attention.analysis.gates import Block, channel_view, highest_ninth, most_open_ninth, profiles, spatial_view
 from attention.analysis.health import CONSTANT
 from attention.kinds import Kind
 from attention.records import Doubles, Floats
@@ -131,4 +131,4 @@ def _highest(difference: Doubles) -> tuple[str, float]:
 
 def most_open(values: Floats) -> str:
     """Where a gate is most open: the ninth of a map (H, W), one of `NINTHS`, or the number of a channel."""
-    return map_stats(values).place if values.ndim == 2 else str(int(values.argmax()))
+    return most_open_ninth(values) if values.ndim == 2 else str(int(np.abs(values).argmax()))

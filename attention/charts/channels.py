@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attention import analysis
-from attention.analysis import by_strength
+from attention.analysis import by_openness, by_strength
 from attention.charts import network, overlay
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, GATE, NULL, on_scale
@@ -42,8 +42,8 @@ _FONT = {"size": 15}
 def drawn_channels(values: Floats, *, by_size: bool) -> Channels:
     """The channels that the bars show, in their order: all of them by number or by size, or the largest of many."""
     if len(values) > MOST_BARS:
-        return by_strength(values)[:TOP_BARS]
-    return by_strength(values) if by_size else np.arange(len(values))
+        return by_openness(values)[:TOP_BARS]
+    return by_openness(values) if by_size else np.arange(len(values))
 
 
 def gate_bars(values: Floats, channels: Channels, chosen: int) -> go.Figure:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from attention import analysis
-from attention.charts import channels, overlay, spatial
+from attention.charts import channels, overlay, signs, spatial
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.overlay import UNIT, Scale, own_range
 from attention.numbers import amount, extent, fixed
@@ -54,7 +54,7 @@ def map_on_picture(
     laid = overlay.overlay(
         picture, values, box, colour_map=style.colour_map, scale=style.scale(values), opacity=opacity
     )
-    place, (height, width) = analysis.map_stats(values).place, values.shape
+    place, (height, width) = analysis.most_open_ninth(values), values.shape
     return Chart(
         key,
         laid,
@@ -107,6 +107,7 @@ def channel_bars(gate: Gate, key: str, finding: str, chosen: int, *, by_size: bo
     order = channels.drawn_channels(values, by_size=by_size)
     all_drawn = len(order) == len(values)
     caption = f"Height and colour are the gate, 0 (pale) to 1 (deep); here {extent(values)}. Channels count from 0."
+    caption += signs.size_note(values)
     some = "" if all_drawn else f"The {len(order):,} most open of {amount(len(values), 'channel')}. "
     table: Columns = {"channel": range(len(values)), "gate": values}
     bars = channels.gate_bars(values, order, chosen)
@@ -137,13 +138,15 @@ def passing_in_words(gate: Gate, name: str) -> str:
     if np.ptp(gate.values) == 0:
         called = analysis.block_called(name, first=True)
         return f"{called} has the same gate for {amount(found.channels, 'channel')}, {fixed(gate.minimum)}."
+    size = signs.in_size(gate.values)
     ends = (
-        f"{found.open:,} of {amount(found.channels, 'channel')} {_is_or_are(found.open)} let through above 0.9, "
-        f"{found.held:,} {_is_or_are(found.held)} held below 0.1"
+        f"{found.open:,} of {amount(found.channels, 'channel')} {_is_or_are(found.open)} let through above 0.9{size}, "
+        f"{found.held:,} {_is_or_are(found.held)} held below 0.1{size}"
     )
     if not found.open and not found.held:
-        ends = f"all {found.channels:,} channels lie between 0.1 and 0.9"
-    strongest = f"the strongest is channel {found.strongest} at {fixed(gate.values[0, found.strongest])}"
+        ends = f"all {found.channels:,} channels lie between 0.1 and 0.9{size}"
+    value = gate.values[0, found.strongest]
+    strongest = f"the strongest is channel {found.strongest} at {fixed(value)}{signs.turned(value)}"
     return f"{analysis.block_called(name, first=True)}: {ends}; {strongest}."
 
 

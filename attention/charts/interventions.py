@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from attention.analysis import by_strength
+from attention.analysis import by_openness
 from attention.analysis.evidence import INTERVAL, OverPictures, Test
 from attention.charts.channels import MOST_BARS, SOLID, TOP_BARS, channel_ticks
 from attention.charts.chart import Chart
@@ -32,7 +32,7 @@ def drawn_channels(before: Floats, chosen: Sequence[int]) -> np.ndarray:
     """The channels that have a bar: all, or of many the most open and the chosen ones."""
     if len(before) <= MOST_BARS:
         return np.arange(len(before))
-    return np.union1d(by_strength(before)[:TOP_BARS], np.asarray(chosen, int))
+    return np.union1d(by_openness(before)[:TOP_BARS], np.asarray(chosen, int))
 
 
 def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[int]) -> go.Figure:

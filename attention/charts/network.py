@@ -38,7 +38,8 @@ def openness(blocks: Sequence[Block]) -> Chart:
     """Every gate of a pass as a box over its values, in depth order."""
     gates = [(block.name, gate) for block in blocks for gate in block.gates]
     names, means = [gate.name for _, gate in gates], [float(gate.values.mean()) for _, gate in gates]
-    least, most = names[int(np.argmin(means))], names[int(np.argmax(means))]
+    sizes = [float(np.abs(gate.values).mean()) for _, gate in gates]  # -1 passes on as much as 1
+    least, most = names[int(np.argmin(sizes))], names[int(np.argmax(sizes))]
     return Chart(
         "gates",
         boxes(analysis.gate_titles([gate for _, gate in gates]), [np.ravel(gate.values[0]) for _, gate in gates]),

@@ -27,6 +27,7 @@ from attention.charts.colours import (
     on_scale,
 )
 from attention.charts.overlay import Scale, own_range
+from attention.charts.signs import moves
 from attention.numbers import amount, extent, fixed
 from attention.records import ChannelSteps, Floats, SpatialSteps
 
@@ -110,7 +111,7 @@ def profile(values: Floats, side: str) -> go.Figure:
 def derivation(steps: SpatialSteps, gate: Floats) -> Chart:
     """The paper's figure with this picture's numbers: features, pooled maps, kernel, and the gate (H, W), 0 to 1."""
     channels, size = steps.before.shape[1], steps.kernel.shape[-1]
-    row, column = np.unravel_index(int(gate.argmax()), gate.shape)
+    row, column = np.unravel_index(int(np.abs(gate).argmax()), gate.shape)
     pooled = " and ".join(f"{name} {fixed(values[0, row, column])}" for name, values in steps.pooled.items())
     return Chart(
         "derivation",
@@ -152,9 +153,9 @@ def _derivation_maps(steps: SpatialSteps, gate: Floats) -> dict[str, Floats]:
     return {**features, **pooled, **kernels, "spatial gate": gate}
 
 
-def features(maps: dict[str, Floats], what: str, *, gated: bool = True) -> Chart:
-    """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words. Where they are `gated`,
-    what a gate does to them is said."""
+def features(maps: dict[str, Floats], what: str, *, gates: Sequence[Floats] | None = ()) -> Chart:
+    """Feature maps (H, W) side by side by title, on one grey scale; `what` they are, in words. What the `gates` that
+    they meet do to them is said, one from 0 to 1 where none are given; nothing where there are none."""
     scale = own_range(np.concatenate([values.ravel() for values in maps.values()]))
     alike = len({values.shape for values in maps.values()}) == 1
     panels = _side_by_side([(title, values, FEATURES, scale) for title, values in maps.items()])
@@ -165,7 +166,7 @@ def features(maps: dict[str, Floats], what: str, *, gated: bool = True) -> Chart
         figure,
         "; ".join(f"{name}: {extent(values)}" for name, values in maps.items()),
         f"{what}, on one scale, {fixed(scale.low)} black to {fixed(scale.high)} white."
-        + " Features are not gates: they can be negative, and a gate only moves them towards 0." * gated,
+        + ("" if gates is None else f" Features are not gates: they can be negative, {moves(gates)}."),
         table=by_place(maps) if alike else by_map(maps),
     )
 

@@ -38,6 +38,8 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
         return f"{called} is most open at the {own}, {others} With this picture {more}."
     own, usual = (fixed(gate[int(place)]) for gate in (found.values, found.usual))
     word, gates = _element(kind), f"{own} with this picture, {usual} on average with others"
+    if min(found.values.min(), found.usual.min()) < 0:  # above may be nearer to 0, and so less open
+        return f"{called} is most above its usual gate at {word} {place}: it is {gates}."
     if found.opens_more:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
     farthest = f"; farthest above its mean is {word} {place}, {gates}" * (above > 0)

@@ -8,7 +8,7 @@ import numpy as np
 from attention import analysis, images
 from attention.analysis import Block
 from attention.analysis.usual import AgainstUsual, View
-from attention.charts import colours, gates, network, overlay, usual
+from attention.charts import colours, gates, network, overlay, signs, usual
 from attention.charts.chart import Chart, Columns
 from attention.kinds import KINDS
 from attention.numbers import amount, fixed, in_attention, span
@@ -57,12 +57,19 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     every = [gate for block in blocks for gate in block.gates]
     if not every:
         return "This pass applied no gates."
-    means = [float(gate.values.mean()) for gate in every]
-    low, high = (min(gate.minimum for gate in every), max(gate.maximum for gate in every))
-    neutral = "; 1 would be no gate at all" * all(analysis.neutral_value(gate, every) == 1 for gate in every)
+    within = [gate for gate in every if analysis.in_unit(gate.values)]
+    outside = signs.leaving(every)
+    if not within:
+        return f"All gates, {len(every)} in {amount(len(blocks), 'block')}, leave 0 to 1: {outside}."
+    count = sum(any(gate in within for gate in block.gates) for block in blocks)
+    means = [float(gate.values.mean()) for gate in within]
+    low, high = (min(gate.minimum for gate in within), max(gate.maximum for gate in within))
+    neutral = "; 1 would be no gate at all" * all(analysis.neutral_value(gate, every) == 1 for gate in within)
     return (
-        f"{amount(len(every), 'gate')} in {amount(len(blocks), 'block')} {'has' if len(every) == 1 else 'have'} a mean "
+        f"{amount(len(within), 'gate')} in {amount(count, 'block')} {'has' if len(within) == 1 else 'have'} a mean "
         f"of {fixed(np.mean(means))} over the gates; their values run from {span(low, high)}{neutral}."
+        + f" Not among them, since they leave 0 to 1: {outside}."
+        * bool(outside)
     )
 
 
@@ -94,7 +101,7 @@ def _blocks(observation: Observation, found: Mapping[View, AgainstUsual]) -> Ite
         items += [gates.profile(gate, side) for side, gate in analysis.profiles(block).items()]
         if gate := analysis.channel_view(block):
             finding = gates.passing_in_words(gate, block.title)
-            strongest = int(gate.values[0].argmax())
+            strongest = int(np.abs(gate.values[0]).argmax())
             items += gates.channel_bars(gate, f"channels-{gate.name}", finding, strongest)
         if len(items) == 1:
             items += [gates.cells(gate, gate.name, f"{gate.name}, a {gate.kind} gate") for gate in block.gates]

@@ -4,12 +4,13 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis
 from attention.analysis import Block
-from attention.charts import gates, spatial
+from attention.charts import gates, signs, spatial
 from attention.charts import usual as charts
 from attention.charts.chart import by_map, by_place
 from attention.charts.colours import SPATIAL_GATE
@@ -63,7 +64,9 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
         return f"{called} is nearly constant: it says little about the picture.", numbers + more
     if against:
         return charts.headline(against, name, SPATIAL), numbers + more
-    return f"{called} is most open at the {seen.place}, in the mean of that ninth.", numbers
+    place = analysis.most_open_ninth(spatial_gate(block).values[0])
+    size = " size" * (seen.minimum < 0)
+    return f"{called} is most open at the {place}, in the mean{size} of that ninth.", numbers
 
 
 def say_health(observation: Observation, block: Block) -> None:
@@ -223,7 +226,7 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         f"**1 Features** {symbol}: {channels:,} channels{weighed}; here those of the largest values.",
         "**2 Pool**: each place keeps the mean of its channels and the largest of them.",
         f"**3 Kernel**, {size} × {size}, learned: red weights add a pooled value to the answer, blue ones take it off.",
-        f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed between 0 and 1.",
+        f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed {signs.bounds(gate)}.",
     )
     for place, sentence in zip(st.columns(4, gap="medium"), sentences, strict=True):
         widgets.say(sentence, sentence.split("**")[1], at=place)
@@ -244,15 +247,15 @@ def _draw_channel(observation: Observation, block: Block) -> None:
     gate = block.channel.values[0]
     widgets.say(
         "One small network, the MLP, reads the mean of every channel and, once more, the maximum of every channel. "
-        "Its two answers are summed and squashed between 0 and 1: a gate for each channel.",
+        f"Its two answers are summed and squashed {signs.bounds(block.channel)}: a gate for each channel.",
         "branches",
     )
     where = f"{observation.choice.key} {block.name}"
-    channel = widgets.choose_channel(where, len(gate), int(gate.argmax()), key="unit", width=140)
+    channel = widgets.choose_channel(where, len(gate), int(np.abs(gate).argmax()), key="unit", width=140)
     widgets.show(spatial.branches(steps, gate, channel))
     st.latex(r"M_c = \sigma\big(\mathrm{MLP}(\mathrm{AvgPool}(F)) + \mathrm{MLP}(\mathrm{MaxPool}(F))\big)")
     st.latex(numbers_of_channel(steps, gate, channel))
-    st.caption("σ is the sigmoid.")
+    st.caption(f"σ is the {signs.activation(block.channel)}.")
 
 
 def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
@@ -270,10 +273,10 @@ def _draw_features(observation: Observation, block: Block) -> None:
         st.info("This gate is not of CBAM's form: the features before and after it are not at hand.")
         return
     what = widgets.choose("Shown", AVERAGED, key="shown", look="row")
-    channel = int(block.channel.values[0].argmax()) if block.channel else 0
+    channel = int(np.abs(block.channel.values[0]).argmax()) if block.channel else 0
     maps = {name: values.mean(0) if what == AVERAGED[0] else values[channel] for name, values in stages.items()}
     which = "The mean over all channels" if what == AVERAGED[0] else f"Channel {channel}"
-    widgets.show(spatial.features(maps, which))
+    widgets.show(spatial.features(maps, which, gates=[gate.values for gate in block.gates]))
 
 
 def _draw_code() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.charts import channels, explorable, gates, overlay
+from attention.charts import channels, explorable, gates, overlay, signs
 from attention.charts import usual as charts
 from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import FEATURE_ENDS
@@ -26,7 +26,11 @@ from attention.ui.exploring import explore
 
 ORDERS = ["Sorted", "By channel"]
 SYMBOL = {"average": r"z^\mathrm{avg}", "max": r"z^\mathrm{max}"}
-SQUASH = {"sigmoid": ("sigmoid σ", r"\sigma"), "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}")}
+SQUASH = {
+    "sigmoid": ("sigmoid σ", r"\sigma"),
+    "tanh": ("hyperbolic tangent", r"\tanh"),
+    "hardsigmoid": ("hard sigmoid", r"\mathrm{hardsigmoid}"),
+}
 """What turns a sum into a gate, in words and in an equation."""
 MAPS = 4
 MAP_SIDE = 240
@@ -97,7 +101,7 @@ def choose(observation: Observation, gates: dict[str, Gate], block: str) -> Chan
     with st.container(horizontal=True):
         order = widgets.choose("Order", ORDERS, key="order", look="row")
         channel = widgets.choose_channel(
-            f"{observation.choice.key} {block}", len(values), int(values.argmax()), key="channel", width=140
+            f"{observation.choice.key} {block}", len(values), int(np.abs(values).argmax()), key="channel", width=140
         )
     selection = ChannelSelection(observation, gates, block, channel, order == "Sorted")
     with notes:
@@ -235,9 +239,9 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
     st.subheader("2. Excite", anchor=False)
     widgets.say(
         f"Two small layers look at all {len(values):,} numbers at once: {len(values):,} → {hidden} hidden units → "
-        f"{len(values):,}. The {squash[0]} turns each result into a gate between 0 and 1. (The equation leaves biases "
-        "out, as the papers' do. SE's authors removed them in the experiments whose table stands under “Reduction "
-        "ratio”; this project's own blocks have them.)",
+        f"{len(values):,}. The {squash[0]} turns each result into a gate {signs.bounds(selection.gate)}. (The equation "
+        "leaves biases out, as the papers' do. SE's authors removed them in the experiments whose table stands under "
+        "“Reduction ratio”; this project's own blocks have them.)",
         "excite",
     )
     for branch, units in steps.hidden.items():
@@ -251,7 +255,7 @@ def _draw_excite(selection: ChannelSelection, steps: ChannelSteps) -> None:
 
 
 def _draw_reweight(selection: ChannelSelection, steps: ChannelSteps) -> None:
-    c, order = selection.channel, analysis.by_strength(selection.values)
+    c, order = selection.channel, analysis.by_openness(selection.values)
     st.subheader("3. Reweight", anchor=False)
     widgets.say("Each channel's map is multiplied by its gate.", "reweight")
     groups = {"Most open": order[:MAPS].tolist(), "Most closed": order[::-1][:MAPS].tolist()}

@@ -7,7 +7,7 @@ import streamlit as st
 
 from attention import analysis, images
 from attention.analysis import Block
-from attention.charts import colours, overlay
+from attention.charts import colours, overlay, signs
 from attention.charts import gates as charts
 from attention.charts.chart import by_map
 from attention.kinds import KINDS
@@ -43,10 +43,11 @@ def draw_network(observation: Observation) -> None:
 def draw_gate(observation: Observation) -> None:
     """What a gate is, by one block of this network with this picture, where one has the papers' form."""
     blocks = [block for block in observation.blocks if block.channel]
+    what, ends = signs.dial(gate.values for gate in observation.trace.gates)
     widgets.say(
-        "**A gate is a dial from 0 to 1 that multiplies features**, the numbers that the network has found in the "
-        "picture: at 1 they pass unchanged, at 0 they are shut off. A channel gate has a dial for each kind of "
-        "feature, a spatial gate one for each place.",
+        f"**A gate is {what} that multiplies features**, the numbers that the network has found in the picture: {ends}"
+        f". A channel gate has {'a dial' if 'dial' in what else 'one'} for each kind of feature, a spatial gate one "
+        "for each place.",
         "gate",
     )
     if blocks:
@@ -93,14 +94,19 @@ def _draw_cost(observation: Observation) -> None:
 
 def headline(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
-    means: list[str] = []
-    for name in dict.fromkeys(kind.plural for kind in KINDS.values()):
-        if gates := [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].plural == name]:
-            name = name if len(gates) > 1 else name.replace("gates", "gate")
-            means.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
     every = observation.trace.gates
-    one = all(analysis.neutral_value(gate, every) == 1 for gate in every)
-    return f"With this picture, {' and '.join(means)}{'; 1 would be no gate at all' * one}."
+    within = [gate for gate in every if analysis.in_unit(gate.values)]
+    said, outside = [], signs.leaving(gate for block in observation.blocks for gate in block.gates)
+    for name in dict.fromkeys(kind.plural for kind in KINDS.values()):
+        of_kind = [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].plural == name]
+        if gates := [gate for gate in of_kind if analysis.in_unit(gate.values)]:
+            name = name if len(gates) > 1 else name.replace("gates", "gate")
+            said.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
+    one = all(analysis.neutral_value(gate, every) == 1 for gate in within)
+    if not said:
+        return f"With this picture, all gates leave 0 to 1: {outside}."
+    left_out = f" Not in a mean, since they leave 0 to 1: {outside}." * bool(outside)
+    return f"With this picture, {' and '.join(said)}{'; 1 would be no gate at all' * one}.{left_out}"
 
 
 def scale(observation: Observation) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from attention import analysis
 from attention.analysis.gates import NINTHS, ninths
-from attention.charts import comparing, explorable, gates, overlay, spatial
+from attention.charts import comparing, explorable, gates, overlay, signs, spatial
 from attention.charts.chart import Chart, by_place
 from attention.charts.survey_figures import gate_map, map_grid
 from attention.models import zoo
@@ -50,7 +50,7 @@ def _shared_mlp(lesson: Gated) -> Step:
     total = fixed(sum(branches))
     return Step(
         "The same small network, with the same weights, reads the means and then the largest values; its two answers "
-        f"are added and pressed between 0 and 1. For channel {channel}: {added} = {total}, gate "
+        f"are added and pressed {signs.bounds(lesson.gate)}. For channel {channel}: {added} = {total}, gate "
         f"**{fixed(values[channel])}**.",
         lambda: widgets.show(spatial.branches(inner, values, channel)),
         rf"`{lesson.gate.name}`: $M_c = \sigma(\mathrm{{MLP}}(\mathrm{{AvgPool}}(F)) + "
@@ -74,11 +74,11 @@ def _gate_name(lesson: Gated) -> str:
 
 
 def _guess(lesson: Gated) -> Step:
-    found, seen, gate = analysis.map_stats(lesson.map), lesson.observation, lesson.block.spatial
+    found, seen, gate = analysis.map_stats(np.abs(lesson.map)), lesson.observation, lesson.block.spatial
     assert gate
     near = PLACES.index(found.place)
     options = tuple(PLACES[place] for place in sorted({near, (near + 2) % 9, (near + 4) % 9, (near + 7) % 9}))
-    (_, brightest), *rest = sorted(ninths(lesson.map).items(), key=lambda each: -each[1])
+    (_, brightest), *rest = sorted(ninths(np.abs(lesson.map)).items(), key=lambda each: -each[1])
     near_it = f"next is the {NINTHS[rest[0][0][0]][rest[0][0][1]]}, {fixed(rest[0][1])}; " if rest else ""
     answer = gates.map_on_picture(seen, gate, "guessed_map", "The spatial gate", side=300)
     return Step(
@@ -108,10 +108,12 @@ def _narrow(chart: Chart) -> None:
 def _kernel(lesson: Gated) -> Step:
     inner = lesson.spatial_steps
     size, count = inner.kernel.shape[-1], inner.kernel.size
-    chart = spatial.derivation(inner, lesson.map)
+    chart, gate = spatial.derivation(inner, lesson.map), lesson.block.spatial
+    assert gate
     return Step(
         f"A place is judged with its neighbours: a window of {size} × {size} places on both maps is multiplied by "
-        f"{count} learned weights, the products are added, and the sum is {_normalised(inner)}pressed between 0 and 1.",
+        f"{count} learned weights, the products are added, and the sum is {_normalised(inner)}pressed "
+        f"{signs.bounds(gate)}.",
         lambda: widgets.show(chart),
         _equation(lesson),
     )
@@ -198,8 +200,8 @@ def _reweight(lesson: Gated) -> Step:
     count, height, width = inner.before.shape[1:]
     return Step(
         f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate was "
-        "over the places. Where the map is low, features come closer to 0.",
-        lambda: widgets.show(spatial.features(maps, "The mean over all channels")),
+        "over the places. Where the map is near 0, features come closer to 0.",
+        lambda: widgets.show(spatial.features(maps, "The mean over all channels", gates=[lesson.map])),
         f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); $F'' = M_s F'$.",
     )
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from attention import analysis
 from attention.analysis import Block
-from attention.charts import explorable, spatial
+from attention.charts import explorable, signs, spatial
 from attention.charts.chart import Chart
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, owner_of
@@ -61,7 +61,7 @@ class Gated:
     @cached_property
     def order(self) -> list[int]:
         """The channels, the most open first."""
-        return analysis.by_strength(self.values).tolist()
+        return analysis.by_openness(self.values).tolist()
 
     @cached_property
     def steps(self) -> ChannelSteps:
@@ -176,9 +176,9 @@ def dial(gated: Gated) -> Step:
     """What a gate is."""
     steps, both = gated.steps, gated.block.spatial is not None
     what = " One dial for each channel, then one for each place." if both else " Here each channel has one."
+    dial, ends = signs.dial(gate.values for gate in gated.block.gates)
     return Step(
-        "A gate is a dial from 0 to 1 that multiplies features: at 1 they pass unchanged, at 0 they are shut off."
-        + what,
+        f"A gate is {dial} that multiplies features: {ends}.{what}",
         lambda: widgets.show(dials(gated, steps)),
         f"`{gated.block.name}`: after = features × gate.",
     )

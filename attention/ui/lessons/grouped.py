@@ -128,7 +128,7 @@ def _kernel(lesson: Lesson) -> Step:
         f"output {best}": seen.output[best]
     }
     what = f"{len(loud)} of the {reads} channels" if reads > 1 else "The one channel"
-    chart = spatial.features(maps, f"{what} that kernel {best} reads, and the channel that it makes", gated=False)
+    chart = spatial.features(maps, f"{what} that kernel {best} reads, and the channel that it makes", gates=None)
     return Step(
         f"A kernel is a small stack of weights, {h1} × {w1} for each input channel that it reads. It slides over "
         f"the maps; at each place it adds up {h1} · {w1} · {reads} = {h1 * w1 * reads:,} products, and writes one "

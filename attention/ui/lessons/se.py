@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from attention import changes, numbers
-from attention.charts import channels, gates, spatial
+from attention.charts import channels, gates, signs, spatial
 from attention.charts.chart import Chart, Columns
 from attention.numbers import attention_share, extent, fixed, signed
 from attention.observe import Picture
@@ -37,12 +37,14 @@ def _features(lesson: Gated) -> Step:
 
 def channels_shown(lesson: Gated, some: list[int]) -> Chart:
     """The maps of some channels before the gate, side by side."""
-    return spatial.features({f"channel {each}": lesson.steps.before[0, each] for each in some}, "Four channels")
+    return spatial.features(
+        {f"channel {each}": lesson.steps.before[0, each] for each in some}, "Four channels", gates=[lesson.values]
+    )
 
 
 def _guess(lesson: Gated) -> Step:
     some, values = shared.candidates(lesson.order), lesson.values
-    best = max(some, key=lambda channel: values[channel])
+    best = max(some, key=lambda channel: abs(values[channel]))
     gates_in_words = ", ".join(f"channel {channel} {fixed(values[channel])}" for channel in some)
     bars = gates.channel_bars(lesson.gate, "gate", gates.passing_in_words(lesson.gate, lesson.name), best)[0]
     return Step(
@@ -53,7 +55,7 @@ def _guess(lesson: Gated) -> Step:
             "Which of these four stays most open for this picture?",
             tuple(f"channel {channel}" for channel in some),
             f"channel {best}",
-            f"The gates are: {gates_in_words}.",
+            f"The gates are: {gates_in_words}.{signs.size_note(values)}",
         ),
         lambda: widgets.show(channels_shown(lesson, some)),
     )
@@ -132,12 +134,13 @@ def _products(lesson: Gated) -> Step:
     finding = f"The {len(products)} products of channel {channel}: {extent(products)}."
     table: Columns = {"hidden unit": range(len(products)), "product": products}
     chart = Chart("products", figure, finding, finding, table=table)
-    squash = lesson.gate.activation
+    squash = signs.activation(lesson.gate)
     bias = logit - float(products.sum())
     return Step(
-        f"A gate is a weighted sum of the hidden units, pressed between 0 and 1 by a {squash}; its weights are "
-        f"learned as in the gates of recurrent networks. For channel {channel}: products {fixed(products.sum())}, "
-        f"bias {fixed(bias)}, together {fixed(logit)}, gate **{fixed(lesson.values[channel])}**.",
+        f"A gate is a weighted sum of the hidden units, pressed {signs.bounds(lesson.gate)} by a {squash}; its "
+        f"weights are learned as in the gates of recurrent networks. For channel {channel}: products "
+        f"{fixed(products.sum())}, bias {fixed(bias)}, together {fixed(logit)}, gate "
+        f"**{fixed(lesson.values[channel])}**.",
         lambda: widgets.show(chart),
         rf"`{lesson.gate.name}`: $s_{{{channel}}} = \sigma(W_2 h + b_2)_{{{channel}}} = "
         rf"\sigma({fixed(logit)}) = {fixed(lesson.values[channel])}$; here σ is {squash}.",
@@ -158,8 +161,8 @@ def _reweight(lesson: Gated) -> Step:
     count, height, width = inner.before.shape[1:]
     return Step(
         f"Each of the {height} × {width} values of a map is multiplied by the one gate of its channel: the gate is "
-        "broadcast over the places. First the most open channel, then the most shut.",
-        lambda: widgets.show(spatial.features(maps, f"Channels {first} and {last}")),
+        f"broadcast over the places. First the most open channel, then the most shut.{signs.size_note(lesson.values)}",
+        lambda: widgets.show(spatial.features(maps, f"Channels {first} and {last}", gates=[lesson.values])),
         f"`{lesson.gate.name}`: shapes (1, {count}, {height}, {width}) × (1, {count}, 1, 1) = (1, {count}, {height}, "
         f"{width}); $x_c = s_c u_c$.",
     )
