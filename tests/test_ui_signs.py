@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attention import analysis
-from attention.analysis import Block
+from attention.analysis import Block, Order
 from attention.analysis.usual import AgainstUsual
 from attention.charts import gates, signs, spatial
 from attention.kinds import SPATIAL
@@ -152,3 +152,64 @@ def test_the_lesson_and_the_page_say_the_bounds_and_the_openness_of_a_tanh():
     asked = steps[2].prediction
     some = [int(option.split()[1]) for option in asked.options]
     assert asked.right == f"channel {max(some, key=lambda channel: abs(lesson.values[channel]))}"
+
+
+class PlacesFirst(CBAM):
+    """As a person writes it, from tensors alone; the project's own are modules."""
+
+    def forward(self, features):
+        features = features * self.spatial.gate(features)
+        return features * self.channel.gate(features)
+
+
+class Parallel(CBAM):
+    def forward(self, features):
+        return features * self.channel.gate(features) * self.spatial.gate(features)
+
+
+@pytest.mark.parametrize(
+    ("block", "spatial_first", "parallel", "reads", "dials"),
+    [
+        (CBAM(16, 4), False, False, ("F", "F'"), "One dial for each channel, then one for each place."),
+        (CBAM(16, 4, order="spatial-channel"), True, False, ("F'", "F"), "One dial for each place, then one for each"),
+        (PlacesFirst(16, 4), True, False, ("F'", "F"), "One dial for each place, then one for each channel."),
+        (Parallel(16, 4), False, True, ("F", "F"), "both read from the same features."),
+    ],
+)
+def test_two_gates_are_said_and_drawn_in_the_order_in_which_they_are_applied(
+    block, spatial_first, parallel, reads, dials
+):
+    torch.manual_seed(1)
+    for parameter in block.parameters():  # so that each gate changes what the other would read
+        nn.init.normal_(parameter)
+    one = seen(block)
+    lesson = gated.Gated(one, one.blocks[0])
+    order = lesson.order_of_gates
+    assert order == Order(spatial_first, parallel)
+    assert (order.read_by_channel, order.read_by_spatial) == reads
+    step = gated.dial(lesson)
+    assert dials in step.sentence
+    maps = [each for each in gated.dials(lesson, lesson.steps).figure.data if each.type == "heatmap"]
+    notes = gated.dials(lesson, lesson.steps).figure.layout.annotations
+    drawn = [note.text.replace("\n", " ").replace("<br>", " ") for note in notes]
+    titles = ["× spatial gate", "× channel gate"] if spatial_first else ["× channel gate", "× spatial gate"]
+    assert [" ".join(title.split()[:3]) for title in drawn if "×" in title] == titles
+    first, last = (lesson.spatial_steps, lesson.steps) if spatial_first else (lesson.steps, lesson.spatial_steps)
+    np.testing.assert_allclose(maps[0].z, first.before[0].mean(0), atol=1e-5)
+    np.testing.assert_allclose(maps[-1].z, last.after[0].mean(0), atol=1e-4)
+    stages = cbam._stages(one, one.blocks[0])
+    kinds = ["before", *(f"after the {title.split()[1]} gate" for title in titles)]
+    assert list(stages) == kinds
+    np.testing.assert_array_equal(stages[kinds[-1]], last.after[0])
+    for make, read in ((lesson_cbam._shared_mlp, reads[0]), (lesson_cbam._kernel, reads[1])):
+        assert f"AvgPool}}({read})" in make(lesson).source
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("spatial_first", [False, True])
+def test_features_were_weighed_only_where_the_channel_gate_came_before(spatial_first, parallel):
+    steps = SimpleNamespace(before=np.zeros((1, 16, 3, 3)), kernel=np.zeros((2, 7, 7)), normalised=False)
+    first, *_, last = cbam.derivation_in_words(steps, gate([0.1, 0.9], SPATIAL), Order(spatial_first, parallel))
+    weighed = "F': 16 channels that the channel gate has weighed; here"
+    assert first.startswith(f"**1 Features** {'F: 16 channels; here' if spatial_first or parallel else weighed}")
+    assert last.endswith("between 0 and 1.")

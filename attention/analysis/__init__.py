@@ -1,6 +1,7 @@
 """Numbers out of arrays, by numpy alone: what is said of gates, predictions and maps.
 
 gates         gates in blocks, in simpler views, and in numbers
+order         which of a block's two gates is applied first
 usual         a gate against the same gate for other pictures
 predictions   logits and probabilities out of what a network returns
 health        whether a gate does anything: saturated, dead, constant
@@ -35,4 +36,5 @@ from attention.analysis.gates import (
     titles,
 )
 from attention.analysis.health import hardly_varies, in_unit, saturates, share_high, share_low, share_saturated
+from attention.analysis.order import Order, order_of
 from attention.analysis.predictions import TOP_CLASSES, probabilities, top

@@ -171,8 +171,11 @@ def features(maps: dict[str, Floats], what: str, *, gates: Sequence[Floats] | No
     )
 
 
-def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: str) -> Chart:
-    """What a block does: features (C, H, W) times a gate for each channel (C,) times a gate for each place (H, W)."""
+def dials(
+    before: Floats, channel: Floats | None, spatial: Floats | None, name: str, *, spatial_first: bool = False
+) -> Chart:
+    """What a block does: features (C, H, W) times a gate for each channel (C,) times a gate for each place (H, W), the
+    latter first where it is so."""
     gated = before if channel is None else before * channel[:, None, None]
     after = (gated if spatial is None else gated * spatial).mean(0)
     means, ends = before.mean(0), own_range(np.stack([before.mean(0), after]))
@@ -181,17 +184,18 @@ def dials(before: Floats, channel: Floats | None, spatial: Floats | None, name: 
         side = math.ceil(math.sqrt(len(channel)))
         shown.append(("× channel\ngate", fold(channel, side, side), CHANNEL_GATE, Scale(0, 1)))
     if spatial is not None:
-        shown.append(("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
+        shown.insert(1 if spatial_first else len(shown), ("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
+    at = 2 if spatial_first and spatial is not None else 1
     shown.append(("= passed\non", after, FEATURES, ends))
     figure = _figure(_side_by_side(shown, left=0.015, right=0.015, top=0.95), height=340)
-    crosses = [] if channel is None else crosses_at_nan(figure.data[1].z, xaxis="x2", yaxis="y2")
+    crosses = [] if channel is None else crosses_at_nan(figure.data[at].z, xaxis=f"x{at + 1}", yaxis=f"y{at + 1}")
     figure.add_traces(crosses)
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
     kinds = [f"{amount(len(channel), 'channel')}, {CHANNEL_ENDS}" if channel is not None else ""]
     kinds += [f"each place, {SPATIAL_ENDS}" if spatial is not None else ""]
-    legend = ", and one for ".join(filter(None, kinds))
+    legend = ", and one for ".join(filter(None, kinds[::-1] if spatial_first else kinds))
     return Chart(
         "dials",
         figure,

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from attention import analysis
-from attention.analysis import Block
+from attention.analysis import Block, Order
 from attention.charts import gates, signs, spatial
 from attention.charts import usual as charts
 from attention.charts.chart import by_map, by_place
@@ -217,17 +217,12 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
     if not isinstance(steps, SpatialSteps):
         st.info("This gate is not of CBAM's form: it has no pooled maps and no kernel to show, only the map above.")
         return
-    channels, size = steps.before.shape[1], steps.kernel.shape[-1]
-    chart = spatial.derivation(steps, gate.values[0])
+    order = gate_pages.order(observation, block)
+    if order.parallel and block.channel and isinstance(read := observation.steps(block.channel.name), ChannelSteps):
+        steps = replace(steps, before=read.before)  # both gates read what the first is given
+    size, chart = steps.kernel.shape[-1], spatial.derivation(steps, gate.values[0])
     widgets.show(chart, fold_table=False)
-    weighed = " that the channel gate has weighed" * (block.channel is not None)
-    symbol, normalised = "F'" if weighed else "F", ", normalised" * steps.normalised
-    sentences = (
-        f"**1 Features** {symbol}: {channels:,} channels{weighed}; here those of the largest values.",
-        "**2 Pool**: each place keeps the mean of its channels and the largest of them.",
-        f"**3 Kernel**, {size} × {size}, learned: red weights add a pooled value to the answer, blue ones take it off.",
-        f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed {signs.bounds(gate)}.",
-    )
+    symbol, sentences = order.read_by_spatial, derivation_in_words(steps, gate, order)
     for place, sentence in zip(st.columns(4, gap="medium"), sentences, strict=True):
         widgets.say(sentence, sentence.split("**")[1], at=place)
     f = rf"f^{{{size} \times {size}}}"
@@ -236,6 +231,19 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         "f is the convolution" + " and the normalisation after it, as the authors have it" * steps.normalised + "."
     )
     widgets.fold(**{chart.key: chart.table})
+
+
+def derivation_in_words(steps: SpatialSteps, gate: Gate, order: Order) -> tuple[str, ...]:
+    """What is done to the features from left to right, a sentence each."""
+    symbol, normalised = order.read_by_spatial, ", normalised" * steps.normalised
+    weighed = " that the channel gate has weighed" * (symbol == "F'")
+    channels, size = steps.before.shape[1], steps.kernel.shape[-1]
+    return (
+        f"**1 Features** {symbol}: {channels:,} channels{weighed}; here those of the largest values.",
+        "**2 Pool**: each place keeps the mean of its channels and the largest of them.",
+        f"**3 Kernel**, {size} × {size}, learned: red weights add a pooled value to the answer, blue ones take it off.",
+        f"**4 Gate**: the answers of the kernel are summed{normalised}, and squashed {signs.bounds(gate)}.",
+    )
 
 
 def _draw_channel(observation: Observation, block: Block) -> None:
@@ -253,7 +261,9 @@ def _draw_channel(observation: Observation, block: Block) -> None:
     where = f"{observation.choice.key} {block.name}"
     channel = widgets.choose_channel(where, len(gate), int(np.abs(gate).argmax()), key="unit", width=140)
     widgets.show(spatial.branches(steps, gate, channel))
-    st.latex(r"M_c = \sigma\big(\mathrm{MLP}(\mathrm{AvgPool}(F)) + \mathrm{MLP}(\mathrm{MaxPool}(F))\big)")
+    read = gate_pages.order(observation, block).read_by_channel
+    pooled = [rf"\mathrm{{MLP}}(\mathrm{{{pooling}}}({read}))" for pooling in ("AvgPool", "MaxPool")]
+    st.latex(rf"M_c = \sigma\big({' + '.join(pooled)}\big)")
     st.latex(numbers_of_channel(steps, gate, channel))
     st.caption(f"σ is the {signs.activation(block.channel)}.")
 
@@ -267,7 +277,7 @@ def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:
 
 
 def _draw_features(observation: Observation, block: Block) -> None:
-    """The feature map before, after the channel gate, and after the spatial gate, on one scale."""
+    """The feature map before and after each of the two gates, in their order, on one scale."""
     stages = _stages(observation, block)
     if not stages:
         st.info("This gate is not of CBAM's form: the features before and after it are not at hand.")
@@ -297,7 +307,8 @@ def _stages(observation: Observation, block: Block) -> dict[str, Floats]:
     last = observation.steps(spatial_gate(block).name)
     if not isinstance(last, SpatialSteps):
         return {}
-    stages = {"before": last.before[0]}
+    both: list[tuple[str, ChannelSteps | SpatialSteps]] = [("after the spatial gate", last)]
     if isinstance(channel, ChannelSteps):
-        stages = {"before": channel.before[0], "after the channel gate": channel.after[0]}
-    return {**stages, "after the spatial gate": last.after[0]}
+        first = gate_pages.order(observation, block).spatial_first
+        both.insert(first, ("after the channel gate", channel))
+    return {"before": both[0][1].before[0], **{name: steps.after[0] for name, steps in both}}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attention import analysis
+from attention.analysis import Block, Order
 from attention.charts.colours import CHANNEL_GATE
 from attention.kinds import KINDS
 from attention.numbers import fixed
@@ -44,3 +45,9 @@ def say_notes(observation: Observation, shown: Gate) -> None:
             f"This gate runs from {fixed(gate.minimum)} to {fixed(gate.maximum)}. Colours are those of 0 to 1: what "
             "lies outside has the colour of the nearer end."
         )
+
+
+def order(observation: Observation, block: Block) -> Order:
+    """In which order a block applies its channel gate and its spatial gate."""
+    channel, spatial = (observation.steps(gate.name) if gate else None for gate in (block.channel, block.spatial))
+    return analysis.order_of(block, observation.trace.gates, channel, spatial)

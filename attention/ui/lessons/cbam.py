@@ -34,12 +34,12 @@ ALIKE = "neither, they are alike"
 
 
 def _poolings(lesson: Gated) -> Step:
-    chart = spatial.channel_pooling(lesson.steps, lesson.order[0])
+    chart, read = spatial.channel_pooling(lesson.steps, lesson.order[0]), lesson.order_of_gates.read_by_channel
     return Step(
         "CBAM asks each channel twice: what is the mean of its places, and what is the largest of them? A small bright "
         "spot hardly moves the mean, but sets the largest.",
         lambda: widgets.show(chart),
-        f"`{lesson.gate.name}`: AvgPool(F) and MaxPool(F), (1, {len(lesson.values)}) each.",
+        f"`{lesson.gate.name}`: AvgPool({read}) and MaxPool({read}), (1, {len(lesson.values)}) each.",
     )
 
 
@@ -47,24 +47,24 @@ def _shared_mlp(lesson: Gated) -> Step:
     inner, channel, values = lesson.steps, lesson.order[0], lesson.values
     branches = [float(branch[0, channel]) for branch in inner.branches.values()]
     added = " + ".join(f"({fixed(value)})" if value < 0 else fixed(value) for value in branches).replace("-", "−")
-    total = fixed(sum(branches))
+    total, read = fixed(sum(branches)), lesson.order_of_gates.read_by_channel
     return Step(
         "The same small network, with the same weights, reads the means and then the largest values; its two answers "
         f"are added and pressed {signs.bounds(lesson.gate)}. For channel {channel}: {added} = {total}, gate "
         f"**{fixed(values[channel])}**.",
         lambda: widgets.show(spatial.branches(inner, values, channel)),
-        rf"`{lesson.gate.name}`: $M_c = \sigma(\mathrm{{MLP}}(\mathrm{{AvgPool}}(F)) + "
-        rf"\mathrm{{MLP}}(\mathrm{{MaxPool}}(F)))$.",
+        rf"`{lesson.gate.name}`: $M_c = \sigma(\mathrm{{MLP}}(\mathrm{{AvgPool}}({read})) + "
+        rf"\mathrm{{MLP}}(\mathrm{{MaxPool}}({read})))$.",
     )
 
 
 def _pooled(lesson: Gated) -> Step:
-    inner = lesson.spatial_steps
+    inner, read = lesson.spatial_steps, lesson.order_of_gates.read_by_spatial
     return Step(
         f"Now the other way round: at each place {inner.before.shape[1]} channels become their mean and the "
         "largest of them. What is lost is which channel; what is kept is where.",
         lambda: widgets.show(spatial.spatial_pooling(inner)),
-        f"What reaches `{_gate_name(lesson)}`: [AvgPool(F'); MaxPool(F')], a map each.",
+        f"What reaches `{_gate_name(lesson)}`: [AvgPool({read}); MaxPool({read})], a map each.",
     )
 
 
@@ -129,10 +129,10 @@ def _normalised(inner: SpatialSteps) -> str:
 
 def _equation(lesson: Gated) -> str:
     inner = lesson.spatial_steps
-    size = inner.kernel.shape[-1]
+    size, read = inner.kernel.shape[-1], lesson.order_of_gates.read_by_spatial
     return (
-        rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}(F'); "
-        r"\mathrm{MaxPool}(F')]))$" + ", f with its normalisation" * inner.normalised + "."
+        rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}({read}); "
+        rf"\mathrm{{MaxPool}}({read})]))$" + ", f with its normalisation" * inner.normalised + "."
     )
 
 
@@ -196,13 +196,15 @@ def _standard(summed: Floats, eps: float | None) -> NDArray[np.float64]:
 
 def _reweight(lesson: Gated) -> Step:
     inner = lesson.spatial_steps
+    first = lesson.order_of_gates.spatial_first
     maps = {"before": inner.before[0].mean(0), "after the spatial gate": inner.after[0].mean(0)}
     count, height, width = inner.before.shape[1:]
     return Step(
-        f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate was "
+        f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate is "
         "over the places. Where the map is near 0, features come closer to 0.",
         lambda: widgets.show(spatial.features(maps, "The mean over all channels", gates=[lesson.map])),
-        f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); $F'' = M_s F'$.",
+        f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); "
+        + ("$F' = M_s F$." if first else "$F'' = M_s F'$."),
     )
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.analysis import Block
+from attention.analysis import Block, Order
 from attention.charts import explorable, signs, spatial
 from attention.charts.chart import Chart
 from attention.observe import Observation
 from attention.records import ChannelSteps, Floats, Gate, SpatialSteps, owner_of
+from attention.ui import gates as gate_pages
 from attention.ui import widgets
 from attention.ui.exploring import explore
 from attention.ui.lessons.steps import OtherFormError, Prediction, Step, go_through
@@ -25,6 +26,12 @@ flowchart LR
 OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Choose another block below."
 EASY_SIDES, MOST_CHANNELS = range(14, 41), 256
 """A lesson opens on a block whose maps show the picture, by their shorter side, and whose cells can be told apart."""
+ORDERS = {
+    Order(False, False): "One dial for each channel, then one for each place.",
+    Order(True, False): "One dial for each place, then one for each channel.",
+    Order(False, True): "One dial for each channel and one for each place, both read from the same features.",
+    Order(True, True): "One dial for each place and one for each channel, both read from the same features.",
+}
 MOST_ASKED = 8
 """Each costs a pass."""
 BEFORE, AFTER = "before the shortcut is added", "after the shortcut is added"
@@ -70,6 +77,11 @@ class Gated:
         if not isinstance(steps, ChannelSteps):
             raise OtherFormError(OTHER_FORM)
         return steps
+
+    @cached_property
+    def order_of_gates(self) -> Order:
+        """Which of its two gates it applies first, and what each reads."""
+        return gate_pages.order(self.observation, self.block)
 
     @property
     def map(self) -> Floats:
@@ -175,7 +187,7 @@ def _is_easy(block: Block) -> bool:
 def dial(gated: Gated) -> Step:
     """What a gate is."""
     steps, both = gated.steps, gated.block.spatial is not None
-    what = " One dial for each channel, then one for each place." if both else " Here each channel has one."
+    what = f" {ORDERS[gated.order_of_gates]}" if both else " Here each channel has one."
     dial, ends = signs.dial(gate.values for gate in gated.block.gates)
     return Step(
         f"A gate is {dial} that multiplies features: {ends}.{what}",
@@ -185,8 +197,13 @@ def dial(gated: Gated) -> Step:
 
 
 def dials(gated: Gated, steps: ChannelSteps) -> Chart:
-    """Features times the gates of a block."""
-    return spatial.dials(steps.before[0], gated.values, gated.map if gated.block.spatial else None, gated.name)
+    """Features times the gates of a block, in their order; times the channel gate alone where what stands before the
+    first of two is not known."""
+    before, place, first = steps.before[0], gated.map if gated.block.spatial else None, False
+    if gated.block.spatial and gated.order_of_gates.spatial_first:
+        inner = gated.observation.steps(gated.block.spatial.name)
+        before, place, first = (inner.before[0], place, True) if inner else (before, None, False)
+    return spatial.dials(before, gated.values, place, gated.name, spatial_first=first)
 
 
 def placement(gated: Gated, gates: str, usage: str, why: str) -> Step:
