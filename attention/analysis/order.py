@@ -14,7 +14,7 @@ POOLED_ALIKE = 1e-2
 
 @dataclass(frozen=True)
 class Order:
-    """Of a block with a channel gate and a spatial gate; of one with a single gate it is the first."""
+    """Which of a block's two gates comes first, and what each reads; a single gate comes first."""
 
     spatial_first: bool
     parallel: bool
