@@ -2,8 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8501
 python := .venv/bin/python
-# A browser and its server have the machine to themselves.
-alone := tests/browser
+# What runs in a browser, after all the rest; a file of it may be shared by both workers.
+browser := tests/browser
 
 .PHONY: help run test test-oldest check
 .DELETE_ON_ERROR:
@@ -16,12 +16,12 @@ run: .venv/run.stamp  ## set up .venv and open the dashboard on PORT
 	$(python) -m attention serve --port $(PORT)
 
 test: .venv/dev.stamp  ## set up .venv and run every test
-	$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore $(alone)
-	$(python) -m pytest $(alone)
+	$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore $(browser)
+	$(python) -m pytest -n 2 --dist worksteal $(browser)
 
 test-oldest: .venv-oldest/stamp  ## set up .venv-oldest with the oldest releases allowed and run every test there
-	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore $(alone)
-	.venv-oldest/bin/python -m pytest $(alone)
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore $(browser)
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(browser)
 
 check: .venv/dev.stamp  ## format, lint, types, architecture
 	$(python) -m ruff format --check .

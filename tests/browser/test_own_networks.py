@@ -71,7 +71,7 @@ def test_a_mistake_in_the_arguments_is_said_on_the_page(visit, afterwards):
     server = afterwards.enter_context(serve("--model", "tests.factories:failing"))
     visitor = visit(server)
     visitor.open("/")
-    expect(sidebar(visitor.page).get_by_test_id("stAlert")).to_contain_text("failed: KeyError: 'no such data'")
+    expect(main(visitor.page).get_by_test_id("stAlert")).to_contain_text("failed: KeyError: 'no such data'")
     expect(main(visitor.page)).to_contain_text("channel gates have a mean")
 
 
