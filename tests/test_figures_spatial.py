@@ -189,6 +189,9 @@ def test_the_chosen_channel_is_marked_in_every_row():
 def test_before_and_after_its_gates_the_features_of_a_block_have_one_scale_that_holds_both():
     before = np.stack([np.full((2, 3), 10.0), np.full((2, 3), -8.0)]).astype(np.float32)  # their mean is 1
     chart = spatial.dials(before, np.float32([1, 0]), np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), "a block")
+    assert "A gate is a number for each of 2 channels" in chart.caption and "and one for each place" in chart.caption
+    alone = spatial.dials(before, None, np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), "a block")
+    assert "A gate is a number for each place" in alone.caption
     first, _, _, last = (each for each in chart.figure.data if each.type == "heatmap")
     assert ends(first) == ends(last) == (0, 5)
 

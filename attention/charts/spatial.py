@@ -193,14 +193,14 @@ def dials(
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
     if channel is not None:
         table["× channel gate"] = channel
-    kinds = [f"{amount(len(channel), 'channel')}, {CHANNEL_ENDS}" if channel is not None else ""]
+    kinds = [f"each of {amount(len(channel), 'channel')}, {CHANNEL_ENDS}" if channel is not None else ""]
     kinds += [f"each place, {SPATIAL_ENDS}" if spatial is not None else ""]
     legend = ", and one for ".join(filter(None, kinds[::-1] if spatial_first else kinds))
     return Chart(
         "dials",
         figure,
         f"{block_called(name, first=True)}: features from {extent(means)} become {extent(after)}.",
-        f"In {block_called(name)}, with this picture. A gate is a number for each of {legend}. Features are grey, "
+        f"In {block_called(name)}, with this picture. A gate is a number for {legend}. Features are grey, "
         f"{FEATURE_ENDS}, on one scale before and after." + f" {NO_CHANNEL}" * bool(crosses),
         table=by_map(table),
     )
