@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8501
 python := .venv/bin/python
-# What runs in a browser, after all the rest; a file of it may be shared by both workers.
+# These take the longest by far and no file of them shares what it makes, so two workers take whichever is next.
 browser := tests/browser
 
 .PHONY: help run test test-oldest check
