@@ -113,6 +113,10 @@ def test_what_hardly_differs_from_usual_is_not_said_to_and_it_is_counted_how_man
         more = re.search("lets channel .* through more than usual|it opens more than usual", text) is not None
         assert more == (highest[0] >= CONSTANT and np.median([other >= highest[0] for other in highest[1:]]) == 0)
         assert f"{case.as_far or 'None'} of 9 other pictures" in usual.details(case, kind)
+        if kind == CHANNEL and not more and case.most_opened[1] > 0:
+            channel = int(case.difference.argmax())
+            both = f"{case.values[channel]:.3f}, usually {case.usual[channel]:.3f}"
+            assert f"Most above its usual gate is channel {channel}: {both}." in usual.details(case, kind)
         told.add(more)
     assert kind == SPATIAL or told == {True, False}
 

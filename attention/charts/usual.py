@@ -21,7 +21,7 @@ MORE_THAN_ANY = "more than is usual from picture to picture"
 
 def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
     """What the gate does with this picture that it does not do with any other; `name` is what its block is called."""
-    place, above = found.most_opened
+    place, _ = found.most_opened
     called = block_called(name, first=True)
     if np.ptp(found.values) == 0:
         return f"{called} has the same gate everywhere, {fixed(found.values.flat[0])}."
@@ -42,8 +42,7 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
         return f"{called} is most above its usual gate at {word} {place}: it is {gates}."
     if found.opens_more:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
-    farthest = f"; farthest above its mean is {word} {place}, {gates}" * (above > 0)
-    return f"{called} lets no {word} through {MORE_THAN_ANY}{farthest}."
+    return f"{called} lets no {word} through {MORE_THAN_ANY}."
 
 
 def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
@@ -68,8 +67,13 @@ def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
         return f"{f'For a grey card it {card}.' * placed}{more} {far}".strip()
     card = "it is too" if found.grey_same_place else f"{word} {grey} is"
-    least = f"{fixed(found.values[shut])}, usually {fixed(found.usual[shut])}"
-    below = f"Most below its usual gate is {word} {shut}: {least}. " * bool(found.difference[shut] < 0)
+
+    def both(channel: int) -> str:
+        return f"{word} {channel}: {fixed(found.values[channel])}, usually {fixed(found.usual[channel])}"
+
+    if above > 0 and not found.opens_more:
+        rank = f"Most above its usual gate is {both(int(place))}. {some} a {word} as far above its own."
+    below = f"Most below its usual gate is {both(shut)}. " * bool(found.difference[shut] < 0)
     others = f"{found.same_place or 'none'} of {found.count} other pictures"
     strongest = f"Its strongest {word} is the strongest with {others}; with a grey card {card}."
     return f"{rank} {below}{strongest} {far}".strip()
