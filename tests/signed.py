@@ -30,6 +30,18 @@ class Turning(Twice):
         return features * torch.tanh(self.gate(features))[:, :, None, None]
 
 
+class TurningPlaces(nn.Module):
+    """CBAM's gate of each place, by a hyperbolic tangent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 7, padding=3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], 1)
+        return features * torch.tanh(self.conv(pooled))
+
+
 class Chain(nn.Module):
     """Blocks one after the other, a class for each of five channels."""
 

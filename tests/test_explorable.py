@@ -40,7 +40,9 @@ def channel(seen, block, **options):
 
 
 def spatial(seen, block, **options):
-    return explorable.spatial(seen.steps(block.spatial.name), block.spatial.values[0], block.name, **options)
+    return explorable.spatial(
+        seen.steps(block.spatial.name), block.spatial.values[0], block.spatial.activation, block.name, **options
+    )
 
 
 def test_the_colours_of_a_block_are_those_of_the_pages_from_end_to_end(seen, block):
@@ -171,7 +173,7 @@ def test_a_kernel_that_does_not_explain_the_sums_is_not_shown(seen, block):
 
     assert explorable.border_and_bias(replace(steps, kernel=steps.kernel + 1)) is None
     assert explorable.border_and_bias(replace(steps, kernel=steps.kernel[:, :-1, :-1])) is None
-    assert explorable.spatial(replace(steps, summed=None), block.spatial.values[0], "") is None
+    assert explorable.spatial(replace(steps, summed=None), block.spatial.values[0], "sigmoid", "") is None
 
 
 def test_a_report_holds_the_block_and_its_script_and_no_text_ends_it(seen, block):

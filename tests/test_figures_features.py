@@ -67,7 +67,7 @@ def test_a_block_to_explore_draws_features_alike(seen, block):
     inner = seen.steps(block.channel.name)
     both = (
         explorable.channel(inner, block.channel.values[0], "sigmoid", "a block"),
-        explorable.spatial(places, gate, "a block"),
+        explorable.spatial(places, gate, "sigmoid", "a block"),
     )
     for chart in both:
         sent = chart.figure["colours"]["features"]

@@ -151,7 +151,7 @@ def test_the_kernel_of_seven_gives_the_gate_of_the_pass_and_that_of_one_its_own_
     seen = observed(network)
     for block in [block for block in seen.blocks if block.spatial][::3]:
         lesson = gated.Gated(seen, block)
-        maps, steps = cbam.both_sizes(lesson.spatial_steps), lesson.spatial_steps
+        maps, steps = cbam.both_sizes(lesson.spatial_steps, "sigmoid"), lesson.spatial_steps
         np.testing.assert_allclose(maps[cbam.SEVEN], lesson.map, atol=1e-4)
         summed = sum(kernel.sum() * values for kernel, values in zip(steps.kernel, steps.pooled.values(), strict=True))
         norm = seen.network.module.get_submodule(f"{block.spatial.name}.gate").norm

@@ -11,7 +11,8 @@ from torch import nn
 from attention import analysis
 from attention.analysis import Block, Order
 from attention.analysis.usual import AgainstUsual
-from attention.charts import gates, signs, spatial
+from attention.charts import explorable, gates, signs, spatial, surveys
+from attention.interventions.applying import strongest
 from attention.kinds import SPATIAL
 from attention.layers import CBAM, SE
 from attention.records import Gate
@@ -20,7 +21,7 @@ from attention.ui import cbam, overview
 from attention.ui.lessons import cbam as lesson_cbam
 from attention.ui.lessons import gated
 from attention.ui.lessons import se as lesson_se
-from tests.signed import Turning, Twice, seen
+from tests.signed import Turning, TurningPlaces, Twice, seen
 
 
 def gate(values, kind="channel", activation="sigmoid", name="a"):
@@ -152,6 +153,34 @@ def test_the_lesson_and_the_page_say_the_bounds_and_the_openness_of_a_tanh():
     asked = steps[2].prediction
     some = [int(option.split()[1]) for option in asked.options]
     assert asked.right == f"channel {max(some, key=lambda channel: abs(lesson.values[channel]))}"
+
+
+def test_edits_and_blocks_to_explore_take_the_farthest_from_0_for_the_most_open():
+    one = seen(Turning(16), TurningPlaces())
+    channels, _ = one.trace.gates
+    values = channels.values[0]
+    order = sorted(range(16), key=lambda channel: -abs(values[channel]))
+    assert values[order].min() < 0 and order != sorted(range(16), key=lambda channel: -values[channel])
+    assert strongest(torch.from_numpy(channels.values), 5).tolist() == [order[:5]]
+    explored = explorable.channel(one.steps(channels.name), values, channels.activation, "a")
+    assert explored.figure["order"] == order and f"most open channel is {order[0]}." in explored.alt
+    lesson = gated.Gated(one, next(block for block in one.blocks if block.spatial))
+    made = np.tanh(lesson.spatial_steps.logits[0])
+    np.testing.assert_allclose(made, lesson.map, atol=1e-5)
+    np.testing.assert_allclose(lesson_cbam.both_sizes(lesson.spatial_steps, "tanh")[lesson_cbam.SEVEN], made, atol=1e-4)
+    low = np.where(np.arange(made.size).reshape(made.shape) == 7, -0.999, made).astype(np.float32)
+    chart = explorable.spatial(lesson.spatial_steps, low, "tanh", "a")
+    assert chart.figure["squash"] == {"name": "hyperbolic tangent", "symbol": "tanh"}
+    assert f"place is in row {7 // made.shape[1]}, column {7 % made.shape[1]}." in chart.alt
+    assert "σ is the hyperbolic tangent" in lesson_cbam._kernel(lesson).source
+
+
+def test_a_class_for_which_a_gate_turns_signs_the_most_has_it_the_most_open():
+    means = np.array([[0.1], [-0.6], [0.3], [np.nan]])
+    survey = SimpleNamespace(names=["a", "b", "c", "d"])
+    of_gate = SimpleNamespace(overall=SimpleNamespace(mean=[-0.1], std=[0.2]), classes=SimpleNamespace(mean=means))
+    told = surveys.channel_headline(SimpleNamespace(survey=survey, block_name="x"), of_gate, 0)
+    assert told.endswith("most open for b (−0.600), least for a (0.100).")
 
 
 class PlacesFirst(CBAM):

@@ -33,11 +33,12 @@ _POOLINGS = {
     "max_pool2d": "max",
     "adaptive_max_pool2d": "max",
 }
-_GATES: dict[str, Callable[[Tensor], Tensor]] = {
+GATE_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "hardsigmoid": torch.nn.functional.hardsigmoid,
     "tanh": torch.tanh,
 }
+"""What makes a gate of the numbers before it, in the forms whose steps are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,7 @@ class _GateSteps:
 
     def _explains(self, lineage: Lineage, gate: Gate) -> bool:
         """Whether the activation of the logits is the gate: 1 - sigmoid is another form."""
-        activation = _GATES.get(gate.activation)
+        activation = GATE_ACTIVATIONS.get(gate.activation)
         if lineage.form != gate.kind or lineage.logits is None or activation is None:
             return False
         (expected,) = to_host([activation(lineage.logits)])

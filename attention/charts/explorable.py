@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from plotly.colors import hex_to_rgb, sample_colorscale
 
-from attention.analysis import block_called
+from attention.analysis import block_called, by_openness
+from attention.charts import signs
 from attention.charts.chart import Chart, Explorable, by_place
 from attention.charts.colours import CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, OKABE_ITO, SPATIAL_GATE
 from attention.numbers import extent
@@ -64,7 +65,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
     Without `whole`, the maps are those of some channels, spread evenly over the gates from the most open to the least.
     """
     channels, units = len(gate), next(iter(steps.hidden.values())).shape[1]
-    order = np.argsort(-gate, kind="stable")
+    order = by_openness(gate)
     branches = [
         {"name": NAMES[key], "squeezed": _pack(values[0]), "hidden": _pack(steps.hidden[key][0])}
         | {"output": _pack(steps.branches[key][0])}
@@ -77,7 +78,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
         "units": units,
     }
     data |= {"size": list(steps.before.shape[2:]), "gate": _pack(gate), "order": order.tolist(), "branches": branches}
-    data |= {"activation": steps.activation, "normalised": steps.normalised, "squash": activation}
+    data |= {"activation": steps.activation, "normalised": steps.normalised, "squash": _squash(activation)}
     if steps.first and steps.second and steps.first.weights.shape == (units, channels):
         data |= {"first": _pack_layer(steps.first), "second": _pack_layer(steps.second)}
     data["maps"] = _sample(steps.before[0], order, whole=whole)
@@ -88,14 +89,20 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
         f"{block_called(name, first=True)}: {channels:,} channels, {units} hidden units, the gates from "
         f"{extent(gate)}; the most open channel is {strongest}.",
         f"From left to right: a channel's map, the {'numbers' if len(branches) > 1 else 'number'} that it is squeezed "
-        f"to, the {units} hidden units, its gate from 0 to 1, and its map times the gate. Maps are grey, "
+        f"to, the {units} hidden units, its gate, and its map times the gate. Maps are grey, "
         f"{FEATURE_ENDS}. Lines are products: red adds, blue takes off. {KEYS}",
         table={"channel": range(channels), "gate": gate},
     )
 
 
-def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False) -> Chart | None:
-    """From a place's channels over their mean and largest to the kernel's products, their sum and the gate (H, W).
+def _squash(activation: str) -> dict[str, str]:
+    """What makes a gate of a sum: its name, and how a formula writes it."""
+    return {"name": signs.NAMES.get(activation, activation), "symbol": "σ" if activation == "sigmoid" else activation}
+
+
+def spatial(steps: SpatialSteps, gate: Floats, activation: str, name: str, *, whole: bool = False) -> Chart | None:
+    """From a place's channels over their mean and largest to the kernel's products, their sum and the gate (H, W);
+    `activation` makes the gate.
 
     None where the kernel on the pooled maps does not give the sum that the pass computed: it has gaps, or strides.
     """
@@ -111,9 +118,9 @@ def spatial(steps: SpatialSteps, gate: Floats, name: str, *, whole: bool = False
     }
     data |= {"size": list(gate.shape), "pooled": pooled, "kernel": _pack(steps.kernel), "k": steps.kernel.shape[-1]}
     data |= {"border": border, "bias": bias, "summed": _pack(steps.summed[0]), "logits": _pack(steps.logits[0])}
-    data |= {"gate": _pack(gate), "normalised": steps.normalised}
+    data |= {"gate": _pack(gate), "normalised": steps.normalised, "squash": _squash(activation)}
     data["maps"] = _sample(steps.before[0], np.arange(steps.before.shape[1]), whole=whole)
-    row, column = np.unravel_index(int(gate.argmax()), gate.shape)
+    row, column = np.unravel_index(int(np.abs(gate).argmax()), gate.shape)
     k = steps.kernel.shape[-1]
     return Chart(
         "explore_spatial",

@@ -87,7 +87,8 @@ class Channel {
       });
       if (state.level === 2 && unit === state.unit) v.frame(x.unit - half, unitY(unit) - unitHeight / 2, 2 * half - 1, Math.max(unitHeight - 1, 1));
     }
-    const squeezes = this.branches.flatMap(each => list.map(channel => each.squeezed[channel])), highest = Math.max(1, greatest(this.gate));
+    const squeezes = this.branches.flatMap(each => list.map(channel => each.squeezed[channel]));
+    const [lowest, highest] = ends(this.gate), reach = Math.max(1, highest) - Math.min(0, lowest), shut = x.gate - (Math.min(0, lowest) * barsRight) / reach;
     const below = Math.min(0, ...squeezes), unit = barsLeft / (Math.max(0, ...squeezes) - below || 1), zero = x.squeeze - below * unit;
     list.forEach((channel, at) => {
       const lit = !state.level || channel === state.channel, map = this.maps.of(channel), gate = this.gate[channel];
@@ -106,7 +107,7 @@ class Channel {
         pen.fillRect(zero + Math.min(squeezed[channel], 0) * unit, y(at) + 3 + of * thick, Math.max(Math.abs(squeezed[channel]) * unit, 1), thick - 3);
       });
       pen.fillStyle = v.colour("channel", gate);
-      pen.fillRect(x.gate, y(at) + 3, Math.max((barsRight * Math.max(gate, 0)) / highest, 1), tile - 2);
+      pen.fillRect(shut + (Math.min(gate, 0) * barsRight) / reach, y(at) + 3, Math.max((barsRight * Math.abs(gate)) / reach, 1), tile - 2);
       v.label(written(gate), x.gate + barsRight + 0.3 * em, middle(at));
       pen.globalAlpha = 1;
       if (state.level && channel === state.channel) {
@@ -162,7 +163,7 @@ class Channel {
   }
   say({level, channel, unit, place}) {
     const {data} = this, [rows, columns] = data.size, gate = this.gate[channel];
-    const squash = data.squash === "sigmoid" ? "σ" : data.squash;
+    const squash = data.squash.symbol;
     if (!level) return [`${data.name}: ${data.channels.toLocaleString("en")} maps become ${(data.channels * this.branches.length).toLocaleString("en")} numbers, these ${data.units} hidden units, and these again a gate for each map.`];
     const map = this.maps.of(channel), logit = this.branches.reduce((sum, {output}) => sum + output[channel], 0);
     const squeezed = this.branches.map(({name, squeezed}) => `${name} ${written(squeezed[channel])}`).join(", ");
@@ -204,7 +205,8 @@ class Spatial {
     this.pooled = data.pooled.map(({name, values}) => ({name, values: numbers(values)}));
     this.maps = new Some(data.maps, data.size[0] * data.size[1]);
     this.complete = data.maps.which.length === data.channels;
-    this.first = this.gate.indexOf(Math.max(...this.gate));
+    const sizes = this.gate.map(Math.abs);
+    this.first = sizes.indexOf(Math.max(...sizes));
   }
   get offer() { return this.complete || !this.view.all ? "" : `All ${this.data.channels.toLocaleString("en")} channels`; }
   full({level, place, cell}) { return {level, place: place ?? this.first, cell: cell ?? this.strongest(place ?? this.first)}; }
@@ -290,7 +292,7 @@ class Spatial {
     const {data} = this, {k, size: [rows, columns]} = data, gate = this.gate[place];
     const row = Math.floor(place / columns), column = place % columns;
     const count = k * k * this.pooled.length;
-    if (!level) return [`${data.name}: at each of ${rows} × ${columns} places, ${data.channels.toLocaleString("en")} channels become ${this.pooled.map(each => each.name).join(" and ")}; a kernel of ${k} × ${k} sums those around, ${this.data.normalised ? "the sum is normalised, " : ""}and the sigmoid makes a gate of it.`];
+    if (!level) return [`${data.name}: at each of ${rows} × ${columns} places, ${data.channels.toLocaleString("en")} channels become ${this.pooled.map(each => each.name).join(" and ")}; a kernel of ${k} × ${k} sums those around, ${this.data.normalised ? "the sum is normalised, " : ""}and the ${data.squash.name} makes a gate of it.`];
     if (level === 2) {
       const map = Math.floor(cell / (k * k)), at = cell - map * k * k, met = this.met(place, cell), weight = this.kernel[cell];
       return [`Row ${row}, column ${column}: ${signed(met)} × ${signed(weight)} = ${written(met * weight)}, one of ${count} products.`, `It is the ${this.pooled[map].name} ${away(Math.floor(at / k) - (k >> 1), "up", "down")} and ${away((at % k) - (k >> 1), "left", "right")} of the place, times the kernel's weight for it.`, `All ${count} and the bias ${written(data.bias)} are ${written(this.summed[place])}.`];
@@ -300,7 +302,7 @@ class Spatial {
     const which = this.complete ? `; the largest is channel ${most[0]}` : ` (${values.length} of them are drawn)`;
     const sum = this.products(place).reduce((total, value) => total + value, 0) + data.bias;
     const normal = data.normalised ? `, normalised ${written(this.logits[place])}` : "";
-    return [`Row ${row}, column ${column}: gate ${written(gate)}.`, `Pool: of ${data.channels.toLocaleString("en")} channels, ${pooled}${which}.`, `Kernel: ${count} products and the bias sum to ${written(sum)}${normal}.`, `Gate: σ(${written(this.logits[place])}) = ${written(gate)}; every channel is multiplied by it here.`];
+    return [`Row ${row}, column ${column}: gate ${written(gate)}.`, `Pool: of ${data.channels.toLocaleString("en")} channels, ${pooled}${which}.`, `Kernel: ${count} products and the bias sum to ${written(sum)}${normal}.`, `Gate: ${data.squash.symbol}(${written(this.logits[place])}) = ${written(gate)}; every channel is multiplied by it here.`];
   }
 }
 

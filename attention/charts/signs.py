@@ -28,6 +28,11 @@ def activation(gate: Gate) -> str:
     return NAMES.get(gate.activation, gate.activation)
 
 
+def sigma(gate: Gate) -> str:
+    """Which function the σ of a formula is in this gate."""
+    return f"σ is the {activation(gate)}"
+
+
 def dial(gates: Iterable[Floats]) -> tuple[str, str]:
     """What a gate is, and what its values mean, where these are the gates that are spoken of."""
     below, above = _reach(gates)

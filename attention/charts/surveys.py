@@ -424,7 +424,8 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
     means = gate.classes.mean[:, channel]
     if np.isfinite(means).sum() < 2:
         return f"{sentence}."
-    high, low = int(np.nanargmax(means)), int(np.nanargmin(means))
+    sizes = np.abs(means)
+    high, low = int(np.nanargmax(sizes)), int(np.nanargmin(sizes))
     names = selection.survey.names
     ends = f"most open for {names[high]} ({fixed(means[high])}), least for {names[low]} ({fixed(means[low])})"
     return f"{sentence}; {ends}."

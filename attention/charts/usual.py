@@ -38,7 +38,7 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
         return f"{called} is most open at the {own}, {others} With this picture {more}."
     own, usual = (fixed(gate[int(place)]) for gate in (found.values, found.usual))
     word, gates = _element(kind), f"{own} with this picture, {usual} on average with others"
-    if min(found.values.min(), found.usual.min()) < 0:  # above may be nearer to 0, and so less open
+    if _is_signed(found):  # above may be nearer to 0, and so less open
         return f"{called} is most above its usual gate at {word} {place}: it is {gates}."
     if found.opens_more:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
@@ -71,12 +71,16 @@ def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
     def both(channel: int) -> str:
         return f"{word} {channel}: {fixed(found.values[channel])}, usually {fixed(found.usual[channel])}"
 
-    if above > 0 and not found.opens_more:
+    if above > 0 and not found.opens_more and not _is_signed(found):  # else the headline names it
         rank = f"Most above its usual gate is {both(int(place))}. {some} a {word} as far above its own."
     below = f"Most below its usual gate is {both(shut)}. " * bool(found.difference[shut] < 0)
     others = f"{found.same_place or 'none'} of {found.count} other pictures"
     strongest = f"Its strongest {word} is the strongest with {others}; with a grey card {card}."
     return f"{rank} {below}{strongest} {far}".strip()
+
+
+def _is_signed(found: AgainstUsual) -> bool:
+    return min(float(found.values.min()), float(found.usual.min())) < 0
 
 
 def chart(found: AgainstUsual, name: str, kind: Kind, key: str = "usual") -> Chart:

@@ -71,8 +71,8 @@ def flat(values: "Tensor") -> "Tensor":
 
 
 def strongest(values: "Tensor", count: int | None) -> "Tensor":
-    """The numbers of the `count` largest values of each sample, (N, count); of equal ones the first."""
-    return flat(values).argsort(dim=1, descending=True, stable=True)[:, :count]
+    """The numbers of the `count` values farthest from 0 of each sample, (N, count); of equal ones the first."""
+    return flat(values).abs().argsort(dim=1, descending=True, stable=True)[:, :count]
 
 
 def permute_values(values: "Tensor", order: Sequence[int] | np.ndarray) -> "Tensor":

@@ -228,7 +228,8 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
     f = rf"f^{{{size} \times {size}}}"
     st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}({symbol});\ \mathrm{{MaxPool}}({symbol})]\right)\right)")
     st.caption(
-        "f is the convolution" + " and the normalisation after it, as the authors have it" * steps.normalised + "."
+        f"f is the convolution{' and the normalisation after it, as the authors have it' * steps.normalised}; "
+        f"{signs.sigma(gate)}."
     )
     widgets.fold(**{chart.key: chart.table})
 
@@ -265,7 +266,7 @@ def _draw_channel(observation: Observation, block: Block) -> None:
     pooled = [rf"\mathrm{{MLP}}(\mathrm{{{pooling}}}({read}))" for pooling in ("AvgPool", "MaxPool")]
     st.latex(rf"M_c = \sigma\big({' + '.join(pooled)}\big)")
     st.latex(numbers_of_channel(steps, gate, channel))
-    st.caption(f"σ is the {signs.activation(block.channel)}.")
+    st.caption(f"{signs.sigma(block.channel)}.")
 
 
 def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:

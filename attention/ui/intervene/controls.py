@@ -6,6 +6,7 @@ The edits that stand are the truth; the controls show them and change them.
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from attention import analysis
@@ -133,7 +134,7 @@ def _first_edit(session: EditSession, action: Action) -> Edit:
     start: dict[str, Any] = {
         "count": max(1, fewest // 4),
         "seed": 0,
-        "points": ((int(session.gate.values[0].argmax()), 0.0),),
+        "points": ((int(np.abs(session.gate.values[0]).argmax()), 0.0),),
         "shift": (max(1, width // 4), 0),
         "pictures": (first,),
     }

@@ -54,7 +54,7 @@ def _shared_mlp(lesson: Gated) -> Step:
         f"**{fixed(values[channel])}**.",
         lambda: widgets.show(spatial.branches(inner, values, channel)),
         rf"`{lesson.gate.name}`: $M_c = \sigma(\mathrm{{MLP}}(\mathrm{{AvgPool}}({read})) + "
-        rf"\mathrm{{MLP}}(\mathrm{{MaxPool}}({read})))$.",
+        rf"\mathrm{{MLP}}(\mathrm{{MaxPool}}({read})))$; {signs.sigma(lesson.gate)}.",
     )
 
 
@@ -129,15 +129,18 @@ def _normalised(inner: SpatialSteps) -> str:
 
 def _equation(lesson: Gated) -> str:
     inner = lesson.spatial_steps
-    size, read = inner.kernel.shape[-1], lesson.order_of_gates.read_by_spatial
+    gate, size, read = lesson.block.spatial, inner.kernel.shape[-1], lesson.order_of_gates.read_by_spatial
+    assert gate
     return (
         rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}({read}); "
-        rf"\mathrm{{MaxPool}}({read})]))$" + ", f with its normalisation" * inner.normalised + "."
+        rf"\mathrm{{MaxPool}}({read})]))$" + ", f with its normalisation" * inner.normalised + f"; {signs.sigma(gate)}."
     )
 
 
 def _sizes(lesson: Gated) -> Step:
-    maps = both_sizes(lesson.spatial_steps)
+    gate = lesson.block.spatial
+    assert gate
+    maps = both_sizes(lesson.spatial_steps, gate.activation)
     rough = {name: float(np.abs(np.diff(values)).mean()) for name, values in maps.items()}
     alike = len({fixed(value, 4) for value in rough.values()}) == 1
     smooth = ALIKE if alike else min(rough, key=lambda name: rough[name])
@@ -160,13 +163,15 @@ def _sizes(lesson: Gated) -> Step:
     )
 
 
-def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
-    """The gate (H, W) by the kernel as it is, and by one place whose weight for each map is the sum of the kernel's.
+def both_sizes(inner: SpatialSteps, activation: str) -> dict[str, Floats]:
+    """The gate (H, W) by the kernel as it is, and by one place whose weight for each map is the sum of the kernel's;
+    `activation` makes the gate of the sum.
 
     Raises OtherFormError where the kernel on the pooled maps does not give what the pass computed.
     """
     import torch
 
+    from attention.capture.steps import GATE_ACTIVATIONS
     from attention.layers import SpatialGate
 
     found = explorable.border_and_bias(inner)
@@ -184,7 +189,7 @@ def both_sizes(inner: SpatialSteps) -> dict[str, Floats]:
             gate.conv.weight.copy_(torch.from_numpy(kernel[None]))
             gate.conv.bias.fill_(bias)  # type: ignore[union-attr]
             logits = scale * _standard(gate.conv(pooled)[0, 0].numpy(), inner.own_eps) + shift
-            maps[name] = torch.from_numpy(logits).sigmoid().float().numpy()
+            maps[name] = GATE_ACTIVATIONS[activation](torch.from_numpy(logits)).float().numpy()
     return maps
 
 
@@ -255,10 +260,11 @@ def _placement(lesson: Gated) -> Step:
 
 
 def _whole(lesson: Gated) -> Step:
-    inner = lesson.spatial_steps
+    inner, gate = lesson.spatial_steps, lesson.block.spatial
+    assert gate
 
     def make(whole: bool) -> Chart | None:
-        return explorable.spatial(inner, lesson.map, lesson.name, whole=whole)
+        return explorable.spatial(inner, lesson.map, gate.activation, lesson.name, whole=whole)
 
     def draw() -> None:
         if not explore(make, f"{lesson.where} spatial"):

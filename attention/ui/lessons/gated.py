@@ -240,7 +240,7 @@ def whole_channel(gated: Gated) -> Step:
         "All of it at once: point at a channel or tap it, and follow it from its map to its gate, down to one "
         "multiplication.",
         lambda: explore(draw, f"{gated.where} channel"),
-        f"`{gated.gate.name}`: s = σ({answers}), then x = s · u."
+        f"`{gated.gate.name}`: s = σ({answers}), then x = s · u; {signs.sigma(gated.gate)}."
         + " The formula leaves the biases of both layers out, as the papers' do." * biased,
     )
 

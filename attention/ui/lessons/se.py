@@ -143,7 +143,7 @@ def _products(lesson: Gated) -> Step:
         f"**{fixed(lesson.values[channel])}**.",
         lambda: widgets.show(chart),
         rf"`{lesson.gate.name}`: $s_{{{channel}}} = \sigma(W_2 h + b_2)_{{{channel}}} = "
-        rf"\sigma({fixed(logit)}) = {fixed(lesson.values[channel])}$; here σ is {squash}.",
+        rf"\sigma({fixed(logit)}) = {fixed(lesson.values[channel])}$; {signs.sigma(lesson.gate)}.",
     )
 
 
