@@ -71,6 +71,11 @@ class Job(Generic[P, R]):
         return self._state.future.done()
 
     @property
+    def failed(self) -> bool:
+        """Whether `result` raises at once."""
+        return self.finished and self._state.future.exception() is not None
+
+    @property
     def stopping(self) -> bool:
         """Whether it was asked to stop."""
         return self._state.stop.is_set()

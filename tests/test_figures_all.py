@@ -33,7 +33,9 @@ from attention.charts.overlay import Scale, Tile, sheet
 from attention.grouped import cost_of
 from attention.grouped.experiments import Times
 from attention.kinds import CHANNEL, SPATIAL
+from attention.records import Gate
 from tests.charts import check_look
+from tests.test_figures_channels import channel_gate
 from tests.test_figures_grouped import convolution
 from tests.test_figures_spatial import channel_steps, gate_map, spatial_steps
 from tests.test_figures_surveys import FIGURES as OF_SURVEYS
@@ -150,10 +152,11 @@ def medians(count: int) -> go.Figure:
     return interventions.medians(found, "Explained.", "Finding.", 0).figure
 
 
-def spreads() -> dict[str, np.ndarray]:
+def spreads() -> dict[str, Gate]:
     """Gates of which the third spreads most."""
     return {
-        name: size * numbers(20, seed) for seed, (name, size) in enumerate(zip(BLOCKS, (3, 2, 9, 1, 4), strict=True))
+        name: channel_gate(size * numbers(20, seed))
+        for seed, (name, size) in enumerate(zip(BLOCKS, (3, 2, 9, 1, 4), strict=True))
     }
 
 

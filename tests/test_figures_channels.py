@@ -1,6 +1,7 @@
 """Laws of the channel figures: what is drawn is what was given, in colours that mean the same everywhere."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from plotly.colors import sample_colorscale
 
+from attention import analysis
 from attention.analysis import excitation_parameters
 from attention.charts import channels, network
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURES
+from attention.records import Gate
 from tests.charts import check_across, check_colours
 
 UNIT = st.floats(0, 1, width=32)
@@ -24,6 +27,11 @@ changes = arrays(np.float32, st.integers(1, 300), elements=st.floats(-1, 1, widt
 
 def some_gate(size: int) -> np.ndarray:
     return np.random.default_rng(size).random(size, dtype=np.float32)
+
+
+def channel_gate(values: np.ndarray, activation: str = "sigmoid") -> Gate:
+    values = np.asarray(values, np.float32)[None]
+    return Gate("a", "channel", activation, values, (1, values.size, 3, 3), float(values.min()), float(values.max()))
 
 
 @given(gates, st.booleans())
@@ -170,7 +178,9 @@ def test_the_boxes_are_the_quartiles_of_each_block(blocks, data):
     chosen = data.draw(st.integers(0, len(blocks) - 1))
     names = [f"block {n}" for n in range(len(blocks))]
     figure = channels.through_depth(
-        dict(zip(names, blocks, strict=True)), names[chosen], {name: name for name in names}
+        {name: channel_gate(values) for name, values in zip(names, blocks, strict=True)},
+        names[chosen],
+        {name: name for name in names},
     ).figure
     drawn = {}
     for box in figure.data:
@@ -183,9 +193,27 @@ def test_the_boxes_are_the_quartiles_of_each_block(blocks, data):
 
 
 def test_a_gate_that_leaves_0_to_1_is_not_called_saturated():
-    values = {"sigmoid": np.array([0.01, 0.5, 1.0, 0.2]), "1 + tanh": np.array([0.5, 1.0, 1.2, 1.9])}
-    ticks = channels.through_depth(values, "sigmoid", {name: name for name in values}).figure.layout.xaxis.ticktext
-    assert [tick.strip() for tick in ticks] == ["sigmoid\n25% · 25%", "1 + tanh"]
+    found = {"sigmoid": [0.01, 0.5, 1.0, 0.2], "1 + tanh": [0.5, 1.0, 1.2, 1.9], "softmax": [0.01, 0.02, 0.96, 0.01]}
+    values = {name: channel_gate(np.array(gate), name) for name, gate in found.items()}
+    chart = channels.through_depth(values, "sigmoid", {name: name for name in values})
+    assert [tick.strip() for tick in chart.figure.layout.xaxis.ticktext] == [
+        "sigmoid\n25% · 25%",
+        "1 + tanh",
+        "softmax",
+    ]
+    assert [analysis.can_saturate(gate) for gate in values.values()] == [True, False, False]
+    shares = network.openness([SimpleNamespace(name=name, gates=[gate]) for name, gate in values.items()]).table
+    np.testing.assert_equal(shares["below 0.05, or 0.95 and above"], [0.5, np.nan, np.nan])
+
+
+def test_gates_are_said_to_spread_most_where_they_do_and_not_where_one_of_them_is_far():
+    outlier, spread = np.r_[np.full(99, 0.9), 0.1], np.linspace(0.2, 0.9, 100)
+    assert np.ptp(outlier) > np.ptp(spread)
+    found = {"one": channel_gate(outlier), "all": channel_gate(spread)}
+    told = channels.through_depth(found, "one", {name: name for name in found}).alt
+    assert told.startswith(
+        f"The gates spread most in block all: their standard deviation over the channels is {spread.std():.3f}"
+    )
 
 
 @pytest.mark.parametrize("current", [8, 3, None])
@@ -222,12 +250,13 @@ def test_before_and_after_keep_the_maps_shape(shape):
 
 def test_the_same_numbers_give_the_same_bytes():
     values, many = some_gate(100), some_gate(500)
+    both = {"a": channel_gate(values), "b": channel_gate(many)}
     makers = [
         lambda: channels.gate_bars(values, channels.drawn_channels(values, by_size=True), 5).to_json(),
         lambda: channels.gate_strip(many, 5).to_json(),
         lambda: channels.vector(values, 5, "mean").to_json(),
         lambda: channels.difference_figure(values).to_json(),
-        lambda: channels.through_depth({"a": values, "b": many}, "b", {"a": "a", "b": "b"}).figure.to_json(),
+        lambda: channels.through_depth(both, "b", {"a": "a", "b": "b"}).figure.to_json(),
         lambda: channels.ratio_curve([8, 16], 2).figure.to_json(),
         lambda: channels.before_after(values.reshape(10, 10), values.reshape(10, 10)),
     ]

@@ -272,8 +272,8 @@ def test_where_blocks_have_ratios_of_their_own_their_weights_are_added():
 
 def test_the_papers_table_stands_beside_the_curve_with_its_source():
     text = said(opened(network="se", part="Reduction ratio"))
-    assert "| 16 | 22.28 | 6.03 | 28.1 M |" in text
-    assert "| none | 23.30 | 6.55 | 25.6 M |" in text
+    assert "| 16 | 22.28% | 6.03% | 28.1 M |" in text
+    assert "| none | 23.30% | 6.55% | 25.6 M |" in text
     assert "arXiv 1709.01507" in text
 
 

@@ -196,25 +196,54 @@ class Parallel(CBAM):
         return features * self.channel.gate(features) * self.spatial.gate(features)
 
 
+class ParallelPlacesFirst(CBAM):
+    def forward(self, features):
+        return features * self.spatial.gate(features) * self.channel.gate(features)
+
+
+class Added(CBAM):
+    def forward(self, features):
+        return features * self.channel.gate(features) + features * self.spatial.gate(features)
+
+
 @pytest.mark.parametrize(
-    ("block", "spatial_first", "parallel", "reads", "dials"),
+    ("block", "order", "reads", "dials"),
     [
-        (CBAM(16, 4), False, False, ("F", "F'"), "One dial for each channel, then one for each place."),
-        (CBAM(16, 4, order="spatial-channel"), True, False, ("F'", "F"), "One dial for each place, then one for each"),
-        (PlacesFirst(16, 4), True, False, ("F'", "F"), "One dial for each place, then one for each channel."),
-        (Parallel(16, 4), False, True, ("F", "F"), "both read from the same features."),
+        (CBAM(16, 4), Order(False, "in turn"), ("F", "F'"), "One dial for each channel, then one for each place."),
+        (
+            CBAM(16, 4, order="spatial-channel"),
+            Order(True, "in turn"),
+            ("F'", "F"),
+            "One dial for each place, then one for each channel.",
+        ),
+        (
+            PlacesFirst(16, 4),
+            Order(True, "in turn"),
+            ("F'", "F"),
+            "One dial for each place, then one for each channel.",
+        ),
+        (
+            Parallel(16, 4),
+            Order(False, "read alike"),
+            ("F", "F"),
+            "each channel and one for each place, both read from the same features.",
+        ),
+        (
+            ParallelPlacesFirst(16, 4),
+            Order(True, "read alike"),
+            ("F", "F"),
+            "each place and one for each channel, both read from the same features.",
+        ),
     ],
 )
-def test_two_gates_are_said_and_drawn_in_the_order_in_which_they_are_applied(
-    block, spatial_first, parallel, reads, dials
-):
+def test_two_gates_are_said_and_drawn_in_the_order_in_which_they_are_applied(block, order, reads, dials):
     torch.manual_seed(1)
     for parameter in block.parameters():  # so that each gate changes what the other would read
         nn.init.normal_(parameter)
     one = seen(block)
     lesson = gated.Gated(one, one.blocks[0])
-    order = lesson.order_of_gates
-    assert order == Order(spatial_first, parallel)
+    spatial_first = order.spatial_first
+    assert lesson.order_of_gates == order
     assert (order.read_by_channel, order.read_by_spatial) == reads
     step = gated.dial(lesson)
     assert dials in step.sentence
@@ -234,11 +263,44 @@ def test_two_gates_are_said_and_drawn_in_the_order_in_which_they_are_applied(
         assert f"AvgPool}}({read})" in make(lesson).source
 
 
+def test_what_is_not_multiplied_by_both_gates_is_not_drawn_as_if_it_were():
+    torch.manual_seed(1)
+    one = seen(Added(16, 4))
+    (block,) = one.blocks
+    lesson = gated.Gated(one, block)
+    assert lesson.order_of_gates == Order(False, "apart")
+    assert "neither weighs what the other has weighed" in gated.dial(lesson).sentence
+    chart = gated.dials(lesson, lesson.steps)
+    assert not any("spatial" in note.text for note in chart.figure.layout.annotations)
+    maps = [each for each in chart.figure.data if each.type == "heatmap"]
+    np.testing.assert_allclose(maps[-1].z, lesson.steps.after[0].mean(0), atol=1e-5)
+    first = cbam.derivation_in_words(lesson.spatial_steps, block.spatial, lesson.order_of_gates)[0]
+    assert first.startswith("**1 Features** F: ")
+    stages = cbam._stages(one, block)
+    assert list(stages) == ["before", "after the channel gate", "before the spatial gate", "after the spatial gate"]
+    np.testing.assert_array_equal(stages["before the spatial gate"], stages["before"])
+    np.testing.assert_array_equal(stages["after the spatial gate"], lesson.spatial_steps.after[0])
+    assert "$F' = M_s F$" in lesson_cbam._reweight(lesson).source
+
+
+def test_what_two_gates_have_to_do_with_each_other_is_said_only_where_their_steps_are_known():
+    one = seen(CBAM(16, 4))
+    (block,), gates_ = one.blocks, one.trace.gates
+    channel, spatial = (one.steps(gate.name) for gate in gates_)
+    for known in ((None, spatial), (channel, None), (None, None)):
+        order = analysis.order_of(block, gates_, *known)
+        assert order == Order(False, "unknown") and not order.in_chain
+        assert (order.read_by_channel, order.read_by_spatial) == ("F", "F")
+    assert analysis.order_of(block, gates_, channel, spatial).in_chain
+
+
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("spatial_first", [False, True])
 def test_features_were_weighed_only_where_the_channel_gate_came_before(spatial_first, parallel):
     steps = SimpleNamespace(before=np.zeros((1, 16, 3, 3)), kernel=np.zeros((2, 7, 7)), normalised=False)
-    first, *_, last = cbam.derivation_in_words(steps, gate([0.1, 0.9], SPATIAL), Order(spatial_first, parallel))
+    first, *_, last = cbam.derivation_in_words(
+        steps, gate([0.1, 0.9], SPATIAL), Order(spatial_first, "read alike" if parallel else "in turn")
+    )
     weighed = "F': 16 channels that the channel gate has weighed; here"
     assert first.startswith(f"**1 Features** {'F: 16 channels; here' if spatial_first or parallel else weighed}")
     assert last.endswith("between 0 and 1.")

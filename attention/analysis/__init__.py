@@ -20,8 +20,10 @@ from attention.analysis.gates import (
     branch_count,
     by_openness,
     by_strength,
+    can_saturate,
     channel_stats,
     channel_view,
+    deals_out,
     features,
     five_numbers,
     gate_titles,
@@ -36,5 +38,5 @@ from attention.analysis.gates import (
     titles,
 )
 from attention.analysis.health import hardly_varies, in_unit, saturates, share_high, share_low, share_saturated
-from attention.analysis.order import Order, order_of
+from attention.analysis.order import Order, Relation, order_of
 from attention.analysis.predictions import TOP_CLASSES, probabilities, top

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from attention.analysis.health import in_unit
 from attention.kinds import CHANNEL, KINDS, SIDES, SPATIAL, Kind
 from attention.numbers import amount
 from attention.records import Floats, Gate, GateHealth, owner_of
@@ -171,6 +172,17 @@ def branch_count(gate: Gate) -> int:
         return 1
     sums = gate.values.reshape(-1, count, channels).sum(1)
     return count if np.abs(sums - 1).max() <= ROUNDED else 1
+
+
+def deals_out(gate: Gate) -> bool:
+    """Whether a softmax makes the gate's numbers shares of 1 over all of them, as one over the channels does."""
+    rows = gate.values.reshape(len(gate.values), -1)
+    return gate.activation == "softmax" and rows.shape[1] > 1 and bool(np.abs(rows.sum(1) - 1).max() <= ROUNDED)
+
+
+def can_saturate(gate: Gate) -> bool:
+    """Whether each of the gate's numbers may be 0 or 1 by itself, so that near these ends it is saturated."""
+    return in_unit(gate.values) and not deals_out(gate)
 
 
 def neutral_value(gate: Gate, gates: Sequence[Gate]) -> float:

@@ -15,7 +15,7 @@ from attention.charts.chart import Chart, Columns, by_place
 from attention.charts.colours import ACCENT, CHANGE, CHANNEL_GATE, FEATURE_ENDS, FEATURES, GATE, NULL, on_scale
 from attention.charts.overlay import Tile, sheet
 from attention.numbers import amount, extent, fixed
-from attention.records import Floats
+from attention.records import Floats, Gate
 
 MOST_BARS = 256
 """Past that, bars take the browser longer than a second to draw."""
@@ -126,24 +126,31 @@ def difference_figure(values: Floats, what: str = "second − first", axis: str 
     return _bars(values, np.arange(len(values)), marker, most, title=axis, yaxis=changes, height=280)
 
 
-def through_depth(gates: Mapping[str, Floats], chosen: str, titles: Mapping[str, str]) -> Chart:
-    """Every block's gate (C,) as a box under the block's title, with its share of saturated values; one is framed."""
-    names, values = [titles[name] for name in gates], list(gates.values())
+def through_depth(gates: Mapping[str, Gate], chosen: str, titles: Mapping[str, str]) -> Chart:
+    """Every block's channel gate as a box under the block's title, with its share of saturated values; one framed."""
+    names, values = [titles[name] for name in gates], [gate.values[0] for gate in gates.values()]
     low, high = [analysis.share_low(each) for each in values], [analysis.share_high(each) for each in values]
-    widest = max(range(len(values)), key=lambda place: float(np.ptp(values[place])))
+    spreads = [float(each.std()) for each in values]
+    widest = spreads.index(max(spreads))
     shares = [f"{below:.0%} · {above:.0%}" for below, above in zip(low, high, strict=True)]
-    known = map(analysis.in_unit, values)
+    known = list(map(analysis.can_saturate, gates.values()))
     ticks = [f"{name}\n{share if ends else ''}" for name, share, ends in zip(names, shares, known, strict=True)]
+    figure = network.boxes(ticks, values, list(gates).index(chosen))
+    if any(known):
+        figure.update_xaxes(title="block, and its shares below 0.05 · of 0.95 and above")
     table: dict[str, Any] = {"block": list(gates), "channels": list(map(len, values))}
-    finding = f"The gates spread most in {analysis.block_called(names[widest])}, from {extent(values[widest])}."
-    table |= {"mean": [float(each.mean()) for each in values], **analysis.five_numbers(values)}
+    finding = (
+        f"The gates spread most in {analysis.block_called(names[widest])}: their standard deviation over the channels "
+        f"is {fixed(spreads[widest])}, and they run from {extent(values[widest])}."
+    )
+    table |= {"mean": [float(each.mean()) for each in values], "std": spreads, **analysis.five_numbers(values)}
     return Chart(
         "depth",
-        network.boxes(ticks, values, list(gates).index(chosen)),
+        figure,
         finding,
         "This picture. A box holds the middle half of a block's channels, its line is the median, its whiskers reach "
         "the lowest and the highest gate. The shares of saturated gates, below 0.05 or of 0.95 and above, stand under "
-        "each block whose gates lie from 0 to 1.",
+        "each block whose gates lie from 0 to 1, each by itself.",
         finding,
         table={**table, "below 0.05": low, "0.95 and above": high},
     )

@@ -55,7 +55,10 @@ def openness(blocks: Sequence[Block]) -> Chart:
             "minimum": [gate.minimum for _, gate in gates],
             "mean": means,
             "maximum": [gate.maximum for _, gate in gates],
-            "below 0.05, or 0.95 and above": [analysis.share_saturated(gate.values) for _, gate in gates],
+            "below 0.05, or 0.95 and above": [
+                analysis.share_saturated(gate.values) if analysis.can_saturate(gate) else float("nan")
+                for _, gate in gates
+            ],
         },
     )
 

@@ -218,7 +218,9 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         st.info("This gate is not of CBAM's form: it has no pooled maps and no kernel to show, only the map above.")
         return
     order = gate_pages.order(observation, block)
-    if order.parallel and block.channel and isinstance(read := observation.steps(block.channel.name), ChannelSteps):
+    if order.relation == "read alike" and not order.spatial_first and block.channel:
+        read = observation.steps(block.channel.name)
+        assert read
         steps = replace(steps, before=read.before)  # both gates read what the first is given
     size, chart = steps.kernel.shape[-1], spatial.derivation(steps, gate.values[0])
     widgets.show(chart, fold_table=False)
@@ -308,8 +310,13 @@ def _stages(observation: Observation, block: Block) -> dict[str, Floats]:
     last = observation.steps(spatial_gate(block).name)
     if not isinstance(last, SpatialSteps):
         return {}
-    both: list[tuple[str, ChannelSteps | SpatialSteps]] = [("after the spatial gate", last)]
+    both: list[tuple[str, ChannelSteps | SpatialSteps]] = [("the spatial gate", last)]
+    order = gate_pages.order(observation, block)
     if isinstance(channel, ChannelSteps):
-        first = gate_pages.order(observation, block).spatial_first
-        both.insert(first, ("after the channel gate", channel))
-    return {"before": both[0][1].before[0], **{name: steps.after[0] for name, steps in both}}
+        both.insert(order.spatial_first, ("the channel gate", channel))
+    stages = {"before": both[0][1].before[0]}
+    for number, (gate, steps) in enumerate(both):
+        if number and order.relation == "apart":
+            stages[f"before {gate}"] = steps.before[0]
+        stages[f"after {gate}"] = steps.after[0]
+    return stages

@@ -281,8 +281,7 @@ def draw_usual(selection: ChannelSelection) -> None:
 
 def draw_depth(selection: ChannelSelection) -> None:
     """The distribution of every block's gate, and what the validation pictures say about it."""
-    values = {block: gate.values[0] for block, gate in selection.gates.items()}
-    widgets.show(channels.through_depth(values, selection.block, selection.observation.names))
+    widgets.show(channels.through_depth(selection.gates, selection.block, selection.observation.names))
     _draw_health(selection)
 
 
@@ -397,8 +396,13 @@ def _draw_sum(sizes: list[int], hidden: list[int]) -> None:
 def _draw_published() -> None:
     st.markdown("**SE-ResNet-50 on ImageNet, as published**")
     rows = [
-        (str(row.reduction or "none"), fixed(row.top1, 2), fixed(row.top5, 2), f"{fixed(row.parameters, 1)} M")
+        (
+            str(row.reduction or "none"),
+            f"{fixed(row.top1, 2)}%",
+            f"{fixed(row.top5, 2)}%",
+            f"{fixed(row.parameters, 1)} M",
+        )
         for row in analysis.PUBLISHED_RATIOS
     ]
-    st.markdown(widgets.as_table(("r", "top-1", "top-5", "parameters"), rows, words=0))
-    st.caption("Errors in percent. Hu et al., arXiv 1709.01507, the table on the reduction ratio.")
+    st.markdown(widgets.as_table(("r", "top-1 error", "top-5 error", "parameters"), rows, words=0))
+    st.caption("Hu et al., arXiv 1709.01507, the table on the reduction ratio.")

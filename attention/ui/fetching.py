@@ -12,11 +12,11 @@ from attention.limits import Limits
 from attention.models import libraries, zoo
 from attention.numbers import fixed
 from attention.observe import NetworkChoice
-from attention.records import ModelCard, StoppedError
-from attention.ui.jobs import AT_ONCE, RunningJob, follow, running_job
-from attention.ui.widgets import errors, literal
+from attention.records import ModelCard
+from attention.ui.jobs import AT_ONCE, RunningJob, follow, running_job, say_failure
+from attention.ui.widgets import literal
 
-_SLOT, _STOPPED = "_download", "_download_stopped"
+_SLOT = "_download"
 
 
 class _Received(NamedTuple):
@@ -39,32 +39,31 @@ def fetch(choice: NetworkChoice) -> None:
     about = "about " if libraries.ABOUT in card.assumed else ""
     size = f" ({about}{card.download / 1e6:,.0f} MB)" if card.download else ""
     st.info(f"The weights of {literal(card.name)}{size} are not on this machine.", icon=":material/download:")
-    running, controls = running_job(_SLOT, choice.key), st.empty()
-    if running and running.finished:
-        _end(running, card.name)
-        running = None
-    if running is None and _is_wanted(card, controls):
-        running = Job("The download", _work(card.name), seconds=Limits.of_environment().download_seconds)
-        st.session_state[_SLOT] = RunningJob(choice.key, running)
-        st.session_state.pop(_STOPPED, None)
-        if running.wait(AT_ONCE):
-            _end(running, card.name)
-            running = None
-    if running:
-        with controls.container():
-            follow(running, "stop_download", _progress_in_words)
+    job, controls = running_job(_SLOT, choice.key), st.empty()
+    if job is None or job.failed:
+        if not _is_wanted(card, controls, job):
+            st.stop()
+        job = Job("The download", _work(card.name), seconds=Limits.of_environment().download_seconds)
+        st.session_state[_SLOT] = RunningJob(choice.key, job)
+        job.wait(AT_ONCE)
+    if job.finished:
+        if not job.failed:
+            del st.session_state[_SLOT]
+        st.rerun()
+    with controls.container():
+        follow(job, "stop_download", _progress_in_words)
     st.stop()
 
 
-def _is_wanted(card: ModelCard, place: DeltaGenerator) -> bool:
-    """Whether the download is to start: the buttons for it, and for random weights."""
+def _is_wanted(card: ModelCard, place: DeltaGenerator, failed: _Job | None) -> bool:
+    """Whether the download is to start: the buttons for it and for random weights, and why it failed the last time."""
     with place.container():
         with st.container(horizontal=True):
             wanted = st.button("Download them", key="download", icon=":material/download:", disabled=not card.download)
             random = {"weights": "Random"}
             st.button("Go on with random weights", key="go_random", on_click=st.session_state.update, args=(random,))
-        if st.session_state.get(_STOPPED) == card.name:
-            st.caption("Stopped before it was done: nothing of it is kept.")
+        if not wanted:
+            say_failure(failed)
         if not card.download:
             st.caption(f"{literal(card.source)} publishes none for this network.")
     return wanted
@@ -77,17 +76,6 @@ def _work(name: str) -> Callable[[Callable[[_Received], None]], None]:
         zoo.load(name, progress=lambda done, total: report(_Received(done, total, time.monotonic() - start)))
 
     return work
-
-
-def _end(job: _Job, name: str) -> None:
-    """The page anew with the weights, or why there are none."""
-    del st.session_state[_SLOT]
-    with errors():
-        try:
-            job.result()
-        except StoppedError:
-            st.session_state[_STOPPED] = name
-        st.rerun()
 
 
 def _progress_in_words(received: _Received | None) -> tuple[float, str]:

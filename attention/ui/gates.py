@@ -7,7 +7,7 @@ from attention import analysis
 from attention.analysis import Block, Order
 from attention.charts.colours import CHANNEL_GATE
 from attention.kinds import KINDS
-from attention.numbers import fixed
+from attention.numbers import fixed, small
 from attention.observe import Observation
 from attention.records import Gate
 from attention.ui import widgets
@@ -40,6 +40,10 @@ def say_notes(observation: Observation, shown: Gate) -> None:
             f"This gate weighs {branches} branches of {gate.feature_shape[2]} channels against each other. They stand "
             "one after the other, and the numbers of a channel add up to 1 over them."
         )
+    if analysis.deals_out(gate):
+        count = gate.values[0].size
+        alike = small(1 / count)
+        widgets.info(f"The {count:,} numbers of this gate add up to 1: each is a share; all alike would be {alike}.")
     if not analysis.in_unit(gate.values):
         widgets.info(
             f"This gate runs from {fixed(gate.minimum)} to {fixed(gate.maximum)}. Colours are those of 0 to 1: what "

@@ -53,41 +53,47 @@ def result_of(
     """The result where there is one; else its cost and a button that starts it, or how far it is, in what is `counted`.
 
     The session holds one job of a name; it goes on while other pages are open, and ends where something else is asked
-    for under its name. The work runs in a thread of its own, and so uses nothing of Streamlit.
+    for under its name; why one failed is said until it is started anew. The work runs in a thread of its own, and so
+    uses nothing of Streamlit.
     """
     slot, key = f"_job_{name}", (name, *key)
     job = running_job(slot, key)
     if (done := STORE.find("result", key)) is not None:
         return done
-    if job is None and not _is_started(name, key, cost):
-        return None
-    if job is None:
-        st.session_state.pop(f"_stopped_{name}", None)
+    if job is None or job.failed:
+        if not _is_started(name, cost, job):
+            return None
         job = Job("The job", _with_counts(work), seconds=Limits.of_environment().job_seconds)
         st.session_state[slot] = RunningJob(key, job)
     if not job.wait(0 if job.progress else AT_ONCE):
         follow(job, f"stop_{name}", partial(_count_in_words, counted))
         return None
-    del st.session_state[slot]
-    try:
-        result = job.result()
-    except StoppedError:  # the person is told, and may start it anew
-        st.session_state[f"_stopped_{name}"] = key
+    if job.failed:
         st.rerun()
-    return STORE.get("result", key, lambda: result)
+    del st.session_state[slot]
+    return STORE.get("result", key, job.result)
 
 
-def _is_started(name: str, key: Sequence[object], cost: str) -> bool:
-    """Whether the job is to start: its cost, and the button that says so."""
+def _is_started(name: str, cost: str, failed: Job | None) -> bool:
+    """Whether the job is to start: its cost, the button that says so, and why it failed the last time."""
     message, control = st.empty(), st.empty()
-    stopped = st.session_state.get(f"_stopped_{name}") == key
-    text = f"{cost} Stopped before it was done: nothing of it is kept." if stopped else cost
-    widgets.say(text, f"cost of {name}", at=message)
+    widgets.say(cost, f"cost of {name}", at=message)
     if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
+        say_failure(failed)
         return False
     message.empty()
     control.empty()
     return True
+
+
+def say_failure(job: Job | None) -> None:
+    """Why a job that failed has no result; nothing where there is none."""
+    with widgets.errors():
+        try:
+            if job:
+                job.result()
+        except StoppedError:
+            st.caption("Stopped before it was done: nothing of it is kept.")
 
 
 def _with_counts(work: Callable[[Report], R]) -> Callable[[Callable[[Count], None]], R]:

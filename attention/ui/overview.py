@@ -112,6 +112,8 @@ def headline(observation: Observation) -> str:
 def scale(observation: Observation) -> str:
     """What the colours mean, and whether all gates stay within them."""
     ends = f"{colours.ENDS}. Saturated are gates below 0.05, or of 0.95 and above: nearly shut, or nearly open."
+    if any(map(analysis.deals_out, observation.trace.gates)):
+        ends += " Gates whose numbers add up to 1 over the channels or the places are not called so."
     if all(analysis.in_unit(gate.values) for gate in observation.trace.gates):
         return ends
     return (
@@ -145,7 +147,7 @@ def _draw_block(observation: Observation, block: Block, name: str) -> dict[str, 
     for side, gate in analysis.profiles(block).items():
         cells.append((gate, f"Along the {side}", "viridis", ""))
     if gate := analysis.channel_view(block):
-        ends = block.channel and analysis.in_unit(gate.values)
+        ends = block.channel and analysis.can_saturate(gate)
         saturated = f"; {analysis.share_saturated(gate.values):.0%} saturated" if ends else ""
         cells.append((gate, "Channel gate" if block.channel else "Mean over places", "channel", saturated))
     if not pages_of(block):

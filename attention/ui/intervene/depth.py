@@ -170,17 +170,19 @@ def _logits_of_classes(values: Sequence[Floats], classes: Sequence[int]) -> list
 
 
 def _say_effects(names: Sequence[str], effects: Sequence[Effect], label: int, measure: str) -> str:
-    """The blocks whose absence moves the probability here the most, from and to; and the one that moves the measure of
-    the figure the most, where that is another."""
+    """The blocks whose absence moves the probability here the most, from and to, as far as that can be read; and the
+    one that moves the measure of the figure the most, where that is another."""
     called = [widgets.literal(name) for name in names]
     pairs = [effect.probability(label) for effect in effects]
-    most = sorted(range(len(names)), key=lambda block: -abs(pairs[block][1] - pairs[block][0]))[:MOST_SAID]
-    effects_in_words = "; ".join(
-        f"without block **{called[block]}**: {pairs[block][0]:.1%} → {pairs[block][1]:.1%}" for block in most
-    )
+    written = [(f"{before:.1%}", f"{after:.1%}") for before, after in pairs]
+    moved = [block for block, (before, after) in enumerate(written) if before != after]
+    most = sorted(moved, key=lambda block: -abs(pairs[block][1] - pairs[block][0]))[:MOST_SAID]
+    effects_in_words = "; ".join(f"without block **{called[block]}**: {' → '.join(written[block])}" for block in most)
     changes = [float(effect.change[label]) for effect in effects]
     far = max(range(len(names)), key=lambda block: abs(changes[block]))
     other = f" The {measure} moves most without block **{called[far]}**, by {signed(changes[far])}."
+    if not most:
+        return f"Whichever block is off, the probability stays {written[0][0]}." + other * bool(changes[far])
     return f"The probability moves most {effects_in_words}." + other * (far != most[0])
 
 

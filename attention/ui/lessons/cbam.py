@@ -201,7 +201,7 @@ def _standard(summed: Floats, eps: float | None) -> NDArray[np.float64]:
 
 def _reweight(lesson: Gated) -> Step:
     inner = lesson.spatial_steps
-    first = lesson.order_of_gates.spatial_first
+    read = lesson.order_of_gates.read_by_spatial
     maps = {"before": inner.before[0].mean(0), "after the spatial gate": inner.after[0].mean(0)}
     count, height, width = inner.before.shape[1:]
     return Step(
@@ -209,7 +209,7 @@ def _reweight(lesson: Gated) -> Step:
         "over the places. Where the map is near 0, features come closer to 0.",
         lambda: widgets.show(spatial.features(maps, "The mean over all channels", gates=[lesson.map])),
         f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); "
-        + ("$F' = M_s F$." if first else "$F'' = M_s F'$."),
+        + ("$F' = M_s F$." if read == "F" else "$F'' = M_s F'$."),
     )
 
 

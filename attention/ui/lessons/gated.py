@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from attention import analysis
-from attention.analysis import Block, Order
+from attention.analysis import Block, Order, Relation
 from attention.charts import explorable, signs, spatial
 from attention.charts.chart import Chart
 from attention.observe import Observation
@@ -26,11 +26,11 @@ flowchart LR
 OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Choose another block below."
 EASY_SIDES, MOST_CHANNELS = range(14, 41), 256
 """A lesson opens on a block whose maps show the picture, by their shorter side, and whose cells can be told apart."""
-ORDERS = {
-    Order(False, False): "One dial for each channel, then one for each place.",
-    Order(True, False): "One dial for each place, then one for each channel.",
-    Order(False, True): "One dial for each channel and one for each place, both read from the same features.",
-    Order(True, True): "One dial for each place and one for each channel, both read from the same features.",
+RELATIONS: dict[Relation, str] = {
+    "in turn": "One dial for each {}, then one for each {}.",
+    "read alike": "One dial for each {} and one for each {}, both read from the same features.",
+    "apart": "One dial for each {} and one for each {}, and neither weighs what the other has weighed.",
+    "unknown": "One dial for each {} and one for each {}.",
 }
 MOST_ASKED = 8
 """Each costs a pass."""
@@ -187,7 +187,7 @@ def _is_easy(block: Block) -> bool:
 def dial(gated: Gated) -> Step:
     """What a gate is."""
     steps, both = gated.steps, gated.block.spatial is not None
-    what = f" {ORDERS[gated.order_of_gates]}" if both else " Here each channel has one."
+    what = f" {_related(gated.order_of_gates)}" if both else " Here each channel has one."
     dial, ends = signs.dial(gate.values for gate in gated.block.gates)
     return Step(
         f"A gate is {dial} that multiplies features: {ends}.{what}",
@@ -196,14 +196,19 @@ def dial(gated: Gated) -> Step:
     )
 
 
+def _related(order: Order) -> str:
+    turned = slice(None, None, -1 if order.spatial_first else 1)
+    return RELATIONS[order.relation].format(*("channel", "place")[turned])
+
+
 def dials(gated: Gated, steps: ChannelSteps) -> Chart:
-    """Features times the gates of a block, in their order; times the channel gate alone where what stands before the
-    first of two is not known."""
-    before, place, first = steps.before[0], gated.map if gated.block.spatial else None, False
-    if gated.block.spatial and gated.order_of_gates.spatial_first:
-        inner = gated.observation.steps(gated.block.spatial.name)
-        before, place, first = (inner.before[0], place, True) if inner else (before, None, False)
-    return spatial.dials(before, gated.values, place, gated.name, spatial_first=first)
+    """Features times the gates of a block, in their order; times the channel gate alone where they are not known to be
+    multiplied by both."""
+    if not gated.block.spatial or not gated.order_of_gates.in_chain:
+        return spatial.dials(steps.before[0], gated.values, None, gated.name)
+    first = gated.order_of_gates.spatial_first
+    before = gated.spatial_steps.before if first else steps.before
+    return spatial.dials(before[0], gated.values, gated.map, gated.name, spatial_first=first)
 
 
 def placement(gated: Gated, gates: str, usage: str, why: str) -> Step:
