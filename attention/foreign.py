@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_ESCAPED = re.compile(rf"\\{_PUNCTUATION.pattern}|\*\*")
 _JOINER = "\u2060"
 # What Streamlit makes of words after the escapes are gone: links of bare addresses, and icons. (It looks for emoji
 # before that, so that an escape is enough.)
@@ -59,6 +60,11 @@ def literal(text: str) -> str:
     An invisible word joiner (U+2060) breaks what would become a link or an icon of itself.
     """
     return _PUNCTUATION.sub(r"\\\1", _WORDS.sub(rf"\1{_JOINER}", readable(text)))
+
+
+def unescaped(markdown: str) -> str:
+    """What a reader sees of such a text, and of one with bold words in it."""
+    return _ESCAPED.sub(r"\1", markdown).replace(_JOINER, "")
 
 
 def quote(value: object) -> str:

@@ -24,6 +24,7 @@ def edit() -> None:
     controls.choose_edit(here)
     session.say_complaints(history.now)
     session.put_into_link(history.now)
+    effects.keep_for_report(history.now, observation.names)
     with ui.errors():
         trace = passes.edited_trace(observation, history.now)
         left, right = st.container(key="stacked_gate").columns([3, 2], gap="large")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,9 +93,23 @@ def test_the_headline_of_health_counts_the_constant_channels(loaded):
     moved = survey.LoadedSurvey(replace(loaded.result, gates=(still, *loaded.result.gates[1:])))
     chart = surveys.health(Selection(moved))
     assert chart.headline.startswith("2 of 3 channels of 1 gate hardly change") and chart.headline.endswith(
-        "channels, 67%, is in #1."
+        "channels, 67%, is in gate channel."
     )
     assert chart.table["constant"][0] == 2 / 3 and chart.figure.data[4].y[0] == pytest.approx(2 / 3)
+
+
+def test_gates_that_one_module_applies_are_called_by_their_kind_and_by_their_number_where_that_is_no_name(loaded):
+    def called(*gates):
+        named = [replace(loaded.gates[0], name=name, kind=kind) for name, kind in gates]
+        blocks = {str(number): (gate, None) for number, gate in enumerate(named)}
+        return survey.LoadedSurvey.gate_names.func(SimpleNamespace(gates=tuple(named), blocks=blocks))
+
+    assert called(("0.3#1", "channel"), ("0.3#2", "spatial"), ("1.gate", "channel")) == [
+        "0.3.channel",
+        "0.3.spatial",
+        "1.gate",
+    ]
+    assert called(("0.3#1", "channel"), ("0.3#2", "channel")) == ["3#1", "3#2"]
 
 
 def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(loaded):
@@ -105,20 +120,21 @@ def test_the_headline_of_health_names_the_gate_with_the_most_constant_channels(l
     ]
     chart = surveys.health(Selection(survey.LoadedSurvey(replace(loaded.result, gates=tuple(gates)))))
     assert chart.headline.startswith("3 of 9 channels of 3 gates hardly change from picture to picture; the largest")
-    assert chart.headline.endswith(" share of a gate's channels, 67%, is in two.")
+    assert chart.headline.endswith(" share of a gate's channels, 67%, is in gate two.")
     alike = survey.LoadedSurvey(
         replace(loaded.result, gates=(gates[1], replace(gates[1], name="three.gate"), gates[0]))
     )
-    assert surveys.health(Selection(alike)).headline.endswith("channels, 67%, is in two and 1 other gate.")
+    assert surveys.health(Selection(alike)).headline.endswith("channels, 67%, is in gate two and 1 other gate.")
 
 
 def test_the_headline_of_selectivity_names_the_highest_gate_and_says_that_it_is_by_chance(selection):
     for index, how in INDICES.items():
         chart = surveys.selectivity(selection, index)
-        means = {gate.name: np.nanmean(how.of_gate(gate).index) for gate in selection.survey.gates}
+        of_gates = zip(selection.survey.gate_names, selection.survey.gates, strict=True)
+        means = {name: np.nanmean(how.of_gate(gate).index) for name, gate in of_gates}
         most = max(means, key=means.get)
         assert chart.headline.startswith("No gate is more class-specific than by chance")  # of so few pictures
-        assert f"{most} is the highest here, {fixed(means[most])}" in chart.headline
+        assert f"gate {most} is the highest here, {fixed(means[most])}" in chart.headline
         np.testing.assert_allclose(chart.table["mean"], list(means.values()))
 
 
@@ -129,7 +145,7 @@ def test_what_many_pictures_show_of_classes_is_more_than_chance():
         names = dict(zip(means, whole.survey.gate_names, strict=True))
         most, least = max(means, key=means.get), min(means, key=means.get)
         headline = surveys.selectivity(whole, index).headline
-        assert headline.startswith(f"{names[most]} is the most class-specific gate, {fixed(means[most])}")
+        assert headline.startswith(f"Gate {names[most]} is the most class-specific, {fixed(means[most])}")
         assert f"{names[least]} the least, {fixed(means[least])}" in headline
     assert "The class of a picture explains " in (said := surveys.role(whole).headline) and "than chance" not in said
 

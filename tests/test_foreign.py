@@ -55,6 +55,7 @@ def raising(pairs):
     "text", ["https://a.example", "see www.a.example", "me@a.example", ":material/home:", ":streamlit:"]
 )
 def test_no_word_turns_into_a_link_or_an_icon(text):
+    assert foreign.unescaped(f"**{foreign.literal(text)}**") == foreign.readable(text).replace("\u2060", "")
     seen = foreign.literal(text).replace("\\", "")
     for live in (r"https?://", r"www\.", r"\w@\w", r":material/\w+:", r":streamlit:"):
         assert not re.search(live, seen, re.IGNORECASE)

@@ -1,6 +1,7 @@
 """The page on which gates are turned says what edited passes of the same picture say, and takes every link."""
 
 import io
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from attention.charts.colours import CHANNEL_GATE
 from attention.interventions import Edit, EditedPasses, EditFile, files
 from attention.models import zoo
 from attention.numbers import signed
+from attention.records import non_defaults
+from attention.report import Table
 from attention.ui import cache
 from attention.ui.intervene import depth, effects, passes
 from attention.ui.intervene.controls import NOTHING, WORDS
@@ -220,6 +223,21 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown(monk
         r"(Here it matters|there is no evidence that it matters) which channel or place .* \(p = ", said(app)
     )
     assert app.number_input(key="seed").value == 7
+
+
+def test_a_report_says_what_is_edited_and_what_the_page_answers(monkeypatch):
+    monkeypatch.setattr(effects, "FEWEST_DRAWS", FEWEST_DRAWS)
+    monkeypatch.setattr(passes, "FEWEST_DRAWS", FEWEST_DRAWS)
+    edits = [Edit("shuffle", "channel", BLOCK, seed=3), Edit("off", "spatial", size=(20, 20))]
+    app = opened(network="cbam", picture=TITLE, block=BLOCK, edits=link(*edits))
+    (section,) = app.session_state["_recorder"].sections()
+    answer, *items = section.items
+    assert answer.startswith("With 2 edits, P(") and " (p = " in answer and "\\" not in answer
+    (kept,) = [item for item in items if isinstance(item, Table) and item.name == "edits"]
+    assert kept.open and kept.columns["edit"][0].startswith("the channel gates of block ")
+    assert [json.loads(text) for text in kept.columns["in a file of edits"]] == json.loads(
+        json.dumps([non_defaults(edit) for edit in edits])
+    )
 
 
 def test_an_edit_that_changes_nothing_says_so():

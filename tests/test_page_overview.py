@@ -87,6 +87,19 @@ def test_what_a_link_names_and_is_not_there_is_said_below_the_title_for_a_phone_
     assert [caption for caption in app.main.caption if "The link asks for picture “Nobody”" in caption.value]
 
 
+def test_an_address_of_a_picture_of_ones_own_says_that_it_is_not_here_until_another_is_chosen():
+    app = sound(opened(network="se", uploaded="1"))
+    (said,) = [caption.value for caption in app.main.caption if "picture of a person's own" in caption.value]
+    assert f"Shown is the sample “{images.samples()[0].title}”." in said
+    app = sound(app.run())
+    assert [caption for caption in app.main.caption if "picture of a person's own" in caption.value]
+    app = sound(app.pills(key="picture").set_value(images.samples()[3].title).run())
+    assert not [caption for caption in app.main.caption if "picture of a person's own" in caption.value]
+    assert "uploaded" not in app.query_params
+    bring_a_picture(app)
+    assert app.query_params["uploaded"] == "1"
+
+
 def test_an_uploaded_picture_replaces_the_sample_and_a_bad_one_is_named():
     app = sound(opened(network="se"))
     sound(app.segmented_control(key="source").set_value("Upload").run())

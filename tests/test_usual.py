@@ -69,20 +69,20 @@ def test_a_habit_of_position_is_called_one():
     habit[4:, 4:] = 0.9
     here = habit.copy()
     here[:2, :2] = 0.2
-    case = found(here, [habit] * 3, habit)
+    case = found(here, [habit] * 19, habit)
     assert usual.headline(case, "layer3.0", SPATIAL) == (
-        "Block layer3.0 is most open at the lower right, as for 3 of 3 other pictures: that is a habit. With this "
+        "Block layer3.0 is most open at the lower right, as for 19 of 19 other pictures: that is a habit. With this "
         "picture it opens more than usual at the upper left."
     )
     assert usual.details(case, SPATIAL).startswith(
         "For a grey card it is most open there too. The ninth at the upper left is 0.200 above its usual mean. None "
-        "of 3 other pictures have a ninth as far above its usual gate."
+        "of 19 other pictures have a ninth as far above its usual gate."
     )
     chart = usual.chart(case, "layer3.0", SPATIAL)
     assert list(chart.table) == ["row", "column", "this picture", "usual", "this less usual", "grey card"]
-    other = found(here, [habit[::-1]] * 2, np.full((6, 6), 0.5))
+    other = found(here, [habit[::-1]] * 19, np.full((6, 6), 0.5))
     assert usual.headline(other, "layer3.0", SPATIAL) == (
-        "Block layer3.0 is most open at the lower right, which is not its habit: of 2 other pictures, none has it "
+        "Block layer3.0 is most open at the lower right, which is not its habit: of 19 other pictures, none has it "
         "there. With this picture it opens more than usual there, too."
     )
     assert "For a grey card it is most open at the" in usual.details(other, SPATIAL)
@@ -92,18 +92,18 @@ def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
     case = found(np.eye(3) / 4, np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
     assert "it opens nowhere more than is usual from picture to picture" in usual.headline(case, "a", SPATIAL)
     none = found([0.1, 0.2], [[0.4, 0.5]] * 2, [0, 0])
-    assert usual.headline(none, "a", CHANNEL) == "Block a lets no channel through " + usual.MORE_THAN_ANY + "."
+    assert usual.headline(none, "a", CHANNEL).endswith(", and none " + usual.MORE_THAN_ANY + ".")
 
 
 @pytest.mark.parametrize(("shape", "kind"), [((24,), CHANNEL), ((9, 9), SPATIAL)])
 def test_what_hardly_differs_from_usual_is_not_said_to_and_it_is_counted_how_many_pictures_differ_as_far(shape, kind):
-    """Gates that are noise are somewhere above their mean with every picture, and farther than usual with half."""
+    """Gates that are noise are somewhere above their mean with every picture, and more than usual with one in 20."""
     told = set()
     for seed in range(40):
-        case = random_case(shape, seed, count=9)
+        case = random_case(shape, seed, count=39)
         small = 0.5 + (0.02 + 0.001 * seed) * np.array([case.values, *case.others])
         case = found(small[0], small[1:], np.full(shape, 0.5))
-        rests = [np.delete(small, place, 0).mean(0) for place in range(10)]
+        rests = [np.delete(small, place, 0).mean(0) for place in range(40)]
         highest = [
             max(ninths(one - rest).values()) if one.ndim == 2 else (one - rest).max()
             for one, rest in zip(small, rests, strict=True)
@@ -111,8 +111,8 @@ def test_what_hardly_differs_from_usual_is_not_said_to_and_it_is_counted_how_man
         assert case.as_far == sum(other >= highest[0] for other in highest[1:])
         text = usual.headline(case, "a", kind)
         more = re.search("lets channel .* through more than usual|it opens more than usual", text) is not None
-        assert more == (highest[0] >= CONSTANT and np.median([other >= highest[0] for other in highest[1:]]) == 0)
-        assert f"{case.as_far or 'None'} of 9 other pictures" in usual.details(case, kind)
+        assert more == (highest[0] >= CONSTANT and sum(other >= highest[0] for other in highest) / 40 <= 0.05)
+        assert f"{case.as_far or 'None'} of 39 other pictures" in usual.details(case, kind)
         if kind == CHANNEL and not more and case.most_opened[1] > 0:
             channel = int(case.difference.argmax())
             both = f"{case.values[channel]:.3f}, usually {case.usual[channel]:.3f}"
@@ -129,18 +129,23 @@ def test_a_gate_that_is_the_same_everywhere_has_no_strongest(shape, kind):
 
 
 def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
-    case = found([0.9, 0.5, 0.1, 0.95], [[0.2, 0.5, 0.8, 0.95]] * 2, [0.2, 0.5, 0.8, 0.9])
+    case = found([0.9, 0.5, 0.1, 0.95], [[0.2, 0.5, 0.8, 0.95]] * 19, [0.2, 0.5, 0.8, 0.9])
     assert usual.headline(case, "layer4.1", CHANNEL) == (
         "Block layer4.1 lets channel 0 through more than usual: its gate is 0.900 with this picture, 0.200 on average "
         "with others."
     )
     assert usual.details(case, CHANNEL).startswith(
-        "None of 2 other pictures have a channel as far above its usual gate. Most below its usual gate is channel 2: "
-        "0.100, usually 0.800. Its strongest channel is the strongest with 2 of 2 other pictures; with a grey card it "
-        "is too."
+        "None of 19 other pictures have a channel as far above its usual gate. Most below its usual gate is channel 2: "
+        "0.100, usually 0.800. Its strongest channel is the strongest with 19 of 19 other pictures. For a grey card "
+        "the strongest is the same."
     )
-    alone = usual.details(found([0, 1], [[0.9, 0.5]] * 3, [0.9, 0.5]), CHANNEL)
-    assert "the strongest with none of 3 other pictures; with a grey card channel 0 is." in alone
+    few = found([0, 1], [[0.9, 0.5]] * 3, [0.9, 0.5])
+    assert usual.headline(few, "a", CHANNEL) == (
+        "Block a lets channel 1 through most, as with none of 3 other pictures, and none more than is usual from "
+        "picture to picture."
+    )
+    alone = usual.details(few, CHANNEL)
+    assert "For a grey card the strongest is channel 0." in alone and "strongest with" not in alone
     chart = usual.chart(case, "layer4.1", CHANNEL)
     assert list(chart.table["this less usual"]) == pytest.approx([0.7, 0, -0.7, 0], abs=1e-6)
 

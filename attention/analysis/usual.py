@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from attention.analysis.evidence import LEVEL
 from attention.analysis.gates import Block, channel_view, highest_ninth, most_open_ninth, profiles, spatial_view
 from attention.analysis.health import CONSTANT
 from attention.kinds import Kind
@@ -117,9 +118,9 @@ class AgainstUsual:
 
     @property
     def opens_more(self) -> bool:
-        """Whether it is somewhere above usual by no less than what is called constant, and farther than most of the
-        other pictures are anywhere."""
-        return self.most_opened[1] >= CONSTANT and 2 * self.as_far < self.count
+        """Whether it is somewhere above usual by no less than what is called constant, and so far as next to none of
+        the other pictures is anywhere: were it one of them, it would be by chance in one of twenty at most."""
+        return self.most_opened[1] >= CONSTANT and (1 + self.as_far) / (1 + self.count) <= LEVEL
 
 
 def _highest(difference: Doubles) -> tuple[str, float]:

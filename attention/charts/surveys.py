@@ -136,7 +136,7 @@ def _role_panel(selection: Selection, block: str, most: int) -> figures.RolePane
     channels = statistics.evenly_spaced(gate.shape[0], most)
     part = np.ix_(np.array(selection.classes, np.int64), channels)
     return figures.RolePanel(
-        title=f"{selection.survey.block_names[block]}, {len(channels)} of {gate.shape[0]:,} channels",
+        title=f"Block {selection.survey.block_names[block]}, {len(channels)} of {gate.shape[0]:,} channels",
         channels=channels,
         means=gate.classes.mean[part],
         deviations=gate.classes.std[part],
@@ -150,7 +150,7 @@ def _role_headline(selection: Selection, blocks: Sequence[str]) -> str:
     for block in blocks:
         share = selection.survey.selectivity(SHARE)[_role_gate(selection, block).name]
         if np.isfinite(share.index).any():
-            name = selection.survey.block_names[block]
+            name = analysis.block_called(selection.survey.block_names[block])
             shares.append((name, float(np.nanmean(share.index))))
     if not shares and len(selection.survey.distinct_classes):
         return "No class has a second picture here, or no gate varies, so nothing can be said of classes."
@@ -196,16 +196,16 @@ def selectivity(selection: Selection, index: str = SHARE) -> Chart | None:
     most, least = (end(known, key=lambda place: measured[place]) for end in (max, min))
     names = survey.gate_names
     highest = f"{fixed(measured[most])} in the mean over its channels or places"
-    found = f"{names[most]} is the most class-specific gate, {highest}, and {names[least]} the least, "
+    found = f"Gate {names[most]} is the most class-specific, {highest}, and gate {names[least]} the least, "
     found += fixed(measured[least])
     if len(known) == 1:
-        found = f"{names[most]}, the only gate with this index, comes to {highest}"
+        found = f"Gate {names[most]}, the only one with this index, comes to {highest}"
     shares = [_mean(each.index) for each in survey.selectivity(SHARE).values()]
     share, bound = max(filter(np.isfinite, shares), default=0.0), statistics.share_bound(survey.gates[0], len(known))
     if share <= bound:
         found = (
             f"No gate is more class-specific than by chance, which gives the highest of {amount(len(known), 'gate')} a "
-            f"share between classes of up to {fixed(bound)} in 95% of surveys; {names[most]} is the highest here, "
+            f"share between classes of up to {fixed(bound)} in 95% of surveys; gate {names[most]} is the highest here, "
             f"{highest}"
         )
     elif index == SHARE:
@@ -278,7 +278,7 @@ def _health_headline(survey: LoadedSurvey) -> str:
     ]
     more = f" and {amount(len(worst) - 1, 'other gate')}" if worst[1:] else ""
     total = f"{amount(channels, 'channel')} of {amount(len(by_channel), 'gate')}"
-    most = f"; the largest share of a gate's channels, {largest:.0%}, is in {worst[0]}{more}" if constant else ""
+    most = f"; the largest share of a gate's channels, {largest:.0%}, is in gate {worst[0]}{more}" if constant else ""
     return f"{constant:,} of {total} hardly change from picture to picture{most}."
 
 
@@ -380,9 +380,9 @@ def correctness(selection: Selection) -> list[Chart]:
     if sum(counts) < statistics.ENOUGH:
         verdict = f"; {amount(sum(counts), 'picture')} are too few to hold that against chance"
     headline = (
-        f"Correct and wrong predictions differ most in {names[most]}: {fixed(sizes[most])} standard deviations in the "
-        f"mean over its channels or places{verdict}. That some classes are harder would make {fixed(mixes[most])} by "
-        "itself."
+        f"Correct and wrong predictions differ most in gate {names[most]}: {fixed(sizes[most])} standard deviations in "
+        f"the mean over its channels or places{verdict}. That some classes are harder would make {fixed(mixes[most])} "
+        "by itself."
     )
     caption = (
         f"n = {counts[0]:,} correct, {counts[1]:,} wrong. Grey: what no difference comes to in the mean (Cohen's d, "

@@ -42,7 +42,8 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
         return f"{called} is most above its usual gate at {word} {place}: it is {gates}."
     if found.opens_more:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
-    return f"{called} lets no {word} through {MORE_THAN_ANY}."
+    others = f"as with {found.same_place or 'none'} of {found.count} other pictures"
+    return f"{called} lets {word} {most_open(found.values)} through most, {others}, and none {MORE_THAN_ANY}."
 
 
 def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
@@ -66,16 +67,19 @@ def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
         card = "is most open there too" if found.grey_same_place else f"is most open at the {grey}"
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
         return f"{f'For a grey card it {card}.' * placed}{more} {far}".strip()
-    card = "it is too" if found.grey_same_place else f"{word} {grey} is"
+    card = "the same" if found.grey_same_place else f"{word} {grey}"
+    headed = not found.opens_more and not _is_signed(found)
 
     def both(channel: int) -> str:
         return f"{word} {channel}: {fixed(found.values[channel])}, usually {fixed(found.usual[channel])}"
 
-    if above > 0 and not found.opens_more and not _is_signed(found):  # else the headline names it
+    if above > 0 and headed:
         rank = f"Most above its usual gate is {both(int(place))}. {some} a {word} as far above its own."
     below = f"Most below its usual gate is {both(shut)}. " * bool(found.difference[shut] < 0)
-    others = f"{found.same_place or 'none'} of {found.count} other pictures"
-    strongest = f"Its strongest {word} is the strongest with {others}; with a grey card {card}."
+    others = (
+        f"Its strongest {word} is the strongest with {found.same_place or 'none'} of {found.count} other pictures. "
+    )
+    strongest = f"{'' if headed else others}For a grey card the strongest is {card}."
     return f"{rank} {below}{strongest} {far}".strip()
 
 

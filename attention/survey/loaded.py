@@ -13,7 +13,7 @@ from attention.analysis.health import is_constant
 from attention.foreign import readable
 from attention.kinds import KINDS
 from attention.numbers import amount
-from attention.records import Floats
+from attention.records import Floats, owner_of
 from attention.survey import statistics
 from attention.survey.passes import weights_sha256
 from attention.survey.pictures import PictureList
@@ -84,8 +84,15 @@ class LoadedSurvey:
 
     @cached_property
     def gate_names(self) -> list[str]:
-        """What the gates are called for short, in depth order."""
-        return analysis.short_names([gate.name for gate in self.gates])
+        """What the gates are called for short, in depth order: after their kind, where the name is a mere count of the
+        gates that one module applies."""
+        names = [gate.name for gate in self.gates]
+        by_kind = [
+            f"{owner_of(gate.name)}.{gate.kind}".lstrip(".") if "#" in gate.name else gate.name for gate in self.gates
+        ]
+        return analysis.short_names(
+            [name if by_kind.count(kind) > 1 else kind for name, kind in zip(names, by_kind, strict=True)]
+        )
 
     def warnings(self, named: str) -> Iterator[str]:
         """What there is to beware of, in sentences; `named` says where the pictures are that could not be used."""

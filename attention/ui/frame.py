@@ -18,7 +18,7 @@ from attention.ui import cache, export, gallery, going_back, presenting, sign_in
 from attention.ui.choosing import choose_answer, choose_bands, choose_network, choose_outputs
 from attention.ui.fetching import fetch
 from attention.ui.pages import GROUPS, LESSON_PAGES, PAGES
-from attention.ui.widgets import errors, literal, mark_random, notes_in, sentence
+from attention.ui.widgets import errors, literal, mark_random, notes, notes_in, sentence
 
 EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif", "heic", "heif"]
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
@@ -26,7 +26,9 @@ MOST_OF_IT = 0.98
 """The share of a picture from which on the part that the network sees is as good as all of it."""
 STYLE = Path(__file__).with_name("screen.css")
 """How the pages look where the theme has no word for it."""
-_ROUTED, _VIEW, _OWN = "_routed", "_view", "_own"
+_ROUTED, _VIEW, _OWN, _LOST = "_routed", "_view", "_own", "_lost_picture"
+_UPLOADED = "uploaded"
+"""In an address: that the picture is a person's own, and so not named there."""
 
 
 def navigation(folder: Path) -> dict[str, list[StreamlitPage]]:
@@ -125,7 +127,9 @@ def _choose_picture() -> Picture:
     )
     titles = list(cache.samples())
     if source == "Sample":
-        return cache.sample(gallery.choose_sample())
+        title = gallery.choose_sample()
+        _say_lost(title)
+        return cache.sample(title)
     gallery_place = st.container()  # above the files, so that a long list of them does not push it out of sight
     if source == "Upload":
         most = Limits.of_environment().picture_bytes // MIB  # a weight file may be larger
@@ -142,8 +146,27 @@ def _choose_picture() -> Picture:
         title = asked if asked in titles else titles[0]
         st.caption(f"Until there is one, this is the sample “{title}”.")
         return cache.sample(title)
+    if _UPLOADED not in st.query_params:
+        st.query_params[_UPLOADED] = "1"
     with gallery_place:
         return own[gallery.choose_own(dict(reversed(own.items())))]
+
+
+def _say_lost(title: str) -> None:
+    """Where the address was that of a picture which a person brought: that it is not here, and which one is shown."""
+    if _UPLOADED not in st.query_params:
+        return
+    said = st.session_state.get(_LOST)
+    if st.session_state.get(_OWN) or said not in (None, title):  # it is here, or another one was chosen since
+        del st.query_params[_UPLOADED]
+        st.session_state.pop(_LOST, None)
+        return
+    lost = "This address is of a picture of a person's own, which no link and no reload brings back"
+    with notes():
+        st.caption(f":material/link_off: {lost}: upload it again. Shown is the sample “{title}”.")
+    if presenting.is_on() and not said:  # where notes are not seen
+        st.toast(f"Shown is “{title}”: your own picture is gone.", icon=":material/link_off:", duration="long")
+    st.session_state[_LOST] = title
 
 
 def _read_pictures(files: list[Any]) -> dict[str, Picture]:

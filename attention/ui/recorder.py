@@ -1,4 +1,4 @@
-"""What a page shows at the moment, kept for the report: its charts, and the address that leads to it."""
+"""What a page shows at the moment, kept for the report: its answer, its charts, and the address that leads to it."""
 
 from dataclasses import dataclass, field
 
@@ -6,11 +6,12 @@ import streamlit as st
 
 from attention import terms
 from attention.charts.chart import Chart
+from attention.foreign import unescaped
 from attention.report import Section, Table
 from attention.ui import presenting
 
 _RECORDER = "_recorder"
-UNREAD = ("edits", "present")
+UNREAD = ("edits", "present", "uploaded")
 """Keys of an address whose values are written for machines."""
 ANSWER = ("headline", "more")
 """The places of a page's answer, which stand above whatever was drawn before them."""
@@ -18,7 +19,7 @@ ANSWER = ("headline", "more")
 
 @dataclass
 class Recorder:
-    """One page as it was drawn last: charts, and the tables of their numbers.
+    """One page as it was drawn last: its answer, charts, and the tables of their numbers.
 
     A part of the page that is drawn anew replaces its own entries.
     """
@@ -26,6 +27,8 @@ class Recorder:
     title: str
     items: dict[str, Chart | Table] = field(default_factory=dict)
     address: dict[str, str] = field(default_factory=dict)
+    answer: dict[str, str] = field(default_factory=dict)
+    """The sentences of the page's answer, by their place."""
     explained: dict[str, str] = field(default_factory=dict)
     """Where each term was explained, by its pattern."""
 
@@ -34,7 +37,8 @@ class Recorder:
         if not self.items:
             return []
         settings = Table("settings", "What was chosen on the page", _columns(self.address), open=True)
-        items = [*self.items.values(), *([settings] if self.address else [])]
+        answer = [" ".join(self.answer[place] for place in ANSWER if place in self.answer)] if self.answer else []
+        items = [*answer, *self.items.values(), *([settings] if self.address else [])]
         return [Section(f"As shown on the page: {self.title}", items)]
 
 
@@ -50,6 +54,13 @@ def note(key: str, item: Chart | Table) -> None:
     if recorder:
         recorder.items[key] = item
         recorder.address = st.query_params.to_dict()
+
+
+def note_sentence(text: str, place: str) -> None:
+    """A sentence in markdown that was said at a place, where that is one of the page's answer."""
+    recorder: Recorder | None = st.session_state.get(_RECORDER)
+    if recorder and place in ANSWER:
+        recorder.answer[place] = unescaped(text)
 
 
 def explain(text: str, place: str) -> str | None:

@@ -130,6 +130,7 @@ def say(
     """A sentence in markdown, with the terms in it that the page has not explained yet; its `place` on the page is its
     name, which stays while what it says changes."""
     settings = {"anchor": False} if look.endswith("header") else {}
+    recorder.note_sentence(text, place)
     getattr(at or st, look)(text, help=recorder.explain(text, place), **settings)
 
 

@@ -18,10 +18,11 @@ from attention.interventions.edits import size_in_words
 from attention.kinds import Action
 from attention.numbers import amount, fixed, p_value, signed
 from attention.observe import Observation
-from attention.records import Doubles, Floats, Outputs, Trace
+from attention.records import Doubles, Floats, Outputs, Trace, non_defaults
+from attention.report import Table
 from attention.store import Store
 from attention.survey import PictureList
-from attention.ui import jobs, widgets
+from attention.ui import jobs, recorder, widgets
 from attention.ui.intervene import passes
 from attention.ui.survey import loading
 
@@ -135,6 +136,16 @@ def edits_in_words(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
     if edit.block:
         where = analysis.block_called(names.get(edit.block, edit.block))
     return f"the {kind} of {where} {DONE[edit.action].format(count=edit.count, points=len(edit.points))}"
+
+
+def keep_for_report(edits: Sequence[Edit], names: Mapping[str, str]) -> None:
+    """Let a report say what is edited, in words and as a file of edits does; `names` are the short ones of blocks."""
+    if edits:
+        columns = {
+            "edit": [edits_in_words([edit], names) for edit in edits],
+            "in a file of edits": [json.dumps(non_defaults(edit)) for edit in edits],
+        }
+        recorder.note("edits", Table("edits", "What is edited", columns, open=True))
 
 
 def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Edit], seed: int) -> Test:
