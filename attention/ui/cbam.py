@@ -28,8 +28,7 @@ FRAME_SIDE = 360
 """Side of a picture in the filmstrip, in pixels."""
 ACROSS, ACROSS_SCREEN = 4, 8
 AVERAGED = ("mean over channels", "most open channel")
-PLACEMENT = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
-flowchart LR
+PLACEMENT = """flowchart LR
     x((x)) --> b["two 3×3<br>convolutions"] -- F --> c["channel<br>gate"]
     c -- F' --> d["spatial<br>gate"] -- F'' --> p(("+")) --> r([ReLU])
     x -- shortcut --> p

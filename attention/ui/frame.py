@@ -24,6 +24,8 @@ EXTENSIONS = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "avif",
 """What a survey takes for pictures by their names; one picture is told by its first bytes."""
 MOST_OF_IT = 0.98
 """The share of a picture from which on the part that the network sees is as good as all of it."""
+PANORAMA = 0.5
+"""Less than this share of it is seen of a panorama."""
 STYLE = Path(__file__).with_name("screen.css")
 """How the pages look where the theme has no word for it."""
 _ROUTED, _VIEW, _OWN, _LOST = "_routed", "_view", "_own", "_lost_picture"
@@ -182,14 +184,16 @@ def _read_pictures(files: list[Any]) -> dict[str, Picture]:
 
 
 def _choose_look(observation: Observation) -> Observation:
-    """The observation whose picture is shown whole, or as the network sees it, where that is not the same."""
+    """The observation whose picture is shown whole, or as the network sees it, where that is not the same; a panorama
+    in a presentation always so: all of it is too low there for anybody to see the map."""
     left, top, right, bottom = observation.box
     width, height = observation.image.size
-    if (right - left) * (bottom - top) > MOST_OF_IT * width * height:
+    share = (right - left) * (bottom - top) / (width * height)
+    if share > MOST_OF_IT:
         return observation
     help = "Pages then show the part that the network gets, at its size, in place of the whole picture."
     as_seen = st.toggle("As the network sees it", key="seen", bind="query-params", help=help)
-    return replace(observation, as_seen=as_seen)
+    return replace(observation, as_seen=as_seen or (presenting.is_on() and share < PANORAMA))
 
 
 def _show_picture(observation: Observation) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import json
 import os
 import re
 import traceback
@@ -109,8 +110,10 @@ def show(
 
 def diagram(source: str, alt: str) -> None:
     """Boxes and arrows, written in mermaid's words."""
+    # Boxes are measured in the page's font, and drawn as a picture, which has none of it: so they are large.
+    look = {"flowchart": {"rankSpacing": 26, "nodeSpacing": 10, "padding": 16, "wrappingWidth": 400}}
     with _place_of("diagram", DIAGRAM):
-        st.mermaid_chart(source, alt=alt)
+        st.mermaid_chart(f"%%{{init: {json.dumps(look)}}}%%\n{source}", alt=alt)
 
 
 def _place_of(key: str, least_width: float) -> DeltaGenerator:

@@ -18,8 +18,7 @@ from attention.ui import widgets
 from attention.ui.exploring import explore
 from attention.ui.lessons.steps import OtherFormError, Prediction, Step, go_through
 
-RESIDUAL = """%%{init: {"flowchart": {"rankSpacing": 12, "nodeSpacing": 10, "padding": 6}}}%%
-flowchart LR
+RESIDUAL = """flowchart LR
     x((x)) --> b["convolutions"] -- features --> GATES p(("+")) --> r([ReLU])
     x -- shortcut --> p
 """
@@ -215,7 +214,7 @@ def placement(gated: Gated, gates: str, usage: str, why: str) -> Step:
     """Where the block stands in a residual block."""
 
     def draw() -> None:
-        residual = RESIDUAL.replace("GATES", f'c["{gates}"] -- gated -->')
+        residual = RESIDUAL.replace("GATES", f'c["{gates.replace(", ", ",<br>")}"] -- gated -->')
         widgets.diagram(residual, f"Convolutions, then {gates}, then the shortcut is added.")
         st.code(usage, language="python")
 
