@@ -45,6 +45,12 @@ def test_a_panorama_is_shown_as_the_network_sees_it():
     assert "the network sees this, at" in caption(app)
 
 
+@pytest.mark.parametrize(("width", "shown"), [(600, "this, at"), (180, "the lit part")])
+def test_presented_a_panorama_is_shown_so_by_itself_and_a_picture_that_is_mostly_seen_is_not(width, shown):
+    app = upload(opened("cbam", present="1"), ("wide.png", panorama(width)))
+    assert f"the network sees {shown}" in caption(app)
+
+
 def test_what_is_shown_of_it_is_what_the_network_gets():
     observation = observe(zoo.load("cbam"), picture_of("wide.png", panorama()))
     picture, box = observation.view

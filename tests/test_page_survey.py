@@ -46,7 +46,7 @@ def said(app: AppTest) -> str:
 
 def test_a_survey_is_there_to_take_away_as_a_file_and_as_a_report():
     offered = [button.proto.label for button in opened(network="se").main.get("download_button")]
-    assert offered[:2] == ["Parquet", "Report, HTML"]
+    assert offered[:2] == ["Parquet", "Survey report, HTML"]
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +214,9 @@ def test_a_folder_that_the_server_allows_is_surveyed_and_its_path_stays_here(tmp
     app.button(key="survey_start").click().run()
     app = finished(app)
     assert "over 6 pictures in 2 classes: holidays" in said(app)
+    assert [each for each in app.caption if "is gone when this page is loaded anew" in each.value]
+    ready = opened("Ready-made", network="se")
+    assert not [each for each in ready.caption if "is gone when" in each.value]
     assert str(tmp_path) not in str(app.session_state["_survey_made"].result.provenance)
 
 

@@ -27,10 +27,10 @@ _FIGURE_FILES = st.components.v2.component(
 """Has the camera over a plotly figure make its file as a report does, by what the server has for it."""
 
 
-def offer_report(name: str, make: Callable[[], str], *, key: str) -> None:
+def offer_report(name: str, make: Callable[[], str], *, key: str, label: str = "Report, HTML") -> None:
     """A button that has a report made, and takes it away; nothing is made before it is pressed."""
     downloads.offer(
-        "Report, HTML",
+        label,
         make,
         f"{slug(name)}{file_mark()}.html",
         "text/html",

@@ -260,7 +260,9 @@ def draw_header(loaded: LoadedSurvey) -> None:
         name = f"{facts['network']['name'].replace('/', '_')}-survey"
         file = f"{name}{widgets.file_mark()}.parquet"
         downloads.offer("Parquet", lambda: as_file(loaded), file, PARQUET, key="survey_parquet")
-        offer_report(name, lambda: html(survey_report(loaded)), key="survey_report")
+        offer_report(name, lambda: html(survey_report(loaded)), key="survey_report", label="Survey report, HTML")
+    if loaded.pictures is not None:
+        st.caption("It was made here, and is gone when this page is loaded anew: its Parquet file opens it again.")
     if box.open:
         with box:
             _draw_facts(loaded)
