@@ -31,7 +31,7 @@ ON_A_PHONE = 340
 """Pixels that a figure has on a phone."""
 WIDTHS = (30, 40, 45, 50, 60)
 """How wide a figure can be held by `screen.css`, in units of 16 pixels, or more in a presentation."""
-DIAGRAM = 720
+DIAGRAM = 800
 """Pixels that the letters of a diagram need to be read."""
 FORMATS = ["PNG", "SVG"]
 """What a figure can be as a file."""
@@ -111,7 +111,7 @@ def show(
 def diagram(source: str, alt: str) -> None:
     """Boxes and arrows, written in mermaid's words."""
     # Boxes are measured in the page's font, and drawn as a picture, which has none of it: so they are large.
-    look = {"flowchart": {"rankSpacing": 26, "nodeSpacing": 10, "padding": 16, "wrappingWidth": 400}}
+    look = {"flowchart": {"rankSpacing": 20, "nodeSpacing": 10, "padding": 14, "wrappingWidth": 400}}
     with _place_of("diagram", DIAGRAM):
         st.mermaid_chart(f"%%{{init: {json.dumps(look)}}}%%\n{source}", alt=alt)
 
