@@ -291,6 +291,10 @@ ATTACKS: dict[str, tuple[Callable[[], bytes | Sparse], str]] = {
     "NaN": (lambda: save_safetensors({"a": BAD}), "'a' holds NaN or infinite"),
     # torch.save
     "code": (lambda: saved({"a": Harm()}), r"asks to run posix\.system"),
+    "Python 2's name of it": (
+        lambda: archive(b"\x80\2c__builtin__\neval\nX\1\0\0\x001\x85R."),
+        r"asks to run __builtin__\.eval",
+    ),
     "code without a name": (code_without_a_name, r"asks to run builtins\.eval"),
     "a module without weights": (lambda: saved(torch.nn.ReLU()), "holds no tensor"),
     "a module in itself": (module_in_itself, "more than 20,000 parts, or one in itself"),

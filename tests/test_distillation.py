@@ -176,6 +176,19 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(run, tmp_path, pictu
     )
 
 
+def test_the_rate_falls_over_all_epochs_and_does_not_begin_anew(tmp_path, pictures, monkeypatch):
+    shares = []
+
+    def watched(*_arguments):
+        shares.append(_arguments[-1][0] / _arguments[-1][1])
+        return 0.0
+
+    monkeypatch.setattr(distillation, "_step", watched)
+    monkeypatch.setattr(distillation, "fit_channel_gates", lambda *_: None)
+    distillation.train(pictures, tmp_path / "watched.pt", TINY)
+    assert shares == pytest.approx(np.arange(len(shares)) / len(shares)) and len(shares) > 2
+
+
 def _stop(_words: str) -> None:
     raise KeyboardInterrupt
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attention import comparison
+from attention.analysis import evidence
 from attention.analysis.faithfulness import Curve, Faithfulness
 from attention.charts import comparing
 from attention.charts.colours import NULL
@@ -145,3 +146,9 @@ def test_a_frame_stands_where_it_is_said_to_on_the_picture_and_any_part_of_it_ca
     places = set(zip(figure.data[0].x, figure.data[0].y, strict=True))
     for left in range(95):
         assert any(left <= x <= left + 5 and left <= y <= left + 5 for x, y in places)
+
+
+def test_a_shift_that_agrees_as_much_is_one_of_those_that_agree_at_least_as_much():
+    here = evidence.tests([0.5], [np.linspace(0, 1, 9)])
+    told = comparing._shifts_in_words(["a"], here, {"a": np.array([0.4, 0.5, 0.5, 0.6])})
+    assert "at least as much in so many of 4 shifts: 3 for a" in told

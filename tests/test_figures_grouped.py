@@ -114,6 +114,8 @@ def test_headings_stand_above_the_lanes_and_the_number_of_a_group_beside_its_own
         notes = [note for note in diagram(layer, TITLES).layout.annotations if note.xref == panel.axis]
         lanes = panel.lanes()
         heads = [note for note in notes if "\n" in note.text]
+        depth = 48 if panel.ordinary else 48 // groups
+        assert heads[1].text == f"48 kernels\nof {layer.kernel[0]} × {layer.kernel[1]} × {depth}"
         assert len(heads) == 3 and all(note.y <= lanes[0].start and note.yanchor == "bottom" for note in heads)
         for group, lane in zip(panel.groups(), lanes, strict=True):
             (beside,) = (note for note in notes if note.text == str(group + 1))

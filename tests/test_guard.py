@@ -165,8 +165,10 @@ def test_many_small_files_count_as_more(monkeypatch):
     assert status(Guard(Beneath(), {"one": files}), put(1)) == 413
 
 
-def test_what_is_coming_in_counts_too_and_is_forgotten_when_it_is_over(monkeypatch):
-    monkeypatch.setenv("GATESCOPE_MAX_UPLOADS_BYTES", str(MIB))
+@pytest.mark.parametrize("bound", ["GATESCOPE_MAX_UPLOADS_BYTES", "GATESCOPE_MAX_ALL_UPLOADS_BYTES"])
+@pytest.mark.parametrize("others", [False, True])
+def test_what_is_coming_in_counts_too_and_is_forgotten_when_it_is_over(monkeypatch, bound, others):
+    monkeypatch.setenv(bound, str(MIB))
     beneath = Beneath()
     guard = Guard(beneath, {})
 
@@ -177,7 +179,7 @@ def test_what_is_coming_in_counts_too_and_is_forgotten_when_it_is_over(monkeypat
             async def send(message):
                 sent[number].append(message)
 
-            await guard(put(MIB), None, send)
+            await guard(put(MIB, f"visitor {number * others}"), None, send)
 
         tasks = [asyncio.ensure_future(one(number)) for number in range(2)]
         await asyncio.sleep(0)
@@ -185,7 +187,8 @@ def test_what_is_coming_in_counts_too_and_is_forgotten_when_it_is_over(monkeypat
         await asyncio.gather(*tasks)
         return [each[0]["status"] for each in sent]
 
-    assert asyncio.run(two_at_once()) == [200, 413]
+    alone = others and "ALL" not in bound
+    assert asyncio.run(two_at_once()) == [200, 200 if alone else 413]
     beneath.go = None
     assert status(guard, put(MIB)) == 200
 

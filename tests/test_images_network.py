@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from torchvision.transforms import CenterCrop
 
 from attention import analysis, images, labels
 from attention.images import PictureError, Preprocessing, read
@@ -47,6 +48,14 @@ def test_the_box_is_a_central_square_inside_the_picture(size: tuple[int, int], c
     assert top + bottom == pytest.approx(size[1])
     assert 0 <= left < right <= size[0]
     assert 0 <= top < bottom <= size[1]
+
+
+@pytest.mark.parametrize("over", range(10))
+def test_a_crop_of_whole_pixels_begins_where_torchvisions_does(over: int) -> None:
+    rows = np.arange(24 + over, dtype=np.uint8)[:, None] * np.ones((1, 24), np.uint8)
+    first = int(np.asarray(CenterCrop(24)(Image.fromarray(rows)))[0, 0])
+    seen = Preprocessing(24, mean=MEAN, std=STD, whole_pixels=True).box((24, 24 + over))
+    assert seen == (0, first, 24, first + 24)
 
 
 @pytest.mark.parametrize(("size", "crop"), [((96, 64), 1.0), ((64, 96), 0.5), ((80, 80), 0.75), ((96, 64), 0.25)])

@@ -22,6 +22,21 @@ def test_what_was_undone_comes_back_until_something_else_is_done():
     assert history.now == A
 
 
+def test_what_a_slider_does_after_an_undo_or_a_redo_is_a_step_of_its_own():
+    history = History()
+    history.push(A, "first")
+    history.push(B, "slider")
+    history.push(C, "other")
+    history.undo()
+    history.push(A, "other")
+    history.undo()
+    assert history.now == B
+    history.redo()
+    history.push(C, "other")
+    history.undo()
+    assert history.now == A
+
+
 def test_a_slider_on_its_way_is_one_step():
     history = History()
     history.push(A, "slider")

@@ -138,6 +138,22 @@ def test_deletion_is_the_area_that_the_heatmap_is_better_by(folder, tmp_path):
     assert found["than a blob in the middle by insertion"] == pytest.approx(areas[0][1] - areas[1][1], abs=1e-5)
 
 
+def test_beside_a_heatmap_stands_that_of_another_picture_also_where_it_is_of_the_first_sample(monkeypatch):
+    first, second = (observe(zoo.load("cbam"), read_picture(sample.path)) for sample in images.samples()[:2])
+    beside = []
+
+    def watched(_one, _target, maps, others, **_how):
+        beside.append(others["that of another picture"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(over.comparison, "test_maps", watched)
+    for one, other in ((first, second), (second, first)):
+        with pytest.raises(KeyboardInterrupt):
+            over._deletion(one, int(one.logits.argmax()), others=[first, second])
+        expected = other.heatmap(int(other.probabilities.argmax())).values
+        np.testing.assert_array_equal(beside[-1], expected)
+
+
 @pytest.mark.parametrize("measure", list(over.MEASURES))
 def test_the_page_measures_the_samples_and_shows_the_medians(measure):
     app = AppTest.from_file(ROOT / "app.py", default_timeout=120)

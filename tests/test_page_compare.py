@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention import analysis, comparison, images
-from attention.analysis import agreement, evidence
+from attention.analysis import agreement, evidence, faithfulness
 from attention.attribution import GradCam
 from attention.kinds import KINDS
 from attention.models import zoo
@@ -334,6 +334,16 @@ def slow(monkeypatch) -> threading.Event:
     monkeypatch.setattr(tabs, "_test_maps", remove)
     monkeypatch.setattr(jobs, "AT_ONCE", 0)
     return go
+
+
+def test_other_settings_of_deletion_ask_for_another_test(monkeypatch):
+    asked = []
+    monkeypatch.setattr(tabs.jobs, "result_of", lambda *name_and_key, **_: asked.append(name_and_key[:2]))
+    others = {"missing": faithfulness.BASELINES[1]}, {"picture": images.samples()[2].title}
+    for link in ({}, *others):
+        opened(network="cbam", beside="plain", about="Deletion and insertion", **link)
+    keys = [key for name, key in asked if name == "faithfulness"]
+    assert len(keys) == len(set(keys)) == 3
 
 
 def test_a_job_is_stopped_and_started_anew_and_says_so_without_an_error(slow):

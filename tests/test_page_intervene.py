@@ -225,6 +225,15 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown(monk
     assert app.number_input(key="seed").value == 7
 
 
+def test_other_settings_of_each_block_off_ask_for_another_test(monkeypatch):
+    asked = []
+    monkeypatch.setattr(depth.jobs, "result_of", lambda *name_and_key, **_: asked.append(name_and_key[:2]))
+    for link in ({}, {"off": "mean"}, {"off": "resample"}, {"seed": "1"}, {"picture": images.samples()[2].title}):
+        opened(**{"network": "cbam", "picture": TITLE, "edits": NONE, "section": "Each block off"} | link)
+    keys = [key for name, key in asked if name == "blocks"]
+    assert len(keys) == len(set(keys)) == 5
+
+
 def test_a_report_says_what_is_edited_and_what_the_page_answers(monkeypatch):
     monkeypatch.setattr(effects, "FEWEST_DRAWS", FEWEST_DRAWS)
     monkeypatch.setattr(passes, "FEWEST_DRAWS", FEWEST_DRAWS)

@@ -11,6 +11,7 @@ from html import unescape
 from html.parser import HTMLParser
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -29,6 +30,7 @@ from attention.numbers import number
 from attention.observe import Observation, observe, picture_of
 from attention.records import GatescopeError
 from attention.report import Document, Section, Table, html, report_of, survey_report
+from attention.report import surveys as report_surveys
 from attention.report.document import pack
 from attention.report.observation import _blocks, _rejected
 from tests import documents, surveys
@@ -379,3 +381,17 @@ def test_a_surveys_report_counts_the_gates_that_it_does_not_show(result):
     sentence = "stand for neither channels nor places"
     assert sentence not in html(survey_report(shown))
     assert f"1 of {len(result.gates) + 1} gates {sentence}" in html(survey_report(more))
+
+
+def test_constant_channels_and_places_are_counted_and_not_averaged_over_gates():
+    gates = (SimpleNamespace(name="a", shape=(30,)), SimpleNamespace(name="b", shape=(7, 10)))
+    health = {"a": SimpleNamespace(name="a", constant=1.0, deviation=0.01)}
+    health["b"] = SimpleNamespace(name="b", constant=0.1, deviation=0.2)
+    loaded = SimpleNamespace(gates=gates, health=lambda: health, result=SimpleNamespace(pictures=9))
+    told = report_surveys._answer(loaded)
+    assert told.startswith("37% of the 100 channels and places of 2 gates are constant") and "; b varies most" in told
+
+
+def test_the_font_of_a_figure_is_one():
+    kind, _, data = figure_files.font().partition(",")
+    assert kind == "data:font/woff;base64" and base64.b64decode(data, validate=True)[:4] == b"wOFF"

@@ -31,6 +31,12 @@ def test_bytes_are_counted_once_however_many_hold_them():
     assert sum(memory_of(torch.zeros(8).expand(100, 8)).values()) == 32
 
 
+def test_what_lies_beside_the_colours_of_a_picture_is_counted_too():
+    picture = Image.new("RGB", (5, 4))
+    picture.layers = np.zeros((4, 5, 9), np.uint16)
+    assert sum(memory_of([picture]).values()) == 60 + 360
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 300)), max_size=40))
 def test_all_together_take_no_more_than_is_allowed_but_for_the_newest(asked):
     store, slow = Store(most_bytes=lambda: 500), {}

@@ -29,6 +29,18 @@ def values():
     return np.stack([told, random.uniform(0, 1, 200), np.full(200, 0.5)], 1).astype(np.float32), labels
 
 
+def test_one_right_and_one_wrong_picture_say_nothing_and_one_more_does(values):
+    gate = surveyed(*values)
+    one = replace(gate.correct, count=1, std=np.zeros(3))
+    told = [
+        statistics.wrong_against_correct(
+            replace(gate, correct=replace(one, count=count), wrong=one), np.array([[count, 1]] + [[0, 0]] * 3)
+        )
+        for count in (1, 2)
+    ]
+    assert np.isnan(told[0].chance) and np.isnan(told[0].size).all() and np.isfinite(told[1].chance)
+
+
 def test_class_selectivity_is_the_contrast_of_the_highest_class_and_the_others(values):
     gate = surveyed(*values)
     for channel in range(3):

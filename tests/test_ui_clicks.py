@@ -79,9 +79,10 @@ def loaded(tmp_path_factory) -> survey.LoadedSurvey:
 def test_a_click_on_a_gate_goes_to_its_block_and_a_click_beside_it_nowhere(state, loaded):
     go = gates._select_gate_of(Selection(loaded, next(iter(loaded.blocks))), "health")
     for number, gate in enumerate(loaded.gates):
-        held(state, "health", {"x": number + 0.3})
-        go()
-        assert gate in loaded.blocks[state["block"]]
+        for beside in (-0.3, 0.3):
+            held(state, "health", {"x": number + beside})
+            go()
+            assert gate in loaded.blocks[state["block"]]
     last = state["block"]
     held(state, "health")
     go()

@@ -225,3 +225,11 @@ def test_who_learns_what_is_usual_hears_of_every_pass_and_can_stop_them(monkeypa
     assert not observation.has_usual_gates
     observation.learn_usual(lambda *said: heard.append(said))
     assert heard == [(0, 4), (1, 4), (2, 4), (3, 4)]
+
+
+def test_of_one_other_picture_it_is_not_said_what_is_usual():
+    at, one = ("a", CHANNEL), np.array([0.1, 0.9], np.float32)
+    pictures = {"own": {at: one}, "b": {at: one}, "c": {at: one}}
+    assert UsualGates(pictures, {at: one}).against(at, one, "own").count == 2
+    del pictures["c"]
+    assert UsualGates(pictures, {at: one}).against(at, one, "own") is None

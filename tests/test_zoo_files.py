@@ -10,7 +10,7 @@ from safetensors.torch import save as save_safetensors
 
 from attention import capture
 from attention.images import Preprocessing
-from attention.models import families, own, recognise, weight_files, zoo
+from attention.models import families, network, own, recognise, weight_files, zoo
 from attention.models import published as layouts
 from attention.records import GatescopeError
 from tests import attacks, published
@@ -90,6 +90,17 @@ def test_a_thousand_classes_have_imagenets_names_and_that_is_said():
     card = weight_files.assemble(weight_files.opened(data, "se.safetensors")).card
     assert card.labels[:2] == ("tench", "goldfish") and len(card.labels) == 1000
     assert card.assumed[-1] == weight_files.IMAGENET
+    names = [f"class {number}" for number in range(1000)]
+    own = weight_files.assemble(weight_files.opened(data, "se.safetensors"), labels=names).card
+    assert list(own.labels) == names and weight_files.IMAGENET not in own.assumed
+
+
+def test_what_was_assumed_of_the_bands_is_not_where_somebody_says_them():
+    data = save_safetensors(published.se_resnet(bottleneck=False, classes=10).state_dict())
+    card = weight_files.assemble(weight_files.opened(data, "se.safetensors")).card
+    assumed = replace(card, assumed=("its size", network.reads(card.bands)))
+    said = network.with_bands(assumed, ("blue", "green", "red"))
+    assert said.bands == ("blue", "green", "red") and said.assumed == ("its size",)
 
 
 def test_networks_with_the_same_keys_are_named_and_can_be_chosen():

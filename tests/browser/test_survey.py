@@ -1,11 +1,12 @@
 """What a person does with a survey: start one, watch it, look at it; open the file of another."""
 
+import contextlib
 import re
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
-from tests.browser.dashboard import ROOT, Visitor
+from tests.browser.dashboard import PATIENCE, ROOT, Visitor
 from tests.browser.test_journey import asked, main
 
 
@@ -48,8 +49,14 @@ class Survey:
         """A point of a chart. Plotly's own layer takes the mouse, and a click goes to what it has found below it."""
         self.visitor.settle()
         point = self.page.locator(f".st-key-{chart} .points .point").nth(number)
-        point.hover(force=True)
-        expect(self.page.locator(".hoverlayer .hovertext").first).to_be_visible()
+        words = self.page.locator(".hoverlayer .hovertext").first
+        for _ in range(10):  # a chart that is drawn anew in between has forgotten where the mouse is
+            self.page.mouse.move(0, 0)
+            point.hover(force=True)
+            with contextlib.suppress(AssertionError):
+                expect(words).to_be_visible(timeout=PATIENCE / 10)
+                break
+        expect(words).to_be_visible()
         point.click(force=True)
 
     def turn_to(self, part: str) -> None:
