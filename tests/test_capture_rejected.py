@@ -65,6 +65,24 @@ SAID = {
 FAR = ["matrix of weights", "layer scale", "drop path", "learned constant", "silu", "constant", "dropout"]
 
 
+class ByARoot(nn.Module):
+    """Features over the root of a number that is learned from their means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.mix, self.last = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1), nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        learned = self.mix(x.mean((2, 3), keepdim=True))
+        return self.last((x * torch.rsqrt(learned.square() + 1)).mean((2, 3)))
+
+
+def test_a_division_by_a_root_is_a_normalisation_also_where_something_was_learned_before():
+    found = trace(ByARoot().eval(), torch.rand(1, 3, 16, 16))
+    assert found.gates == () and [each.reason for each in found.rejected] == [NORMALISATION]
+
+
 @pytest.mark.parametrize("name", SAID)
 @torch.no_grad()
 def test_what_came_close_is_listed_with_its_reason(name):
