@@ -78,6 +78,24 @@ class ByARoot(nn.Module):
         return self.last((x * torch.rsqrt(learned.square() + 1)).mean((2, 3)))
 
 
+class OfAPlace(ByARoot):
+    """A number for each channel, learned from the means and from a single place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Linear(16, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        learned = self.mix(torch.cat([x.mean((2, 3)), x[:, :, 0, 0]], 1))
+        return self.last((x * learned[:, :, None, None]).mean((2, 3)))
+
+
+def test_what_is_joined_of_pooled_features_and_others_is_not_pooled():
+    found = trace(OfAPlace().eval(), torch.rand(1, 3, 16, 16))
+    assert found.gates == () and [each.reason for each in found.rejected] == [UNLEARNED]
+
+
 def test_a_division_by_a_root_is_a_normalisation_also_where_something_was_learned_before():
     found = trace(ByARoot().eval(), torch.rand(1, 3, 16, 16))
     assert found.gates == () and [each.reason for each in found.rejected] == [NORMALISATION]

@@ -144,7 +144,7 @@ def test_a_grey_network_of_a_shape_of_its_own_sees_that():
     assert network.transform.shape == (1, 1, 64, 32) and network.card.bands == ("grey",)
     assert "what the input channel reads: grey" in network.card.assumed
     chosen = network_of("--model", NAME + "grey", "--image-size", "64x32", "--bands", "red")
-    assert chosen.card.bands == ("red",) and not any("channels read" in phrase for phrase in chosen.card.assumed)
+    assert chosen.card.bands == ("red",) and not any("channel reads" in phrase for phrase in chosen.card.assumed)
 
 
 @pytest.mark.parametrize(("at", "chance"), [("features", True), ("answer", True), ("", False)])

@@ -79,14 +79,23 @@ def loaded(tmp_path_factory) -> survey.LoadedSurvey:
 def test_a_click_on_a_gate_goes_to_its_block_and_a_click_beside_it_nowhere(state, loaded):
     go = gates._select_gate_of(Selection(loaded, next(iter(loaded.blocks))), "health")
     for number, gate in enumerate(loaded.gates):
-        for beside in (-0.3, 0.3):
-            held(state, "health", {"x": number + beside})
-            go()
-            assert gate in loaded.blocks[state["block"]]
+        held(state, "health", {"x": number + 0.3})
+        go()
+        assert gate in loaded.blocks[state["block"]]
     last = state["block"]
     held(state, "health")
     go()
     assert state["block"] == last and "unit" not in state
+
+
+def test_a_click_goes_to_the_nearest_gate(state, loaded, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(gates, "select_gate", lambda _, number: chosen.append(number))
+    go = gates._select_gate_of(Selection(loaded, next(iter(loaded.blocks))), "selectivity")
+    for beside in (2.7, 2.8, 3, 3.2, 3.3):
+        held(state, "selectivity", {"x": beside})
+        go()
+    assert chosen == [3] * 5
 
 
 def test_a_channel_is_chosen_with_the_block_whose_it_is(state, loaded):
