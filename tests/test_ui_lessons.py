@@ -81,7 +81,9 @@ def test_what_is_covered_is_the_upper_left_quarter_of_what_the_network_sees(box)
         return SimpleNamespace(trace=SimpleNamespace(gates=gates))
 
     seen = SimpleNamespace(box=box, picture=SimpleNamespace(name="p", key="k", image=white), of=of)
-    found = se._gates_with_corner_covered(SimpleNamespace(observation=seen, gate=SimpleNamespace(name="g")))
+    found = se._gates_with_corner_covered(
+        SimpleNamespace(observation=seen, gate=SimpleNamespace(name="g", activation="sigmoid"))
+    )
     assert found.tolist() == [2, 2]
     left, top, right, bottom = box
     expected = np.zeros((40, 60), bool)
@@ -165,6 +167,8 @@ def test_the_formula_of_a_channel_gate_has_a_term_for_each_branch_and_says_what_
 ):
     layer = SimpleNamespace(biases=np.array([0, float(biased)]))
     steps = SimpleNamespace(squeezed=dict.fromkeys(branches), activation="ReLU", first=None, second=layer)
-    told = whole_channel(SimpleNamespace(steps=steps, where="here", gate=SimpleNamespace(name="g"))).source
-    assert f": s = σ({answers}), then x = s · u." in told
+    told = whole_channel(
+        SimpleNamespace(steps=steps, where="here", gate=SimpleNamespace(name="g", activation="sigmoid"))
+    ).source
+    assert f": s = σ({answers}), then x = s · u; σ is the sigmoid." in told
     assert ("leaves the biases of both layers out" in told) is biased

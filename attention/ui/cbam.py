@@ -228,9 +228,11 @@ def _draw_derivation(observation: Observation, block: Block) -> None:
         widgets.say(sentence, sentence.split("**")[1], at=place)
     f = rf"f^{{{size} \times {size}}}"
     st.latex(rf"M_s = \sigma\left({f}\left([\mathrm{{AvgPool}}({symbol});\ \mathrm{{MaxPool}}({symbol})]\right)\right)")
-    st.caption(
+    widgets.say(
         f"f is the convolution{' and the normalisation after it, as the authors have it' * steps.normalised}; "
-        f"{signs.sigma(gate)}."
+        f"{signs.sigma(gate)}.",
+        "functions",
+        "caption",
     )
     widgets.fold(**{chart.key: chart.table})
 
@@ -267,7 +269,7 @@ def _draw_channel(observation: Observation, block: Block) -> None:
     pooled = [rf"\mathrm{{MLP}}(\mathrm{{{pooling}}}({read}))" for pooling in ("AvgPool", "MaxPool")]
     st.latex(rf"M_c = \sigma\big({' + '.join(pooled)}\big)")
     st.latex(numbers_of_channel(steps, gate, channel))
-    st.caption(f"{signs.sigma(block.channel)}.")
+    widgets.say(f"{signs.sigma(block.channel)}.", "sigma", "caption")
 
 
 def numbers_of_channel(steps: ChannelSteps, gate: Floats, channel: int) -> str:

@@ -404,5 +404,6 @@ def _draw_published() -> None:
         )
         for row in analysis.PUBLISHED_RATIOS
     ]
-    st.markdown(widgets.as_table(("r", "top-1 error", "top-5 error", "parameters"), rows, words=0))
+    table = widgets.as_table(("r", "top-1 error", "top-5 error", "parameters"), rows, words=0)
+    widgets.say(table, "published")
     st.caption("Hu et al., arXiv 1709.01507, the table on the reduction ratio.")
