@@ -92,7 +92,7 @@ def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
     case = found(np.eye(3) / 4, np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
     assert "it opens nowhere more than is usual from picture to picture" in usual.headline(case, "a", SPATIAL)
     none = found([0.1, 0.2], [[0.4, 0.5]] * 2, [0, 0])
-    assert usual.headline(none, "a", CHANNEL).endswith(", and none " + usual.MORE_THAN_ANY + ".")
+    assert usual.headline(none, "a", CHANNEL).endswith(", and no channel " + usual.MORE_THAN_ANY + ".")
 
 
 @pytest.mark.parametrize(("shape", "kind"), [((24,), CHANNEL), ((9, 9), SPATIAL)])
@@ -141,7 +141,7 @@ def test_a_channel_gate_is_named_by_what_is_not_usual_of_it():
     )
     few = found([0, 1], [[0.9, 0.5]] * 3, [0.9, 0.5])
     assert usual.headline(few, "a", CHANNEL) == (
-        "Block a lets channel 1 through most, as with none of 3 other pictures, and none more than is usual from "
+        "Block a lets channel 1 through most, unlike with all 3 other pictures, and no channel more than is usual from "
         "picture to picture."
     )
     alone = usual.details(few, CHANNEL)

@@ -42,8 +42,9 @@ def headline(found: AgainstUsual, name: str, kind: Kind) -> str:
         return f"{called} is most above its usual gate at {word} {place}: it is {gates}."
     if found.opens_more:
         return f"{called} lets {word} {place} through more than usual: its gate is {gates}."
-    others = f"as with {found.same_place or 'none'} of {found.count} other pictures"
-    return f"{called} lets {word} {most_open(found.values)} through most, {others}, and none {MORE_THAN_ANY}."
+    others = f"as with {found.same_place} of" if found.same_place else "unlike with all"
+    most = f"{called} lets {word} {most_open(found.values)} through most, {others} {found.count} other pictures"
+    return f"{most}, and no {word} {MORE_THAN_ANY}."
 
 
 def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
