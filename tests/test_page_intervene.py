@@ -125,8 +125,11 @@ def test_a_first_visit_opens_with_a_gate_switched_off_which_can_be_undone(asked)
     assert edit == Edit("off", "channel", asked.get("block", app.select_slider(key="block").value))
     assert answer(subject("cbam"), edit) in app.header[0].value.replace("\\", "")
     assert app.header[0].value.startswith("With the channel gates of block layer")
+    assert "edits" in app.session_state["_recorder"].items
     sound(app.button(key="undo").click().run())
     assert app.header[0].value.startswith("Nothing is edited") and app.button(key="undo").disabled
+    recorded = app.session_state["_recorder"]
+    assert "edits" not in recorded.items and recorded.answer["headline"].startswith("Nothing is edited")
 
 
 def test_the_strip_shows_the_gates_as_they_are_edited():

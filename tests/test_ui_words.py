@@ -171,6 +171,21 @@ def test_an_edit_in_the_list_is_said_with_what_it_needs(edit, said):
     assert controls.in_words(edit).endswith(said)
 
 
+def test_blocks_that_move_a_probability_by_less_than_is_written_are_not_ranked():
+    def effect(before, after, change):
+        return SimpleNamespace(probability=lambda _: (before, after), change=[change])
+
+    still = [effect(0.11, 0.1101, 0.25), effect(0.11, 0.1099, -0.5)]
+    assert depth._say_effects(["a", "b"], still, 0, "logit") == (
+        "Whichever block is off, the probability stays 11.0%. The logit moves most without block **b**, by −0.500."
+    )
+    same = [effect(0.11, 0.11, 0.0)] * 2
+    assert depth._say_effects(["a", "b"], same, 0, "logit") == "Whichever block is off, the probability stays 11.0%."
+    some = [*still, effect(0.11, 0.2, 0.75)]
+    told = depth._say_effects(["a", "b", "c"], some, 0, "logit")
+    assert told == "The probability moves most without block **c**: 11.0% → 20.0%."
+
+
 def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
     tests = [measured(0.5, 0.06), measured(-2, 0.05), measured(1, 0.01)]
     assert depth.finding(["a", "b", "c"], tests) == (

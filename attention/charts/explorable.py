@@ -97,7 +97,7 @@ def channel(steps: ChannelSteps, gate: Floats, activation: str, name: str, *, wh
 
 def _squash(activation: str) -> dict[str, str]:
     """What makes a gate of a sum: its name, and how a formula writes it."""
-    return {"name": signs.NAMES.get(activation, activation), "symbol": "σ" if activation == "sigmoid" else activation}
+    return {"name": signs.called(activation), "symbol": "σ" if activation == "sigmoid" else activation}
 
 
 def spatial(steps: SpatialSteps, gate: Floats, activation: str, name: str, *, whole: bool = False) -> Chart | None:

@@ -23,14 +23,14 @@ def bounds(gate: Gate) -> str:
     return f"between {number(low)} and {number(high)}"
 
 
-def activation(gate: Gate) -> str:
-    """What its activation is called."""
-    return NAMES.get(gate.activation, gate.activation)
+def called(activation: str) -> str:
+    """What an activation is called in a sentence."""
+    return NAMES.get(activation, activation)
 
 
 def sigma(gate: Gate) -> str:
     """Which function the σ of a formula is in this gate."""
-    return f"σ is the {activation(gate)}"
+    return f"σ is the {called(gate.activation)}"
 
 
 def dial(gates: Iterable[Floats]) -> tuple[str, str]:

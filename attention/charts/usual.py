@@ -69,18 +69,18 @@ def details(found: AgainstUsual, kind: Kind, *, placed: bool = True) -> str:
         more = f" The ninth at the {place} is {fixed(above)} above its usual mean.{rank}" * (above > 0)
         return f"{f'For a grey card it {card}.' * placed}{more} {far}".strip()
     card = "the same" if found.grey_same_place else f"{word} {grey}"
-    headed = not found.opens_more and not _is_signed(found)
+    names_strongest = not found.opens_more and not _is_signed(found)
 
     def both(channel: int) -> str:
         return f"{word} {channel}: {fixed(found.values[channel])}, usually {fixed(found.usual[channel])}"
 
-    if above > 0 and headed:
+    if above > 0 and names_strongest:
         rank = f"Most above its usual gate is {both(int(place))}. {some} a {word} as far above its own."
     below = f"Most below its usual gate is {both(shut)}. " * bool(found.difference[shut] < 0)
     others = (
         f"Its strongest {word} is the strongest with {found.same_place or 'none'} of {found.count} other pictures. "
     )
-    strongest = f"{'' if headed else others}For a grey card the strongest is {card}."
+    strongest = f"{'' if names_strongest else others}For a grey card the strongest is {card}."
     return f"{rank} {below}{strongest} {far}".strip()
 
 

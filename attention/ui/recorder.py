@@ -48,11 +48,13 @@ def begin(title: str) -> Recorder:
     return recorder
 
 
-def note(key: str, item: Chart | Table) -> None:
-    """What was drawn, by the key of its place."""
+def note(key: str, item: Chart | Table | None) -> None:
+    """What was drawn, by the key of its place; None where nothing stands there any more."""
     recorder: Recorder | None = st.session_state.get(_RECORDER)
     if recorder:
-        recorder.items[key] = item
+        recorder.items.pop(key, None)
+        if item:
+            recorder.items[key] = item
         recorder.address = st.query_params.to_dict()
 
 

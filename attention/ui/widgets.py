@@ -248,7 +248,7 @@ def room(name: str) -> DeltaGenerator:
 def answer() -> Iterator[DeltaGenerator]:
     """The place of an answer about the block on the strip, seen while the strip's slider stands at that block: from
     when it is moved until the next answer is here, the browser hides what is said of the last one."""
-    with room("answer"):
+    with room("answer_of_block"):
         yield st.empty()
     _OLD_ANSWER(key="said", data={"position": st.session_state.get(_POSITION)})
 

@@ -140,12 +140,11 @@ def edits_in_words(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
 
 def keep_for_report(edits: Sequence[Edit], names: Mapping[str, str]) -> None:
     """Let a report say what is edited, in words and as a file of edits does; `names` are the short ones of blocks."""
-    if edits:
-        columns = {
-            "edit": [edits_in_words([edit], names) for edit in edits],
-            "in a file of edits": [json.dumps(non_defaults(edit)) for edit in edits],
-        }
-        recorder.note("edits", Table("edits", "What is edited", columns, open=True))
+    columns = {
+        "edit": [edits_in_words([edit], names) for edit in edits],
+        "in a file of edits": [json.dumps(non_defaults(edit)) for edit in edits],
+    }
+    recorder.note("edits", Table("edits", "What is edited", columns, open=True) if edits else None)
 
 
 def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Edit], seed: int) -> Test:

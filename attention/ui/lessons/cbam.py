@@ -64,18 +64,12 @@ def _pooled(lesson: Gated) -> Step:
         f"Now the other way round: at each place {inner.before.shape[1]} channels become their mean and the "
         "largest of them. What is lost is which channel; what is kept is where.",
         lambda: widgets.show(spatial.spatial_pooling(inner)),
-        f"What reaches `{_gate_name(lesson)}`: [AvgPool({read}); MaxPool({read})], a map each.",
+        f"What reaches `{lesson.spatial_gate.name}`: [AvgPool({read}); MaxPool({read})], a map each.",
     )
 
 
-def _gate_name(lesson: Gated) -> str:
-    assert lesson.block.spatial
-    return lesson.block.spatial.name
-
-
 def _guess(lesson: Gated) -> Step:
-    found, seen, gate = analysis.map_stats(np.abs(lesson.map)), lesson.observation, lesson.block.spatial
-    assert gate
+    found, seen, gate = analysis.map_stats(np.abs(lesson.map)), lesson.observation, lesson.spatial_gate
     near = PLACES.index(found.place)
     options = tuple(PLACES[place] for place in sorted({near, (near + 2) % 9, (near + 4) % 9, (near + 7) % 9}))
     (_, brightest), *rest = sorted(ninths(np.abs(lesson.map)).items(), key=lambda each: -each[1])
@@ -108,8 +102,7 @@ def _narrow(chart: Chart) -> None:
 def _kernel(lesson: Gated) -> Step:
     inner = lesson.spatial_steps
     size, count = inner.kernel.shape[-1], inner.kernel.size
-    chart, gate = spatial.derivation(inner, lesson.map), lesson.block.spatial
-    assert gate
+    chart, gate = spatial.derivation(inner, lesson.map), lesson.spatial_gate
     return Step(
         f"A place is judged with its neighbours: a window of {size} × {size} places on both maps is multiplied by "
         f"{count} learned weights, the products are added, and the sum is {_normalised(inner)}pressed "
@@ -129,18 +122,16 @@ def _normalised(inner: SpatialSteps) -> str:
 
 def _equation(lesson: Gated) -> str:
     inner = lesson.spatial_steps
-    gate, size, read = lesson.block.spatial, inner.kernel.shape[-1], lesson.order_of_gates.read_by_spatial
-    assert gate
+    size, read = inner.kernel.shape[-1], lesson.order_of_gates.read_by_spatial
+    sigma = signs.sigma(lesson.spatial_gate)
     return (
-        rf"`{_gate_name(lesson)}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}({read}); "
-        rf"\mathrm{{MaxPool}}({read})]))$" + ", f with its normalisation" * inner.normalised + f"; {signs.sigma(gate)}."
+        rf"`{lesson.spatial_gate.name}`: $M_s = \sigma(f^{{{size} \times {size}}}([\mathrm{{AvgPool}}({read}); "
+        rf"\mathrm{{MaxPool}}({read})]))$" + ", f with its normalisation" * inner.normalised + f"; {sigma}."
     )
 
 
 def _sizes(lesson: Gated) -> Step:
-    gate = lesson.block.spatial
-    assert gate
-    maps = both_sizes(lesson.spatial_steps, gate.activation)
+    maps = both_sizes(lesson.spatial_steps, lesson.spatial_gate.activation)
     rough = {name: float(np.abs(np.diff(values)).mean()) for name, values in maps.items()}
     alike = len({fixed(value, 4) for value in rough.values()}) == 1
     smooth = ALIKE if alike else min(rough, key=lambda name: rough[name])
@@ -152,7 +143,9 @@ def _sizes(lesson: Gated) -> Step:
         "one has the sum of each map's 7 × 7 weights as its weight.",
         lambda: widgets.show(chart),
         f"`SpatialGate(7)` and `SpatialGate(1)` of `attention/layers.py`, run on the pooled maps of "
-        f"`{_gate_name(lesson)}`" + "; each is normalised as in that block" * lesson.spatial_steps.normalised + ".",
+        f"`{lesson.spatial_gate.name}`"
+        + "; each is normalised as in that block" * lesson.spatial_steps.normalised
+        + ".",
         Prediction(
             "Which map is smoother, with smaller steps from a place to the next?",
             (SEVEN, ONE, ALIKE),
@@ -208,7 +201,7 @@ def _reweight(lesson: Gated) -> Step:
         f"The one map is multiplied into all {count:,} channels: it is broadcast over them, as the channel gate is "
         "over the places. Where the map is near 0, features come closer to 0.",
         lambda: widgets.show(spatial.features(maps, "The mean over all channels", gates=[lesson.map])),
-        f"`{_gate_name(lesson)}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); "
+        f"`{lesson.spatial_gate.name}`: shapes (1, {count}, {height}, {width}) × (1, 1, {height}, {width}); "
         + ("$F' = M_s F$." if read == "F" else "$F'' = M_s F'$."),
     )
 
@@ -260,11 +253,10 @@ def _placement(lesson: Gated) -> Step:
 
 
 def _whole(lesson: Gated) -> Step:
-    inner, gate = lesson.spatial_steps, lesson.block.spatial
-    assert gate
+    inner, activation = lesson.spatial_steps, lesson.spatial_gate.activation
 
     def make(whole: bool) -> Chart | None:
-        return explorable.spatial(inner, lesson.map, gate.activation, lesson.name, whole=whole)
+        return explorable.spatial(inner, lesson.map, activation, lesson.name, whole=whole)
 
     def draw() -> None:
         if not explore(make, f"{lesson.where} spatial"):

@@ -83,10 +83,15 @@ class Gated:
         return gate_pages.order(self.observation, self.block)
 
     @property
+    def spatial_gate(self) -> Gate:
+        """The spatial gate, of a block that has one."""
+        assert self.block.spatial
+        return self.block.spatial
+
+    @property
     def map(self) -> Floats:
         """The spatial gate for this picture, (H, W)."""
-        assert self.block.spatial
-        return self.block.spatial.values[0]
+        return self.spatial_gate.values[0]
 
     @cached_property
     def spatial_steps(self) -> SpatialSteps:

@@ -134,7 +134,7 @@ def _products(lesson: Gated) -> Step:
     finding = f"The {len(products)} products of channel {channel}: {extent(products)}."
     table: Columns = {"hidden unit": range(len(products)), "product": products}
     chart = Chart("products", figure, finding, finding, table=table)
-    squash = signs.activation(lesson.gate)
+    squash = signs.called(lesson.gate.activation)
     bias = logit - float(products.sum())
     return Step(
         f"A gate is a weighted sum of the hidden units, pressed {signs.bounds(lesson.gate)} by a {squash}; its "
