@@ -1,5 +1,6 @@
 """The figures of the grouped page hold the numbers they are given, and the diagram the partition it names."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -35,9 +36,9 @@ def area(figure, column, fill=None):
     """The area of all solid boxes between the inputs and the outputs of a panel: the weights, drawn to scale."""
     return sum(
         (max(box[0]) - min(box[0])) * (max(box[1]) - min(box[1]))
-        for trace in traces(figure, column)
-        if trace.line.width and fill in (None, trace.fillcolor)
-        for box in boxes(trace)
+        for shape in shapes(figure, column)
+        if shape.line.width and fill in (None, shape.fillcolor)
+        for box in boxes(shape)
         if min(box[0]) > 0.2 and max(box[0]) < 0.85
     )
 
@@ -47,15 +48,15 @@ def panels(layer):
     return (1, 2) if layer.groups > 1 else (1,)
 
 
-def traces(figure, column):
+def shapes(figure, column):
     axis = "x" if column == 1 else f"x{column}"
-    return [trace for trace in figure.data if trace.xaxis == axis and trace.mode == "lines"]
+    return [shape for shape in figure.layout.shapes if shape.xref == axis]
 
 
-def boxes(trace):
-    """The corners of each shape; a NaN ends one."""
-    ends = np.flatnonzero(np.isnan(trace.x))
-    return [(trace.x[start:end], trace.y[start:end]) for start, end in zip([0, *ends + 1], ends, strict=False)]
+def boxes(shape):
+    """The corners of each outline, their x and their y."""
+    outlines = [outline.removeprefix("M").split("L") for outline in shape.path.split("Z")[:-1]]
+    return [np.array([corner.split(",") for corner in corners], float).T for corners in outlines]
 
 
 @pytest.mark.parametrize(("channels", "groups"), [(12, 2), (32, 4), (32, 8), (24, 3), (256, 8)])
@@ -75,20 +76,20 @@ def test_an_ordinary_kernel_holds_every_colour_and_a_grouped_one_its_own():
 @pytest.mark.parametrize("channels", [4, 12, CELLS])
 def test_few_channels_are_drawn_one_by_one(channels):
     figure = diagram(convolution(channels, channels, 2), TITLES)
-    slices = [box for trace in traces(figure, 1) if trace.line.width for box in boxes(trace)]
+    slices = [box for shape in shapes(figure, 1) if shape.line.width for box in boxes(shape)]
     assert len(slices) == channels**2 + channels + 2 * channels  # kernels, inputs, each output in two colours
 
 
 def test_many_channels_are_bands_with_a_count():
     figure = diagram(convolution(256, 128, 8), TITLES)
     assert [note.text for note in figure.layout.annotations].count("× 32") == 16
-    assert sum(len(boxes(trace)) for trace in traces(figure, 2)) < 100
+    assert sum(len(boxes(shape)) for shape in shapes(figure, 2)) < 100
 
 
 def test_one_group_is_drawn_once_and_not_called_groups():
     layer = convolution(8, 8, 1)
     chart = partition_chart(layer, cost_of(layer))
-    assert traces(chart.figure, 1) and not traces(chart.figure, 2)
+    assert shapes(chart.figure, 1) and not shapes(chart.figure, 2)
     assert [note.text for note in chart.figure.layout.annotations].count("Ordinary: 576 weights") == 1
     assert chart.alt == "Ordinary, every kernel reads every channel."
     assert tuple(chart.figure.layout.xaxis.domain) == (0, 1)  # on a phone its headings need all of it
@@ -135,9 +136,9 @@ def test_the_lit_group_is_always_shown(groups, lit):
 def test_a_lit_group_stands_out_and_without_one_none_does(partition):
     layer, lit = partition
     for column in panels(layer):
-        solid = [trace for trace in traces(diagram(layer, TITLES, lit), column) if trace.line.width]
+        solid = [shape for shape in shapes(diagram(layer, TITLES, lit), column) if shape.line.width]
         shown = drawn_groups(layer.groups, lit)
-        bright = [group for group, trace in zip(shown, solid, strict=True) if trace.opacity > 0.5]
+        bright = [group for group, shape in zip(shown, solid, strict=True) if shape.opacity > 0.5]
         assert bright == (shown if lit is None else [lit])
 
 
@@ -273,8 +274,7 @@ def test_the_proof_is_numbered_as_far_as_there_are_channels():
 
 @given(partitions())
 @settings(max_examples=20)
-def test_every_shape_ends_where_it_began(drawn):
+def test_every_outline_is_closed(drawn):
     settings, lit = drawn
     figure = diagram(settings, TITLES, lit)
-    shapes = [box for column in (1, 2) for trace in traces(figure, column) if trace.fill for box in boxes(trace)]
-    assert shapes and all((x[0], y[0]) == (x[-1], y[-1]) for x, y in shapes)
+    assert all(re.fullmatch(r"(M[^MZ]+Z)+", shape.path) for shape in figure.layout.shapes)

@@ -1,9 +1,11 @@
 """A person's own network by its name in Python, and what goes wrong on the way, each in one sentence."""
 
+import gc
 import json
 import sys
 import tempfile
 import warnings
+import weakref
 from itertools import chain
 
 import pytest
@@ -348,3 +350,24 @@ def test_a_server_keeps_the_folder_for_temporary_files_that_it_found(tmp_path, m
     server._check_temporary()
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
     assert tempfile.gettempdir() == str(tmp_path)
+
+
+def test_what_nobody_uses_any_more_is_let_go_though_collections_leave_out_what_was_in_use():
+    """A cycle, as a visitor's pages are, which only a collection of garbage lets go of."""
+
+    class Visitor:
+        def __init__(self):
+            self.own = self
+
+    visitor = Visitor()
+    gone = weakref.ref(visitor)
+    try:
+        server._return_memory()
+        assert gc.get_freeze_count() > 1000
+        del visitor
+        gc.collect()
+        assert gone()  # what was in use then is left out
+        server._return_memory()
+        assert not gone()
+    finally:
+        gc.unfreeze()

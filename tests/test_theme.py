@@ -2,12 +2,15 @@
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
 
 from attention.ui import page_style
+from tests.charts import numbers
 
 THEME = tomllib.loads((Path(__file__).parents[1] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 
@@ -53,15 +56,18 @@ def test_captions_stand_out_though_they_are_drawn_at_60_percent(appearance):
     assert min(contrast(blended(text, surface, 0.6), surface) for surface in surfaces(appearance)) >= 4.5
 
 
-INK = "#0B131B"
-
-
-def as_plotly_has_it(figure: go.Figure) -> go.Figure:
-    """The colours set one by one."""
-    figure.update_layout(font_color=INK, legend_font_color=INK)
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickfont_color=INK, title_font_color=INK)
-    return figure.for_each_annotation(lambda note: note.update(font_color=note.font.color or INK))
+def leaves(part, path=()):
+    """Everything that a figure says, by where it says it; numbers in bytes as such."""
+    if isinstance(part, dict) and "bdata" in part:
+        yield path, numbers(part).tolist()
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            yield from leaves(value, (*path, name))
+    elif isinstance(part, list | tuple):
+        for place, value in enumerate(part):
+            yield from leaves(value, (*path, place))
+    else:
+        yield path, part
 
 
 def figures() -> list[go.Figure]:
@@ -73,11 +79,51 @@ def figures() -> list[go.Figure]:
     return [go.Figure(), go.Figure(go.Bar(x=[1], y=[2])), titled, panels]
 
 
+@pytest.fixture(params=["light", "dark"])
+def colours(request, monkeypatch):
+    """The theme of the page, in one appearance."""
+    context = SimpleNamespace(theme=SimpleNamespace(type=request.param))
+    monkeypatch.setattr(page_style.st, "context", context)
+    options = {f"theme.{request.param}.{name}": value for name, value in THEME[request.param].items()}
+    options["theme.chartCategoricalColors"] = THEME["chartCategoricalColors"]
+    monkeypatch.setattr(page_style.st, "get_option", options.__getitem__)
+    return THEME[request.param]
+
+
 @pytest.mark.parametrize("number", range(4))
-def test_the_ink_of_a_figure_is_that_of_plotlys_own_way_and_all_else_stays(number, monkeypatch):
-    monkeypatch.setattr(page_style.st, "get_option", lambda _: INK)
+def test_a_figure_keeps_what_it_says_and_plotly_takes_it(number, colours):
     given = figures()[number]
-    fast, slow = page_style.styled(given).to_dict(), as_plotly_has_it(figures()[number]).to_dict()
-    assert fast == slow
-    assert go.Figure(fast).to_dict() == fast, "plotly takes it"
+    sent = page_style.styled(given, answers=True).to_dict()
+    said = dict(leaves(sent))
+    for path, value in leaves(figures()[number].to_dict()):
+        if path[:2] not in {("layout", "template"), ("layout", "height")}:
+            assert said[path] == value, path
+    taken = go.Figure(sent).to_dict()["layout"]
+    assert {name: taken[name] for name in sent["layout"]} == sent["layout"]
     assert given.to_dict() == figures()[number].to_dict(), "the chart itself is as it was"
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_text_of_a_figure_is_in_the_ink_of_the_page_on_its_paper(number, colours):
+    figure = page_style.styled(figures()[number])
+    layout = figure.layout
+    ink, paper = colours["textColor"], colours["backgroundColor"]
+    assert (layout.paper_bgcolor, layout.plot_bgcolor, layout.hoverlabel.bgcolor) == (paper, paper, paper)
+    fonts = [layout.font, layout.legend.font, layout.hoverlabel.font]
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        fonts += [axis.tickfont, axis.title.font]
+    assert {font.color for font in fonts} == {ink}
+    for note in layout.annotations:
+        assert note.font.color == ("red" if note.text == "red" else ink)
+
+
+def test_plotly_tells_whether_a_figure_is_the_one_that_it_has_drawn(colours):
+    """By `datarevision`, and by comparing what says how it looks: a list with a list, and no template with another."""
+    one, same, other = (page_style.styled(go.Figure(go.Bar(y=np.float32([1, last])))) for last in (2, 2, 3))
+    assert one.layout.datarevision == same.layout.datarevision != other.layout.datarevision
+    assert one.to_dict() == same.to_dict()
+    assert one.to_dict()["data"][0]["y"] == [1.0, 2.0]
+    assert one.layout.template == go.layout.Template()
+    assert "clickmode" not in one.to_dict()["layout"]
+    clicked = page_style.styled(go.Figure(go.Bar(y=[1])), answers=True).layout
+    assert (clicked.clickmode, clicked.hovermode, clicked.dragmode) == ("event+select", "closest", "pan")

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import plotly.graph_objects as go
 
 from attention.charts.chart import Chart, Columns
@@ -108,12 +107,13 @@ def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None =
     the same, and drawn once."""
     alone = convolution.groups == 1
     panels = [Panel(convolution, True, lit)] + [Panel(convolution, False, lit)] * (not alone)
-    traces, notes = [], []
+    traces, shapes, notes = [], [], []
     for panel, title in zip(panels, titles, strict=False):
-        on = {"xaxis": panel.axis, "yaxis": panel.axis.replace("x", "y")}
-        traces += [{**trace, **on} for trace in (*_groups(panel), _targets(panel))]
-        refs = {"xref": on["xaxis"], "yref": on["yaxis"], "showarrow": False}
-        notes += [{**note, **refs} for note in (_title(title), *_headings(panel), *_labels(panel))]
+        x, y = panel.axis, panel.axis.replace("x", "y")
+        traces.append({**_targets(panel), "xaxis": x, "yaxis": y})
+        shapes += [{**shape, "xref": x, "yref": y} for shape in _groups(panel)]
+        notes_here = (_title(title), *_headings(panel), *_labels(panel))
+        notes += [{**note, "xref": x, "yref": y, "showarrow": False} for note in notes_here]
     across = {"visible": False, "range": [-0.07, 1.01]}
     down = {"visible": False, "range": [panels[0].lanes()[-1].end + 0.05, -0.05]}
     layout = {
@@ -121,12 +121,12 @@ def diagram(convolution: Convolution, titles: tuple[str, str], lit: int | None =
         "xaxis2": {**across, "domain": [0.545, 1]},
         "yaxis": down,
         "yaxis2": {**down, "anchor": "x2"},
+        "shapes": shapes,
         "annotations": notes,
         "height": 470,
         "margin": {"l": 0, "r": 0, "t": 84, "b": 4},
         "showlegend": False,
         "hoverdistance": 60,
-        "dragmode": False,
     }
     return go.Figure({"data": traces, "layout": layout})
 
@@ -191,15 +191,12 @@ def _box(x: Span, y: Span) -> Sequence[tuple[float, float]]:
 
 
 def _polygons(
-    shapes: Iterable[Sequence[tuple[float, float]]], fill: str, opacity: float, *, edge: bool = False
+    outlines: Iterable[Sequence[tuple[float, float]]], fill: str, opacity: float, *, edge: bool = False
 ) -> Part:
-    """All shapes as one filled trace, a break between them."""
-    broken = (np.nan, np.nan)
-    corners = np.array([corner for shape in shapes for corner in (*shape, shape[0], broken)], dtype=np.float32)
-    x, y = corners.T
+    """All outlines as one filled shape: plotly draws as many traces in four times as long."""
+    path = "".join(f"M{'L'.join(f'{x:.5g},{y:.5g}' for x, y in corners)}Z" for corners in outlines)
     line = {"width": 1 if edge else 0, "color": "rgba(255,255,255,0.75)"}
-    look = {"mode": "lines", "fill": "toself", "fillcolor": fill, "line": line, "opacity": opacity}
-    return {"type": "scatter", "x": x, "y": y, "hoverinfo": "skip", **look}
+    return {"type": "path", "path": path, "fillcolor": fill, "line": line, "opacity": opacity, "layer": "below"}
 
 
 def _targets(panel: Panel) -> Part:

@@ -124,7 +124,7 @@ async def _run(up: "Future[Running]", address: str, hosts: Collection[str]) -> N
 
     _c_library("mallopt", M_ARENA_MAX, ARENAS)
     import_module("pandas")  # plotly asks what is loaded, and fails on what another thread is loading
-    threading.Thread(target=import_module, args=("torch",), daemon=True).start()  # before the first visitor needs it
+    threading.Thread(target=_load_torch, daemon=True).start()  # before the first visitor needs it
     try:
         _guard(hosts)
         server = Server(str(APP), is_hello=False)
@@ -151,9 +151,20 @@ async def _forget_visitors() -> None:
         await asyncio.to_thread(_return_memory)
 
 
+def _load_torch() -> None:
+    import_module("torch")
+    gc.freeze()
+
+
 def _return_memory() -> None:
-    """What nobody uses any more goes back to the machine, as far as the C library has a way."""
+    """What nobody uses any more goes back to the machine, as far as the C library has a way.
+
+    Until the next time, collections of garbage leave out what is in use now: to walk all that torch and Streamlit hold
+    takes a quarter of a second, in which every visitor waits.
+    """
+    gc.unfreeze()
     gc.collect()
+    gc.freeze()
     _c_library("malloc_trim", 0)
 
 

@@ -1,19 +1,25 @@
 """A figure in the style of the page: in its ink, with room for its tools, and large in a presentation."""
 
+import base64
 import contextlib
+import hashlib
+import json
 import math
 import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+import plotly.io
 import streamlit as st
 
 from attention.charts.chart import SIZE
 from attention.foreign import plain
 from attention.ui import presenting
 
+plotly.io.templates.default = None  # Streamlit makes its theme the template of every figure: see `styled`
 _most_height: ContextVar[float] = ContextVar("most_height", default=math.inf)
 TOOLS = 28
 """Pixels that the tools of a figure take above it."""
@@ -23,6 +29,12 @@ HIGHER = 1.2
 """By how much a figure is higher there."""
 MARGIN = 1.7
 """More than the text in it, which stands further from its axis the larger it is."""
+FAMILY = '"Source Sans", sans-serif'
+"""The font of the pages, which Streamlit brings."""
+GRID = {"light": "#E6EAF1", "dark": "#31333F"}
+"""The lines of a grid, which are paler than any data."""
+ANSWERS = {"clickmode": "event+select", "hovermode": "closest", "dragmode": "pan"}
+"""What Streamlit sets in a figure that answers to a click, after it was drawn."""
 _AXIS = re.compile(r"[xy]axis\d*")
 
 
@@ -36,13 +48,33 @@ def at_most(height: int) -> Iterator[None]:
         _most_height.reset(before)
 
 
-def styled(figure: go.Figure) -> go.Figure:
-    """The figure as the browser gets it, its texts plain."""
-    parts = (enlarged(go.Figure(figure)) if presenting.is_on() else figure).to_dict()
+def styled(figure: go.Figure, *, answers: bool = False) -> go.Figure:
+    """The figure as the browser gets it, its texts plain, for `st.plotly_chart` without a theme, and with `on_select`
+    where it `answers` to a click.
+
+    Streamlit hands each figure to plotly twice. So that plotly draws it once, the second has to be told from a new one
+    (`datarevision`), its numbers are lists, since plotly compares no others, and all of its look is its own: a
+    template, as Streamlit's theme is one, is never like the last one.
+    """
+    parts = plain(_listed((enlarged(go.Figure(figure)) if presenting.is_on() else figure).to_dict()))
+    parts["layout"].pop("template", None)
     _make_room(parts["layout"])
-    _ink(parts["layout"])
-    # All but the colour of the ink was checked when the chart was made: plotly takes 8 ms to do so again.
-    return go.Figure(plain(parts), _validate=False)
+    _look(parts["layout"])
+    if answers:
+        _fill(parts["layout"], ANSWERS)
+    parts["layout"]["datarevision"] = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+    # All but the look was checked when the chart was made: plotly takes 8 ms to do so again.
+    return go.Figure(parts, _validate=False)
+
+
+def _listed(part: Any) -> Any:
+    """The parts of a figure with lists in place of arrays, which plotly writes as bytes in base64."""
+    if isinstance(part, dict) and part.keys() >= {"bdata", "dtype"}:
+        flat = np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"])
+        return flat.reshape([int(length) for length in str(part.get("shape", len(flat))).split(",")]).tolist()
+    if isinstance(part, dict):
+        return {key: _listed(value) for key, value in part.items()}
+    return list(map(_listed, part)) if isinstance(part, list | tuple) else part
 
 
 def _make_room(layout: dict[str, Any]) -> None:
@@ -53,17 +85,38 @@ def _make_room(layout: dict[str, Any]) -> None:
         layout |= {"height": height and height + added, "margin": margin | {"t": margin["t"] + added}}
 
 
-def _ink(layout: dict[str, Any]) -> None:
-    """The text in the page's own colour: the grey that Streamlit gives it is too pale to read (WCAG 1.4.3)."""
-    ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
-    axes = [layout.setdefault(name, {}) for name in {"xaxis", "yaxis", *filter(_AXIS.fullmatch, layout)}]
-    legend = layout.setdefault("legend", {})
-    for holder in (layout, legend, *(axis.setdefault("title", {}) for axis in axes)):
-        holder.setdefault("font", {})["color"] = ink
-    for axis in axes:
-        axis.setdefault("tickfont", {})["color"] = ink
+def _look(layout: dict[str, Any]) -> None:
+    """The page's colours and sizes, and the text in its own ink, where the figure says nothing else."""
+    theme = st.context.theme.type or "light"
+    ink, paper = (st.get_option(f"theme.{theme}.{name}Color") for name in ("text", "background"))
+    font = {"color": ink, "size": 12}
+    grid = dict.fromkeys(("gridcolor", "zerolinecolor", "tickcolor"), GRID[theme])
+    axis = {**grid, "automargin": True, "tickfont": font, "title": {"font": {**font, "size": 14}}}
+    across = {"showgrid": False, "zeroline": False, "title": {"standoff": 20}}
+    for name in {"xaxis", "yaxis", *filter(_AXIS.fullmatch, layout)}:
+        _fill(layout.setdefault(name, {}), across if name.startswith("x") else {"title": {"standoff": 24}})
+        _fill(layout[name], axis)
     for note in layout.get("annotations", []):
-        note.setdefault("font", {}).setdefault("color", ink)
+        _fill(note, {"font": {"color": ink}})
+    page = {
+        "font": {**font, "family": FAMILY},
+        "legend": {"font": font},
+        "hoverlabel": {"bgcolor": paper, "bordercolor": st.get_option(f"theme.{theme}.borderColor"), "font": font},
+        "colorway": st.get_option("theme.chartCategoricalColors"),
+        "margin": {"l": 0, "r": 0},
+        "paper_bgcolor": paper,
+        "plot_bgcolor": paper,
+    }
+    _fill(layout, page)
+
+
+def _fill(part: dict[str, Any], look: dict[str, Any]) -> None:
+    """What the part of a figure does not say of its look."""
+    for key, value in look.items():
+        if part.get(key) is None:
+            part[key] = {} if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            _fill(part[key], value)
 
 
 def enlarged(figure: go.Figure) -> go.Figure:

@@ -94,7 +94,8 @@ def show(
     elif isinstance(chart.figure, go.Figure):
         with _place_of(chart.key, chart.least_width):
             st.plotly_chart(
-                styled(chart.figure),
+                styled(chart.figure, answers=on_select is not None),
+                theme=None,
                 key=chart.key,
                 alt=readable(chart.alt),
                 height="stretch" if presenting.is_bare() else "content",
