@@ -4,6 +4,7 @@ A kind is known by the axes that its values have besides N. Everything else that
 its row of `KINDS`, or follows from the axes; no other room compares a kind with a name.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -110,3 +111,9 @@ KINDS: dict[Kind, GateKind] = {
     "depth-width": GateKind("DW", "each slice and column", "as a profile along the width"),
     "branch": GateKind("B", "each branch", "on the overview only: branches have no place in the picture"),
 }
+
+
+def valued(kinds: Iterable[Kind]) -> str:
+    """What it is that gets values from gates of these kinds: "channel", or "channel or place" from CBAM's two."""
+    rows = (KINDS[kind] for kind in kinds)
+    return " or ".join(dict.fromkeys(row.number_for.removeprefix("each ") for row in rows if row.axes)) or "gate"

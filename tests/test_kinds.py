@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attention import analysis
-from attention.kinds import ANYWHERE, KINDS, Kind
+from attention.kinds import ANYWHERE, KINDS, Kind, valued
 from attention.records import Gate
 
 ROOM = Path(__file__).parents[1] / "attention"
@@ -57,3 +57,17 @@ def test_the_pages_call_gates_by_what_they_can_draw():
     assert {kind for kind, name in called.items() if name == "gates of other kinds"} == {
         kind for kind in KINDS if not (KINDS[kind].is_vector or KINDS[kind].is_map)
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["channel", "channel"], "channel"),
+        (["spatial", "channel", "spatial"], "place or channel"),
+        (["full"], "channel and place"),
+        (["sample", "branch"], "branch"),
+        (["sample"], "gate"),
+    ],
+)
+def test_what_gets_a_value_is_named_once_a_kind(given, said):
+    assert valued(given) == said

@@ -49,6 +49,8 @@ def test_a_panorama_is_shown_as_the_network_sees_it():
 def test_presented_a_panorama_is_shown_so_by_itself_and_a_picture_that_is_mostly_seen_is_not(width, shown):
     app = upload(opened("cbam", present="1"), ("wide.png", panorama(width)))
     assert f"the network sees {shown}" in caption(app)
+    always = "A panorama is presented as the network sees it, whatever is chosen here."
+    assert (always in [each.value for each in app.sidebar.caption]) == (shown == "this, at")
 
 
 def test_what_is_shown_of_it_is_what_the_network_gets():

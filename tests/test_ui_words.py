@@ -136,7 +136,9 @@ def outcome(before, after, number=0):
 
 
 def test_what_edits_did_is_said_of_the_class_with_its_numbers():
-    seen = SimpleNamespace(labels=["cat", "dog"], names={"layer1.0.se": "1.0"})
+    gates = (gate([0.5, 1], name="layer1.0.se.ca"), gate([[0.5, 1]], "spatial", "layer1.0.se.sa"))
+    trace = SimpleNamespace(gates=gates)
+    seen = SimpleNamespace(labels=["cat", "dog"], names={"layer1.0.se": "1.0"}, trace=trace)
     off, top = Edit("off", block="layer1.0.se"), Edit("top", kind="channel", count=3)
     assert effects.headline(seen, outcome([0, 0], [0, 0]), []).startswith("Nothing is edited")
     same = effects.headline(seen, outcome([0, 1], [0, 1]), [off])
@@ -151,7 +153,8 @@ def test_what_edits_did_is_said_of_the_class_with_its_numbers():
     still = effects.headline(seen, outcome([0, 2], [1, 2]), [off, top], measured(1, 0.05))
     assert "With 2 edits, P(cat)" in still.replace("\\", "") and "first guess" not in still
     assert still.endswith("Here it matters which channel or place gets which value (p = 0.05).")
-    assert "no evidence that it matters" in effects.verdict(measured(1, 0.0501))
+    channels = effects.headline(seen, outcome([0, 2], [1, 2]), [top], measured(1, 0.0501))
+    assert channels.endswith("there is no evidence that it matters which channel gets which value (p = 0.05).")
     points = Edit("set", size=(7, 5), points=((0, 1.0), (3, 0.5)))
     assert effects.edits_in_words([points], {}) == "the gates of 7 × 5 set by hand (2 of them)"
 
@@ -188,13 +191,13 @@ def test_blocks_that_move_a_probability_by_less_than_is_written_are_not_ranked()
 
 def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
     tests = [measured(0.5, 0.06), measured(-2, 0.05), measured(1, 0.01)]
-    assert depth.finding(["a", "b", "c"], tests) == (
+    assert depth.finding(["a", "b", "c"], tests, "channel or place") == (
         "Without block b the logit moves the most, by −2.000. In 2 of 3 blocks there is evidence that it matters which "
         "channel or place gets which value: b, c."
     )
-    assert depth.finding(["a"], tests[:1], "score").endswith(
-        "score moves the most, by +0.500. In 0 of 1 blocks there is evidence that it matters which channel or place "
-        "gets which value."
+    assert depth.finding(["a"], tests[:1], "place", "score").endswith(
+        "score moves the most, by +0.500. In 0 of 1 blocks there is evidence that it matters which place gets "
+        "which value."
     )
     found = [OverPictures(0.5, 0.1, 0.9, 6, 3), OverPictures(-1, -2, -0.25, 6, 2)]
     assert depth._over_pictures_in_words(["a", "b"], found, "logit") == (

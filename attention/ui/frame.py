@@ -193,7 +193,10 @@ def _choose_look(observation: Observation) -> Observation:
         return observation
     help = "Pages then show the part that the network gets, at its size, in place of the whole picture."
     as_seen = st.toggle("As the network sees it", key="seen", bind="query-params", help=help)
-    return replace(observation, as_seen=as_seen or (presenting.is_on() and share < PANORAMA))
+    always = presenting.is_on() and share < PANORAMA
+    if always and not as_seen:
+        st.caption("A panorama is presented as the network sees it, whatever is chosen here.")
+    return replace(observation, as_seen=as_seen or always)
 
 
 def _show_picture(observation: Observation) -> None:

@@ -15,7 +15,7 @@ from attention.charts import interventions as figures
 from attention.charts.chart import Chart
 from attention.interventions import ANY, Edit
 from attention.interventions.edits import size_in_words
-from attention.kinds import Action
+from attention.kinds import Action, valued
 from attention.numbers import amount, fixed, p_value, signed
 from attention.observe import Observation
 from attention.records import Doubles, Floats, Outputs, Trace, non_defaults
@@ -123,7 +123,10 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
         f"{what}, P({widgets.literal(outcome.label)}) goes from {before:.1%} to {after:.1%}{widgets.literal(now)}; "
         f"its {outcome.measure} moves by {signed(outcome.change)}."
     )
-    return f"{effect} {verdict(test)}" if test else effect
+    if test is None:
+        return effect
+    edited = (gate.kind for edit in edits for gate in interventions.targets(edit, observation.trace.gates))
+    return f"{effect} {verdict(test, valued(edited))}"
 
 
 def edits_in_words(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
@@ -156,9 +159,9 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
         place.progress(len(draws) / FEWEST_DRAWS, f"Random draws, {len(draws)} of {FEWEST_DRAWS}")
     (test,) = evidence.tests([outcome.change], [draws])
     by_chance = (
-        "the same values at other channels or places"
+        "the same values elsewhere in the gate"
         if interventions.chooses_values(edits)
-        else "what these edits change of a gate whose own values were dealt out anew to channels or places"
+        else "what these edits change of a gate whose own values were dealt out anew"
     )
     numbers = ["these edits", *[f"draw {number}" for number in range(len(draws))]]
     with place.container():
@@ -178,14 +181,12 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
     return test
 
 
-def verdict(test: Test) -> str:
-    """What may be claimed about which channel or place gets which value, for this picture."""
+def verdict(test: Test, valued: str) -> str:
+    """What may be claimed about which channel, or what else is `valued`, gets which value, for this picture."""
+    question = f"it matters which {valued} gets which value ({p_value(test.p_adjusted)})."
     if test.holds:
-        return f"Here it matters which channel or place gets which value ({p_value(test.p_adjusted)})."
-    return (
-        f"That is the effect of the edit; there is no evidence that it matters which channel or place gets which value "
-        f"({p_value(test.p_adjusted)})."
-    )
+        return f"Here {question}"
+    return f"That is the effect of the edit; there is no evidence that {question}"
 
 
 def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
