@@ -140,3 +140,31 @@ def test_one_figure_is_left_of_the_part_that_is_open_or_else_of_the_page():
     for part, scope, other in ((True, PART, PAGE), (False, PAGE, PART)):
         style = presenting._bare_style("excitation", part=part)
         assert f"\n{scope}{rule}" in style and f"\n{other}{rule}" not in style
+
+
+def test_the_part_that_opens_unasked_can_be_had_alone_too():
+    app = opened("excitation", present="1")
+    assert not shows_part(app) and "part_alone" not in [each.key for each in app.toggle]
+    sound(app.button(key="controls").click().run())
+    (alone,) = [each for each in app.main.toggle if "“Three steps” alone" in each.label]
+    sound(alone.set_value(True).run())
+    sound(app.button(key="controls").click().run())
+    assert hides_controls(app) and shows_part(app)
+    sound(app.switch_page("pages/intervene.py").run())
+    assert not shows_part(app)
+    sound(app.switch_page("pages/excitation.py").run())
+    sound(app.button(key="controls").click().run())
+    sound(app.toggle(key="part_alone").set_value(False).run())
+    sound(app.button(key="controls").click().run())
+    assert not shows_part(app)
+
+
+def test_a_part_that_the_address_names_is_alone_and_nothing_is_asked():
+    app = opened("excitation", present="1", part="Code")
+    assert shows_part(app)
+    sound(app.button(key="controls").click().run())
+    assert not [each for each in app.toggle if each.key == "part_alone"]
+
+
+def shows_part(app: AppTest) -> bool:
+    return any(f"\n{PART} " in each.proto.body for each in app.get("html"))

@@ -43,6 +43,7 @@ NOT_IN_ADDRESS = ("source", "origin")
 """Keys of the widgets by which a person brings a picture or weights of their own; a saved view has neither."""
 _ON, _VIEWS, _AT, _GOING, _LEFT = "_presenting", "_views", "_view_at", "_going", "_left"
 _ASKED, _ARRIVED = "_controls_asked", "_arrived"
+_PAGE, _ALONE = "_presented_page", "_part_alone"
 _SCREEN = st.components.v2.component("screen", html="<i></i>", js=(HERE / "screen.js").read_text(encoding="utf-8"))
 
 
@@ -102,14 +103,29 @@ def begin(page: str) -> None:
     going: SavedView | None = st.session_state.get(_GOING)
     if going:
         _arrive(going, page)
+    st.session_state[_PAGE] = page
     if is_on():
         if st.query_params.get(PARAMETER) != "1":
             st.query_params[PARAMETER] = "1"
         st.html(STYLE)
         if is_bare():
-            st.html(_bare_style(page, part=bool(TABS & set(st.query_params))))
+            alone = bool(TABS & set(st.query_params)) or st.session_state.get(_ALONE) == page
+            st.html(_bare_style(page, part=alone))
         if page in LESSON_PAGES:
             st.html(HERE / "lesson_presented.css")
+
+
+def offer_alone(part: str) -> None:
+    """Among the controls: that the part which is open unasked, which no address names, is what the screen shows."""
+    if not is_on() or is_bare():
+        return
+    page = st.session_state[_PAGE]
+
+    def choose() -> None:
+        st.session_state[_ALONE] = page if st.session_state.part_alone else None
+
+    label = f"“{part}” alone, once the controls are gone"
+    st.toggle(label, st.session_state.get(_ALONE) == page, key="part_alone", on_change=choose)
 
 
 def _find_view(page: str) -> None:

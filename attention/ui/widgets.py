@@ -433,6 +433,8 @@ def tabs(key: str, draws: Mapping[str, Callable[..., None]], *given: Any) -> Non
     asked = _asked_by_link(key)
     if asked is not None and asked not in draws:
         say_fallback(key, asked, _options_in_words(list(draws)))
+    if key not in st.query_params:
+        presenting.offer_alone(next(iter(draws)))
     places = st.tabs(list(draws), key=key, on_change="rerun", bind="query-params")
     for place, draw in zip(places, draws.values(), strict=True):
         if place.open:
