@@ -262,3 +262,15 @@ def test_the_same_numbers_give_the_same_bytes():
     ]
     for make in makers:
         assert make() == make()
+
+
+@pytest.mark.parametrize(
+    ("least", "ticks"),
+    [
+        (0.2, (0, 0.1, 0.5, 0.9, 1)),
+        (-0.4, (-0.1, 0, 0.1, 0.5, 0.9, 1)),
+        (-0.9, (-1, -0.9, -0.5, -0.1, 0, 0.1, 0.5, 0.9, 1)),
+    ],
+)
+def test_the_axis_of_a_gate_is_numbered_as_far_down_as_it_goes(least, ticks):
+    assert channels.gate_bars(np.float32([least, 1]), np.arange(2), 0).layout.yaxis.tickvals == ticks

@@ -181,3 +181,10 @@ def test_few_channels_are_numbered_one_by_one(count, step):
     values = np.linspace(0, 1, count, dtype=np.float32)
     for figure in (figures.channels(values, values, np.arange(count), []), vector(values, None, "hidden unit")):
         assert figure.layout.xaxis.dtick == step
+
+
+def test_a_gate_below_zero_is_on_the_axis_before_and_after():
+    before, after = np.float32([-0.9, 0.5]), np.float32([0, 0])
+    low, high = figures.channels(before, after, np.arange(2), ()).layout.yaxis.range
+    assert low < -0.9 and high == 1.05
+    assert figures.channels(after, after + 2, np.arange(2), ()).layout.yaxis.range == (0, 2.1)

@@ -136,7 +136,24 @@ def test_gates_that_leave_0_to_1_are_in_no_mean_and_are_named():
     )
     one.blocks = blocks[1:2]
     assert overview.headline(one) == "With this picture, all gates leave 0 to 1: b, −0.500 to 0.400."
-    assert signs.leaving(some[1:] * 3).endswith("; and 3 others")
+    assert signs.in_no_mean(some[1:] * 3)[0].endswith("; and 3 others")
+
+
+def test_gates_that_share_out_1_are_in_no_mean_and_are_measured_by_an_even_share():
+    shares = gate([0.5, 0.25, 0.125, 0.125], activation="softmax", name="s")
+    some = [gate([0.25, 0.75], name="a"), shares]
+    blocks = [SimpleNamespace(gates=[each]) for each in some]
+    without = "since they share out 1 with any picture: s, 0.125 to 0.500."
+    assert overview.headline(SimpleNamespace(blocks=blocks, trace=SimpleNamespace(gates=some))).endswith(
+        f"1 channel gate has a mean of 0.500; 1 would be no gate at all. Not in a mean, {without}"
+    )
+    assert observation._answer(tuple(blocks)).endswith(f"at all. Not among them, {without}")
+    assert observation._answer(tuple(blocks[1:])) == (
+        "All gates, 1 in 1 block, share out 1 with any picture: s, 0.125 to 0.500."
+    )
+    assert gates.passing_in_words(shares, "b") == (
+        "Block b: 4 channels share out 1, 1 gets more than an even 0.250; the strongest is channel 0 at 0.500."
+    )
 
 
 def test_the_lesson_and_the_page_say_the_bounds_and_the_openness_of_a_tanh():

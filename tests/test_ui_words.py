@@ -109,8 +109,9 @@ def test_the_overview_says_the_mean_of_each_kind_of_gates():
     )
     said = "With this picture, 2 channel gates have a mean of 0.500 and 1 spatial gate has a mean of 0.200"
     assert overview.headline(seen) == f"{said}; 1 would be no gate at all."
-    branch = replace(gate([0.5, 0.5], "branch"), activation="softmax")
-    seen.trace.gates = [*some, branch]
+    of_branches = [([0.5, 0.4], "b#1"), ([0.5, 0.6], "b#2")]
+    branches = [replace(gate(values, name=name), activation="softmax") for values, name in of_branches]
+    seen.trace.gates = [*some, *branches]
     assert overview.headline(seen) == f"{said}."
 
 
@@ -220,8 +221,8 @@ def test_what_heatmaps_share_is_called_by_how_much_it_is(monkeypatch, share, wor
     seen = SimpleNamespace(targets=["a cat", "a dog"])
     some = [SimpleNamespace(heatmap=1, speaks_for_class=True, target=0, observation=seen) for _ in range(count)]
     monkeypatch.setattr(columns.comparison, "mean_overlaps", lambda columns: (share, 0.4))
-    answer, more = columns.headline(some, "cat")
-    assert answer == f"The {count} heatmaps of “cat” share {words}: {share:.0%}, by chance 20%."
+    answer, more = columns.headline(some, "a dog")  # which none of them could be asked about
+    assert answer == f"The {count} heatmaps of “a cat” share {words}: {share:.0%}, by chance 20%."
     assert ("is the same, on average." in more) is (count > 2) and "would share 40% with them" in more
     some[1].target = 1
     assert columns.headline(some, "cat")[0].startswith(f"The {count} heatmaps of their own first guesses share")
@@ -384,3 +385,18 @@ def test_a_name_of_a_file_is_short_and_plain_and_never_empty():
 def test_a_lesson_opens_on_maps_that_show_the_picture(shape, easy):
     block = SimpleNamespace(gates=[replace(gate([0.5]), feature_shape=shape)])
     assert gated._is_easy(block) is easy
+
+
+def test_what_a_gate_that_is_switched_off_is_put_to_is_said_with_what_becomes_of_the_features():
+    plain, tanh = gate([0.5, 1]), replace(gate([-0.5, 0.75]), activation="tanh")
+    shares = replace(gate([0.25, 0.75]), activation="softmax")
+    assert controls.neutral_in_words([plain, plain], [plain]) == (
+        "Every value is put to 1: the features pass as if there were no gate."
+    )
+    assert controls.neutral_in_words([plain, tanh], [plain, tanh]) == (
+        "Every value is put to 1: the features pass as if there were no gate; or put to 0: right for x + x · tanh; "
+        "where the network adds no x, nothing of the features is left."
+    )
+    assert controls.neutral_in_words([shares], [shares]).endswith("together they let through far more than before.")
+    both = [replace(shares, name=f"a.gate#{number}") for number in (1, 2)]
+    assert "put to 0.5: each branch weighs as much as the others" in controls.neutral_in_words(both, both)

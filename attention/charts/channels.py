@@ -50,7 +50,8 @@ def gate_bars(values: Floats, channels: Channels, chosen: int) -> go.Figure:
     """The gate (C,) of the channels given, one bar each in that order; the chosen one is framed and named."""
     marker = {"color": on_scale(values[channels], CHANNEL_GATE)}
     low, high = min(0.0, 1.12 * float(values.min())), max(1.12, 1.12 * float(values.max()))
-    ticks = sorted({0, 0.1, 0.5, 0.9, 1, round(high / 1.12, 1)})
+    marks = {0, 0.1, 0.5, 0.9, 1, round(high / 1.12, 1)}
+    ticks = sorted(marks | {-mark for mark in marks if low <= -mark < 0})
     return _bars(
         values,
         channels,

@@ -134,10 +134,15 @@ def cells(gate: Gate, key: str, what: str, *, colour_map: str = "viridis", note:
 
 def passing_in_words(gate: Gate, name: str) -> str:
     """What a channel gate does with the picture, in one sentence; `name` is what its block is called."""
-    found = analysis.channel_stats(gate.values[0])
+    found, called = analysis.channel_stats(gate.values[0]), analysis.block_called(name, first=True)
     if np.ptp(gate.values) == 0:
-        called = analysis.block_called(name, first=True)
         return f"{called} has the same gate for {amount(found.channels, 'channel')}, {fixed(gate.minimum)}."
+    value = gate.values[0, found.strongest]
+    strongest = f"the strongest is channel {found.strongest} at {fixed(value)}{signs.turned(value)}"
+    if analysis.deals_out(gate):
+        more, even = int((gate.values[0] > 1 / found.channels).sum()), fixed(1 / found.channels)
+        above = f"{more:,} {'gets' if more == 1 else 'get'} more than an even {even}"
+        return f"{called}: {found.channels:,} channels share out 1, {above}; {strongest}."
     size = signs.in_size(gate.values)
     ends = (
         f"{found.open:,} of {amount(found.channels, 'channel')} {_is_or_are(found.open)} let through above 0.9{size}, "
@@ -145,9 +150,7 @@ def passing_in_words(gate: Gate, name: str) -> str:
     )
     if not found.open and not found.held:
         ends = f"all {found.channels:,} channels lie between 0.1 and 0.9{size}"
-    value = gate.values[0, found.strongest]
-    strongest = f"the strongest is channel {found.strongest} at {fixed(value)}{signs.turned(value)}"
-    return f"{analysis.block_called(name, first=True)}: {ends}; {strongest}."
+    return f"{called}: {ends}; {strongest}."
 
 
 def _is_or_are(count: int) -> str:

@@ -46,7 +46,8 @@ def channels(before: Floats, after: Floats, order: np.ndarray, chosen: Sequence[
     bars = go.Bar(x=at, y=after[order], marker=marker, **data, **SOLID)
     old = go.Scatter(x=at, y=before[order], mode="markers", marker=ticks, hoverinfo="skip", **SOLID)
     everything = len(order) == len(before)
-    ends = [min(0.0, float(after.min())), max(1.05, 1.05 * float(max(after.max(), before.max())))]
+    low, high = min(after.min(), before.min()), max(after.max(), before.max())
+    ends = [min(0.0, 1.05 * float(low)), max(1.05, 1.05 * float(high))]
     layout = {
         "height": 280,
         "margin": _MARGIN,

@@ -152,7 +152,7 @@ def depth_strip(
         strip_figure(list(titles.values()), values, titles[chosen], colours),
         f"{label.capitalize()} of {amount(len(titles), 'block')} in depth order, from {fixed(min(values))} to "
         f"{fixed(max(values))}.",
-        f"One cell a block, from the picture on the left to the answer on the right. Colour: {label}, {ends}.",
+        f"One cell a block, from left to right in the order in which they run. Colour: {label}, {ends}.",
         table={"block": list(titles), label: values},
     )
 

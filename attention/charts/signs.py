@@ -1,6 +1,6 @@
 """What is said of gates that leave 0 to 1: a dial turns signs below 0, and amplifies above 1."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -70,11 +70,19 @@ def turned(value: float | np.floating) -> str:
     return ", which turns signs" * bool(value < 0)
 
 
-def leaving(gates: Iterable[Gate]) -> str:
-    """Which gates leave 0 to 1, with their ends, as a list; of many the first."""
-    outside = [gate for gate in gates if not analysis.in_unit(gate.values)]
-    named = [f"{gate.name or 'the network'}, {extent(gate.values)}" for gate in outside[:MOST_NAMED]]
-    rest = len(outside) - len(named)
+def in_no_mean(gates: Sequence[Gate]) -> list[str]:
+    """What gates do whose mean says nothing of a picture, and which, with their ends; of many the first. Of a softmax
+    over channels or places the mean is one through their number."""
+    groups = {
+        "leave 0 to 1": [gate for gate in gates if not analysis.in_unit(gate.values)],
+        "share out 1 with any picture": [gate for gate in gates if analysis.deals_out(gate)],
+    }
+    return [f"{what}: {_named(those)}" for what, those in groups.items() if those]
+
+
+def _named(gates: Sequence[Gate]) -> str:
+    named = [f"{gate.name or 'the network'}, {extent(gate.values)}" for gate in gates[:MOST_NAMED]]
+    rest = len(gates) - len(named)
     return "; ".join(named + [f"and {amount(rest, 'other')}"] * bool(rest))
 
 

@@ -57,10 +57,10 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     every = [gate for block in blocks for gate in block.gates]
     if not every:
         return "This pass applied no gates."
-    within = [gate for gate in every if analysis.in_unit(gate.values)]
-    outside = signs.leaving(every)
+    within = list(filter(analysis.can_saturate, every))
+    without = signs.in_no_mean(every)
     if not within:
-        return f"All gates, {len(every)} in {amount(len(blocks), 'block')}, leave 0 to 1: {outside}."
+        return f"All gates, {len(every)} in {amount(len(blocks), 'block')}, {'; or '.join(without)}."
     count = sum(any(gate in within for gate in block.gates) for block in blocks)
     means = [float(gate.values.mean()) for gate in within]
     low, high = (min(gate.minimum for gate in within), max(gate.maximum for gate in within))
@@ -68,8 +68,7 @@ def _answer(blocks: tuple[Block, ...]) -> str:
     return (
         f"{amount(len(within), 'gate')} in {amount(count, 'block')} {'has' if len(within) == 1 else 'have'} a mean "
         f"of {fixed(np.mean(means))} over the gates; their values run from {span(low, high)}{neutral}."
-        + f" Not among them, since they leave 0 to 1: {outside}."
-        * bool(outside)
+        + "".join(f" Not among them, since they {what}." for what in without)
     )
 
 

@@ -122,7 +122,7 @@ def draw_gate(selection: ChannelSelection) -> None:
     finding = gates.passing_in_words(selection.gate, selection.name)
     bars, *strip = gates.channel_bars(selection.gate, "gate", finding, selection.channel, by_size=selection.by_size)
     widgets.show(replace(bars, table={}, numbers="gate"), on_select=click)
-    st.caption("Click a bar to see its channel's map.")
+    st.caption("Click a bar to see its channel's map." if selection.steps else "Click a bar to choose its channel.")
     for chart in strip:
         widgets.show(chart)
 

@@ -95,17 +95,17 @@ def _draw_cost(observation: Observation) -> None:
 def headline(observation: Observation) -> str:
     """What attention does in this network with this picture, in one sentence."""
     every = observation.trace.gates
-    within = [gate for gate in every if analysis.in_unit(gate.values)]
-    said, outside = [], signs.leaving(gate for block in observation.blocks for gate in block.gates)
+    within = list(filter(analysis.can_saturate, every))
+    said, without = [], signs.in_no_mean([gate for block in observation.blocks for gate in block.gates])
     for name in dict.fromkeys(kind.plural for kind in KINDS.values()):
         of_kind = [gate for block in observation.blocks for gate in block.gates if KINDS[gate.kind].plural == name]
-        if gates := [gate for gate in of_kind if analysis.in_unit(gate.values)]:
+        if gates := list(filter(analysis.can_saturate, of_kind)):
             name = name if len(gates) > 1 else name.replace("gates", "gate")
             said.append(f"{len(gates)} {name} {'have' if len(gates) > 1 else 'has'} a mean of {fixed(_mean(gates))}")
     one = all(analysis.neutral_value(gate, every) == 1 for gate in within)
     if not said:
-        return f"With this picture, all gates leave 0 to 1: {outside}."
-    left_out = f" Not in a mean, since they leave 0 to 1: {outside}." * bool(outside)
+        return f"With this picture, all gates {'; or '.join(without)}."
+    left_out = "".join(f" Not in a mean, since they {what}." for what in without)
     return f"With this picture, {' and '.join(said)}{'; 1 would be no gate at all' * one}.{left_out}"
 
 

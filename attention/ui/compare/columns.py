@@ -306,7 +306,7 @@ def headline(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
     pairs, middle = found
     speaking = [column for column in columns if column.speaks_for_class and column.target is not None]
     classes = {comparison.short_label(column.observation.targets[column.target or 0]) for column in speaking}
-    what = f"“{label}”" if len(classes) == 1 else "their own first guesses"
+    what = f"“{classes.pop()}”" if len(classes) == 1 else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
     average = ", on average" * (len(speaking) > 2)
     return (

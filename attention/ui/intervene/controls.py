@@ -3,6 +3,7 @@
 The edits that stand are the truth; the controls show them and change them.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from attention import analysis
 from attention.interventions import ANY, NEEDS, Action, Edit, EditError, EditFile, files, format_ranges, parse_ranges
 from attention.interventions.edits import allowed_actions, check, number_of_values, size_in_words, stage_size, targets
 from attention.kinds import KINDS
+from attention.numbers import number
 from attention.observe import Observation
 from attention.records import Floats, Gate
 from attention.ui import frame, uploads, widgets
@@ -33,7 +35,8 @@ WORDS: dict[Action, str] = {
 }
 HELP = (
     "Switched off: every value is the neutral one, as if the gate were not there (1; for a softmax over K branches "
-    "1/K). Mean: every value is the gate's own mean. Shuffled: the values change places. Shut is 0. Inverted: 1 - g."
+    "1/K; for a tanh 0). Mean: every value is the gate's own mean. Shuffled: the values change places. Shut is 0. "
+    "Inverted: 1 - g."
 )
 PARAMETERS = 96
 """Height of the place in which an edit's parameters stand, in pixels."""
@@ -219,7 +222,28 @@ def _choose_points(session: EditSession, edit: Edit) -> None:
     )
 
 
+def _say_neutral(session: EditSession, edit: Edit) -> None:
+    widgets.say(neutral_in_words(session.gates, session.observation.trace.gates), "neutral", "caption")
+
+
+def neutral_in_words(gates: Sequence[Gate], every: Sequence[Gate]) -> str:
+    """What these gates are put to when they are switched off, of all gates of the pass."""
+    said = []
+    for value in dict.fromkeys(analysis.neutral_value(gate, every) for gate in gates):
+        why = "the features pass as if there were no gate"
+        if value == 0:
+            why = "right for x + x · tanh; where the network adds no x, nothing of the features is left"
+        elif value != 1:
+            why = "each branch weighs as much as the others"
+        said.append(f"put to {number(value)}: {why}")
+    text = f"Every value is {'; or '.join(said)}."
+    if any(analysis.deals_out(gate) and analysis.neutral_value(gate, every) == 1 for gate in gates):
+        text += " A softmax had dealt out 1 among all of them: together they let through far more than before."
+    return text
+
+
 _PARAMETERS = {
+    "off": _say_neutral,
     "top": _choose_count,
     "top-off": _choose_count,
     "shuffle": _choose_seed,
@@ -243,8 +267,8 @@ def draw_all_edits(session: EditSession) -> None:
     edits = session.history.now
     if not edits:
         st.markdown("No edit stands.")
-    for number, edit in enumerate(edits[:MOST_LISTED]):
-        _draw_edit(session, number, edit)
+    for place, edit in enumerate(edits[:MOST_LISTED]):
+        _draw_edit(session, place, edit)
     if len(edits) > MOST_LISTED:
         st.caption(f"And {len(edits) - MOST_LISTED} more; the export has all of them.")
     left, right = st.columns(2, gap="large")

@@ -169,7 +169,7 @@ def both_sizes(inner: SpatialSteps, activation: str) -> dict[str, Floats]:
 
     found = explorable.border_and_bias(inner)
     if found is None or inner.logits is None or inner.summed is None or inner.kernel.shape[-1] != 7:
-        raise OtherFormError("This block has no kernel of 7 × 7 to compare with. Choose another block below.")
+        raise OtherFormError("This block has no kernel of 7 × 7 to compare with. Another block below may have one.")
     border, bias = found
     # What normalises the sums is a scale and a shift, which the line through both has; without it they are 1 and 0.
     scale, shift = np.polyfit(_standard(inner.summed, inner.own_eps).ravel(), inner.logits.ravel(), 1)

@@ -22,7 +22,7 @@ RESIDUAL = """flowchart LR
     x((x)) --> b["convolutions"] -- features --> GATES p(("+")) --> r([ReLU])
     x -- shortcut --> p
 """
-OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Choose another block below."
+OTHER_FORM = "This gate is not built as in the paper, so its inner steps cannot be shown. Another block below may be."
 EASY_SIDES, MOST_CHANNELS = range(14, 41), 256
 """A lesson opens on a block whose maps show the picture, by their shorter side, and whose cells can be told apart."""
 RELATIONS: dict[Relation, str] = {
