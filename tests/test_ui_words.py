@@ -16,8 +16,9 @@ from attention.interventions import Edit
 from attention.records import Gate, KnownBlock, Part
 from attention.report import observation
 from attention.ui import cbam, excitation, fetching, models, overview, widgets
+from attention.ui import gates as gate_pages
 from attention.ui import grouped as grouped_page
-from attention.ui.compare import columns, pictures
+from attention.ui.compare import columns, pictures, tabs
 from attention.ui.intervene import controls, depth, effects
 from attention.ui.lessons import gated
 
@@ -400,3 +401,21 @@ def test_what_a_gate_that_is_switched_off_is_put_to_is_said_with_what_becomes_of
     assert controls.neutral_in_words([shares], [shares]).endswith("together they let through far more than before.")
     both = [replace(shares, name=f"a.gate#{number}") for number in (1, 2)]
     assert "put to 0.5: each branch weighs as much as the others" in controls.neutral_in_words(both, both)
+
+
+def test_a_gate_that_is_shown_as_its_average_is_said_to_be_with_what_else_its_block_has():
+    rows, columns_ = gate([[0.5, 1]], "channel-height", "a.h"), gate([[0.5, 1]], "channel-width", "a.w")
+    shown = replace(rows, kind="channel", values=rows.values.mean(2))
+    alone = "This gate has a number for each channel and row. Shown is the average: a number for each channel."
+    assert gate_pages.averaged_in_words(rows, shown, SimpleNamespace(gates=[rows])) == alone
+    assert gate_pages.averaged_in_words(rows, shown, SimpleNamespace(gates=[rows, columns_])) == (
+        f"{alone} Its block has a gate for each channel and column besides, which is not in these numbers."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "random", "said"),
+    [("own", False, "trained"), ("code", False, "as its code makes them"), ("code", True, "random")],
+)
+def test_where_weights_are_from_is_said_as_far_as_it_is_known(source, random, said):
+    assert tabs._weights(SimpleNamespace(source=source, random=random)) == said

@@ -31,10 +31,7 @@ def say_notes(observation: Observation, shown: Gate) -> None:
     """Said where a gate is shown as one of a simpler kind, and where it leaves the scale from 0 to 1."""
     gate = next(gate for gate in observation.trace.gates if gate.name == shown.name)
     if gate.kind != shown.kind:
-        widgets.info(
-            f"This gate has a number for {KINDS[gate.kind].number_for}. Shown is the average: a number for "
-            f"{KINDS[shown.kind].number_for}."
-        )
+        widgets.info(averaged_in_words(gate, shown, next(block for block in observation.blocks if gate in block.gates)))
     if (branches := analysis.branch_count(gate)) > 1:
         widgets.info(
             f"This gate weighs {branches} branches of {gate.feature_shape[2]} channels against each other. They stand "
@@ -49,6 +46,17 @@ def say_notes(observation: Observation, shown: Gate) -> None:
             f"This gate runs from {fixed(gate.minimum)} to {fixed(gate.maximum)}. Colours are those of 0 to 1: what "
             "lies outside has the colour of the nearer end."
         )
+
+
+def averaged_in_words(gate: Gate, shown: Gate, block: Block) -> str:
+    """That a gate of a block is shown as the average of what it is, and what else the block multiplies by."""
+    text = (
+        f"This gate has a number for {KINDS[gate.kind].number_for}. Shown is the average: a number for "
+        f"{KINDS[shown.kind].number_for}."
+    )
+    others = dict.fromkeys(KINDS[other.kind].number_for for other in block.gates if other is not gate)
+    more = f" Its block has a gate for {' and one for '.join(others)} besides, which is not in these numbers."
+    return text + more * bool(others)
 
 
 def order(observation: Observation, block: Block) -> Order:

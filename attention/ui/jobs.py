@@ -111,6 +111,7 @@ def follow(job: Job, key: str, describe: Callable[[Any], tuple[float, str]]) -> 
         st.caption("It stops as soon as what it is at allows.")
     else:
         st.button("Stop it", key=key, icon=":material/stop:", on_click=job.stop)
+        st.caption("It goes on while you look at other pages, and ends when this page is loaded anew.")
 
 
 def _count_in_words(counted: tuple[str, str], progress: Count | None) -> tuple[float, str]:

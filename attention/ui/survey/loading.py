@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,7 +175,8 @@ def _list_pictures(name: str, most: int, uploaded: Sequence[tuple[str, bytes]] |
     """The uploaded pictures, those of the folder of this name, which is allowed, or else the samples."""
     if uploaded:
         return survey.uploaded_pictures(uploaded, most)
-    return survey.list_pictures(_folders().get(name, ASSETS / "samples")).limited(most)
+    listed = survey.list_pictures(_folders().get(name, ASSETS / "samples")).limited(most)
+    return replace(listed, left_out=0) if name == SAMPLES else listed  # their licences lie beside them
 
 
 class _RunningSurvey(NamedTuple):
