@@ -6,6 +6,7 @@ const GROUNDS = {
 };
 const FAMILY = "Gatescope Sans", FONTS = `'${FAMILY}', 'DejaVu Sans', Verdana, sans-serif`;
 const PER_LETTER = 0.55, LINE = 1.3, SIZE = 16;
+const BORDER = 12;  // pixels at the sides and below, where plotly lets texts and axes reach the edge
 const WIDER = 1.2, LEAST = 480;  // the letters here are wider than those of a page, and need as much more room
 
 // The layout on this ground; what a figure coloured itself to say something stays as it is.
@@ -55,8 +56,12 @@ async function withFont(address) {
   return face;
 }
 
-const inSvg = (svg, address) =>
-  svg.replace(/>/, `><defs><style>@font-face{font-family:'${FAMILY}';src:url(${address}) format('woff')}</style></defs>`);
+const inSvg = (svg, address, {width, height}, paper) => svg
+  .replace(/ width="[^"]*"/, ` width="${width}"`)
+  .replace(/ height="[^"]*"/, ` height="${height}"`)
+  .replace(/ viewBox="[^"]*"/, ` viewBox="${-BORDER} 0 ${width} ${height}"`)
+  .replace(/>/, `><defs><style>@font-face{font-family:'${FAMILY}';src:url(${address}) format('woff')}</style></defs>
+    <rect x="${-BORDER}" width="${width}" height="${height}" fill="${paper}"/>`);
 
 // asked: {title, finding, ground, format, name, font}; screen: the size there, in pixels.
 async function save(Plotly, figure, screen, asked) {
@@ -68,8 +73,10 @@ async function save(Plotly, figure, screen, asked) {
   layout.autosize = false;
   const address = await Plotly.toImage({data: figure.data, layout: {...layout, ...whole}, config: {staticPlot: true}}, {format: "svg", ...whole});
   document.fonts.delete(face);
-  const svg = inSvg(decodeURIComponent(address.slice(address.indexOf(",") + 1)), asked.font);
-  const blob = asked.format === "svg" ? new Blob([svg], {type: "image/svg+xml"}) : await pixels(svg, whole);
+  const bordered = {width: whole.width + 2 * BORDER, height: whole.height + BORDER};
+  const drawn = decodeURIComponent(address.slice(address.indexOf(",") + 1));
+  const svg = inSvg(drawn, asked.font, bordered, layout.paper_bgcolor);
+  const blob = asked.format === "svg" ? new Blob([svg], {type: "image/svg+xml"}) : await pixels(svg, bordered);
   const link = Object.assign(document.createElement("a"), {href: URL.createObjectURL(blob), download: `${asked.name}.${asked.format}`});
   link.click();
   URL.revokeObjectURL(link.href);

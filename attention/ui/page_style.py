@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -59,7 +59,7 @@ def styled(figure: go.Figure, *, answers: bool = False) -> go.Figure:
     parts = plain(_listed((enlarged(go.Figure(figure)) if presenting.is_on() else figure).to_dict()))
     parts["layout"].pop("template", None)
     _make_room(parts["layout"])
-    _look(parts["layout"])
+    _look(parts["layout"], {trace.get("yaxis", "y") for trace in parts["data"] if trace["type"] == "heatmap"})
     if answers:
         _fill(parts["layout"], ANSWERS)
     parts["layout"]["datarevision"] = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
@@ -85,17 +85,19 @@ def _make_room(layout: dict[str, Any]) -> None:
         layout |= {"height": height and height + added, "margin": margin | {"t": margin["t"] + added}}
 
 
-def _look(layout: dict[str, Any]) -> None:
-    """The page's colours and sizes, and the text in its own ink, where the figure says nothing else."""
+def _look(layout: dict[str, Any], of_maps: Collection[str]) -> None:
+    """The page's colours and sizes, and the text in its own ink, where the figure says nothing else. A grid is drawn
+    over the height, but for the axes that are `of_maps`; colours of lines that nobody asked for would draw them."""
     theme = st.context.theme.type or "light"
     ink, paper = (st.get_option(f"theme.{theme}.{name}Color") for name in ("text", "background"))
     font = {"color": ink, "size": 12}
-    grid = dict.fromkeys(("gridcolor", "zerolinecolor", "tickcolor"), GRID[theme])
-    axis = {**grid, "automargin": True, "tickfont": font, "title": {"font": {**font, "size": 14}}}
-    across = {"showgrid": False, "zeroline": False, "title": {"standoff": 20}}
+    grid = dict.fromkeys(("gridcolor", "zerolinecolor"), GRID[theme])
+    axis = {**grid, "automargin": True, "tickfont": font}
     for name in {"xaxis", "yaxis", *filter(_AXIS.fullmatch, layout)}:
-        _fill(layout.setdefault(name, {}), across if name.startswith("x") else {"title": {"standoff": 24}})
-        _fill(layout[name], axis)
+        upright = name.startswith("y")
+        lines = dict.fromkeys(("showgrid", "zeroline"), upright and name.replace("axis", "") not in of_maps)
+        title = {"font": {**font, "size": 14}, "standoff": 24 if upright else 20}
+        _fill(layout.setdefault(name, {}), {**lines, **axis, "title": title})
     for note in layout.get("annotations", []):
         _fill(note, {"font": {"color": ink}})
     page = {
