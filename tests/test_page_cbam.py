@@ -132,6 +132,19 @@ def test_a_map_that_is_low_everywhere_is_called_nearly_shut():
     assert "nearly shut everywhere" in answer and "constant" not in answer
 
 
+@pytest.mark.parametrize(
+    ("spread", "says"), [(0.0, "is nearly constant"), (0.5, "is most open at the lower right, in the mean of that ninth.")]
+)
+def test_a_map_that_shares_out_1_is_measured_by_an_even_share(spread, says):
+    values = np.full((8, 8), 1 / 64)
+    values[-1, -1] += spread
+    block = block_of(values / values.sum())
+    block = replace(block, spatial=replace(block.spatial, activation="softmax"))
+    answer, numbers = cbam.headline(block, "layer1.0", {})
+    assert says in answer and "shut" not in answer
+    assert numbers.startswith(f"Its 64 places share out 1: they get {1 / (1 + spread):.3f} to ")
+
+
 def test_a_map_that_varies_is_said_to_look_somewhere():
     answer, numbers = cbam.headline(block_of([[0.1, 0.2], [0.1, 0.9]]), "layer1.0", {})
     assert answer == "Block layer1.0 is most open at the lower right, in the mean of that ninth."

@@ -117,6 +117,7 @@ def check(app: AppTest) -> None:
     for key, item in items.items():
         if is_figure(item) and isinstance(item.figure, go.Figure):
             check_look(item.figure)
+            assert item.caption or item.headline, f"a report would hold {key} without a word"
         if is_figure(item) and key not in DERIVED:
             measured = np.concatenate([np.empty(0), *drawn(item.figure)])
             assert np.isin(rounded(measured), rounded(values(tables[item.table_name]))).all(), key

@@ -52,8 +52,15 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
     if sides := analysis.profiles(block):
         passed = " and ".join(f"{extent(gate.values)} along the {side}" for side, gate in sides.items())
         return f"{called} has gates of {passed}, on average over its channels.", ""
-    seen = analysis.map_stats(spatial_gate(block).values[0])
+    values = spatial_gate(block).values[0]
+    seen = analysis.map_stats(values)
     numbers = f"Its gates run from {fixed(seen.minimum)} to {fixed(seen.maximum)}, {fixed(seen.mean)} on average."
+    if analysis.deals_out(spatial_gate(block)):
+        seen = analysis.map_stats(values * values.size)
+        numbers = (
+            f"Its {values.size:,} places share out 1: they get {fixed(seen.minimum)} to {fixed(seen.maximum)} times an "
+            "even share."
+        )
     against = found.get((block.name, SPATIAL))
     placed = not seen.nearly_shut and not seen.nearly_constant
     more = f" {charts.details(against, SPATIAL, placed=placed)}" if against else ""
@@ -63,7 +70,7 @@ def headline(block: Block, name: str, found: usual.Found) -> tuple[str, str]:
         return f"{called} is nearly constant: it says little about the picture.", numbers + more
     if against:
         return charts.headline(against, name, SPATIAL), numbers + more
-    place = analysis.most_open_ninth(spatial_gate(block).values[0])
+    place = analysis.most_open_ninth(values)
     size = " size" * (seen.minimum < 0)
     return f"{called} is most open at the {place}, in the mean{size} of that ninth.", numbers
 

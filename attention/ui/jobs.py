@@ -10,7 +10,7 @@ from attention.jobs import Job
 from attention.limits import Limits
 from attention.numbers import amount
 from attention.records import Report, StoppedError
-from attention.ui import widgets
+from attention.ui import presenting, widgets
 from attention.ui.cache import STORE
 
 R = TypeVar("R")
@@ -77,7 +77,8 @@ def result_of(
 def _is_started(name: str, cost: str, failed: Job | None) -> bool:
     """Whether the job is to start: its cost, the button that says so, and why it failed the last time."""
     message, control = st.empty(), st.empty()
-    widgets.say(cost, f"cost of {name}", at=message)
+    where = " The controls, by the key T, have the button that starts it." * presenting.is_bare()
+    widgets.say(cost + where, f"cost of {name}", at=message)
     if not control.button("Start", key=f"start_{name}", icon=":material/play_arrow:"):
         say_failure(failed)
         return False

@@ -179,7 +179,8 @@ def _draw_moves(moves: Sequence[Move], other: str) -> None:
         )
     st.markdown(widgets.literal(finding))
     figure = comparing.move_bars(names, shown, yardsticks, f"for “{other}”")
-    widgets.show(Chart("moved", figure, finding, numbers="moved"))
+    caption = f"How far each gate moved, the most at the top{f'; grey, how far for “{other}”' * bool(other)}."
+    widgets.show(Chart("moved", figure, finding, caption, numbers="moved"))
     table: dict[str, Sequence[object]] = {
         "gate": [move.gate.name for move in moves],
         "kind": [move.gate.kind for move in moves],

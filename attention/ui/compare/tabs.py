@@ -166,8 +166,8 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     finding = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
     st.markdown(f"Over all blocks, {widgets.literal(finding)}.")
     alt = f"Channel gates by depth: {finding}."
-    widgets.show(Chart("profiles", comparing.profiles(gated), alt, numbers="profiles"))
-    st.caption("This picture. The line is the median of a block's channels, the band holds their middle half.")
+    caption = "This picture. The line is the median of a block's channels, the band holds their middle half."
+    widgets.show(Chart("profiles", comparing.profiles(gated), alt, caption, numbers="profiles"))
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
     spread = analysis.five_numbers([gate for gates in gated.values() for gate in gates])
     widgets.data(profiles={**by_row(("network", "block", "mean"), rows), **spread})

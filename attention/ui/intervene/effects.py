@@ -102,8 +102,8 @@ def draw_probabilities(observation: Observation, outcome: Outcome) -> None:
     classes += [outcome.number] if outcome.number not in classes else []
     figure = figures.probabilities([observation.labels[one] for one in classes], before[classes], after[classes])
     alt = f"P({outcome.label}) {before[outcome.number]:.1%} before, {after[outcome.number]:.1%} after the edits."
-    widgets.show(Chart("probabilities", figure, alt, numbers="probabilities"))
-    st.caption("Full bars after the edits, hollow ones before; the classes that are or were the most probable.")
+    caption = "Full bars after the edits, hollow ones before; the classes that are or were the most probable."
+    widgets.show(Chart("probabilities", figure, alt, caption, numbers="probabilities"))
     columns = {"probability before": before[classes], "probability after": after[classes]}
     widgets.data(probabilities={"class": [observation.labels[one] for one in classes], **columns})
 
@@ -210,11 +210,11 @@ def draw_later(observation: Observation, edits: Sequence[Edit]) -> None:
         )
     st.markdown(widgets.literal(finding))
     figure = figures.move_bars(names, changes, [gate.name in by_hand for gate in gates])
-    widgets.show(Chart("later", figure, finding, numbers="later"))
-    st.caption(
+    caption = (
         "Mean absolute change of the values of each gate, in depth order; orange gates were edited by hand, blue ones "
         "follow because their features changed. Gates before the first edit cannot move."
     )
+    widgets.show(Chart("later", figure, finding, caption, numbers="later"))
     columns: dict[str, list[Any]] = {"gate": [gate.name for gate in gates], "mean absolute change": changes}
     columns["mean before"] = [float(gate.values.mean()) for gate in gates]
     columns["mean after"] = [float(after[gate.name].mean()) for gate in gates]

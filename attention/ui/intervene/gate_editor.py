@@ -70,18 +70,16 @@ def _draw_map(session: EditSession, gate: Gate, after: Floats) -> None:
     with left:
         alt = f"The map of {height} by {width} cells after the edits, {extent(after)}; before, {extent(before)}."
         figure = _with_picking(session, figures.map_to_paint(after, chosen_places(session)))
-        widgets.show(Chart("painted", figure, alt, numbers="edited"), on_select=paint, area=True)
+        side = figures.patch((height, width))
+        cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
+        caption = f"After the edits {extent(after)}, before {extent(before)}."
+        caption += f" {cell} that you pick are set to {fixed(brush_value())}." * _can_set(session)
+        widgets.show(Chart("painted", figure, alt, caption, numbers="edited"), on_select=paint, area=True)
     with right:
         observation = session.observation
         laid = overlay.overlay(observation.image, after, observation.box, colour_map="viridis", opacity=0.6)
         alt = f"The map after the edits on {observation.picture.name}."
         widgets.show(Chart("edited_map", laid, alt, f"After the edits: {extent(after)}", numbers="edited"))
-    side = figures.patch((height, width))
-    cell = "Cells" if side == 1 else f"Patches of {side} × {side} cells"
-    st.caption(
-        f"After the edits {extent(after)}, before {extent(before)}. "
-        + (f"{cell} that you pick are set to {fixed(brush_value())}." * _can_set(session))
-    )
     widgets.data(edited=by_place({"gate before": before, "gate after": after}))
 
 
