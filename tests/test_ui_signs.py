@@ -11,7 +11,7 @@ from torch import nn
 from attention import analysis
 from attention.analysis import Block, Order
 from attention.analysis.usual import AgainstUsual
-from attention.charts import explorable, gates, signs, spatial, surveys
+from attention.charts import explorable, gates, network, signs, spatial, surveys
 from attention.interventions.applying import strongest
 from attention.kinds import SPATIAL
 from attention.layers import CBAM, SE
@@ -98,6 +98,22 @@ def test_of_negative_gates_the_one_farthest_from_0_is_the_most_open():
     assert analysis.most_open_ninth(np.diag([-0.9, 0.1, 0.3])) == "upper left"
     assert not analysis.map_stats(np.float32([[-0.5, 0.05]])).nearly_shut
     assert analysis.map_stats(np.float32([[-0.09, 0.05]])).nearly_shut
+
+
+def test_of_all_gates_the_least_and_the_most_open_are_told_by_the_mean_of_their_sizes():
+    of = {"a": [-0.9, -0.8], "b": [0.4, 0.6], "c": [0.6, -0.6]}
+    blocks = [Block(name, gate(values, activation="tanh", name=name), None) for name, values in of.items()]
+    chart = network.openness(blocks)
+    assert chart.alt == "3 gates in depth order; on average b is the most closed, a the most open."
+    np.testing.assert_allclose(chart.table["mean"], [-0.85, 0.5, 0], atol=1e-6)
+
+
+def test_a_report_frames_the_bar_of_the_channel_that_its_sentence_names():
+    block = Block("b", gate(SIGNED, activation="tanh"), None)
+    (section,) = observation._blocks(SimpleNamespace(blocks=(block,), names={"b": "b"}), {})
+    _, bars = section.items
+    (label,) = bars.figure.layout.annotations
+    assert "the strongest is channel 1 at −0.527" in bars.alt and label.text.startswith("1: ")
 
 
 @pytest.mark.parametrize(
