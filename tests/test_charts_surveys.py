@@ -198,6 +198,20 @@ def test_right_and_wrong_differ_by_the_size_of_their_differences_whichever_way_t
     assert f"would make {fixed(mix)} by itself" in chart.headline
 
 
+def test_the_channels_and_the_class_that_differ_most_are_named_whichever_way_they_differ(loaded):
+    channel, place = loaded.gates
+    correct, means = channel.correct, np.full((3, *place.shape), 0.5)
+    means[1, 0, 0] = 0.2  # 0.2 below the mean over the classes there, and the others 0.1 above it
+    channel = replace(channel, wrong=replace(channel.wrong, mean=correct.mean + np.array([0.1, -0.3, 0.2])))
+    place = replace(place, classes=replace(place.classes, mean=means))
+    chosen = Selection(survey.LoadedSurvey(replace(loaded.result, gates=(channel, place))), "#1 + #2", 1, (0, 1, 2))
+    _, channels = surveys.correctness(chosen)
+    assert list(channels.table["channel"]) == [1, 2, 0] and "largest difference is that of channel 1" in channels.alt
+    _, changes = surveys.mean_maps(chosen)
+    assert changes.alt == "The map of a differs most from the mean over all classes, by 0.200."
+    assert [(each.zmin, each.zmax) for each in changes.figure.data] == [pytest.approx((-0.2, 0.2))] * 3
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 0.05), (0.4, 0.45), (0.95, 1)])
 def test_most_values_are_said_to_lie_where_they_lie_and_not_where_those_beyond_0_and_1_do(loaded, low, high):
     inside = np.random.default_rng(0).uniform(low, high, 20)
