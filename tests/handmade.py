@@ -116,6 +116,11 @@ def map_for_each_channel(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.cat([torch.sigmoid(m.score(x))] * CHANNELS, dim=1)
 
 
+def spread_then_upsampled(m: nn.Module, x: Tensor) -> Tensor:
+    small = torch.sigmoid(m.score(F.avg_pool2d(x, 2))).expand(-1, CHANNELS, -1, -1)
+    return x * F.interpolate(small, size=x.shape[2:], mode="bilinear")
+
+
 def repeated_channels(m: nn.Module, x: Tensor) -> Tensor:
     return x * torch.sigmoid(m.less(x)).repeat_interleave(2, dim=1)
 
@@ -263,6 +268,7 @@ HANDMADE: dict[str, tuple[Callable[[], nn.Module], list[Found]]] = {
     "shuffled up": (lambda: Function(shuffled_up, quarter=_conv(out=4 * CHANNELS)), _full()),
     "warped": (lambda: Function(warped, **_score()), _map("sigmoid")),
     "map for each channel": (lambda: Function(map_for_each_channel, **_score()), _map("sigmoid")),
+    "map for each channel, upsampled": (lambda: Function(spread_then_upsampled, **_score()), _map("sigmoid")),
     "repeated channels": (lambda: Function(repeated_channels, less=_conv(out=CHANNELS // 2)), _full()),
     "mixed by attention": (lambda: Function(mixed_by_attention, mix=_conv(), **_score()), _map("sigmoid")),
     "large kernel": (

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from attention.capture import TraceError, Tracer, gates, trace
@@ -51,6 +53,21 @@ def test_an_edit_of_such_a_gate_reaches_each_picture(name):
         assert torch.allclose(doubled.output, 2 * block(batch))
         with pytest.raises(TraceError, match=r"the gate has \(3, 8\)"):
             tracer(batch, edits={gate.name: kept[:1]})
+
+
+@given(st.integers(2, 7), st.integers(1, 4))
+@torch.no_grad()
+def test_loops_over_the_pictures_of_parts_of_the_batch_apply_one_gate_in_the_order_of_the_batch(samples, size):
+    def in_parts(m, x):
+        parts = [x[i : i + size] for i in range(0, len(x), size)]
+        pictures = [part[j : j + 1] for part in parts for j in range(len(part))]
+        return torch.cat([one * torch.sigmoid(logits(m, one)) for one in pictures])
+
+    torch.manual_seed(0)
+    block, batch = Function(in_parts, **pointwise()), features(samples)
+    (gate,) = trace(block, batch).gates
+    assert gate.feature_shape == tuple(batch.shape)
+    np.testing.assert_allclose(gate.values, torch.sigmoid(logits(block, batch))[:, :, 0, 0], atol=1e-6)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from attention.cli.surveys import headlines
 from attention.foreign import plain
 from attention.numbers import fixed
 from attention.report import survey_report
+from attention.survey.partials import histogram
 from attention.survey.statistics import INDICES
 from attention.ui.survey import gates
 from tests.surveys import folder, network
@@ -177,6 +178,48 @@ def test_right_and_wrong_are_held_against_chance_where_there_are_enough_of_them(
     headline = surveys.correctness(Selection(few))[0].headline
     assert ("are too few to hold that against chance" in headline) == (correct + wrong < 20)
     assert ("what chance gives" in headline) == (correct + wrong >= 20)
+
+
+def test_right_and_wrong_differ_by_the_size_of_their_differences_whichever_way_these_go(loaded):
+    gate, turns = loaded.gates[0], np.array([1, -1, 1])
+    correct, wrong = (
+        replace(gate.correct, count=np.int64(10), mean=0.5 + apart * turns, std=np.full(3, 0.3)) for apart in (0, 0.1)
+    )
+    classes = replace(gate.classes, mean=np.outer([0.2, 0.5, 0.7], turns))
+    turned = replace(gate, correct=correct, wrong=wrong, classes=classes)
+    chart = surveys.correctness(Selection(survey.LoadedSurvey(replace(loaded.result, gates=(turned,)))))[0]
+    pooled = np.sqrt((10 * 0.3**2 + 10 * 0.3**2) / 18)
+    right, missed = loaded.result.right_and_wrong.T
+    mix = abs((missed / missed.sum() - right / right.sum()) @ [0.2, 0.5, 0.7]) / pooled
+    assert chart.table["mean |d|"] == pytest.approx([0.1 / pooled])
+    assert chart.table["by the mix of classes"] == pytest.approx([mix]) and mix > 0.01
+    assert chart.figure.data[0].y[0] == pytest.approx(0.1 / pooled)
+    assert f": {fixed(0.1 / pooled)} standard deviations" in chart.headline
+    assert f"would make {fixed(mix)} by itself" in chart.headline
+
+
+def test_the_channels_and_the_class_that_differ_most_are_named_whichever_way_they_differ(loaded):
+    channel, place = loaded.gates
+    correct, means = channel.correct, np.full((3, *place.shape), 0.5)
+    means[1, 0, 0] = 0.2  # 0.2 below the mean over the classes there, and the others 0.1 above it
+    channel = replace(channel, wrong=replace(channel.wrong, mean=correct.mean + np.array([0.1, -0.3, 0.2])))
+    place = replace(place, classes=replace(place.classes, mean=means))
+    chosen = Selection(survey.LoadedSurvey(replace(loaded.result, gates=(channel, place))), "#1 + #2", 1, (0, 1, 2))
+    _, channels = surveys.correctness(chosen)
+    assert list(channels.table["channel"]) == [1, 2, 0] and "largest difference is that of channel 1" in channels.alt
+    _, changes = surveys.mean_maps(chosen)
+    assert changes.alt == "The map of a differs most from the mean over all classes, by 0.200."
+    assert [(each.zmin, each.zmax) for each in changes.figure.data] == [pytest.approx((-0.2, 0.2))] * 3
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.05), (0.4, 0.45), (0.95, 1)])
+def test_most_values_are_said_to_lie_where_they_lie_and_not_where_those_beyond_0_and_1_do(loaded, low, high):
+    inside = np.random.default_rng(0).uniform(low, high, 20)
+    values = np.r_[inside, np.linspace(0, 1, 10), np.full(30, -0.5), np.full(30, 1.5)]
+    gate = replace(loaded.gates[0], histogram=histogram(np.repeat(values[:, None], 3, 1)))
+    alt = surveys.channel_values(gate, 1).alt
+    assert low <= float(alt.split("most lie near ")[1][:-1]) <= high
+    assert f"how many of {len(values)} pictures" in alt
 
 
 def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_chart(loaded):

@@ -63,6 +63,27 @@ def test_the_census_reads_the_pass_not_the_modules():
     assert layers[1].convolution == Convolution(4, 4, (3, 3), 2, 4, 3, True)
 
 
+class Standardised(nn.Module):
+    """Convolutions whose weights are made anew in each pass, and so are no parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 8, 1, groups=2)
+
+    def forward(self, features):
+        for layer in (self.one, self.two, self.two):
+            weight = layer.weight / layer.weight.std()
+            features = F.conv2d(features, weight, None, layer.stride, layer.padding, groups=layer.groups)[:, :4]
+        return features
+
+
+def test_convolutions_whose_weights_are_computed_are_a_row_each():
+    layers = convolutions(measure(Standardised(), (1, 3, 8, 6)))
+    assert [layer.name for layer in layers] == ["", "", ""]
+    assert [layer.cost.macs for layer in layers] == [4 * 27 * 48, 8 * 2 * 48, 8 * 2 * 48]
+    assert [layer.ungrouped.macs for layer in layers] == [4 * 27 * 48, 8 * 4 * 48, 8 * 4 * 48]
+
+
 def test_the_census_leaves_nothing_on_the_network():
     network = build("se-resnext", 10).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}

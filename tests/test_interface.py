@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from attention import images, serving
 from attention.analysis import probabilities
@@ -14,7 +15,7 @@ from attention.interventions import Edit, applied, changes, passes_of
 from attention.models import code
 from attention.models import network as models_network
 from attention.models.code import CodeError, ModelOptions
-from attention.models.network import AdaptError, output_shapes, parse_region
+from attention.models.network import AdaptError, output_shapes, parse_region, preprocessing
 from attention.numbers import number
 from attention.observe import guarded, observe, read_picture
 from attention.serving.current import network_of, parse_arguments
@@ -208,6 +209,24 @@ def test_logits_that_lie_from_0_to_1_by_chance_are_no_scores(kind, seed):
     torch.nn.init.constant_(module[0].last.bias, 0.5)  # which logits of noise are near
     network = code.network(module, "lone", ModelOptions(image_size=64))
     assert network.card.outputs == ("scores" if kind is torch.nn.Sigmoid else "logits")
+
+
+class Listed(nn.Module):
+    """Lists a convolution first that may see the picture, and may be one inside."""
+
+    def __init__(self, reads):
+        super().__init__()
+        self.listed, self.first, self.last = nn.Conv2d(reads, 8, 1), nn.Conv2d(3, reads, 3), nn.Linear(8, 5)
+
+    def forward(self, x):
+        inside = self.first(x) if x.shape[1] == 3 else x
+        return self.last(self.listed(inside).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("reads", "bands"), [(1, 1), (15, 15), (16, 3), (17, 3)])
+def test_a_first_convolution_of_16_channels_or_more_is_not_taken_for_the_one_that_sees_the_picture(reads, bands):
+    network = code.network(Listed(reads), "listed", ModelOptions(image_size=16))
+    assert len(preprocessing(network.card).bands) == bands
 
 
 def test_labels_may_be_given_as_they_are():

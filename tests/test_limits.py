@@ -5,6 +5,7 @@ import dataclasses
 import operator
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -159,6 +160,27 @@ def test_two_that_take_just_what_is_allowed_go_together_and_a_third_waits():
         third.result(20)
     for each in held:
         each.__exit__(None, None, None)
+
+
+def test_a_small_one_that_would_fit_does_not_go_before_a_large_one_that_waits():
+    budget, order = Budget(lambda: 10), []
+
+    def take(size):
+        with budget.taking(size):
+            order.append(size)
+
+    with ThreadPoolExecutor(2) as pool:
+        with budget.taking(6):
+            large = pool.submit(take, 10)
+            while not budget._line:
+                time.sleep(0.01)
+            small = pool.submit(take, 1)
+            with pytest.raises(TimeoutError):
+                small.result(0.3)
+            assert not large.done()
+        for each in (large, small):
+            each.result(20)
+    assert order == [10, 1]
 
 
 @pytest.mark.parametrize(("each", "pictures"), [(0, 8), (SMALL, 8), (2**30, 3), (2**31, 1), (2**40, 1)])

@@ -133,7 +133,8 @@ def test_a_map_that_is_low_everywhere_is_called_nearly_shut():
 
 
 @pytest.mark.parametrize(
-    ("spread", "says"), [(0.0, "is nearly constant"), (0.5, "is most open at the lower right, in the mean of that ninth.")]
+    ("spread", "says"),
+    [(0.0, "is nearly constant"), (0.5, "is most open at the lower right, in the mean of that ninth.")],
 )
 def test_a_map_that_shares_out_1_is_measured_by_an_even_share(spread, says):
     values = np.full((8, 8), 1 / 64)

@@ -130,6 +130,22 @@ def test_the_maps_print_their_own_minimum_and_maximum():
         assert when in notes and f"{fixed(features.min())}<br>to {fixed(features.max())}" in notes
 
 
+def test_another_channel_another_block_and_another_picture_have_maps_of_their_own():
+    app, drawn = opened(network="se", picture=TITLE, block="layer3.1.attention", channel="5"), []
+    for kind, key, value in (
+        (app.number_input, "channel", 6),
+        (app.select_slider, "block", "layer3.0.attention"),
+        (app.button_group, "picture", images.samples()[1].title),
+    ):
+        drawn.append(sent_chart(app, "channel_maps")["layout"])
+        sound(kind(key=key).set_value(value).run())
+        sound(app.number_input(key="channel").set_value(6).run())
+    drawn.append(sent_chart(app, "channel_maps")["layout"])
+    pictures = [tuple(image["source"] for image in each["images"]) for each in drawn]
+    texts = [tuple(note["text"] for note in each["annotations"]) for each in drawn]
+    assert len(set(pictures)) == len(set(texts)) == 4
+
+
 def test_cbams_two_branches_add_up_to_its_gate():
     name = "layer2.0.attention.channel"
     app = opened(network="cbam", picture=TITLE, block="layer2.0.attention", channel="3")

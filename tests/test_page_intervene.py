@@ -332,6 +332,17 @@ def test_edits_reach_a_stage_or_the_whole_network():
     assert answer(subject("se"), Edit("off"), network="se") in said(app)
 
 
+def test_of_gates_of_several_widths_as_many_values_are_kept_at_most_as_the_narrowest_has():
+    app = opened(network="se", picture=TITLE, block=BLOCK, reach="All blocks")
+    widths = {gate.values.shape[1] for gate in subject("se").before.gates}
+    assert (min(widths), max(widths)) == (32, 256)
+    choose(app, WORDS["top"])
+    assert standing(app) == (Edit("top", "channel", count=8),)
+    assert (app.slider(key="count").min, app.slider(key="count").max) == (1, 32)
+    sound(app.slider(key="count").set_value(32).run())
+    assert standing(app) == (Edit("top", "channel", count=32),)
+
+
 def test_later_gates_are_those_of_the_edited_pass():
     edit = Edit("off", "channel", "layer1.0.attention")
     app = opened(network="cbam", picture=TITLE, edits=link(edit), section="Later gates")

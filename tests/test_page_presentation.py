@@ -106,6 +106,16 @@ def test_figures_become_files_of_the_kind_that_was_chosen(kind, scale):
     assert asked == {"format": kind.lower(), "filename": "gate", "scale": scale}
 
 
+@pytest.mark.parametrize(("chosen", "ground"), [(None, "light"), ("Dark", "dark"), ("Light", "light")])
+def test_figures_become_files_on_light_ground_until_another_is_chosen(chosen, ground):
+    app = views(opened("excitation"))
+    if chosen:
+        sound(app.segmented_control(key="figures_on").set_value(chosen).run())
+    assert app.segmented_control(key="figures_on").value == ground.title()
+    asked = [json.loads(each.proto.json or "null") for each in app.get("bidi_component")]
+    assert [data for data in asked if isinstance(data, dict) and "ground" in data] == [{"ground": ground}]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_offers_its_report(page):
     app = opened(page)

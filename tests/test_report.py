@@ -392,6 +392,11 @@ def test_constant_channels_and_places_are_counted_and_not_averaged_over_gates():
     assert told.startswith("37% of the 100 channels and places of 2 gates are constant") and "; b varies most" in told
 
 
+def test_figures_of_a_report_become_files_on_light_ground_until_another_is_chosen(subject):
+    (choice,) = re.findall('<select id="ground">(.*?)</select>', html(report_of(subject)))
+    assert choice == "<option>light</option><option>dark</option>"  # of which a browser begins with the first
+
+
 def test_the_font_of_a_figure_is_one():
     kind, _, data = figure_files.font().partition(",")
     assert kind == "data:font/woff;base64" and base64.b64decode(data, validate=True)[:4] == b"wOFF"

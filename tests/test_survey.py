@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -326,3 +327,9 @@ def test_classes_are_known_by_folder_label_or_wordnet_id():
     imagenet = network(nn.Identity(), classes=tuple(f"class {number}" for number in range(1000)))
     assert passes.class_outputs(imagenet, ("n01440764", "n03888257")) == (0, 701)
     assert passes.class_outputs(imagenet, ("n01440764", "class 3")) == (-1, 3)
+
+
+def test_of_two_outputs_of_one_label_the_first_is_the_class():
+    birds = network(nn.Identity(), classes=("Crane", "dog", "crane", "DOG"))
+    birds = replace(birds, card=replace(birds.card, classes=()))
+    assert passes.class_outputs(birds, ("crane", "Crane", "dog", "Dog", "cat")) == (0, 0, 1, 1, -1)

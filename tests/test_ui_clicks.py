@@ -69,6 +69,22 @@ def test_a_patch_is_the_frame_that_was_drawn_as_far_as_the_picture_goes(state, a
     assert ends == pytest.approx(seen, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("across", "down", "seen"),
+    [
+        ((49, 51), (40, 90), (5, 50)),
+        ((20, 20), (10, 14.4), (5, 5)),
+        ((0, 5), (0, 6), (5, 6)),
+        ((98, 130), (-9, 120), (5, 100)),
+    ],
+)
+def test_a_patch_is_no_thinner_than_its_sliders_allow(state, across, down, seen):
+    held(state, "patch", box=[{"x": list(across), "y": list(down)}])
+    pictures._take_frame()
+    assert (state["patch_wide"], state["patch_high"]) == seen
+    assert all(least <= state[key] <= 100 for key, (_, least, _) in pictures.PATCH.items())
+
+
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory) -> survey.LoadedSurvey:
     classes = tuple("abcdefgh")

@@ -1,5 +1,6 @@
 """What is said of gates that leave 0 to 1, and of CBAM's gates in every order."""
 
+from collections import OrderedDict
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,14 +11,18 @@ from torch import nn
 
 from attention import analysis
 from attention.analysis import Block, Order
-from attention.analysis.usual import AgainstUsual
-from attention.charts import explorable, gates, signs, spatial, surveys
+from attention.analysis.gates import highest_ninth
+from attention.analysis.usual import AgainstUsual, most_open
+from attention.charts import explorable, gates, network, signs, spatial, surveys
 from attention.interventions.applying import strongest
 from attention.kinds import SPATIAL
 from attention.layers import CBAM, SE
+from attention.numbers import fixed
 from attention.records import Gate
 from attention.report import observation
-from attention.ui import cbam, overview
+from attention.ui import cbam, excitation, overview, widgets
+from attention.ui.intervene import controls
+from attention.ui.intervene.session import EditSession, History, Target
 from attention.ui.lessons import cbam as lesson_cbam
 from attention.ui.lessons import gated
 from attention.ui.lessons import se as lesson_se
@@ -96,8 +101,25 @@ def test_of_negative_gates_the_one_farthest_from_0_is_the_most_open():
         "channel 1 at −0.527, which turns signs."
     )
     assert analysis.most_open_ninth(np.diag([-0.9, 0.1, 0.3])) == "upper left"
+    assert most_open(values) == "1"
     assert not analysis.map_stats(np.float32([[-0.5, 0.05]])).nearly_shut
     assert analysis.map_stats(np.float32([[-0.09, 0.05]])).nearly_shut
+
+
+def test_of_all_gates_the_least_and_the_most_open_are_told_by_the_mean_of_their_sizes():
+    of = {"a": [-0.9, -0.8], "b": [0.4, 0.6], "c": [0.6, -0.6]}
+    blocks = [Block(name, gate(values, activation="tanh", name=name), None) for name, values in of.items()]
+    chart = network.openness(blocks)
+    assert chart.alt == "3 gates in depth order; on average b is the most closed, a the most open."
+    np.testing.assert_allclose(chart.table["mean"], [-0.85, 0.5, 0], atol=1e-6)
+
+
+def test_a_report_frames_the_bar_of_the_channel_that_its_sentence_names():
+    block = Block("b", gate(SIGNED, activation="tanh"), None)
+    (section,) = observation._blocks(SimpleNamespace(blocks=(block,), names={"b": "b"}), {})
+    _, bars = section.items
+    (label,) = bars.figure.layout.annotations
+    assert "the strongest is channel 1 at −0.527" in bars.alt and label.text.startswith("1: ")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +212,34 @@ def test_edits_and_blocks_to_explore_take_the_farthest_from_0_for_the_most_open(
     assert chart.figure["squash"] == {"name": "hyperbolic tangent", "symbol": "tanh"}
     assert f"place is in row {7 // made.shape[1]}, column {7 % made.shape[1]}." in chart.alt
     assert "σ is the hyperbolic tangent" in lesson_cbam._kernel(lesson).source
+
+
+def test_what_opens_with_the_most_open_channel_opens_with_the_one_farthest_from_0(monkeypatch):
+    turning = Turning(16)
+    nn.init.constant_(turning.up.bias[5:6], -3)
+    one = seen(nn.Sequential(OrderedDict(channel=turning, spatial=TurningPlaces())))
+    block, asked, shown = one.blocks[0], [], []
+    assert one.trace.gates[0].values[0, 5] < -0.9
+    monkeypatch.setattr(widgets, "choose_channel", lambda _, count, usual, **__: asked.append(usual) or usual)
+    monkeypatch.setattr(widgets, "choose", lambda _, options, **__: options[-1])
+    monkeypatch.setattr(widgets, "show", shown.append)
+    excitation.choose(one, {block.name: block.channel}, block.name)
+    cbam._draw_channel(one, block)
+    cbam._draw_features(one, block)
+    assert asked == [5, 5] and "Channel 5" in shown[-1].caption
+    session = EditSession(one, History(), block.name, Target(block.name, kind="channel"))
+    assert controls._first_edit(session, "set").points == ((5, 0.0),)
+
+
+def test_the_lesson_s_most_open_ninth_is_the_one_farthest_from_0():
+    turning = TurningPlaces()
+    nn.init.constant_(turning.conv.bias, -1)
+    one = seen(Turning(16), turning)
+    lesson = gated.Gated(one, next(block for block in one.blocks if block.spatial))
+    assert lesson.map.max() < 0
+    asked = lesson_cbam._guess(lesson).prediction
+    place, size = highest_ninth(-lesson.map)
+    assert asked.right == place and f"The mean gate there is {fixed(size)};" in asked.explanation
 
 
 def test_a_class_for_which_a_gate_turns_signs_the_most_has_it_the_most_open():

@@ -91,6 +91,8 @@ def test_a_habit_of_position_is_called_one():
 def test_a_map_that_is_nowhere_above_its_usual_one_is_not_said_to_open():
     case = found(np.eye(3) / 4, np.full((2, 3, 3), 0.5), np.zeros((3, 3)))
     assert "it opens nowhere more than is usual from picture to picture" in usual.headline(case, "a", SPATIAL)
+    less = usual.chart(case, "a", SPATIAL).figure.data[2]
+    assert (less.z.min(), less.z.max(), less.zmin, less.zmax) == (-0.5, -0.25, -0.5, 0.5)
     none = found([0.1, 0.2], [[0.4, 0.5]] * 2, [0, 0])
     assert usual.headline(none, "a", CHANNEL).endswith(", and no channel " + usual.MORE_THAN_ANY + ".")
 
