@@ -258,6 +258,12 @@ class ModelCard:
     """Which pictures, where they are not those of the accuracy."""
 
     @property
+    def origin_of_weights(self) -> str:
+        """Where the weights are from, in a few words: of those that a person brought nobody here knows more."""
+        brought = {"code": "as its code makes them", "file": "from its file"}
+        return "random" if self.random else brought.get(self.source, "trained")
+
+    @property
     def health_pictures(self) -> str:
         """Over which pictures the health of the gates was measured."""
         return self.gate_health_over or f"{self.validation_pictures:,} validation pictures"

@@ -183,9 +183,10 @@ def test_a_network_without_such_gates_is_told_from_one_that_has_them(page, netwo
     assert "has no" in app.info[0].value and not app.header
 
 
-def test_a_block_of_another_form_is_told_from_one_that_can_be_explained():
+def test_a_network_none_of_whose_blocks_can_be_explained_is_told_from_one_whose_blocks_can():
     app = opened("lesson_se", network="timm/resnest14d", weights="Random")
-    assert gated.OTHER_FORM in [info.value for info in app.info]
+    assert "has no channel gates of SE's form whose inner steps can be shown" in app.info[0].value
+    assert not app.header and [button.label for button in app.main.button] == ["Open se instead"]
 
 
 @pytest.mark.parametrize("page", STEPS)

@@ -13,12 +13,13 @@ from attention.analysis.evidence import OverPictures, Test
 from attention.charts import gates
 from attention.grouped import Convolution, cost_of
 from attention.interventions import Edit
+from attention.models import zoo
 from attention.records import Gate, KnownBlock, Part
 from attention.report import observation
 from attention.ui import cbam, excitation, fetching, models, overview, widgets
 from attention.ui import gates as gate_pages
 from attention.ui import grouped as grouped_page
-from attention.ui.compare import columns, pictures, tabs
+from attention.ui.compare import columns, pictures
 from attention.ui.intervene import controls, depth, effects
 from attention.ui.lessons import gated
 
@@ -414,8 +415,9 @@ def test_a_gate_that_is_shown_as_its_average_is_said_to_be_with_what_else_its_bl
 
 
 @pytest.mark.parametrize(
-    ("source", "random", "said"),
-    [("own", False, "trained"), ("code", False, "as its code makes them"), ("code", True, "random")],
+    ("source", "said"), [("own", "trained"), ("code", "as its code makes them"), ("file", "from its file")]
 )
-def test_where_weights_are_from_is_said_as_far_as_it_is_known(source, random, said):
-    assert tabs._weights(SimpleNamespace(source=source, random=random)) == said
+def test_where_weights_are_from_is_said_as_far_as_it_is_known(source, said):
+    card = replace(zoo.card("cbam"), source=source)
+    assert card.origin_of_weights == said
+    assert replace(card, random=True).origin_of_weights == "random"

@@ -78,7 +78,8 @@ def squeezed(values: Floats, branch: str, chosen: int) -> Chart:
     what = MEANING[branch]
     finding = f"The {what} of {amount(len(values), 'channel')}, from {extent(values)}."
     table: Columns = {"channel": range(len(values)), what: values}
-    return Chart(f"squeeze_{branch}", vector(values, chosen, what), finding, table=table)
+    caption = f"The {what} of each channel's map, by the channel's number: {extent(values)}."
+    return Chart(f"squeeze_{branch}", vector(values, chosen, what), finding, caption, table=table)
 
 
 def hidden(values: Floats, branch: str, activation: str) -> Chart:

@@ -120,7 +120,8 @@ def answers(response: NDArray[np.bool_], *, groups: int) -> Chart:
     answered, reached = reach_of_first(response, groups)
     disturbed = {f"input {number} disturbed": row.astype(int) for number, row in enumerate(response.T, start=1)}
     alt = f"Input channel 1 reaches {answered} of {outputs} output channels, {reached} of {groups} groups."
-    return Chart("proof", figure, alt, table={"output": range(1, outputs + 1), **disturbed})
+    caption = "Coloured, by the input's group: this output answers when that input is disturbed. Pale: it does not."
+    return Chart("proof", figure, alt, caption, table={"output": range(1, outputs + 1), **disturbed})
 
 
 def reach_of_first(response: NDArray[np.bool_], groups: int) -> tuple[int, int]:

@@ -434,9 +434,8 @@ def channel_headline(selection: Selection, gate: GateSurvey, channel: int) -> st
 def channel_values(gate: GateSurvey, channel: int) -> Chart:
     """How the values of one channel are spread over the pictures."""
     counts, low, high = gate.histogram[channel], gate.overall.minimum[channel], gate.overall.maximum[channel]
-    most = (int(counts[1:-1].argmax()) + 0.5) / BINS
-    alt = f"Channel {channel}: how many of {amount(int(counts.sum()), 'picture')} have which gate; most lie near "
-    alt += f"{fixed(most, 2)}."
+    where = f"near {fixed((int(counts[1:-1].argmax()) + 0.5) / BINS, 2)}" if counts[1:-1].any() else "beyond 0 to 1"
+    alt = f"Channel {channel}: how many of {amount(int(counts.sum()), 'picture')} have which gate; most lie {where}."
     caption = f"n = {amount(int(gate.overall.count), 'picture')}, from {fixed(low)} to {fixed(high)}."
     edges = ["below 0", *(f"from {fixed(number / BINS, 2)}" for number in range(BINS)), "above 1"]
     table = {"gate": edges, "pictures": counts}

@@ -160,7 +160,7 @@ def card_facts(card: ModelCard) -> Facts:
         "licence": card.licence or "not stated",
         "parameters": f"{card.parameters:,}",
         "accuracy": accuracy,
-        "weights": "random ones of a fixed seed, not trained" if card.random else "trained",
+        "weights": "random ones of a fixed seed, not trained" if card.random else card.origin_of_weights,
         "assumed": "; ".join(card.assumed) or "nothing",
         **({"what else is known": " ".join(card.notes)} if card.notes else {}),
         "SHA-256 of the weight file": card.sha256 or "none",

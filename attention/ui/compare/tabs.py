@@ -20,7 +20,7 @@ from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
 from attention.numbers import attention_share, fixed, in_attention, magnitude, number
 from attention.observe import Observation, Picture
-from attention.records import Doubles, Floats, ModelCard
+from attention.records import Doubles, Floats
 from attention.ui import cache, frame, jobs, widgets
 
 if TYPE_CHECKING:
@@ -173,11 +173,6 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     widgets.data(profiles={**by_row(("network", "block", "mean"), rows), **spread})
 
 
-def _weights(card: ModelCard) -> str:
-    """Where a network's weights are from, in a word or two; what code made them, nobody here knows."""
-    return "random" if card.random else "as its code makes them" if card.source == "code" else "trained"
-
-
 def draw_cost(columns: Sequence[Compared]) -> None:
     """Size, cost, measured time and origin of each network."""
     inventories = [column.observation.inventory for column in columns]
@@ -190,7 +185,7 @@ def draw_cost(columns: Sequence[Compared]) -> None:
         "input, px": [images.size_in_words(column.card.input_size) for column in columns],
         "classes": [f"{len(column.labels):,}" if column.labels else "none" for column in columns],
         "top-1": ["–" if column.card.accuracy is None else f"{column.card.accuracy:.1%}" for column in columns],
-        "weights": [_weights(column.card) for column in columns],
+        "weights": [column.card.origin_of_weights for column in columns],
     }
     names = [column.card.name for column in columns]
     cells = [(name, *values) for name, values in rows.items()]

@@ -121,17 +121,21 @@ def teach(
         if not blocks:
             widgets.no_gates(observation, *missing)
             return
+        usual = usual_block(observation, blocks)
+        if not _is_shown(observation, usual):
+            what, other = missing
+            widgets.no_gates(observation, f"{what} whose inner steps can be shown", other)
+            return
         with below:
-            lesson = choose(observation, blocks, *then)
+            lesson = choose(observation, blocks, usual.name, *then)
         with step:
             go_through(steps, lesson, lesson.where)
 
 
-def choose(observation: Observation, blocks: Sequence[Block], page: str, label: str) -> Gated:
+def choose(observation: Observation, blocks: Sequence[Block], usual: str, page: str, label: str) -> Gated:
     """The block that the lesson is about, and the way on to the page that shows it; below the step."""
     names = [block.name for block in blocks]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        usual = usual_block(observation, blocks).name
         chosen = widgets.choose("Block of the network", names, key="block", default=usual, width=300)
         block = blocks[names.index(chosen)]
         st.page_link(
