@@ -124,6 +124,9 @@ def test_plotly_tells_whether_a_figure_is_the_one_that_it_has_drawn(colours):
     assert one.to_dict() == same.to_dict()
     assert one.to_dict()["data"][0]["y"] == [1.0, 2.0]
     assert one.layout.template == go.layout.Template()
+    most, more = (go.Figure(go.Heatmap(z=np.zeros((2, page_style.MOST_LISTED // 2 + extra)))) for extra in (0, 1))
+    assert isinstance(page_style.styled(most).to_dict()["data"][0]["z"], list)
+    assert "bdata" in page_style.styled(more).to_dict()["data"][0]["z"], "a list would take longer than it saves"
     assert "clickmode" not in one.to_dict()["layout"]
     clicked = page_style.styled(go.Figure(go.Bar(y=[1])), answers=True).layout
     assert (clicked.clickmode, clicked.hovermode, clicked.dragmode) == ("event+select", "closest", "pan")

@@ -33,6 +33,8 @@ FAMILY = '"Source Sans", sans-serif'
 """The font of the pages, which Streamlit brings."""
 GRID = {"light": "#E6EAF1", "dark": "#31333F"}
 """The lines of a grid, which are paler than any data."""
+MOST_LISTED = 2048
+"""Numbers of an array that plotly gets as a list."""
 ANSWERS = {"clickmode": "event+select", "hovermode": "closest", "dragmode": "pan"}
 """What Streamlit sets in a figure that answers to a click, after it was drawn."""
 _AXIS = re.compile(r"[xy]axis\d*")
@@ -54,9 +56,10 @@ def styled(figure: go.Figure, *, answers: bool = False) -> go.Figure:
 
     Streamlit hands each figure to plotly twice. So that plotly draws it once, the second has to be told from a new one
     (`datarevision`), its numbers are lists, since plotly compares no others, and all of its look is its own: a
-    template, as Streamlit's theme is one, is never like the last one.
+    template, as Streamlit's theme is one, is never like the last one. Of a figure with more than `MOST_LISTED` numbers
+    in one array the lists would take longer than plotly does.
     """
-    parts = plain(_listed((enlarged(go.Figure(figure)) if presenting.is_on() else figure).to_dict()))
+    parts = _listed(plain((enlarged(go.Figure(figure)) if presenting.is_on() else figure).to_dict()))
     parts["layout"].pop("template", None)
     _make_room(parts["layout"])
     _look(parts["layout"], {trace.get("yaxis", "y") for trace in parts["data"] if trace["type"] == "heatmap"})
@@ -68,10 +71,14 @@ def styled(figure: go.Figure, *, answers: bool = False) -> go.Figure:
 
 
 def _listed(part: Any) -> Any:
-    """The parts of a figure with lists in place of arrays, which plotly writes as bytes in base64."""
+    """The parts of a figure with lists in place of arrays, which plotly writes in base64, but for large ones."""
     if isinstance(part, dict) and part.keys() >= {"bdata", "dtype"}:
         flat = np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"])
-        return flat.reshape([int(length) for length in str(part.get("shape", len(flat))).split(",")]).tolist()
+        return (
+            part
+            if len(flat) > MOST_LISTED
+            else flat.reshape([int(length) for length in str(part.get("shape", len(flat))).split(",")]).tolist()
+        )
     if isinstance(part, dict):
         return {key: _listed(value) for key, value in part.items()}
     return list(map(_listed, part)) if isinstance(part, list | tuple) else part
