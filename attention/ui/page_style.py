@@ -112,7 +112,7 @@ def _look(layout: dict[str, Any], of_maps: Collection[str]) -> None:
         "legend": {"font": font},
         "hoverlabel": {"bgcolor": paper, "bordercolor": st.get_option(f"theme.{theme}.borderColor"), "font": font},
         "colorway": st.get_option("theme.chartCategoricalColors"),
-        "margin": {"l": 0, "r": 0},
+        "margin": {"l": 0, "r": 0, "pad": 8},
         "paper_bgcolor": paper,
         "plot_bgcolor": paper,
     }
