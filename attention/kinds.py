@@ -113,7 +113,7 @@ KINDS: dict[Kind, GateKind] = {
 }
 
 
-def valued(kinds: Iterable[Kind]) -> str:
-    """What it is that gets values from gates of these kinds: "channel", or "channel or place" from CBAM's two."""
+def unit_in_words(kinds: Iterable[Kind]) -> str:
+    """What a value of gates of these kinds is for: "channel", or "channel or place" for CBAM's two."""
     rows = (KINDS[kind] for kind in kinds)
     return " or ".join(dict.fromkeys(row.number_for.removeprefix("each ") for row in rows if row.axes)) or "gate"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attention import analysis
-from attention.kinds import ANYWHERE, KINDS, Kind, valued
+from attention.kinds import ANYWHERE, KINDS, Kind, unit_in_words
 from attention.records import Gate
 
 ROOM = Path(__file__).parents[1] / "attention"
@@ -69,5 +69,5 @@ def test_the_pages_call_gates_by_what_they_can_draw():
         (["sample"], "gate"),
     ],
 )
-def test_what_gets_a_value_is_named_once_a_kind(given, said):
-    assert valued(given) == said
+def test_what_a_value_is_for_is_named_once_a_kind(given, said):
+    assert unit_in_words(given) == said

@@ -178,3 +178,11 @@ def test_a_part_that_the_address_names_is_alone_and_nothing_is_asked():
 
 def shows_part(app: AppTest) -> bool:
     return any(f"\n{PART} " in each.proto.body for each in app.get("html"))
+
+
+def test_a_presented_part_that_waits_for_a_start_says_where_that_is():
+    where = "The controls, by the key T, have the button that starts it."
+    app = opened("intervene", present="1", section="Over many pictures")
+    assert any(where in each.value for each in app.markdown)
+    sound(app.button(key="controls").click().run())
+    assert not any(where in each.value for each in app.markdown)

@@ -54,9 +54,9 @@ def styled(figure: go.Figure, *, answers: bool = False) -> go.Figure:
     """The figure as the browser gets it, its texts plain, for `st.plotly_chart` without a theme, and with `on_select`
     where it `answers` to a click.
 
-    Streamlit hands each figure to plotly twice. So that plotly draws it once, the second has to be told from a new one
-    (`datarevision`), its numbers are lists, since plotly compares no others, and all of its look is its own: a
-    template, as Streamlit's theme is one, is never like the last one. Of a figure with more than `MOST_LISTED` numbers
+    Streamlit hands each figure to plotly twice. Plotly draws it once where it can tell that it is the same: by its
+    `datarevision`, with its numbers as lists, since others are never alike, and without a template, which Streamlit's
+    theme is, since templates are never alike either. Of a figure with more than `MOST_LISTED` numbers
     in one array the lists would take longer than plotly does.
     """
     parts = _listed(plain((enlarged(go.Figure(figure)) if presenting.is_on() else figure).to_dict()))
@@ -74,11 +74,9 @@ def _listed(part: Any) -> Any:
     """The parts of a figure with lists in place of arrays, which plotly writes in base64, but for large ones."""
     if isinstance(part, dict) and part.keys() >= {"bdata", "dtype"}:
         flat = np.frombuffer(base64.b64decode(part["bdata"]), part["dtype"])
-        return (
-            part
-            if len(flat) > MOST_LISTED
-            else flat.reshape([int(length) for length in str(part.get("shape", len(flat))).split(",")]).tolist()
-        )
+        if len(flat) > MOST_LISTED:
+            return part
+        return flat.reshape([int(length) for length in str(part.get("shape", len(flat))).split(",")]).tolist()
     if isinstance(part, dict):
         return {key: _listed(value) for key, value in part.items()}
     return list(map(_listed, part)) if isinstance(part, list | tuple) else part

@@ -38,20 +38,20 @@ def draw(observation: Observation, number: int, seed: int) -> None:
         _draw_published()
 
 
-def finding(names: Sequence[str], tests: Sequence[Test], valued: str, measure: str = "logit") -> str:
-    """Which block does most, and in how many it matters which channel, or what else is `valued`, gets which value."""
+def finding(names: Sequence[str], tests: Sequence[Test], unit: str, measure: str = "logit") -> str:
+    """Which block does most, and in how many it matters which channel, or what else one is for, gets which value."""
     most = max(range(len(tests)), key=lambda number: abs(tests[number].observed))
     holding = [name for name, test in zip(names, tests, strict=True) if test.holds]
     which = f": {', '.join(holding)}" if holding else ""
     return (
         f"Without {analysis.block_called(names[most])} the {measure} moves the most, by "
         f"{signed(tests[most].observed)}. In {len(holding)} of {len(names)} blocks there is evidence that it "
-        f"matters which {valued} gets which value{which}."
+        f"matters which {unit} gets which value{which}."
     )
 
 
-def _valued(observation: Observation) -> str:
-    return kinds.valued(gate.kind for gate in observation.trace.gates)
+def _unit(observation: Observation) -> str:
+    return kinds.unit_in_words(gate.kind for gate in observation.trace.gates)
 
 
 def _choose_pictures(observation: Observation) -> list[Observation]:
@@ -86,7 +86,7 @@ def _draw_curve(
     widgets.say(_say_effects(names, [row[0] for row in effects], classes[0], observations[0].measure), "effects")
     place = st.empty()
     number = (draws + 1) * len(blocks) * len(observations)
-    question = f"**Does it matter which {_valued(observations[0])} gets which value?**"
+    question = f"**Does it matter which {_unit(observations[0])} gets which value?**"
     key = (seed, draws, pictures, *(each.key for each in observations))
 
     def measure(report: jobs.Report) -> list[list[Effect]]:
@@ -146,7 +146,7 @@ def _chart(
         )
         columns = {"low": "low by chance", "high": "high by chance", "p": "p", "p_adjusted": "p, adjusted"}
         table |= {name: [getattr(test, key) for test in tests] for key, name in columns.items()}
-    headline = finding(names, tests, _valued(observations[0]), measure) if tests else ""
+    headline = finding(names, tests, _unit(observations[0]), measure) if tests else ""
     if count > 1:
         found = [evidence.over_pictures(row) for row in changes]
         headline = f"{_over_pictures_in_words(names, found, measure)} {headline}".strip()

@@ -15,7 +15,7 @@ from attention.charts import interventions as figures
 from attention.charts.chart import Chart
 from attention.interventions import ANY, Edit
 from attention.interventions.edits import size_in_words
-from attention.kinds import Action, valued
+from attention.kinds import Action, unit_in_words
 from attention.numbers import amount, fixed, p_value, signed
 from attention.observe import Observation
 from attention.records import Doubles, Floats, Outputs, Trace, non_defaults
@@ -126,7 +126,7 @@ def headline(observation: Observation, outcome: Outcome, edits: Sequence[Edit], 
     if test is None:
         return effect
     edited = (gate.kind for edit in edits for gate in interventions.targets(edit, observation.trace.gates))
-    return f"{effect} {verdict(test, valued(edited))}"
+    return f"{effect} {verdict(test, unit_in_words(edited))}"
 
 
 def edits_in_words(edits: Sequence[Edit], names: Mapping[str, str]) -> str:
@@ -147,7 +147,12 @@ def keep_for_report(edits: Sequence[Edit], names: Mapping[str, str]) -> None:
         "edit": [edits_in_words([edit], names) for edit in edits],
         "in a file of edits": [json.dumps(non_defaults(edit)) for edit in edits],
     }
-    recorder.note("edits", Table("edits", "What is edited", columns, open=True) if edits else None)
+    recorder.note(
+        "edits",
+        Table("edits", "What is edited; the blocks below are of the pass without edits", columns, open=True)
+        if edits
+        else None,
+    )
 
 
 def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Edit], seed: int) -> Test:
@@ -181,9 +186,9 @@ def draw_evidence(observation: Observation, outcome: Outcome, edits: Sequence[Ed
     return test
 
 
-def verdict(test: Test, valued: str) -> str:
-    """What may be claimed about which channel, or what else is `valued`, gets which value, for this picture."""
-    question = f"it matters which {valued} gets which value ({p_value(test.p_adjusted)})."
+def verdict(test: Test, unit: str) -> str:
+    """What may be claimed about which channel, or what else a value is for, gets which value, for this picture."""
+    question = f"it matters which {unit} gets which value ({p_value(test.p_adjusted)})."
     if test.holds:
         return f"Here {question}"
     return f"That is the effect of the edit; there is no evidence that {question}"
