@@ -194,7 +194,7 @@ def test_each_block_off_is_tested_once_it_is_asked_for(monkeypatch):
     band, diamonds = sent_chart(app, "turns")["data"]
     np.testing.assert_allclose(numbers(band["base"]), [np.percentile(null, 2.5) for null in nulls], atol=1e-4)
     assert diamonds["marker"]["symbol"] == ["diamond-open"] * 8  # 19 draws are too few for one of eight
-    assert "In 0 of 8 blocks there is evidence that it matters which channel or place gets which value" in said(app)
+    assert "In 0 of 8 blocks there is evidence that it matters which channel gets which value" in said(app)
 
 
 def test_a_block_off_is_answered_by_an_edited_pass_and_undone_and_redone():
@@ -223,7 +223,7 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown(monk
     low, high = np.percentile(draws, (2.5, 97.5))
     assert f"95% lie from {signed(low)} to {signed(high)}" in said(app)
     assert re.search(
-        r"(Here it matters|there is no evidence that it matters) which channel or place .* \(p = ", said(app)
+        r"(Here it matters|there is no evidence that it matters) which channel .* \(p = ", said(app)
     )
     assert app.number_input(key="seed").value == 7
 
@@ -457,7 +457,7 @@ def test_networks_of_the_zoos_with_random_weights_are_marked_and_answer(name):
     assert "random weights here" in app.warning[0].value
     choose(app, WORDS["off"])
     assert re.search(r"switched off, (P\(.+\) goes from|nothing changes)", said(app))
-    assert "matters which channel or place gets which value (p = " in said(app)
+    assert "matters which channel gets which value (p = " in said(app)
 
 
 @pytest.mark.usefixtures("home")

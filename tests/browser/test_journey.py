@@ -157,7 +157,7 @@ def test_a_block_is_switched_off_and_the_probabilities_change_and_come_back(visi
         re.compile(r"^With the channel gates of block layer4.1 switched off, P\(.+\) goes from .+; its logit moves by")
     )
     expect(bars).not_to_have_attribute("aria-label", before)
-    expect(main(visitor.page)).to_contain_text("matters which channel or place gets which value (p = ")
+    expect(main(visitor.page)).to_contain_text("matters which channel gets which value (p = ")
     visitor.settle()
     assert asked(visitor.page)["edits"] != "none"
     main(visitor.page).get_by_role("button", name="Undo").click()
