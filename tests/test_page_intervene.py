@@ -222,9 +222,7 @@ def test_the_change_stands_beside_the_random_band_of_the_seed_that_is_shown(monk
     np.testing.assert_allclose(numbers(sent_chart(app, "chance")["data"][0]["x"]), draws, atol=1e-4)
     low, high = np.percentile(draws, (2.5, 97.5))
     assert f"95% lie from {signed(low)} to {signed(high)}" in said(app)
-    assert re.search(
-        r"(Here it matters|there is no evidence that it matters) which channel .* \(p = ", said(app)
-    )
+    assert re.search(r"(Here it matters|there is no evidence that it matters) which channel .* \(p = ", said(app))
     assert app.number_input(key="seed").value == 7
 
 

@@ -194,7 +194,7 @@ def _polygons(
     outlines: Iterable[Sequence[tuple[float, float]]], fill: str, opacity: float, *, edge: bool = False
 ) -> Part:
     """All outlines as one filled shape: plotly draws as many traces in four times as long."""
-    path = "".join(f"M{'L'.join(f'{x:.5g},{y:.5g}' for x, y in corners)}Z" for corners in outlines)
+    path = "".join(f"M{'L'.join(f'{round(x, 5)},{round(y, 5)}' for x, y in corners)}Z" for corners in outlines)
     line = {"width": 1 if edge else 0, "color": "rgba(255,255,255,0.75)"}
     return {"type": "path", "path": path, "fillcolor": fill, "line": line, "opacity": opacity, "layer": "below"}
 
