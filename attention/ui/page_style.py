@@ -107,8 +107,12 @@ def _look(layout: dict[str, Any], of_maps: Collection[str]) -> None:
         _fill(note, {"font": {"color": ink}})
     page = {
         "font": {**font, "family": FAMILY},
-        "legend": {"font": font},
-        "hoverlabel": {"bgcolor": paper, "bordercolor": st.get_option(f"theme.{theme}.borderColor"), "font": font},
+        "legend": {"font": {"color": ink}},
+        "hoverlabel": {
+            "bgcolor": paper,
+            "bordercolor": st.get_option(f"theme.{theme}.borderColor"),
+            "font": {"color": ink},
+        },
         "colorway": st.get_option("theme.chartCategoricalColors"),
         "margin": {"l": 0, "r": 0, "pad": 8},
         "paper_bgcolor": paper,
