@@ -220,6 +220,8 @@ def test_most_values_are_said_to_lie_where_they_lie_and_not_where_those_beyond_0
     alt = surveys.channel_values(gate, 1).alt
     assert low <= float(alt.split("most lie near ")[1][:-1]) <= high
     assert f"how many of {len(values)} pictures" in alt
+    outside = replace(gate, histogram=histogram(np.full((4, 3), 1.5)))
+    assert surveys.channel_values(outside, 1).alt.endswith("most lie beyond 0 to 1.")
 
 
 def test_without_a_selection_nothing_stands_out_and_without_numbers_there_is_no_chart(loaded):

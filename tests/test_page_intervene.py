@@ -456,6 +456,15 @@ def test_networks_of_the_zoos_with_random_weights_are_marked_and_answer(name):
     choose(app, WORDS["off"])
     assert re.search(r"switched off, (P\(.+\) goes from|nothing changes)", said(app))
     assert "matters which channel gets which value (p = " in said(app)
+    branches = "put to 0.5: each branch weighs as much as the others"
+    assert (branches in said(app)) == (name == "timm/skresnet18")
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(("name", "says"), [("timm/skresnet18", True), ("se", False)])
+def test_each_block_off_says_what_its_gates_are_put_to_where_that_is_not_1(name, says):
+    app = opened(network=name, weights="Random", edits="none")
+    assert ("put to 0.5: each branch weighs as much as the others" in said(app)) == says
 
 
 @pytest.mark.usefixtures("home")

@@ -15,9 +15,9 @@ from attention.charts.chart import Chart
 from attention.interventions import Edit, Effect
 from attention.numbers import amount, fixed, signed
 from attention.observe import Observation
-from attention.records import Floats
+from attention.records import Floats, Gate
 from attention.ui import frame, jobs, widgets
-from attention.ui.intervene import passes
+from attention.ui.intervene import controls, passes
 
 OFF_HELP = (
     "What the gates of a block that is off are put to. Neutral: as if they were not there. Mean: their mean over all "
@@ -65,11 +65,18 @@ def _choose_off(observation: Observation) -> tuple[str, ...]:
     """The pictures whose gates stand in for those of a block that is off; none where these are neutral."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         meaning = widgets.choose("Off means", interventions.OFF, key="off", look="row", help=OFF_HELP)
-        if meaning == "neutral":
-            return ()
-        if meaning == "mean":
-            return tuple(frame.pictures())
-        return (widgets.choose("The gates of", frame.other_pictures(observation), key="from"),)
+        if meaning == "resample":
+            return (widgets.choose("The gates of", frame.other_pictures(observation), key="from"),)
+    if meaning == "mean":
+        return tuple(frame.pictures())
+    _say_neutral(observation.trace.gates)
+    return ()
+
+
+def _say_neutral(gates: Sequence[Gate]) -> None:
+    """What the gates are put to, where that is not 1 for all."""
+    if any(analysis.neutral_value(gate, gates) != 1 for gate in gates):
+        widgets.say(controls.neutral_in_words(gates, gates), "neutral of all", "caption")
 
 
 def _draw_curve(
