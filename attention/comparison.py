@@ -27,7 +27,10 @@ BUDGET = 0.4
 """Seconds of timing a network."""
 FEWEST = 5
 """Passes of each, on a machine that is slower than that."""
-TIMED = f"Time is the shortest of the passes of one picture: the networks in turns, {BUDGET} s for each."
+TIMED = (
+    f"Time is the shortest of the passes of one picture: the networks in turns, {BUDGET} s for each, measured once on "
+    "this machine with whatever else it had to do. What holds elsewhere, if anything, is the ratio."
+)
 
 
 class ComparisonError(GatescopeError):
@@ -87,6 +90,11 @@ class Compared:
     def channel(self) -> list[Gate]:
         """The channel gates, in depth order."""
         return [gate for gate in self.observation.trace.gates if KINDS[gate.kind].is_vector]
+
+    @property
+    def averaged(self) -> list[Gate]:
+        """The channel gates whose mean says something of the picture; a softmax's is one through its size."""
+        return [gate for gate in self.channel if not analysis.deals_out(gate)]
 
 
 def short_label(label: str) -> str:

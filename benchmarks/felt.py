@@ -93,20 +93,32 @@ def go_to(page: Page, name: str) -> None:
     page.wait_for_function(SHOWN, arg=FIGURE)
 
 
-def blocks(visitor: Visitor, clock: Clock, rounds: int) -> None:
-    """Another block by the arrow key, to its headline and its figure, on both pages."""
-    for name in ("cbam", "excitation"):
-        go_to(visitor.page, name)
-        thumb = visitor.page.get_by_test_id("stMain").get_by_test_id("stSlider").first.get_by_role("slider")
-        thumb.press("Home")
-        visitor.settle()
-        for round_ in range(2 * rounds + 2):
-            before = [visitor.page.evaluate(text) for text in (HEADLINE, NAMED[name])]
-            with (clock if round_ > 1 else Clock())(f"another block on {name}"):
-                thumb.press("ArrowLeft" if round_ % 2 else "ArrowRight")
-                for text, old in zip((HEADLINE, NAMED[name]), before, strict=True):
+def blocks(visitor: Visitor, clock: Clock, page: str, rounds: int) -> None:
+    """Another block, to its headline and its figure: by the arrow key on the strip's slider, whose steps Streamlit
+    gathers for a fifth of a second before it tells the server, and by a click on a cell."""
+    go_to(visitor.page, page)
+    main = visitor.page.get_by_test_id("stMain")
+    thumb, cells = main.get_by_test_id("stSlider").first.get_by_role("slider"), main.locator(".st-key-strip .point")
+    thumb.press("Home")
+    visitor.settle()
+    ready: dict[str, Callable[[int], None]] = {
+        "key": lambda _: thumb.focus(),
+        "click": lambda number: cells.nth(1 - number % 2).hover(force=True),
+    }
+    actions: dict[str, Callable[[int], None]] = {
+        "key": lambda number: visitor.page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight"),
+        "click": lambda _: press(visitor.page),
+    }
+    for way, act in actions.items():
+        for number in range(2 * rounds + 2):
+            ready[way](number)
+            before = [visitor.page.evaluate(text) for text in (HEADLINE, NAMED[page])]
+            what = f"another block on {page}, by a {way}"
+            with (clock if number > 1 else Clock())(what):
+                act(number)
+                for text, old in zip((HEADLINE, NAMED[page]), before, strict=True):
                     visitor.page.wait_for_function(f"before => ({text})() !== before", arg=old)
-            with (clock if round_ > 1 else Clock())(f"another block on {name}: and then all of it"):
+            with (clock if number > 1 else Clock())(f"{what}: and then all of it"):
                 visitor.settle()
 
 
@@ -147,7 +159,8 @@ def visit(server: Server, page: Visitor, rounds: int) -> Clock:
     first_open(page, clock)
     first_compare(page, clock)
     pages(page, clock, rounds)
-    blocks(page, clock, rounds)
+    for name in NAMED:
+        blocks(page, clock, name, rounds)
     looks(page, clock, rounds)
     return clock
 

@@ -175,6 +175,14 @@ def test_heatmaps_of_two_networks_are_held_against_those_of_other_pictures():
     assert "the heatmaps of cbam and plain" in told and "of 24 shifts" in told
 
 
+def test_the_network_that_a_part_is_about_stands_in_the_address():
+    link = {"network": "cbam", "beside": ["plain", "se"]}
+    app = opened(**link, about="Deletion and insertion", of="se")
+    assert app.selectbox(key="of").options == ["cbam", "plain", "se"] and app.selectbox(key="of").value == "se"
+    app = opened(**link, about="Heatmaps against heatmaps", **{"with": "se"})
+    assert app.selectbox(key="with").options == ["plain", "se"] and app.selectbox(key="with").value == "se"
+
+
 def test_networks_without_spatial_gates_have_nothing_to_agree_and_the_page_says_so():
     assert "None of these networks has spatial gates" in said(opened(network="plain", beside="se"))
 

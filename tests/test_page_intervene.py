@@ -23,7 +23,7 @@ from attention.records import non_defaults
 from attention.report import Table
 from attention.ui import cache
 from attention.ui.intervene import depth, effects, passes
-from attention.ui.intervene.controls import NOTHING, WORDS
+from attention.ui.intervene.controls import NOTHING, ROWS_ON_SCREEN, WORDS, in_words
 from attention.ui.intervene.session import NONE
 from tests.charts import check_colours, numbers, sent_chart
 from tests.jobs import finished
@@ -350,6 +350,15 @@ def test_later_gates_are_those_of_the_edited_pass():
     moved = [np.abs(after[gate.name] - gate.values).mean() for gate in one.before.gates]
     moved[0] = np.abs(1 - one.before.gates[0].values).mean()
     np.testing.assert_allclose(numbers(sent_chart(app, "later")["data"][0]["y"]), moved, atol=1e-5)
+
+
+def test_a_screen_lists_the_edits_and_nothing_to_press():
+    edits = [Edit("off", "channel", BLOCK, name="*mine*"), *[Edit("mean", "channel", BLOCK)] * 6]
+    app = opened(network="se", picture=TITLE, section="All edits", edits=files.to_code(edits), present="1")
+    (table,) = (each.value for each in app.markdown if each.value.startswith("| edit | what it does |"))
+    assert len(table.splitlines()) == 2 + ROWS_ON_SCREEN
+    assert "mine" in table and f"| 2 | {in_words(edits[1])} |" in table.replace("\\", "")
+    assert "And 1 more." in said(app) and "Take them away" not in said(app)
 
 
 def test_edits_are_named_and_taken_away_and_brought_back():

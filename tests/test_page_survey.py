@@ -83,6 +83,12 @@ def test_every_view_of_the_ready_made_survey_of_the_samples_opens(part):
     assert f"{len(images.samples())} pictures in 1 class" in said(app)
 
 
+def test_no_ready_made_survey_misses_a_picture():
+    results = [survey.read(file) for file in sorted(Path(ROOT, "assets/surveys").glob("*.parquet"))]
+    assert len(results) == 5
+    assert not any(result.failures or result.provenance["pictures"]["left_out"] for result in results)
+
+
 def test_a_survey_of_one_class_opens_with_what_needs_no_classes():
     app = opened(network="efficientnet-b0")
     assert [tab.label for tab in app.tabs] == ["Gate health", "One channel", "Role of excitation"]

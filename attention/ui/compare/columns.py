@@ -402,7 +402,11 @@ def _draw_gate(observation: Observation, gate: Gate) -> None:
 
 
 def _draw_channel(column: Compared) -> None:
-    means = np.array([gate.values.mean() for gate in column.channel], np.float32)
+    if without := tabs.without_mean(column):
+        st.caption(f":material/block: {widgets.literal(without)}")
+    if not column.averaged:
+        return
+    means = np.array([gate.values.mean() for gate in column.averaged], np.float32)
     run = extent(means)
     blocks = amount(means.size, "block")
     alt = f"Mean channel gate of each of {blocks} of {column.card.name} in depth order, {run}."

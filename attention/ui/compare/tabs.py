@@ -5,6 +5,7 @@ name the pixels that count, and whether they depend on the network's weights at 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from attention.charts import comparing, overlay
 from attention.charts.chart import Chart, by_map, by_row
 from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
-from attention.numbers import attention_share, fixed, in_attention, magnitude, number
+from attention.numbers import amount, attention_share, fixed, in_attention, magnitude, number
 from attention.observe import Observation, Picture
 from attention.records import Doubles, Floats
 from attention.ui import cache, frame, jobs, widgets
@@ -119,7 +120,7 @@ def draw_heatmaps(columns: Sequence[Compared]) -> None:
         widgets.info("Fewer than two of these networks have a heatmap so far.")
         return
     first, names = with_heatmap[0], {column.card.name: column for column in with_heatmap[1:]}
-    second = names[widgets.choose("With", names, key="with", look="row", names=widgets.literal, linked=False)]
+    second = names[widgets.choose("With", names, key="with")]
     widgets.say(
         "Do the two networks' heatmaps agree because of the picture? Each is held against the other's of the same "
         "picture, and of all others at hand.",
@@ -148,7 +149,7 @@ def choose_column(columns: Sequence[Compared], wanted: str, has: Callable[[Compa
             f"None of these networks has {wanted} so far: choose cbam, and start its heatmap where that is asked."
         )
         return None
-    return named[widgets.choose("Network", named, key="of", look="row", names=widgets.literal, linked=False)]
+    return named[widgets.choose("Network", named, key="of")]
 
 
 def choose_other(observation: Observation, title: str) -> Picture:
@@ -162,15 +163,29 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     if not gated:
         widgets.info("None of these networks has channel gates: choose se or cbam to see them.")
         return
-    means = {name: sum(float(gate.mean()) for gate in gates) / len(gates) for name, gates in gated.items()}
-    finding = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
-    st.markdown(f"Over all blocks, {widgets.literal(finding)}.")
-    alt = f"Channel gates by depth: {finding}."
+    means = {
+        column.card.name: fmean(float(gate.values.mean()) for gate in column.averaged)
+        for column in columns
+        if column.averaged
+    }
+    said = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
+    finding = " ".join([f"Over all blocks, {said}."] * bool(said) + list(filter(None, map(without_mean, columns))))
+    st.markdown(widgets.literal(finding))
+    alt = f"Channel gates by depth. {finding}"
     caption = "This picture. The line is the median of a block's channels, the band holds their middle half."
     widgets.show(Chart("profiles", comparing.profiles(gated), alt, caption, numbers="profiles"))
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
     spread = analysis.five_numbers([gate for gates in gated.values() for gate in gates])
     widgets.data(profiles={**by_row(("network", "block", "mean"), rows), **spread})
+
+
+def without_mean(column: Compared) -> str:
+    """How many of a network's channel gates have no mean to speak of, in a sentence; empty where all have one."""
+    left_out = len(column.channel) - len(column.averaged)
+    if not left_out:
+        return ""
+    which = f"Of {amount(len(column.channel), 'channel gate')} of {column.card.name}, {left_out} share"
+    return f"{which}{'s' * (left_out == 1)} out 1 with any picture: the mean says nothing of this one."
 
 
 def draw_cost(columns: Sequence[Compared]) -> None:

@@ -17,7 +17,7 @@ from attention.kinds import KINDS
 from attention.numbers import number
 from attention.observe import Observation
 from attention.records import Floats, Gate
-from attention.ui import frame, uploads, widgets
+from attention.ui import frame, presenting, uploads, widgets
 from attention.ui.intervene import passes
 from attention.ui.intervene.session import EditSession, History, Target, complain, history_of
 
@@ -81,8 +81,9 @@ def choose_edit(session: EditSession) -> None:
         session.put(_first_edit(session, action) if action else None)
 
     options = [NOTHING, *(WORDS[action] for action in actions)]
-    st.pills("Edit", options, key="action", on_change=change, help=HELP, required=True)
-    with st.container(height=PARAMETERS, border=False):  # of one height, so that nothing below it jumps
+    left, right = st.columns([3, 2], gap="large")
+    left.pills("Edit", options, key="action", on_change=change, help=HELP, required=True)
+    with right.container(height=PARAMETERS, border=False):  # of one height, so that nothing below it jumps
         if edit and edit.action in _PARAMETERS:
             _PARAMETERS[edit.action](session, edit)
 
@@ -254,6 +255,7 @@ _PARAMETERS = {
 
 
 MOST_LISTED = 20
+ROWS_ON_SCREEN = 6
 _NOTE = "_edits_said"
 USAGE = """from attention import capture, interventions
 
@@ -267,6 +269,9 @@ def draw_all_edits(session: EditSession) -> None:
     edits = session.history.now
     if not edits:
         st.markdown("No edit stands.")
+    if presenting.is_bare():
+        _list_edits(edits)
+        return
     for place, edit in enumerate(edits[:MOST_LISTED]):
         _draw_edit(session, place, edit)
     if len(edits) > MOST_LISTED:
@@ -293,6 +298,16 @@ def in_words(edit: Edit) -> str:
     }
     needs = NEEDS[edit.action]
     return f"{where}, {kind}: {WORDS[edit.action].lower()}" + (f" ({how[needs]})" if needs else "")
+
+
+def _list_edits(edits: Sequence[Edit]) -> None:
+    """The edits that a screen has room for, to be read alone."""
+    drawn = enumerate(edits[:ROWS_ON_SCREEN], 1)
+    rows = [(widgets.literal(edit.name or str(number)), widgets.literal(in_words(edit))) for number, edit in drawn]
+    if rows:
+        st.markdown(widgets.as_table(("edit", "what it does"), rows, words=2))
+    if len(edits) > ROWS_ON_SCREEN:
+        st.caption(f"And {len(edits) - ROWS_ON_SCREEN} more.")
 
 
 def _draw_edit(session: EditSession, number: int, edit: Edit) -> None:

@@ -144,6 +144,9 @@ def _draw_heatmap(observation: Observation, title: str, one: Heatmap, scale: Sca
 
 
 def _finding(label: str, before: Heatmap, after: Heatmap, *, edited: bool) -> str:
+    if not before.maximum and not after.maximum:
+        when = ", before the edits or after them" * edited
+        return f"Nothing in the map speaks for {label}{when}: there is no place to name."
     if not edited:
         return f"Nothing is edited: this is the map of {label} as it is."
     if (before.values == after.values).all():
