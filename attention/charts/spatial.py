@@ -187,7 +187,8 @@ def dials(
         shown.insert(1 if spatial_first else len(shown), ("× spatial\ngate", spatial, SPATIAL_GATE, Scale(0, 1)))
     at = 2 if spatial_first and spatial is not None else 1
     shown.append(("= passed\non", after, FEATURES, ends))
-    figure = _figure(_side_by_side(shown, left=0.015, right=0.015, top=0.95), height=340)
+    height = 340 if len(shown) < MANY else 290  # of many each is narrower, and so as much lower
+    figure = _figure(_side_by_side(shown, left=0.015, right=0.015, top=0.95), height=height)
     crosses = [] if channel is None else crosses_at_nan(figure.data[at].z, xaxis=f"x{at + 1}", yaxis=f"y{at + 1}")
     figure.add_traces(crosses)
     table = {title.replace("\n", " "): values for title, values, *_ in shown}
