@@ -208,6 +208,13 @@ def test_random_maps_are_those_of_their_seed():
     assert not np.array_equal(one, other) and not np.array_equal(one[0], one[1])
 
 
+def test_random_maps_are_no_more_alike_than_chance_has_it():
+    values = np.exp(-((np.indices((20, 20)) - 6) ** 2).sum(0) / 20).astype(np.float32)
+    alike = np.corrcoef([one.ravel() for one in (values, *faithfulness.random_maps(values, 50))])
+    pairs = alike[np.triu_indices(51, 1)]
+    assert abs(pairs.mean()) < 0.1 and abs(alike[0, 1:].mean()) < 0.15 and np.abs(pairs).max() < 0.99
+
+
 @pytest.mark.parametrize("side", [5, 6, 20])
 def test_random_maps_have_the_values_and_nearly_the_smoothness_of_the_one_that_they_stand_beside(side):
     place = np.indices((side, side))
