@@ -7,14 +7,14 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.browser.dashboard import SHELL, Server, Visitor, find_chromium, launch, serve, serve_own
+from tests.browser.dashboard import Server, Visitor, find_chromium, launch, serve, serve_own
 
 Visit = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    program = find_chromium(SHELL)
+    program = find_chromium()
     if program is None:
         assert os.environ.get("CI") != "true", "CI has to run the browser tests, and there is no Chromium"
         pytest.skip("there is no Chromium on this machine")

@@ -36,8 +36,6 @@ PATIENCE = 120_000  # milliseconds; a first visit waits for torch and plotly, on
 # Streamlit's page looks for its server under its own address before it looks at the root.
 HARMLESS = ("/_stcore/health", "/_stcore/host-config")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-SHELL = "chromium-headless-shell"
-"""The same without windows, tabs and menus that nobody sees, whose drawing is a sixth of the work of a test."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-quic",
@@ -109,9 +107,9 @@ def _wait(process: subprocess.Popen[bytes], server: Server) -> None:
     raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")
 
 
-def find_chromium(*first: str) -> str | None:
-    """The path of a Chromium on this machine, of these names `first`; None where there is none."""
-    return next(filter(None, map(shutil.which, (*first, *CHROMIUM))), None)
+def find_chromium() -> str | None:
+    """The path of a Chromium on this machine, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 def launch(playwright: Playwright, program: str) -> Browser:
