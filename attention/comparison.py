@@ -15,6 +15,7 @@ from attention.analysis.faithfulness import Faithfulness
 from attention.kinds import KINDS
 from attention.labels import default as default_labels
 from attention.models.network import on_host
+from attention.numbers import amount
 from attention.observe import Observation, Picture, guarded
 from attention.records import Box, Doubles, Floats, Gate, GatescopeError, Heatmap, ModelCard, Report
 
@@ -270,6 +271,15 @@ def class_notes(columns: Sequence[Compared]) -> list[str]:
     return notes
 
 
+def without_mean(column: Compared) -> str:
+    """How many of a network's channel gates have no mean to speak of, in a sentence; empty where all have one."""
+    left_out = len(column.channel) - len(column.averaged)
+    if not left_out:
+        return ""
+    which = f"Of {amount(len(column.channel), 'channel gate')} of {column.card.name}, {left_out} share"
+    return f"{which}{'s' * (left_out == 1)} out 1 with any picture: the mean says nothing of this one."
+
+
 def pass_seconds(observations: Sequence[Observation]) -> list[float]:
     """Seconds of each network's shortest pass of the picture; in turns, so that a busy machine slows all alike."""
     import torch
@@ -393,7 +403,7 @@ def to_dict(columns: Sequence[Compared]) -> dict[str, Any]:
     return {
         "overlap of the top fifths": overlaps,
         "by chance": agreement.TOP,
-        "notes": [*card_notes(cards), *class_notes(columns)],
+        "notes": [*card_notes(cards), *class_notes(columns), *filter(None, map(without_mean, columns))],
         "time": TIMED,
         "heatmaps against heatmaps": list(_heatmaps_to_dict(columns)),
         "networks": [_to_dict(each) for each in columns],
@@ -428,7 +438,7 @@ def _to_dict(column: Compared) -> dict[str, Any]:
         "class": None if target is None else column.observation.targets[target],
         "probability": column.probability,
         "heatmap": heatmap and {**asdict(heatmap), "values": heatmap.values.tolist()},
-        "channel gates": {gate.name: float(gate.values.mean()) for gate in column.channel},
+        "channel gates": {gate.name: float(gate.values.mean()) for gate in column.averaged},
         "spatial gates": [_gate_to_dict(gate, column, tested) for gate in column.spatial],
         "blob in the middle": heatmap and asdict(agreement.agreement(agreement.centre_blob(GRID), heatmap.values)),
     }

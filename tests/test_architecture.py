@@ -80,7 +80,9 @@ ROOMS = {
     ),
     "changes": door("numpy PIL", "records"),
     "figure_files": door("", "records"),
-    "comparison": door("numpy", "records labels models analysis observe", inside="torch", inside_house="attribution"),
+    "comparison": door(
+        "numpy", "records numbers labels models analysis observe", inside="torch", inside_house="attribution"
+    ),
     "many": door("numpy", "records numbers files images analysis observe interventions survey comparison"),
     "charts": door(
         "numpy plotly PIL", "records numbers foreign grouped analysis observe comparison survey", inside="matplotlib"

@@ -14,7 +14,7 @@ from attention.analysis import Block, Order
 from attention.analysis.gates import highest_ninth
 from attention.analysis.usual import AgainstUsual, most_open
 from attention.charts import explorable, gates, network, signs, spatial, surveys
-from attention.comparison import Compared
+from attention.comparison import Compared, to_dict, without_mean
 from attention.interventions.applying import strongest
 from attention.kinds import SPATIAL
 from attention.layers import CBAM, SE
@@ -22,7 +22,6 @@ from attention.numbers import fixed
 from attention.records import Gate
 from attention.report import observation
 from attention.ui import cbam, excitation, overview, widgets
-from attention.ui.compare import tabs
 from attention.ui.intervene import controls
 from attention.ui.intervene.session import EditSession, History, Target
 from attention.ui.lessons import cbam as lesson_cbam
@@ -190,9 +189,12 @@ class Sharing(Twice):
 def test_a_comparison_takes_no_mean_of_gates_that_share_out_1():
     some, none = (Compared(seen(*blocks), None, None, 1.0) for blocks in ([Sharing(16), SE(16)], [SE(16)]))
     assert [gate.activation for gate in some.averaged] == ["sigmoid"] and len(some.channel) == 2
-    assert none.averaged == none.channel and tabs.without_mean(none) == ""
+    assert none.averaged == none.channel and without_mean(none) == ""
     which = f"Of 2 channel gates of {some.card.name}, 1 shares out 1 with any picture"
-    assert tabs.without_mean(some) == f"{which}: the mean says nothing of this one."
+    assert without_mean(some) == f"{which}: the mean says nothing of this one."
+    told = to_dict([some, none])
+    assert [len(network["channel gates"]) for network in told["networks"]] == [1, 1]
+    assert without_mean(some) in told["notes"] and "" not in told["notes"]
 
 
 def test_the_lesson_and_the_page_say_the_bounds_and_the_openness_of_a_tanh():

@@ -220,11 +220,11 @@ def test_the_block_that_moves_most_is_named_by_size_whatever_its_sign():
 )
 @pytest.mark.parametrize("count", [2, 3])
 def test_what_heatmaps_share_is_called_by_how_much_it_is(monkeypatch, share, words, count):
-    seen = SimpleNamespace(targets=["a cat", "a dog"])
+    seen = SimpleNamespace(targets=["A cat, tom", "a dog"])
     some = [SimpleNamespace(heatmap=1, speaks_for_class=True, target=0, observation=seen) for _ in range(count)]
     monkeypatch.setattr(columns.comparison, "mean_overlaps", lambda columns: (share, 0.4))
     answer, more = columns.headline(some, "a dog")  # which none of them could be asked about
-    assert answer == f"The {count} heatmaps of “a cat” share {words}: {share:.0%}, by chance 20%."
+    assert answer == f"The {count} heatmaps of “A cat” share {words}: {share:.0%}, by chance 20%."
     assert ("is the same, on average." in more) is (count > 2) and "would share 40% with them" in more
     some[1].target = 1
     assert columns.headline(some, "cat")[0].startswith(f"The {count} heatmaps of their own first guesses share")

@@ -305,8 +305,9 @@ def headline(columns: Sequence[Compared], label: str | None) -> tuple[str, str]:
         return f"Fewer than two of these networks have a heatmap of “{label}” so far.", without.strip()
     pairs, middle = found
     speaking = [column for column in columns if column.speaks_for_class and column.target is not None]
-    classes = {comparison.short_label(column.observation.targets[column.target or 0]) for column in speaking}
-    what = f"“{classes.pop()}”" if len(classes) == 1 else "their own first guesses"
+    asked = [column.observation.targets[column.target or 0].partition(",")[0] for column in speaking]
+    same = len({comparison.short_label(name) for name in asked}) == 1
+    what = f"“{asked[0]}”" if same else "their own first guesses"
     words = next(words for least, words in SHARED if pairs >= least)
     average = ", on average" * (len(speaking) > 2)
     return (
@@ -402,7 +403,7 @@ def _draw_gate(observation: Observation, gate: Gate) -> None:
 
 
 def _draw_channel(column: Compared) -> None:
-    if without := tabs.without_mean(column):
+    if without := comparison.without_mean(column):
         st.caption(f":material/block: {widgets.literal(without)}")
     if not column.averaged:
         return

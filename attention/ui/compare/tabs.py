@@ -19,7 +19,7 @@ from attention.charts import comparing, overlay
 from attention.charts.chart import Chart, by_map, by_row
 from attention.comparison import Compared, MapTest
 from attention.kinds import KINDS as GATE_KINDS
-from attention.numbers import amount, attention_share, fixed, in_attention, magnitude, number
+from attention.numbers import attention_share, fixed, in_attention, magnitude, number
 from attention.observe import Observation, Picture
 from attention.records import Doubles, Floats
 from attention.ui import cache, frame, jobs, widgets
@@ -44,7 +44,7 @@ def explain(columns: Sequence[Compared]) -> None:
         for column in columns
         for gate in comparison.last_of_stages(column.spatial)
     }
-    means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.channel]
+    means = [(column.card.name, gate.name, float(gate.values.mean())) for column in columns for gate in column.averaged]
     widgets.data(
         heatmaps=by_row(titles, rows),
         class_heatmaps=by_map(heatmaps),
@@ -169,7 +169,8 @@ def draw_channels(columns: Sequence[Compared]) -> None:
         if column.averaged
     }
     said = "; ".join(f"the mean gate of {name} is {fixed(mean)}" for name, mean in means.items())
-    finding = " ".join([f"Over all blocks, {said}."] * bool(said) + list(filter(None, map(without_mean, columns))))
+    sentences = [f"Over all blocks, {said}." * bool(said), *map(comparison.without_mean, columns)]
+    finding = " ".join(filter(None, sentences))
     st.markdown(widgets.literal(finding))
     alt = f"Channel gates by depth. {finding}"
     caption = "This picture. The line is the median of a block's channels, the band holds their middle half."
@@ -177,15 +178,6 @@ def draw_channels(columns: Sequence[Compared]) -> None:
     rows = [(name, number, float(gate.mean())) for name, gates in gated.items() for number, gate in enumerate(gates, 1)]
     spread = analysis.five_numbers([gate for gates in gated.values() for gate in gates])
     widgets.data(profiles={**by_row(("network", "block", "mean"), rows), **spread})
-
-
-def without_mean(column: Compared) -> str:
-    """How many of a network's channel gates have no mean to speak of, in a sentence; empty where all have one."""
-    left_out = len(column.channel) - len(column.averaged)
-    if not left_out:
-        return ""
-    which = f"Of {amount(len(column.channel), 'channel gate')} of {column.card.name}, {left_out} share"
-    return f"{which}{'s' * (left_out == 1)} out 1 with any picture: the mean says nothing of this one."
 
 
 def draw_cost(columns: Sequence[Compared]) -> None:
