@@ -47,7 +47,7 @@ NUMBER = r"(−?[\d.,]*\d(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
 DRESSED = re.compile(r"[≤<]?\s*[−+]?[\d.,]+\s?(?:[kMGT%]|× 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)|−[\d.,]+|\d{1,3}(?:,\d{3})+")
 """A number as `attention.numbers` writes it for a person, and no spreadsheet reads it."""
 CHOICES = re.compile("selectbox|toggle|number_input|(?:select_)?slider|button_group|multiselect|pagination|text_input")
-HERE_ALONE = re.compile("origin|source|action|survey_from|of|with|along|many_most|many_pictures|name_.*|step_number")
+HERE_ALONE = re.compile("origin|source|action|survey_from|along|many_most|many_pictures|name_.*|step_number")
 """Choices of files of one's own, of what is done next, and of how much a job takes: nothing that a link could hold.
 A lesson's step stands in the address as the page writes it."""
 DERIVED = {
